@@ -1,0 +1,1 @@
+"""A loopback Hub: the part of the Hub's HTTP protocol that the official clients use, with real commits and refs."""
