@@ -1,0 +1,27 @@
+"""Raw dialogue corpora -> typed rows: dialogues, question -> answer pairs, and intents.
+
+Importing this package is cheap and never imports torch; its parts are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataset_builders.build import build
+    from dataset_builders.registry import builders, get_builder
+    from dataset_builders.sample import write_sample
+
+from dataset_builders.errors import DataError
+
+__all__ = ["DataError", "build", "builders", "get_builder", "write_sample"]
+
+_WHERE = {"build": "build", "builders": "registry", "get_builder": "registry", "write_sample": "sample"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

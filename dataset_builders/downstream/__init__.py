@@ -1,0 +1,1 @@
+"""Intent sets for evaluation, one file each."""

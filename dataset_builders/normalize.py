@@ -1,0 +1,30 @@
+"""When two texts count as the same: equal but for case, punctuation, spacing and Unicode form."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+def normalize(text: str) -> str:
+    """Case-folded words of a text, of any script, with single blanks between; the text itself if it has no word.
+
+    >>> normalize("Thank  you!") == normalize("thank you")
+    True
+    """
+    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_WORD.sub(" ", folded).strip() or text.strip()
+
+
+def text_id(text: str) -> str:
+    """16 hex digits that are equal exactly for texts with the same `normalize` (64-bit BLAKE2b)."""
+    return hashlib.blake2b(normalize(text).encode(), digest_size=8).hexdigest()
+
+
+def turns_id(texts: Iterable[str]) -> str:
+    """16 hex digits that are equal for dialogues with the same normalised turns in the same order."""
+    return hashlib.blake2b("\n".join(map(normalize, texts)).encode(), digest_size=8).hexdigest()

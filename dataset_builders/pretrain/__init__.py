@@ -1,0 +1,1 @@
+"""Dialogue corpora for pretraining, one file each."""
