@@ -67,15 +67,11 @@ class RawFolder:
             folder = PurePosixPath(archive.name).parent
             for member in _members(archive.path):
                 name = (folder / member).as_posix()
-                self._files.setdefault(
-                    name, RawFile(name, archive.path, member)
-                )  # an unpacked copy comes first
+                self._files.setdefault(name, RawFile(name, archive.path, member))  # an unpacked copy comes first
 
     def glob(self, *patterns: str) -> list[RawFile]:
         """Files whose name, or any tail of it after a `/`, matches one of the patterns, sorted by name."""
-        names = [
-            n for n in self._files if any(fnmatch.fnmatch(f"/{n}", f"*/{pattern}") for pattern in patterns)
-        ]
+        names = [n for n in self._files if any(fnmatch.fnmatch(f"/{n}", f"*/{pattern}") for pattern in patterns)]
         found = [self._files[name] for name in sorted(names)]
         self.used.update(found)
         return found

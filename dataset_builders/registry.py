@@ -18,9 +18,7 @@ def builders() -> dict[str, type[CorpusBuilder]]:
     for folder in ("dataset_builders.pretrain", "dataset_builders.downstream"):
         package = importlib.import_module(folder)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-            for _, member in inspect.getmembers(
-                importlib.import_module(f"{folder}.{module.name}"), inspect.isclass
-            ):
+            for _, member in inspect.getmembers(importlib.import_module(f"{folder}.{module.name}"), inspect.isclass):
                 if issubclass(member, CorpusBuilder) and "INFO" in member.__dict__:
                     found[member.INFO.name] = member
     return found

@@ -53,9 +53,7 @@ FEATURES: dict[Config, Features] = {
             "domains": _strings,
             "scenario": _string,  # what the user was asked to do, in the source's words; null where not given
             "turns": List(TURN),
-            "empty_turns": Value(
-                "int32"
-            ),  # turns of the raw dialogue without a visible character, left out of `turns`
+            "empty_turns": Value("int32"),  # turns of the raw dialogue without a visible character, left out of `turns`
             "cluster_id": _string,  # equal for dialogues that are duplicates of each other, over all sources
             "license": _string,  # SPDX identifier, or "unknown"
             "redistributable": Value("bool"),

@@ -1,7 +1,7 @@
 """What a source is: its facts (`SourceInfo`) and the `datasets` builder that turns its raw files into rows.
 
 A new source is one file in `pretrain/` or `downstream/`: a subclass of `DialogueBuilder` or `IntentBuilder` with an
-`INFO`, a `files` method that says which raw file holds which split, and a `parse` generator from one raw record to rows.
+`INFO`, a `files` method that says which raw file holds which split, and a `parse` generator from a raw record to rows.
 """
 
 from __future__ import annotations
@@ -138,9 +138,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "INFO" in cls.__dict__:
-            cls.BUILDER_CONFIGS = [
-                datasets.BuilderConfig(name=name, version="1.0.0") for name in cls.INFO.configs
-            ]
+            cls.BUILDER_CONFIGS = [datasets.BuilderConfig(name=name, version="1.0.0") for name in cls.INFO.configs]
             cls.DEFAULT_CONFIG_NAME = cls.INFO.default_config
 
     def __init__(
@@ -155,9 +153,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         if config not in info.configs:
             raise DataError(f"source {info.name} has no config {config!r}; it has: {', '.join(info.configs)}")
         if not self.raw_dir.is_dir():
-            raise DataError(
-                f"no raw folder {self.raw_dir} for source {info.name}; {info.where_to_get(config)}"
-            )
+            raise DataError(f"no raw folder {self.raw_dir} for source {info.name}; {info.where_to_get(config)}")
         raw = RawFolder(self.raw_dir)
         found = self.files(raw, config)
         self.split_files = {split: files for split, files in found.items() if files}
@@ -237,7 +233,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
     def _rows(self, file: RawFile, split: str) -> Iterator[dict[str, Any]]:
         number = 0
         try:
-            for number, record in enumerate(self.records(file, split), start=1):
+            for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  named in errors
                 for row in self.parse(record, file, split):
                     yield self.row(row)
         except DataError as error:

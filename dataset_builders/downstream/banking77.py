@@ -18,7 +18,7 @@ _URL = (
 
 
 class Banking77(IntentBuilder):
-    """CSV with quoted line breaks inside texts. No validation split. The odd labels (`Refund_not_showing_up`) are right."""
+    """CSV with quoted line breaks. No validation split. The odd labels (`Refund_not_showing_up`) are right."""
 
     INFO = SourceInfo(
         name="banking77",
@@ -31,7 +31,7 @@ class Banking77(IntentBuilder):
         homepage="https://github.com/PolyAI-LDN/task-specific-datasets",
         citation="""@inproceedings{casanueva2020efficient,
   title={Efficient Intent Detection with Dual Sentence Encoders},
-  author={Casanueva, I{\\~n}igo and Tem{\\v{c}}inas, Tadas and Gerz, Daniela and Henderson, Matthew and Vuli{\\'c}, Ivan},
+  author={Casanueva, I{\\~n}igo and Tem{\\v{c}}inas, Tadas and Gerz, Daniela and Henderson, Matthew and others},
   booktitle={NLP for ConvAI}, year={2020}}""",
         counts={"default": {"train": {"rows": 10003}, "test": {"rows": 3080}}},
         configs={"default": "57ec275"},
@@ -58,9 +58,7 @@ class Banking77(IntentBuilder):
         """Read by a CSV reader: a text may hold a line break."""
         reader = csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline=""), strict=True)
         if reader.fieldnames != ["text", "category"]:
-            raise RawDataError(
-                f"{file}: line 1: expected the header text,category, found {reader.fieldnames}"
-            )
+            raise RawDataError(f"{file}: line 1: expected the header text,category, found {reader.fieldnames}")
         try:
             yield from enumerate(reader)
         except csv.Error as error:

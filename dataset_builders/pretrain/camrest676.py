@@ -61,16 +61,14 @@ class CamRest676(DialogueBuilder):
                     "user",
                     entry["usr"]["transcript"],
                     acts=[
-                        act("request", slot=v) if a == "request" else act(a, slot=s, values=[v])
-                        for a, s, v in slots
+                        act("request", slot=v) if a == "request" else act(a, slot=s, values=[v]) for a, s, v in slots
                     ],
                     state=[state(slot, [value]) for a, slot, value in slots if a == "inform"],
                 )
             )
             # a slot name is asked for, a list is a value to be confirmed
             asked = [
-                act("request", slot=d) if isinstance(d, str) else act("confirm", values=d)
-                for d in entry["sys"]["DA"]
+                act("request", slot=d) if isinstance(d, str) else act("confirm", values=d) for d in entry["sys"]["DA"]
             ]
             turns.append(Turn("system", entry["sys"]["sent"], acts=asked))
         scenario = record.get("goal", {}).get("text")

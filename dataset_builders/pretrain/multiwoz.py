@@ -1,4 +1,4 @@
-"""MultiWOZ: tourists and clerks in Cambridge over seven domains (Budzianowski et al., 2018; 2.1 Eric et al., 2.2 Zang et al., 2020)."""
+"""MultiWOZ: tourists and clerks in Cambridge, seven domains (Budzianowski et al., 2018; 2.2: Zang et al., 2020)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import Dialogue, Turn, act, span, state
 from dataset_builders.source import DialogueBuilder, RawDataError, SourceFile, SourceInfo, read_json
 
-_URL = (
-    "https://raw.githubusercontent.com/budzianowski/multiwoz/fe0c8e65cfcd8462bd33c86e35f21addc84ca82b/data/"
-)
+_URL = "https://raw.githubusercontent.com/budzianowski/multiwoz/fe0c8e65cfcd8462bd33c86e35f21addc84ca82b/data/"
 _GIT_BLOBS = {  # upstream's files of 2.2
     "train/dialogues_001.json": "1ab08d377750e83493095b0eb1249df81a99ba21",
     "train/dialogues_002.json": "d182eae43341a44ebe3807ed61e829d73dc34a84",
@@ -86,19 +84,14 @@ class MultiWoz(DialogueBuilder):
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
         """2.2 by folder; 2.1 as one `data.json` for all splits, or one file a split."""
         if config == "2.2":
-            return {
-                split: raw.glob(f"MultiWOZ_2.2/{split}/dialogues_*.json")
-                for split in ("train", "dev", "test")
-            }
+            return {split: raw.glob(f"MultiWOZ_2.2/{split}/dialogues_*.json") for split in ("train", "dev", "test")}
         whole = raw.glob("MultiWOZ_2.1/data.json")[:1]
         if whole:
             lists = {split: raw.glob(f"MultiWOZ_2.1/{split}ListFile*") for split in ("val", "test")}
             if not (lists["val"] and lists["test"]):
-                raise RawDataError(
-                    f"{whole[0]}: valListFile and testListFile are expected beside it; unpack them too"
-                )
+                raise RawDataError(f"{whole[0]}: valListFile and testListFile are expected beside it; unpack them too")
             self._ids = {split: set(found[0].read().decode().split()) for split, found in lists.items()}
-            return {split: whole for split in ("train", "val", "test")}
+            return dict.fromkeys(("train", "val", "test"), whole)
         return {split: raw.glob(f"MultiWOZ_2.1*/{split}.json") for split in ("train", "val", "test")}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
@@ -149,9 +142,7 @@ def _parse_2_1(record: dict[str, Any]) -> tuple[list[Turn], list[str]]:
             domain, _, kind = name.partition("-")
             turn.acts.extend(act(kind, domain, slot, [value]) for slot, value in slots)
         for name, slot, value, *_tokens in raw.get("span_info", []):
-            turn.slots.append(
-                span(slot, value, domain=name.partition("-")[0])
-            )  # positions are in tokens: not kept
+            turn.slots.append(span(slot, value, domain=name.partition("-")[0]))  # positions are in tokens: not kept
         if turns and turn.speaker == "system":
             turns[-1].state = [
                 state(slot, [value], domain)
@@ -160,7 +151,5 @@ def _parse_2_1(record: dict[str, Any]) -> tuple[list[Turn], list[str]]:
                 if isinstance(value, str) and value not in ("", "not mentioned")
             ]
         turns.append(turn)
-    domains = [
-        name for name, goal in record["goal"].items() if goal and name not in ("message", "topic", "eod")
-    ]
+    domains = [name for name, goal in record["goal"].items() if goal and name not in ("message", "topic", "eod")]
     return turns, domains

@@ -1,4 +1,4 @@
-"""WOZ 2.0: restaurant search typed by people on both sides, in three languages (Mrkšić et al., 2017; Mrkšić & Vulić, 2018)."""
+"""WOZ 2.0: restaurant search typed by people, in three languages (Mrkšić et al., 2017; Mrkšić & Vulić, 2018)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import Dialogue, Turn, act, state
 from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
 
-_URL = "https://raw.githubusercontent.com/nmrksic/neural-belief-tracker/63b5933d867fd9dacc2bfadcc5f6be3a3ef8ee77/data/woz/"
+_URL = (
+    "https://raw.githubusercontent.com/nmrksic/neural-belief-tracker/63b5933d867fd9dacc2bfadcc5f6be3a3ef8ee77/data/woz/"
+)
 _SHA256 = {
     "woz_train_en.json": "7cd9e971553e5f3e80bb0c93164bf4c619c7f49f45d636a0512474cdeb074485",
     "woz_validate_en.json": "ae1ea9067fd05c0179d349f140b38de1b2db587d5bfcb4f99ef0d77474ab00ad",
@@ -30,8 +32,7 @@ _COUNTS = {
 # 13 German user texts of train are empty
 _COUNTS_DE = {**_COUNTS, "train": {"dialogues": 600, "utterances": 4459}}
 _COUNTS_ALL = {
-    split: {key: 2 * _COUNTS[split][key] + _COUNTS_DE[split][key] for key in _COUNTS[split]}
-    for split in _COUNTS
+    split: {key: 2 * _COUNTS[split][key] + _COUNTS_DE[split][key] for key in _COUNTS[split]} for split in _COUNTS
 }
 
 
@@ -49,13 +50,11 @@ class Woz(DialogueBuilder):
         homepage="https://github.com/nmrksic/neural-belief-tracker",
         citation="""@inproceedings{mrksic2017neural,
   title={Neural Belief Tracker: Data-Driven Dialogue State Tracking},
-  author={Mrk{\\v{s}}i{\\'c}, Nikola and {\\'O} S{\\'e}aghdha, Diarmuid and Wen, Tsung-Hsien and Thomson, Blaise and Young, Steve},
+  author={Mrk{\\v{s}}i{\\'c}, Nikola and {\\'O} S{\\'e}aghdha, Diarmuid and others},
   booktitle={ACL}, year={2017}}""",
         counts={"all": _COUNTS_ALL, "en": _COUNTS, "de": _COUNTS_DE, "it": _COUNTS},
         configs={"all": "2.0", "en": "2.0", "de": "2.0", "it": "2.0"},
-        files=tuple(
-            SourceFile(name, _URL + name, sha256, config=name[-7:-5]) for name, sha256 in _SHA256.items()
-        ),
+        files=tuple(SourceFile(name, _URL + name, sha256, config=name[-7:-5]) for name, sha256 in _SHA256.items()),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -1,0 +1,33 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Only Python and pip need to be there.
+PYTHON ?= python3
+BIN    := .venv/bin
+OUT    ?= demo
+RAW_DIR ?=
+
+.PHONY: install demo test lint format clean
+
+install: .venv/installed
+
+# installed again only when what is to be installed has changed
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: install
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .demo.sh "$(OUT)" "$(RAW_DIR)"
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info demo

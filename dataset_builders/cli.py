@@ -1,0 +1,158 @@
+"""Commands of the data side: `sources`, `build`, `download`, `sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from dataset_builders.build import Built
+    from dataset_builders.source import SourceFile
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources, see `sources`; all in the raw folder when not given."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command()(sources)
+    app.command()(build)
+    app.command()(download)
+    app.command()(sample)
+
+
+def sources(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """List the sources: kind, languages, licence, official counts."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from dataset_builders.registry import builders
+
+    infos = [builder.INFO for builder in builders().values()]
+    if as_json:
+        rows = [
+            {
+                "name": i.name,
+                "title": i.title,
+                "kind": i.kind,
+                "languages": list(i.languages),
+                "license": i.license,
+                "license_evidence": i.license_evidence,
+                "redistributable": i.redistributable,
+                "configs": list(i.configs),
+                "official_counts": i.counts,
+                "homepage": i.homepage,
+            }
+            for i in infos
+        ]
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = Table(title="Sources", caption="the first config is the default; counts are those of the official release")
+    for column in ("name", "kind", "languages", "licence", "pass on?", "config", "official counts"):
+        table.add_column(column, overflow="fold")
+    for i in infos:
+        for number, (config, splits) in enumerate(i.counts.items()):
+            counts = ", ".join(f"{split} {next(iter(n.values())):,}" for split, n in splits.items())
+            facts = (i.name, i.kind, " ".join(i.languages), i.license, "yes" if i.redistributable else "no")
+            table.add_row(*(facts if number == 0 else [""] * 5), config, counts)
+    Console().print(table)
+
+
+def build(
+    raw_dir: Annotated[Path, typer.Option(help="Folder with one folder of raw files a source.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder to write; an earlier build there is replaced.")],
+    names: Names = None,
+    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
+    min_words: Annotated[int, typer.Option(min=0, help="Both sides of a pair have more words than this.")] = 3,
+    context_turns: Annotated[int, typer.Option(min=0, help="Turns kept before the anchor of a pair.")] = 50,
+) -> None:
+    """Build the dataset folder: parquet of three configs and a card, laid out as the Hub repository.
+
+    Open it with `load_dataset(OUT, "dialogues" | "pairs" | "downstream")`.
+    """
+    import datasets
+    from rich.console import Console
+    from rich.text import Text
+
+    from dataset_builders.build import BuildOptions
+    from dataset_builders.build import build as build_folder
+
+    datasets.utils.logging.set_verbosity_error()
+    console, errors = Console(), Console(stderr=True)
+    results = build_folder(
+        names or [],
+        raw_dir,
+        out,
+        BuildOptions(seed=seed, min_words=min_words, context_turns=context_turns),
+        num_proc=num_proc,
+        warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
+    )
+    _print_built(console, results)
+    kinds = ("dialogues", "pairs") if any(r.info.kind == "dialogues" for r in results) else ("downstream",)
+    calls = " or ".join(f'load_dataset("{out}", "{kind}")' for kind in kinds)
+    console.print(Text(f"The dataset is ready. Open it: {calls}"), soft_wrap=True)
+
+
+def _print_built(console: Console, results: Iterable[Built]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Built")
+    for column in ("source", "config", "split"):
+        table.add_column(column)
+    shown = ("dialogues", "utterances", "empty", "pairs", "pairs_too_short", "rows")
+    titles = ("dialogues", "utterances", "empty turns\nleft out", "pairs", "pairs\ntoo short", "intent rows")
+    for title in titles:
+        table.add_column(title, justify="right")
+    for result in results:
+        for number, (split, counts) in enumerate(result.written.items()):
+            name = (result.info.name, result.config) if number == 0 else ("", "")
+            amounts = (f"{counts[key]:,}" if key in counts else "" for key in shown)
+            table.add_row(*name, split, *amounts)
+        table.add_section()
+    console.print(table)
+
+
+def download(
+    names: Annotated[list[str], typer.Argument(metavar="NAME[:CONFIG]...", help="Sources to fetch, see `sources`.")],
+    to: Annotated[Path, typer.Option(help="Raw folder; `build --raw-dir` takes it.")],
+) -> None:
+    """Fetch raw files from their pinned addresses; every file is checked against its recorded digest."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    from dataset_builders.download import download as fetch
+
+    bars: dict[SourceFile, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns) as progress:
+
+        def advance(file: SourceFile, done: int, total: int | None) -> None:
+            if file not in bars:
+                bars[file] = progress.add_task(file.path)
+            progress.update(bars[file], completed=done, total=total)
+
+        files = fetch(names, to, advance)
+    typer.echo(f"{len(files)} files are in {to}")
+
+
+def sample(
+    to: Annotated[Path, typer.Argument(metavar="DIR", help="Raw folder to write; `build --raw-dir` takes it.")],
+    seed: Annotated[int, typer.Option(help="Another seed gives other dialogues.")] = 0,
+) -> None:
+    """Write the invented sample: raw files of every source in its true format, to try things without a network."""
+    from dataset_builders.sample import write_sample
+
+    write_sample(to, seed)
+    typer.echo(f"the invented sample is in {to}")

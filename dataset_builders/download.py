@@ -1,0 +1,118 @@
+"""Fetch a source's raw files from their pinned addresses, checked byte for byte."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dataset_builders.errors import DataError
+from dataset_builders.raw_files import git_blob_sha1, sha256
+from dataset_builders.registry import get_builder
+from dataset_builders.source import SourceFile
+
+ATTEMPTS = 4
+"""Tries for one file; the wait before the n-th repeat is 2^n / 2 seconds, unless the server names one."""
+
+Progress = Callable[[SourceFile, int, int | None], None]
+"""Called with the file, the bytes that are there, and the bytes expected if the server says so."""
+
+
+def download(names: Sequence[str], to: str | Path, progress: Progress | None = None) -> list[Path]:
+    """Fetch the raw files of sources into `TO/<source>/`.
+
+    A file that is there with the right content is not fetched again; a broken transfer goes on where it stopped.
+
+    Args:
+        names: Sources as `NAME` or `NAME:CONFIG`.
+        to: Folder that `build` then takes as its `raw_dir`.
+        progress: Called while bytes arrive.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError: A server cannot be reached or lacks the file, or the content is not the recorded one.
+    """
+    wanted: list[tuple[SourceFile, Path]] = []
+    for text in names:
+        name, _, config = text.partition(":")
+        info = get_builder(name).INFO
+        config = config or info.default_config
+        if config not in info.configs:
+            raise DataError(f"source {name} has no config {config!r}; it has: {', '.join(info.configs)}")
+        # the config that holds all the others' files, such as woz:all, needs every one
+        files = info.files if config == "all" else info.files_of(config)
+        if not files:
+            raise DataError(f"{name} has no address to fetch it from; {info.where_to_get(config)}")
+        wanted.extend((file, Path(to) / name / file.path) for file in files)
+    return [_fetch(file, target, progress or (lambda *_: None)) for file, target in wanted]
+
+
+def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
+    if target.exists() and _is_right(target, file):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    _transfer(file, part, progress)
+    if not _is_right(part, file):
+        found, expected = _digests(part, file)
+        part.unlink()
+        raise DataError(
+            f"{file.url}: the content has changed: digest {found}, recorded {expected}; it is not used. "
+            "Put a copy of the recorded version into the raw folder by hand, or report the change"
+        )
+    part.replace(target)
+    return target
+
+
+def _transfer(file: SourceFile, part: Path, progress: Progress) -> None:
+    """Bytes of the address into `part`, going on after what is there already."""
+    import httpx2
+
+    problem = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(2**attempt / 2)
+        have = part.stat().st_size if part.exists() else 0
+        try:
+            with httpx2.stream(
+                "GET",
+                file.url,
+                headers={"Range": f"bytes={have}-"} if have else {},
+                follow_redirects=True,
+                timeout=httpx2.Timeout(30.0, connect=10.0),
+            ) as response:
+                if response.status_code == 416:  # nothing left to send: the check decides
+                    return
+                if response.status_code in (404, 410):
+                    raise DataError(f"{file.url}: the server has no such file ({response.status_code})")
+                response.raise_for_status()
+                if response.status_code != 206:
+                    have = 0
+                _append(response, part, have, lambda done, total: progress(file, done, total))
+            return
+        except httpx2.ConnectError as error:
+            raise DataError(f"{file.url}: no connection ({error}); check the network, or use --raw-dir") from error
+        except httpx2.HTTPError as error:
+            problem = str(error) or type(error).__name__
+    raise DataError(f"{file.url}: given up after {ATTEMPTS} tries ({problem}); run it again to go on")
+
+
+def _append(response: object, part: Path, have: int, report: Callable[[int, int | None], None]) -> None:
+    length = response.headers.get("Content-Length")  # type: ignore[attr-defined]
+    total = have + int(length) if length else None
+    with part.open("ab" if have else "wb") as out:
+        for block in response.iter_bytes(1 << 16):  # type: ignore[attr-defined]
+            out.write(block)
+            have += len(block)
+            report(have, total)
+
+
+def _digests(path: Path, file: SourceFile) -> tuple[str, str | None]:
+    return (sha256(path), file.sha256) if file.sha256 else (git_blob_sha1(path), file.git_blob)
+
+
+def _is_right(path: Path, file: SourceFile) -> bool:
+    found, expected = _digests(path, file)
+    return expected is None or found == expected

@@ -1,0 +1,80 @@
+"""Rows -> parquet shards named as on the Hub; equal rows give equal bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP_ROWS = 5_000
+"""Rows that a reader loads at once: at most some 50 MB of dialogues."""
+
+SHARD_ROWS = 100_000
+"""Rows in a file: tens of MB on disk, so that streams and several workers share the work."""
+
+
+class ShardWriter:
+    """Writes tables of one schema to `FOLDER/SPLIT-NNNNN-of-NNNNN.parquet`.
+
+    Row groups and shards are cut by row number, whatever the size of the tables that arrive.
+
+    Args:
+        folder: Where the shards go; made when the first row comes.
+        split: First part of the file names.
+        schema: Schema of all tables; its metadata carries the `datasets` features.
+
+    Attributes:
+        rows: Rows written so far.
+    """
+
+    def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
+        self.folder, self.split, self.schema = folder, split, schema
+        self.rows = 0
+        self._pending: list[pa.Table] = []
+        self._shards: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._shard_rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        self.rows += len(table)
+        self._pending.append(table)
+        waiting = sum(map(len, self._pending))
+        if waiting < ROW_GROUP_ROWS:
+            return
+        rows = pa.concat_tables(self._pending)
+        whole = waiting - waiting % ROW_GROUP_ROWS
+        for start in range(0, whole, ROW_GROUP_ROWS):
+            self._write_group(rows.slice(start, ROW_GROUP_ROWS))
+        self._pending = [rows.slice(whole)]
+
+    def close(self) -> list[Path]:
+        """Write what is left and give the shards their final names."""
+        rest = pa.concat_tables(self._pending) if self._pending else None
+        if rest is not None and len(rest):
+            self._write_group(rest)
+        self._end_shard()
+        total = len(self._shards)
+        final = [self.folder / f"{self.split}-{i:05d}-of-{total:05d}.parquet" for i in range(total)]
+        for shard, name in zip(self._shards, final, strict=True):
+            shard.rename(name)
+        return final
+
+    def _write_group(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._shards.append(self.folder / f"{self.split}-{len(self._shards):05d}.parquet")
+            # pages cut by content: the Hub then stores only what changed between two versions
+            self._writer = pq.ParquetWriter(
+                self._shards[-1], self.schema, compression="zstd", use_content_defined_chunking=True
+            )
+        self._writer.write_table(rows.combine_chunks())
+        self._shard_rows += len(rows)
+        if self._shard_rows >= SHARD_ROWS:
+            self._end_shard()
+
+    def _end_shard(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._shard_rows = None, 0

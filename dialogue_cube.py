@@ -1,0 +1,47 @@
+"""Front door: `dialogue-cube` mounts the commands of the three packages and turns their errors into one line."""
+
+from __future__ import annotations
+
+import sys
+
+import cube_model.cli
+import typer
+
+import dataset_builders.cli
+import push_scripts.cli
+from cube_model.errors import ModelError
+from dataset_builders.errors import DataError
+from push_scripts.errors import PushError
+
+app = typer.Typer(
+    help="Dialogue corpora -> one dataset on the Hub -> a 3D cubic core that finds the right answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for package in (dataset_builders.cli, cube_model.cli, push_scripts.cli):
+    package.register(app)
+
+
+def main() -> None:
+    """Run a command: exit code 0 when done, 1 on an error the user can mend, 2 on wrong usage, 130 when stopped."""
+    try:
+        app()
+    except (DataError, ModelError, PushError) as error:
+        _fail(str(error))
+    except OSError as error:  # a full disk, a folder that may not be written
+        _fail(f"{error.filename or 'input/output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

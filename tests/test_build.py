@@ -1,0 +1,147 @@
+"""The built folder is the Hub repository: whole or not there, the same bytes each time, opened by `load_dataset`."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+from datasets import load_dataset
+
+from dataset_builders import build as build_module
+from dataset_builders.build import BuildOptions, build
+from dataset_builders.errors import DataError
+from dataset_builders.registry import builders
+from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
+
+
+def digests(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture(scope="module")
+def loaded(sample_dataset, cache_dir):
+    return {c: load_dataset(str(sample_dataset), c, cache_dir=str(cache_dir)) for c in CONFIGS}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_load_dataset_opens_each_config(loaded, sample_dataset, cache_dir, config):
+    for split in SPLITS:
+        rows = loaded[config][split]
+        assert rows.features == FEATURES[config]
+        assert len(rows) > 0
+        streamed = load_dataset(str(sample_dataset), config, split=split, streaming=True)
+        assert next(iter(streamed)) == rows[0]
+        assert streamed.features == FEATURES[config]
+
+
+def test_report_counts_what_was_written(loaded, sample_dataset):
+    report = json.loads((sample_dataset / "quality/report.json").read_text())
+    assert list(report["sources"]) == list(builders())
+    for split in SPLITS:
+        counts = [s["splits"].get(split, {}) for s in report["sources"].values()]
+        dialogues = loaded["dialogues"][split]
+        assert sum(c.get("dialogues", 0) for c in counts) == len(dialogues)
+        assert sum(c.get("utterances", 0) for c in counts) == sum(map(len, dialogues["turns"]))
+        assert sum(c.get("pairs", 0) for c in counts) == len(loaded["pairs"][split])
+        assert sum(c.get("rows", 0) for c in counts) == len(loaded["downstream"][split])
+        # rows in = rows out + rows left out
+        consecutive = sum(max(0, len(turns) - 1) for turns in dialogues["turns"])
+        assert consecutive == sum(c.get("pairs", 0) + c.get("pairs_too_short", 0) for c in counts)
+    for source in report["sources"].values():
+        for what in ("dialogues", "utterances", "user", "system", "empty", "rows"):
+            original = sum(c.get(what, 0) for c in source["original_splits"].values())
+            assert original == sum(c.get(what, 0) for c in source["splits"].values())
+
+
+def test_ids_are_unique_and_official_splits_are_kept(loaded):
+    for config, key in (("dialogues", "dialogue_id"), ("pairs", "pair_id"), ("downstream", "utterance_id")):
+        ids = [i for split in SPLITS for i in loaded[config][split][key]]
+        assert len(ids) == len(set(ids))
+    official = {
+        "train": "train",
+        "dev": "validation",
+        "validate": "validation",
+        "val": "validation",
+        "test": "test",
+    }
+    for split in SPLITS:
+        for name in set(loaded["dialogues"][split]["original_split"]) - {"all"}:
+            assert official[name] == split
+
+
+def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
+    again = tmp_path / "again"
+    build([], sample_raw, again, num_proc=2, cache_dir=tmp_path / "cache")
+    assert digests(again) == digests(sample_dataset)
+
+
+def test_seed_moves_only_sources_without_a_split(sample_raw, cache_dir, tmp_path):
+    names = ["camrest676", "woz:en"]
+    folders = [tmp_path / "0", tmp_path / "1"]
+    for seed, folder in enumerate(folders):
+        build(names, sample_raw, folder, BuildOptions(seed=seed), cache_dir=cache_dir)
+    ids = []
+    for folder in folders:
+        rows = load_dataset(str(folder), "dialogues", split="test", cache_dir=str(tmp_path / "cache"))
+        ids.append({n: [r["dialogue_id"] for r in rows if r["source"] == n] for n in ("camrest676", "woz")})
+    assert ids[0]["camrest676"] != ids[1]["camrest676"]
+    assert ids[0]["woz"] == ids[1]["woz"]
+
+
+def test_failure_leaves_the_earlier_folder_and_nothing_else(sample_raw, cache_dir, tmp_path):
+    raw, out = tmp_path / "raw", tmp_path / "out" / "dataset"
+    shutil.copytree(sample_raw / "camrest676", raw / "camrest676")
+    build([], raw, out, cache_dir=cache_dir)
+    before = digests(out)
+    shutil.copytree(sample_raw / "banking77", raw / "banking77")
+    (raw / "banking77" / "test.csv").write_text("text;category\nwrong\n")
+    with pytest.raises(DataError, match=r"test\.csv: line 1: expected the header text,category"):
+        build([], raw, out, cache_dir=cache_dir)
+    assert digests(out) == before
+    assert [p.name for p in out.parent.iterdir()] == ["dataset"]
+
+
+def test_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path, monkeypatch):
+    def full_disk(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_module.card, "write_card", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        build(["camrest676"], sample_raw, tmp_path / "new" / "out", cache_dir=cache_dir)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_not_touched(sample_raw, cache_dir, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DataError, match="was not made by `dialogue-cube build`"):
+        build(["camrest676"], sample_raw, tmp_path, cache_dir=cache_dir)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_partial_source_is_built_with_one_warning(sample_raw, cache_dir, tmp_path):
+    warnings = []
+    build(["sgd"], sample_raw, tmp_path / "out", cache_dir=cache_dir, warn=warnings.append)
+    (line,) = warnings
+    assert line.startswith("sgd: counts differ from the official release: train: ")
+    assert " of 16,142 dialogues" in line
+
+
+def test_the_same_dialogue_twice_is_refused(sample_raw, cache_dir, tmp_path):
+    shutil.copytree(sample_raw / "sgd", tmp_path / "sgd")
+    shutil.copy(next((tmp_path / "sgd/test").glob("dialogues_*")), tmp_path / "sgd/test/dialogues_999.json")
+    with pytest.raises(DataError, match=r"sgd: the id 'sgd/test/.*' occurs twice"):
+        build(["sgd"], tmp_path, tmp_path / "out", cache_dir=cache_dir)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["sdg"], "no source 'sdg'; there are: camrest676"),
+        (["woz:fr"], "source woz has no config 'fr'; it has: all, en, de, it"),
+        (["woz:en", "woz:de"], "source woz is named twice"),
+    ],
+)
+def test_wrong_names(names, message, sample_raw, tmp_path):
+    with pytest.raises(DataError, match=message):
+        build(names, sample_raw, tmp_path / "out")

@@ -1,0 +1,103 @@
+"""Fetching raw files over a loopback server that can break off, change the file, or lack it."""
+
+import dataclasses
+import hashlib
+import http.server
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from dataset_builders import download as module
+from dataset_builders.download import download
+from dataset_builders.errors import DataError
+from dataset_builders.registry import builders
+from dataset_builders.source import SourceFile
+
+CONTENT = b"text,category\n" + b"a line of text,label\n" * 20_000
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """An HTTP server with ranges; `answers` says for each request in turn: whole, cut, 404, 500, or other bytes."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer = state.answers.pop(0) if state.answers else "whole"
+            state.ranges.append(self.headers.get("Range"))
+            if isinstance(answer, int):
+                self.send_error(answer)
+                return
+            body = answer if isinstance(answer, bytes) else CONTENT
+            start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            stop = start + (len(body) - start) // 2 if answer == "cut" else len(body)
+            self.wfile.write(body[start:stop])
+
+        def log_message(self, *_args):
+            pass
+
+    state = SimpleNamespace(answers=[], ranges=[])
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    state.url = f"http://127.0.0.1:{httpd.server_port}/train.csv"
+    file = SourceFile("train.csv", state.url, sha256=hashlib.sha256(CONTENT).hexdigest())
+    cls = builders()["banking77"]
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(file,)))
+    monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+    yield state
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_a_whole_file_is_fetched_once(server, tmp_path):
+    (path,) = download(["banking77"], tmp_path)
+    assert path == tmp_path / "banking77" / "train.csv"
+    assert path.read_bytes() == CONTENT
+    download(["banking77"], tmp_path)
+    assert len(server.ranges) == 1
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path):
+    server.answers = ["cut", 500, "cut"]
+    seen = []
+    (path,) = download(["banking77"], tmp_path, lambda _file, done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert server.ranges[0] is None
+    assert [r is not None for r in server.ranges[1:]] == [True, True, True]
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_a_changed_file_is_refused_with_both_digests(server, tmp_path):
+    server.answers = [b"something else"]
+    with pytest.raises(DataError, match="the content has changed") as caught:
+        download(["banking77"], tmp_path)
+    assert hashlib.sha256(b"something else").hexdigest() in str(caught.value)
+    assert hashlib.sha256(CONTENT).hexdigest() in str(caught.value)
+    assert list((tmp_path / "banking77").iterdir()) == []
+
+
+def test_a_missing_file_and_a_dead_server(server, tmp_path):
+    server.answers = [404]
+    with pytest.raises(DataError, match=r"no such file \(404\)"):
+        download(["banking77"], tmp_path)
+    server.answers = [500] * module.ATTEMPTS
+    with pytest.raises(DataError, match="given up after 4 tries"):
+        download(["banking77"], tmp_path)
+
+
+def test_no_network(server, tmp_path, monkeypatch):
+    cls = builders()["banking77"]
+    dead = dataclasses.replace(cls.INFO.files[0], url="http://127.0.0.1:1/train.csv")
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(dead,)))
+    with pytest.raises(DataError, match="no connection"):
+        download(["banking77"], tmp_path)
+
+
+def test_git_blob_ids_are_checked(tmp_path):
+    path = tmp_path / "hello"
+    path.write_bytes(b"hello\n")
+    # what `git hash-object` prints for this content
+    assert module.git_blob_sha1(path) == "ce013625030ba8dba906f756967f9e9ca394464a"
