@@ -12,14 +12,15 @@ from datasets import Dataset, DatasetDict, List, Features, Value, load_dataset
 from huggingface_hub import HfApi, HfFileSystem, hf_hub_download
 
 repo, api = "{repo}", HfApi()
-features = Features({{"id": Value("int32"), "turns": List({{"speaker": Value("string"), "text": Value("string")}})}})
+turn = {{"speaker": Value("string"), "text": Value("string")}}
+features = Features({{"id": Value("int32"), "turns": List(turn)}})
 
 def rows(n, word):
-    return Dataset.from_list(
-        [{{"id": i, "turns": [{{"speaker": "user", "text": f"{{word}} {{i}}"}}] * (i % 3)}} for i in range(n)], features=features
-    )
+    turn = lambda i: {{"speaker": "user", "text": f"{{word}} {{i}}"}}
+    return Dataset.from_list([{{"id": i, "turns": [turn(i)] * (i % 3)}} for i in range(n)], features=features)
 
-DatasetDict(train=rows(50, "red"), test=rows(5, "red")).push_to_hub(repo, "first", num_shards={{"train": 3, "test": 1}})
+both = DatasetDict(train=rows(50, "red"), test=rows(5, "red"))
+both.push_to_hub(repo, "first", num_shards={{"train": 3, "test": 1}})
 DatasetDict(train=rows(7, "blue")).push_to_hub(repo, "second")
 api.create_tag(repo, tag="v1", repo_type="dataset")
 api.create_branch(repo, branch="next", repo_type="dataset")
@@ -31,7 +32,8 @@ assert loaded["train"].features == features
 assert loaded["train"].to_list() == rows(50, "red").to_list()
 streamed = load_dataset(repo, "first", split="train", streaming=True)
 assert list(streamed) == rows(50, "red").to_list()
-found = {{r: len(load_dataset(repo, "second", split="train", revision=r)) for r in (None, "v1", "next", "refs/pr/1")}}
+revisions = (None, "v1", "next", "refs/pr/1")
+found = [len(load_dataset(repo, "second", split="train", revision=r)) for r in revisions]
 refs = api.list_repo_refs(repo, repo_type="dataset", include_pull_requests=True)
 fs = HfFileSystem()
 parquet = fs.glob(f"datasets/{{repo}}/second/*.parquet")
@@ -39,7 +41,7 @@ with fs.open(parquet[0]) as file:
     file.seek(-4, 2)  # a Range request
     magic = file.read().decode()
 print(json.dumps({{
-    "found": list(found.values()),
+    "found": found,
     "branches": sorted(r.name for r in refs.branches), "tags": [r.name for r in refs.tags],
     "prs": [r.ref for r in refs.pull_requests], "magic": magic,
     "shards": len(fs.glob(f"datasets/{{repo}}/first/train-*-of-00003.parquet")),
@@ -50,8 +52,8 @@ print(json.dumps({{
 FILES = """
 import json
 from pathlib import Path
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete as Delete
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
 repo, api = "{repo}", HfApi()
 Path("up/deep").mkdir(parents=True)
@@ -70,7 +72,7 @@ def refused(call):
         return [type(error).__name__, status]
 
 add = lambda name: CommitOperationAdd(name, name.encode())
-second = api.create_commit(repo, [add("c"), CommitOperationDelete("deep/", is_folder=True)], commit_message="two")
+second = api.create_commit(repo, [add("c"), Delete("deep/", is_folder=True)], commit_message="two")
 errors = {{
     "missing repo": refused(lambda: api.repo_info("{namespace}/nothing")),
     "missing file": refused(lambda: hf_hub_download(repo, "nothing")),
@@ -129,7 +131,9 @@ def test_files_and_errors(hub):
 
 MODEL = """
 from transformers import AutoModel, BertConfig, BertModel
-config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50)
+config = BertConfig(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50
+)
 model = BertModel(config)
 model.push_to_hub("{repo}")
 back, report = AutoModel.from_pretrained("{repo}", output_loading_info=True)

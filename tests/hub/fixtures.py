@@ -18,6 +18,8 @@ from starlette.responses import Response
 from .server import HubServer
 from .store import Repo
 
+__all__ = ["hub", "hub_server", "shared_hub"]
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dataset_builders", "cube_model", "push_scripts", "dialogue_cube")
 
@@ -35,8 +37,8 @@ sys.meta_path.insert(0, Hidden())
 class Hub:
     """One test's view of the loopback Hub: a namespace of its own, and fresh client processes.
 
-    The clients read `HF_ENDPOINT` when they are imported, so they run as processes of their own, each with an empty
-    `HF_HOME`.
+    The clients read `HF_ENDPOINT` when they are imported, so they run as processes of their own, each with an
+    empty `HF_HOME`.
 
     Attributes:
         url: Address of the Hub.
@@ -80,7 +82,7 @@ class Hub:
         """Runs Python code (a string) or a command (a list) in a fresh process with an empty cache.
 
         Args:
-            command: Code for `python -c`, or program and arguments; the program is first looked for beside `python`.
+            command: Code for `python -c`, or program and arguments; the program beside `python` comes first.
             env: Variables on top of `Hub.env`; None takes one away.
             check: Fail the test when the process fails.
             stranger: Make this project's packages impossible to import. Only for code.
@@ -109,7 +111,7 @@ class Hub:
         return json.loads(self.run(code, **options).stdout.strip().splitlines()[-1])
 
     def repo(self, kind: str, name: str) -> Repo:
-        """The repository `namespace/name` as the server holds it; `kind` is "models", "datasets" or "spaces"."""
+        """The repository `namespace/name` on the server; `kind` is "models", "datasets" or "spaces"."""
         return self.server.store.repos[kind, f"{self.namespace}/{name}"]
 
     def files(self, kind: str, name: str, revision: str = "main") -> dict[str, bytes]:

@@ -31,7 +31,7 @@ class HubServer:
         url: Its address; what `HF_ENDPOINT` is set to.
         store: Its state, to look into or to change behind the clients' back.
         requests: `"METHOD /path?query"` of every request so far.
-        intercept: Called before each request; a `Response` that it returns is sent in place of the true answer.
+        intercept: Called before each request; a `Response` that it returns replaces the true answer.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -124,7 +125,7 @@ class Repo:
     def last_change(self, commit: Commit, path: str) -> Commit:
         """The newest commit up to `commit` that changed `path`."""
         history = self.history(commit)
-        for newer, older in zip(history, history[1:], strict=False):
+        for newer, older in pairwise(history):
             if older.tree.get(path) != newer.tree.get(path):
                 return newer
         return history[-1]
@@ -133,14 +134,14 @@ class Repo:
 class Store:
     """All repositories, and who may write where.
 
-    Two tokens exist, `hf_test` (writes) and `hf_read` (reads only); the namespace `strangers` belongs to someone else.
+    Two tokens exist, `hf_test` (writes) and `hf_read` (reads only); the namespace `strangers` is
+    someone else's.
     """
-
-    tokens = {"hf_test": "write", "hf_read": "read"}
-    foreign = frozenset({"strangers"})
 
     def __init__(self, folder: Path) -> None:
         self.blobs = Blobs(folder / "blobs")
+        self.tokens = {"hf_test": "write", "hf_read": "read"}
+        self.foreign = {"strangers"}
         self.repos: dict[tuple[str, str], Repo] = {}
 
     def create(self, kind: str, repo_id: str, private: bool = False) -> Repo:

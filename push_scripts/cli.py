@@ -1,0 +1,144 @@
+"""`dialogue-cube push dataset` and `dialogue-cube push model`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from push_scripts.errors import PushError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from push_scripts.hub import Published
+    from push_scripts.license_gate import GateReport
+
+Repo = Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository; made when it is missing.")]
+Private = Annotated[bool, typer.Option("--private", help="Make the repository private.")]
+CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")]
+Tag = Annotated[str | None, typer.Option("--tag", metavar="V", help="Name this version, e.g. v1.0.")]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; made when missing.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, contact no server.")]
+Message = Annotated[str | None, typer.Option("--message", "-m", help="Title of the commit.")]
+
+
+def dataset(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder that `dialogue-cube build` wrote.")
+    ],
+    repo: Repo,
+    private: Private = False,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    revision: Revision = None,
+    dry_run: DryRun = False,
+    message: Message = None,
+) -> None:
+    """Publish a built dataset in one commit; rows that may not be redistributed stay here."""
+    from push_scripts.push_dataset import push_dataset
+
+    done = push_dataset(
+        data,
+        repo,
+        private=private,
+        create_pr=create_pr,
+        tag=tag,
+        revision=revision,
+        dry_run=dry_run,
+        message=message,
+    )
+    _show(repo, done.sizes, done.published, done.gate)
+
+
+def model(
+    model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder that the training wrote.")],
+    repo: Repo,
+    private: Private = False,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    revision: Revision = None,
+    dry_run: DryRun = False,
+    message: Message = None,
+) -> None:
+    """Publish a trained core with its code and a filled model card in one commit."""
+    from push_scripts.push_model import push_model
+
+    done = push_model(
+        model,
+        repo,
+        private=private,
+        create_pr=create_pr,
+        tag=tag,
+        revision=revision,
+        dry_run=dry_run,
+        message=message,
+    )
+    _show(repo, done.sizes, done.published)
+
+
+COMMANDS = {"dataset": dataset, "model": model}
+
+
+def register(app: typer.Typer) -> None:
+    """Mounts the group `push`."""
+    group = typer.Typer(help="Publish a dataset or a model on the Hugging Face Hub.", no_args_is_help=True)
+    for name, command in COMMANDS.items():
+        group.command(name)(command)
+    app.add_typer(group, name="push")
+
+
+def run(name: str) -> None:
+    """One of the commands as a script: `python -m push_scripts.push_dataset ...`."""
+    from rich.console import Console
+    from rich.text import Text
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command(name)(COMMANDS[name])
+    try:
+        app()
+    except PushError as error:
+        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(1)
+
+
+def _show(
+    repo: str, sizes: dict[str, int], published: Published | None, gate: GateReport | None = None
+) -> None:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    console = Console()
+    table = Table("file", title=f"{'Pushed' if published else 'Would be pushed'} to {repo}")
+    table.add_column("size", justify="right")
+    for path, size in sizes.items():
+        table.add_row(path, decimal(size))
+    table.add_row(f"{len(sizes)} files", decimal(sum(sizes.values())), style="bold")
+    console.print(table)
+    if gate and gate.held:
+        _show_held(console, gate)
+    if published is None:
+        console.print("Dry run: no server was contacted.")
+    elif not published.changed:
+        console.print(f"Nothing new: {repo} holds exactly this already.")
+    else:
+        console.print(
+            f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False
+        )
+
+
+def _show_held(console: Console, gate: GateReport) -> None:
+    from rich.table import Table
+
+    table = Table("source", "config", title="Rows held back: they may not be redistributed", style="yellow")
+    table.add_column("rows", justify="right")
+    for source, configs in gate.held_by_source().items():
+        for config, rows in configs.items():
+            table.add_row(source, config, f"{rows:,}")
+    table.add_row("all", "", f"{sum(gate.held.values()):,}", style="bold")
+    console.print(table)

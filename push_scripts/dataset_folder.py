@@ -1,0 +1,104 @@
+"""The folder that `dialogue-cube build` writes, and nothing else that may lie in it.
+
+README.md                                      the card, with `configs:`
+{dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
+quality/report.json                            how it was built
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from push_scripts.errors import PushError
+
+if TYPE_CHECKING:
+    from dataset_builders.schema import Config, Split
+
+CARD, REPORT = "README.md", "quality/report.json"
+SHARD = re.compile(r"(?P<split>train|validation|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
+SHARD_PATH = re.compile(rf"(dialogues|pairs|downstream)/{SHARD.pattern}")
+
+
+@dataclass(frozen=True)
+class DatasetFolder:
+    """A built dataset that was checked.
+
+    Attributes:
+        card: Text of the card.
+        report: Content of `quality/report.json`.
+        shards: (config, split) -> parquet files in order; dialogues first.
+    """
+
+    card: str
+    report: dict[str, Any]
+    shards: dict[tuple[Config, Split], list[Path]]
+
+
+def read_folder(data: Path) -> DatasetFolder:
+    """Checks that a folder is a whole dataset of this version's columns.
+
+    Raises:
+        PushError: It is not; says what was expected and which command makes it.
+    """
+    from dataset_builders.schema import CONFIGS, SPLITS
+
+    makes = f"expected a folder made by `dialogue-cube build --raw-dir RAW --out {data}`"
+    if not data.is_dir():
+        raise PushError(f"--data {data}: no such folder; {makes}")
+    for name in (CARD, REPORT):
+        if not (data / name).is_file():
+            raise PushError(f"--data {data}: not a built dataset, {name} is missing; {makes}")
+    try:
+        report = json.loads((data / REPORT).read_text(encoding="utf-8"))
+        card = (data / CARD).read_text(encoding="utf-8")
+    except ValueError as error:  # json and unicode errors both
+        raise PushError(f"--data {data}: {REPORT} or {CARD} is damaged ({error}); {makes}") from error
+    if not (isinstance(report, dict) and str(report.get("format", "")).startswith("dialogue-cube dataset")):
+        raise PushError(f"--data {data}: {REPORT} is not that of a built dataset; {makes}")
+    shards = {(c, s): found for c in CONFIGS for s in SPLITS if (found := _shards(data / c, s))}
+    if not shards:
+        raise PushError(
+            f"--data {data}: no dialogues/, pairs/ or downstream/ with SPLIT-NNNNN-of-NNNNN.parquet; {makes}"
+        )
+    for (config, _), paths in shards.items():
+        for path in paths:
+            _check_columns(config, path)
+    return DatasetFolder(card, report, shards)
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    named = [
+        (m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()
+    ]
+    ours = sorted((int(m["number"]), int(m["total"]), path) for m, path in named if m["split"] == split)
+    if [(number, total) for number, total, _ in ours] != [(i, len(ours)) for i in range(len(ours))]:
+        raise PushError(
+            f"{folder}: the {split} shards are incomplete or of two builds "
+            f"({', '.join(path.name for *_, path in ours)}); build again with `dialogue-cube build`"
+        )
+    return [path for *_, path in ours]
+
+
+def _check_columns(config: Config, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from dataset_builders.schema import ARROW_SCHEMAS
+
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PushError(
+            f"{path} is not a readable parquet file ({error}); build the dataset again"
+        ) from error
+    expected = ARROW_SCHEMAS[config]
+    if not found.equals(expected):  # names, order and types; metadata apart
+        differing = {f.name for f in set(found) ^ set(expected)} or {"their order"}
+        raise PushError(
+            f"{path}: columns are not those of `{config}` in this version "
+            f"(differing: {', '.join(sorted(differing))}); build the dataset again with `dialogue-cube build`"
+        )

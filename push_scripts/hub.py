@@ -1,0 +1,156 @@
+"""One atomic commit, or one pull request, with a given set of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from push_scripts.errors import PushError, explained
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to push and how.
+
+    Args:
+        repo_id: `org/name`.
+        repo_type: Kind of repository.
+        private: Create the repository as private.
+        create_pr: Open a pull request against the main branch instead of committing to a branch.
+        tag: Name to give to the new commit.
+        revision: Branch to commit to, made from the main branch when missing; the main branch when not given.
+        message: Title of the commit.
+
+    Raises:
+        PushError: The name is no `org/name`, or the options contradict each other.
+    """
+
+    repo_id: str
+    repo_type: Literal["dataset", "model"]
+    private: bool = False
+    create_pr: bool = False
+    tag: str | None = None
+    revision: str | None = None
+    message: str | None = None
+
+    def __post_init__(self) -> None:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+
+        try:
+            validate_repo_id(self.repo_id)
+        except HFValidationError as error:
+            raise PushError(f"--repo {self.repo_id!r} is no repository name: {error}") from error
+        if self.repo_id.count("/") != 1:
+            raise PushError(f"--repo {self.repo_id!r}: expected ORG/NAME, e.g. my-org/dialogue-corpus")
+        if self.create_pr and self.revision:
+            raise PushError("--create-pr opens a pull request against the main branch: leave out --revision")
+        if self.create_pr and self.tag:
+            raise PushError(
+                "--create-pr and --tag exclude each other: tag the version after the pull request is merged"
+            )
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the Hub holds now.
+
+    Attributes:
+        url: Page of the commit, or of the pull request.
+        commit: Commit id.
+        revision: Branch, tag or pull request (`refs/pr/1`) under which the files can be loaded.
+        changed: False when every file was there already, so that no commit was made.
+    """
+
+    url: str
+    commit: str
+    revision: str
+    changed: bool
+
+
+def require_token() -> str:
+    """The token that the Hub's client will send.
+
+    Raises:
+        PushError: There is none.
+    """
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token is None:
+        raise PushError(
+            "no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access"
+        )
+    return token
+
+
+def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str]) -> Published:
+    """Makes the repository when it is missing and uploads the files in one commit.
+
+    The commit names its parent: when somebody commits in between, nothing is overwritten and the push fails.
+
+    Args:
+        target: Where and how.
+        files: Path in the repository -> local file.
+        owned: Remote files that match and are not in `files` are left over from an earlier push; the commit
+            deletes them, or else `load_dataset` would mix old and new shards.
+
+    Raises:
+        PushError: The Hub refused, cannot be reached, or the state of the repository forbids the push.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    api = HfApi(token=require_token(), library_name="dialogue-cube")
+    repo_id, repo_type = target.repo_id, target.repo_type
+    with explained(repo_id, api.endpoint):
+        api.create_repo(repo_id, repo_type=repo_type, private=target.private or None, exist_ok=True)
+        _check_state(api, target)
+        revision = target.revision or "main"
+        head = api.repo_info(repo_id, repo_type=repo_type, revision=revision)
+        there = api.list_repo_files(repo_id, repo_type=repo_type, revision=head.sha)
+        left_over = {name for name in there if owned.fullmatch(name)} - set(files)
+        commit = api.create_commit(
+            repo_id,
+            [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
+            + [CommitOperationDelete(name) for name in sorted(left_over)],
+            commit_message=target.message or f"Upload {repo_type}",
+            repo_type=repo_type,
+            revision=target.revision,
+            create_pr=target.create_pr,
+            parent_commit=head.sha,
+        )
+        if target.tag:
+            api.create_tag(repo_id, tag=target.tag, revision=commit.oid, repo_type=repo_type)
+    return Published(
+        url=commit.pr_url or commit.commit_url,
+        commit=commit.oid,
+        revision=commit.pr_revision or target.tag or revision,
+        changed=commit.oid != head.sha,
+    )
+
+
+def _check_state(api: HfApi, target: Target) -> None:
+    """Refuses what would fail or expose something only after the upload; makes a missing branch."""
+    repo_id, repo_type = target.repo_id, target.repo_type
+    if target.private and not api.repo_info(repo_id, repo_type=repo_type).private:
+        raise PushError(
+            f"{repo_id} exists and is public: make it private in its settings, or leave out --private"
+        )
+    if not target.tag and not target.revision:
+        return
+    refs = api.list_repo_refs(repo_id, repo_type=repo_type)
+    if target.tag in {tag.name for tag in refs.tags}:
+        raise PushError(
+            f"{repo_id} has a tag {target.tag} already: choose another, or `hf repos tag delete` it"
+        )
+    if target.revision and not target.revision.startswith("refs/"):
+        if target.revision in {tag.name for tag in refs.tags}:
+            raise PushError(f"--revision {target.revision} is a tag of {repo_id}: name a branch")
+        if target.revision not in {branch.name for branch in refs.branches}:
+            api.create_branch(repo_id, branch=target.revision, repo_type=repo_type)
