@@ -28,9 +28,7 @@ Message = Annotated[str | None, typer.Option("--message", "-m", help="Title of t
 
 
 def dataset(
-    data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Folder that `dialogue-cube build` wrote.")
-    ],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder that `dialogue-cube build` wrote.")],
     repo: Repo,
     private: Private = False,
     create_pr: CreatePr = False,
@@ -106,9 +104,7 @@ def run(name: str) -> None:
         sys.exit(1)
 
 
-def _show(
-    repo: str, sizes: dict[str, int], published: Published | None, gate: GateReport | None = None
-) -> None:
+def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: GateReport | None = None) -> None:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
@@ -127,9 +123,7 @@ def _show(
     elif not published.changed:
         console.print(f"Nothing new: {repo} holds exactly this already.")
     else:
-        console.print(
-            f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False
-        )
+        console.print(f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False)
 
 
 def _show_held(console: Console, gate: GateReport) -> None:

@@ -37,13 +37,9 @@ def adapt_card(card: str, repo_id: str, gate: GateReport, paths: Collection[str]
     try:
         metadata = yaml.safe_load(front["yaml"]) if front else None
     except yaml.YAMLError as error:
-        raise PushError(
-            f"README.md: its YAML header cannot be read ({error}); build the dataset again"
-        ) from error
+        raise PushError(f"README.md: its YAML header cannot be read ({error}); build the dataset again") from error
     if not (isinstance(metadata, dict) and isinstance(metadata.get("configs"), list) and front):
-        raise PushError(
-            "README.md: no YAML header with `configs:`; build the dataset again with `dialogue-cube build`"
-        )
+        raise PushError("README.md: no YAML header with `configs:`; build the dataset again with `dialogue-cube build`")
     body = card[front.end() :].replace("ORG/NAME", repo_id)
     metadata["configs"] = _with_files(metadata["configs"], paths)
     if gate.held:

@@ -71,9 +71,7 @@ def read_folder(data: Path) -> DatasetFolder:
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
-    named = [
-        (m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()
-    ]
+    named = [(m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()]
     ours = sorted((int(m["number"]), int(m["total"]), path) for m, path in named if m["split"] == split)
     if [(number, total) for number, total, _ in ours] != [(i, len(ours)) for i in range(len(ours))]:
         raise PushError(
@@ -92,12 +90,12 @@ def _check_columns(config: Config, path: Path) -> None:
     try:
         found = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise PushError(
-            f"{path} is not a readable parquet file ({error}); build the dataset again"
-        ) from error
+        raise PushError(f"{path} is not a readable parquet file ({error}); build the dataset again") from error
     expected = ARROW_SCHEMAS[config]
     if not found.equals(expected):  # names, order and types; metadata apart
-        differing = {f.name for f in set(found) ^ set(expected)} or {"their order"}
+        types = [{field.name: field.type for field in schema} for schema in (found, expected)]
+        names = set(types[0]) | set(types[1])
+        differing = {n for n in names if types[0].get(n) != types[1].get(n)} or {"their order"}
         raise PushError(
             f"{path}: columns are not those of `{config}` in this version "
             f"(differing: {', '.join(sorted(differing))}); build the dataset again with `dialogue-cube build`"

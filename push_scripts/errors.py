@@ -78,7 +78,5 @@ def _explain_status(error: Exception, status: int, repo_id: str, endpoint: str) 
     if status in known:
         return known[status]
     if status >= 500:
-        return (
-            f"{endpoint} has a fault of its own ({status}): push again later, large files are not sent twice"
-        )
+        return f"{endpoint} has a fault of its own ({status}): push again later, large files are not sent twice"
     return f"{endpoint} refused the push to {repo_id} ({status}): {said}"

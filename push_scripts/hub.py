@@ -84,9 +84,7 @@ def require_token() -> str:
 
     token = get_token()
     if token is None:
-        raise PushError(
-            "no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access"
-        )
+        raise PushError("no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access")
     return token
 
 
@@ -139,16 +137,12 @@ def _check_state(api: HfApi, target: Target) -> None:
     """Refuses what would fail or expose something only after the upload; makes a missing branch."""
     repo_id, repo_type = target.repo_id, target.repo_type
     if target.private and not api.repo_info(repo_id, repo_type=repo_type).private:
-        raise PushError(
-            f"{repo_id} exists and is public: make it private in its settings, or leave out --private"
-        )
+        raise PushError(f"{repo_id} exists and is public: make it private in its settings, or leave out --private")
     if not target.tag and not target.revision:
         return
     refs = api.list_repo_refs(repo_id, repo_type=repo_type)
     if target.tag in {tag.name for tag in refs.tags}:
-        raise PushError(
-            f"{repo_id} has a tag {target.tag} already: choose another, or `hf repos tag delete` it"
-        )
+        raise PushError(f"{repo_id} has a tag {target.tag} already: choose another, or `hf repos tag delete` it")
     if target.revision and not target.revision.startswith("refs/"):
         if target.revision in {tag.name for tag in refs.tags}:
             raise PushError(f"--revision {target.revision} is a tag of {repo_id}: name a branch")

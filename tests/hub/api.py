@@ -47,9 +47,7 @@ async def whoami(request: Request) -> Response:
     if role is None:
         raise HubError(401, "Invalid username or password.")
     user = {"type": "user", "id": "0", "name": "tester", "fullname": "Tester", "orgs": []}
-    return JSONResponse(
-        user | {"auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": role}}}
-    )
+    return JSONResponse(user | {"auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": role}}})
 
 
 async def create_repo(request: Request) -> Response:
@@ -113,10 +111,7 @@ async def commits(request: Request) -> Response:
     repo = repo_of(request)
     history = repo.history(repo.resolve(param(request, "revision")))
     return JSONResponse(
-        [
-            {"id": c.oid, "title": c.title, "message": c.message, "date": c.date, "authors": []}
-            for c in history
-        ]
+        [{"id": c.oid, "title": c.title, "message": c.message, "date": c.date, "authors": []} for c in history]
     )
 
 
@@ -132,9 +127,7 @@ async def tag(request: Request) -> Response:
     repo = repo_of(request, write=True)
     if request.method == "DELETE":
         return drop_ref(repo, f"refs/tags/{param(request, 'revision')}")
-    return add_ref(
-        repo, f"refs/tags/{(await json_body(request))['tag']}", repo.resolve(param(request, "revision"))
-    )
+    return add_ref(repo, f"refs/tags/{(await json_body(request))['tag']}", repo.resolve(param(request, "revision")))
 
 
 async def json_body(request: Request) -> dict[str, Any]:
@@ -174,9 +167,7 @@ async def tree(request: Request) -> Response:
         repo.resolve(param(request, "revision")),
         unquote(request.path_params.get("path", "")).strip("/"),
     )
-    recursive, expand = (
-        request.query_params.get(key, "").lower() in {"true", "1"} for key in ("recursive", "expand")
-    )
+    recursive, expand = (request.query_params.get(key, "").lower() in {"true", "1"} for key in ("recursive", "expand"))
     prefix = f"{folder}/" if folder else ""
     found: dict[str, None] = {}  # ordered: every file, and the folders on the way to it
     for path in commit.tree:

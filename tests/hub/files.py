@@ -19,9 +19,7 @@ async def lfs_batch(request: Request) -> Response:
     for wanted in (await request.json())["objects"]:
         answer = {"oid": wanted["oid"], "size": wanted["size"]}
         if not store_of(request).blobs.path(wanted["oid"]).exists():
-            answer["actions"] = {
-                "upload": {"href": f"{request.base_url}lfs-upload/{wanted['oid']}", "header": {}}
-            }
+            answer["actions"] = {"upload": {"href": f"{request.base_url}lfs-upload/{wanted['oid']}", "header": {}}}
         answers.append(answer)
     return JSONResponse({"transfer": "basic", "objects": answers}, media_type="application/vnd.git-lfs+json")
 

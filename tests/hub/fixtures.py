@@ -101,9 +101,7 @@ class Hub:
             argv, env=clean, cwd=clean["HOME"], capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and done.returncode:
-            pytest.fail(
-                f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}", pytrace=False
-            )
+            pytest.fail(f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}", pytrace=False)
         return done
 
     def json(self, code: str, **options: Any) -> Any:

@@ -38,15 +38,11 @@ class HubServer:
         self.store = Store(folder)
         self.requests: list[str] = []
         self.intercept: Callable[[Request], Response | None] | None = None
-        self._app = Starlette(
-            routes=[*api.ROUTES, *files.ROUTES], exception_handlers={HubError: error_answer}
-        )
+        self._app = Starlette(routes=[*api.ROUTES, *files.ROUTES], exception_handlers={HubError: error_answer})
         self._app.state.store = self.store
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server = uvicorn.Server(
-            uvicorn.Config(self._serve, interface="asgi3", log_level="error", lifespan="off")
-        )
+        self._server = uvicorn.Server(uvicorn.Config(self._serve, interface="asgi3", log_level="error", lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -102,9 +102,7 @@ class Repo:
         self.resolve(revision)  # unknown altogether: 404
         raise HubError(400, f"{revision} is not a branch")
 
-    def commit(
-        self, ref: str, parent: Commit | None, tree: dict[str, Entry], title: str, message: str
-    ) -> Commit:
+    def commit(self, ref: str, parent: Commit | None, tree: dict[str, Entry], title: str, message: str) -> Commit:
         date = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         tree = dict(sorted(tree.items()))
         parent_oid = parent.oid if parent else None
@@ -163,9 +161,7 @@ class Store:
         role, repo = self.role(token), self.repos.get((kind, repo_id))
         hidden = repo is not None and repo.private and (role is None or repo_id.split("/")[0] in self.foreign)
         if repo is None or hidden:
-            status, message = (
-                (404, "Repository not found") if role else (401, "Invalid username or password.")
-            )
+            status, message = (404, "Repository not found") if role else (401, "Invalid username or password.")
             raise HubError(status, message, "RepoNotFound")
         return repo
 

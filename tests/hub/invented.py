@@ -1,0 +1,83 @@
+"""Dataset folders of invented rows, laid out as `dialogue-cube build` lays them out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dataset_builders.parquet import ShardWriter
+from dataset_builders.schema import FEATURES, act, span, state
+
+Rows = Sequence[Mapping[str, Any]]
+
+FREE = {"license": "MIT", "redistributable": True}
+
+
+def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source: str = "tiny", **facts: Any):
+    user = {
+        "speaker": "user",
+        "text": text,
+        "annotations": {
+            "acts": [act("inform", "train", "to", ["Tiny Town"])],
+            "slots": [span("to", "Tiny Town", 15, 24, "train"), span("seat", None)],
+            "state": [state("to", ["Tiny Town"], "train", "book")],
+        },
+    }
+    system = {"speaker": "system", "text": f"Booked: {text}", "annotations": {"acts": [], "slots": [], "state": []}}
+    row = {"dialogue_id": f"{source}/{name}", "source": source, "original_id": name, "original_split": "all"}
+    row |= {"language": "en", "domains": ["train"], "scenario": None, "turns": [user, system], "empty_turns": 0}
+    return row | {"cluster_id": f"{source}/{name}", "source_version": "1", **FREE, **facts}
+
+
+def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str = "tiny", **facts: Any):
+    row = {"pair_id": f"{source}/{name}#0", "dialogue_id": f"{source}/{name}", "turn_index": 0, "source": source}
+    row |= {"language": "en", "domains": ["train"], "anchor": text, "positive": f"Booked: {text}"}
+    row |= {"anchor_speaker": "user", "positive_speaker": "system", "answer_id": "0"}
+    row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
+    return row | FREE | facts
+
+
+def utterance(name: str, text: str = "my card ate itself", source: str = "cards", **facts: Any):
+    row = {"utterance_id": f"{source}/train/{name}", "source": source, "utterance": text, "label": f"{source}/eaten"}
+    row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train"}
+    return row | FREE | facts
+
+
+def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows: int | None = None) -> Path:
+    """Writes a folder as `build` does.
+
+    Args:
+        folder: Where to; made.
+        rows: (config, split) -> rows with every column of the config.
+        shard_rows: Rows of a shard; all in one when not given.
+    """
+    from datasets import Dataset
+
+    folder.mkdir(parents=True)
+    splits: dict[str, list[str]] = {}
+    for (config, split), given in rows.items():
+        ordered = [{name: row[name] for name in FEATURES[config]} for row in given]
+        table = Dataset.from_list(ordered, features=FEATURES[config]).with_format("arrow")[:]
+        splits.setdefault(config, []).append(split)
+        size = shard_rows or len(given)
+        shards = []
+        for start in range(0, len(given), size):
+            writer = ShardWriter(folder / config / f"{start}", split, FEATURES[config].arrow_schema)
+            writer.write(table.slice(start, size))
+            shards += writer.close()
+        for i, shard in enumerate(shards):
+            shard.rename(folder / config / f"{split}-{i:05d}-of-{len(shards):05d}.parquet")
+            shard.parent.rmdir()
+    configs = [
+        {"config_name": c, "data_files": [{"split": s, "path": f"{c}/{s}-*.parquet"} for s in found]}
+        for c, found in splits.items()
+    ]
+    header = yaml.safe_dump({"license": ["mit", "cc-by-9.9"], "configs": configs}, sort_keys=False)
+    card = f'---\n{header}---\n\n# Invented\n\n`load_dataset("ORG/NAME", "pairs")`\n'
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "quality").mkdir()
+    report = {"format": "dialogue-cube dataset 1", "fingerprint": "0" * 16, "files": {}}
+    (folder / "quality" / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    return folder
