@@ -1,0 +1,86 @@
+"""Configuration of the 3D cubic core. Uploaded next to the weights: it imports nothing of this project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+def cubic_lattice(cells: int) -> list[int]:
+    """The factorisation of `cells` into three sides that is nearest to a cube, sides in ascending order but the last.
+
+    Nearest: the smallest sum of sides. Of 384 that is 6 x 8 x 8, of 768 it is 8 x 8 x 12; a side that occurs twice
+    comes first, so that they read 8 x 8 x 6 and 8 x 8 x 12.
+
+    >>> cubic_lattice(384), cubic_lattice(768), cubic_lattice(1024)
+    ([8, 8, 6], [8, 8, 12], [8, 8, 16])
+    """
+    best: list[int] = []
+    for x in range(1, round(cells ** (1 / 3)) + 1):
+        if cells % x:
+            continue
+        rest = cells // x
+        y = next(y for y in range(int(rest**0.5), 0, -1) if rest % y == 0)
+        sides = [x, y, rest // y]
+        if not best or sum(sides) < sum(best):
+            best = sides
+    return sorted(best, key=lambda side: (-best.count(side), side))
+
+
+@strict
+class CubeConfig(PreTrainedConfig):
+    """Shape of a core and what it was trained with.
+
+    Args:
+        embedding_dim: Length of the teacher's vectors = number of cells.
+        lattice_size: Sides x, y, z; their product is `embedding_dim`. Chosen by `cubic_lattice` when not given.
+        steps: Times the one cell rule is applied; its weights are the same in every step.
+        global_units: Units that every cell reads and writes.
+        plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets those
+            of the three planes it lies in, so this is how cells talk to their neighbours.
+        context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
+        map_answers: The answer side is mapped too, by a core of its own.
+        noise: Length of the Gaussian noise put on vectors of length 1 while training.
+        temperature: Factor on the cosine in the loss before training; it is learned.
+        teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose vectors the core was trained on.
+    """
+
+    model_type = "cube"
+
+    embedding_dim: int = 384
+    lattice_size: list[int] | tuple[int, ...] | None = None
+    steps: int = 3
+    global_units: int = 64
+    plane_units: int = 0
+    context_turns: int = 0
+    map_answers: bool = True
+    noise: float = 0.3
+    temperature: float = 20.0
+    initializer_range: float = 1.0
+    teacher: dict[str, Any] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.lattice_size is None and self.embedding_dim > 0:
+            self.lattice_size = cubic_lattice(self.embedding_dim)
+        elif self.lattice_size is not None:
+            self.lattice_size = list(self.lattice_size)
+        super().__post_init__(**kwargs)
+
+    def validate_lattice(self) -> None:
+        """The lattice holds exactly one cell a dimension, and all counts make sense."""
+        for name, least in (("embedding_dim", 1), ("steps", 1), ("global_units", 0), ("plane_units", 0), ("context_turns", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected at least {least}")
+        if self.global_units + self.plane_units == 0:
+            raise ValueError("global_units and plane_units are both 0: cells could not exchange anything")
+        if self.noise < 0 or self.temperature <= 0:
+            raise ValueError(f"noise is {self.noise} and temperature {self.temperature}: expected >= 0 and > 0")
+        sides = self.lattice_size or []
+        x, y, z = sides if len(sides) == 3 else (0, 0, 0)
+        if min(x, y, z) < 1 or x * y * z != self.embedding_dim:
+            raise ValueError(
+                f"lattice_size {' x '.join(map(str, sides))} has {x * y * z} cells: expected three sides whose product is "
+                f"embedding_dim = {self.embedding_dim}, for example {cubic_lattice(self.embedding_dim)}"
+            )

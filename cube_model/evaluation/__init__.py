@@ -1,0 +1,1 @@
+"""How good a map from question to answer vectors is."""

@@ -1,0 +1,240 @@
+"""Question -> answer pairs of the `pairs` config: distinct texts, their vectors, and integer rows that point to them.
+
+>>> from cube_model.question_answer_data import load_pairs
+>>> pairs = load_pairs("my-corpus", "train", context_turns=2)  # a folder or a Hub repository
+>>> pairs.questions.shape  # [pairs, 1 + context_turns]: the question, the turn before it, the one before that
+(111878, 3)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.errors import ModelError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cube_model.embedding_cache import EmbeddingCache
+    from cube_model.teacher import Teacher
+
+NO_TURN = -1
+"""Index in `questions` where the dialogue has no turn so early; its vector is zero."""
+
+_COLUMNS = (
+    "anchor",
+    "positive",
+    "anchor_speaker",
+    "positive_speaker",
+    "context",
+    "answer_id",
+    "dialogue_id",
+    "source",
+    "language",
+    "license",
+)
+
+
+@dataclass(frozen=True)
+class QuestionAnswerPairs:
+    """n question -> answer pairs over m distinct texts.
+
+    Attributes:
+        texts: The m distinct texts.
+        questions: int32 `[n, 1 + context_turns]`, indices in `texts`: the question, then the turns before it, most recent
+            first; `NO_TURN` where there is none.
+        answers: int32 `[n]`, indices in `texts`.
+        labels: int64 `[n]`, equal where `answer_id` is equal: the same answer but for case, punctuation and spacing.
+        dialogues: int64 `[n]`, one number a dialogue.
+        sources, licenses, languages: n strings each.
+        fingerprint: sha256 over the rows: equal for equal data.
+    """
+
+    texts: list[str]
+    questions: np.ndarray
+    answers: np.ndarray
+    labels: np.ndarray
+    dialogues: np.ndarray
+    sources: list[str]
+    licenses: list[str]
+    languages: list[str]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def embed(self, teacher: Teacher, cache: EmbeddingCache, *, progress: bool = False) -> np.ndarray:
+        """Vectors float32 `[m + 1, dimension]`: one a text and a last row of zeros, which `NO_TURN` (-1) points to."""
+        vectors = cache.embed(teacher, self.texts, progress=progress)
+        return np.concatenate([vectors, np.zeros((1, teacher.dimension), dtype=np.float32)])
+
+    def select(self, rows: np.ndarray) -> QuestionAnswerPairs:
+        """The pairs at `rows` (int `[k]`), over the same texts."""
+        return replace(
+            self,
+            questions=self.questions[rows],
+            answers=self.answers[rows],
+            labels=self.labels[rows],
+            dialogues=self.dialogues[rows],
+            sources=[self.sources[i] for i in rows],
+            licenses=[self.licenses[i] for i in rows],
+            languages=[self.languages[i] for i in rows],
+            fingerprint=hashlib.sha256(self.fingerprint.encode() + np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest(),
+        )
+
+
+def split_names(data: str | os.PathLike[str], revision: str | None = None) -> list[str]:
+    """The splits that the `pairs` config of a folder or Hub repository has.
+
+    Raises:
+        ModelError: There is no such dataset, or it has no `pairs` config.
+    """
+    from datasets import get_dataset_split_names
+
+    return list(_ask_datasets(data, lambda: get_dataset_split_names(str(data), "pairs", revision=revision)))
+
+
+def load_pairs(
+    data: str | os.PathLike[str],
+    split: str,
+    *,
+    sources: Sequence[str] | None = None,
+    max_pairs: int | None = None,
+    context_turns: int = 0,
+    seed: int = 0,
+    direction: tuple[str, str] = ("user", "system"),
+    revision: str | None = None,
+) -> QuestionAnswerPairs:
+    """Read the pairs of one split.
+
+    Args:
+        data: A folder that `dialogue-cube build` made, or a Hub dataset repository.
+        split: `"train"`, `"validation"` or `"test"`.
+        sources: Names of the corpora to use; all when not given.
+        max_pairs: At most so many pairs, a seeded random choice that keeps the order.
+        context_turns: Earlier turns to read for each question.
+        seed: Of that choice.
+        direction: Speakers of anchor and positive; user -> system pairs are the question -> answer pairs.
+        revision: Branch, tag or commit of a Hub repository.
+
+    Raises:
+        ModelError: No such dataset, split, column or source; or no pair is left.
+    """
+    from datasets import load_dataset
+    from datasets.utils import logging
+
+    def read() -> Any:
+        return load_dataset(str(data), "pairs", split=split, revision=revision)
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        dataset = _ask_datasets(data, read, split)
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    missing = [name for name in _COLUMNS if name not in dataset.column_names]
+    if missing:
+        raise ModelError(f"{data}: the pairs config lacks {', '.join(missing)}; build the dataset again")
+    table = dataset.select_columns(list(_COLUMNS)).with_format("arrow")[:]
+    rows = _rows_of(table, direction, sources, data, split)
+    if max_pairs is not None and max_pairs < len(rows):
+        rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
+    return _from_table(table.take(rows).combine_chunks(), context_turns)
+
+
+def _ask_datasets(data: str | os.PathLike[str], call: Any, split: str | None = None) -> Any:
+    """Run a `datasets` call; its many exceptions become one line for the user."""
+    try:
+        return call()
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        wanted = f"the split {split!r} of the pairs config" if split else "the pairs config"
+        raise ModelError(
+            f"{data}: cannot load {wanted}: {lines[0][:300]}; give a folder made by `dialogue-cube build` "
+            "or a Hub dataset with that config"
+        ) from error
+
+
+def _rows_of(
+    table: pa.Table,
+    direction: tuple[str, str],
+    sources: Sequence[str] | None,
+    data: str | os.PathLike[str],
+    split: str,
+) -> np.ndarray:
+    """Numbers of the rows of the wanted direction and sources."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = pc.and_(
+        pc.equal(table["anchor_speaker"], direction[0]), pc.equal(table["positive_speaker"], direction[1])
+    )
+    if sources is not None:
+        there = sorted(pc.unique(table["source"]).to_pylist())
+        unknown = sorted(set(sources) - set(there))
+        if unknown:
+            raise ModelError(f"{data}: no source {', '.join(unknown)} in split {split}; there are {', '.join(there)}")
+        keep = pc.and_(keep, pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
+    rows = np.flatnonzero(np.asarray(keep))
+    if not len(rows):
+        raise ModelError(f"{data}: no {direction[0]} -> {direction[1]} pair in split {split}")
+    return rows
+
+
+def _from_table(table: pa.Table, context_turns: int) -> QuestionAnswerPairs:
+    """Distinct texts and index arrays of an arrow table; no Python loop over rows but for the text table."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    anchors, positives = _flat(table["anchor"]), _flat(table["positive"])
+    context = _flat(table["context"])
+    starts, ends = np.asarray(context.offsets[:-1]), np.asarray(context.offsets[1:])
+    spoken = context.values.field("text")
+    turns = []
+    for back in range(1, context_turns + 1):
+        at = pa.array(ends - back, mask=ends - back < starts)
+        turns.append(spoken.take(at))
+    everything = pa.chunked_array([anchors, positives, *turns]).cast(pa.large_string())
+    encoded = everything.dictionary_encode().combine_chunks()
+    indices = pc.fill_null(encoded.indices, NO_TURN).to_numpy(zero_copy_only=False).astype(np.int32)
+    columns = indices.reshape(2 + context_turns, len(table))
+
+    digest = hashlib.sha256()
+    for column in (anchors, positives, *turns, _flat(table["answer_id"]), _flat(table["dialogue_id"])):
+        hashes = hashlib.sha256()
+        for text in column.to_pylist():
+            hashes.update(f"{text}\0".encode("utf-8", "surrogatepass"))
+        digest.update(hashes.digest())
+    return QuestionAnswerPairs(
+        texts=encoded.dictionary.to_pylist(),
+        questions=np.ascontiguousarray(np.delete(columns, 1, axis=0).T),
+        answers=columns[1],
+        labels=_numbers(table["answer_id"]),
+        dialogues=_numbers(table["dialogue_id"]),
+        sources=table["source"].to_pylist(),
+        licenses=table["license"].to_pylist(),
+        languages=table["language"].to_pylist(),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _flat(column: pa.ChunkedArray) -> Any:
+    """One array of a column, whatever its chunks."""
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # no rows, or one chunk kept as it is
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    return array
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """int64 `[n]`: equal values get equal numbers, in the order of first appearance."""
+    return _flat(column).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
