@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,10 @@ def dataset(
 def model(
     model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder that the training wrote.")],
     repo: Repo,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="JSON of an evaluation; its figures go into the card."),
+    ] = None,
     private: Private = False,
     create_pr: CreatePr = False,
     tag: Tag = None,
@@ -69,6 +74,7 @@ def model(
     done = push_model(
         model,
         repo,
+        results=results,
         private=private,
         create_pr=create_pr,
         tag=tag,
@@ -79,7 +85,7 @@ def model(
     _show(repo, done.sizes, done.published)
 
 
-COMMANDS = {"dataset": dataset, "model": model}
+COMMANDS: dict[str, Callable[..., None]] = {"dataset": dataset, "model": model}
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,258 @@
+"""Publishing a trained core over the loopback Hub: what goes along, the card, and what a stranger loads."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.numpy import save_file
+
+from push_scripts.errors import PushError
+from push_scripts.push_model import push_model
+
+CONFIG = {
+    "model_type": "cube",
+    "auto_map": {"AutoConfig": "configuration_cube.CubeConfig", "AutoModel": "modeling_cube.CubeModel"},
+    "lattice_size": [2, 2, 2],
+}
+
+
+def write_model(folder, shards=1):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    for name in ("configuration_cube.py", "modeling_cube.py"):
+        (folder / name).write_text("# code\n")
+    names = [f"model-{i:05d}-of-{shards:05d}.safetensors" for i in range(1, shards + 1)]
+    for i, name in enumerate(names if shards > 1 else ["model.safetensors"]):
+        save_file({f"weight{i}": np.zeros((2, 3), dtype=np.float32)}, folder / name)
+    if shards > 1:
+        index = {"weight_map": {f"weight{i}": name for i, name in enumerate(names)}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
+
+
+WHOLE = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
+
+
+def test_only_the_model_goes_along(tmp_path):
+    folder = write_model(tmp_path / "core")
+    for stray in (
+        "checkpoints/step-10/optimizer.bin",
+        "checkpoints/step-10/model.safetensors",
+        "logs/events.out.tfevents.1",
+        "README.md",
+        "train.log",
+        "trainer_state.json",
+        ".env",
+        "other.py",
+        "optimizer.safetensors",
+    ):
+        (folder / stray).parent.mkdir(parents=True, exist_ok=True)
+        (folder / stray).write_text("secret")
+    done = push_model(folder, "org/name", dry_run=True)
+    assert done.sizes.keys() == WHOLE | {"model.safetensors"}
+    assert done.published is None
+    assert "secret" not in done.card
+
+
+def test_shards_go_along_with_their_index(tmp_path):
+    sizes = push_model(write_model(tmp_path / "core", shards=2), "org/name", dry_run=True).sizes
+    shards = {f"model-0000{i}-of-00002.safetensors" for i in (1, 2)}
+    assert sizes.keys() == WHOLE | shards | {"model.safetensors.index.json"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda d: (d / "pytorch_model.bin").write_bytes(b"x"), "pytorch_model.bin can run code when loaded"),
+        (lambda d: (d / "state.pt").write_bytes(b"x"), "state.pt can run code"),
+        (lambda d: (d / "model.safetensors").write_bytes(b"\x80\x04pickle"), "is no safetensors file"),
+        (lambda d: (d / "model.safetensors").unlink(), "no model.safetensors; expected a folder made by"),
+        (lambda d: (d / "config.json").unlink(), "not a saved model, config.json is missing; expected"),
+        (lambda d: (d / "config.json").write_text("{"), "config.json is damaged"),
+        (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
+        (lambda d: (d / "config.json").write_text("{}"), "no `auto_map`, strangers could not load the model"),
+        (lambda d: (d / "modeling_cube.py").unlink(), "code file modeling_cube.py, named by `auto_map`, is missing"),
+        (
+            lambda d: (d / "config.json").write_text(
+                json.dumps({"auto_map": {"AutoConfig": "../evil.C", "AutoModel": "evil.M"}})
+            ),
+            "code file evil.py, named by `auto_map`",
+        ),
+        (lambda d: (d / "training.json").write_text("nonsense"), "training.json is damaged"),
+        (lambda d: [p.unlink() for p in d.iterdir()] and d.rmdir(), "no such folder; expected a folder made by"),
+    ],
+)
+def test_folder_that_is_no_model(tmp_path, spoil, message):
+    folder = write_model(tmp_path / "core")
+    spoil(folder)
+    with pytest.raises(PushError, match=message) as error:
+        push_model(folder, "org/name", dry_run=True)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_shard(tmp_path):
+    folder = write_model(tmp_path / "core", shards=3)
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(PushError, match=r"names other shards than there are \(model-00002-of-00003"):
+        push_model(folder, "org/name", dry_run=True)
+
+
+TEACHER = {"name": "minilm", "dimension": 24, "pooling": "mean", "prefix": "", "dtype": "float32", "fingerprint": "abc"}
+TRAINING = {
+    "format": 1,
+    "arguments": {"data": "/home/ann/corpora/tiny-corpus", "teacher": "minilm", "seed": 0, "sources": None},
+    "data": {"fingerprint": "f" * 64, "pairs": 1234, "sources": ["camrest676", "ours"], "validation_pairs": 9},
+    "teacher": TEACHER,
+    "best_epoch": 1,
+    "history": [
+        {"epoch": 0, "loss": None, "accuracy_1_of_100": 0.25, "mean_cosine": 0.3},
+        {"epoch": 1, "loss": 2.0, "accuracy_1_of_100": 0.5, "mean_cosine": 0.4},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def core():
+    """A core that is not the identity any more."""
+    import torch
+
+    from cube_model import CubeConfig, CubeModel
+
+    torch.manual_seed(0)
+    model = CubeModel(CubeConfig(embedding_dim=24, context_turns=1, global_units=5, plane_units=2, teacher=TEACHER))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+@pytest.fixture
+def core_folder(core, tmp_path):
+    folder = tmp_path / "core"
+    core.save_pretrained(folder)
+    (folder / "training.json").write_text(json.dumps(TRAINING))
+    return folder
+
+
+def results_file(path, core):
+    ours = sum(parameter.numel() for parameter in core.parameters())
+    entries = [
+        {"task": "response-selection", "protocol": "1-of-100", "source": "tiny", "method": method, "metric": metric}
+        | {"value": value, "ci95": [value - 0.01, value + 0.01], "parameters": parameters, "pairs": 500}
+        for method, parameters, value in (("identity", 0, 0.25), ("trained core", ours, 0.51234))
+        for metric in ("accuracy_1_of_100", "mrr")
+    ]
+    path.write_text(json.dumps({"results": entries}))
+    return path
+
+
+def test_card_is_filled(core, core_folder, tmp_path):
+    card = push_model(
+        core_folder, "org/cube-core", dry_run=True, results=results_file(tmp_path / "results.json", core)
+    ).card
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["library_name"] == "transformers"
+    assert header["license"] == "apache-2.0"
+    assert header["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert "datasets" not in header  # trained on a folder
+    measured = header["model-index"][0]["results"]
+    values = {metric["type"]: metric for result in measured for metric in result["metrics"]}
+    assert values.keys() == {"accuracy_1_of_100", "mrr"}
+    assert values["mrr"]["value"] == 0.5123
+    assert values["mrr"]["args"] == {"ci95": [0.5023, 0.5223]}
+    for said in (
+        "| lattice | 2 x 3 x 4 |" if core.config.lattice_size == [2, 3, 4] else "| lattice |",
+        f"| parameters | {sum(p.numel() for p in core.parameters()):,} |",
+        "1,234 user -> system pairs of `tiny-corpus` (fingerprint `ffffffffffffffff`).",
+        "| ours | not recorded |",
+        "| identity | 0.250 [0.240, 0.260] | 0.250 [0.240, 0.260] |",
+        "| trained core | 0.512 [0.502, 0.522] |",
+        "1-of-100 accuracy 0.250 -> 0.500",
+        'AutoModel.from_pretrained("org/cube-core", trust_remote_code=True)',
+    ):
+        assert said in card, said
+    assert "/home/ann" not in card
+
+
+def test_card_of_a_model_that_records_nothing(tmp_path):
+    card = push_model(write_model(tmp_path / "core"), "org/name", dry_run=True).card
+    assert "Not recorded." in card
+    assert "No test results were given" in card
+    assert "None" not in card
+    assert "model-index" not in card
+
+
+@pytest.mark.parametrize("content", [None, "[]", '{"results": [{"metric": "mrr"}]}', '{"results": 3}', "x"])
+def test_results_that_are_none(tmp_path, content):
+    path = tmp_path / "results.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(PushError, match=r"--results .*`dialogue-cube evaluate"):
+        push_model(write_model(tmp_path / "core"), "org/name", dry_run=True, results=path)
+
+
+LOAD = """
+import numpy, torch
+from transformers import AutoModel
+given = torch.from_numpy(numpy.load({given!r}))
+outputs = []
+for revision in {revisions!r}:
+    model, report = AutoModel.from_pretrained(
+        {repo!r}, revision=revision, trust_remote_code={trust}, output_loading_info=True
+    )
+    assert not report["missing_keys"] and not report["unexpected_keys"], report
+    assert not model.training
+    with torch.inference_mode():
+        outputs.append(model(given).embeddings.numpy())
+numpy.save({out!r}, numpy.stack(outputs))
+print(type(model).__module__)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_pushed_is_what_a_stranger_loads(hub, core, core_folder, tmp_path):
+    """The outputs are equal to the last bit, with the package and without it."""
+    import torch
+
+    repo = f"{hub.namespace}/cube-core"
+    (core_folder / "checkpoints").mkdir()
+    (core_folder / "checkpoints" / "optimizer.bin").write_bytes(b"secret")
+    push = ["python", "-m", "push_scripts.push_model", "--model", str(core_folder), "--repo", repo]
+    said = hub.run([*push, "--tag", "v1"]).stdout
+    assert "loads with revision='v1'" in said
+    files = hub.files("models", "cube-core")
+    assert files.keys() == WHOLE | {"model.safetensors", "training.json", ".gitattributes"}
+    assert b"/home/ann" not in b"".join(files.values())
+    # a pull request with other weights: main and tag must not change
+    other = with_other_bias(core)
+    other.save_pretrained(core_folder)
+    assert "revision='refs/pr/1'" in hub.run([*push, "--create-pr"]).stdout
+
+    given, out = torch.randn(4, 2, 24), tmp_path / "out.npy"
+    np.save(tmp_path / "given.npy", given.numpy())
+    with torch.inference_mode():
+        expected = [core(given).embeddings.numpy(), other(given).embeddings.numpy()]
+    assert not np.array_equal(*expected)
+    revisions = (None, "v1", "refs/pr/1")
+    load = {"given": str(tmp_path / "given.npy"), "out": str(out), "repo": repo, "revisions": revisions}
+    module = hub.run("import cube_model" + LOAD.format(trust=False, **load)).stdout
+    assert module.strip() == "cube_model.modeling_cube"
+    np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
+    out.unlink()
+
+    card_code = files["README.md"].decode().split("```python\n")[1].split("```")[0]
+    shown = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
+    module = hub.run(LOAD.format(trust=True, **load) + shown, stranger=True).stdout
+    assert module.startswith("transformers_modules.")
+    np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
+
+
+def with_other_bias(core):
+    import copy
+
+    import torch
+
+    other = copy.deepcopy(core)
+    with torch.no_grad():
+        other.question_core.bias.add_(1)
+    return other
