@@ -73,6 +73,7 @@ class Built:
         original: The source's own split name -> what was found (dialogues, utterances, ... or rows).
         written: Our split name -> what was written.
         languages: BCP 47 tags that occur in the rows.
+        repeated: Records that the raw files hold twice, taken once.
     """
 
     info: SourceInfo
@@ -81,6 +82,7 @@ class Built:
     original: dict[str, Counter[str]] = field(default_factory=dict)
     written: dict[str, Counter[str]] = field(default_factory=dict)
     languages: set[str] = field(default_factory=set)
+    repeated: int = 0
 
     def count(self, original_split: str, split: str, **amounts: int) -> None:
         """Add amounts to both tables."""
@@ -90,7 +92,7 @@ class Built:
     def differences(self) -> list[str]:
         """Where the found counts differ from the official ones: `"train: 12,174 of 16,142 dialogues"`."""
         official = self.info.counts[self.config]
-        found = []
+        found = [f"{self.repeated:,} repeated records left out"] if self.repeated else []
         for split, expected in official.items():
             for what, number in expected.items():
                 have = self.original.get(split, Counter())[what]
@@ -175,10 +177,10 @@ def _build_source(
     num_proc: int | None,
 ) -> Built:
     result = Built(builder.INFO, builder.config.name, builder.hash)
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for split, rows in _prepared(builder, num_proc).items():
         for table in rows.with_format("arrow").iter(_ROWS_AT_ONCE):
-            _check_ids(builder.INFO, table.column(0), seen)
+            table = _without_repeats(table, seen, result)
             result.languages.update(table["language"].unique().to_pylist())
             for part, chosen_split in _by_split(table, split, options.seed):
                 if builder.INFO.kind == "dialogues":
@@ -200,12 +202,17 @@ def _prepared(builder: CorpusBuilder, num_proc: int | None) -> dict[Split, datas
     return builder.as_dataset()
 
 
-def _check_ids(info: SourceInfo, ids: pa.ChunkedArray, seen: set[str]) -> None:
-    """Ids are unique: everything that joins rows relies on it."""
-    for row_id in ids.to_pylist():
-        if row_id in seen:
-            raise DataError(f"{info.name}: the id {row_id!r} occurs twice; the raw folder holds the same data twice")
-        seen.add(row_id)
+def _without_repeats(table: pa.Table, seen: dict[str, str], result: Built) -> pa.Table:
+    """Ids are unique: everything that joins rows relies on it. A record that is there twice is taken once."""
+    content = table["cluster_id"] if "cluster_id" in table.column_names else table["utterance"]
+    keep = []
+    for row_id, said in zip(table.column(0).to_pylist(), content.to_pylist(), strict=True):
+        keep.append(row_id not in seen)
+        if seen.setdefault(row_id, said) != said:
+            where = f"{result.info.name}: two different records have the id {row_id!r}"
+            raise DataError(f"{where}; the raw folder mixes two releases, keep one")
+    result.repeated += keep.count(False)
+    return table if all(keep) else table.filter(pa.array(keep))
 
 
 def _by_split(table: pa.Table, split: Split, seed: int) -> Iterator[tuple[pa.Table, Split]]:

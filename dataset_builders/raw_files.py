@@ -1,11 +1,15 @@
-"""Raw files as published: plain files and members of zip archives look alike to a parser."""
+"""Raw files as published: plain files and members of archives look alike to a parser."""
 
 from __future__ import annotations
 
 import fnmatch
 import functools
 import hashlib
+import io
+import os
+import tarfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,20 +18,20 @@ from dataset_builders.errors import DataError
 
 @dataclass(frozen=True)
 class RawFile:
-    """One raw file on disk, or one member of a zip archive on disk.
+    """One raw file on disk, or one member of an archive on disk.
 
     Args:
         name: Path below the source's raw folder with `/`; a member is named as if its archive were unpacked in place.
         path: The file or archive on disk.
-        member: Name inside the archive; None for a plain file.
+        members: Names inside the archive: one, or several where an archive lies in an archive; none for a plain file.
     """
 
     name: str
     path: Path
-    member: str | None = None
+    members: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.member}" if self.member else str(self.path)
+        return ":".join([str(self.path), *self.members])
 
     def read(self) -> bytes:
         """The whole content.
@@ -36,15 +40,13 @@ class RawFile:
             DataError: The file cannot be read, or its archive is damaged.
         """
         try:
-            if self.member is None:
-                return self.path.read_bytes()
-            return _archive(self.path).read(self.member)
-        except (OSError, zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            return _content(self.path, self.members)
+        except ARCHIVE_ERRORS as error:
             raise DataError(f"{self}: cannot be read ({error}); fetch the file again") from error
 
 
 class RawFolder:
-    """Every raw file below one folder, archives included.
+    """Every raw file below one folder; archives (zip, tar, tar.gz, also zip in zip) look as if they were unpacked.
 
     Args:
         root: The raw folder of one source.
@@ -59,15 +61,15 @@ class RawFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.used: set[RawFile] = set()
-        self._files: dict[str, RawFile] = {}
-        for path in sorted(p for p in root.rglob("*") if p.is_file() and not _hidden(p.relative_to(root))):
-            name = path.relative_to(root).as_posix()
-            self._files[name] = RawFile(name, path)
-        for archive in [f for name, f in self._files.items() if name.lower().endswith(".zip")]:
-            folder = PurePosixPath(archive.name).parent
-            for member in _members(archive.path):
-                name = (folder / member).as_posix()
-                self._files.setdefault(name, RawFile(name, archive.path, member))  # an unpacked copy comes first
+        plain = [RawFile(path.relative_to(root).as_posix(), path) for path in _walk(root)]
+        self._files = {file.name: file for file in plain}
+        waiting = [file for file in plain if _is_archive(file.name)]
+        while waiting:
+            archive = waiting.pop(0)
+            for member in _member_files(archive):
+                if member.name not in self._files:  # an unpacked copy comes first
+                    self._files[member.name] = member
+                    waiting.extend([member] if _is_archive(member.name) else [])
 
     def glob(self, *patterns: str) -> list[RawFile]:
         """Files whose name, or any tail of it after a `/`, matches one of the patterns, sorted by name."""
@@ -77,18 +79,62 @@ class RawFolder:
         return found
 
 
-@functools.lru_cache(maxsize=8)
-def _archive(path: Path) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+def _walk(root: Path) -> list[Path]:
+    """All files below a folder but hidden ones; links to folders are followed, each folder once."""
+    found, seen = [], set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else sorted(folders)
+        found.extend(Path(folder, name) for name in ([] if real in seen else names))
+        seen.add(real)
+    return sorted(path for path in found if path.is_file() and not _hidden(path.relative_to(root)))
 
 
-def _members(path: Path) -> list[str]:
+ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, KeyError)
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+
+
+def _member_files(archive: RawFile) -> list[RawFile]:
+    """The members of an archive, named as if it were unpacked where it lies; an inner one in a folder of its name."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [m.filename for m in archive.infolist() if not m.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a whole zip archive ({error}); fetch the file again") from error
-    return [name for name in names if not _hidden(PurePosixPath(name))]
+        opened = _open(archive.path, archive.members, os.getpid())
+        if isinstance(opened, zipfile.ZipFile):
+            names = [m.filename for m in opened.infolist() if not m.is_dir()]
+        else:
+            names = [m.name for m in opened.getmembers() if m.isfile()]
+    except ARCHIVE_ERRORS as error:
+        raise DataError(f"{archive}: not a whole archive ({error}); fetch the file again") from error
+    place = PurePosixPath(archive.name)
+    folder = place.with_suffix("") if archive.members else place.parent
+    return [
+        RawFile((folder / name).as_posix(), archive.path, (*archive.members, name))
+        for name in names
+        if not _hidden(PurePosixPath(name))
+    ]
+
+
+@functools.lru_cache(maxsize=8)
+def _open(path: Path, members: tuple[str, ...], process: int) -> zipfile.ZipFile | tarfile.TarFile:
+    """An archive kept open, in each process for itself: forked workers would move each other's file position."""
+    inner: Path | io.BytesIO = io.BytesIO(_content(path, members)) if members else path
+    if (members[-1] if members else path.name).lower().endswith(".zip"):
+        return zipfile.ZipFile(inner)
+    return tarfile.open(path) if isinstance(inner, Path) else tarfile.open(fileobj=inner)
+
+
+def _content(path: Path, members: tuple[str, ...]) -> bytes:
+    if not members:
+        return path.read_bytes()
+    archive = _open(path, members[:-1], os.getpid())
+    if isinstance(archive, zipfile.ZipFile):
+        return archive.read(members[-1])
+    member = archive.extractfile(members[-1])
+    if member is None:
+        raise KeyError(members[-1])
+    return member.read()
 
 
 def _hidden(path: PurePosixPath | Path) -> bool:

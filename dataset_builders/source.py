@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import datasets
-import orjson
 import pyarrow as pa
 from datasets.builder import Key
-from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders import normalize, raw_files, schema
 from dataset_builders.errors import DataError
 from dataset_builders.raw_files import RawFile, RawFolder
+from dataset_builders.readers import RawDataError, read_json
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 # How sources name the three splits. Anything else must be mapped by the source itself.
@@ -38,10 +37,6 @@ SPLIT_NAMES = {
 }
 
 _ROWS_PER_TABLE = 1000
-
-
-class RawDataError(DataError, DatasetGenerationError):
-    """A raw file is broken. Also a `DatasetGenerationError`, so that `datasets` passes it on unchanged."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +207,13 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             if name in shards
         ]
 
+    def as_dataset(self, split: Any = None, **kwargs: Any) -> Any:
+        """As in `datasets`; without a split, those that have rows (a partial raw folder may leave one empty)."""
+        if split is not None:
+            return super().as_dataset(split=split, **kwargs)
+        filled = [name for name, info in (self.info.splits or {}).items() if info.num_examples]
+        return datasets.DatasetDict({name: super(CorpusBuilder, self).as_dataset(name, **kwargs) for name in filled})
+
     def split_name(self, original_split: str) -> str:
         """`train`, `validation` or `test` for the source's own split name; `ALL` stands in train until it is split."""
         return SPLIT_NAMES[original_split]
@@ -235,7 +237,8 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         try:
             for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  named in errors
                 for row in self.parse(record, file, split):
-                    yield self.row(row)
+                    if isinstance(row, Dialogue) or row.text.strip():  # an empty utterance shows in the counts
+                        yield self.row(row)
         except DataError as error:
             raise RawDataError(str(error)) from error
         except KeyError as error:
@@ -300,13 +303,10 @@ class IntentBuilder(CorpusBuilder):
     def row(self, parsed: Utterance) -> dict[str, Any]:
         """A row of the `downstream` config."""
         info = self.INFO
-        text = parsed.text.strip()
-        if not text:
-            raise ValueError("the utterance is empty")
         return {
             "utterance_id": f"{info.name}/{parsed.split}/{parsed.id}",
             "source": info.name,
-            "utterance": text,
+            "utterance": parsed.text.strip(),
             "label": f"{info.name}/{parsed.label}",
             "scenario": parsed.scenario,
             "is_out_of_scope": parsed.is_out_of_scope,
@@ -328,19 +328,18 @@ def turn_row(turn: schema.Turn) -> dict[str, Any]:
     return {"speaker": turn.speaker, "text": text, "annotations": annotations}
 
 
-def read_json(file: RawFile) -> Any:
-    """The content of a JSON file.
+def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = None) -> tuple[SourceFile, ...]:
+    """Many files of one source, listed in `<module>_files.tsv`: path, kind of digest (`sha256`, `git_blob`), digest.
 
-    Raises:
-        RawDataError: It is not whole, valid JSON; names the line.
+    Args:
+        module: `__file__` of the source's module.
+        url: What stands before the path in every address.
+        config_of_folder: The config that needs a file, by the first folder of its path; all configs when None.
     """
-    return parse_json(file.read(), file)
-
-
-def parse_json(content: bytes, file: RawFile) -> Any:
-    """`read_json` of bytes already read."""
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        problem = f"line {error.lineno}: not valid JSON ({error.msg})"
-        raise RawDataError(f"{file}: {problem}; the file is cut off or changed, fetch it again") from error
+    table = Path(module).with_name(f"{Path(module).stem}_files.tsv")
+    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+    folders = config_of_folder or {}
+    return tuple(
+        SourceFile(path, url + path, **{kind: digest}, config=folders.get(path.partition("/")[0]))
+        for path, kind, digest in rows
+    )

@@ -35,9 +35,9 @@ def test_load_dataset_opens_each_config(loaded, sample_dataset, cache_dir, confi
         assert streamed.features == FEATURES[config]
 
 
-def test_report_counts_what_was_written(loaded, sample_dataset):
+def test_report_counts_what_was_written(loaded, sample_dataset, sample_raw):
     report = json.loads((sample_dataset / "quality/report.json").read_text())
-    assert list(report["sources"]) == list(builders())
+    assert list(report["sources"]) == [name for name in builders() if (sample_raw / name).is_dir()]
     for split in SPLITS:
         counts = [s["splits"].get(split, {}) for s in report["sources"].values()]
         dialogues = loaded["dialogues"][split]
@@ -127,11 +127,20 @@ def test_a_partial_source_is_built_with_one_warning(sample_raw, cache_dir, tmp_p
     assert " of 16,142 dialogues" in line
 
 
-def test_the_same_dialogue_twice_is_refused(sample_raw, cache_dir, tmp_path):
+def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_path):
     shutil.copytree(sample_raw / "sgd", tmp_path / "sgd")
-    shutil.copy(next((tmp_path / "sgd/test").glob("dialogues_*")), tmp_path / "sgd/test/dialogues_999.json")
-    with pytest.raises(DataError, match=r"sgd: the id 'sgd/test/.*' occurs twice"):
-        build(["sgd"], tmp_path, tmp_path / "out", cache_dir=cache_dir)
+    copied = json.loads((tmp_path / "sgd/test/dialogues_001.json").read_text())
+    (tmp_path / "sgd/test/dialogues_999.json").write_text(json.dumps(copied))
+    warnings = []
+    (once,) = build(["sgd"], sample_raw, tmp_path / "once", cache_dir=cache_dir, warn=warnings.append)
+    (twice,) = build(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir, warn=warnings.append)
+    assert twice.written == once.written
+    assert f"{len(copied)} repeated records left out" in warnings[1]
+
+    copied[0]["turns"][0]["utterance"] = "Something else"
+    (tmp_path / "sgd/test/dialogues_999.json").write_text(json.dumps(copied))
+    with pytest.raises(DataError, match="two different records have the id 'sgd/test/"):
+        build(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir)
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_broken_raw_file_is_named(tmp_path, content, expected, num_proc):
 
 def test_broken_archive_is_named(tmp_path):
     (tmp_path / "rest.zip").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(DataError, match=r"rest\.zip: not a whole zip archive"):
+    with pytest.raises(DataError, match=r"rest\.zip: not a whole archive"):
         get_builder("sgd")(data_dir=tmp_path)
 
 
@@ -319,4 +319,7 @@ def test_facts_are_complete(name):
         assert info.files_of(config) or config == "all"
     for file in info.files:
         assert file.url.startswith("https://")
-        assert len(file.sha256 or "") == 64 or len(file.git_blob or "") == 40
+        assert len(file.sha256 or "0" * 64) == 64
+        assert len(file.git_blob or "0" * 40) == 40
+    if info.redistributable:
+        assert info.license != "unknown"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.raw_files import RawFile, RawFolder
+from dataset_builders.readers import read_csv
 from dataset_builders.schema import Utterance
-from dataset_builders.source import IntentBuilder, RawDataError, SourceFile, SourceInfo
+from dataset_builders.source import IntentBuilder, SourceFile, SourceInfo
 
 _URL = (
     "https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/"
@@ -55,20 +54,10 @@ class Banking77(IntentBuilder):
         return {split: raw.glob(f"{split}.csv")[:1] for split in ("train", "test")}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Read by a CSV reader: a text may hold a line break."""
-        reader = csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline=""), strict=True)
-        if reader.fieldnames != ["text", "category"]:
-            raise RawDataError(f"{file}: line 1: expected the header text,category, found {reader.fieldnames}")
-        try:
-            yield from enumerate(reader)
-        except csv.Error as error:
-            raise RawDataError(
-                f"{file}: line {reader.line_num}: not valid CSV ({error}); fetch the file again"
-            ) from error
+        """CSV rows, numbered."""
+        return enumerate(read_csv(file, ["text", "category"]))
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
         """One row."""
         number, row = record
-        if not row["category"]:
-            raise ValueError("the row has no category")
         yield Utterance(str(number), split, row["text"], row["category"])

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import Dialogue, Turn, act, span, state
-from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.source import DialogueBuilder, SourceInfo, file_table
 
 _URL = (
     "https://raw.githubusercontent.com/google-research-datasets/dstc8-schema-guided-dialogue/"
     "e852981ae34990f4358979625854259302feaa78/"
 )
-_FILES = Path(__file__).with_name("sgd_files.tsv")  # path, kind of digest, digest: of all 184 upstream files
-
-
-def _files() -> tuple[SourceFile, ...]:
-    rows = [line.split("\t") for line in _FILES.read_text(encoding="utf-8").splitlines()]
-    return tuple(SourceFile(path, _URL + path, **{kind: digest}) for path, kind, digest in rows)
 
 
 class SGD(DialogueBuilder):
@@ -46,7 +39,7 @@ class SGD(DialogueBuilder):
             }
         },
         configs={"default": "e852981"},
-        files=_files(),
+        files=file_table(__file__, _URL),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -1,0 +1,90 @@
+"""The front door: light to start, one line an error, exit codes that scripts can rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dataset_builders.registry import builders
+
+ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "300", "OMP_NUM_THREADS": "1"}
+COMMAND = Path(sys.executable).with_name("dialogue-cube")
+
+
+def run(*arguments, **kwargs):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, env=ENV, **kwargs
+    )
+
+
+def imported(code):
+    script = f"{code}\nimport sys; print(*sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_help_needs_no_heavy_module():
+    assert not imported("import dialogue_cube") & {"torch", "transformers", "datasets", "pandas", "pyarrow", "numpy"}
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("sources", "build", "download", "sample", "ask", "evaluate", "push"):
+        assert command in done.stdout
+
+
+def test_the_data_side_never_imports_torch(sample_raw, tmp_path):
+    code = f"""
+import dataset_builders, dataset_builders.cli
+from dataset_builders import build, builders, write_sample
+build(["camrest676", "banking77"], {str(sample_raw)!r}, {str(tmp_path / "out")!r}, cache_dir={str(tmp_path)!r})
+"""
+    assert not imported(code) & {"torch", "transformers"}
+
+
+def test_sources_as_json():
+    rows = {row["name"]: row for row in json.loads(run("sources", "--json").stdout)}
+    assert list(rows) == list(builders())
+    assert rows["sgd"]["license"] == "CC-BY-SA-4.0"
+    assert rows["sgd"]["redistributable"] is True
+    assert rows["woz"]["languages"] == ["en", "de", "it"]
+    assert rows["multiwoz"]["official_counts"]["2.2"]["train"]["dialogues"] == 8437
+
+
+def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
+    done = run("build", "sgd", "banking77", "--raw-dir", sample_raw, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "README.md").exists()
+    assert "load_dataset(" in done.stdout
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines() if "warning" in line] == ["sgd", "banking77"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["build"], 2, "Missing option '--raw-dir'"),
+        (["build", "--raw-dir", "absent", "--out", "out"], 1, "error: no raw folder absent"),
+        (["build", "sdg", "--raw-dir", ".", "--out", "out"], 1, "error: no source 'sdg'"),
+        (["build", "sgd", "--raw-dir", ".", "--out", "out"], 1, "get it from https://raw.githubusercontent.com"),
+        (["build", "--raw-dir", ".", "--out", "out", "--num-proc", "0"], 2, "--num-proc"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["download", "sdg", "--to", "raw"], 1, "error: no source 'sdg'"),
+    ],
+)
+def test_exit_codes(arguments, code, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    if code == 1:
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = run("build", "camrest676", "--raw-dir", sample_raw, "--out", tmp_path / "file" / "out")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
