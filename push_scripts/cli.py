@@ -126,9 +126,9 @@ def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: G
         _show_held(console, gate)
     if published is None:
         console.print("Dry run: no server was contacted.")
-    elif not published.changed:
-        console.print(f"Nothing new: {repo} holds exactly this already.")
     else:
+        if not published.changed:
+            console.print("Nothing new: it holds exactly this already.")
         console.print(f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False)
 
 

@@ -43,6 +43,10 @@ def model_card(folder: ModelFolder, repo_id: str, results: Results) -> str:
     data = arguments.get("data")
     lattice = " x ".join(map(str, config.get("lattice_size") or []))
     shape = {"lattice": lattice} | {label: config.get(key) for key, label in _SHAPE.items()}
+    if "map_answers" in config:
+        shape[_SHAPE["map_answers"]] = "yes" if config["map_answers"] else "no"
+    shape["parameters"] = f"{folder.parameters:,}"
+    shape["seconds of training"] = training.get("seconds")
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         metadata=_metadata(folder, repo_id, results),
@@ -50,8 +54,7 @@ def model_card(folder: ModelFolder, repo_id: str, results: Results) -> str:
         repo_id=repo_id,
         lattice=lattice,
         dimension=config.get("embedding_dim", "LENGTH"),
-        shape=[(label, value) for label, value in shape.items() if value not in (None, "")]
-        + [("parameters", f"{folder.parameters:,}")],
+        shape={label: value for label, value in shape.items() if value not in (None, "")},
         teacher={key: value for key, value in teacher.items() if value not in (None, "")},
         pairs=record.get("pairs"),
         data=data,
@@ -152,7 +155,7 @@ def _validation(training: Mapping[str, Any]) -> dict[str, Any] | None:
     if not history or best is None:
         return None
     metrics = [
-        (label, f"{history[0][key]:.3f}", f"{history[best][key]:.3f}")
+        f"{label} {history[0][key]:.3f} -> {history[best][key]:.3f}"
         for key, label in _METRICS.items()
         if key in history[0] and key in history[best]
     ]

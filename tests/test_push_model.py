@@ -161,7 +161,8 @@ def test_card_is_filled(core, core_folder, tmp_path):
     assert values["mrr"]["value"] == 0.5123
     assert values["mrr"]["args"] == {"ci95": [0.5023, 0.5223]}
     for said in (
-        "| lattice | 2 x 3 x 4 |" if core.config.lattice_size == [2, 3, 4] else "| lattice |",
+        f"| lattice | {' x '.join(map(str, core.config.lattice_size))} |",
+        "| answers are mapped too | yes |",
         f"| parameters | {sum(p.numel() for p in core.parameters()):,} |",
         "1,234 user -> system pairs of `tiny-corpus` (fingerprint `ffffffffffffffff`).",
         "| ours | not recorded |",

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from .server import HubServer
 from .store import Repo
 
-__all__ = ["hub", "hub_server", "shared_hub"]
+__all__ = ["hub", "hub_server"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dataset_builders", "cube_model", "push_scripts", "dialogue_cube")
@@ -134,9 +134,3 @@ def hub_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 def hub(hub_server: HubServer, tmp_path: Path) -> Iterator[Hub]:
     yield Hub(hub_server, tmp_path / "clients")
     hub_server.intercept = None
-
-
-@pytest.fixture(scope="module")
-def shared_hub(hub_server: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A `Hub` whose namespace lives as long as the test module, for several tests on one repository."""
-    return Hub(hub_server, tmp_path_factory.mktemp("shared-hub"))
