@@ -1,5 +1,6 @@
 """Settings and fixtures that all tests share."""
 
+import json
 import os
 from pathlib import Path
 
@@ -45,3 +46,24 @@ def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("built") / "dataset"
     build([], sample_raw, out, cache_dir=cache_dir)
     return out
+
+
+@pytest.fixture
+def parse(tmp_path):
+    """Raw files of one source -> its rows by split."""
+
+    def run(name, files: dict[str, object], config=None):
+        for path, content in files.items():
+            target = tmp_path / "raw" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                target.write_bytes(content)
+            else:
+                target.write_text(content if isinstance(content, str) else json.dumps(content), newline="")
+        from dataset_builders.registry import get_builder
+
+        builder = get_builder(name)(data_dir=tmp_path / "raw", config_name=config, cache_dir=tmp_path / "cache")
+        builder.download_and_prepare()
+        return {split: list(rows) for split, rows in builder.as_dataset().items()}
+
+    return run

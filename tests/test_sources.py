@@ -9,25 +9,6 @@ from dataset_builders.errors import DataError
 from dataset_builders.registry import builders, get_builder
 
 
-@pytest.fixture
-def parse(tmp_path):
-    """Raw files of one source -> its rows by split."""
-
-    def run(name, files: dict[str, object], config=None):
-        for path, content in files.items():
-            target = tmp_path / "raw" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                target.write_bytes(content)
-            else:
-                target.write_text(content if isinstance(content, str) else json.dumps(content), newline="")
-        builder = get_builder(name)(data_dir=tmp_path / "raw", config_name=config, cache_dir=tmp_path / "cache")
-        builder.download_and_prepare()
-        return {split: list(rows) for split, rows in builder.as_dataset().items()}
-
-    return run
-
-
 def texts(row):
     return [(turn["speaker"], turn["text"]) for turn in row["turns"]]
 
