@@ -40,4 +40,6 @@ def _greeted(rng: Random, text: str, number: int) -> str:
     if rng.random() > 0.2:
         return text
     greeting = load_phrases("banking77").say(rng, "greeting").text
+    if greeting.endswith(",") and not text.startswith("I "):
+        text = text[0].lower() + text[1:]
     return f"{greeting}{chr(10) if number == 0 else ' '}{text}"

@@ -149,7 +149,7 @@ class Conversation:
         self._previous = self.domain if self.turns else None
         self.domain = domain
         self.intent[domain.name] = "find"
-        self.world = entities(domain, self.seed)
+        self.world, self.offered, self.asked = entities(domain, self.seed), set[str](), set[str]()
         found = settle({**self.rng.choice(self.world), **(about or {})})
         self._search(found)
         self._offer(found)
@@ -193,12 +193,14 @@ class Conversation:
         invite = self.domain.booking and self.chance(0.4)
         pieces = [Piece(key, "offer", must=must, may=may), *([Piece("invite", "offer_intent")] if invite else [])]
         self.add("system", *pieces, call=("find", dict(self.state[self.domain.name]), matches[:5]))
+        self.asked = {act.slot or "" for act in self.turns[-1].acts}  # what was told need not be asked
+        self.offered |= {found["name"]} if "name" in found else set()
 
     def _question(self, found: Entity, only_ask: bool = False) -> Entity:
         """The user asks about what was offered, for another one, or changes the mind."""
         domain, rng = self.domain, self.rng
         if not only_ask and "user alternative" in domain.phrases and self.chance(0.2):
-            others = [entity for entity in self._matches() if entity.get("name") != found.get("name")]
+            others = [entity for entity in self._matches() if entity.get("name") not in self.offered]
             self.add("user", Piece("alternative", "request_alts"))
             if others:
                 found = dict(rng.choice(others))
@@ -217,10 +219,15 @@ class Conversation:
                 self.inform(f"change {slot}", "inform", {slot: found[slot]})
                 self._offer(found)
                 return found
-        asked = rng.sample(domain.requests, k=2 if self.chance(0.2) else 1)
+        open_questions = [slot for slot in domain.requests if slot not in self.asked]
+        asked = rng.sample(open_questions, k=min(len(open_questions), 2 if self.chance(0.2) else 1))
         unknown = [s for s in domain.constraints if s not in self.state[domain.name] and f"noun {s}" in domain.phrases]
+        unknown = [slot for slot in unknown if slot not in self.asked]
         if unknown and self.chance(0.5):
             asked = [rng.choice(unknown)]
+        if not asked:
+            return found
+        self.asked |= {*asked}
         name = {"name": found["name"]} if "name" in found else {}
         self.add("user", *(Piece(f"request {slot}", "request", slot, may=name) for slot in asked))
         answer = [Piece(f"inform {slot}", "inform", must={slot: found[slot]}, may=found) for slot in asked]

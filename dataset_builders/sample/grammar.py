@@ -6,7 +6,7 @@ phrase
 - `[a|b|]` stands for one of the alternatives (an empty one is allowed, they may be nested),
 - `{slot}` is filled with the slot's value,
 - `<in the {area}>` is said only when all its slots are known,
-- `a` becomes `an` where the next word starts with a vowel.
+- `a` becomes `an` where the next word starts with a vowel, and a question gets its mark.
 
 A section `show SLOT` with lines `value = words` gives the words for a value that is not said as it is stored.
 """
@@ -26,6 +26,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 # a filled slot is wrapped as \0 slot \1 words \2 until the text is final, so that its place is known exactly
 _FILLED = re.compile("\0(\\w+)\1([^\2]*)\2")
 _AN = re.compile("\\b([Aa]) ((?:\0\\w+\1)?)(?=[aeiouAEIOU])")
+_ASKED = re.compile(r"(^|[.?!] )((?:Can|Could|Would|May) [^.?!]*)\.(?= |$)")
 _SENTENCE = re.compile("(^|[.?!] )((?:\0\\w+\1)?)(\\w)")
 _TRIES = 300
 
@@ -125,7 +126,7 @@ def _expand(phrase: str, rng: Random, must: Mapping[str, str], known: Mapping[st
 
     def optional(match: re.Match[str]) -> str:
         slots = set(_SLOT.findall(match[1]))
-        keep = slots <= must.keys() or (slots <= known.keys() and rng.random() < 0.5)
+        keep = slots <= must.keys() or (slots <= known.keys() and rng.random() < 0.6)
         return match[1] if keep else ""
 
     while _ALTERNATIVES.search(phrase):
@@ -138,9 +139,11 @@ def _expand(phrase: str, rng: Random, must: Mapping[str, str], known: Mapping[st
 def _fill(phrase: str, words: Mapping[str, str]) -> Said:
     """Puts the words in, tidies up spaces, articles and capitals, and notes where the words stand."""
     text = _SLOT.sub(lambda match: f"\0{match[1]}\1{words[match[1]]}\2", phrase)
-    text = re.sub(r"\s+(?=[.,?!])", "", re.sub(r" {2,}", " ", text)).strip()
-    text = _AN.sub(r"\1n \2", re.sub(r",(?=[.,?!])", "", text))
-    text = _SENTENCE.sub(lambda match: match[1] + match[2] + match[3].upper(), text)
+    # parts that were left out leave spaces and marks behind: the stronger mark of two stays
+    text = re.sub(r"\s+(?=[.,:?!])", "", re.sub(r" {2,}", " ", text)).strip()
+    text = re.sub(r"[,:]+(?=[.,?!])|(?<=[.?!])[.,]+", "", text)
+    text = _AN.sub(r"\1n \2", text)
+    text = _ASKED.sub(r"\1\2?", _SENTENCE.sub(lambda match: match[1] + match[2] + match[3].upper(), text))
     parts, spans, length, end = [], [], 0, 0
     for match in _FILLED.finditer(text):
         parts += [text[end : match.start()], match[2]]

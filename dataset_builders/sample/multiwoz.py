@@ -199,6 +199,7 @@ def _log(talk: Conversation, number: int) -> dict[str, Any]:
         if not name:
             continue
         slot = _ACT_SLOT.get(act.slot, act.slot.capitalize()) if act.slot else "none"
+        slot = "Ticket" if (act.domain, slot) == ("train", "Price") else slot
         value = "?" if act.name == "request" else (act.value or (DONTCARE if act.name == "dontcare" else "none"))
         acts.setdefault(name, []).append([slot, value])
         for owner, named, _, start, end in turn.spans:

@@ -26,7 +26,7 @@ def write(folder: Path, seed: int) -> Variants:
         talks = [converse(rng, seed, RESTAURANT_SEARCH) for _ in range(size)]
         for language in ("en", "de", "it"):
             said = Random(f"{seed} woz {split} {language}")
-            records = [
+            records: list[dict[str, Any]] = [
                 {"dialogue_idx": first + i, "dialogue": _entries(talk, language, first + i, said)}
                 for i, talk in enumerate(talks)
             ]
