@@ -167,6 +167,7 @@ def test_no_dialogue_of_train_is_in_test(written):
         r"[.,?!:][.,?!:]|[,:]$",  # punctuation
         r"(^|[.?!] )[a-zäöüàèì]",  # a sentence in lower case
         r"\b(\w+) \1\b",  # a word twice
+        r"[Pp]lease\b[^.?!]*\bplease\b",
     ],
 )
 def test_language_is_clean(written, fault):

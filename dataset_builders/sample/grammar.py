@@ -142,6 +142,7 @@ def _fill(phrase: str, words: Mapping[str, str]) -> Said:
     # parts that were left out leave spaces and marks behind: the stronger mark of two stays
     text = re.sub(r"\s+(?=[.,:?!])", "", re.sub(r" {2,}", " ", text)).strip()
     text = re.sub(r"[,:]+(?=[.,?!])|(?<=[.?!])[.,]+", "", text)
+    text = re.sub(r"([Pp]lease\b[^.?!]*), please(?=[.?!])", r"\1", text)  # once is polite enough
     text = _AN.sub(r"\1n \2", text)
     text = _ASKED.sub(r"\1\2?", _SENTENCE.sub(lambda match: match[1] + match[2] + match[3].upper(), text))
     parts, spans, length, end = [], [], 0, 0
