@@ -15,7 +15,7 @@ install: .venv/installed
 	touch $@
 
 demo: install
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .demo.sh "$(OUT)" "$(RAW_DIR)"
+	$(BIN)/dialogue-cube demo --out "$(OUT)" $(if $(RAW_DIR),--raw-dir "$(RAW_DIR)")
 
 test: install
 	$(BIN)/python -m pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import cube_model.cli
+import cube_model.demo
 import typer
 
 import dataset_builders.cli
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for package in (dataset_builders.cli, cube_model.cli, push_scripts.cli):
     package.register(app)
+app.command()(cube_model.demo.demo)
 
 
 def main() -> None:

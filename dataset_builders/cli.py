@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def sources(
     """List the sources: kind, languages, licence, official counts."""
     import json
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -59,14 +61,17 @@ def sources(
         ]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    table = Table(title="Sources", caption="the first config is the default; counts are those of the official release")
-    for column in ("name", "kind", "languages", "licence", "pass on?", "config", "official counts"):
+    table = Table(box=box.SIMPLE_HEAD, padding=0, caption="the first config is the default, its official size is shown")
+    table.add_column("name", no_wrap=True)
+    for column in ("languages", "licence", "may be\npassed on", "configs", "dialogues or utterances"):
         table.add_column(column, overflow="fold")
-    for i in infos:
-        for number, (config, splits) in enumerate(i.counts.items()):
-            counts = ", ".join(f"{split} {next(iter(n.values())):,}" for split, n in splits.items())
-            facts = (i.name, i.kind, " ".join(i.languages), i.license, "yes" if i.redistributable else "no")
-            table.add_row(*(facts if number == 0 else [""] * 5), config, counts)
+    for kind in ("dialogues", "downstream"):
+        for i in (info for info in infos if info.kind == kind):
+            languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} languages"
+            size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
+            passed_on = "yes" if i.redistributable else "no"
+            table.add_row(i.name, languages, i.license, passed_on, " ".join(i.configs), size)
+        table.add_section()
     Console().print(table)
 
 
@@ -91,6 +96,8 @@ def build(
     from dataset_builders.build import build as build_folder
 
     datasets.utils.logging.set_verbosity_error()
+    if not sys.stderr.isatty():  # no half-drawn bars in a log file
+        datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
     results = build_folder(
         names or [],
@@ -107,21 +114,31 @@ def build(
 
 
 def _print_built(console: Console, results: Iterable[Built]) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table(title="Built")
-    for column in ("source", "config", "split"):
-        table.add_column(column)
-    shown = ("dialogues", "utterances", "empty", "pairs", "pairs_too_short", "rows")
-    titles = ("dialogues", "utterances", "empty turns\nleft out", "pairs", "pairs\ntoo short", "intent rows")
-    for title in titles:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        caption="left out: turns without text (empty), pairs with a side of too few words (short)",
+    )
+    table.add_column("source", no_wrap=True)
+    table.add_column("split", no_wrap=True)
+    titles = {
+        "dialogues": "dialogues",
+        "utterances": "turns",
+        "empty": "(empty)",
+        "pairs": "pairs",
+        "pairs_too_short": "(short)",
+        "rows": "intents",
+    }
+    for title in titles.values():
         table.add_column(title, justify="right")
     for result in results:
+        name = result.info.name if len(result.info.configs) == 1 else f"{result.info.name}:{result.config}"
         for number, (split, counts) in enumerate(result.written.items()):
-            name = (result.info.name, result.config) if number == 0 else ("", "")
-            amounts = (f"{counts[key]:,}" if key in counts else "" for key in shown)
-            table.add_row(*name, split, *amounts)
-        table.add_section()
+            amounts = (f"{counts[key]:,}" if key in counts else "" for key in titles)
+            table.add_row("" if number else name, split, *amounts)
     console.print(table)
 
 
