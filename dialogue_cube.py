@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import cube_model.cli
-import cube_model.demo
 import typer
 
+import cube_model.cli
+import cube_model.demo
 import dataset_builders.cli
 import push_scripts.cli
 from cube_model.errors import ModelError

@@ -81,7 +81,8 @@ class RawFolder:
 
 def _walk(root: Path) -> list[Path]:
     """All files below a folder but hidden ones; links to folders are followed, each folder once."""
-    found, seen = [], set()
+    found: list[Path] = []
+    seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         folders[:] = [] if real in seen else sorted(folders)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from hub.fixtures import *  # noqa: F403  (the loopback Hub)
 
 SHARED = "DIALOGUE_CUBE_SHARED"
