@@ -10,6 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import PushError
 from push_scripts.license_gate import GateReport
@@ -31,8 +33,6 @@ def adapt_card(card: str, repo_id: str, gate: GateReport, paths: Collection[str]
     Raises:
         PushError: The card has no `configs:`.
     """
-    import yaml
-
     front = _FRONT_MATTER.match(card)
     try:
         metadata = yaml.safe_load(front["yaml"]) if front else None

@@ -11,12 +11,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
 from push_scripts.errors import PushError
-
-if TYPE_CHECKING:
-    from dataset_builders.schema import Config, Split
 
 CARD, REPORT = "README.md", "quality/report.json"
 SHARD = re.compile(r"(?P<split>train|validation|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
@@ -44,8 +45,6 @@ def read_folder(data: Path) -> DatasetFolder:
     Raises:
         PushError: It is not; says what was expected and which command makes it.
     """
-    from dataset_builders.schema import CONFIGS, SPLITS
-
     makes = f"expected a folder made by `dialogue-cube build --raw-dir RAW --out {data}`"
     if not data.is_dir():
         raise PushError(f"--data {data}: no such folder; {makes}")
@@ -82,11 +81,6 @@ def _shards(folder: Path, split: str) -> list[Path]:
 
 
 def _check_columns(config: Config, path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from dataset_builders.schema import ARROW_SCHEMAS
-
     try:
         found = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:

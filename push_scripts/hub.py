@@ -78,13 +78,15 @@ def require_token() -> str:
     """The token that the Hub's client will send.
 
     Raises:
-        PushError: There is none.
+        PushError: There is none, or it cannot be one.
     """
     from huggingface_hub import get_token
 
     token = get_token()
     if token is None:
         raise PushError("no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access")
+    if not re.fullmatch(r"[!-~]+", token):  # the client would quote it in its own error
+        raise PushError("the Hub token holds characters that no token has: run `hf auth login` or set HF_TOKEN again")
     return token
 
 

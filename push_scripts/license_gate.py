@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dataset_builders.parquet import ShardWriter
 
 UNKNOWN = ("", "unknown", "none", "null")
 """Licence values, in lower case, that say nothing."""
@@ -57,7 +59,7 @@ class LicenseGate:
 
     def __init__(self) -> None:
         self.report = GateReport()
-        self._held_dialogues: set[str] = set()
+        self._held_dialogues = pa.array([], pa.string())
 
     def admit(self, config: str, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
         """Puts the rows of one split that may be published into a folder.
@@ -74,11 +76,6 @@ class LicenseGate:
         Returns:
             The shards in `folder`; none when no row may be published.
         """
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
-
-        from dataset_builders.parquet import ShardWriter
-
         # links first: what is judged and what is uploaded is one file, even when a new build comes in between
         aside = folder / f".{split}"
         aside.mkdir(parents=True)
@@ -98,15 +95,11 @@ class LicenseGate:
         return admitted
 
     def _mask(self, rows: pa.Table) -> pa.ChunkedArray:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         license = pc.utf8_lower(pc.utf8_trim_whitespace(rows["license"]))
         known = pc.invert(pc.is_in(license, value_set=pa.array([*UNKNOWN, None], pa.string())))
         mask = pc.and_(pc.fill_null(rows["redistributable"], False), known)
-        if "dialogue_id" in rows.column_names and self._held_dialogues:
-            held = pa.array(sorted(self._held_dialogues), pa.string())
-            mask = pc.and_(mask, pc.invert(pc.is_in(rows["dialogue_id"], value_set=held)))
+        if "dialogue_id" in rows.column_names:
+            mask = pc.and_(mask, pc.invert(pc.is_in(rows["dialogue_id"], value_set=self._held_dialogues)))
         return mask
 
     def _count(self, config: str, passed: pa.Table, held: pa.Table) -> int:
@@ -115,14 +108,12 @@ class LicenseGate:
         for row in held.group_by("source").aggregate([([], "count_all")]).to_pylist():
             self.report.held[config, str(row["source"])] += row["count_all"]
         if config == "dialogues":
-            self._held_dialogues.update(held["dialogue_id"].drop_null().to_pylist())
+            self._held_dialogues = pa.concat_arrays([self._held_dialogues, *held["dialogue_id"].chunks])
         return len(held)
 
 
 def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The row groups of all shards, one at a time, with those of the named columns that there are."""
-    import pyarrow.parquet as pq
-
     for shard in shards:
         with pq.ParquetFile(shard) as file:
             names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]

@@ -1,4 +1,7 @@
-"""The loopback Hub against the real clients: what they can do on the true one, they can do here."""
+"""The loopback Hub against the real clients: what they can do on the true one, they can do here.
+
+Models: see `test_push_model`.
+"""
 
 import textwrap
 
@@ -127,25 +130,6 @@ def test_files_and_errors(hub):
     assert listing == [".gitattributes", "a.txt", "c"]
     assert in_pr == [".gitattributes", "a.txt", "c", "e"]
     assert sizes == [5]
-
-
-MODEL = """
-from transformers import AutoModel, BertConfig, BertModel
-config = BertConfig(
-    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50
-)
-model = BertModel(config)
-model.push_to_hub("{repo}")
-back, report = AutoModel.from_pretrained("{repo}", output_loading_info=True)
-assert not report["missing_keys"] and not report["unexpected_keys"], report
-assert all((a == b).all() for a, b in zip(model.parameters(), back.parameters(), strict=True))
-"""
-
-
-@pytest.mark.slow
-def test_transformers(hub):
-    hub.run(MODEL.format(repo=f"{hub.namespace}/bert"))
-    assert set(hub.files("models", "bert")) >= {"config.json", "model.safetensors"}
 
 
 def test_hf_command(hub):

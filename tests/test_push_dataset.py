@@ -8,9 +8,9 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hub.invented import dialogue, pair, utterance, write_dataset
 
 from dataset_builders.schema import FEATURES
+from hub.invented import dialogue, pair, utterance, write_dataset
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
 
@@ -207,6 +207,16 @@ def test_card_and_report_tell_what_is_published(tmp_path):
 
     untouched = adapt_card(card, "org/name", GateReport(), [f"{c}/{s}-00000-of-00001.parquet" for c, s in ROWS])
     assert yaml.safe_load(untouched.split("---")[1]) == yaml.safe_load(card.split("---")[1])
+
+
+def test_what_build_writes_is_what_push_expects(sample_dataset):
+    done = push_dataset(sample_dataset, "org/name", dry_run=True)
+    there = {p.relative_to(sample_dataset).as_posix() for p in sample_dataset.rglob("*") if p.is_file()}
+    assert done.sizes.keys() <= there
+    assert {path.split("/")[0] for path in done.sizes} == {*FEATURES, "quality", "README.md"}
+    assert sum(done.gate.passed.values()) + sum(done.gate.held.values()) == sum(
+        pq.read_metadata(path).num_rows for path in sample_dataset.glob("*/*-of-*.parquet")
+    )
 
 
 def test_nothing_left_to_push(tmp_path):

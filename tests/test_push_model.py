@@ -219,8 +219,7 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, core, core_folder, tmp_pat
     (core_folder / "checkpoints").mkdir()
     (core_folder / "checkpoints" / "optimizer.bin").write_bytes(b"secret")
     push = ["python", "-m", "push_scripts.push_model", "--model", str(core_folder), "--repo", repo]
-    said = hub.run([*push, "--tag", "v1"]).stdout
-    assert "loads with revision='v1'" in said
+    assert "loads with revision='v1'" in hub.run([*push, "--tag", "v1"]).stdout
     files = hub.files("models", "cube-core")
     assert files.keys() == WHOLE | {"model.safetensors", "training.json", ".gitattributes"}
     assert b"/home/ann" not in b"".join(files.values())
@@ -236,8 +235,12 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, core, core_folder, tmp_pat
     assert not np.array_equal(*expected)
     revisions = (None, "v1", "refs/pr/1")
     load = {"given": str(tmp_path / "given.npy"), "out": str(out), "repo": repo, "revisions": revisions}
-    module = hub.run("import cube_model" + LOAD.format(trust=False, **load)).stdout
+    direct = f"model.push_to_hub({repo + '-direct'!r})"  # transformers' own way gives the same weights and code
+    module = hub.run("import cube_model" + LOAD.format(trust=False, **load) + direct).stdout
     assert module.strip() == "cube_model.modeling_cube"
+    files_of_pull_request = hub.files("models", "cube-core", "refs/pr/1")
+    for path, content in hub.files("models", "cube-core-direct").items():
+        assert path == "README.md" or content == files_of_pull_request[path], path
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
     out.unlink()
 
