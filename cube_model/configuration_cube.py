@@ -38,28 +38,32 @@ class CubeConfig(PreTrainedConfig):
         lattice_size: Sides x, y, z; their product is `embedding_dim`. Chosen by `cubic_lattice` when not given.
         steps: Times the one cell rule is applied; its weights are the same in every step.
         global_units: Units that every cell reads and writes.
-        plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets those
-            of the three planes it lies in, so this is how cells talk to their neighbours.
+        plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets
+            those of the three planes it lies in, so this is how cells talk to their neighbours.
+        rule_channels: Hidden channels of the rule by which a cell changes its state from its own channels; 0: none.
         context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
         map_answers: The answer side is mapped too, by a core of its own.
         noise: Length of the Gaussian noise put on vectors of length 1 while training.
         temperature: Factor on the cosine in the loss before training; it is learned.
         teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose vectors the core was trained on.
+        training: Fingerprint, number and sources of the pairs it was trained on, and the seed.
     """
 
     model_type = "cube"
 
     embedding_dim: int = 384
     lattice_size: list[int] | tuple[int, ...] | None = None
-    steps: int = 3
-    global_units: int = 64
-    plane_units: int = 0
+    steps: int = 2
+    global_units: int = 32
+    plane_units: int = 10
+    rule_channels: int = 8
     context_turns: int = 0
     map_answers: bool = True
     noise: float = 0.3
     temperature: float = 20.0
     initializer_range: float = 1.0
     teacher: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.lattice_size is None and self.embedding_dim > 0:
@@ -70,7 +74,14 @@ class CubeConfig(PreTrainedConfig):
 
     def validate_lattice(self) -> None:
         """The lattice holds exactly one cell a dimension, and all counts make sense."""
-        for name, least in (("embedding_dim", 1), ("steps", 1), ("global_units", 0), ("plane_units", 0), ("context_turns", 0)):
+        for name, least in (
+            ("embedding_dim", 1),
+            ("steps", 1),
+            ("global_units", 0),
+            ("plane_units", 0),
+            ("rule_channels", 0),
+            ("context_turns", 0),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected at least {least}")
         if self.global_units + self.plane_units == 0:
@@ -81,6 +92,6 @@ class CubeConfig(PreTrainedConfig):
         x, y, z = sides if len(sides) == 3 else (0, 0, 0)
         if min(x, y, z) < 1 or x * y * z != self.embedding_dim:
             raise ValueError(
-                f"lattice_size {' x '.join(map(str, sides))} has {x * y * z} cells: expected three sides whose product is "
-                f"embedding_dim = {self.embedding_dim}, for example {cubic_lattice(self.embedding_dim)}"
+                f"lattice_size {' x '.join(map(str, sides))} has {x * y * z} cells: expected three sides whose product "
+                f"is embedding_dim = {self.embedding_dim}, for example {cubic_lattice(self.embedding_dim)}"
             )

@@ -1,7 +1,7 @@
 """Vectors that were computed once: one LMDB file, keyed by teacher fingerprint and text.
 
-LMDB gives what a cache shared by several runs needs: a killed process leaves it whole, one writer at a time waits for the
-other, and reading copies nothing.
+LMDB gives what a cache shared by several runs needs: a killed process leaves it whole, one writer at a time waits for
+the other, and reading copies nothing.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class EmbeddingCache:
             float32 `[n, teacher.dimension]`.
         """
         position: dict[str, int] = {}
-        rows = np.fromiter((position.setdefault(text, len(position)) for text in texts), dtype=np.int64, count=len(texts))
+        rows = np.fromiter(
+            (position.setdefault(text, len(position)) for text in texts), dtype=np.int64, count=len(texts)
+        )
         distinct = list(position)
         vectors = np.zeros((len(distinct), teacher.dimension), dtype=np.float32)
         missing: list[int] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from .configuration_cube import CubeConfig
+from .configuration_cube import CubeConfig, cubic_lattice
 
 
 @dataclass
@@ -28,15 +29,16 @@ class CubeOutput(ModelOutput):
         answer_embeddings: `[batch, embedding_dim]`, the mapped answers, when answers were given.
     """
 
-    loss: torch.FloatTensor | None = None
-    embeddings: torch.FloatTensor | None = None
-    answer_embeddings: torch.FloatTensor | None = None
+    loss: torch.Tensor | None = None
+    embeddings: torch.Tensor | None = None
+    answer_embeddings: torch.Tensor | None = None
 
 
 class CellUnits(nn.Module):
     """Units that a group of cells shares: all cells (global units) or the cells of one plane of the lattice.
 
-    A unit reads the cells of its group, every input channel with weights of its own, and is written back to the same cells.
+    A unit reads the cells of its group, every input channel with weights of its own, and is written back to the same
+    cells.
 
     Args:
         lattice: Sides x, y, z.
@@ -71,18 +73,47 @@ class CellUnits(nn.Module):
         """What the units read of one channel `[batch, all cells]`: `[groups, batch, units]`."""
         return torch.bmm(self.gather(channel), self.read[index])
 
+    def remember(self, turns: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """What the units read of the earlier turns (all but the first of `turns`): `[groups, batch or 1, units]`."""
+        memory: torch.Tensor = self.read_bias
+        for index in range(1, len(turns)):
+            memory = memory + self.listen(turns[index], index)
+        return memory
+
     def forward(self, state: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
         """What the units write to the cells, `[batch, all cells]`, given state and what they read of earlier turns."""
         active = functional.gelu(self.listen(state, 0) + memory)
         return self.scatter(torch.bmm(active, self.write))
 
 
+class CellRule(nn.Module):
+    """What a cell does with its own channels: a small network, the same in every cell and step.
+
+    It is where a cell weighs its state against the same place in earlier turns, at the cost of a few dozen parameters.
+
+    Args:
+        channels: Input channels of a cell.
+        hidden: Hidden channels.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.read = nn.Parameter(torch.empty(channels, hidden))
+        self.read_bias = nn.Parameter(torch.empty(hidden))
+        self.write = nn.Parameter(torch.empty(hidden))
+
+    def forward(self, state: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """Change of the state `[batch, cells]`, given `memory` `[batch, cells, hidden]` of the earlier turns."""
+        return functional.gelu(state[..., None] * self.read[0] + memory) @ self.write
+
+
 class CubeCore(nn.Module):
     """The recurrent lattice of one side (questions or answers).
 
-    The cell rule, the same in every cell and step: state += bias + what the units of my planes and the global units write.
-    Units see the state through the weights they use for the question itself, so steps cost no further parameters. The
-    writing weights start at zero: an untrained core adds exactly nothing.
+    Each step, the same in every cell: state += bias + cell rule of my channels + what the units of my three planes
+    and the global units write to me. Units and rule see the state through the weights they use for the question
+    itself, so steps cost no further parameters. All that writes starts at zero: an untrained core adds exactly
+    nothing.
 
     Args:
         config: Shape.
@@ -91,12 +122,11 @@ class CubeCore(nn.Module):
 
     def __init__(self, config: CubeConfig, channels: int) -> None:
         super().__init__()
-        x, y, z = config.lattice_size
+        x, y, z = config.lattice_size or cubic_lattice(config.embedding_dim)
         groups = [(None, config.global_units)] + [(axis, config.plane_units) for axis in range(3)]
-        self.steps, self.channels = config.steps, channels
-        self.units = nn.ModuleList(
-            CellUnits((x, y, z), axis, units, channels) for axis, units in groups if units > 0
-        )
+        self.steps = config.steps
+        self.units = nn.ModuleList(CellUnits((x, y, z), axis, units, channels) for axis, units in groups if units > 0)
+        self.rule = CellRule(channels, config.rule_channels) if config.rule_channels else None
         self.bias = nn.Parameter(torch.empty(config.embedding_dim))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -104,17 +134,18 @@ class CubeCore(nn.Module):
         # a vector of length 1 has components near 1/sqrt(d): cells compute with values near 1
         scale = math.sqrt(inputs.shape[-1])
         turns = (inputs * scale).unbind(1)
-        memories = []
-        for units in self.units:
-            memory = units.read_bias
-            for index in range(1, self.channels):
-                memory = memory + units.listen(turns[index], index)
-            memories.append(memory)
+        # what is read of the earlier turns does not change from step to step
+        groups = [cast(CellUnits, units) for units in self.units]
+        memories = [units.remember(turns) for units in groups]
+        if self.rule is not None:
+            earlier = (inputs[:, 1:] * scale).transpose(1, 2) @ self.rule.read[1:] + self.rule.read_bias
         residual = torch.zeros_like(turns[0])
         for _ in range(self.steps):
             state = turns[0] + residual
             residual = residual + self.bias
-            for units, memory in zip(self.units, memories, strict=True):
+            if self.rule is not None:
+                residual = residual + self.rule(state, earlier)
+            for units, memory in zip(groups, memories, strict=True):
                 residual = residual + units(state, memory)
         return inputs[:, 0] + residual / scale
 
@@ -152,6 +183,10 @@ class CubeModel(PreTrainedModel):
             init.normal_(module.read, std=spread)
             init.zeros_(module.read_bias)
             init.zeros_(module.write)
+        elif isinstance(module, CellRule):
+            init.normal_(module.read, std=self.config.initializer_range / math.sqrt(module.read.shape[0]))
+            init.zeros_(module.read_bias)
+            init.zeros_(module.write)
         elif isinstance(module, CubeCore):
             init.zeros_(module.bias)
         elif isinstance(module, CubeModel):
@@ -161,8 +196,9 @@ class CubeModel(PreTrainedModel):
         """Map questions.
 
         Args:
-            question_embeddings: `[batch, embedding_dim]`, or `[batch, turns, embedding_dim]` with the question first and
-                then the turns before it, most recent first; a missing turn is a row of zeros, and so are those not given.
+            question_embeddings: `[batch, embedding_dim]`, or `[batch, turns, embedding_dim]` with the question first
+                and then the turns before it, most recent first; a missing turn is a row of zeros, and so are those
+                not given.
 
         Returns:
             `[batch, embedding_dim]`, not normalised.
@@ -171,8 +207,8 @@ class CubeModel(PreTrainedModel):
         channels = 1 + self.config.context_turns
         if given.dim() != 3 or given.shape[-1] != self.config.embedding_dim or not 1 <= given.shape[1] <= channels:
             raise ValueError(
-                f"question_embeddings {list(question_embeddings.shape)}: expected [batch, {self.config.embedding_dim}] or "
-                f"[batch, 1 to {channels}, {self.config.embedding_dim}]"
+                f"question_embeddings {list(question_embeddings.shape)}: expected [batch, {self.config.embedding_dim}] "
+                f"or [batch, 1 to {channels}, {self.config.embedding_dim}]"
             )
         return self.question_core(functional.pad(given, (0, 0, 0, channels - given.shape[1])))
 
@@ -217,9 +253,11 @@ class CubeModel(PreTrainedModel):
     ) -> torch.Tensor:
         """Cross-entropy of the true answer among those of the batch, on cosine times a learned temperature.
 
-        Computed in float32 whatever the weights are. An answer equal to the true one is no wrong answer: it is left out.
+        Computed in float32 whatever the weights are. An answer equal to the true one is no wrong answer: it is left
+        out.
         """
-        scores = functional.normalize(questions.float(), dim=-1) @ functional.normalize(answers.float(), dim=-1).T
+        with torch.autocast(questions.device.type, enabled=False):
+            scores = functional.normalize(questions.float(), dim=-1) @ functional.normalize(answers.float(), dim=-1).T
         # at most 100, as in CLIP (arXiv:2103.00020): beyond it training becomes unstable
         scores = scores * self.log_temperature.float().clamp(max=math.log(100)).exp()
         rows = torch.arange(len(scores), device=scores.device)

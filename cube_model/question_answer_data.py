@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model._quiet import quiet_datasets
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
     from cube_model.embedding_cache import EmbeddingCache
     from cube_model.teacher import Teacher
+
+
+class NoPairsError(ModelError):
+    """The split holds no pair of the wanted sources and direction."""
+
 
 NO_TURN = -1
 """Index in `questions` where the dialogue has no turn so early; its vector is zero."""
@@ -47,10 +53,11 @@ class QuestionAnswerPairs:
 
     Attributes:
         texts: The m distinct texts.
-        questions: int32 `[n, 1 + context_turns]`, indices in `texts`: the question, then the turns before it, most recent
-            first; `NO_TURN` where there is none.
+        questions: int32 `[n, 1 + context_turns]`, indices in `texts`: the question, then the turns before it, most
+            recent first; `NO_TURN` where there is none.
         answers: int32 `[n]`, indices in `texts`.
         labels: int64 `[n]`, equal where `answer_id` is equal: the same answer but for case, punctuation and spacing.
+            Equal in other splits too.
         dialogues: int64 `[n]`, one number a dialogue.
         sources, licenses, languages: n strings each.
         fingerprint: sha256 over the rows: equal for equal data.
@@ -85,7 +92,9 @@ class QuestionAnswerPairs:
             sources=[self.sources[i] for i in rows],
             licenses=[self.licenses[i] for i in rows],
             languages=[self.languages[i] for i in rows],
-            fingerprint=hashlib.sha256(self.fingerprint.encode() + np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest(),
+            fingerprint=hashlib.sha256(
+                self.fingerprint.encode() + np.ascontiguousarray(rows, "<i8").tobytes()
+            ).hexdigest(),
         )
 
 
@@ -127,18 +136,12 @@ def load_pairs(
         ModelError: No such dataset, split, column or source; or no pair is left.
     """
     from datasets import load_dataset
-    from datasets.utils import logging
 
     def read() -> Any:
         return load_dataset(str(data), "pairs", split=split, revision=revision)
 
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
+    with quiet_datasets():
         dataset = _ask_datasets(data, read, split)
-    finally:
-        if bars:
-            logging.enable_progress_bar()
     missing = [name for name in _COLUMNS if name not in dataset.column_names]
     if missing:
         raise ModelError(f"{data}: the pairs config lacks {', '.join(missing)}; build the dataset again")
@@ -173,18 +176,16 @@ def _rows_of(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keep = pc.and_(
-        pc.equal(table["anchor_speaker"], direction[0]), pc.equal(table["positive_speaker"], direction[1])
-    )
+    keep = pc.and_(pc.equal(table["anchor_speaker"], direction[0]), pc.equal(table["positive_speaker"], direction[1]))
     if sources is not None:
         there = sorted(pc.unique(table["source"]).to_pylist())
         unknown = sorted(set(sources) - set(there))
         if unknown:
-            raise ModelError(f"{data}: no source {', '.join(unknown)} in split {split}; there are {', '.join(there)}")
+            raise NoPairsError(f"{data}: no source {', '.join(unknown)} in split {split}; there are {', '.join(there)}")
         keep = pc.and_(keep, pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
     rows = np.flatnonzero(np.asarray(keep))
     if not len(rows):
-        raise ModelError(f"{data}: no {direction[0]} -> {direction[1]} pair in split {split}")
+        raise NoPairsError(f"{data}: no {direction[0]} -> {direction[1]} pair in split {split}")
     return rows
 
 
@@ -216,8 +217,8 @@ def _from_table(table: pa.Table, context_turns: int) -> QuestionAnswerPairs:
         texts=encoded.dictionary.to_pylist(),
         questions=np.ascontiguousarray(np.delete(columns, 1, axis=0).T),
         answers=columns[1],
-        labels=_numbers(table["answer_id"]),
-        dialogues=_numbers(table["dialogue_id"]),
+        labels=_hashes(table["answer_id"]),
+        dialogues=_hashes(table["dialogue_id"]),
         sources=table["source"].to_pylist(),
         licenses=table["license"].to_pylist(),
         languages=table["language"].to_pylist(),
@@ -235,6 +236,12 @@ def _flat(column: pa.ChunkedArray) -> Any:
     return array
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    """int64 `[n]`: equal values get equal numbers, in the order of first appearance."""
-    return _flat(column).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+def _hashes(column: pa.ChunkedArray) -> np.ndarray:
+    """int64 `[n]`: equal where the strings are equal, over splits and datasets too."""
+    encoded = _flat(column).dictionary_encode()
+    digests = [
+        hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).digest()[:8]
+        for text in encoded.dictionary.to_pylist()
+    ]
+    numbers = np.frombuffer(b"".join(digests), dtype="<i8")
+    return numbers[encoded.indices.to_numpy(zero_copy_only=False)]

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from cube_model._quiet import quiet_transformers
 from cube_model.errors import ModelError
 
 
@@ -65,6 +66,7 @@ def teachers_folder() -> Path:
     """The folder of local teachers: `TEACHERS_DIR`, by default `~/.cache/dialogue-cube/teachers`."""
     return Path(os.environ.get("TEACHERS_DIR") or "~/.cache/dialogue-cube/teachers").expanduser()
 
+
 _WINDOW = 1 << 16
 """Texts tokenised at a time."""
 
@@ -84,7 +86,16 @@ class Teacher:
     """
 
     def __init__(
-        self, name: str, model: Any, tokenizer: Any, *, pooling: str, prefix: str, dtype: str, max_length: int, weights: str
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        *,
+        pooling: str,
+        prefix: str,
+        dtype: str,
+        max_length: int,
+        weights: str,
     ) -> None:
         self.name, self.pooling, self.prefix = name, pooling, prefix
         self.dtype, self.max_length = dtype, max_length
@@ -120,7 +131,6 @@ class Teacher:
         """
         import torch
         from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
 
         if dtype not in DTYPES:
             raise ModelError(f"teacher dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -131,15 +141,12 @@ class Teacher:
         own_pooling, own_prefix, own_length = _sentence_transformers_facts(folder)
         if dtype == "auto":
             dtype = "bfloat16" if _has_native_bfloat16(device) else "float32"
-        level = logging.get_verbosity()
         try:
-            logging.set_verbosity_error()  # the report about an unused pooler head says nothing to a user
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, dtype))
+            with quiet_transformers():
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, dtype))
         except Exception as error:  # transformers raises a dozen types for a folder that it cannot read
             raise ModelError(f"teacher {name}: cannot read {folder}: {_first_line(error)}") from error
-        finally:
-            logging.set_verbosity(level)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         model = model.to(device or _default_device()).eval().requires_grad_(False)
@@ -159,7 +166,7 @@ class Teacher:
         )
 
     def describe(self) -> dict[str, Any]:
-        """What a trained core records about its teacher; `Teacher.load(**)` of name, dtype, pooling, prefix repeats it."""
+        """What a trained core records: loading name, dtype, pooling and prefix gives the same teacher again."""
         return {
             "name": self.name,
             "dimension": self.dimension,

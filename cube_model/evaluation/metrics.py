@@ -1,7 +1,7 @@
 """The figures of response selection, computed on vectors alone; nothing here knows a model or a dataset.
 
-Retrieval figures (1-of-100, MRR) and the mean cosine to the true answer pull in different directions (a contrastive loss
-raises the first and lowers the second), so every report holds both.
+Retrieval figures (1-of-100, MRR) and the mean cosine to the true answer pull in different directions (a contrastive
+loss raises the first and lowers the second), so every report holds both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BATCH = 100
-"""Candidates of one question: the true answer and 99 others, the protocol of Henderson et al. 2019 (arXiv:1904.06472)."""
+"""Candidates of one question: the true answer and 99 others, as in Henderson et al. 2019 (arXiv:1904.06472)."""
 
 BOOTSTRAP_SAMPLES = 1000
 
@@ -21,7 +21,8 @@ class Draws:
     """Seeded shuffles cut into batches; made once and used for every map that is compared.
 
     Attributes:
-        batches: int `[draws, batches, batch size]`, row numbers; rows that do not fill a batch are left out of that draw.
+        batches: int `[draws, batches, batch size]`, row numbers; rows that do not fill a batch are left out of that
+            draw.
     """
 
     batches: np.ndarray
@@ -54,9 +55,9 @@ def one_of_batch(
         draws: The batches.
 
     Returns:
-        Three float `[n, draws]`, NaN where the row is in no batch of that draw: by text equality (the best-scored answer
-        has the label of the true one), by index (it IS the row of the true one), and the ceiling of the latter (the true
-        answer's label occurs once in the batch).
+        Three float `[n, draws]`, NaN where the row is in no batch of that draw: by text equality (the best-scored
+        answer has the label of the true one), by index (it IS the row of the true one), and the ceiling of the latter
+        (the true answer's label occurs once in the batch).
     """
     shape = (len(questions), len(draws.batches))
     by_text, by_index, unique = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
@@ -70,9 +71,7 @@ def one_of_batch(
     return by_text, by_index, unique
 
 
-def reciprocal_ranks(
-    questions: np.ndarray, pool: np.ndarray, gold: np.ndarray, *, chunk: int = 1024
-) -> np.ndarray:
+def reciprocal_ranks(questions: np.ndarray, pool: np.ndarray, gold: np.ndarray, *, chunk: int = 1024) -> np.ndarray:
     """1 / rank of the true answer among all distinct answers.
 
     Args:

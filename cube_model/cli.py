@@ -1,0 +1,128 @@
+"""The model's sub-commands of the console command; heavy modules are imported when a command runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cube_model._options import comma_list
+from cube_model.errors import ModelError
+
+if TYPE_CHECKING:
+    from cube_model.evaluation.response_selection import Report
+
+evaluate_app = typer.Typer(no_args_is_help=True, help="Judge trained cores.", rich_markup_mode="rich")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this package's commands to the console command."""
+    app.command("ask")(ask)
+    app.add_typer(evaluate_app, name="evaluate")
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What the user says.")],
+    model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
+    data: Annotated[str, typer.Option(help="Dataset whose answers are searched: folder or Hub repository.")],
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Answers to show.")] = 5,
+    context: Annotated[
+        list[str] | None, typer.Option(help="A turn before the question; repeat it, oldest first.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="Where to find the core's teacher, if not by its name.")] = None,
+    sources: Annotated[str | None, typer.Option(help="Search the answers of these corpora only, by commas.")] = None,
+) -> None:
+    """Find the nearest real answers of a dataset to a question."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cube_model.retriever import CubeRetriever
+
+    retriever = CubeRetriever.from_pretrained(model, data, teacher=teacher, sources=comma_list(sources), progress=True)
+    if context and not retriever.model.config.context_turns:
+        typer.echo("note: this core reads the question only; --context is not used", err=True)
+    table = Table("score", "answer", "source", "licence", title=Text(question))
+    for answer in retriever.ask(question, context or [], k):
+        table.add_row(f"{answer.score:.3f}", Text(answer.text), Text(answer.source), Text(answer.license or "unknown"))
+    Console().print(table)
+
+
+@evaluate_app.command("response-selection")
+def response_selection(
+    data: Annotated[str, typer.Option(help="Dataset: folder or Hub repository.")],
+    model: Annotated[str | None, typer.Option(help="Trained core: folder or Hub repository.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Teacher: where to find the core's own, or the one to judge without a core.")
+    ] = None,
+    sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all, each and together.")] = None,
+    split: Annotated[str, typer.Option(help="Split to judge on.")] = "test",
+    context_turns: Annotated[
+        int | None, typer.Option(min=0, help="Earlier turns shown to the core. Default: as many as it reads.")
+    ] = None,
+    max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of batches and bootstrap.")] = 0,
+    draws: Annotated[int, typer.Option(min=1, help="Shuffles that are averaged.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Judge a core by response selection: the true answer among 100, and among all answers.
+
+    The identity (what an untrained core does) is judged on the same vectors and batches. 95 % intervals are
+    bootstrapped over dialogues.
+    """
+    from cube_model.evaluation.run import run_response_selection
+
+    report, output = run_response_selection(
+        data,
+        model,
+        encoder=encoder,
+        sources=comma_list(sources),
+        split=split,
+        context_turns=context_turns,
+        max_pairs=max_pairs,
+        seed=seed,
+        draws=draws,
+        progress=True,
+    )
+    if json_file:
+        _write_json(json_file, output)
+    show(report, f"{data}, {split}: {', '.join(output['sources'])}")
+
+
+def show(report: Report, title: str) -> None:
+    """Print a report as a table on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cube_model.evaluation.response_selection import METRICS, note
+
+    heads = (f"1-of-{report.batch}", "by index", "MRR", "mean cosine")
+    table = Table("", "parameters", *heads, title=Text(title))
+    for result in report.results:
+        cells = [_cell(*result.metrics[name]) for name in METRICS]
+        table.add_row(result.method.name, f"{result.method.parameters:,}", *cells)
+    table.caption = (
+        f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
+        f"95 % intervals over dialogues; ceiling by index {report.ceiling_by_index:.3f}"
+    )
+    console = Console()
+    console.print(table)
+    if remark := note(report):
+        console.print(f"[yellow]note:[/] {remark}")
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{value:.3f}\n[dim]{low:.3f} .. {high:.3f}[/]"
+
+
+def _write_json(path: Path, output: dict[str, Any]) -> None:
+    """Write aside and rename, so that a reader never sees half a file."""
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        aside.write_text(json.dumps(output, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written ({error.strerror})") from error

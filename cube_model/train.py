@@ -1,0 +1,109 @@
+"""Train a core: `accelerate launch -m cube_model.train --data DATA --output DIR`, or `python -m cube_model.train`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cube_model._options import comma_list
+from cube_model.errors import ModelError
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command()
+def train(
+    data: Annotated[str, typer.Option(help="Folder made by `dialogue-cube build`, or Hub dataset repository.")],
+    output: Annotated[Path, typer.Option(help="Folder to make; it appears whole, at the end.")],
+    teacher: Annotated[
+        str,
+        typer.Option(help="Frozen encoder: minilm, mpnet, distilbert, multilingual-e5, a folder, or a Hub
+        repository."),
+    ] = "minilm",
+    sources: Annotated[str | None, typer.Option(help="Corpora to train on, by commas: sgd,woz. Default: all.")] = None,
+    max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many training pairs.")] = None,
+    max_validation_pairs: Annotated[int, typer.Option(min=1, help="At most so many validation pairs.")] = 10_000,
+    context_turns: Annotated[
+        int, typer.Option(min=0, help="Earlier turns that the core reads besides the question.")
+    ] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs; the best by validation is kept.")] = 6,
+    patience: Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a better one.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=2, help="Pairs a batch and process.")] = 512,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-3,
+    weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay of AdamW.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    global_units: Annotated[
+        int | None, typer.Option(help="Units that all cells share. Default: the core's own.")
+    ] = None,
+    plane_units: Annotated[int | None, typer.Option(help="Units of each plane of the lattice.")] = None,
+    rule_channels: Annotated[int | None, typer.Option(help="Hidden channels of the cell rule; 0: none.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Times the cell rule is applied.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Length of the noise on vectors of length 1 while training.")
+    ] = None,
+    map_answers: Annotated[
+        bool | None, typer.Option("--map-answers/--keep-answers", help="Map the answer side too.")
+    ] = None,
+    teacher_dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
+    ] = "auto",
+    tracker: Annotated[str, typer.Option(help="none, tensorboard, trackio, wandb, mlflow, ...")] = "none",
+    checkpoint_every: Annotated[int, typer.Option(min=0, help="Steps between checkpoints; 0: one an epoch.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier core or interrupted run.")] =
+    False,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Use the processor even where there is a graphics card.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Train a 3D cubic core on the question -> answer pairs of a dataset.
+
+    The train split trains, the validation split chooses the best epoch, the test split is never read.
+    """
+    options = dict(locals())
+    from cube_model.trainer import CubeTrainer, TrainingConfig
+
+    options["sources"] = comma_list(sources)
+    options["progress"] = not options.pop("quiet")
+    options["output"] = str(output)
+    trainer = CubeTrainer(TrainingConfig(**options))
+    path = trainer.train()
+    first, best = trainer.progress.history[0], trainer.progress.history[trainer.progress.best_epoch]
+    if trainer.is_main:
+        typer.echo(
+            f"{path}: best epoch {trainer.progress.best_epoch} of {trainer.progress.epoch}, validation 1-of-100 "
+            f"{first['accuracy_1_of_100']:.3f} (untrained) -> {best['accuracy_1_of_100']:.3f}, "
+            f"{trainer.progress.seconds:.0f} s"
+        )
+
+
+def main() -> None:
+    """Run, and show an error of the user's in one line."""
+    import os
+    import sys
+
+    from rich.console import Console
+    from rich.logging import RichHandler
+    from rich.markup import escape
+
+    console = Console(stderr=True)
+    first = os.environ.get("RANK", "0") == "0"
+    handler = RichHandler(console=console, show_time=False, show_path=False)
+    logging.getLogger("cube_model").addHandler(handler)
+    logging.getLogger("cube_model").setLevel(logging.INFO if first else logging.ERROR)
+    try:
+        app()
+    except ModelError as error:
+        if first:
+            console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        if first:
+            console.print("interrupted; go on with --resume", highlight=False)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
