@@ -1,8 +1,7 @@
 """Makes `transformers.AutoConfig` and `AutoModel` know the model type `"cube"`, without importing transformers early.
 
 Importing transformers' auto classes takes seconds, and most uses of this package (the command line's help, for one)
-never
-need them: a hook waits until somebody else imports them.
+do without: a hook waits until somebody else imports them.
 """
 
 from __future__ import annotations
