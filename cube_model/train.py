@@ -20,8 +20,7 @@ def train(
     output: Annotated[Path, typer.Option(help="Folder to make; it appears whole, at the end.")],
     teacher: Annotated[
         str,
-        typer.Option(help="Frozen encoder: minilm, mpnet, distilbert, multilingual-e5, a folder, or a Hub
-        repository."),
+        typer.Option(help="Frozen encoder: minilm, mpnet, distilbert, multilingual-e5, a folder, a Hub repository."),
     ] = "minilm",
     sources: Annotated[str | None, typer.Option(help="Corpora to train on, by commas: sgd,woz. Default: all.")] = None,
     max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many training pairs.")] = None,
@@ -53,8 +52,7 @@ def train(
     tracker: Annotated[str, typer.Option(help="none, tensorboard, trackio, wandb, mlflow, ...")] = "none",
     checkpoint_every: Annotated[int, typer.Option(min=0, help="Steps between checkpoints; 0: one an epoch.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier core or interrupted run.")] =
-    False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier core or interrupted run.")] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Use the processor even where there is a graphics card.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
