@@ -101,7 +101,7 @@ class Built:
         return found
 
 
-def build(
+def build_dataset(
     names: Sequence[str],
     raw_dir: str | Path,
     out: str | Path,

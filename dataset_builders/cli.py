@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -92,14 +94,13 @@ def build(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.build import BuildOptions
-    from dataset_builders.build import build as build_folder
+    from dataset_builders.build import BuildOptions, build_dataset
 
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no half-drawn bars in a log file
         datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
-    results = build_folder(
+    results = build_dataset(
         names or [],
         raw_dir,
         out,
@@ -171,5 +172,8 @@ def sample(
     """Write the invented sample: raw files of every source in its true format, to try things without a network."""
     from dataset_builders.sample import write_sample
 
-    write_sample(to, seed)
+    try:
+        write_sample(to, seed)
+    except FileExistsError:
+        raise DataError(f"{to} exists and is not empty; name another folder") from None
     typer.echo(f"the invented sample is in {to}")

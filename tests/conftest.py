@@ -42,10 +42,10 @@ def cache_dir(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
     """The dataset folder built from the invented sample."""
-    from dataset_builders.build import build
+    from dataset_builders.build import build_dataset
 
     out = tmp_path_factory.mktemp("built") / "dataset"
-    build([], sample_raw, out, cache_dir=cache_dir)
+    build_dataset([], sample_raw, out, cache_dir=cache_dir)
     return out
 
 

@@ -8,7 +8,7 @@ import pytest
 from datasets import load_dataset
 
 from dataset_builders import build as build_module
-from dataset_builders.build import BuildOptions, build
+from dataset_builders.build import BuildOptions, build_dataset
 from dataset_builders.errors import DataError
 from dataset_builders.registry import builders
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
@@ -72,7 +72,7 @@ def test_ids_are_unique_and_official_splits_are_kept(loaded):
 
 def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
     again = tmp_path / "again"
-    build([], sample_raw, again, num_proc=2, cache_dir=tmp_path / "cache")
+    build_dataset([], sample_raw, again, num_proc=2, cache_dir=tmp_path / "cache")
     assert digests(again) == digests(sample_dataset)
 
 
@@ -80,7 +80,7 @@ def test_seed_moves_only_sources_without_a_split(sample_raw, cache_dir, tmp_path
     names = ["camrest676", "woz:en"]
     folders = [tmp_path / "0", tmp_path / "1"]
     for seed, folder in enumerate(folders):
-        build(names, sample_raw, folder, BuildOptions(seed=seed), cache_dir=cache_dir)
+        build_dataset(names, sample_raw, folder, BuildOptions(seed=seed), cache_dir=cache_dir)
     ids = []
     for folder in folders:
         rows = load_dataset(str(folder), "dialogues", split="test", cache_dir=str(tmp_path / "cache"))
@@ -92,12 +92,12 @@ def test_seed_moves_only_sources_without_a_split(sample_raw, cache_dir, tmp_path
 def test_failure_leaves_the_earlier_folder_and_nothing_else(sample_raw, cache_dir, tmp_path):
     raw, out = tmp_path / "raw", tmp_path / "out" / "dataset"
     shutil.copytree(sample_raw / "camrest676", raw / "camrest676")
-    build([], raw, out, cache_dir=cache_dir)
+    build_dataset([], raw, out, cache_dir=cache_dir)
     before = digests(out)
     shutil.copytree(sample_raw / "banking77", raw / "banking77")
     (raw / "banking77" / "test.csv").write_text("text;category\nwrong\n")
     with pytest.raises(DataError, match=r"test\.csv: line 1: expected the header text,category"):
-        build([], raw, out, cache_dir=cache_dir)
+        build_dataset([], raw, out, cache_dir=cache_dir)
     assert digests(out) == before
     assert [p.name for p in out.parent.iterdir()] == ["dataset"]
 
@@ -108,20 +108,20 @@ def test_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path, m
 
     monkeypatch.setattr(build_module.card, "write_card", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        build(["camrest676"], sample_raw, tmp_path / "new" / "out", cache_dir=cache_dir)
+        build_dataset(["camrest676"], sample_raw, tmp_path / "new" / "out", cache_dir=cache_dir)
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_folder_that_is_not_ours_is_not_touched(sample_raw, cache_dir, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="was not made by `dialogue-cube build`"):
-        build(["camrest676"], sample_raw, tmp_path, cache_dir=cache_dir)
+        build_dataset(["camrest676"], sample_raw, tmp_path, cache_dir=cache_dir)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_partial_source_is_built_with_one_warning(sample_raw, cache_dir, tmp_path):
     warnings = []
-    build(["sgd"], sample_raw, tmp_path / "out", cache_dir=cache_dir, warn=warnings.append)
+    build_dataset(["sgd"], sample_raw, tmp_path / "out", cache_dir=cache_dir, warn=warnings.append)
     (line,) = warnings
     assert line.startswith("sgd: counts differ from the official release: train: ")
     assert " of 16,142 dialogues" in line
@@ -132,15 +132,15 @@ def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_p
     copied = json.loads((tmp_path / "sgd/test/dialogues_001.json").read_text())
     (tmp_path / "sgd/test/dialogues_999.json").write_text(json.dumps(copied))
     warnings = []
-    (once,) = build(["sgd"], sample_raw, tmp_path / "once", cache_dir=cache_dir, warn=warnings.append)
-    (twice,) = build(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir, warn=warnings.append)
+    (once,) = build_dataset(["sgd"], sample_raw, tmp_path / "once", cache_dir=cache_dir, warn=warnings.append)
+    (twice,) = build_dataset(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir, warn=warnings.append)
     assert twice.written == once.written
     assert f"{len(copied)} repeated records left out" in warnings[1]
 
     copied[0]["turns"][0]["utterance"] = "Something else"
     (tmp_path / "sgd/test/dialogues_999.json").write_text(json.dumps(copied))
     with pytest.raises(DataError, match="two different records have the id 'sgd/test/"):
-        build(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir)
+        build_dataset(["sgd"], tmp_path, tmp_path / "twice", cache_dir=cache_dir)
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_p
 )
 def test_wrong_names(names, message, sample_raw, tmp_path):
     with pytest.raises(DataError, match=message):
-        build(names, sample_raw, tmp_path / "out")
+        build_dataset(names, sample_raw, tmp_path / "out")

@@ -37,8 +37,8 @@ def test_help_needs_no_heavy_module():
 def test_the_data_side_never_imports_torch(sample_raw, tmp_path):
     code = f"""
 import dataset_builders, dataset_builders.cli
-from dataset_builders import build, builders, write_sample
-build(["camrest676", "banking77"], {str(sample_raw)!r}, {str(tmp_path / "out")!r}, cache_dir={str(tmp_path)!r})
+from dataset_builders import build_dataset, builders, write_sample
+build_dataset(["camrest676", "banking77"], {str(sample_raw)!r}, {str(tmp_path / "out")!r}, cache_dir={str(tmp_path)!r})
 """
     assert not imported(code) & {"torch", "transformers"}
 
@@ -80,6 +80,13 @@ def test_exit_codes(arguments, code, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
     if code == 1:
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_sample_is_not_written_over_something_else(tmp_path):
+    assert run("sample", tmp_path / "raw").returncode == 0
+    done = run("sample", tmp_path / "raw")
+    assert done.returncode == 1
+    assert "exists and is not empty; name another folder" in done.stderr
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):

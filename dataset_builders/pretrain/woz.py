@@ -54,6 +54,7 @@ class Woz(DialogueBuilder):
   booktitle={ACL}, year={2017}}""",
         counts={"all": _COUNTS_ALL, "en": _COUNTS, "de": _COUNTS_DE, "it": _COUNTS},
         configs={"all": "2.0", "en": "2.0", "de": "2.0", "it": "2.0"},
+        notes="In German and Italian only the user's side is translated; the system's texts are English.",
         files=tuple(SourceFile(name, _URL + name, sha256, config=name[-7:-5]) for name, sha256 in _SHA256.items()),
     )
 
