@@ -27,7 +27,9 @@ import pyarrow.compute as pc
 from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders import card
+from dataset_builders.download import download, downloads_folder
 from dataset_builders.errors import DataError
+from dataset_builders.licenses import qualifies
 from dataset_builders.pairs import CONTEXT_TURNS, MIN_WORDS, make_pairs
 from dataset_builders.parquet import ShardWriter
 from dataset_builders.raw_files import sha256
@@ -55,11 +57,13 @@ class BuildOptions:
         seed: Of the splits of sources that have none.
         min_words: Both sides of a pair have more words than this.
         context_turns: Turns kept before the anchor of a pair.
+        licenses: Keep only sources under these licences (`licenses.qualifies`); all when empty.
     """
 
     seed: int = 0
     min_words: int = MIN_WORDS
     context_turns: int = CONTEXT_TURNS
+    licenses: tuple[str, ...] = ()
 
 
 @dataclass
@@ -103,7 +107,7 @@ class Built:
 
 def build_dataset(
     names: Sequence[str],
-    raw_dir: str | Path,
+    raw_dir: str | Path | None,
     out: str | Path,
     options: BuildOptions | None = None,
     num_proc: int | None = None,
@@ -114,12 +118,13 @@ def build_dataset(
 
     Args:
         names: Sources as `NAME` or `NAME:CONFIG`; empty for every source that has a folder in `raw_dir`.
-        raw_dir: Folder with one folder of raw files a source.
+        raw_dir: Folder with one folder of raw files a source; None to download the named sources.
         out: The dataset folder; an earlier one of ours is replaced when the new one is whole.
         options: What changes the rows.
         num_proc: Processes that parse the raw files of a source.
         cache_dir: Where `datasets` keeps parsed rows; its default cache when None.
-        warn: Called with one line for each source whose counts differ from the official ones.
+        warn: Called with one line for each source whose counts differ from the official ones, or whose licence is not
+            among the wanted.
 
     Returns:
         What each source gave, in the order written.
@@ -129,7 +134,9 @@ def build_dataset(
     """
     options, out = options or BuildOptions(), Path(out)
     _check_replaceable(out)
-    chosen = [_open(name, Path(raw_dir), cache_dir) for name in _select(names, Path(raw_dir))]
+    raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options)
+    selected = _select(names, raw)
+    chosen = [_open(choice, raw, cache_dir) for choice in _licensed(selected, options.licenses, warn)]
     with _written_aside(out) as folder:
         writers = {
             (config, split): ShardWriter(folder / config, split, ARROW_SCHEMAS[config])
@@ -163,6 +170,32 @@ def _select(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]
             raise DataError(f"source {name} is named twice; its configs hold the same dialogues, choose one")
         wanted[name] = config or None
     return [(name, wanted[name]) for name in builders() if name in wanted]
+
+
+def _downloaded(names: Sequence[str], options: BuildOptions) -> Path:
+    if not names:
+        raise DataError("name the sources to download, or give --raw-dir; `dialogue-cube sources` lists them")
+    raw = downloads_folder()
+    wanted = [n for n in names if _is_licensed(n.partition(":")[0], options.licenses)]
+    download(wanted, raw)
+    return raw
+
+
+def _licensed(
+    selected: list[tuple[str, str | None]], licenses: Sequence[str], warn: Callable[[str], None]
+) -> list[tuple[str, str | None]]:
+    """The sources under a wanted licence."""
+    kept = [choice for choice in selected if _is_licensed(choice[0], licenses)]
+    for name, _ in selected:
+        if not _is_licensed(name, licenses):
+            warn(f"{name}: left out, its licence is {get_builder(name).INFO.license}")
+    if not kept:
+        raise DataError(f"no source is left under the licences {', '.join(licenses)}")
+    return kept
+
+
+def _is_licensed(name: str, licenses: Sequence[str]) -> bool:
+    return not licenses or qualifies(get_builder(name).INFO.license, licenses)
 
 
 def _open(choice: tuple[str, str | None], raw_dir: Path, cache_dir: str | Path | None) -> CorpusBuilder:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_builders import schema
+from dataset_builders.licenses import get_license
 
 if TYPE_CHECKING:
     from dataset_builders.build import BuildOptions, Built
@@ -26,7 +27,7 @@ def write_card(folder: Path, results: list[Built], options: BuildOptions) -> Non
     metadata = {
         "pretty_name": "Dialogue corpus",
         "language": sorted({language for r in results for language in r.languages}),
-        "license": sorted({hub_license(r.info.license) for r in results}),
+        "license": sorted({get_license(r.info.license).hub_id for r in results}),
         "task_categories": ["sentence-similarity", "text-classification", "text-retrieval"],
         "tags": ["dialogue", "task-oriented-dialogue", "intent-classification", "response-selection"],
         "configs": configs,
@@ -41,8 +42,3 @@ def write_card(folder: Path, results: list[Built], options: BuildOptions) -> Non
         columns={name: list(schema.FEATURES[name]) for name in schema.CONFIGS},
     )
     (folder / "README.md").write_text(page, encoding="utf-8")
-
-
-def hub_license(license_id: str) -> str:
-    """The Hub's name of a licence: lower case; `other` for one that has no public identifier."""
-    return "other" if license_id.startswith("LicenseRef-") else license_id.lower()

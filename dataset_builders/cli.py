@@ -42,6 +42,7 @@ def sources(
     from rich.console import Console
     from rich.table import Table
 
+    from dataset_builders.licenses import get_license
     from dataset_builders.registry import builders
 
     infos = [builder.INFO for builder in builders().values()]
@@ -54,7 +55,9 @@ def sources(
                 "languages": list(i.languages),
                 "license": i.license,
                 "license_evidence": i.license_evidence,
+                "license_disputed": i.license_disputed,
                 "redistributable": i.redistributable,
+                "commercial_use": get_license(i.license).commercial,
                 "configs": list(i.configs),
                 "official_counts": i.counts,
                 "homepage": i.homepage,
@@ -65,22 +68,31 @@ def sources(
         return
     table = Table(box=box.SIMPLE_HEAD, padding=0, caption="the first config is the default, its official size is shown")
     table.add_column("name", no_wrap=True)
-    for column in ("languages", "licence", "may be\npassed on", "configs", "dialogues or utterances"):
+    for column in ("languages", "licence", "pass\non?", "commer-\ncial?", "configs", "official size"):
         table.add_column(column, overflow="fold")
     for kind in ("dialogues", "downstream"):
         for i in (info for info in infos if info.kind == kind):
             languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} languages"
             size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
             passed_on = "yes" if i.redistributable else "no"
-            table.add_row(i.name, languages, i.license, passed_on, " ".join(i.configs), size)
+            terms = i.license.removeprefix("LicenseRef-") + (" (disputed)" if i.license_disputed else "")
+            commercial = get_license(i.license).commercial
+            table.add_row(i.name, languages, terms, passed_on, commercial, " ".join(i.configs), size)
         table.add_section()
     Console().print(table)
 
 
 def build(
-    raw_dir: Annotated[Path, typer.Option(help="Folder with one folder of raw files a source.")],
     out: Annotated[Path, typer.Option(help="Dataset folder to write; an earlier build there is replaced.")],
     names: Names = None,
+    raw_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with one folder of raw files a source; without it the named ones are downloaded."),
+    ] = None,
+    licenses: Annotated[
+        str | None,
+        typer.Option("--license", help="Keep only sources under these: `commercial`, or licence ids by commas."),
+    ] = None,
     num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
     min_words: Annotated[int, typer.Option(min=0, help="Both sides of a pair have more words than this.")] = 3,
@@ -104,7 +116,12 @@ def build(
         names or [],
         raw_dir,
         out,
-        BuildOptions(seed=seed, min_words=min_words, context_turns=context_turns),
+        BuildOptions(
+            seed=seed,
+            min_words=min_words,
+            context_turns=context_turns,
+            licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
+        ),
         num_proc=num_proc,
         warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
     )

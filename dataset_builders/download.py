@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ ATTEMPTS = 4
 
 Progress = Callable[[SourceFile, int, int | None], None]
 """Called with the file, the bytes that are there, and the bytes expected if the server says so."""
+
+
+def downloads_folder() -> Path:
+    """Where `build` without `--raw-dir` keeps raw files for all runs: `raw` below `DIALOGUE_CUBE_CACHE`."""
+    return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "raw"
 
 
 def download(names: Sequence[str], to: str | Path, progress: Progress | None = None) -> list[Path]:
@@ -41,6 +47,11 @@ def download(names: Sequence[str], to: str | Path, progress: Progress | None = N
         config = config or info.default_config
         if config not in info.configs:
             raise DataError(f"source {name} has no config {config!r}; it has: {', '.join(info.configs)}")
+        if info.accept_license:
+            raise DataError(
+                f"{name} is not fetched automatically: {info.where_to_get(config)}, put {info.files[0].path} into "
+                f"the folder {name} of your raw folder and pass --raw-dir"
+            )
         # the config that holds all the others' files, such as woz:all, needs every one
         files = info.files if config == "all" else info.files_of(config)
         if not files:

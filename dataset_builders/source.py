@@ -11,7 +11,7 @@ import inspect
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +19,7 @@ import datasets
 import pyarrow as pa
 from datasets.builder import Key
 
-from dataset_builders import normalize, raw_files, schema
+from dataset_builders import licenses, normalize, raw_files, readers, schema
 from dataset_builders.errors import DataError
 from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.readers import RawDataError, read_json
@@ -67,15 +67,16 @@ class SourceInfo:
         title: Full name.
         kind: `"dialogues"` or `"downstream"`.
         languages: BCP 47 tags.
-        license: SPDX identifier as upstream states it, or `"unknown"`.
-        license_evidence: File or address that states the licence, and who disputes it.
-        redistributable: Whether the licence lets us pass the rows on.
+        license: Id in `licenses.LICENSES` as upstream states it, or `"unknown"`.
+        license_evidence: File or address that states the licence.
+        license_disputed: Who says otherwise; empty when nobody does.
         homepage: Where a person reads about it.
         citation: BibTeX.
         counts: Official size: config -> the source's own split name -> dialogues and utterances, or rows.
         files: What to fetch from where.
         configs: Config name -> version of the upstream release; the first is the default.
-        download_note: What to do by hand when a file cannot be fetched automatically.
+        accept_license: The licence must be read and accepted by hand: the files are not fetched automatically.
+        notes: Known faults of the data, for the card.
     """
 
     name: str
@@ -84,14 +85,19 @@ class SourceInfo:
     languages: tuple[str, ...]
     license: str
     license_evidence: str
-    redistributable: bool
     homepage: str
     citation: str
     counts: dict[str, dict[str, dict[str, int]]]
     configs: dict[str, str]
     files: tuple[SourceFile, ...] = ()
-    download_note: str = ""
-    notes: str = field(default="")
+    license_disputed: str = ""
+    accept_license: bool = False
+    notes: str = ""
+
+    @property
+    def redistributable(self) -> bool:
+        """Whether the licence lets us pass the rows on."""
+        return licenses.get_license(self.license).redistributable
 
     @property
     def default_config(self) -> str:
@@ -107,7 +113,8 @@ class SourceInfo:
         files = self.files_of(config)
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         origin = f"{files[0].url}{more}" if files else self.homepage
-        return f"get it from {origin}{'; ' + self.download_note if self.download_note else ''}"
+        accept = f", read and accept its licence first ({self.license_evidence})" if self.accept_license else ""
+        return f"get it from {origin}{accept}"
 
 
 class CorpusBuilder(datasets.ArrowBasedBuilder):
@@ -261,13 +268,8 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
     def _input_hash(self, used: set[RawFile]) -> str:
         """Digest of the input bytes and of the code that reads them."""
         digest = hashlib.sha256()
-        for module in (
-            sys.modules[type(self).__module__],
-            sys.modules[__name__],
-            schema,
-            normalize,
-            raw_files,
-        ):
+        own, base = sys.modules[type(self).__module__], sys.modules[__name__]
+        for module in (own, base, schema, licenses, normalize, readers, raw_files):
             digest.update(inspect.getsource(module).encode())
         for file in sorted(used, key=lambda f: f.name):
             digest.update(f"{file.name}\0{raw_files.sha256(file.path)}\n".encode())

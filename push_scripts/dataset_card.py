@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from dataset_builders.licenses import get_license
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import PushError
 from push_scripts.license_gate import GateReport
@@ -43,7 +44,7 @@ def adapt_card(card: str, repo_id: str, gate: GateReport, paths: Collection[str]
     body = card[front.end() :].replace("ORG/NAME", repo_id)
     metadata["configs"] = _with_files(metadata["configs"], paths)
     if gate.held:
-        metadata["license"] = [license.lower() for license in gate.licenses]
+        metadata["license"] = sorted({get_license(name).hub_id for name in gate.licenses})
         metadata.pop("dataset_info", None)
         body = f"{body.rstrip()}\n\n{_held_back(gate)}"
     return f"---\n{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---\n{body}"

@@ -8,6 +8,7 @@ import pytest
 from datasets import load_dataset
 
 from dataset_builders import build as build_module
+from dataset_builders import licenses
 from dataset_builders.build import BuildOptions, build_dataset
 from dataset_builders.errors import DataError
 from dataset_builders.registry import builders
@@ -154,3 +155,23 @@ def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_p
 def test_wrong_names(names, message, sample_raw, tmp_path):
     with pytest.raises(DataError, match=message):
         build_dataset(names, sample_raw, tmp_path / "out")
+
+
+def test_license_keeps_only_sources_that_qualify(sample_raw, cache_dir, tmp_path):
+    warnings = []
+    options = BuildOptions(licenses=("MIT", "CC-BY-4.0"))
+    results = build_dataset([], sample_raw, tmp_path / "out", options, cache_dir=cache_dir, warn=warnings.append)
+    assert [r.info.name for r in results] == ["multiwoz", "banking77"]
+    assert "sgd: left out, its licence is CC-BY-SA-4.0" in warnings
+    rows = load_dataset(str(tmp_path / "out"), "pairs", split="train", cache_dir=str(tmp_path / "cache"))
+    assert set(rows["license"]) == {"MIT"}
+    with pytest.raises(DataError, match="no source is left under the licences CC0"):
+        build_dataset([], sample_raw, tmp_path / "out", BuildOptions(licenses=("CC0-1.0",)), cache_dir=cache_dir)
+
+
+def test_unknown_and_research_licences_are_neither_commercial_nor_redistributable():
+    closed = {name for name, cls in builders().items() if not cls.INFO.redistributable}
+    assert closed == {"smd", "frames", "metalwoz", "msre2e"}
+    for name in closed:
+        assert not licenses.qualifies(builders()[name].INFO.license, ["commercial"])
+    assert not licenses.get_license("GPL-made-up").redistributable

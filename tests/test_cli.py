@@ -57,13 +57,19 @@ def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "README.md").exists()
     assert "load_dataset(" in done.stdout
-    assert [line.split(":")[1].strip() for line in done.stderr.splitlines() if "warning" in line] == ["sgd", "banking77"]
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines() if "warning" in line] == [
+        "sgd",
+        "banking77",
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["build"], 2, "Missing option '--raw-dir'"),
+        (["build"], 2, "Missing option '--out'"),
+        (["build", "--out", "out"], 1, "error: name the sources to download, or give --raw-dir"),
+        (["build", "frames", "--out", "out"], 1, "accept its licence first"),
+        (["build", "sgd", "--raw-dir", ".", "--out", "out", "--license", "CC"], 1, "error: no licence 'CC'; expected"),
         (["build", "--raw-dir", "absent", "--out", "out"], 1, "error: no raw folder absent"),
         (["build", "sdg", "--raw-dir", ".", "--out", "out"], 1, "error: no source 'sdg'"),
         (["build", "sgd", "--raw-dir", ".", "--out", "out"], 1, "get it from https://raw.githubusercontent.com"),

@@ -38,7 +38,6 @@ class Minds14(IntentBuilder):
         languages=_LOCALES,
         license="CC-BY-4.0",
         license_evidence="dataset card of PolyAI/minds14 on the Hub",
-        redistributable=True,
         homepage="https://huggingface.co/datasets/PolyAI/minds14",
         citation="""@inproceedings{gerz2021multilingual,
   title={Multilingual and Cross-Lingual Intent Detection from Spoken Data},

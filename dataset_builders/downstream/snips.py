@@ -42,7 +42,6 @@ class Snips(IntentBuilder):
         languages=("en",),
         license="CC0-1.0",
         license_evidence="LICENSE of github.com/snipsco/nlu-benchmark",
-        redistributable=True,
         homepage="https://github.com/snipsco/nlu-benchmark",
         citation="""@article{coucke2018snips,
   title={Snips Voice Platform: an Embedded Spoken Language Understanding System for Private-by-Design Voice Interfaces},

@@ -20,11 +20,8 @@ class CamRest676(DialogueBuilder):
         kind="dialogues",
         languages=("en",),
         license="Apache-2.0",
-        license_evidence=(
-            "LICENSE of github.com/shawnwun/NNDIAL, the authors' repository that publishes the file; the file itself "
-            "carries only 'Copyright Cambridge Dialogue Systems Group'"
-        ),
-        redistributable=True,
+        license_evidence=("LICENSE of github.com/shawnwun/NNDIAL, the authors' repository that publishes the file"),
+        license_disputed="the file itself carries only 'Copyright Cambridge Dialogue Systems Group'",
         homepage="https://github.com/shawnwun/NNDIAL",
         citation="""@inproceedings{wen2016conditional,
   title={Conditional Generation and Snapshot Learning in Neural Dialogue Systems},

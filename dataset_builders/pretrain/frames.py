@@ -22,7 +22,6 @@ class Frames(DialogueBuilder):
         languages=("en",),
         license="LicenseRef-Maluuba-Frames",
         license_evidence="LICENSE.pdf in the archive: non-commercial research and limited personal use; no passing on",
-        redistributable=False,
         homepage="https://www.microsoft.com/en-us/research/project/frames-dataset/",
         citation="""@inproceedings{elasri2017frames,
   title={Frames: A Corpus for Adding Memory to Goal-Oriented Dialogue Systems},
@@ -31,7 +30,7 @@ class Frames(DialogueBuilder):
         counts={"default": {ALL: {"dialogues": 1369, "utterances": 19986}}},
         configs={"default": "1.0"},
         files=(SourceFile("Frames-dataset.zip", _ZIP),),
-        download_note="read and accept its licence first",
+        accept_license=True,
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -23,7 +23,6 @@ class MetaLWOz(DialogueBuilder):
         languages=("en",),
         license="LicenseRef-Microsoft-Research",
         license_evidence="LICENSE.pdf in the archive: non-commercial research, analysis and testing; no passing on",
-        redistributable=False,
         homepage="https://www.microsoft.com/en-us/research/project/metalwoz/",
         citation="""@misc{lee2019metalwoz,
   title={Multi-Domain Task-Completion Dialog Challenge},
@@ -45,7 +44,7 @@ class MetaLWOz(DialogueBuilder):
                 "metalwoz-test-v1.zip", f"{_URL}0/c/4/0c4a8893-cbf9-4a43-a44a-09bab9539234/metalwoz-test-v1.zip"
             ),
         ),
-        download_note="read and accept its licence first",
+        accept_license=True,
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

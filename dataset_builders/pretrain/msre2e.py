@@ -31,7 +31,6 @@ class MSRE2E(DialogueBuilder):
         languages=("en",),
         license="LicenseRef-Microsoft-Human-Dialogue-Data",
         license_evidence="'Human Dialogue Dataset License Terms.txt' of the repository: research; no passing on",
-        redistributable=False,
         homepage="https://github.com/xiul-msr/e2e_dialog_challenge",
         citation="""@article{li2018microsoft,
   title={Microsoft Dialogue Challenge: Building End-to-End Task-Completion Dialogue Systems},
@@ -39,7 +38,7 @@ class MSRE2E(DialogueBuilder):
         counts={"default": {ALL: {"dialogues": 2890 + 4103 + 3094}}},
         configs={"default": "05de23b"},
         files=tuple(SourceFile(f"{d}_all.tsv", f"{_URL}{d}_all.tsv", digest) for d, digest in _SHA256.items()),
-        download_note="read and accept its licence first",
+        accept_license=True,
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

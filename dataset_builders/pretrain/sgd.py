@@ -25,7 +25,6 @@ class SGD(DialogueBuilder):
         languages=("en",),
         license="CC-BY-SA-4.0",
         license_evidence="LICENSE.txt of github.com/google-research-datasets/dstc8-schema-guided-dialogue",
-        redistributable=True,
         homepage="https://github.com/google-research-datasets/dstc8-schema-guided-dialogue",
         citation="""@inproceedings{rastogi2020towards,
   title={Towards Scalable Multi-Domain Conversational Agents: The Schema-Guided Dialogue Dataset},

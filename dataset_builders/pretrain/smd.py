@@ -20,7 +20,6 @@ class SMD(DialogueBuilder):
         languages=("en",),
         license="unknown",
         license_evidence="none is stated with the release",
-        redistributable=False,
         homepage="https://nlp.stanford.edu/blog/a-new-multi-turn-multi-domain-task-oriented-dialogue-dataset/",
         citation="""@inproceedings{eric2017key,
   title={Key-Value Retrieval Networks for Task-Oriented Dialogue},

@@ -35,7 +35,6 @@ class Taskmaster(DialogueBuilder):
         languages=("en",),
         license="CC-BY-4.0",
         license_evidence="README.md of github.com/google-research-datasets/Taskmaster",
-        redistributable=True,
         homepage="https://github.com/google-research-datasets/Taskmaster",
         citation="""@inproceedings{byrne2019taskmaster,
   title={Taskmaster-1: Toward a Realistic and Diverse Dialog Dataset},

@@ -46,7 +46,6 @@ class Woz(DialogueBuilder):
         languages=_LANGUAGES,
         license="Apache-2.0",
         license_evidence="LICENSE of github.com/nmrksic/neural-belief-tracker, the authors' repository",
-        redistributable=True,
         homepage="https://github.com/nmrksic/neural-belief-tracker",
         citation="""@inproceedings{mrksic2017neural,
   title={Neural Belief Tracker: Data-Driven Dialogue State Tracking},
