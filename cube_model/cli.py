@@ -100,13 +100,16 @@ def show(report: Report, title: str) -> None:
     from cube_model.evaluation.response_selection import METRICS, note
 
     heads = (f"1-of-{report.batch}", "by index", "MRR", "mean cosine")
-    table = Table("", "parameters", *heads, title=Text(title))
+    table = Table(title=Text(title))
+    table.add_column("", no_wrap=True)
+    for head in ("parameters", *heads):
+        table.add_column(head, justify="right")
     for result in report.results:
         cells = [_cell(*result.metrics[name]) for name in METRICS]
         table.add_row(result.method.name, f"{result.method.parameters:,}", *cells)
     table.caption = (
         f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
-        f"95 % intervals over dialogues; ceiling by index {report.ceiling_by_index:.3f}"
+        f"identity = untrained core; 95 % intervals over dialogues; ceiling by index {report.ceiling_by_index:.3f}"
     )
     console = Console()
     console.print(table)

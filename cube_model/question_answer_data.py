@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def load_pairs(
     from datasets import load_dataset
 
     def read() -> Any:
-        return load_dataset(str(data), "pairs", split=split, revision=revision)
+        return load_dataset(str(data), "pairs", split=split, revision=revision, cache_dir=_cache_of_folder(data))
 
     with quiet_datasets():
         dataset = _ask_datasets(data, read, split)
@@ -150,6 +151,22 @@ def load_pairs(
     if max_pairs is not None and max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
     return _from_table(table.take(rows).combine_chunks(), context_turns)
+
+
+def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
+    """A cache folder for exactly these local files; None (the default cache) for a Hub repository.
+
+    `datasets` keys its cache of a local folder by the folder's last name and its card alone: a folder built again, or
+    another one of that name, would silently give the old rows.
+    """
+    from datasets import config
+
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        return None
+    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.parquet"))]
+    key = hashlib.sha256(repr((str(folder.resolve()), states)).encode()).hexdigest()[:16]
+    return str(Path(config.HF_DATASETS_CACHE) / "dialogue-cube" / key)
 
 
 def _ask_datasets(data: str | os.PathLike[str], call: Any, split: str | None = None) -> Any:

@@ -264,7 +264,7 @@ def _find(name: str, revision: str | None) -> tuple[Path, str]:
         if folder_in_package.is_dir():
             return folder_in_package, name
     repo = known.repo if known else name
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
         raise ModelError(f"teacher {name}: no such folder; give a folder, a Hub repository or one of {_names()}")
     try:
         from huggingface_hub import snapshot_download

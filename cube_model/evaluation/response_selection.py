@@ -84,8 +84,8 @@ class Report:
 
 
 def identity() -> Method:
-    """The untrained core: the question's own vector against the answers' own vectors."""
-    return Method("identity (untrained core)", lambda questions: questions[:, 0], lambda answers: answers)
+    """What an untrained core does: the question's own vector against the answers' own vectors."""
+    return Method("identity", lambda questions: questions[:, 0], lambda answers: answers)
 
 
 def core(

@@ -1,0 +1,189 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from torch.nn.functional import normalize
+
+from cube_model import CubeConfig, CubeModel
+from cube_model.configuration_cube import cubic_lattice
+
+
+def vectors(*shape, seed=0):
+    return normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def shaken(config, seed=0):
+    """A model whose weights are all random: as after training."""
+    torch.manual_seed(seed)
+    model = CubeModel(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name != "log_temperature":
+                parameter.add_(torch.randn_like(parameter) * 0.05)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("cells", "sides"),
+    [(384, [8, 8, 6]), (768, [8, 8, 12]), (576, [8, 8, 9]), (1024, [8, 8, 16]), (4096, [16, 16, 16]), (7, [1, 1, 7])],
+)
+def test_lattice_is_the_most_cubic_one(cells, sides):
+    assert cubic_lattice(cells) == sides
+    assert CubeConfig(embedding_dim=cells).lattice_size == sides
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"lattice_size": [8, 8, 8]}, "8 x 8 x 8 has 512 cells"),
+        ({"lattice_size": [8, 48]}, "three sides"),
+        ({"embedding_dim": 0}, "embedding_dim is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"global_units": 0, "plane_units": 0}, "could not exchange"),
+        ({"noise": -1.0}, "noise is -1"),
+    ],
+)
+def test_impossible_shapes_are_named(options, words):
+    with pytest.raises(StrictDataclassError, match=words):
+        CubeConfig(**options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("options", [{}, {"context_turns": 2}, {"plane_units": 0, "rule_channels": 0, "steps": 3}])
+def test_untrained_core_is_exactly_the_identity(options, dtype):
+    model = CubeModel(CubeConfig(**options)).to(dtype).eval()
+    given = vectors(5, 1 + options.get("context_turns", 0), 384).to(dtype)
+    output = model(given, given[:, 0])
+    assert torch.equal(output.embeddings, given[:, 0])
+    assert torch.equal(output.answer_embeddings, given[:, 0])
+
+
+def test_a_trained_core_is_not_the_identity_and_reads_earlier_turns():
+    model = shaken(CubeConfig(context_turns=2))
+    given = vectors(4, 3, 384)
+    without = given.clone()
+    without[:, 2] = 0
+    assert not torch.allclose(model(given).embeddings, given[:, 0], atol=1e-3)
+    assert not torch.allclose(model(given).embeddings, model(without).embeddings, atol=1e-4)
+    # a turn that is not given is a turn of zeros
+    assert torch.equal(model(without).embeddings, model(given[:, :2]).embeddings)
+    assert torch.equal(model(given[:, 0]).embeddings, model(given[:, :1]).embeddings)
+
+
+def test_rows_of_a_batch_do_not_touch_each_other():
+    model, given = shaken(CubeConfig(context_turns=1)), vectors(9, 2, 384)
+    alone = torch.cat([model(row[None]).embeddings for row in given])
+    torch.testing.assert_close(model(given).embeddings, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_every_cell_hears_every_cell_through_planes_alone():
+    """Two steps over planes join all cells: any two cells lie in planes that cross."""
+    model = shaken(CubeConfig(embedding_dim=48, global_units=0, plane_units=2, rule_channels=0, steps=2))
+    given = vectors(1, 48).requires_grad_()
+    jacobian = torch.autograd.functional.jacobian(lambda x: model(x).embeddings[0], given)[:, 0]
+    assert (jacobian.abs() > 0).all()
+    one_step = shaken(CubeConfig(embedding_dim=48, global_units=0, plane_units=2, rule_channels=0, steps=1))
+    jacobian = torch.autograd.functional.jacobian(lambda x: one_step(x).embeddings[0], given)[:, 0]
+    assert (jacobian == 0).any()
+
+
+def test_scatter_is_the_inverse_of_gather():
+    model, state = CubeModel(CubeConfig(embedding_dim=60, lattice_size=[3, 4, 5])), vectors(7, 60)
+    for units in model.question_core.units:
+        assert torch.equal(units.scatter(units.gather(state)), state)
+
+
+def test_all_weights_learn():
+    model = shaken(CubeConfig(context_turns=1)).train()
+    model(vectors(8, 2, 384), vectors(8, 384, seed=1)).loss.backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+def test_equal_answers_are_not_negatives():
+    model = CubeModel(CubeConfig(embedding_dim=8, noise=0.0)).eval()
+    questions, answers = vectors(4, 8), vectors(4, 8, seed=1)
+    answers[1] = answers[0]
+    labels = torch.tensor([5, 5, 6, 7])
+    scores = questions @ answers.T * 20
+    expected = [
+        torch.logsumexp(scores[i, [j for j in range(4) if j == i or labels[i] != labels[j]]], 0) - scores[i, i]
+        for i in range(4)
+    ]
+    torch.testing.assert_close(model(questions, answers, labels).loss, torch.stack(expected).mean())
+    assert model(questions, answers).loss > model(questions, answers, labels).loss
+
+
+def test_noise_is_only_there_while_training():
+    model, given = shaken(CubeConfig()), vectors(3, 384)
+    assert torch.equal(model(given).embeddings, model(given).embeddings)
+    model.train()
+    assert not torch.equal(model(given).embeddings, model(given).embeddings)
+
+
+def test_answers_stay_as_they_are_when_not_mapped():
+    model, given = shaken(CubeConfig(map_answers=False)), vectors(3, 384)
+    assert model.encode_answers(given) is given
+
+
+def test_wrong_shapes_are_named():
+    model = CubeModel(CubeConfig(context_turns=1))
+    for shape in [(2, 100), (2, 3, 384), (2, 0, 384), (384,)]:
+        with pytest.raises(ValueError, match="expected"):
+            model.encode_questions(torch.zeros(*shape))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "core"
+    shaken(CubeConfig(context_turns=2, teacher={"name": "minilm"})).save_pretrained(folder)
+    return folder
+
+
+LOAD = """
+import sys, torch
+{before}
+from transformers import AutoModel
+model, report = AutoModel.from_pretrained(sys.argv[1], output_loading_info=True{options})
+assert not any(report.values()), report
+given = torch.nn.functional.normalize(torch.ones(2, 3, 384), dim=-1)
+torch.save((model.eval()(given).embeddings, type(model).__module__), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "module"),
+    [
+        ("import cube_model", "", "cube_model.modeling_cube"),
+        ("from transformers import AutoConfig, AutoModel\nimport cube_model", "", "cube_model.modeling_cube"),
+        ("sys.modules['cube_model'] = None", ", trust_remote_code=True", "transformers_modules"),
+    ],
+)
+def test_loads_in_a_fresh_process(saved, tmp_path, monkeypatch, before, options, module):
+    """With the package imported first or last; and as remote code where importing the package fails."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    result = tmp_path / "result.pt"
+    code = LOAD.format(before=before, options=options)
+    subprocess.run([sys.executable, "-c", code, str(saved), str(result)], check=True, capture_output=True)
+    embeddings, loaded_module = torch.load(result)
+    assert loaded_module.startswith(module)
+    given = normalize(torch.ones(2, 3, 384), dim=-1)
+    torch.testing.assert_close(embeddings, CubeModel.from_pretrained(saved).eval()(given).embeddings)
+    assert CubeModel.from_pretrained(saved).config.teacher == {"name": "minilm"}
+
+
+def test_importing_the_package_and_its_commands_is_light():
+    code = "import sys, cube_model, cube_model.cli; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_there():
+    import cube_model
+
+    assert {"CubeModel", "CubeTrainer", "CubeRetriever", "Teacher", "EmbeddingCache"} <= set(cube_model.__all__)
+    for name in cube_model.__all__:
+        assert getattr(cube_model, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Sphere'"):
+        _ = cube_model.Sphere

@@ -1,0 +1,183 @@
+# ruff: noqa: F811  (fixtures come by import)
+import json
+import shutil
+
+import numpy as np
+import pytest
+from cube_fixtures import cache_folder, minilm, pairs_folder, write_pairs  # noqa: F401
+
+from cube_model import EmbeddingCache, ModelError
+from cube_model.evaluation.metrics import Draws, bootstrap_interval, normalize, one_of_batch, reciprocal_ranks
+from cube_model.evaluation.response_selection import METRICS, Method, evaluate, identity, note, to_json
+from cube_model.question_answer_data import NO_TURN, NoPairsError, load_pairs
+
+
+def random_unit(n, d=16, seed=0):
+    return normalize(np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32))
+
+
+def test_draws_are_seeded_and_use_no_row_twice():
+    draws = Draws.of(1234, draws=3, seed=7)
+    assert draws.batches.shape == (3, 12, 100)
+    assert all(len(np.unique(draw)) == 1200 for draw in draws.batches)
+    assert np.array_equal(draws.batches, Draws.of(1234, draws=3, seed=7).batches)
+    assert not np.array_equal(draws.batches, Draws.of(1234, draws=3, seed=8).batches)
+    assert Draws.of(30).batches.shape == (3, 1, 30)
+
+
+def test_one_of_batch_by_hand():
+    """Rows 0 and 1 have the same answer: by text both are right, by index only the first."""
+    answers = np.eye(4, dtype=np.float32)[[0, 0, 1, 2]]
+    questions = np.eye(4, dtype=np.float32)[[0, 0, 1, 3]]
+    questions[3] = [0, 1, 0, 0]  # prefers the answer of row 2
+    by_text, by_index, unique = one_of_batch(
+        questions, answers, np.array([9, 9, 8, 7]), Draws(np.arange(4)[None, None])
+    )
+    assert by_text[:, 0].tolist() == [1, 1, 1, 0]
+    assert by_index[:, 0].tolist() == [1, 0, 1, 0]
+    assert unique[:, 0].tolist() == [0, 0, 1, 1]
+
+
+def test_perfect_map_reaches_one_by_text_and_the_ceiling_by_index():
+    labels = np.random.default_rng(0).integers(0, 150, size=1000)
+    vectors = random_unit(150)[labels]
+    by_text, by_index, unique = one_of_batch(vectors, vectors, labels, Draws.of(1000))
+    assert np.nanmean(by_text) == 1
+    assert 0 < np.nanmean(unique) <= np.nanmean(by_index) < 1
+
+
+def test_chance_is_one_in_a_hundred():
+    by_text, _, _ = one_of_batch(random_unit(10_000), random_unit(10_000, seed=1), np.arange(10_000), Draws.of(10_000))
+    assert np.nanmean(by_text) == pytest.approx(0.01, abs=0.003)
+
+
+def test_reciprocal_rank_by_hand_and_in_chunks():
+    pool = np.eye(3, dtype=np.float32)
+    questions = np.array([[0.9, 0.3, 0.1], [0.9, 0.3, 0.1], [0.9, 0.3, 0.1]], dtype=np.float32)
+    assert reciprocal_ranks(questions, pool, np.array([0, 1, 2])).tolist() == [1, 1 / 2, 1 / 3]
+    pool, gold = random_unit(40), np.arange(200) % 40
+    whole = reciprocal_ranks(random_unit(200, seed=1), pool, gold)
+    np.testing.assert_array_equal(whole, reciprocal_ranks(random_unit(200, seed=1), pool, gold, chunk=7))
+
+
+def test_a_map_to_one_point_gains_nothing():
+    collapsed = np.ones((300, 16), dtype=np.float32) / 4
+    assert reciprocal_ranks(collapsed, collapsed, np.arange(300)).max() == 1 / 300
+    by_text, _, _ = one_of_batch(collapsed, collapsed, np.arange(300), Draws.of(300))
+    assert np.nanmean(by_text) == pytest.approx(0.01)
+
+
+def test_interval_is_over_dialogues():
+    """50 dialogues of 20 equal rows say as much as 50 rows, not as 1000."""
+    generator = np.random.default_rng(0)
+    by_dialogue = generator.integers(0, 2, size=50).astype(np.float32)
+    values, groups = np.repeat(by_dialogue, 20), np.repeat(np.arange(50), 20)
+    mean, low, high = bootstrap_interval(values, groups)
+    assert mean == pytest.approx(by_dialogue.mean())
+    assert high - low == pytest.approx(2 * 1.96 * by_dialogue.std() / 50**0.5, rel=0.15)
+    _, narrow_low, narrow_high = bootstrap_interval(values, np.arange(1000))
+    assert (high - low) > 3 * (narrow_high - narrow_low)
+    with_gaps = np.stack([values, np.where(groups % 2, np.nan, values)], axis=1)
+    assert bootstrap_interval(with_gaps, groups)[0] == pytest.approx(np.nanmean(with_gaps))
+
+
+def test_pairs_by_hand(tmp_path):
+    turns = [
+        ("user", "Hi"),
+        ("system", "Hello!"),
+        ("user", "Bye"),
+        ("user", "Now"),
+        ("system", "hello"),
+        ("user", "Hi"),
+    ]
+    pairs = load_pairs(write_pairs(tmp_path / "data", {"train": [turns]}), "train", context_turns=2)
+    read = [[None if i == NO_TURN else pairs.texts[i] for i in row] for row in pairs.questions]
+    assert read == [["Hi", None, None], ["Now", "Bye", "Hello!"]]
+    assert [pairs.texts[i] for i in pairs.answers] == ["Hello!", "hello"]
+    assert pairs.labels[0] == pairs.labels[1]
+    assert len(pairs.texts) == len(set(pairs.texts))
+    assert pairs.licenses == ["CC0-1.0"] * 2
+
+
+def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
+    whole = load_pairs(pairs_folder, "train")
+    assert len(whole) == 360
+    some = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
+    again = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
+    other = load_pairs(pairs_folder, "train", max_pairs=50, seed=2)
+    assert len(some) == 50
+    assert some.fingerprint == again.fingerprint
+    assert len({some.fingerprint, other.fingerprint, whole.fingerprint}) == 3
+    assert load_pairs(pairs_folder, "train", context_turns=1).fingerprint != whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("split", "options", "kind", "words"),
+    [
+        ("dev", {}, ModelError, "split 'dev'"),
+        ("train", {"sources": ["sgd"]}, NoPairsError, "no source sgd.*there are invented"),
+        ("train", {"direction": ("system", "system")}, NoPairsError, "no system -> system pair"),
+    ],
+)
+def test_pairs_that_are_not_there_are_named(pairs_folder, split, options, kind, words):
+    with pytest.raises(kind, match=words):
+        load_pairs(pairs_folder, split, **options)
+
+
+def test_a_folder_built_again_gives_its_new_rows(tmp_path):
+    for anchor in ("before", "after"):
+        folder = write_pairs(tmp_path / anchor / "data", {"train": [[("user", anchor), ("system", "b")]]})
+        assert load_pairs(folder, "train").texts[0] == anchor
+    shutil.rmtree(folder)
+    write_pairs(folder, {"train": [[("user", "third"), ("system", "b")]]})
+    assert load_pairs(folder, "train").texts[0] == "third"
+
+
+def test_no_dataset_and_missing_columns_are_named(tmp_path):
+    import pyarrow.parquet as pq
+
+    with pytest.raises(ModelError, match="nowhere: cannot load"):
+        load_pairs(tmp_path / "nowhere", "train")
+    folder = write_pairs(tmp_path / "data", {"train": [[("user", "a"), ("system", "b")]]})
+    file = folder / "pairs" / "train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["answer_id"]), file)
+    with pytest.raises(ModelError, match="lacks answer_id"):
+        load_pairs(folder, "train")
+
+
+def test_methods_are_compared_on_the_same_vectors_and_batches(pairs_folder, minilm, cache_folder):
+    pairs = load_pairs(pairs_folder, "test", context_turns=1)
+    vectors = pairs.embed(minilm, EmbeddingCache(cache_folder))
+    assert not vectors[-1].any()
+    cheat = Method(
+        "knows the answer", lambda questions: questions[:, 1], lambda answers: answers, parameters=3, turns=2
+    )
+    knowing = pairs.questions.copy()
+    knowing[:, 1] = pairs.answers
+    import dataclasses
+
+    report = evaluate([identity(), cheat], dataclasses.replace(pairs, questions=knowing), vectors)
+    first, second = (result.metrics for result in report.results)
+    assert second["accuracy_1_of_100"] == (1.0, 1.0, 1.0)
+    assert second["mrr"][0] > first["mrr"][0]
+    # reworded by case and punctuation alone, an answer is the same answer with another vector
+    assert 0.99 < second["mean_cosine"][0] <= 1.0001
+    assert all(low <= value <= high for value, low, high in first.values())
+    assert 0 < report.ceiling_by_index < 1
+    assert note(report) is None
+    alone = evaluate([identity()], dataclasses.replace(pairs, questions=knowing), vectors)
+    assert alone.results[0].metrics == first
+
+    output = to_json(report, source="invented", seed=0)
+    assert [row["metric"] for row in output["results"][:4]] == list(METRICS)
+    assert {"task", "source", "protocol", "method", "metric", "value", "ci95", "parameters"} <= set(
+        output["results"][0]
+    )
+    json.dumps(output, allow_nan=False)
+
+
+def test_few_pairs_say_so(pairs_folder, minilm, cache_folder):
+    pairs = load_pairs(pairs_folder, "test", max_pairs=20)
+    report = evaluate([identity()], pairs, pairs.embed(minilm, EmbeddingCache(cache_folder)))
+    assert report.batch == 20
+    assert "only 20 pairs: scored 1-of-20" in note(report)
