@@ -10,6 +10,7 @@ The folder is written aside and renamed when it is whole; two runs over the same
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import shutil
@@ -30,6 +31,7 @@ from dataset_builders import card
 from dataset_builders.download import download, downloads_folder
 from dataset_builders.errors import DataError
 from dataset_builders.licenses import qualifies
+from dataset_builders.normalize import turns_id
 from dataset_builders.pairs import CONTEXT_TURNS, MIN_WORDS, make_pairs
 from dataset_builders.parquet import ShardWriter
 from dataset_builders.raw_files import sha256
@@ -213,7 +215,7 @@ def _build_source(
     seen: dict[str, str] = {}
     for split, rows in _prepared(builder, num_proc).items():
         for table in rows.with_format("arrow").iter(_ROWS_AT_ONCE):
-            table = _without_repeats(table, seen, result)
+            table = _without_repeats(_with_cluster_ids(table), seen, result)
             result.languages.update(table["language"].unique().to_pylist())
             for part, chosen_split in _by_split(table, split, options.seed):
                 if builder.INFO.kind == "dialogues":
@@ -233,6 +235,17 @@ def _prepared(builder: CorpusBuilder, num_proc: int | None) -> dict[Split, datas
         cause = error.__cause__ or error
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
     return builder.as_dataset()
+
+
+def _with_cluster_ids(table: pa.Table) -> pa.Table:
+    """Dialogues of the same turns, but for case, punctuation and spacing, get the same `cluster_id`, in all sources."""
+    if "cluster_id" not in table.column_names:
+        return table
+    turns = table["turns"].combine_chunks()
+    texts = iter(pc.struct_field(turns.flatten(), "text").to_pylist())
+    lengths = pc.list_value_length(turns).to_pylist()
+    ids = pa.array([turns_id(itertools.islice(texts, length)) for length in lengths], pa.string())
+    return table.set_column(table.column_names.index("cluster_id"), "cluster_id", ids)
 
 
 def _without_repeats(table: pa.Table, seen: dict[str, str], result: Built) -> pa.Table:

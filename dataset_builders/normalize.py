@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -20,6 +21,7 @@ def normalize(text: str) -> str:
     return _NOT_WORD.sub(" ", folded).strip() or text.strip()
 
 
+@functools.lru_cache(maxsize=1 << 16)  # a turn is asked for as part of its dialogue and as an answer
 def text_id(text: str) -> str:
     """16 hex digits that are equal exactly for texts with the same `normalize` (64-bit BLAKE2b)."""
     return hashlib.blake2b(normalize(text).encode(), digest_size=8).hexdigest()
@@ -27,4 +29,4 @@ def text_id(text: str) -> str:
 
 def turns_id(texts: Iterable[str]) -> str:
     """16 hex digits that are equal for dialogues with the same normalised turns in the same order."""
-    return hashlib.blake2b("\n".join(map(normalize, texts)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b("".join(map(text_id, texts)).encode(), digest_size=8).hexdigest()

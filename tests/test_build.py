@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import pytest
@@ -175,3 +176,13 @@ def test_unknown_and_research_licences_are_neither_commercial_nor_redistributabl
     for name in closed:
         assert not licenses.qualifies(builders()[name].INFO.license, ["commercial"])
     assert not licenses.get_license("GPL-made-up").redistributable
+
+
+def test_cluster_id_is_equal_exactly_for_equal_dialogues(loaded):
+    texts_of: dict[str, set] = {}
+    for split in SPLITS:
+        for row in loaded["dialogues"][split]:
+            said = " / ".join(re.sub(r"\W+", " ", turn["text"].lower()).strip() for turn in row["turns"])
+            texts_of.setdefault(row["cluster_id"], set()).add(said)
+    assert all(len(texts) == 1 for texts in texts_of.values())
+    assert len(texts_of) == len(set().union(*texts_of.values()))
