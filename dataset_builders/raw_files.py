@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import gzip
 import hashlib
 import io
 import os
@@ -46,7 +47,7 @@ class RawFile:
 
 
 class RawFolder:
-    """Every raw file below one folder; archives (zip, tar, tar.gz, also zip in zip) look as if they were unpacked.
+    """Every raw file below one folder; archives (zip, tar, tar.gz, .gz, one in another) look as if unpacked.
 
     Args:
         root: The raw folder of one source.
@@ -79,6 +80,11 @@ class RawFolder:
         return found
 
 
+def _is_plain_gzip(name: str) -> bool:
+    """One compressed file, not an archive of several."""
+    return name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz")
+
+
 def _walk(root: Path) -> list[Path]:
     """All files below a folder but hidden ones; links to folders are followed, each folder once."""
     found: list[Path] = []
@@ -95,11 +101,14 @@ ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOF
 
 
 def _is_archive(name: str) -> bool:
-    return name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+    return name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))
 
 
 def _member_files(archive: RawFile) -> list[RawFile]:
     """The members of an archive, named as if it were unpacked where it lies; an inner one in a folder of its name."""
+    place = PurePosixPath(archive.name)
+    if _is_plain_gzip(archive.name):
+        return [RawFile(place.with_suffix("").as_posix(), archive.path, (*archive.members, place.stem))]
     try:
         opened = _open(archive.path, archive.members, os.getpid())
         if isinstance(opened, zipfile.ZipFile):
@@ -108,7 +117,6 @@ def _member_files(archive: RawFile) -> list[RawFile]:
             names = [m.name for m in opened.getmembers() if m.isfile()]
     except ARCHIVE_ERRORS as error:
         raise DataError(f"{archive}: not a whole archive ({error}); fetch the file again") from error
-    place = PurePosixPath(archive.name)
     folder = place.with_suffix("") if archive.members else place.parent
     return [
         RawFile((folder / name).as_posix(), archive.path, (*archive.members, name))
@@ -129,6 +137,8 @@ def _open(path: Path, members: tuple[str, ...], process: int) -> zipfile.ZipFile
 def _content(path: Path, members: tuple[str, ...]) -> bytes:
     if not members:
         return path.read_bytes()
+    if _is_plain_gzip(members[-2] if len(members) > 1 else path.name):
+        return gzip.decompress(_content(path, members[:-1]))
     archive = _open(path, members[:-1], os.getpid())
     if isinstance(archive, zipfile.ZipFile):
         return archive.read(members[-1])

@@ -1,5 +1,6 @@
 """Quirks of SMD, Taskmaster, MASSIVE, MInDS-14 and SNIPS, on files of our own in their format."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -157,3 +158,27 @@ def test_snips_pieces_and_the_file_that_is_not_utf8(parse):
     assert (len(held_out), len(train)) == (100, 200)
     assert sorted(held_out + train) == sorted(f"text {i}" for i in range(300))
     assert len(parse("snips", {}, config="small")["train"]) == 1
+
+
+def test_abcd_from_its_compressed_file(parse):
+    said = [["agent", "Hi!"], ["customer", "My jeans"], ["action", "Account pulled up."], ["agent", "Sorted."]]
+    labels = [["size", "retrieve_utterance", None, [], 1], ["size", None, None, [], -1]]
+    labels += [["size", "take_action", "pull-up-account", ["jo doe"], -1], ["size", "retrieve_utterance", None, [], 2]]
+    record = {
+        "convo_id": 7,
+        "scenario": {"flow": "returns", "subflow": "size"},
+        "original": said,
+        "delexed": [{"speaker": s, "text": t, "targets": x} for (s, t), x in zip(said, labels, strict=True)],
+    }
+    content = json.dumps({"train": [record], "dev": [record], "test": []}).encode()
+    rows = parse("abcd", {"data/abcd_v1.1.json.gz": gzip.compress(content)})
+    (row,) = rows["train"]
+    assert sorted(rows) == ["train", "validation"]
+    assert [(t["speaker"], t["text"]) for t in row["turns"]] == [
+        ("system", "Hi!"),
+        ("user", "My jeans"),
+        ("system", "Sorted."),
+    ]
+    acts = row["turns"][1]["annotations"]["acts"]
+    assert acts == [{"act": "pull-up-account", "domain": None, "slot": None, "values": ["jo doe"]}]
+    assert row["domains"] == ["returns", "size"]

@@ -1,0 +1,61 @@
+"""ABCD: customers of a shop and agents bound to its policies, typed by people on both sides (Chen et al., 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dataset_builders.raw_files import RawFile, RawFolder
+from dataset_builders.readers import read_json
+from dataset_builders.schema import Dialogue, Turn, act
+from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
+
+_SPLITS = ("train", "dev", "test")
+
+
+class ABCD(DialogueBuilder):
+    """Either side may write several times in a row. What the agent does in the shop's system is an act, not a turn."""
+
+    INFO = SourceInfo(
+        name="abcd",
+        title="Action-Based Conversations Dataset",
+        kind="dialogues",
+        languages=("en",),
+        license="MIT",
+        license_evidence="LICENSE of github.com/asappresearch/abcd",
+        homepage="https://github.com/asappresearch/abcd",
+        citation="""@inproceedings{chen2021abcd,
+  title={Action-Based Conversations Dataset: A Corpus for Building More In-Depth Task-Oriented Dialogue Systems},
+  author={Chen, Derek and Chen, Howard and Yang, Yi and Lin, Alex and Yu, Zhou}, booktitle={NAACL}, year={2021}}""",
+        counts={
+            "default": {"train": {"dialogues": 8034}, "dev": {"dialogues": 1004}, "test": {"dialogues": 1004}},
+        },
+        configs={"default": "1.1"},
+        files=(
+            SourceFile(
+                "abcd_v1.1.json.gz",
+                "https://raw.githubusercontent.com/asappresearch/abcd/0548f35968a93f407035bc0c8a6334c6cf5d07ef/data/abcd_v1.1.json.gz",
+            ),
+        ),
+    )
+
+    def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
+        """One file holds every split."""
+        return {split: raw.glob("abcd_v1.1.json")[:1] for split in _SPLITS}
+
+    def records(self, file: RawFile, split: str) -> Iterable[Any]:
+        """The list of one split."""
+        return read_json(file)[split]
+
+    def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
+        """`original` has the words, `delexed`, entry by entry, the labels: [intent, next step, action, values, ...]."""
+        turns: list[Turn] = []
+        for (speaker, text), labels in zip(record["original"], record["delexed"], strict=True):
+            _, _, action, values, *_ = labels["targets"]
+            if speaker != "action":
+                turns.append(Turn("user" if speaker == "customer" else "system", text))
+            elif turns:
+                turns[-1].acts.append(act(action or text, values=[str(value) for value in values]))
+        scenario = record["scenario"]
+        domains = [scenario["flow"], scenario["subflow"]]
+        yield Dialogue(str(record["convo_id"]), split, turns, domains=domains)
