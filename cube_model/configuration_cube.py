@@ -40,7 +40,7 @@ class CubeConfig(PreTrainedConfig):
         global_units: Units that every cell reads and writes.
         plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets
             those of the three planes it lies in, so this is how cells talk to their neighbours.
-        rule_channels: Hidden channels of the rule by which a cell changes its state from its own channels; 0: none.
+        rule_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
         context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
         map_answers: The answer side is mapped too, by a core of its own.
         noise: Length of the Gaussian noise put on vectors of length 1 while training.

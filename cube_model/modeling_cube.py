@@ -106,6 +106,10 @@ class CellRule(nn.Module):
         """Change of the state `[batch, cells]`, given `memory` `[batch, cells, hidden]` of the earlier turns."""
         return functional.gelu(state[..., None] * self.read[0] + memory) @ self.write
 
+    def remember(self, earlier: torch.Tensor) -> torch.Tensor:
+        """What the rule reads of the earlier turns `[batch, turns, cells]`: `[batch, cells, hidden]`."""
+        return earlier.transpose(1, 2) @ self.read[1:] + self.read_bias
+
 
 class CubeCore(nn.Module):
     """The recurrent lattice of one side (questions or answers).
@@ -126,7 +130,8 @@ class CubeCore(nn.Module):
         groups = [(None, config.global_units)] + [(axis, config.plane_units) for axis in range(3)]
         self.steps = config.steps
         self.units = nn.ModuleList(CellUnits((x, y, z), axis, units, channels) for axis, units in groups if units > 0)
-        self.rule = CellRule(channels, config.rule_channels) if config.rule_channels else None
+        # without earlier turns a cell has one channel: nothing to weigh
+        self.rule = CellRule(channels, config.rule_channels) if config.rule_channels and channels > 1 else None
         self.bias = nn.Parameter(torch.empty(config.embedding_dim))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -138,7 +143,7 @@ class CubeCore(nn.Module):
         groups = [cast(CellUnits, units) for units in self.units]
         memories = [units.remember(turns) for units in groups]
         if self.rule is not None:
-            earlier = (inputs[:, 1:] * scale).transpose(1, 2) @ self.rule.read[1:] + self.rule.read_bias
+            earlier = self.rule.remember(inputs[:, 1:] * scale)
         residual = torch.zeros_like(turns[0])
         for _ in range(self.steps):
             state = turns[0] + residual

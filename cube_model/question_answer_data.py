@@ -136,6 +136,48 @@ def load_pairs(
     Raises:
         ModelError: No such dataset, split, column or source; or no pair is left.
     """
+    table, rows = _read(data, split, _COLUMNS, sources, direction, revision)
+    if max_pairs is not None and max_pairs < len(rows):
+        rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
+    return _from_table(table.take(rows).combine_chunks(), context_turns)
+
+
+def distinct_answers(
+    data: str | os.PathLike[str], sources: Sequence[str] | None = None, splits: Sequence[str] | None = None
+) -> list[tuple[str, str, str]]:
+    """(text, source, licence) of every distinct system answer to a user: of equal answers the first one.
+
+    Args:
+        data: See `load_pairs`.
+        sources: Corpora to take them from; all when not given.
+        splits: Splits to take them from; all when not given.
+    """
+    columns = ("answer_id", "positive", "source", "license", "anchor_speaker", "positive_speaker")
+    seen: dict[str, tuple[str, str, str]] = {}
+    failed: NoPairsError | None = None
+    for split in splits or split_names(data):
+        try:
+            table, rows = _read(data, split, columns, sources)
+        except NoPairsError as error:  # a source need not be in every split
+            failed = error
+            continue
+        table = table.take(rows)
+        for key, *answer in zip(*(table[name].to_pylist() for name in columns[:4]), strict=True):
+            seen.setdefault(key, (answer[0], answer[1], answer[2]))
+    if not seen and failed:
+        raise failed
+    return list(seen.values())
+
+
+def _read(
+    data: str | os.PathLike[str],
+    split: str,
+    columns: Sequence[str],
+    sources: Sequence[str] | None,
+    direction: tuple[str, str] = ("user", "system"),
+    revision: str | None = None,
+) -> tuple[pa.Table, np.ndarray]:
+    """Columns of one split as a table, and the numbers of the rows of the wanted sources and direction."""
     from datasets import load_dataset
 
     def read() -> Any:
@@ -143,14 +185,11 @@ def load_pairs(
 
     with quiet_datasets():
         dataset = _ask_datasets(data, read, split)
-    missing = [name for name in _COLUMNS if name not in dataset.column_names]
+    missing = [name for name in columns if name not in dataset.column_names]
     if missing:
         raise ModelError(f"{data}: the pairs config lacks {', '.join(missing)}; build the dataset again")
-    table = dataset.select_columns(list(_COLUMNS)).with_format("arrow")[:]
-    rows = _rows_of(table, direction, sources, data, split)
-    if max_pairs is not None and max_pairs < len(rows):
-        rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
-    return _from_table(table.take(rows).combine_chunks(), context_turns)
+    table = dataset.select_columns(list(columns)).with_format("arrow")[:]
+    return table, _rows_of(table, direction, sources, data, split)
 
 
 def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from cube_model._quiet import quiet_transformers
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.errors import ModelError
 from cube_model.evaluation.metrics import normalize
-from cube_model.question_answer_data import load_pairs, split_names
+from cube_model.question_answer_data import distinct_answers
 from cube_model.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     from cube_model.configuration_cube import CubeConfig
     from cube_model.modeling_cube import CubeModel
 
+    if not Path(model).is_dir() and str(model).count("/") != 1:
+        raise ModelError(f"{model}: no such folder; give one that training wrote, or a Hub repository like org/name")
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(model, revision=revision or "main")
@@ -54,7 +57,10 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
                 raise ModelError(
                     f"{model}: a {config.model_type} model, not a cube core; make one with cube_model.train"
                 )
-            return CubeModel.from_pretrained(model, revision=revision or "main", config=config).eval()
+            # with the report it gives a pair, which its annotation does not know
+            loaded: Any = CubeModel.from_pretrained(
+                model, revision=revision or "main", config=config, output_loading_info=True
+            )
     except ModelError:
         raise
     except Exception as error:  # transformers and the Hub raise a dozen types for "not there" and "not readable"
@@ -62,6 +68,13 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
         raise ModelError(
             f"{model}: not a trained core ({lines[0][:200]}); give a folder that training wrote"
         ) from error
+    core, report = loaded
+    # transformers fills what is missing with fresh numbers and drops what it does not know: it would only look trained
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    wrong = sorted({str(name) for kind in kinds for name in report[kind]})
+    if wrong:
+        raise ModelError(f"{model}: weights do not fit the model ({', '.join(wrong)[:200]}); train it again")
+    return core.eval()
 
 
 def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None = None) -> Teacher:
@@ -181,17 +194,3 @@ class CubeRetriever:
         scores = self._index @ normalize(mapped)[0]
         best = np.argsort(-scores, kind="stable")[:k]
         return [Answer(float(scores[i]), *self.answers[i]) for i in best]
-
-
-def distinct_answers(
-    data: str | os.PathLike[str], sources: Sequence[str] | None = None, splits: Sequence[str] | None = None
-) -> list[tuple[str, str, str]]:
-    """(text, source, licence) of every distinct system answer: of equal answers the first one."""
-    seen: dict[int, tuple[str, str, str]] = {}
-    for split in splits or split_names(data):
-        pairs = load_pairs(data, split, sources=sources)
-        for answer, key, source, licence in zip(
-            pairs.answers, pairs.labels.tolist(), pairs.sources, pairs.licenses, strict=True
-        ):
-            seen.setdefault(key, (pairs.texts[answer], source, licence))
-    return list(seen.values())

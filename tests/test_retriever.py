@@ -69,6 +69,16 @@ def test_what_is_no_core_is_named(tmp_path, pairs_folder):
         CubeRetriever.from_pretrained(package.MODEL_DIR, pairs_folder)
     with pytest.raises(ModelError, match="not a trained core"):
         CubeRetriever.from_pretrained(tmp_path, pairs_folder)
+    with pytest.raises(ModelError, match="no such folder"):
+        CubeRetriever.from_pretrained(tmp_path / "nowhere", pairs_folder)
+
+
+def test_weights_that_do_not_fit_are_named(trained_core, pairs_folder, tmp_path):
+    shutil.copytree(trained_core, tmp_path / "core")
+    config = json.loads((tmp_path / "core" / "config.json").read_text())
+    (tmp_path / "core" / "config.json").write_text(json.dumps({**config, "rule_channels": 0}))
+    with pytest.raises(ModelError, match=r"weights do not fit the model \(question_core.rule"):
+        CubeRetriever.from_pretrained(tmp_path / "core", pairs_folder)
 
 
 def test_ask_on_the_command_line(run, trained_core, pairs_folder):
