@@ -1,0 +1,140 @@
+"""The files of a path: one file or a folder of files, plain, gzipped or zipped, as streams of bytes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from dataset_builders.errors import DataError
+from dataset_builders.own_data.rejects import Rejected
+from dataset_builders.raw_files import RawFile
+
+EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
+"""What is taken from a folder or an archive. A file named by itself may be called anything."""
+
+UNDERSTOOD = (
+    "understood are question/answer pairs and dialogues in JSON, JSONL, CSV, TSV or TXT, and utterances with labels "
+    "in JSON, JSONL, CSV or TSV, each also as .gz or .zip"
+)
+
+READ_ERRORS = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_NOT_DATA = ("readme", "license", "licence", "changelog", "copying", "notice")
+
+
+def find_files(path: Path) -> tuple[list[RawFile], list[Rejected]]:
+    """The files to read, sorted by name, and those of a folder or archive that are passed over.
+
+    Raises:
+        DataError: Nothing is there, or nothing that can be read.
+    """
+    if path.is_dir():
+        candidates = [(p.relative_to(path).as_posix(), p) for p in _walk(path)]
+    elif path.is_file():
+        candidates = [(path.name, path)]
+    else:
+        raise DataError(f"{path}: no such file or folder")
+    found: list[RawFile] = []
+    skipped: list[Rejected] = []
+    for name, place in candidates:
+        for file in _members(name, place):
+            if reason := _why_not(file, named=place == path and not file.members):
+                skipped.append(Rejected(file.name, None, None, reason))
+            else:
+                found.append(file)
+    if not found:
+        seen = f"; it holds {', '.join(s.file for s in skipped[:3])}" if skipped else ""
+        raise DataError(f"{path}: no data file in it{seen}; {UNDERSTOOD}")
+    return sorted(found, key=lambda f: f.name), sorted(skipped, key=lambda s: s.file)
+
+
+def extension(name: str) -> str:
+    """The extension of a name in lower case, without that of compression.
+
+    >>> extension("faq.CSV.gz")
+    '.csv'
+    """
+    place = PurePosixPath(name.lower())
+    return PurePosixPath(place.stem).suffix if place.suffix == ".gz" else place.suffix
+
+
+def open_bytes(file: RawFile) -> BinaryIO:
+    """The content as a stream, unpacked.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    stream = _open(file)
+    if stream.read(2) == _GZIP:
+        stream.seek(0)
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+    stream.seek(0)
+    return stream
+
+
+def broken(file: RawFile, error: Exception) -> DataError:
+    """The error of a file that cannot be read to its end."""
+    return DataError(f"{file}: cannot be read ({error or type(error).__name__}); it is damaged or protected")
+
+
+def _open(file: RawFile) -> BinaryIO:
+    try:
+        if not file.members:
+            return file.path.open("rb")
+        return cast(BinaryIO, zipfile.ZipFile(file.path).open(file.members[0]))
+    except (*READ_ERRORS, RuntimeError) as error:  # RuntimeError: a password is asked for
+        raise broken(file, error) from error
+
+
+def _walk(root: Path) -> list[Path]:
+    found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    return [p for p in found if p.is_file() and not _hidden(PurePosixPath(p.relative_to(root).as_posix()))]
+
+
+def _members(name: str, path: Path) -> list[RawFile]:
+    """The file itself, or the members of a zip archive."""
+    file = RawFile(name, path)
+    with _open(file) as stream:
+        try:
+            is_zip = stream.read(4) == _ZIP
+        except OSError as error:
+            raise broken(file, error) from error
+    if not is_zip:
+        return [file]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [
+                m.filename for m in archive.infolist() if not m.is_dir() and not _hidden(PurePosixPath(m.filename))
+            ]
+    except READ_ERRORS as error:
+        raise DataError(f"{file}: not a whole zip archive ({error}); pack it again") from error
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        raise DataError(f"{file}: an office document; save it as CSV, or as plain text")
+    if not names:
+        raise DataError(f"{file}: an archive without a file in it; {UNDERSTOOD}")
+    return [RawFile(f"{name}/{member}", path, (member,)) for member in dict.fromkeys(names)]
+
+
+def _why_not(file: RawFile, named: bool) -> str:
+    """Why a file is passed over; empty when it is taken."""
+    if named:
+        return ""
+    place = PurePosixPath(file.name)
+    if extension(file.name) not in EXTENSIONS:
+        return f"not a data file by its name ({', '.join(sorted(EXTENSIONS))})"
+    if place.name.lower().startswith(_NOT_DATA):
+        return "a note about the data by its name"
+    try:
+        with open_bytes(file) as stream:
+            return "" if stream.read(1) else "is empty"
+    except (*READ_ERRORS, RuntimeError) as error:
+        raise broken(file, error) from error
+
+
+def _hidden(path: PurePosixPath) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

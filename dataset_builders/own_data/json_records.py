@@ -1,0 +1,227 @@
+"""JSON and JSON lines -> raw records, one at a time, each with the line it begins on.
+
+A list is read element by element, so memory is bounded by the largest record and not by the file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+import orjson
+
+from dataset_builders.errors import DataError
+from dataset_builders.own_data.inputs import open_bytes
+from dataset_builders.own_data.names import TURNS, plain
+from dataset_builders.own_data.rejects import shorten
+from dataset_builders.own_data.text_encoding import open_text
+from dataset_builders.raw_files import RawFile
+
+Raw = tuple[int, Any]
+"""Line, and the record; a `Broken` where it cannot be parsed."""
+
+IsRecord = Callable[[dict[str, Any]], bool]
+
+_CHUNK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_BLANK = re.compile(r"[ \t\r\n\ufeff\x1e]*")
+_TOO_DEEP = "nested too deeply"
+# Lists under these names are read element by element; those under other names are held as a whole.
+_WRAPPERS = (
+    "data dataset rows records examples items samples entries intents pairs faq qa questions dialogues dialogs chats "
+    "threads train validation test данные записи примеры диалоги вопросы интенты пары"
+)
+
+
+class Broken:
+    """A record that is not valid JSON or CSV: why, and how it begins."""
+
+    __slots__ = ("reason", "text")
+
+    def __init__(self, reason: str, text: Any) -> None:
+        self.reason, self.text = reason, shorten(text)
+
+
+def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
+    """The values of JSON lines; blank lines are passed over."""
+    lines = _byte_lines(file) if encoding == "utf-8-sig" else open_text(file, encoding)
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield number, orjson.loads(line)
+            except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
+                bare = line.strip(b" \t\r\n" + _BOM) if isinstance(line, bytes) else line.strip(" \t\r\n\ufeff")
+                if not bare:
+                    continue
+                yield number, _second_try(bare, error)
+
+
+def _byte_lines(file: RawFile) -> Any:
+    return open_bytes(file)
+
+
+def _second_try(line: bytes | str, error: Exception) -> Any:
+    """A line with a stray byte order mark, or with what only the standard library takes (NaN)."""
+    try:
+        return json.loads(line)
+    except RecursionError:
+        return Broken(_TOO_DEEP, line)
+    except (ValueError, UnicodeError):
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "bytes that are not text"
+        return Broken(f"not valid JSON ({reason})", line)
+
+
+def read_document(file: RawFile, encoding: str, is_record: IsRecord) -> Iterator[Raw]:
+    """The records of one JSON document, or of several in a row.
+
+    A list gives its elements; an object with a list of records in it gives theirs; any other object is one record.
+
+    Args:
+        file: The file.
+        encoding: Its encoding.
+        is_record: Whether an object has the keys of a record.
+
+    Raises:
+        DataError: It is not valid JSON. What comes after the fault cannot be told apart, so the file is refused.
+    """
+    with open_text(file, encoding) as stream:
+        cursor = _Cursor(stream, file)
+        while cursor.peek():
+            if cursor.peek() == "[":
+                yield from cursor.elements()
+            elif cursor.peek() == "{":
+                yield from cursor.members(is_record)
+            else:
+                yield cursor.line, cursor.value()
+
+
+class _Cursor:
+    """A place in a JSON text that is read in chunks."""
+
+    def __init__(self, stream: TextIO, file: RawFile) -> None:
+        self._stream, self._file = stream, file
+        self._text, self._at, self._counted, self._ended = "", 0, 0, False
+        self._line = 1
+        self._decode = json.JSONDecoder().raw_decode
+
+    @property
+    def line(self) -> int:
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
+
+    def peek(self) -> str:
+        """The next character that is not blank; empty at the end."""
+        while True:
+            self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]  # always matches
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, expected: str) -> str:
+        found = self.peek()
+        if not found or found not in expected:
+            raise self._error(
+                f"expected {' or '.join(expected)}" + (f", found {found!r}" if found else ", found the end")
+            )
+        self._at += 1
+        return found
+
+    def value(self) -> Any:
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+                if end < len(self._text) or not self._more():  # a number may go on in the next chunk
+                    self._at = end
+                    return value
+            except json.JSONDecodeError as error:
+                # a fault well before the end of what was read will not be mended by reading on
+                if len(self._text) - error.pos > 64 and not error.msg.startswith("Unterminated"):
+                    self._at = error.pos
+                    raise self._error(error.msg) from error
+                if not self._more():
+                    self._at = min(error.pos, len(self._text))
+                    raise self._error(error.msg) from error
+            except RecursionError as error:
+                raise self._error(_TOO_DEEP) from error
+
+    def elements(self) -> Iterator[Raw]:
+        """The elements of the list that begins here."""
+        self.take("[")
+        if self.peek() == "]":
+            self.take("]")
+            return
+        while True:
+            self.peek()
+            line = self.line
+            yield line, self.value()
+            if self.take(",]") == "]":
+                return
+
+    def members(self, is_record: IsRecord) -> Iterator[Raw]:
+        """The elements of the lists in the object that begins here, or the object itself."""
+        line, record, streamed = self.line, dict[str, Any](), False
+        self.take("{")
+        if self.peek() == "}":
+            self.take("}")
+            return
+        while True:
+            if self.peek() != '"':
+                self.take('"')
+            key = self.value()
+            self.take(":")
+            if self.peek() == "[" and plain(key) in _WRAPPERS.split() and self._second() in "{[":
+                streamed = True
+                yield from self.elements()
+            else:
+                record[key] = self.value()
+            if self.take(",}") == "}":
+                break
+        if streamed:
+            return
+        lists = [v for k, v in record.items() if isinstance(v, list) and _are_records(v, plain(k) in TURNS)]
+        if lists and not is_record({k: v for k, v in record.items() if v is not lists[0]}):
+            yield from ((line, element) for element in lists[0])
+        else:
+            yield line, record
+
+    def _second(self) -> str:
+        """The first character inside the list that begins here; a blank when it is not on hand."""
+        place = self._at + 1
+        while True:
+            place = _BLANK.match(self._text, place).end()  # type: ignore[union-attr]
+            if place < len(self._text):
+                return self._text[place]
+            place -= self._at
+            if not self._more():
+                return " "
+            place += self._at
+
+    def _more(self) -> bool:
+        """Read on; what lies behind is forgotten. The chunk grows with the record, so that no record is slow."""
+        if self._ended:
+            return False
+        rest = self._text[self._at :]
+        _ = self.line
+        chunk = self._stream.read(max(_CHUNK, len(rest)))
+        self._text, self._at, self._counted = rest + chunk, 0, 0
+        self._ended = not chunk
+        return bool(chunk)
+
+    def _error(self, problem: str) -> DataError:
+        cure = "repair it, or write one record a line (JSONL), where a fault costs only its record"
+        return DataError(f"{self._file}: line {self.line}: not valid JSON ({problem}); {cure}")
+
+
+def _are_records(values: list[Any], may_be_turns: bool) -> bool:
+    """Whether a list holds whole records and not the turns of one."""
+    first = values[0] if values else None
+    if not may_be_turns:
+        return isinstance(first, dict | list)
+    if isinstance(first, list):
+        return len(first) != 2 or not all(isinstance(v, str) for v in first)
+    return isinstance(first, dict) and any(plain(k) in TURNS and isinstance(v, list) for k, v in first.items())

@@ -1,0 +1,202 @@
+"""What columns and JSON keys are called, in English and Russian, and which record they make up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.rejects import BadRecord
+
+Kind = Literal["turns", "pair", "intent", "row"]
+
+# In each tuple the earlier name wins.
+QUESTION = (
+    *("question", "questions", "q", "instruction", "prompt", "query", "input", "request", "user_message", "anchor"),
+    *("вопрос", "запрос", "обращение", "в"),
+)
+WEAK_QUESTION = ("user", "human", "customer", "client", "пользователь", "клиент")
+"""May also hold a person's name: taken when nothing else is the question; likewise `WEAK_ANSWER`."""
+
+ANSWER = (
+    *("answer", "answers", "a", "output", "completion", "response", "reply", "bot_message", "assistant_message"),
+    *("positive", "ответ", "ответы", "о"),
+)
+WEAK_ANSWER = (
+    *("assistant", "bot", "gpt", "target", "operator", "agent", "system", "sys"),
+    *("ассистент", "бот", "оператор", "агент"),
+)
+TEXT = (
+    *(
+        "utterance",
+        "text",
+        "content",
+        "message",
+        "value",
+        "sentence",
+        "query",
+        "phrase",
+        "body",
+        "patterns",
+        "examples",
+    ),
+    *("utterances", "текст", "фраза", "реплика", "сообщение", "высказывание", "запрос", "примеры", "фразы"),
+)
+LABEL = (
+    *("label_text", "intent_name", "intent", "label", "category", "class", "tag"),
+    *("интент", "метка", "класс", "категория", "намерение"),
+)
+TURNS = (
+    *("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "utterances", "log", "chat"),
+    *("диалог", "реплики", "сообщения", "разговор"),
+)
+SPEAKER = (
+    *("role", "speaker", "from", "author", "sender", "who", "participant"),
+    *("роль", "спикер", "говорящий", "автор", "отправитель", "кто"),
+)
+DIALOGUE_ID = (
+    *("dialogue_id", "dialog_id", "dialogueid", "dialogid", "conversation_id", "conversationid", "conv_id"),
+    *("conversation", "dialogue", "dialog", "chat_id", "session_id", "thread_id", "ticket_id"),
+    *("id_диалога", "ид_диалога", "номер_диалога", "диалог", "чат", "разговор"),
+)
+RECORD_ID = ("id", "_id", "uid", "uuid", "guid", *DIALOGUE_ID, "ид", "номер")
+ORDER = ("turn_id", "turn_index", "turn_number", "turn_idx", "utterance_idx", "message_index", "номер_реплики")
+SCENARIO = ("system_prompt", "scenario", "сценарий")
+DOMAINS = ("domains", "domain", "домен", "домены")
+LANGUAGE = ("language", "lang", "locale", "язык")
+
+_SEPARATORS = re.compile(r"[\s\-_.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which key of a record holds what.
+
+    Args:
+        kind: `turns` (a list of turns), `pair`, `intent`, or `row` (one turn; a dialogue is spread over rows).
+        text: Key of the turns, the question, the utterance, or the turn's text.
+        other: Key of the answer, the label, or the speaker; empty for turns.
+        id: Key of the record's id; of the dialogue's for a row.
+        more: Key after the question (alpaca's `input`).
+        scenario: Key of what the dialogue is to be about; likewise `domains`, `language`.
+        history: Key of earlier question -> answer pairs.
+        order: Key of a turn's number within its dialogue.
+    """
+
+    kind: Kind
+    text: str
+    other: str = ""
+    id: str | None = None
+    more: str | None = None
+    scenario: str | None = None
+    domains: str | None = None
+    language: str | None = None
+    history: str | None = None
+    order: str | None = None
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether its records are labelled utterances rather than dialogues."""
+        return self.kind == "intent"
+
+
+BARE_TURNS = Layout("turns", "")
+"""A record that is itself a list of turns."""
+
+
+def plain(name: str) -> str:
+    """A column's name without case, and with one underscore for blanks, hyphens and dots.
+
+    >>> plain(" Dialogue ID") == plain("dialogue-id")
+    True
+    """
+    return _SEPARATORS.sub("_", name.strip(" \t\r\n\ufeff*#:\"'")).strip("_").casefold()
+
+
+def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str] = frozenset()) -> Layout | None:
+    """The layout of records with these keys, or None where no known form fits.
+
+    Args:
+        keys: As they stand in the file.
+        options: Columns that the user named.
+        turn_lists: Keys named as in `TURNS` whose value is a list or several lines: only those can hold turns.
+
+    Raises:
+        BadRecord: The user named a column that is not among the keys, or half of the columns that are needed.
+    """
+    keys = list(keys)
+    by_name: dict[str, str] = {}
+    for key in keys:
+        by_name.setdefault(plain(key), key)
+
+    def find(names: tuple[str, ...], *taken: str | None) -> str | None:
+        return next((by_name[n] for n in names if n in by_name and by_name[n] not in taken), None)
+
+    if options.columns:
+        question, answer = find(QUESTION) or find(WEAK_QUESTION), find(ANSWER) or find(WEAK_ANSWER)
+        return _named(keys, by_name, options, question, answer, find(TEXT), find(LABEL), find(RECORD_ID))
+    speaker = find(SPEAKER)
+    said = find(TEXT, speaker)
+    label = find(LABEL, said)
+    dialogue = find(DIALOGUE_ID, said, speaker)
+    about = {"scenario": find(SCENARIO), "domains": find(DOMAINS), "language": find(LANGUAGE)}
+    if speaker and said and said not in turn_lists and (dialogue or not label):
+        return Layout("row", said, speaker, id=dialogue, order=find(ORDER, said, speaker, dialogue), **about)
+    turns = next((by_name[n] for n in TURNS if n in by_name and by_name[n] in turn_lists), None)
+    if turns and not label:
+        about["scenario"] = about["scenario"] or by_name.get("system")
+        return Layout("turns", turns, "", id=find(RECORD_ID, turns), **about)
+    answer = find(ANSWER) or (None if label else find(WEAK_ANSWER))
+    question = find(QUESTION, answer) or (find(TEXT, answer) if answer == find(ANSWER) else None)
+    question = question or find(WEAK_QUESTION, answer)
+    if question and answer:
+        more = by_name.get("input") if plain(question) == "instruction" and plain(answer) != "input" else None
+        about["scenario"] = about["scenario"] or (by_name.get("system") if plain(answer) != "system" else None)
+        history = by_name.get("history")
+        return Layout("pair", question, answer, id=find(RECORD_ID), more=more, history=history, **about)
+    said = said or find(QUESTION, label)
+    if said and label:
+        return Layout("intent", said, label, id=find(RECORD_ID), language=about["language"])
+    return None
+
+
+def is_known(name: str) -> bool:
+    """Whether a cell looks like a column's name."""
+    return plain(name) in _ALL
+
+
+_ALL = frozenset(
+    (*QUESTION, *WEAK_QUESTION, *ANSWER, *WEAK_ANSWER, *TEXT, *LABEL, *TURNS, *SPEAKER, *DIALOGUE_ID, *RECORD_ID)
+) - {"a", "в", "о"}
+
+
+def _named(
+    keys: list[str],
+    by_name: dict[str, str],
+    options: Options,
+    question: str | None,
+    answer: str | None,
+    text: str | None,
+    label: str | None,
+    record_id: str | None,
+) -> Layout:
+    """The layout with the columns that the user named; the other half of a pair by its known names."""
+    chosen: dict[str, str] = {}
+    for option, name in options.columns.items():
+        key = name if name in keys else by_name.get(plain(name))
+        if key is None:
+            shown = ", ".join(keys[:10]) or "none"
+            raise BadRecord(f"no column {name!r}; there are: {shown[:200]}")
+        chosen[option] = key
+    if options.question_column or options.answer_column:
+        first, second = chosen.get("question_column", question), chosen.get("answer_column", answer)
+        missing = "question_column" if first is None else "answer_column"
+    else:
+        first, second = chosen.get("text_column", text), chosen.get("label_column", label)
+        missing = "text_column" if first is None else "label_column"
+    if first is None or second is None or first == second:
+        raise BadRecord(f"say which column is the other one: {missing}; there are: {', '.join(keys[:10])[:200]}")
+    kind: Kind = "pair" if options.question_column or options.answer_column else "intent"
+    return Layout(kind, first, second, id=record_id if record_id not in (first, second) else None)

@@ -1,0 +1,237 @@
+"""One raw record -> dialogues or labelled utterances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from dataset_builders.own_data import plain_text, speakers
+from dataset_builders.own_data.names import (
+    ANSWER,
+    BARE_TURNS,
+    QUESTION,
+    SPEAKER,
+    TEXT,
+    TURNS,
+    WEAK_ANSWER,
+    WEAK_QUESTION,
+    Layout,
+    find_layout,
+    plain,
+)
+from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.text_encoding import is_damaged
+from dataset_builders.schema import ALL, Dialogue, Turn, Utterance
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_MAX_LAYOUTS = 1000
+
+
+class RecordParser:
+    """Reads records whose form is found from their keys, once for each set of keys.
+
+    Args:
+        options: Columns that the user named.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+
+    def layout(self, record: Any) -> Layout:
+        """What the record is.
+
+        Raises:
+            BadRecord: It is of no known form.
+        """
+        if isinstance(record, list):
+            return BARE_TURNS
+        if not isinstance(record, dict):
+            raise BadRecord(f"expected an object, found {_json_type(record)}")
+        keys = tuple(record)
+        if (known := self._layouts.get(keys)) and (known.kind != "turns" or _may_be_turns(record[known.text])):
+            return known
+        turn_keys = [key for key in keys if plain(key) in TURNS]
+        lists = frozenset(key for key in turn_keys if _may_be_turns(record[key]))
+        layout = find_layout(keys, self._options, lists)
+        if layout is None:
+            raise BadRecord(f"no known keys among {', '.join(map(str, keys))[:100] or 'none'}")
+        if len(self._layouts) < _MAX_LAYOUTS and (not turn_keys or layout.kind == "turns"):
+            self._layouts[keys] = layout
+        return layout
+
+    def is_record(self, record: dict[str, Any]) -> bool:
+        """Whether an object is of a known form."""
+        try:
+            self.layout(record)
+        except BadRecord:
+            return False
+        return True
+
+    def parse(self, record: Any, layout: Layout) -> Sequence[Dialogue | Utterance]:
+        """The rows of a record, with the record's own id (or an empty one).
+
+        Raises:
+            BadRecord: A value is missing, empty or of the wrong type.
+        """
+        if layout.kind == "intent":
+            return _utterances(record, layout)
+        return [_pair(record, layout) if layout.kind == "pair" else _turns_record(record, layout)]
+
+
+def text_of(value: Any, what: str) -> str:
+    """The text of a value: a string, a number, or OpenAI's list of parts; empty for null.
+
+    Raises:
+        BadRecord: It is anything else, or holds bytes that are not text.
+    """
+    if value.__class__ is not str:
+        value = _text_of_other(value, what)
+    if not value.isascii():
+        if is_damaged(value):
+            raise BadRecord(f"the {what} holds bytes that are not text in this encoding")
+        value = value.strip("\ufeff")
+    return value.strip()
+
+
+def dialogue_of(turns: Sequence[tuple[str, str]], prompt_first: bool = False, scenario: str | None = None) -> Dialogue:
+    """A dialogue of (speaker as the file calls it, text).
+
+    Raises:
+        BadRecord: No turn has a text, or the speakers are not two sides.
+    """
+    roles = speakers.assign([name for name, _ in turns], prompt_first)
+    said = [Turn(r, text) for r, (_, text) in zip(roles, turns, strict=True) if r == "user" or r == "system"]
+    prompts = [text for role, (_, text) in zip(roles, turns, strict=True) if role == "prompt" and text]
+    if not any(turn.text for turn in said):
+        raise BadRecord("no turn has a text")
+    return Dialogue("", ALL, said, scenario="\n".join([*([scenario] if scenario else []), *prompts]) or None)
+
+
+def own_id(record: Any, layout: Layout) -> str:
+    """The id that the record gives itself; empty when it has none."""
+    value = record.get(layout.id) if layout.id else None
+    if isinstance(value, str):
+        return " ".join(value.split())[:200].encode("utf-8", "replace").decode()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _pair(record: dict[str, Any], layout: Layout) -> Dialogue:
+    first, second = record[layout.text], record[layout.other]
+    if isinstance(first, list) and isinstance(second, list) and first and second:  # prompt and completion as messages
+        return _about(dialogue_of([*_turns(first), *_turns(second)], prompt_first=True), record, layout)
+    question, answer = text_of(first, "question"), text_of(second, "answer")
+    if layout.more and (more := text_of(record[layout.more], layout.more)):
+        question = f"{question}\n{more}" if question else more
+    if not question or not answer:
+        raise BadRecord(f"the {'answer' if question else 'question'} is empty")
+    turns = [Turn("user", question), Turn("system", answer)]
+    if layout.history and isinstance(earlier := record[layout.history], list):
+        turns[:0] = dialogue_of(_turns(earlier)).turns if earlier else []
+    return _about(Dialogue("", ALL, turns), record, layout)
+
+
+def _turns_record(record: Any, layout: Layout) -> Dialogue:
+    turns = record[layout.text] if layout.text else record
+    raw = plain_text.turns_of(text_of(turns, "dialogue")) if isinstance(turns, str) else _turns(turns)
+    prompt_first = plain(layout.text) in ("messages", "conversations")
+    dialogue = dialogue_of(raw, prompt_first)
+    return _about(dialogue, record, layout) if layout.text else dialogue
+
+
+def _turns(values: list[Any]) -> list[tuple[str, str]]:
+    """(speaker, text) of each turn: objects, [question, answer] or [speaker, text] lists, or texts by turns."""
+    turns: list[tuple[str, str]] = []
+    for number, value in enumerate(values, start=1):
+        if isinstance(value, dict):
+            turns.extend(_turn(value, number))
+        elif isinstance(value, list) and len(value) == 2 and all(isinstance(v, str | None) for v in value):
+            first, second = (text_of(v, f"turn {number}") for v in value)
+            named = speakers.side(first) or first.casefold() in speakers.PROMPT
+            turns.extend([(first, second)] if named else [("user", first), ("assistant", second)])
+        elif isinstance(value, str):
+            turns.append(("user" if number % 2 else "assistant", text_of(value, f"turn {number}")))
+        else:
+            raise BadRecord(f"turn {number} is {_json_type(value)}")
+    return turns
+
+
+def _turn(value: dict[str, Any], number: int) -> list[tuple[str, str]]:
+    names = {plain(key): key for key in reversed(value)}
+    said = next((names[n] for n in TEXT if n in names), None)
+    who = next((names[n] for n in SPEAKER if n in names and names[n] != said), None)
+    if said is not None and who is not None:
+        speaker = value[who]
+        if isinstance(speaker, dict):  # {"author": {"role": "user"}}
+            speaker = speaker.get("role")
+        return [(text_of(speaker, "speaker"), text_of(value[said], f"text of turn {number}"))]
+    first = next((names[n] for n in (*QUESTION, *WEAK_QUESTION, "usr") if n in names), None)
+    second = next((names[n] for n in (*ANSWER, *WEAK_ANSWER) if n in names), None)
+    if first is not None and second is not None:  # one object an exchange
+        return [("user", text_of(value[first], "question")), ("assistant", text_of(value[second], "answer"))]
+    if who is not None and (
+        str(value[who]).casefold() in speakers.TOOL or {"tool_calls", "function_call"} & set(names)
+    ):
+        return [(text_of(value[who], "speaker"), "")]
+    missing = "speaker" if who is None else "text"
+    raise BadRecord(f"turn {number} has no {missing} (its keys are {', '.join(map(str, value))[:80] or 'none'})")
+
+
+def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
+    label, texts = text_of(record[layout.other], "label"), record[layout.text]
+    found = [text_of(text, "utterance") for text in (texts if isinstance(texts, list) else [texts])]
+    if not label:
+        raise BadRecord("the label is empty")
+    if not any(found):
+        raise BadRecord("the utterance is empty")
+    language = _language(record, layout)
+    return [Utterance("", ALL, text, " ".join(label.split()), language=language) for text in found if text]
+
+
+def _about(dialogue: Dialogue, record: dict[str, Any], layout: Layout) -> Dialogue:
+    if layout.scenario:
+        stated = [text_of(record[layout.scenario], "scenario"), dialogue.scenario or ""]
+        dialogue.scenario = "\n".join(filter(None, stated)) or None
+    if layout.domains:
+        domains = record[layout.domains]
+        found = [text_of(d, "domain") for d in (domains if isinstance(domains, list) else [domains])]
+        dialogue.domains = [domain for domain in found if domain]
+    if layout.language:
+        dialogue.language = _language(record, layout)
+    return dialogue
+
+
+def _language(record: dict[str, Any], layout: Layout) -> str | None:
+    value = record[layout.language] if layout.language else None
+    return value if isinstance(value, str) and _LANGUAGE.fullmatch(value) else None
+
+
+def _text_of_other(value: Any, what: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list) and (len(value) == 1 or all(isinstance(part, dict) for part in value)):
+        parts = [part.get("text") if isinstance(part, dict) else part for part in value]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    raise BadRecord(f"the {what} is {_json_type(value)}, not a text")
+
+
+def _may_be_turns(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and "\n" in value.strip())
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "a value")

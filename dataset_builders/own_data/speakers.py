@@ -1,0 +1,87 @@
+"""Who speaks: names of the two sides in English and Russian."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.schema import Speaker
+
+_USER = (
+    "user usr human customer client guest caller visitor student question prompter "
+    "пользователь клиент покупатель человек гость посетитель абонент заказчик юзер вопрос"
+)
+_SYSTEM = (
+    "assistant bot chatbot gpt chatgpt model ai agent operator support wizard sys answer bard llm "
+    "ассистент бот чат-бот оператор агент помощник консультант поддержка менеджер специалист ответ"
+)
+USER, SYSTEM = frozenset(_USER.split()), frozenset(_SYSTEM.split())
+PROMPT = frozenset({"system", "developer", "система"})
+"""Either a prompt that nobody says, or the other side of the dialogue: see `assign`."""
+
+TOOL = frozenset({"tool", "function", "function_call", "observation", "tool_call", "tool_response"})
+"""Messages between the assistant and programs: nobody says them."""
+
+# One letter stands for a side only beside its counterpart: "A" and "B" are just two people. Latin and Cyrillic
+# letters that look alike are mistaken for each other.
+LETTERS: tuple[dict[str, Speaker], ...] = (
+    {"q": "user", "a": "system", "а": "system"},
+    {"в": "user", "о": "system", "b": "user", "o": "system"},
+)
+
+Role = Literal["user", "system", "prompt", "tool"]
+
+
+def side(name: str) -> Speaker | None:
+    """The side a name stands for by itself.
+
+    >>> side("Оператор"), side("human"), side("Anna")
+    ('system', 'user', None)
+    """
+    name = name.casefold()
+    if name in USER:
+        return "user"
+    return "system" if name in SYSTEM else None
+
+
+def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
+    """The side of each turn of one dialogue.
+
+    Args:
+        names: Who speaks, as the file calls them, turn by turn.
+        prompt_first: A `system` at the beginning gives instructions, as in OpenAI's `messages`, even where no
+            assistant answers.
+
+    Returns:
+        `"user"` or `"system"`; `"prompt"` for instructions and `"tool"` for programs, which nobody says.
+
+    Raises:
+        BadRecord: A turn names no speaker, or more than two people speak.
+    """
+    plain = [name.strip().casefold() for name in names]
+    roles: dict[str, Role] = {}
+    distinct = list(dict.fromkeys(plain))
+    for name in distinct:
+        if name in TOOL:
+            roles[name] = "tool"
+        elif known := side(name):
+            roles[name] = known
+    for couple in LETTERS:
+        found = {name: couple[name] for name in distinct if name in couple}
+        if len(set(found.values())) == 2:
+            roles.update(found)
+    prompts = [name for name in distinct if name in PROMPT]
+    if prompts:
+        answered = "system" in roles.values()
+        leading = prompt_first and plain[0] in PROMPT and not any(name in PROMPT for name in plain[1:])
+        roles.update(dict.fromkeys(prompts, "prompt" if answered or leading else "system"))
+    unknown = [name for name in distinct if name not in roles]
+    if "" in unknown:
+        raise BadRecord(f"turn {plain.index('') + 1} has no speaker")
+    sides: tuple[Speaker, ...] = ("user", "system")
+    free = [each for each in sides if each not in roles.values()]
+    if len(unknown) > len(free):
+        raise BadRecord(f"the speaker {unknown[0][:40]!r} is neither user nor assistant")
+    roles.update(zip(unknown, free, strict=False))
+    return [roles[name] for name in plain]

@@ -1,0 +1,189 @@
+"""CSV, TSV and their relatives -> raw records, each a dict by column, with the line it begins on."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dataset_builders.own_data.json_records import Broken, Raw
+from dataset_builders.own_data.names import TURNS, find_layout, is_known, plain
+from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.text_encoding import open_text
+from dataset_builders.raw_files import RawFile
+
+DELIMITERS = ",;\t|"
+_SAMPLE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table is written.
+
+    Args:
+        delimiter: One of `DELIMITERS`.
+        columns: Names from the header, or question and answer.
+        has_header: The first row holds the names.
+        skip: Lines before the first row (`sep=;` of a spreadsheet).
+    """
+
+    delimiter: str
+    columns: tuple[str, ...]
+    has_header: bool
+    skip: int = 0
+
+
+def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | None:
+    """How the table is written whose text begins so; None when it is not a table.
+
+    Args:
+        head: The first lines, whole ones.
+        options: Columns that the user named.
+        is_table_by_name: The file is called `.csv` or `.tsv`; any other text must have a known header, or two columns
+            by tabs throughout.
+
+    Raises:
+        BadRecord: It is a table, but which column holds what is not known.
+    """
+    lines = head.lstrip("\ufeff").split("\n")
+    given = lines[0].strip().lower() if lines else ""
+    declared = given[4:] if given.startswith("sep=") and len(given) == 5 else ("\t" if given == "sep=" else "")
+    skip = 1 if declared else 0
+    samples = {d: _sample(lines[skip:], d) for d in declared or DELIMITERS}
+    tables = {d: rows for d, rows in samples.items() if rows and _width(rows) > 1}
+    known = [d for d, rows in tables.items() if _layout(rows[0], options)]
+    if known:
+        best = max(known, key=lambda d: (_agreement(tables[d]), len(tables[d][0])))
+        return Table(best, _unique(tables[best][0]), has_header=True, skip=skip)
+    numbers = [value for value in options.columns.values() if value.isdecimal()]
+    if not is_table_by_name and not (numbers and len(numbers) == len(options.columns)):
+        rows = tables.get("\t", [])
+        if len(rows) < 2 or {len(row) for row in rows} != {2}:
+            return None
+        return Table("\t", ("question", "answer"), has_header=False, skip=skip)
+    if not tables:
+        return None
+    best = max(tables, key=lambda d: (_agreement(tables[d]), -DELIMITERS.index(d)))
+    width, first = _width(tables[best]), tables[best][0]
+    if numbers and len(numbers) == len(options.columns):
+        return Table(best, tuple(str(n) for n in range(1, width + 1)), has_header=False, skip=skip)
+    if options.columns:
+        find_layout(first, options)  # says which column is not there
+    if width == 2 and not any(is_known(cell) for cell in first):
+        return Table(best, ("question", "answer"), has_header=False, skip=skip)
+    raise BadRecord(
+        f"line {1 + skip}: no known columns among {', '.join(first)[:200]}; name them: question_column and "
+        "answer_column (--question-column, --answer-column), or text_column and label_column"
+    )
+
+
+def read_table(file: RawFile, encoding: str, table: Table) -> Iterator[Raw]:
+    """The rows of a table by column.
+
+    A line whose quotes do not close is read as if quotes were ordinary characters when that gives the right number of
+    cells, and is broken otherwise; the rows after it are not lost.
+    """
+    width = len(table.columns)
+    with open_text(file, encoding) as stream:
+        lines = _Lines(itertools.islice(stream, table.skip, None), table.skip)
+        reader = csv.reader(lines, delimiter=table.delimiter, strict=True, skipinitialspace=table.delimiter != "\t")
+        first = table.has_header
+        while True:
+            lines.taken.clear()
+            start = lines.number + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                line = lines.taken[0]
+                lines.give_back()
+                cells = [cell.strip() for cell in line.rstrip("\n").split(table.delimiter)]
+                if len(cells) != width:
+                    yield start, Broken(f"not valid CSV ({error})", line)
+                    continue
+            if first:
+                first = False
+                continue
+            if len(cells) != width:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+                    yield start, Broken(f"expected {width} cells, found {len(cells)}", "".join(lines.taken))
+                    continue
+            elif not any(cells):
+                continue
+            yield start, dict(zip(table.columns, cells, strict=False))
+
+
+class _Lines:
+    """Lines for the CSV reader; those of a record that does not close can be given out again."""
+
+    def __init__(self, stream: Iterator[str], number: int) -> None:
+        self._stream = stream
+        self._again: deque[str] = deque()
+        self.number = number
+        self.taken: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._stream)
+        self.number += 1
+        self.taken.append(line)
+        return line
+
+    def give_back(self) -> None:
+        """Everything but the first line of the record."""
+        self.number -= len(self.taken) - 1
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+
+def _sample(lines: Iterable[str], delimiter: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=delimiter != "\t")
+    while len(rows) < _SAMPLE_ROWS:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            continue
+        if any(cell.strip() for cell in row):
+            rows.append([cell.strip() for cell in row])
+    return rows
+
+
+def _width(rows: list[list[str]]) -> int:
+    return Counter(map(len, rows)).most_common(1)[0][0]
+
+
+def _agreement(rows: list[list[str]]) -> float:
+    """Share of rows that are as wide as most."""
+    return Counter(map(len, rows)).most_common(1)[0][1] / len(rows)
+
+
+def _layout(header: list[str], options: Options) -> bool:
+    if all(value.isdecimal() for value in options.columns.values()) and options.columns:
+        return False
+    try:
+        turns = frozenset(name for name in header if plain(name) in TURNS)  # a dialogue in one cell
+        return len(header) > 1 and find_layout(header, options, turns) is not None
+    except BadRecord:
+        return False
+
+
+def _unique(header: list[str]) -> tuple[str, ...]:
+    """Column names; a repeated one gets a number, so that the first keeps its meaning."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name in header:
+        name = name.strip("\ufeff \t")
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(names)

@@ -1,0 +1,160 @@
+"""Bytes -> text: which encoding a file is in."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterable
+
+from dataset_builders.errors import DataError
+from dataset_builders.own_data.inputs import READ_ERRORS, UNDERSTOOD, broken, open_bytes
+from dataset_builders.raw_files import RawFile
+
+BLOCK = 1 << 18
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BINARY = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"\xd0\xcf\x11\xe0": "an old office document",
+    b"PAR1": "a parquet file",
+    b"SQLite": "a SQLite database",
+    b"BZh": "compressed with bzip2, unpack it first",
+    b"\xfd7zXZ": "compressed with xz, unpack it first",
+    b"7z\xbc\xaf": "a 7-Zip archive, unpack it first",
+    b"Rar!": "a RAR archive, unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd, unpack it first",
+}
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+_CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
+# Russian letters from frequent to rare, as counted in the Russian National Corpus (ruscorpora.ru).
+_RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё"
+_RANK = {letter: 1 - rank / len(_RUSSIAN) for rank, letter in enumerate(_RUSSIAN)}
+_CYRILLIC_WORD = re.compile("[Ѐ-ӿ]+")
+_WORDS = re.compile(r"[^\W\d_]+")
+# Letters and signs of cp1252 that Western European texts use; other codes there point at another encoding.
+_WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœÿÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒ«»“”„‘’–—…€£°¿¡\u00a0·•§©®™")
+_OTHERS = ("cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "gb18030", "big5", "cp932", "euc_jp", "cp949")
+
+
+def detect_encoding(file: RawFile) -> str:
+    """The encoding of a file, as Python names it.
+
+    A byte order mark decides; then valid UTF-8; then Cyrillic encodings, when what they give looks like Russian; then
+    Western European; the rest is left to charset-normalizer. Stops reading at the first block that is not ASCII.
+
+    Raises:
+        DataError: The file is empty, is not text, or cannot be read.
+    """
+    try:
+        with open_bytes(file) as stream:
+            block = stream.read(BLOCK)
+            _check_text(block, file)
+            if marked := next((name for bom, name in _BOMS if block.startswith(bom)), None):
+                return marked
+            if wide := _wide(block):
+                return wide
+            while block and block.isascii():
+                block = stream.read(BLOCK)
+    except READ_ERRORS as error:
+        raise broken(file, error) from error
+    return encoding_of(block)
+
+
+def encoding_of(sample: bytes) -> str:
+    """The encoding of bytes that are neither marked nor UTF-16."""
+    text = sample.decode("utf-8", "surrogateescape")
+    damaged = sum("\udc80" <= c <= "\udcff" for c in text)
+    if damaged * 3 <= sum(not c.isascii() for c in text) - damaged:  # a damaged record does not make another encoding
+        return "utf-8-sig"
+    best = max(_CYRILLIC, key=lambda name: _russian(sample, name))
+    if _russian(sample, best) > 0.6:  # Russian texts are around 0.75, the wrong tables below 0.5
+        return best
+    if _is_western(sample.decode("cp1252", "replace")):
+        return "cp1252"
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(sample, cp_isolation=list(_OTHERS)).best()
+    return guess.encoding if guess else "cp1252"
+
+
+def open_text(file: RawFile, encoding: str) -> io.TextIOWrapper:
+    r"""The text as a stream whose lines end with `\n`; bytes that do not decode become lone surrogates."""
+    return io.TextIOWrapper(open_bytes(file), encoding, errors=_errors(encoding))
+
+
+def is_damaged(text: str) -> bool:
+    """Whether a text holds lone surrogates: bytes that did not decode, or halves of a character in JSON."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _errors(encoding: str) -> str:
+    # surrogateescape takes single bytes; UTF-16 fails by units of two, and codecs of double bytes cannot resume
+    return "replace" if re.match(r"utf.?(16|32)", encoding, re.IGNORECASE) else "surrogateescape"
+
+
+def _check_text(head: bytes, file: RawFile) -> None:
+    if not head.strip(b" \t\r\n\0\xef\xbb\xbf\xfe\xff"):
+        raise DataError(f"{file}: is empty; {UNDERSTOOD}")
+    what = next((name for magic, name in _BINARY.items() if head.startswith(magic)), None)
+    marked = any(head.startswith(bom) for bom, _ in _BOMS)
+    if what is None and not marked and not _wide(head) and len(_CONTROLS.findall(head)) * 100 > len(head):
+        what = "not text"
+    if what:
+        raise DataError(f"{file}: is {what}; {UNDERSTOOD}")
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 without a mark: zero bytes (of blanks, digits, line ends) stand only on one side of the pairs."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 20 < len(head) or min(even, odd) * 20 > max(even, odd):
+        return None
+    name = "utf-16-le" if odd > even else "utf-16-be"
+    text = head[: len(head) & ~1].decode(name, "replace")
+    readable = sum(c.isprintable() or c in "\t\r\n\ufeff" for c in text)
+    return name if readable >= 0.95 * len(text) and "\ufffd" not in text[:-1] else None
+
+
+def _russian(sample: bytes, encoding: str) -> float:
+    """How much a decoded sample looks like Russian: 0 to 1.
+
+    The mean rank of its letters, of words that are Cyrillic throughout and written in one case, over all characters
+    beyond ASCII. The wrong table gives wOrDs, words of two scripts, signs, or rare letters.
+    """
+    text = sample.decode(encoding, "replace")
+    beyond = sum(not c.isascii() for c in text)
+    score = 0.0
+    for word in _words_beyond_ascii(text):
+        # one letter proves nothing: a French "à" would be a Russian word
+        if len(word) > 1 and (word.islower() or word.istitle() or word.isupper()) and _CYRILLIC_WORD.fullmatch(word):
+            weight = 0.9 if word.isupper() else 1.0  # SHOUTING is the rarer reading
+            score += weight * sum(_RANK.get(c, 0.3) for c in word.lower())
+    return score / beyond if beyond else 0.0
+
+
+def _is_western(text: str) -> bool:
+    beyond = [c for c in text if not c.isascii()]
+    usual = sum(c in _WESTERN for c in beyond)
+    accented = [word for word in _words_beyond_ascii(text) if len(word) > 1]
+    foreign = sum(not any(c.isascii() for c in word) for word in accented)
+    return usual >= 0.95 * len(beyond) and foreign * 2 <= len(accented)
+
+
+def _words_beyond_ascii(text: str) -> Iterable[str]:
+    return (word for word in _WORDS.findall(text) if not word.isascii())
