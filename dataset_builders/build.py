@@ -150,8 +150,8 @@ def build_dataset(
         for result in results:
             if different := result.differences():
                 warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
-        _write_report(folder, results, options, files)
-        card.write_card(folder, results, options)
+        fingerprint = _write_report(folder, results, options, files)
+        card.write_card(folder, results, options, fingerprint)
     return results
 
 
@@ -310,12 +310,14 @@ def _write_downstream(table: pa.Table, split: Split, writers: Writers, result: B
         result.count(entry["values"], split, rows=entry["counts"])
 
 
-def _write_report(folder: Path, results: list[Built], options: BuildOptions, files: list[Path]) -> None:
+def _write_report(folder: Path, results: list[Built], options: BuildOptions, files: list[Path]) -> str:
+    """Write the report; returns the fingerprint of all rows."""
     digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(files)}
+    fingerprint = hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
     report: dict[str, Any] = {
         "format": FORMAT,
         "version": version("dialogue-cube"),
-        "fingerprint": hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16],
+        "fingerprint": fingerprint,
         "options": asdict(options),
         "sources": {
             r.info.name: {
@@ -334,6 +336,7 @@ def _write_report(folder: Path, results: list[Built], options: BuildOptions, fil
     path = folder / REPORT
     path.parent.mkdir()
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return fingerprint
 
 
 def _check_replaceable(out: Path) -> None:

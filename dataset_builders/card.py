@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dataset_builders.build import BuildOptions, Built
 
 
-def write_card(folder: Path, results: list[Built], options: BuildOptions) -> None:
+def write_card(folder: Path, results: list[Built], options: BuildOptions, fingerprint: str) -> None:
     """Write `folder/README.md`: YAML that `load_dataset` reads (`configs:`) and a page for people."""
     import jinja2
     import yaml
@@ -23,7 +23,10 @@ def write_card(folder: Path, results: list[Built], options: BuildOptions) -> Non
         splits = [s for s in schema.SPLITS if any((folder / config).glob(f"{s}-*.parquet"))]
         if splits:
             data_files = [{"split": s, "path": f"{config}/{s}-*.parquet"} for s in splits]
-            configs.append({"config_name": config, "data_files": data_files})
+            # `load_dataset` of a local folder caches rows by what stands in `configs:`, not by the files' content:
+            # without the fingerprint here, a folder built again would give the rows of the first build
+            build = f"build {fingerprint}"
+            configs.append({"config_name": config, "description": build, "data_files": data_files})
     metadata = {
         "pretty_name": "Dialogue corpus",
         "language": sorted({language for r in results for language in r.languages}),
@@ -38,6 +41,7 @@ def write_card(folder: Path, results: list[Built], options: BuildOptions) -> Non
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(),
         results=results,
         options=options,
+        fingerprint=fingerprint,
         configs=[c["config_name"] for c in configs],
         columns={name: list(schema.FEATURES[name]) for name in schema.CONFIGS},
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import datasets
 import pyarrow as pa
@@ -136,7 +136,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         >>> builder.download_and_prepare(); builder.as_dataset("test")  # doctest: +SKIP
     """
 
-    INFO: ClassVar[SourceInfo]
+    INFO: SourceInfo
     BUILDER_CONFIG_CLASS = datasets.BuilderConfig
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

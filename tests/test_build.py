@@ -186,3 +186,16 @@ def test_cluster_id_is_equal_exactly_for_equal_dialogues(loaded):
             texts_of.setdefault(row["cluster_id"], set()).add(said)
     assert all(len(texts) == 1 for texts in texts_of.values())
     assert len(texts_of) == len(set().union(*texts_of.values()))
+
+
+def test_a_folder_built_again_does_not_give_the_rows_of_the_first_build(sample_raw, cache_dir, tmp_path):
+    """`load_dataset` caches a local folder's rows by its name and card; they must follow the content."""
+
+    def built(where, names):
+        build_dataset(names, sample_raw, tmp_path / where / "out", cache_dir=cache_dir)
+        rows = load_dataset(str(tmp_path / where / "out"), "dialogues", split="test", cache_dir=str(tmp_path / "cache"))
+        return set(rows["source"])
+
+    assert built("a", ["camrest676"]) == {"camrest676"}
+    assert built("a", ["sgd"]) == {"sgd"}  # the same folder
+    assert built("b", ["woz"]) == {"woz"}  # a folder of the same name
