@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,6 +98,11 @@ class Layout:
     order: str | None = None
 
     @property
+    def says_more(self) -> bool:
+        """Whether its records say what the dialogue is about."""
+        return bool(self.scenario or self.domains or self.language)
+
+    @property
     def is_intent(self) -> bool:
         """Whether its records are labelled utterances rather than dialogues."""
         return self.kind == "intent"
@@ -106,6 +112,7 @@ BARE_TURNS = Layout("turns", "")
 """A record that is itself a list of turns."""
 
 
+@functools.lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A column's name without case, and with one underscore for blanks, hyphens and dots.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataset_builders.errors import DataError
 from dataset_builders.own_data import json_records, plain_text, tabular
@@ -133,7 +133,7 @@ class _Reading:
             yield from self._text()
             return
         layout = self.first_layout()
-        yield from self._rows_of_turns() if layout and layout.kind == "row" else self._records()
+        yield from self._rows_of_turns(layout) if layout and layout.kind == "row" else self._records()
 
     def _raw(self) -> Iterator[Raw]:
         own = self._own
@@ -174,55 +174,52 @@ class _Reading:
                     tally.utterances += 1
                 yield row
 
-    def _rows_of_turns(self) -> Iterator[Event]:
+    def _rows_of_turns(self, layout: Layout) -> Iterator[Event]:
         """Dialogues that are spread over rows, perhaps interleaved.
 
         Rows are counted first, so that a dialogue is handed on with its last row and only unfinished ones are held.
         """
-        waiting = Counter(self._dialogue_id(record) for _, record in self._raw())
-        open_dialogues: dict[str, list[tuple[int, int, Any, Layout]]] = {}
+        waiting = Counter(_dialogue_id(record, layout) for _, record in self._raw())
+        unfinished: dict[str, list[_TurnRow]] = {}
         for number, (line, record) in enumerate(self._raw(), start=1):
             self._tally.records += 1
-            given = self._dialogue_id(record)
+            given = _dialogue_id(record, layout)
             try:
-                layout = self._layout(record)
-                if layout.kind != "row":
-                    raise BadRecord("the file holds turns by rows, this record is something else")
+                row = self._turn_row(line, number, record, layout)
                 if layout.id and not given:
                     raise BadRecord("the row names no dialogue")
-                text_of(record[layout.text], "text")
-                text_of(record[layout.other], "speaker")
-                open_dialogues.setdefault(given, []).append((line, number, record, layout))
+                unfinished.setdefault(given, []).append(row)
             except BadRecord as problem:
                 yield self._reject(line, number, problem, record)
             waiting[given] -= 1
-            if not waiting[given] and given in open_dialogues:
-                yield self._grouped(given, open_dialogues.pop(given))
+            if not waiting[given] and given in unfinished:
+                yield self._grouped(given, unfinished.pop(given))
 
-    def _grouped(self, given: str, rows: list[tuple[int, int, Any, Layout]]) -> Event:
-        line, number, record, _ = rows[0]
-        orders = [_order(row, layout) for _, _, row, layout in rows]
-        if len(set(orders)) == len(rows) and None not in orders:
-            rows = [row for _, row in sorted(zip(orders, rows, strict=True), key=lambda pair: pair[0] or 0)]
+    def _turn_row(self, line: int, number: int, record: Any, layout: Layout) -> _TurnRow:
+        if record.__class__ is Broken:
+            raise BadRecord(record.reason)
         try:
-            dialogue = dialogue_of(
-                [(text_of(row[of.other], "speaker"), text_of(row[of.text], "text")) for _, _, row, of in rows]
-            )
+            speaker, text = record[layout.other], record[layout.text]
+        except (KeyError, TypeError):
+            raise BadRecord(f"expected a turn with {layout.other!r} and {layout.text!r}") from None
+        order = record.get(layout.order) if layout.order else None
+        return _TurnRow(line, number, text_of(speaker, "speaker"), text_of(text, "text"), _number(order))
+
+    def _grouped(self, given: str, rows: list[_TurnRow]) -> Event:
+        first = rows[0]
+        orders = [row.order for row in rows if row.order is not None]
+        if len(set(orders)) == len(rows):
+            rows = sorted(rows, key=lambda row: row.order or 0)
+        try:
+            dialogue = dialogue_of([(row.speaker, row.text) for row in rows])
         except BadRecord as problem:
-            rejected = self._reject(line, number, problem, record)
+            rejected = self._reject(first.line, first.number, problem, f"{first.speaker}: {first.text}")
             self._tally.rejected += len(rows) - 1
             return rejected
-        dialogue.id = self._unique(given or str(number), bool(given))
+        dialogue.id = self._unique(given or str(first.number), bool(given))
         dialogue.original_id, dialogue.split = given or None, self._own.split
         self._tally.dialogues += 1
         return dialogue
-
-    def _dialogue_id(self, record: Any) -> str:
-        try:
-            layout = self._layout(record)
-        except BadRecord:
-            return ""
-        return own_id(record, layout) if layout.kind == "row" else ""
 
     def _text(self) -> Iterator[Event]:
         style = self._own.form.text
@@ -266,8 +263,20 @@ class _Reading:
         return rejected
 
 
-def _order(record: Any, layout: Layout) -> float | None:
+class _TurnRow(NamedTuple):
+    line: int
+    number: int
+    speaker: str
+    text: str
+    order: float | None
+
+
+def _dialogue_id(record: Any, layout: Layout) -> str:
+    return own_id(record, layout) if layout.id and record.__class__ is dict else ""
+
+
+def _number(value: Any) -> float | None:
     try:
-        return float(record[layout.order]) if layout.order else None
+        return float(value) if value is not None else None
     except (TypeError, ValueError):
         return None

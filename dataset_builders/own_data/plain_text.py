@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from dataset_builders.own_data import speakers
 from dataset_builders.own_data.rejects import BadRecord
 
-Style = Literal["prefixed", "dashed", "bare"]
+Style = Literal["prefixed", "named", "dashed", "bare"]
 
-_NAMES = sorted(speakers.USER | speakers.SYSTEM | speakers.PROMPT, key=len, reverse=True)
-_LETTERS = sorted({letter for couple in speakers.LETTERS for letter in couple})
-# an optional time stamp and bold marks, the name, an optional number ("Q1:"), a colon
-_STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"
+_STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"  # when it was said
+# bold marks, a name, a number ("Q1:"), a colon
 _PREFIX = re.compile(
-    rf"{_STAMP}[*_#>]*\s*(?:(?P<name>{'|'.join(map(re.escape, _NAMES))})(?:[ ]?[№#]?\d{{1,6}})?"
-    rf"|(?P<letter>[{''.join(_LETTERS)}])\d{{0,4}})[*_]*\s*[:：][*_]*\s*",
-    re.IGNORECASE,
+    rf"{_STAMP}[*_#>]*\s*(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?[*_]*\s*[:：][*_]*\s*"
 )
 _NAMED = re.compile(rf"{_STAMP}(?P<name>[^\W\d_][\w.' -]{{0,30}}):\s+(?=\S)")
 _DASH = re.compile(r"\s*[-–—•*]\s+")
@@ -34,13 +29,12 @@ class TextStyle:
     """How dialogues are written down.
 
     Args:
-        style: `prefixed` by who speaks, `dashed`, or `bare`: the user and the system by turns.
-        prefix: What begins a turn.
+        style: Before a turn stands `prefixed` a word for its side, `named` a person's name, `dashed` a dash; `bare`
+            lines are the user's and the system's by turns.
         paragraphs: Every turn stands between blank lines: a dialogue begins where the user speaks after the system.
     """
 
     style: Style
-    prefix: re.Pattern[str] | None
     paragraphs: bool = False
 
 
@@ -60,25 +54,25 @@ def find_style(head: str) -> TextStyle | None:
     lines = [line for block in blocks for line in block]
     if not lines:
         return None
-    prefixed = _share(lines, _PREFIX)
-    if prefixed >= 0.5 or (prefixed >= 0.2 and _PREFIX.match(lines[0])):  # a turn may go on over several lines
-        single = sum(sum(1 for line in b if _PREFIX.match(line)) < 2 for b in blocks)
-        return TextStyle("prefixed", _PREFIX, paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
+    prefixed = sum(1 for line in lines if _side_prefix(line)) / len(lines)
+    if prefixed >= 0.5 or (prefixed >= 0.2 and _side_prefix(lines[0])):  # a turn may go on over several lines
+        single = sum(sum(1 for line in b if _side_prefix(line)) < 2 for b in blocks)
+        return TextStyle("prefixed", paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
     named = [m["name"].casefold() for line in lines if (m := _NAMED.match(line))]
     if len(named) >= 0.8 * len(lines) and len(named) > 1 and 4 * len(set(named)) <= 2 * len(named) + 4:
-        return TextStyle("prefixed", _NAMED)
-    if _share(lines, _DASH) >= 0.5:
-        return TextStyle("dashed", _DASH)
+        return TextStyle("named")
+    if sum(1 for line in lines if _DASH.match(line)) >= 0.5 * len(lines):
+        return TextStyle("dashed")
     if sum(len(block) > 1 for block in blocks) * 2 < len(blocks):
         return None  # paragraphs of one line: a letter, an article
-    return TextStyle("bare", None)
+    return TextStyle("bare")
 
 
 def read_blocks(lines: Iterable[str], style: TextStyle) -> Iterator[Block]:
     """The dialogues of a text."""
     numbered = enumerate((line.strip(" \t\r\n\ufeff") for line in lines), start=1)
     blocks = _blocks(numbered)
-    for block in _joined(blocks, style) if style.paragraphs else blocks:
+    for block in _joined(blocks) if style.paragraphs else blocks:
         text = "\n".join(line for _, line in block)
         turns, problem = _turns(block, style)
         yield Block(block[0][0], turns, text, problem)
@@ -101,43 +95,49 @@ def turns_of(text: str) -> list[tuple[str, str]]:
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    for blank, block in groupby(lines, key=lambda line: not line[1].strip() or bool(_RULE.fullmatch(line[1]))):
-        if not blank:
-            yield list(block)
+    block: list[Line] = []
+    for number, line in lines:
+        if line and not line.isspace() and not (line.lstrip()[0] in "-=*_~#" and _RULE.fullmatch(line)):
+            block.append((number, line))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
 
 
-def _joined(blocks: Iterable[list[Line]], style: TextStyle) -> Iterator[list[Line]]:
+def _joined(blocks: Iterable[list[Line]]) -> Iterator[list[Line]]:
     """Dialogues of paragraphs: a new one where the user speaks after the system."""
     waiting: list[Line] = []
     answered = False
     for block in blocks:
-        name = _side(block[0][1], style)
+        name = _side(block[0][1])
         if waiting and answered and name == "user":
             yield waiting
             waiting, answered = [], False
         waiting = waiting + block
-        answered = answered or any(_side(line, style) == "system" for _, line in block)
+        answered = answered or any(_side(line) == "system" for _, line in block)
     if waiting:
         yield waiting
 
 
-def _side(line: str, style: TextStyle) -> str | None:
-    match = style.prefix.match(line) if style.prefix else None
-    if not match:
+def _side(line: str) -> str | None:
+    found = _side_prefix(line)
+    if not found:
         return None
-    name = _name(match).casefold()
-    return speakers.side(name) or next((c[name] for c in speakers.LETTERS if name in c), None)
+    name = found[0].casefold()
+    return speakers.side(name) or next((couple[name] for couple in speakers.LETTERS if name in couple), None)
 
 
 def _turns(block: list[Line], style: TextStyle) -> tuple[list[tuple[str, str]], str]:
-    if style.prefix is None:
-        return [("user" if i % 2 == 0 else "assistant", line) for i, (_, line) in enumerate(block)], ""
+    if style.style == "bare":
+        return [("assistant" if i % 2 else "user", line) for i, (_, line) in enumerate(block)], ""
+    prefix = _PREFIXES[style.style]
     turns: list[tuple[str, str]] = []
     for _, line in block:
-        match = style.prefix.match(line)
-        if match:
-            name = _name(match) if style.style == "prefixed" else ("user" if len(turns) % 2 == 0 else "assistant")
-            turns.append((name, line[match.end() :].strip()))
+        if found := prefix(line):
+            name, end = found
+            turns.append((name or ("assistant" if len(turns) % 2 else "user"), line[end:].strip()))
         elif turns:
             name, text = turns[-1]
             turns[-1] = (name, f"{text}\n{line}" if text else line)
@@ -146,10 +146,34 @@ def _turns(block: list[Line], style: TextStyle) -> tuple[list[tuple[str, str]], 
     return turns, ""
 
 
-def _name(match: re.Match[str]) -> str:
-    groups = match.groupdict()
-    return str(groups["name"] or groups["letter"])
+Prefix = tuple[str, int]
+"""Who speaks, and where the text begins."""
 
 
-def _share(lines: list[str], pattern: re.Pattern[str]) -> float:
-    return sum(1 for line in lines if pattern.match(line)) / len(lines)
+def _side_prefix(line: str) -> Prefix | None:
+    match = _PREFIX.match(line)
+    if not match:
+        return None
+    name, number = match.group("name", "number")
+    plain = name.casefold()
+    known = plain in _SIDES if len(name) > 1 else plain in _LETTERS and not (number or "").startswith(" ")
+    return (name, match.end()) if known else None
+
+
+def _person_prefix(line: str) -> Prefix | None:
+    match = _NAMED.match(line)
+    return (match["name"], match.end()) if match else None
+
+
+def _dash_prefix(line: str) -> Prefix | None:
+    match = _DASH.match(line)
+    return ("", match.end()) if match else None
+
+
+_PREFIXES: dict[Style, Callable[[str], Prefix | None]] = {
+    "prefixed": _side_prefix,
+    "named": _person_prefix,
+    "dashed": _dash_prefix,
+}
+_SIDES = speakers.USER | speakers.SYSTEM | speakers.PROMPT
+_LETTERS = frozenset(letter for couple in speakers.LETTERS for letter in couple)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataset_builders.own_data import plain_text, speakers
 from dataset_builders.own_data.names import (
@@ -130,7 +131,8 @@ def _pair(record: dict[str, Any], layout: Layout) -> Dialogue:
     turns = [Turn("user", question), Turn("system", answer)]
     if layout.history and isinstance(earlier := record[layout.history], list):
         turns[:0] = dialogue_of(_turns(earlier)).turns if earlier else []
-    return _about(Dialogue("", ALL, turns), record, layout)
+    dialogue = Dialogue("", ALL, turns)
+    return _about(dialogue, record, layout) if layout.says_more else dialogue
 
 
 def _turns_record(record: Any, layout: Layout) -> Dialogue:
@@ -138,7 +140,7 @@ def _turns_record(record: Any, layout: Layout) -> Dialogue:
     raw = plain_text.turns_of(text_of(turns, "dialogue")) if isinstance(turns, str) else _turns(turns)
     prompt_first = plain(layout.text) in ("messages", "conversations")
     dialogue = dialogue_of(raw, prompt_first)
-    return _about(dialogue, record, layout) if layout.text else dialogue
+    return _about(dialogue, record, layout) if layout.says_more else dialogue
 
 
 def _turns(values: list[Any]) -> list[tuple[str, str]]:
@@ -159,24 +161,37 @@ def _turns(values: list[Any]) -> list[tuple[str, str]]:
 
 
 def _turn(value: dict[str, Any], number: int) -> list[tuple[str, str]]:
-    names = {plain(key): key for key in reversed(value)}
-    said = next((names[n] for n in TEXT if n in names), None)
-    who = next((names[n] for n in SPEAKER if n in names and names[n] != said), None)
-    if said is not None and who is not None:
-        speaker = value[who]
+    keys = _turn_keys(tuple(value))
+    if keys.text is not None and keys.speaker is not None:
+        speaker = value[keys.speaker]
         if isinstance(speaker, dict):  # {"author": {"role": "user"}}
             speaker = speaker.get("role")
-        return [(text_of(speaker, "speaker"), text_of(value[said], f"text of turn {number}"))]
-    first = next((names[n] for n in (*QUESTION, *WEAK_QUESTION, "usr") if n in names), None)
-    second = next((names[n] for n in (*ANSWER, *WEAK_ANSWER) if n in names), None)
-    if first is not None and second is not None:  # one object an exchange
-        return [("user", text_of(value[first], "question")), ("assistant", text_of(value[second], "answer"))]
-    if who is not None and (
-        str(value[who]).casefold() in speakers.TOOL or {"tool_calls", "function_call"} & set(names)
-    ):
-        return [(text_of(value[who], "speaker"), "")]
-    missing = "speaker" if who is None else "text"
+        return [(text_of(speaker, "speaker"), text_of(value[keys.text], "text of a turn"))]
+    if keys.question is not None and keys.answer is not None:  # one object an exchange
+        question, answer = text_of(value[keys.question], "question"), text_of(value[keys.answer], "answer")
+        return [("user", question), ("assistant", answer)]
+    if keys.speaker is not None and ("tool_calls" in value or "function_call" in value):
+        return [(text_of(value[keys.speaker], "speaker"), "")]
+    missing = "speaker" if keys.speaker is None else "text"
     raise BadRecord(f"turn {number} has no {missing} (its keys are {', '.join(map(str, value))[:80] or 'none'})")
+
+
+class _TurnKeys(NamedTuple):
+    text: str | None
+    speaker: str | None
+    question: str | None
+    answer: str | None
+
+
+@functools.lru_cache(maxsize=1024)
+def _turn_keys(keys: tuple[str, ...]) -> _TurnKeys:
+    by_name = {plain(key): key for key in reversed(keys)}
+
+    def find(names: tuple[str, ...], taken: str | None = None) -> str | None:
+        return next((by_name[n] for n in names if n in by_name and by_name[n] != taken), None)
+
+    text = find(TEXT)
+    return _TurnKeys(text, find(SPEAKER, text), find((*QUESTION, *WEAK_QUESTION, "usr")), find((*ANSWER, *WEAK_ANSWER)))
 
 
 def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -59,9 +60,17 @@ def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
     Raises:
         BadRecord: A turn names no speaker, or more than two people speak.
     """
-    plain = [name.strip().casefold() for name in names]
+    distinct = tuple(dict.fromkeys(names))
+    roles = _roles(distinct, prompt_first and names.count(names[0]) == 1)
+    return [roles[name] for name in names]
+
+
+@functools.lru_cache(maxsize=4096)
+def _roles(names: tuple[str, ...], prompt_first: bool) -> dict[str, Role]:
+    """The role of each name, in the order of their first turns."""
+    plain = {name: name.strip().casefold() for name in names}
+    distinct = list(dict.fromkeys(plain.values()))
     roles: dict[str, Role] = {}
-    distinct = list(dict.fromkeys(plain))
     for name in distinct:
         if name in TOOL:
             roles[name] = "tool"
@@ -74,14 +83,14 @@ def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
     prompts = [name for name in distinct if name in PROMPT]
     if prompts:
         answered = "system" in roles.values()
-        leading = prompt_first and plain[0] in PROMPT and not any(name in PROMPT for name in plain[1:])
+        leading = prompt_first and prompts == distinct[:1]
         roles.update(dict.fromkeys(prompts, "prompt" if answered or leading else "system"))
     unknown = [name for name in distinct if name not in roles]
     if "" in unknown:
-        raise BadRecord(f"turn {plain.index('') + 1} has no speaker")
+        raise BadRecord("a turn has no speaker")
     sides: tuple[Speaker, ...] = ("user", "system")
     free = [each for each in sides if each not in roles.values()]
     if len(unknown) > len(free):
         raise BadRecord(f"the speaker {unknown[0][:40]!r} is neither user nor assistant")
     roles.update(zip(unknown, free, strict=False))
-    return [roles[name] for name in plain]
+    return {name: roles[plain[name]] for name in names}
