@@ -31,8 +31,8 @@ _OPEN: dict[tuple[int, str], Any] = {}
 
 
 def default_folder() -> Path:
-    """`DIALOGUE_CUBE_CACHE`, by default `~/.cache/dialogue-cube/embeddings`."""
-    return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube/embeddings").expanduser()
+    """`embeddings` below `DIALOGUE_CUBE_CACHE`, by default below `~/.cache/dialogue-cube`."""
+    return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "embeddings"
 
 
 @dataclass

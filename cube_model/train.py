@@ -54,6 +54,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier core or interrupted run.")] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Use the processor even where there is a graphics card.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads a process; 0: all cores, shared.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
     """Train a 3D cubic core on the question -> answer pairs of a dataset.

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import math
+import os
 import platform
 import shutil
 import time
@@ -36,7 +37,17 @@ logger = logging.getLogger(__name__)
 RECORD = "training.json"
 """Written into every output folder; by it a folder is known as ours."""
 
-_SAME_RUN_NOT_NEEDED = ("output", "tracker", "checkpoint_every", "overwrite", "resume", "cpu", "progress", "cache_dir")
+_SAME_RUN_NOT_NEEDED = (
+    "output",
+    "tracker",
+    "checkpoint_every",
+    "overwrite",
+    "resume",
+    "cpu",
+    "threads",
+    "progress",
+    "cache_dir",
+)
 
 
 @dataclass
@@ -64,6 +75,7 @@ class TrainingConfig:
         resume: Go on from the checkpoint of an interrupted run with the same arguments.
         overwrite: Replace an earlier output of ours, discard an earlier interrupted run.
         cpu: Use the processor even where there is a graphics card.
+        threads: Processor threads of each process; 0: all cores, shared evenly (`accelerate launch` would give one).
         progress: Show progress bars.
         cache_dir: Folder of the embedding cache.
     """
@@ -93,6 +105,7 @@ class TrainingConfig:
     resume: bool = False
     overwrite: bool = False
     cpu: bool = False
+    threads: int = 0
     progress: bool = True
     cache_dir: str | None = None
 
@@ -115,6 +128,14 @@ class TrainingConfig:
     def of_the_run(self) -> dict[str, Any]:
         """The arguments that decide the result: a resumed run must have the same."""
         return {key: value for key, value in dataclasses.asdict(self).items() if key not in _SAME_RUN_NOT_NEEDED}
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
 
 
 def _require(name: str, value: Any, holds: bool, expected: str) -> None:
@@ -214,6 +235,7 @@ class CubeTrainer:
     def _accelerator(self) -> Accelerator:
         from datetime import timedelta
 
+        import torch
         from accelerate import Accelerator, InitProcessGroupKwargs
         from accelerate.utils import DataLoaderConfiguration, set_seed
 
@@ -238,6 +260,9 @@ class CubeTrainer:
             ) from error
         if tracker and not accelerator.trackers and accelerator.is_main_process:
             raise ModelError(f"tracker {tracker}: not installed; install it or pass --tracker none")
+        if accelerator.device.type == "cpu":
+            beside = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+            torch.set_num_threads(self.config.threads or max(1, _cores() // beside))
         return accelerator
 
     def _data(

@@ -52,7 +52,7 @@ def test_two_caches_of_one_folder_in_one_process(tmp_path):
 
 def test_environment_variable_names_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "here"))
-    assert EmbeddingCache().folder == tmp_path / "here"
+    assert EmbeddingCache().folder == tmp_path / "here" / "embeddings"
     assert (tmp_path / "here").is_dir()
 
 

@@ -68,7 +68,9 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write(f"{time.process_time() - started} {peak}\n")
         return
-    sys.stdout.write(f"{'source':12} {'MB':>7} {'floor s':>8} {'rows s':>7} {'ratio':>6} {'MB/s':>6} {'floor MiB':>10} {'rows MiB':>9}\n")
+    sys.stdout.write(
+        f"{'source':12} {'MB':>7} {'floor s':>8} {'rows s':>7} {'ratio':>6} {'MB/s':>6} {'floor MiB':>10} {'rows MiB':>9}\n"
+    )
     total = [0.0, 0.0, 0.0]
     for name in args.names or [n for n in builders() if (args.raw_dir / n).is_dir()]:
         size = sum(len(f.read()) for f in raw_files(name, args.raw_dir)) / 1e6
