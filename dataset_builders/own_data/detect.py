@@ -44,9 +44,10 @@ def find_form(head: str, is_whole: bool, extension: str, options: Options) -> Fo
     """
     head = head.lstrip("\ufeff")
     lines_like = extension in (".jsonl", ".ndjson")
-    if _JSON.match(head) or (lines_like and _parsable(_lines(head, is_whole))):
+    json_like = lines_like or extension == ".json"
+    if _JSON.match(head) or (json_like and (head.lstrip()[:1] in "[{" or _parsable(_lines(head, is_whole)))):
         return Form("jsonl" if _is_json_lines(_lines(head, is_whole), lines_like) else "json")
-    if lines_like or extension == ".json":
+    if json_like:
         raise BadRecord("no JSON in it, whatever its name says")
     if head.lstrip().startswith("<"):
         raise BadRecord(f"looks like HTML or XML; {UNDERSTOOD}")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from dataset_builders.errors import DataError
-from dataset_builders.own_data.rejects import Rejected
+from dataset_builders.own_data.rejects import Rejected, one_line
 from dataset_builders.raw_files import RawFile
 
 EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
@@ -98,7 +98,7 @@ def _walk(root: Path) -> list[Path]:
 
 def _members(name: str, path: Path) -> list[RawFile]:
     """The file itself, or the members of a zip archive."""
-    file = RawFile(name, path)
+    file = RawFile(one_line(name), path)
     with _open(file) as stream:
         try:
             is_zip = stream.read(4) == _ZIP
@@ -117,7 +117,7 @@ def _members(name: str, path: Path) -> list[RawFile]:
         raise DataError(f"{file}: an office document; save it as CSV, or as plain text")
     if not names:
         raise DataError(f"{file}: an archive without a file in it; {UNDERSTOOD}")
-    return [RawFile(f"{name}/{member}", path, (member,)) for member in dict.fromkeys(names)]
+    return [RawFile(one_line(f"{name}/{member}"), path, (member,)) for member in dict.fromkeys(names)]
 
 
 def _why_not(file: RawFile, named: bool) -> str:

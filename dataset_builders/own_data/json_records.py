@@ -135,16 +135,16 @@ class _Cursor:
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
+                length = end - self._at  # reading on moves the text
                 if end < len(self._text) or not self._more():  # a number may go on in the next chunk
-                    self._at = end
+                    self._at += length
                     return value
             except json.JSONDecodeError as error:
                 # a fault well before the end of what was read will not be mended by reading on
-                if len(self._text) - error.pos > 64 and not error.msg.startswith("Unterminated"):
-                    self._at = error.pos
-                    raise self._error(error.msg) from error
-                if not self._more():
-                    self._at = min(error.pos, len(self._text))
+                hopeless = len(self._text) - error.pos > 64 and not error.msg.startswith("Unterminated")
+                length = error.pos - self._at
+                if hopeless or not self._more():
+                    self._at += length
                     raise self._error(error.msg) from error
             except RecursionError as error:
                 raise self._error(_TOO_DEEP) from error
@@ -183,11 +183,11 @@ class _Cursor:
                 break
         if streamed:
             return
-        lists = [v for k, v in record.items() if isinstance(v, list) and _are_records(v, plain(k) in TURNS)]
-        if lists and not is_record({k: v for k, v in record.items() if v is not lists[0]}):
-            yield from ((line, element) for element in lists[0])
-        else:
-            yield line, record
+        held = {plain(key): value for key, value in record.items() if isinstance(value, list)}
+        wrapped = [value for name, value in held.items() if name in TURNS and _hold_turns(value)]
+        if not wrapped and not is_record(record):
+            wrapped = [value for value in held.values() if value and isinstance(value[0], dict | list)]
+        yield from ((line, element) for element in wrapped[0]) if wrapped else [(line, record)]
 
     def _second(self) -> str:
         """The first character inside the list that begins here; a blank when it is not on hand."""
@@ -217,11 +217,9 @@ class _Cursor:
         return DataError(f"{self._file}: line {self.line}: not valid JSON ({problem}); {cure}")
 
 
-def _are_records(values: list[Any], may_be_turns: bool) -> bool:
-    """Whether a list holds whole records and not the turns of one."""
+def _hold_turns(values: list[Any]) -> bool:
+    """Whether the elements of a list are whole dialogues, and not the turns of one."""
     first = values[0] if values else None
-    if not may_be_turns:
-        return isinstance(first, dict | list)
     if isinstance(first, list):
         return len(first) != 2 or not all(isinstance(v, str) for v in first)
     return isinstance(first, dict) and any(plain(k) in TURNS and isinstance(v, list) for k, v in first.items())

@@ -16,7 +16,7 @@ from dataset_builders.own_data.json_records import Broken, Raw
 from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.records import RecordParser, dialogue_of, own_id, text_of
-from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, shorten
+from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
 from dataset_builders.own_data.text_encoding import detect_encoding, is_damaged, open_text
 from dataset_builders.raw_files import RawFile
 from dataset_builders.schema import ALL, Dialogue, Utterance
@@ -87,7 +87,7 @@ def open_own(file: RawFile, options: Options) -> OwnFile:
         own = OwnFile(file, options, encoding, form, is_intents=False)
         layout = _Reading(own, Tally()).first_layout()
     except BadRecord as problem:
-        raise DataError(f"{file}: {problem}") from problem
+        raise DataError(f"{file}: {one_line(str(problem))}") from problem
     except (*READ_ERRORS, UnicodeError) as error:
         raise broken(file, error) from error
     return OwnFile(file, options, encoding, form, is_intents=bool(layout and layout.is_intent))
@@ -255,7 +255,7 @@ class _Reading:
     def _reject(self, line: int, number: int, problem: BadRecord, record: Any) -> Rejected:
         self._tally.rejected += 1
         text = record.text if isinstance(record, Broken) else shorten(record)
-        rejected = Rejected(self._name, line, number, str(problem), text)
+        rejected = Rejected(self._name, line, number, one_line(str(problem)), text)
         self._first = self._first if len(self._first) >= 3 else [*self._first, rejected]
         if self._tally.rejected == self._tally.records == HOPELESS:
             reasons = "; ".join(str(r) for r in self._first)

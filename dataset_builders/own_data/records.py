@@ -116,7 +116,9 @@ def own_id(record: Any, layout: Layout) -> str:
     value = record.get(layout.id) if layout.id else None
     if isinstance(value, str):
         return " ".join(value.split())[:200].encode("utf-8", "replace").decode()
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # 7.0, as a column with gaps is exported
+        value = int(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _pair(record: dict[str, Any], layout: Layout) -> Dialogue:

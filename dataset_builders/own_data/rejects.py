@@ -98,8 +98,12 @@ def shorten(record: Any) -> str:
             text = orjson.dumps(record).decode()
         except TypeError:  # lone surrogates, very large integers, or nested very deeply
             text = str(record)[: 10 * SHOWN_CHARACTERS] if not isinstance(record, list | dict) else _keys(record)
-    short = " ".join(text[: 2 * SHOWN_CHARACTERS].split())
-    return short[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    return one_line(text[: 2 * SHOWN_CHARACTERS])[:SHOWN_CHARACTERS]
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and without what no encoding can hold."""
+    return " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
 
 
 def _keys(record: list[Any] | dict[Any, Any]) -> str:

@@ -61,7 +61,7 @@ def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
         BadRecord: A turn names no speaker, or more than two people speak.
     """
     distinct = tuple(dict.fromkeys(names))
-    roles = _roles(distinct, prompt_first and names.count(names[0]) == 1)
+    roles = _roles(distinct, prompt_first and names.count(distinct[0] if distinct else "") == 1)
     return [roles[name] for name in names]
 
 
