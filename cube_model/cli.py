@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="What the user says.")],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="What the user says.")],
     model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
     data: Annotated[str, typer.Option(help="Dataset whose answers are searched: folder or Hub repository.")],
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Answers to show.")] = 5,
@@ -33,21 +33,27 @@ def ask(
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="Where to find the core's teacher, if not by its name.")] = None,
     sources: Annotated[str | None, typer.Option(help="Search the answers of these corpora only, by commas.")] = None,
+    max_answers: Annotated[
+        int | None, typer.Option(min=1, help="Search at most so many answers, a seeded choice. Default: all.")
+    ] = None,
 ) -> None:
-    """Find the nearest real answers of a dataset to a question."""
+    """Find the nearest real answers of a dataset to a question, or to several."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from cube_model.retriever import CubeRetriever
 
-    retriever = CubeRetriever.from_pretrained(model, data, teacher=teacher, sources=comma_list(sources), progress=True)
+    retriever = CubeRetriever.from_pretrained(
+        model, data, teacher=teacher, sources=comma_list(sources), max_answers=max_answers, progress=True
+    )
     if context and not retriever.model.config.context_turns:
         typer.echo("note: this core reads the question only; --context is not used", err=True)
-    table = Table("score", "answer", "source", "licence", title=Text(question))
-    for answer in retriever.ask(question, context or [], k):
-        table.add_row(f"{answer.score:.3f}", Text(answer.text), Text(answer.source), Text(answer.license or "unknown"))
-    Console().print(table)
+    for question in questions:
+        table = Table("score", "answer", "source", "licence", title=Text(question), title_justify="left")
+        for found in retriever.ask(question, context or [], k):
+            table.add_row(f"{found.score:.3f}", Text(found.text), Text(found.source), Text(found.license or "unknown"))
+        Console().print(table)
 
 
 @evaluate_app.command("response-selection")

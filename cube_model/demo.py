@@ -19,6 +19,12 @@ SMALL_OPEN_SOURCES = ("woz:en", "banking77", "clinc150")
 MAX_PAIRS = 20_000
 """Training pairs at most, so that encoding and training stay within minutes on two cores."""
 
+MAX_TEST_PAIRS = 5_000
+"""Held-out pairs that are judged."""
+
+MAX_ANSWERS = 10_000
+"""Answers that are searched, for the same reason."""
+
 QUESTIONS = (
     "I am looking for a cheap restaurant in the north of town.",
     "Could you book a table for two people at seven in the evening?",
@@ -48,14 +54,14 @@ def demo(
     _run(
         *_LAUNCH.split(),
         *("-m", "cube_model.train", "--data", dataset, "--teacher", teacher, "--output", model),
-        *("--context-turns", "2", "--max-pairs", MAX_PAIRS, "--overwrite"),
+        *("--context-turns", "2", "--max-pairs", MAX_PAIRS, "--max-validation-pairs", MAX_TEST_PAIRS, "--overwrite"),
     )
     _say("3. held-out dialogues: the untrained core (identity) beside the trained one")
     evaluate = ("dialogue-cube", "evaluate", "response-selection", "--data", dataset, "--model", model)
-    _run(*evaluate, "--max-pairs", "5000", "--json", out / "results.json")
+    _run(*evaluate, "--max-pairs", MAX_TEST_PAIRS, "--json", out / "results.json")
     _say("4. three questions")
-    for question in QUESTIONS:
-        _run("dialogue-cube", "ask", "--model", model, "--data", dataset, question)
+    ask = ("dialogue-cube", "ask", "--model", model, "--data", dataset)
+    _run(*ask, "--max-answers", MAX_ANSWERS, *QUESTIONS)
     typer.secho(f"\nDone in {time.monotonic() - started:.0f} s. Yours now:", bold=True)
     typer.echo(f'  datasets.load_dataset("{dataset}", "pairs")')
     typer.echo(f'  transformers.AutoModel.from_pretrained("{model}", trust_remote_code=True)')

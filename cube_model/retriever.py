@@ -145,6 +145,7 @@ class CubeRetriever:
         teacher: str | None = None,
         sources: Sequence[str] | None = None,
         splits: Sequence[str] | None = None,
+        max_answers: int | None = None,
         cache: EmbeddingCache | None = None,
         revision: str | None = None,
         progress: bool = False,
@@ -157,6 +158,7 @@ class CubeRetriever:
             teacher: Where to find the core's teacher, when its recorded name does not lead there.
             sources: Corpora whose answers are searched; all when not given.
             splits: Splits whose answers are searched; all when not given.
+            max_answers: At most so many answers, a seeded choice; encoding all of a large corpus takes minutes once.
             cache: Embedding cache; the default one when not given.
             revision: Branch, tag or commit of the core's repository.
             progress: Show a progress bar while answers are encoded.
@@ -167,6 +169,9 @@ class CubeRetriever:
         core = load_core(model, revision)
         found = teacher_of(core, teacher)
         answers = distinct_answers(data, sources, splits)
+        if max_answers is not None and max_answers < len(answers):
+            chosen = np.sort(np.random.default_rng(0).choice(len(answers), size=max_answers, replace=False))
+            answers = [answers[i] for i in chosen]
         vectors = (cache or EmbeddingCache()).embed(found, [text for text, _, _ in answers], progress=progress)
         return cls(core, found, answers, vectors)
 
