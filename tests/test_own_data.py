@@ -135,6 +135,7 @@ def test_dialogues_over_interleaved_rows(read, tmp_path):
         ("Клиент: Где?\nОператор: Тут\n---\nКлиент: А?\nБот: Б", [qa("Где?", "Тут"), qa("А?", "Б")]),
         ("- Где?\n- Тут\nслева\n\n— А?\n— Б", [qa("Где?", "Тут\nслева"), qa("А?", "Б")]),
         ("Анна: Где?\nИван: Тут\nАнна: А", [qa("Где?", "Тут", "А")]),
+        ("Где: тут\nЧто: там", [qa("Где: тут", "Что: там")]),
         ("A: Hi\nB: Hello\nA: Tea?", [qa("Hi", "Hello", "Tea?")]),
         ("Hi\r\nHello\r\nTea?\r\n\r\n \r\nГде?\r\nТут", [qa("Hi", "Hello", "Tea?"), qa("Где?", "Тут")]),
     ],
@@ -175,6 +176,14 @@ def test_columns_that_the_user_names(read):
         read("a.csv", table, question_column="Fragen", answer_column="Antwort")
     with pytest.raises(DataError, match="not both"):
         read("a.csv", table, question_column="Frage", label_column="Antwort")
+
+
+def test_names_of_columns_that_mean_several_things(read):
+    assert read("a.csv", "text,label,label_text\nHi,0,greet\n") == [("Hi", "greet")]
+    assert read("a.csv", "question,category,operator\nHi,greet,Bob\n") == [("Hi", "greet")]
+    assert read("a.csv", "user,text,response\nu17,Hi,Hello\n") == [qa("Hi", "Hello")]
+    assert read("a.csv", "time,author,message\n1,Anna,Hi\n2,Ivan,Hello\n") == [qa("Hi", "Hello")]
+    assert read("a.csv", 'id,dialogue,summary\n1,"user: Hi\nbot: Hello",x\n') == [qa("Hi", "Hello")]
 
 
 def test_two_columns_without_a_header(read):
@@ -388,6 +397,7 @@ def test_the_rejects_file_says_file_line_and_reason(tmp_path):
         ("a.json", b"[]", "there is no record in it"),
         ("a.json", b'[{"q": "a", "a": "b"}, {"q": ', "line 1: not valid JSON"),
         ("a.json", b'[{"q": "a", "a": "b"},\n{"q" "c"}\n]', "line 2: not valid JSON"),
+        ("a.csv", b"question\nWhat is it\n", "a table of one column"),
         ("a.html", b"<!DOCTYPE html><p>Hi</p>", "HTML or XML"),
         ("a.txt", b"One day.\n\nA king came.\n\nHe left.", "neither a table nor turns by lines"),
         ("a.csv.gz", gzip.compress(b"q,a\n" + b"1,2\n" * 9999)[:60], "damaged"),

@@ -52,10 +52,13 @@ def find_form(head: str, is_whole: bool, extension: str, options: Options) -> Fo
     if head.lstrip().startswith("<"):
         raise BadRecord(f"looks like HTML or XML; {UNDERSTOOD}")
     whole_lines = head if is_whole else head[: head.rfind("\n") + 1] or head
-    table = find_table(whole_lines, options, extension in (".csv", ".tsv", ".tab"))
+    is_table_by_name = extension in (".csv", ".tsv", ".tab")
+    table = find_table(whole_lines, options, is_table_by_name)
     if table:
         return Form("table", table=table)
     style = find_style(whole_lines)
+    if is_table_by_name and (style is None or style.style == "bare"):
+        raise BadRecord("a table of one column; two are needed, separated by one of , ; | or a tab")
     if style is None or options.columns:
         named = "no column that was named" if options.columns else "neither a table nor turns by lines"
         raise BadRecord(f"{named}; {UNDERSTOOD}")

@@ -46,7 +46,7 @@ class Broken:
 
 def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
     """The values of JSON lines; blank lines are passed over."""
-    lines = _byte_lines(file) if encoding == "utf-8-sig" else open_text(file, encoding)
+    lines: Any = open_bytes(file) if encoding == "utf-8-sig" else open_text(file, encoding)  # bytes parse faster
     with lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -56,10 +56,6 @@ def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
                 if not bare:
                     continue
                 yield number, _second_try(bare, error)
-
-
-def _byte_lines(file: RawFile) -> Any:
-    return open_bytes(file)
 
 
 def _second_try(line: bytes | str, error: Exception) -> Any:

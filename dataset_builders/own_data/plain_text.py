@@ -59,7 +59,7 @@ def find_style(head: str) -> TextStyle | None:
         single = sum(sum(1 for line in b if _side_prefix(line)) < 2 for b in blocks)
         return TextStyle("prefixed", paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
     named = [m["name"].casefold() for line in lines if (m := _NAMED.match(line))]
-    if len(named) >= 0.8 * len(lines) and len(named) > 1 and 4 * len(set(named)) <= 2 * len(named) + 4:
+    if len(named) >= 0.8 * len(lines) and 2 * len(set(named)) <= len(named) + 1:  # the same people again and again
         return TextStyle("named")
     if sum(1 for line in lines if _DASH.match(line)) >= 0.5 * len(lines):
         return TextStyle("dashed")
