@@ -16,13 +16,13 @@ from cube_model.errors import ModelError
 SMALL_OPEN_SOURCES = ("woz:en", "banking77", "clinc150")
 """What is downloaded when no raw folder is given: some 12 MB under Apache-2.0, CC BY 4.0 and CC BY 3.0."""
 
-MAX_PAIRS = 20_000
+MAX_PAIRS = 10_000
 """Training pairs at most, so that encoding and training stay within minutes on two cores."""
 
-MAX_TEST_PAIRS = 5_000
+MAX_TEST_PAIRS = 3_000
 """Held-out pairs that are judged."""
 
-MAX_ANSWERS = 10_000
+MAX_ANSWERS = 5_000
 """Answers that are searched, for the same reason."""
 
 QUESTIONS = (

@@ -17,7 +17,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from dataset_builders.download import download, downloads_folder
 from dataset_builders.errors import DataError
 from dataset_builders.licenses import qualifies
 from dataset_builders.normalize import turns_id
+from dataset_builders.own_data import OwnBuilder, write_rejects
 from dataset_builders.pairs import CONTEXT_TURNS, MIN_WORDS, make_pairs
 from dataset_builders.parquet import ShardWriter
 from dataset_builders.raw_files import sha256
@@ -58,12 +59,14 @@ class BuildOptions:
     Args:
         seed: Of the splits of sources that have none.
         min_words: Both sides of a pair have more words than this.
+        own_min_words: The same for a user's own data: short answers are meant there.
         context_turns: Turns kept before the anchor of a pair.
         licenses: Keep only sources under these licences (`licenses.qualifies`); all when empty.
     """
 
     seed: int = 0
     min_words: int = MIN_WORDS
+    own_min_words: int = 0
     context_turns: int = CONTEXT_TURNS
     licenses: tuple[str, ...] = ()
 
@@ -80,6 +83,7 @@ class Built:
         written: Our split name -> what was written.
         languages: BCP 47 tags that occur in the rows.
         repeated: Records that the raw files hold twice, taken once.
+        rejected: Records of own data that could not be used; they are in the rejects file.
     """
 
     info: SourceInfo
@@ -89,6 +93,7 @@ class Built:
     written: dict[str, Counter[str]] = field(default_factory=dict)
     languages: set[str] = field(default_factory=set)
     repeated: int = 0
+    rejected: int = 0
 
     def count(self, original_split: str, split: str, **amounts: int) -> None:
         """Add amounts to both tables."""
@@ -112,6 +117,7 @@ def build_dataset(
     raw_dir: str | Path | None,
     out: str | Path,
     options: BuildOptions | None = None,
+    own: Sequence[OwnBuilder] = (),
     num_proc: int | None = None,
     cache_dir: str | Path | None = None,
     warn: Callable[[str], None] = logger.warning,
@@ -123,6 +129,8 @@ def build_dataset(
         raw_dir: Folder with one folder of raw files a source; None to download the named sources.
         out: The dataset folder; an earlier one of ours is replaced when the new one is whole.
         options: What changes the rows.
+        own: A user's own data (`own_data.own_builders`), beside or instead of the sources. Records that cannot be used
+            are written to `OUT.rejects.jsonl`, beside the folder and not into it: they hold private text.
         num_proc: Processes that parse the raw files of a source.
         cache_dir: Where `datasets` keeps parsed rows; its default cache when None.
         warn: Called with one line for each source whose counts differ from the official ones, or whose licence is not
@@ -136,9 +144,11 @@ def build_dataset(
     """
     options, out = options or BuildOptions(), Path(out)
     _check_replaceable(out)
-    raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options)
-    selected = _select(names, raw)
-    chosen = [_open(choice, raw, cache_dir) for choice in _licensed(selected, options.licenses, warn)]
+    chosen: list[CorpusBuilder] = list(own)
+    if names or raw_dir is not None or not own:
+        raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options)
+        selected = _licensed(_select(names, raw), options.licenses, warn)
+        chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
     with _written_aside(out) as folder:
         writers = {
             (config, split): ShardWriter(folder / config, split, ARROW_SCHEMAS[config])
@@ -150,6 +160,7 @@ def build_dataset(
         for result in results:
             if different := result.differences():
                 warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
+        _write_rejects(out, own, warn)
         fingerprint = _write_report(folder, results, options, files)
         card.write_card(folder, results, options, fingerprint)
     return results
@@ -213,7 +224,11 @@ def _build_source(
 ) -> Built:
     result = Built(builder.INFO, builder.config.name, builder.hash)
     seen: dict[str, str] = {}
-    for split, rows in _prepared(builder, num_proc).items():
+    prepared = _prepared(builder, num_proc)
+    if isinstance(builder, OwnBuilder):
+        result.rejected = builder.tally.rejected
+        options = replace(options, min_words=options.own_min_words)
+    for split, rows in prepared.items():
         for table in rows.with_format("arrow").iter(_ROWS_AT_ONCE):
             table = _without_repeats(_with_cluster_ids(table), seen, result)
             result.languages.update(table["language"].unique().to_pylist())
@@ -310,6 +325,17 @@ def _write_downstream(table: pa.Table, split: Split, writers: Writers, result: B
         result.count(entry["values"], split, rows=entry["counts"])
 
 
+def _write_rejects(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
+    rejects = out.with_name(f"{out.name}.rejects.jsonl")
+    skipped = own[0].data.skipped if own else []  # the builders of a path share its files
+    left_out = [*skipped, *(record for builder in own for record in builder.rejected())]
+    if left_out:
+        write_rejects(rejects, left_out)
+        warn(f"your data: {len(left_out):,} bad records were left out; {rejects} says where and why")
+    else:
+        rejects.unlink(missing_ok=True)
+
+
 def _write_report(folder: Path, results: list[Built], options: BuildOptions, files: list[Path]) -> str:
     """Write the report; returns the fingerprint of all rows."""
     digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(files)}
@@ -326,6 +352,7 @@ def _write_report(folder: Path, results: list[Built], options: BuildOptions, fil
                 "redistributable": r.info.redistributable,
                 "input_hash": r.input_hash,
                 "differs_from_official": r.differences(),
+                "rejected": r.rejected,
                 "original_splits": r.original,
                 "splits": r.written,
             }

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dataset_builders.build import Built
     from dataset_builders.source import SourceFile
 
+OWN = "Your own data"
+"""Panel of the help page."""
+
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources, see `sources`; all in the raw folder when not given."),
@@ -95,8 +98,33 @@ def build(
     ] = None,
     num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
-    min_words: Annotated[int, typer.Option(min=0, help="Both sides of a pair have more words than this.")] = 3,
+    min_words: Annotated[
+        int | None,
+        typer.Option(min=0, help="Both sides of a pair have more words than this. Default: 3, for own data 0."),
+    ] = None,
     context_turns: Annotated[int, typer.Option(min=0, help="Turns kept before the anchor of a pair.")] = 50,
+    own: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own pairs, dialogues or intents: a file or a folder (JSON, JSONL, CSV, TSV, TXT, chat exports, "
+            "also gz and zip).",
+            rich_help_panel=OWN,
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of your data.", rich_help_panel=OWN)] = None,
+    language: Annotated[str, typer.Option(help="Its language, e.g. ru.", rich_help_panel=OWN)] = "und",
+    own_license: Annotated[
+        str,
+        typer.Option(help="Its licence; the default keeps it from being published.", rich_help_panel=OWN),
+    ] = "LicenseRef-private",
+    question_column: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=OWN)] = None,
+    answer_column: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=OWN)] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of intents.", rich_help_panel=OWN)] = None,
+    label_column: Annotated[str | None, typer.Option(help="Of intents.", rich_help_panel=OWN)] = None,
+    encoding: Annotated[str | None, typer.Option(help="When it is not detected.", rich_help_panel=OWN)] = None,
+    max_bad_share: Annotated[
+        float, typer.Option(min=0, max=1, help="More bad records than this share stop the build.", rich_help_panel=OWN)
+    ] = 0.1,
 ) -> None:
     """Build the dataset folder: parquet of three configs and a card, laid out as the Hub repository.
 
@@ -107,7 +135,23 @@ def build(
     from rich.text import Text
 
     from dataset_builders.build import BuildOptions, build_dataset
+    from dataset_builders.own_data import OwnBuilder, load, own_builders
+    from dataset_builders.pairs import MIN_WORDS
 
+    builders: list[OwnBuilder] = []
+    if own is not None:
+        data = load(
+            own,
+            name,
+            language,
+            question_column=question_column,
+            answer_column=answer_column,
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            max_bad_share=max_bad_share,
+        )
+        builders = own_builders(data, license=own_license)
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no half-drawn bars in a log file
         datasets.disable_progress_bars()
@@ -118,10 +162,12 @@ def build(
         out,
         BuildOptions(
             seed=seed,
-            min_words=min_words,
+            min_words=MIN_WORDS if min_words is None else min_words,
+            own_min_words=min_words or 0,
             context_turns=context_turns,
             licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
         ),
+        own=builders,
         num_proc=num_proc,
         warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
     )

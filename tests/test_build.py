@@ -148,7 +148,7 @@ def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_p
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["sdg"], "no source 'sdg'; there are: camrest676"),
+        (["sdg"], "no source 'sdg'; there are: abcd, camrest676"),
         (["woz:fr"], "source woz has no config 'fr'; it has: all, en, de, it"),
         (["woz:en", "woz:de"], "source woz is named twice"),
     ],

@@ -1,0 +1,74 @@
+"""A user's own data through `build`: the same rows, splits and folder as any corpus, and never published by default."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import load_dataset
+
+from dataset_builders.build import build_dataset
+from dataset_builders.errors import DataError
+from dataset_builders.own_data import load, own_builders
+
+FAQ = "вопрос;ответ\n" + "".join(f"Где мой заказ номер {i}?;В пути, {i}.\n" for i in range(30)) + ";без вопроса\n"
+
+
+@pytest.fixture
+def mine(tmp_path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "faq.csv").write_bytes(FAQ.encode("cp1251"))
+    chat = {"messages": [{"role": "user", "content": "Привет"}, {"role": "assistant", "content": "Здравствуйте!"}]}
+    (folder / "chats.jsonl").write_text((json.dumps(chat, ensure_ascii=False) + "\n") * 5, encoding="utf-8")
+    (folder / "intents.tsv").write_text("text\tintent\nwhere is it\ttrack\nsend it back\treturn\n")
+    return folder
+
+
+def run(*arguments, **env):
+    command = [Path(sys.executable).with_name("dialogue-cube"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env})
+
+
+def test_own_data_from_the_command_line(mine, tmp_path):
+    out = tmp_path / "out"
+    cache = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
+    done = run("build", "--own", mine, "--name", "acme-support", "--language", "ru", "--out", out, **cache)
+    assert done.returncode == 0, done.stderr
+    assert "your data: 1 bad records were left out" in done.stderr
+    (reject,) = map(json.loads, (tmp_path / "out.rejects.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (reject["file"], reject["line"], reject["reason"]) == ("faq.csv", 32, "the question is empty")
+
+    dialogues = load_dataset(str(out), "dialogues", cache_dir=str(tmp_path / "cache"))
+    rows = [row for split in dialogues.values() for row in split]
+    assert len(rows) == 35
+    assert {(r["source"], r["language"], r["license"], r["redistributable"]) for r in rows} == {
+        ("acme-support", "ru", "LicenseRef-private", False)
+    }
+    pairs = load_dataset(str(out), "pairs", cache_dir=str(tmp_path / "cache"))
+    assert sum(map(len, pairs.values())) == 35  # short answers are kept
+    intents = load_dataset(str(out), "downstream", split="train", cache_dir=str(tmp_path / "cache"))
+    assert set(intents["label"]) <= {"acme-support-intents/track", "acme-support-intents/return"}
+    assert not (out / "out.rejects.jsonl").exists()
+
+    # nothing of it is published
+    pushed = run("push", "dataset", "--data", out, "--repo", "org/name", "--dry-run", **cache)
+    assert pushed.returncode == 1
+    assert "Traceback" not in pushed.stderr
+
+
+def test_own_data_beside_a_corpus(mine, sample_raw, cache_dir, tmp_path):
+    own = own_builders(load(mine / "faq.csv", "acme", "ru"), cache_dir=cache_dir)
+    results = build_dataset(["camrest676"], sample_raw, tmp_path / "out", own=own, cache_dir=cache_dir)
+    assert [r.info.name for r in results] == ["camrest676", "acme"]
+    assert results[1].rejected == 1
+
+
+def test_too_many_bad_records_stop_the_build(tmp_path, cache_dir):
+    (tmp_path / "bad.csv").write_text("question,answer\n" + "only a question,\n" * 5 + "a question,an answer\n")
+    own = own_builders(load(tmp_path / "bad.csv", "bad"), cache_dir=cache_dir)
+    with pytest.raises(DataError, match=r"bad\.csv"):
+        build_dataset([], None, tmp_path / "out", own=own, cache_dir=cache_dir)
+    assert not (tmp_path / "out").exists()
