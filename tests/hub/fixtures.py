@@ -54,6 +54,8 @@ class Hub:
     def env(self) -> dict[str, str]:
         """Environment of a client process; each access names a new, empty `HF_HOME`."""
         keep = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG", "SYSTEMROOT") if key in os.environ}
+        # the commands of this environment, also where it is not activated
+        keep["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), keep.get("PATH", os.defpath)])
         home = self.folder / f"home-{uuid.uuid4().hex[:8]}"
         home.mkdir(parents=True)
         return keep | {
