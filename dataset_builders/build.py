@@ -10,7 +10,6 @@ The folder is written aside and renamed when it is whole; two runs over the same
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import shutil
@@ -31,7 +30,7 @@ from dataset_builders import card
 from dataset_builders.download import download, downloads_folder
 from dataset_builders.errors import DataError
 from dataset_builders.licenses import qualifies
-from dataset_builders.normalize import turns_id
+from dataset_builders.normalize import group_ids, text_ids
 from dataset_builders.own_data import OwnBuilder, write_rejects
 from dataset_builders.pairs import CONTEXT_TURNS, MIN_WORDS, make_pairs
 from dataset_builders.parquet import ShardWriter
@@ -257,9 +256,8 @@ def _with_cluster_ids(table: pa.Table) -> pa.Table:
     if "cluster_id" not in table.column_names:
         return table
     turns = table["turns"].combine_chunks()
-    texts = iter(pc.struct_field(turns.flatten(), "text").to_pylist())
-    lengths = pc.list_value_length(turns).to_pylist()
-    ids = pa.array([turns_id(itertools.islice(texts, length)) for length in lengths], pa.string())
+    texts = pc.struct_field(turns.flatten(), "text")
+    ids = pa.array(group_ids(text_ids(texts), pc.list_value_length(turns).to_pylist()), pa.string())
     return table.set_column(table.column_names.index("cluster_id"), "cluster_id", ids)
 
 

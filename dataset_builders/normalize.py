@@ -1,32 +1,49 @@
-"""When two texts count as the same: equal but for case, punctuation, spacing and Unicode form."""
+"""When two texts count as the same: equal but for case, punctuation, spacing and Unicode form.
+
+Works on arrow arrays: hundreds of thousands of texts a second.
+"""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable
 
-_NOT_WORD = re.compile(r"[\W_]+")
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_NOT_WORD = r"[^\pL\pN\pM]+"
+"""Anything but letters, digits and the marks that belong to letters, of any script (RE2 syntax)."""
 
 
-def normalize(text: str) -> str:
-    """Case-folded words of a text, of any script, with single blanks between; the text itself if it has no word.
+def normalize(texts: pa.Array) -> pa.Array:
+    """Lower-case words of each text with single blanks between; the trimmed text itself if it has no word.
 
-    >>> normalize("Thank  you!") == normalize("thank you")
+    Args:
+        texts: String array; NFKC makes full-width and composed forms equal.
+    """
+    folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
+    words = pc.utf8_trim_whitespace(pc.replace_substring_regex(folded, pattern=_NOT_WORD, replacement=" "))
+    return pc.if_else(pc.equal(words, ""), pc.utf8_trim_whitespace(texts), words)
+
+
+def text_ids(texts: pa.Array) -> list[str]:
+    """16 hex digits a text, equal exactly for texts with the same `normalize` (64-bit BLAKE2b).
+
+    >>> first, second = text_ids(pa.array(["Thank  you!", "thank you"]))
+    >>> first == second
     True
     """
-    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return _NOT_WORD.sub(" ", folded).strip() or text.strip()
+    return [_digest(text) for text in normalize(texts).to_pylist()]
 
 
-@functools.lru_cache(maxsize=1 << 16)  # a turn is asked for as part of its dialogue and as an answer
-def text_id(text: str) -> str:
-    """16 hex digits that are equal exactly for texts with the same `normalize` (64-bit BLAKE2b)."""
-    return hashlib.blake2b(normalize(text).encode(), digest_size=8).hexdigest()
+def group_ids(ids: list[str], lengths: Iterable[int]) -> list[str]:
+    """One id for each run of `lengths` ids: equal for equal runs. The id of a dialogue from those of its turns."""
+    groups, start = [], 0
+    for length in lengths:
+        groups.append(_digest("".join(ids[start : start + length])))
+        start += length
+    return groups
 
 
-def turns_id(texts: Iterable[str]) -> str:
-    """16 hex digits that are equal for dialogues with the same normalised turns in the same order."""
-    return hashlib.blake2b("".join(map(text_id, texts)).encode(), digest_size=8).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataset_builders import schema
-from dataset_builders.normalize import text_id
+from dataset_builders.normalize import text_ids
 
 MIN_WORDS = 3
 """Both sides of a pair have MORE words than this: the rule of the first dialogue data platform."""
@@ -67,16 +67,17 @@ def make_pairs(dialogues: pa.Table, min_words: int = MIN_WORDS, context_turns: i
     turn_index = anchor - start_of[anchor]
     dialogue_ids = dialogues["dialogue_id"].take(pa.array(dialogue))
     pair_ids = [f"{name}#{index}" for name, index in zip(dialogue_ids.to_pylist(), turn_index.tolist(), strict=True)]
+    positives = texts.take(pa.array(anchor + 1))
     columns = {
         "pair_id": pair_ids,
         "dialogue_id": dialogue_ids,
         "turn_index": turn_index,
         "anchor": texts.take(pa.array(anchor)),
-        "positive": texts.take(pa.array(anchor + 1)),
+        "positive": positives,
         "anchor_speaker": speakers.take(pa.array(anchor)),
         "positive_speaker": speakers.take(pa.array(anchor + 1)),
         "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
-        "answer_id": [text_id(plain[i + 1]) for i in anchor.tolist()],
+        "answer_id": text_ids(positives),
     }
     for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
         columns[name] = dialogues[name].take(pa.array(dialogue))
