@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cube_model.retriever import CubeRetriever as CubeRetriever
     from cube_model.teacher import Teacher as Teacher
     from cube_model.trainer import CubeTrainer as CubeTrainer
-    from cube_model.trainer import TrainingConfig as TrainingConfig
+    from cube_model.training_config import TrainingConfig as TrainingConfig
 
 _HOME = {
     "CubeConfig": "configuration_cube",
@@ -29,7 +29,7 @@ _HOME = {
     "EmbeddingCache": "embedding_cache",
     "ModelError": "errors",
     "Teacher": "teacher",
-    "TrainingConfig": "trainer",
+    "TrainingConfig": "training_config",
 }
 
 __all__ = sorted(_HOME)

@@ -62,7 +62,8 @@ def train(
     The train split trains, the validation split chooses the best epoch, the test split is never read.
     """
     options = dict(locals())
-    from cube_model.trainer import CubeTrainer, TrainingConfig
+    from cube_model.trainer import CubeTrainer
+    from cube_model.training_config import TrainingConfig
 
     options["sources"] = comma_list(sources)
     options["progress"] = not options.pop("quiet")

@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import platform
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -23,12 +22,15 @@ import numpy as np
 from cube_model._quiet import quiet_transformers
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import NoPairsError, QuestionAnswerPairs, load_pairs, split_names
+from cube_model.question_answer_data import QuestionAnswerPairs
 from cube_model.teacher import Teacher
+from cube_model.training_bar import training_bar
+from cube_model.training_config import TrainingConfig
+from cube_model.training_data import batch_loader, load_training_pairs
+from cube_model.versions import versions
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-    from torch.utils.data import DataLoader
 
     from cube_model.modeling_cube import CubeModel
 
@@ -36,111 +38,6 @@ logger = logging.getLogger(__name__)
 
 RECORD = "training.json"
 """Written into every output folder; by it a folder is known as ours."""
-
-_SAME_RUN_NOT_NEEDED = (
-    "output",
-    "tracker",
-    "checkpoint_every",
-    "overwrite",
-    "resume",
-    "cpu",
-    "threads",
-    "progress",
-    "cache_dir",
-)
-
-
-@dataclass
-class TrainingConfig:
-    """Everything a run depends on. Shape of the core: see `CubeConfig`.
-
-    Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
-        teacher: Short name, folder or Hub repository of the frozen encoder.
-        output: Folder to make. It appears whole, at the end.
-        sources: Corpora to train on; all when not given.
-        max_pairs: At most so many training pairs (seeded choice).
-        max_validation_pairs: At most so many validation pairs.
-        context_turns: Earlier turns that the core reads.
-        epochs: Passes over the training pairs; the best one by validation is kept.
-        patience: Stop after so many epochs without a better one.
-        batch_size: Pairs a batch and process; the other answers of the batch are the wrong ones.
-        learning_rate: Highest value of the schedule (5 % warm-up, then half a cosine to zero).
-        weight_decay: Of AdamW.
-        seed: Of initialisation, order, noise and choices.
-        global_units, plane_units, rule_channels, steps, noise, map_answers: See `CubeConfig`; its defaults when None.
-        teacher_dtype: `"auto"`, `"float32"` or `"bfloat16"`.
-        tracker: Where to log: `"none"`, `"tensorboard"`, `"trackio"`, `"wandb"`, `"mlflow"`, ... (Accelerate's names).
-        checkpoint_every: Optimizer steps between checkpoints; one an epoch when 0.
-        resume: Go on from the checkpoint of an interrupted run with the same arguments.
-        overwrite: Replace an earlier output of ours, discard an earlier interrupted run.
-        cpu: Use the processor even where there is a graphics card.
-        threads: Processor threads of each process; 0: all cores, shared evenly (`accelerate launch` would give one).
-        progress: Show progress bars.
-        cache_dir: Folder of the embedding cache.
-    """
-
-    data: str
-    output: str
-    teacher: str = "minilm"
-    sources: list[str] | None = None
-    max_pairs: int | None = None
-    max_validation_pairs: int = 10_000
-    context_turns: int = 0
-    epochs: int = 6
-    patience: int = 3
-    batch_size: int = 512
-    learning_rate: float = 5e-3
-    weight_decay: float = 0.01
-    seed: int = 0
-    global_units: int | None = None
-    plane_units: int | None = None
-    rule_channels: int | None = None
-    steps: int | None = None
-    noise: float | None = None
-    map_answers: bool | None = None
-    teacher_dtype: str = "auto"
-    tracker: str = "none"
-    checkpoint_every: int = 0
-    resume: bool = False
-    overwrite: bool = False
-    cpu: bool = False
-    threads: int = 0
-    progress: bool = True
-    cache_dir: str | None = None
-
-    def __post_init__(self) -> None:
-        self.data, self.teacher, self.output = str(self.data), str(self.teacher), str(self.output)
-        for name in ("epochs", "patience", "max_validation_pairs"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        _require("batch_size", self.batch_size, self.batch_size >= 2, "at least 2: answers are told from each other")
-        _require("max_pairs", self.max_pairs, self.max_pairs is None or self.max_pairs >= 2, "at least 2")
-        _require("context_turns", self.context_turns, self.context_turns >= 0, "0 or more")
-        _require("checkpoint_every", self.checkpoint_every, self.checkpoint_every >= 0, "0 or more")
-        _require("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
-
-    def core(self) -> dict[str, Any]:
-        """The arguments of `CubeConfig` that this run sets."""
-        names = ("global_units", "plane_units", "rule_channels", "steps", "noise", "map_answers")
-        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {"context_turns": self.context_turns, **chosen}
-
-    def of_the_run(self) -> dict[str, Any]:
-        """The arguments that decide the result: a resumed run must have the same."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _SAME_RUN_NOT_NEEDED}
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1
-
-
-def _require(name: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ModelError(f"{name.replace('_', '-')} is {value}: expected {expected}")
 
 
 @dataclass
@@ -322,7 +219,7 @@ class CubeTrainer:
         from accelerate import skip_first_batches
 
         config, progress = self.config, self.progress
-        loader = _loader(train, vectors, config.batch_size, accelerator.num_processes)
+        loader = batch_loader(train, vectors, config.batch_size, accelerator.num_processes)
         optimizer = torch.optim.AdamW(_parameter_groups(model, config.weight_decay), lr=config.learning_rate)
         wrapped, optimizer, loader = accelerator.prepare(model, optimizer, loader)
         total = len(loader) * config.epochs
@@ -352,7 +249,7 @@ class CubeTrainer:
         if not progress.history:
             judge(0, None)
         show = config.progress and accelerator.is_main_process
-        with _training_bar(total, progress.epoch * len(loader) + progress.step, show) as advance:
+        with training_bar(total, progress.epoch * len(loader) + progress.step, show) as advance:
             while progress.epoch < config.epochs and not self._out_of_patience():
                 batches = skip_first_batches(loader, progress.step) if progress.step else loader
                 batches.set_epoch(progress.epoch)
@@ -473,7 +370,7 @@ class CubeTrainer:
             "best_epoch": self.progress.best_epoch,
             "history": self.progress.history,
             "seconds": round(self.progress.seconds, 1),
-            "versions": _versions(),
+            "versions": versions(),
         }
         (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if (self.work / "runs").is_dir():
@@ -484,56 +381,6 @@ class CubeTrainer:
             self.output.rename(replaced)
         aside.rename(self.output)
         shutil.rmtree(self.work, ignore_errors=True)
-
-
-def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs]:
-    """Pairs of the train split and pairs to choose the best epoch by; the test split is never read.
-
-    Without a validation split (or without one of the chosen sources) a tenth of the training dialogues is held out.
-    """
-    options: dict[str, Any] = {"context_turns": config.context_turns, "seed": config.seed}
-    splits = split_names(config.data)
-    if "train" not in splits:
-        raise ModelError(f"{config.data}: the pairs config has no train split, only {', '.join(splits)}")
-    train = load_pairs(config.data, "train", sources=config.sources, max_pairs=config.max_pairs, **options)
-    if "validation" in splits:
-        try:
-            limit = config.max_validation_pairs
-            return train, load_pairs(config.data, "validation", sources=config.sources, max_pairs=limit, **options)
-        except NoPairsError:
-            pass
-    dialogues = np.unique(train.dialogues)
-    if len(dialogues) < 2:
-        raise ModelError(f"{config.data}: no validation pairs, and one training dialogue cannot be divided")
-    logger.warning("%s: no validation pairs: holding out a tenth of the training dialogues", config.data)
-    held = np.random.default_rng(config.seed).choice(dialogues, size=max(1, len(dialogues) // 10), replace=False)
-    out = np.isin(train.dialogues, held)
-    return train.select(np.flatnonzero(~out)), train.select(np.flatnonzero(out)[: config.max_validation_pairs])
-
-
-def _loader(pairs: QuestionAnswerPairs, vectors: np.ndarray, batch_size: int, processes: int) -> DataLoader[Any]:
-    """Batches of (question vectors, answer vectors, labels), gathered from the table of distinct vectors."""
-    import torch
-    from torch.utils.data import DataLoader
-
-    table = torch.from_numpy(vectors)
-    questions, answers = torch.from_numpy(pairs.questions).long(), torch.from_numpy(pairs.answers).long()
-    labels = torch.from_numpy(pairs.labels)
-    last = len(table) - 1  # torch does not take -1 as "last" in an index tensor everywhere: say it
-    questions = torch.where(questions < 0, last, questions)
-
-    def collate(rows: list[int]) -> tuple[torch.Tensor, ...]:
-        at = torch.tensor(rows)
-        return table[questions[at]], table[answers[at]], labels[at]
-
-    return DataLoader(
-        range(len(pairs)),  # type: ignore[arg-type]
-        batch_size=min(batch_size, len(pairs)),
-        shuffle=True,
-        collate_fn=collate,
-        # a last small batch has few wrong answers: its loss would be on another scale
-        drop_last=len(pairs) >= batch_size * processes,
-    )
 
 
 def _parameter_groups(model: CubeModel, weight_decay: float) -> list[dict[str, Any]]:
@@ -571,38 +418,9 @@ def _validate(model: CubeModel, pairs: QuestionAnswerPairs, vectors: np.ndarray,
     }
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = ("dialogue-cube", "torch", "transformers", "accelerate", "datasets", "numpy")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _training_bar(total: int, done: int, show: bool) -> Any:
-    """A progress bar with the time left, epoch, loss and the best validation accuracy."""
-    import contextlib
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    @contextlib.contextmanager
-    def bar() -> Any:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, console=Console(stderr=True), disable=not show) as bars:
-            task = bars.add_task("train", total=total, completed=done)
-
-            def advance(progress: Progress, loss: float) -> None:
-                best = progress.history[progress.best_epoch]["accuracy_1_of_100"]
-                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best 1-of-100 {best:.3f}"
-                bars.update(task, advance=1, description=text)
-
-            yield advance
-
-    return bar()
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders import card
-from dataset_builders.download import download, downloads_folder
+from dataset_builders.download import Progress, download, downloads_folder
 from dataset_builders.errors import DataError
 from dataset_builders.licenses import qualifies
 from dataset_builders.normalize import group_ids, text_ids
@@ -119,6 +119,7 @@ def build_dataset(
     own: Sequence[OwnBuilder] = (),
     num_proc: int | None = None,
     cache_dir: str | Path | None = None,
+    download_progress: Progress | None = None,
     warn: Callable[[str], None] = logger.warning,
 ) -> list[Built]:
     """Build the dataset folder.
@@ -132,6 +133,7 @@ def build_dataset(
             are written to `OUT.rejects.jsonl`, beside the folder and not into it: they hold private text.
         num_proc: Processes that parse the raw files of a source.
         cache_dir: Where `datasets` keeps parsed rows; its default cache when None.
+        download_progress: Called while bytes of a download arrive.
         warn: Called with one line for each source whose counts differ from the official ones, or whose licence is not
             among the wanted.
 
@@ -145,7 +147,7 @@ def build_dataset(
     _check_replaceable(out)
     chosen: list[CorpusBuilder] = list(own)
     if names or raw_dir is not None or not own:
-        raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options)
+        raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options, download_progress)
         selected = _licensed(_select(names, raw), options.licenses, warn)
         chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
     with _written_aside(out) as folder:
@@ -184,12 +186,12 @@ def _select(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]
     return [(name, wanted[name]) for name in builders() if name in wanted]
 
 
-def _downloaded(names: Sequence[str], options: BuildOptions) -> Path:
+def _downloaded(names: Sequence[str], options: BuildOptions, progress: Progress | None) -> Path:
     if not names:
         raise DataError("name the sources to download, or give --raw-dir; `dialogue-cube sources` lists them")
     raw = downloads_folder()
     wanted = [n for n in names if _is_licensed(n.partition(":")[0], options.licenses)]
-    download(wanted, raw)
+    download(wanted, raw, progress)
     return raw
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,12 @@ import typer
 from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
     from dataset_builders.build import Built
+    from dataset_builders.download import Progress
     from dataset_builders.source import SourceFile
 
 OWN = "Your own data"
@@ -156,21 +158,24 @@ def build(
     if not sys.stderr.isatty():  # no half-drawn bars in a log file
         datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
-    results = build_dataset(
-        names or [],
-        raw_dir,
-        out,
-        BuildOptions(
-            seed=seed,
-            min_words=MIN_WORDS if min_words is None else min_words,
-            own_min_words=min_words or 0,
-            context_turns=context_turns,
-            licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
-        ),
-        own=builders,
-        num_proc=num_proc,
-        warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
-    )
+    fetching = _download_bars() if raw_dir is None and names else nullcontext()
+    with fetching as advance:
+        results = build_dataset(
+            names or [],
+            raw_dir,
+            out,
+            BuildOptions(
+                seed=seed,
+                min_words=MIN_WORDS if min_words is None else min_words,
+                own_min_words=min_words or 0,
+                context_turns=context_turns,
+                licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
+            ),
+            own=builders,
+            download_progress=advance,
+            num_proc=num_proc,
+            warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
+        )
     _print_built(console, results)
     kinds = ("dialogues", "pairs") if any(r.info.kind == "dialogues" for r in results) else ("downstream",)
     calls = " or ".join(f'load_dataset("{out}", "{kind}")' for kind in kinds)
@@ -211,21 +216,30 @@ def download(
     to: Annotated[Path, typer.Option(help="Raw folder; `build --raw-dir` takes it.")],
 ) -> None:
     """Fetch raw files from their pinned addresses; every file is checked against its recorded digest."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-
     from dataset_builders.download import download as fetch
 
-    bars: dict[SourceFile, TaskID] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns) as progress:
-
-        def advance(file: SourceFile, done: int, total: int | None) -> None:
-            if file not in bars:
-                bars[file] = progress.add_task(file.path)
-            progress.update(bars[file], completed=done, total=total)
-
+    with _download_bars() as advance:
         files = fetch(names, to, advance)
     typer.echo(f"{len(files)} files are in {to}")
+
+
+@contextmanager
+def _download_bars() -> Iterator[Progress]:
+    """One bar a file that is fetched, on the error stream."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    tasks: dict[SourceFile, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+
+        def advance(file: SourceFile, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file.path)
+            bars.update(tasks[file], completed=done, total=total)
+
+        yield advance
 
 
 def sample(

@@ -61,18 +61,20 @@ def download(names: Sequence[str], to: str | Path, progress: Progress | None = N
 
 
 def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
-    if target.exists() and _is_right(target, file):
+    if target.exists() and _is_right(target, file, target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     _transfer(file, part, progress)
-    if not _is_right(part, file):
-        found, expected = _digests(part, file)
+    if not _is_right(part, file, target):
+        found, expected = _digests(part, file, target)
         part.unlink()
         raise DataError(
             f"{file.url}: the content has changed: digest {found}, recorded {expected}; it is not used. "
             "Put a copy of the recorded version into the raw folder by hand, or report the change"
         )
+    if not (file.sha256 or file.git_blob):  # upstream's digest is not known: the first copy's is kept from now on
+        _first_digest(target).write_text(sha256(part) + "\n", encoding="ascii")
     part.replace(target)
     return target
 
@@ -120,10 +122,19 @@ def _append(response: object, part: Path, have: int, report: Callable[[int, int 
             report(have, total)
 
 
-def _digests(path: Path, file: SourceFile) -> tuple[str, str | None]:
-    return (sha256(path), file.sha256) if file.sha256 else (git_blob_sha1(path), file.git_blob)
+def _digests(path: Path, file: SourceFile, target: Path) -> tuple[str, str | None]:
+    """What was found and what is recorded: by us, or by the first download of a file whose digest we do not know."""
+    if file.git_blob:
+        return git_blob_sha1(path), file.git_blob
+    first = _first_digest(target)
+    recorded = file.sha256 or (first.read_text(encoding="ascii").strip() if first.exists() else None)
+    return sha256(path), recorded
 
 
-def _is_right(path: Path, file: SourceFile) -> bool:
-    found, expected = _digests(path, file)
+def _first_digest(target: Path) -> Path:
+    return target.with_name(f".{target.name}.sha256")
+
+
+def _is_right(path: Path, file: SourceFile, target: Path) -> bool:
+    found, expected = _digests(path, file, target)
     return expected is None or found == expected

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from dataset_builders import download as module
+from dataset_builders.build import build_dataset
 from dataset_builders.download import download
 from dataset_builders.errors import DataError
 from dataset_builders.registry import builders
@@ -101,3 +102,31 @@ def test_git_blob_ids_are_checked(tmp_path):
     path.write_bytes(b"hello\n")
     # what `git hash-object` prints for this content
     assert module.git_blob_sha1(path) == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_a_file_of_unknown_digest_must_stay_as_it_first_was(server, tmp_path, monkeypatch):
+    cls = builders()["banking77"]
+    unknown = dataclasses.replace(cls.INFO.files[0], sha256=None)
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(unknown,)))
+    (path,) = download(["banking77"], tmp_path)
+    path.unlink()
+    server.answers = [b"something else"]
+    with pytest.raises(DataError, match="the content has changed"):
+        download(["banking77"], tmp_path)
+    assert download(["banking77"], tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_build_without_a_raw_folder_downloads_into_the_shared_cache(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "cube"))
+    for out in ("one", "two"):
+        (built,) = build_dataset(["banking77"], None, tmp_path / out, cache_dir=tmp_path / "cache", warn=lambda _: None)
+        assert built.written["train"]["rows"] == 20_000
+    assert len(server.ranges) == 1
+    assert (tmp_path / "cube" / "raw" / "banking77" / "train.csv").read_bytes() == CONTENT
+
+
+def test_a_licence_to_be_accepted_by_hand_is_never_fetched(tmp_path):
+    with pytest.raises(DataError, match=r"frames is not fetched automatically: .*accept its licence first") as caught:
+        download(["frames"], tmp_path)
+    assert "Frames-dataset.zip" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

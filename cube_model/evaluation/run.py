@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.evaluation.response_selection import Report, core, evaluate, identity, to_json
 from cube_model.question_answer_data import load_pairs
 from cube_model.retriever import load_core, teacher_of
 from cube_model.teacher import Teacher
+from cube_model.versions import versions
+
+if TYPE_CHECKING:
+    from cube_model.modeling_cube import CubeModel
 
 
 def run_response_selection(
@@ -66,6 +70,16 @@ def run_response_selection(
         "data": pairs.fingerprint,
         "teacher": teacher.fingerprint,
         "training_data": record.get("data_fingerprint"),
-        "model": Path(model).name if model is not None else None,
+        "model": weights_fingerprint(trained) if trained is not None else None,
     }
+    output["versions"] = versions()
     return report, output
+
+
+def weights_fingerprint(model: CubeModel) -> str:
+    """sha256 over names and values of the weights: equal for equal cores, wherever they lie."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()

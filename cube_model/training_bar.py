@@ -1,0 +1,32 @@
+"""The progress bar of a training run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cube_model.trainer import Progress
+
+
+def training_bar(total: int, done: int, show: bool) -> Any:
+    """A progress bar with the time left, epoch, loss and the best validation accuracy."""
+    import contextlib
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    @contextlib.contextmanager
+    def bar() -> Any:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=Console(stderr=True), disable=not show) as bars:
+            task = bars.add_task("train", total=total, completed=done)
+
+            def advance(progress: Progress, loss: float) -> None:
+                best = progress.history[progress.best_epoch]["accuracy_1_of_100"]
+                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best 1-of-100 {best:.3f}"
+                bars.update(task, advance=1, description=text)
+
+            yield advance
+
+    return bar()
