@@ -75,7 +75,8 @@ def _raw_files(out: Path) -> Path:
     except ModelError:
         typer.secho("No download: going on with the invented sample that ships with the project.", fg="yellow")
         raw = out / "sample"
-        _run("dialogue-cube", "sample", raw)
+        if not raw.exists():  # an earlier demo left it
+            _run("dialogue-cube", "sample", raw)
     return raw
 
 

@@ -71,18 +71,21 @@ def sources(
         ]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=0, caption="the first config is the default, its official size is shown")
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=0, caption="first config: the default, its size is shown; * disputed, see --json"
+    )
     table.add_column("name", no_wrap=True)
-    for column in ("languages", "licence", "pass\non?", "commer-\ncial?", "configs", "official size"):
+    for column in ("kind", "languages", "licence", "pass\non?", "commer-\ncial?", "configs"):
         table.add_column(column, overflow="fold")
+    table.add_column("official size", no_wrap=True)
     for kind in ("dialogues", "downstream"):
         for i in (info for info in infos if info.kind == kind):
             languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} languages"
             size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
             passed_on = "yes" if i.redistributable else "no"
-            terms = i.license.removeprefix("LicenseRef-") + (" (disputed)" if i.license_disputed else "")
+            terms = i.license.removeprefix("LicenseRef-") + ("*" if i.license_disputed else "")
             commercial = get_license(i.license).commercial
-            table.add_row(i.name, languages, terms, passed_on, commercial, " ".join(i.configs), size)
+            table.add_row(i.name, i.kind, languages, terms, passed_on, commercial, " ".join(i.configs), size)
         table.add_section()
     Console().print(table)
 

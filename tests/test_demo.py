@@ -60,3 +60,13 @@ def test_what_it_leaves_opens_with_the_libraries_own_calls(demo):
     core = AutoModel.from_pretrained(out / "model")
     assert core.config.lattice_size == [8, 8, 6]
     assert core(torch.eye(384)[:2]).embeddings.shape == (2, 384)
+
+
+def test_the_demo_can_be_run_again(tmp_path, monkeypatch):
+    from cube_model.demo import _raw_files
+
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert _raw_files(tmp_path) == _raw_files(tmp_path) == tmp_path / "sample"
+    assert (tmp_path / "sample" / "sgd" / "train").is_dir()
