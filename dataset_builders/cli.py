@@ -75,17 +75,18 @@ def sources(
         box=box.SIMPLE_HEAD, padding=0, caption="first config: the default, its size is shown; * disputed, see --json"
     )
     table.add_column("name", no_wrap=True)
-    for column in ("kind", "languages", "licence", "pass\non?", "commer-\ncial?", "configs"):
+    for column in ("kind", "languages", "licence", "pass\non?", "com-\nmercial?", "configs"):
         table.add_column(column, overflow="fold")
     table.add_column("official size", no_wrap=True)
     for kind in ("dialogues", "downstream"):
         for i in (info for info in infos if info.kind == kind):
-            languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} languages"
+            languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} langs"
             size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
             passed_on = "yes" if i.redistributable else "no"
             terms = i.license.removeprefix("LicenseRef-") + ("*" if i.license_disputed else "")
             commercial = get_license(i.license).commercial
-            table.add_row(i.name, i.kind, languages, terms, passed_on, commercial, " ".join(i.configs), size)
+            shown = "intents" if i.kind == "downstream" else i.kind
+            table.add_row(i.name, shown, languages, terms, passed_on, commercial, " ".join(i.configs), size)
         table.add_section()
     Console().print(table)
 
