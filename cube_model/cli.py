@@ -63,7 +63,7 @@ def response_selection(
     encoder: Annotated[
         str | None, typer.Option(help="Teacher: where to find the core's own, or the one to judge without a core.")
     ] = None,
-    sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all, each and together.")] = None,
+    sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all together.")] = None,
     split: Annotated[str, typer.Option(help="Split to judge on.")] = "test",
     context_turns: Annotated[
         int | None, typer.Option(min=0, help="Earlier turns shown to the core. Default: as many as it reads.")
