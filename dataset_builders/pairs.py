@@ -79,6 +79,12 @@ def make_pairs(dialogues: pa.Table, min_words: int = MIN_WORDS, context_turns: i
         "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
         "answer_id": text_ids(positives),
     }
+    count = len(anchor)
+    columns["pair_type"] = pa.repeat(pa.scalar("consecutive"), count)
+    columns["negatives"] = columns["flags"] = pa.ListArray.from_arrays(
+        pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string())
+    )
+    columns["quality"] = pa.nulls(count, schema.ARROW_SCHEMAS["pairs"].field("quality").type)  # set by its filters
     for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
         columns[name] = dialogues[name].take(pa.array(dialogue))
     wanted = schema.ARROW_SCHEMAS["pairs"]

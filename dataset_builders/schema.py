@@ -40,6 +40,15 @@ ANNOTATIONS = {
     "state": List({"domain": _string, "intent": _string, "slot": _string, "values": _strings}),
 }
 
+QUALITY = {
+    # each from 0 (poor) to 1 (good); see `quality.score`
+    "score": Value("float32"),  # product of the parts that are known
+    "length": Value("float32"),  # both sides say enough, neither is a wall of text
+    "cleanness": Value("float32"),  # free of markup, encoding damage and glued sentences
+    "novelty": Value("float32"),  # the answer is not the question again
+    "relatedness": Value("float32"),  # cosine of the two sides; null without an encoder
+}
+
 TURN = {"speaker": _string, "text": _string, "annotations": ANNOTATIONS}
 
 FEATURES: dict[Config, Features] = {
@@ -55,6 +64,7 @@ FEATURES: dict[Config, Features] = {
             "turns": List(TURN),
             "empty_turns": Value("int32"),  # turns of the raw dialogue without a visible character, left out of `turns`
             "cluster_id": _string,  # equal for dialogues that are duplicates of each other, over all sources
+            "flags": _strings,  # what the quality filters noticed but kept: "glued_sentences", "leak:dialogue", ...
             "license": _string,  # SPDX identifier, or "unknown"
             "redistributable": Value("bool"),
             "source_version": _string,
@@ -74,7 +84,11 @@ FEATURES: dict[Config, Features] = {
             "positive_speaker": _string,
             "context": List({"speaker": _string, "text": _string}),  # turns before the anchor, oldest first
             "answer_id": _string,  # equal for positives that say the same but for case, punctuation and spacing
+            "negatives": _strings,  # mined hard negatives: like the positive, yet no answer; empty unless mined
+            "pair_type": _string,  # "consecutive" turns, or two utterances of the "same_intent"
             "cluster_id": _string,
+            "quality": QUALITY,
+            "flags": _strings,
             "license": _string,
             "redistributable": Value("bool"),
         }
@@ -89,6 +103,7 @@ FEATURES: dict[Config, Features] = {
             "is_out_of_scope": Value("bool"),
             "language": _string,
             "original_split": _string,
+            "flags": _strings,
             "license": _string,
             "redistributable": Value("bool"),
         }
@@ -96,6 +111,35 @@ FEATURES: dict[Config, Features] = {
 }
 
 ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, features in FEATURES.items()}
+
+DROPS = Features(
+    {
+        "config": _string,  # the row would have stood in "dialogues", "pairs" or "downstream"
+        "row_id": _string,  # its dialogue_id, pair_id or utterance_id
+        "dialogue_id": _string,  # null for downstream rows
+        "source": _string,
+        "split": _string,  # where it would have stood
+        "filter": _string,  # which check dropped it: "pair_length", "leak", ...
+        "reason": _string,  # in words
+        "value": _string,  # the offending value: a number, a text, the id of the other row
+        "text": _string,  # beginning of the row's text, for reading
+        "license": _string,
+        "redistributable": Value("bool"),
+    }
+)
+"""Rows that were left out: `quality/drops.parquet`. Licence columns as everywhere, since they quote the text."""
+
+CLUSTERS = Features(
+    {
+        "cluster_id": _string,
+        "dialogue_id": _string,
+        "source": _string,
+        "nearest_id": _string,  # the member that it was found equal to; null for the first member
+        "similarity": Value("float32"),  # to that member, in [0, 1]
+        "kind": _string,  # how: "equal", "jaccard" or "containment"
+    }
+)
+"""Members of every cluster of two or more dialogues: `quality/clusters.parquet`."""
 
 
 @dataclass(slots=True)

@@ -309,6 +309,7 @@ class DialogueBuilder(CorpusBuilder):
             "turns": turns,
             "empty_turns": len(parsed.turns) - len(turns),
             "cluster_id": None,  # known only when all sources are seen: `build` fills it
+            "flags": [],
             "source_version": info.configs[self.config.name],
             **self._license_columns(),
         }
@@ -329,6 +330,7 @@ class IntentBuilder(CorpusBuilder):
             "is_out_of_scope": parsed.is_out_of_scope,
             "language": parsed.language or info.languages[0],
             "original_split": parsed.split,
+            "flags": [],
             **self._license_columns(),
         }
 
