@@ -1,95 +1,134 @@
 """Dialogues -> contrastive pairs: each turn (anchor) with the turn after it (positive).
 
-Works on whole arrow tables: texts are only gathered, never copied one by one.
+Works on whole arrow tables: texts are only gathered, never copied one by one. Which pairs are worth keeping is not
+decided here but by the filters of `dataset_builders.quality`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, cast, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from dataset_builders import schema
+from dataset_builders.errors import DataError
 from dataset_builders.normalize import text_ids
+from dataset_builders.schema import ARROW_SCHEMAS
 
-MIN_WORDS = 3
-"""Both sides of a pair have MORE words than this: the rule of the first dialogue data platform."""
+Direction = Literal["user-system", "system-user", "user-user", "system-system"]
+
+DIRECTIONS: tuple[Direction, ...] = ("user-system", "system-user", "user-user", "system-system")
+"""Who says the anchor, and who the positive; `"user-system"` pairs are the questions with their answers."""
 
 CONTEXT_TURNS = 50
 """Turns kept before the anchor. Longer than every task dialogue here; it bounds chat logs of thousands of turns."""
 
+MIN_WORDS = 3
+
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of one table of dialogues, and how many consecutive turns made none.
-
-    Attributes:
-        table: Rows of the `pairs` config, in the order of the dialogues and their turns.
-        too_short: Pairs left out because a side has at most `min_words` words.
-    """
+    """What the call with `min_words` returns."""
 
     table: pa.Table
     too_short: int
 
 
-def word_count(text: str) -> int:
-    """Words of a text, as separated by white space."""
-    return len(text.split())
-
-
-def make_pairs(dialogues: pa.Table, min_words: int = MIN_WORDS, context_turns: int = CONTEXT_TURNS) -> Pairs:
-    """All pairs of consecutive turns.
+@overload
+def make_pairs(
+    dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[Direction] = DIRECTIONS
+) -> pa.Table: ...
+@overload
+def make_pairs(dialogues: pa.Table, context_turns: int, directions: int) -> Pairs: ...
+def make_pairs(
+    dialogues: pa.Table,
+    context_turns: int = CONTEXT_TURNS,
+    directions: Sequence[Direction] | int = DIRECTIONS,
+) -> pa.Table | Pairs:
+    """All pairs of consecutive turns, of any length.
 
     Args:
         dialogues: Rows of the `dialogues` config.
-        min_words: A pair is kept when both sides have more words than this; 0 keeps all.
         context_turns: At most so many turns before the anchor are kept, the nearest ones.
+        directions: Only pairs of these speakers.
 
     Returns:
-        The pairs with their context, oldest turn first.
+        Rows of the `pairs` config, in the order of the dialogues and their turns; the context oldest turn first.
+
+    Raises:
+        DataError: A direction is unknown, or none is given.
     """
-    turns = dialogues["turns"].combine_chunks()
-    if isinstance(turns, pa.ChunkedArray):  # a table without rows
-        turns = pa.concat_arrays(turns.chunks) if turns.num_chunks else pa.array([], type=turns.type)
+    if isinstance(directions, int):  # make_pairs(dialogues, min_words, context_turns)
+        table = make_pairs(dialogues, directions)
+        words = (pc.utf8_split_whitespace(pc.utf8_trim_whitespace(table[side])) for side in ("anchor", "positive"))
+        lengths = (pc.greater(pc.list_value_length(side), context_turns) for side in words)
+        kept = table.filter(pc.and_(*lengths)) if len(table) else table
+        return Pairs(kept, len(table) - len(kept))
+    wanted_directions = check_directions(directions)
+    turns = _one_array(dialogues["turns"])
     starts, lengths = _starts_and_lengths(turns)
     flat = turns.flatten()
     texts, speakers = flat.field("text"), flat.field("speaker")
 
     dialogue_of = np.repeat(np.arange(len(lengths)), lengths)
     start_of = np.repeat(starts, lengths)
-    consecutive = np.flatnonzero(dialogue_of[:-1] == dialogue_of[1:])
-    plain = texts.to_pylist()
-    long_enough = np.fromiter((word_count(t) > min_words for t in plain), dtype=bool, count=len(plain))
-    anchor = consecutive[long_enough[consecutive] & long_enough[consecutive + 1]]
+    anchor = np.flatnonzero(dialogue_of[:-1] == dialogue_of[1:])
+    if len(wanted_directions) < len(DIRECTIONS):
+        spoken = pc.binary_join_element_wise(speakers.take(pa.array(anchor)), speakers.take(pa.array(anchor + 1)), "-")
+        anchor = anchor[pc.is_in(spoken, pa.array(wanted_directions)).to_numpy(zero_copy_only=False)]
 
-    dialogue = dialogue_of[anchor]
+    dialogue = pa.array(dialogue_of[anchor])
     turn_index = anchor - start_of[anchor]
-    dialogue_ids = dialogues["dialogue_id"].take(pa.array(dialogue))
-    pair_ids = [f"{name}#{index}" for name, index in zip(dialogue_ids.to_pylist(), turn_index.tolist(), strict=True)]
+    dialogue_ids = _one_array(dialogues["dialogue_id"]).take(dialogue)
     positives = texts.take(pa.array(anchor + 1))
+    count = len(anchor)
+    schema = ARROW_SCHEMAS["pairs"]
     columns = {
-        "pair_id": pair_ids,
+        "pair_id": pc.binary_join_element_wise(dialogue_ids, pa.array(turn_index).cast(pa.string()), "#"),
         "dialogue_id": dialogue_ids,
-        "turn_index": turn_index,
+        "turn_index": pa.array(turn_index),
         "anchor": texts.take(pa.array(anchor)),
         "positive": positives,
         "anchor_speaker": speakers.take(pa.array(anchor)),
         "positive_speaker": speakers.take(pa.array(anchor + 1)),
         "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
-        "answer_id": text_ids(positives),
+        "answer_id": pa.array(text_ids(positives), pa.string()),
+        "negatives": empty_lists(count),
+        "pair_type": pa.repeat(pa.scalar("consecutive"), count),
+        "quality": pa.nulls(count, schema.field("quality").type),  # set by the quality score
+        "flags": empty_lists(count),
     }
-    count = len(anchor)
-    columns["pair_type"] = pa.repeat(pa.scalar("consecutive"), count)
-    columns["negatives"] = columns["flags"] = pa.ListArray.from_arrays(
-        pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string())
-    )
-    columns["quality"] = pa.nulls(count, schema.ARROW_SCHEMAS["pairs"].field("quality").type)  # set by its filters
     for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
-        columns[name] = dialogues[name].take(pa.array(dialogue))
-    wanted = schema.ARROW_SCHEMAS["pairs"]
-    arrays = [_as_array(columns[name], wanted.field(name).type) for name in wanted.names]
-    return Pairs(pa.Table.from_arrays(arrays, schema=wanted), len(consecutive) - len(anchor))
+        columns[name] = dialogues[name].take(dialogue)
+    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def check_directions(directions: Sequence[str]) -> list[Direction]:
+    """The directions in the order of `DIRECTIONS`, each once.
+
+    Raises:
+        DataError: One is unknown, or none is given.
+    """
+    unknown = [name for name in directions if name not in DIRECTIONS]
+    if unknown or not directions:
+        found = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs is named"
+        raise DataError(f"{found}; expected some of {', '.join(DIRECTIONS)}")
+    return [name for name in DIRECTIONS if name in directions]
+
+
+def empty_lists(count: int) -> pa.ListArray:
+    """`count` empty lists of strings."""
+    return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    if isinstance(combined, pa.ChunkedArray):  # a table without rows
+        combined = pa.concat_arrays(combined.chunks) if combined.num_chunks else pa.array([], type=combined.type)
+    return cast(pa.Array, combined)
 
 
 def _starts_and_lengths(lists: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,8 +143,3 @@ def _context(texts: pa.Array, speakers: pa.Array, anchor: np.ndarray, lengths: n
     index = pa.array(np.repeat(anchor - lengths, lengths) + within)
     turns = pa.StructArray.from_arrays([speakers.take(index), texts.take(index)], names=["speaker", "text"])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), turns)
-
-
-def _as_array(column: pa.ChunkedArray | pa.Array | np.ndarray | list, kind: pa.DataType) -> pa.ChunkedArray:
-    array = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
-    return array.cast(kind)

@@ -5,8 +5,9 @@ import itertools
 import pyarrow as pa
 import pytest
 
+from dataset_builders.errors import DataError
 from dataset_builders.normalize import normalize, text_ids
-from dataset_builders.pairs import make_pairs
+from dataset_builders.pairs import DIRECTIONS, make_pairs
 from dataset_builders.schema import ALL, ARROW_SCHEMAS
 
 
@@ -38,26 +39,28 @@ FIRST = dialogue(
     ("system", "The Lantern has one left"),
     ("system", "Shall I book it now?"),
     ("user", "Yes"),
+    ("user", "Thank you"),
 )
 SECOND = dialogue("mine/2", ("user", "Is the museum open today?"), ("system", "Yes, it is open today"))
 
 
-def expected_pairs(dialogues, min_words, context_turns):
+def expected_pairs(dialogues, context_turns, directions):
     """The rule once more, in plain Python."""
     for d in dialogues:
         turns = [(t["speaker"], t["text"]) for t in d["turns"]]
         for i, (anchor, positive) in enumerate(itertools.pairwise(turns)):
-            if min(len(anchor[1].split()), len(positive[1].split())) > min_words:
+            if f"{anchor[0]}-{positive[0]}" in directions:
                 context = turns[max(0, i - context_turns) : i]
                 yield d["dialogue_id"], i, anchor, positive, context
 
 
-@pytest.mark.parametrize("min_words", [0, 3, 4])
+@pytest.mark.parametrize(
+    "directions", [DIRECTIONS, ["user-system"], ["system-system", "user-user"], ["system-user", "user-system"]]
+)
 @pytest.mark.parametrize("context_turns", [0, 1, 50])
-def test_pairs_are_the_consecutive_turns(min_words, context_turns):
+def test_pairs_are_the_consecutive_turns(context_turns, directions):
     dialogues = [dialogue("mine/0"), FIRST, dialogue("mine/3", ("user", "one lonely turn here")), SECOND]
-    pairs = make_pairs(table(*dialogues), min_words, context_turns)
-    rows = pairs.table.to_pylist()
+    rows = make_pairs(table(*dialogues), context_turns, directions).to_pylist()
     found = [
         (
             r["dialogue_id"],
@@ -68,11 +71,11 @@ def test_pairs_are_the_consecutive_turns(min_words, context_turns):
         )
         for r in rows
     ]
-    assert found == list(expected_pairs(dialogues, min_words, context_turns))
-    assert len(rows) + pairs.too_short == 5
+    assert found == list(expected_pairs(dialogues, context_turns, directions))
     for row in rows:
         assert row["pair_id"] == f"{row['dialogue_id']}#{row['turn_index']}"
         assert [row["answer_id"]] == text_ids(pa.array([row["positive"]]))
+        assert (row["pair_type"], row["negatives"], row["quality"], row["flags"]) == ("consecutive", [], None, [])
         assert (row["cluster_id"], row["license"], row["redistributable"]) == (
             "c-" + row["dialogue_id"],
             "MIT",
@@ -80,14 +83,33 @@ def test_pairs_are_the_consecutive_turns(min_words, context_turns):
         )
 
 
+def test_every_direction_is_in_the_example_and_no_pair_is_lost():
+    alone = [make_pairs(table(FIRST, SECOND), directions=[d]) for d in DIRECTIONS]
+    assert [len(pairs) for pairs in alone] == [2, 2, 1, 1]
+    assert len(make_pairs(table(FIRST, SECOND))) == 6
+
+
+@pytest.mark.parametrize(("directions", "said"), [(["user>system"], "'user>system'"), ([], "no direction")])
+def test_a_wrong_direction_is_named(directions, said):
+    with pytest.raises(DataError, match=f"{said}.*expected some of user-system, system-user"):
+        make_pairs(table(FIRST), directions=directions)
+
+
 def test_a_slice_of_a_larger_table_gives_the_same_pairs():
     whole = table(SECOND, FIRST, SECOND)
-    assert make_pairs(whole.slice(1, 1)).table.to_pylist() == make_pairs(table(FIRST)).table.to_pylist()
+    assert make_pairs(whole.slice(1, 1)).to_pylist() == make_pairs(table(FIRST)).to_pylist()
+
+
+def test_a_table_in_chunks_gives_the_same_pairs():
+    chunks = pa.concat_tables([table(FIRST), table(SECOND)])
+    assert make_pairs(chunks).equals(make_pairs(table(FIRST, SECOND)))
 
 
 def test_no_dialogue_no_pairs():
-    assert len(make_pairs(table()).table) == 0
-    assert make_pairs(table()).table.schema == ARROW_SCHEMAS["pairs"]
+    for empty in (table(), table(FIRST).slice(1), table(dialogue("mine/0"))):
+        pairs = make_pairs(empty)
+        assert len(pairs) == 0
+        assert pairs.schema.equals(ARROW_SCHEMAS["pairs"], check_metadata=True)
 
 
 @pytest.mark.parametrize(
