@@ -1,0 +1,33 @@
+-- Labelled utterances by source and split. A NULL split is the whole source, a NULL source all of them.
+-- rows, labels, languages: how many; out_of_scope: rows that belong to none of the intents
+-- smallest_label, largest_label: rows of the rarest and of the most frequent label
+-- class_balance: entropy of the labels / the largest that so many labels can have; 1 when all are equally frequent,
+--     NULL for a single label
+-- words_per_utterance: mean; text without blanks between words (Chinese, Thai) counts as one word
+WITH by_label AS (
+    SELECT
+        source, split, label,
+        GROUPING(source, split) AS level,
+        count(*) AS rows,
+        list(DISTINCT language) AS languages,
+        count(*) FILTER (is_out_of_scope) AS out_of_scope,
+        sum(word_count(utterance)) AS words
+    FROM downstream
+    GROUP BY GROUPING SETS ((source, split, label), (source, label), (label))
+),
+by_split AS (
+    SELECT *, rows / sum(rows) OVER (PARTITION BY level, source, split) AS share FROM by_label
+)
+SELECT
+    source, split,
+    sum(rows)::BIGINT AS rows,
+    count(*) AS labels,
+    len(list_distinct(flatten(list(languages)))) AS languages,
+    sum(out_of_scope)::BIGINT AS out_of_scope,
+    min(rows) AS smallest_label,
+    max(rows) AS largest_label,
+    CASE WHEN count(*) > 1 THEN -sum(share * ln(share) ORDER BY label) / ln(count(*)) END AS class_balance,
+    sum(words) / sum(rows) AS words_per_utterance
+FROM by_split
+GROUP BY level, source, split
+ORDER BY source NULLS LAST, split NULLS LAST;
