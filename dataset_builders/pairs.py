@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, overload
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -37,23 +37,20 @@ class Pairs:
     too_short: int
 
 
-@overload
-def make_pairs(
-    dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[Direction] = DIRECTIONS
-) -> pa.Table: ...
-@overload
-def make_pairs(dialogues: pa.Table, context_turns: int, directions: int) -> Pairs: ...
 def make_pairs(
     dialogues: pa.Table,
     context_turns: int = CONTEXT_TURNS,
-    directions: Sequence[Direction] | int = DIRECTIONS,
-) -> pa.Table | Pairs:
+    directions: Any = DIRECTIONS,
+    *,
+    min_words: int | None = None,
+) -> Any:
     """All pairs of consecutive turns, of any length.
 
     Args:
         dialogues: Rows of the `dialogues` config.
         context_turns: At most so many turns before the anchor are kept, the nearest ones.
         directions: Only pairs of these speakers.
+        min_words: Gives `Pairs` with more words than this on both sides; goes when `quality` filters by length.
 
     Returns:
         Rows of the `pairs` config, in the order of the dialogues and their turns; the context oldest turn first.
@@ -62,11 +59,9 @@ def make_pairs(
         DataError: A direction is unknown, or none is given.
     """
     if isinstance(directions, int):  # make_pairs(dialogues, min_words, context_turns)
-        table = make_pairs(dialogues, directions)
-        words = (pc.utf8_split_whitespace(pc.utf8_trim_whitespace(table[side])) for side in ("anchor", "positive"))
-        lengths = (pc.greater(pc.list_value_length(side), context_turns) for side in words)
-        kept = table.filter(pc.and_(*lengths)) if len(table) else table
-        return Pairs(kept, len(table) - len(kept))
+        return _with_min_words(make_pairs(dialogues, directions), context_turns)
+    if min_words is not None:
+        return _with_min_words(make_pairs(dialogues, context_turns), min_words)
     wanted_directions = check_directions(directions)
     turns = _one_array(dialogues["turns"])
     starts, lengths = _starts_and_lengths(turns)
@@ -104,6 +99,12 @@ def make_pairs(
     for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def _with_min_words(table: pa.Table, min_words: int) -> Pairs:
+    words = (pc.list_value_length(pc.utf8_split_whitespace(table[side])) for side in ("anchor", "positive"))
+    kept = table.filter(pc.and_(*(pc.greater(number, min_words) for number in words))) if len(table) else table
+    return Pairs(kept, len(table) - len(kept))
 
 
 def check_directions(directions: Sequence[str]) -> list[Direction]:
