@@ -1,0 +1,63 @@
+"""`quality/report.json`: what came in, what went out, what was left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.built import Built
+from dataset_builders.folder import FORMAT, REPORT
+from dataset_builders.options import BuildOptions
+from dataset_builders.raw_files import sha256
+from dataset_builders.schema import CONFIGS
+from dataset_builders.survey import DialogueSurvey, IntentSurvey
+
+
+def write_report(
+    folder: Path, results: list[Built], options: BuildOptions, dialogues: DialogueSurvey, intents: IntentSurvey
+) -> str:
+    """Write the report.
+
+    Args:
+        folder: The dataset folder, all parquet files in it.
+        results: What each source gave.
+        options: What changed the rows.
+        dialogues, intents: Duplicates and leaks.
+
+    Returns:
+        The fingerprint of the rows of all three configs.
+    """
+    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
+    rows = {name: digest for name, digest in digests.items() if name.split("/")[0] in CONFIGS}
+    fingerprint = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "version": version("dialogue-cube"),
+        "fingerprint": fingerprint,
+        "options": options.as_dict(),
+        "sources": {
+            r.info.name: {
+                "config": r.config,
+                "license": r.info.license,
+                "redistributable": r.info.redistributable,
+                "input_hash": r.input_hash,
+                "differs_from_official": r.differences(),
+                "rejected": r.rejected,
+                "original_splits": r.original,
+                "splits": r.written,
+            }
+            for r in results
+        },
+        "rows": {
+            config: {r.info.name: r.rows[config].as_dict() for r in results if r.rows[config].rows_in}
+            for config in CONFIGS
+        },
+        "leaks": {when: dialogues.report[when] | {"text": intents.report[when]} for when in ("before", "after")},
+        "duplicates": dialogues.report["duplicates"] | {"downstream": intents.report["duplicates"]},
+        "files": digests,
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return fingerprint

@@ -1,0 +1,66 @@
+"""Records of dropped rows: one form, whoever drops them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders import schema
+from dataset_builders.quality.findings import VALUE_LENGTH
+
+DROPS_SCHEMA = schema.DROPS.arrow_schema
+CLUSTERS_SCHEMA = schema.CLUSTERS.arrow_schema
+
+
+def drop_rows(
+    config: schema.Config,
+    rows: pa.Table,
+    split: str | list[str],
+    filter: str,
+    reason: str,
+    values: list[str] | pa.Array | pa.ChunkedArray,
+) -> pa.Table:
+    """Drop records of all `rows`.
+
+    Args:
+        config: Which rows they are.
+        rows: Rows of that config.
+        split: Where they would have stood: one for all, or one each.
+        filter: Name of the check that drops them.
+        reason: Why, in words.
+        values: The offending value of each row.
+    """
+    count = len(rows)
+    if isinstance(values, list):
+        values = pa.array(values, pa.string())
+    if config == "dialogues":
+        dialogue_ids, text = rows["dialogue_id"], dialogue_texts(rows)
+    elif config == "pairs":
+        dialogue_ids = rows["dialogue_id"]
+        text = pc.binary_join_element_wise(rows["anchor"], rows["positive"], " -> ")
+    else:
+        dialogue_ids, text = pa.nulls(count, pa.string()), rows["utterance"]
+    columns = {
+        "config": pa.repeat(config, count),
+        "row_id": rows.column(0),
+        "dialogue_id": dialogue_ids,
+        "source": rows["source"],
+        "split": pa.repeat(split, count) if isinstance(split, str) else pa.array(split, pa.string()),
+        "filter": pa.repeat(filter, count),
+        "reason": pa.repeat(reason, count),
+        "value": pc.utf8_slice_codeunits(values, 0, VALUE_LENGTH),
+        "text": pc.utf8_slice_codeunits(text, 0, VALUE_LENGTH),
+        "license": rows["license"],
+        "redistributable": rows["redistributable"],
+    }
+    return pa.table(columns).cast(DROPS_SCHEMA)
+
+
+def dialogue_texts(rows: pa.Table) -> pa.Array:
+    """The turns of each dialogue as one text."""
+    turns = rows["turns"].combine_chunks()
+    if isinstance(turns, pa.ChunkedArray):  # a table without rows
+        return pa.array([], pa.string())
+    texts = pc.struct_field(turns.flatten(), "text")
+    offsets = turns.offsets.to_numpy()
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), texts), " | ")
