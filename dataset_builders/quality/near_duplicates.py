@@ -1,0 +1,303 @@
+"""Texts that say almost the same: MinHash-LSH finds candidates, every one of them is verified exactly.
+
+    texts -> sets of shingles -> MinHash signatures (rensa) -> bands -> candidate pairs -> true Jaccard
+
+MinHash (Broder 1997) makes two signatures agree in a slot with the probability of the Jaccard similarity J; with b bands
+of r slots a pair becomes a candidate with probability 1 - (1 - J^r)^b (Leskovec et al., "Mining of Massive Datasets",
+section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 give 3.4 times
+the candidates for the last percent. A pair that is found has its true similarity: nothing is joined by an estimate.
+
+Memory, beside the texts: 4 bytes a character, `8 * bands` + 32 to 512 bytes a text, 34 bytes a match, and about 200 MB
+for the chunk at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders.normalize import normalize
+
+SHINGLE = 5
+PERMUTATIONS = 128
+BANDS = 25
+THRESHOLD = 0.7
+
+_ROWS_AT_ONCE = 4096
+"""Sets that are hashed at once: their keys stay in the processor's cache, their signatures as Python numbers are 20 MB."""
+_PAIRS_AT_ONCE = 1 << 18
+_KEYS_AT_ONCE = 1 << 21
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: Fibonacci hashing
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Sets of 32-bit numbers, one after the other.
+
+    Attributes:
+        values: Ascending and distinct within each set, uint32 of shape (sum of sizes,).
+        offsets: Where each set begins, and the end, int64 of shape (n + 1,).
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of values of each set, int64 of shape (n,)."""
+        return np.diff(self.offsets)
+
+    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All values of the sets `rows`, and for each value its position in `rows`."""
+        sizes = self.sizes[rows]
+        owner = np.repeat(np.arange(len(rows)), sizes)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return self.values[np.repeat(self.offsets[:-1][rows], sizes) + within], owner
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs of similar rows, sorted.
+
+    Attributes:
+        left: Row number of one, int64 of shape (n,).
+        right: Row number of the other, above `left`.
+        similarity: True Jaccard similarity, float32.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    similarity: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+def similar_texts(
+    texts: pa.Array | pa.ChunkedArray | Sequence[str],
+    threshold: float = THRESHOLD,
+    *,
+    shingle: int = SHINGLE,
+    permutations: int = PERMUTATIONS,
+    bands: int = BANDS,
+    seed: int = 0,
+) -> Matches:
+    """Pairs of distinct texts whose sets of shingles have at least `threshold` Jaccard similarity.
+
+    Texts that `normalize` makes equal are taken once, at their first row: a text that stands there a thousand times
+    gives no half a million pairs. Join the others to it by `text_ids`.
+
+    Args:
+        texts: n texts.
+        threshold: In (0, 1].
+        shingle: Characters of a shingle; a shorter text is one shingle.
+        permutations: Slots of a MinHash signature.
+        bands: Groups of `permutations // bands` slots; more bands find more and cost more.
+        seed: Of the signatures.
+
+    Example:
+        >>> matches = similar_texts(["I need a cheap hotel, please", "need a cheap hotel please!", "Hello"])
+        >>> matches.left, matches.right
+        (array([0]), array([1]))
+    """
+    rows = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.string())
+    encoded = pc.dictionary_encode(normalize(rows))
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes count from 0 in order of appearance
+    found = similar_sets(
+        shingle_sets(encoded.dictionary, shingle), threshold, permutations=permutations, bands=bands, seed=seed
+    )
+    return Matches(first[found.left], first[found.right], found.similarity)
+
+
+def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Sets:
+    """The distinct runs of `size` characters of each text as 32-bit hashes; a shorter text is one run.
+
+    Two of m shingles of a pair collide with probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and
+    then change its similarity by one part in m.
+    """
+    values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
+    for start in range(0, len(texts), _ROWS_AT_ONCE):
+        chunk, counts = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
+        values.append(chunk)
+        sizes.append(counts)
+    return Sets(np.concatenate(values), _offsets(np.concatenate(sizes)))
+
+
+def similar_sets(
+    sets: Sets,
+    threshold: float = THRESHOLD,
+    *,
+    permutations: int = PERMUTATIONS,
+    bands: int = BANDS,
+    seed: int = 0,
+) -> Matches:
+    """Pairs of sets with at least `threshold` Jaccard similarity; arguments as of `similar_texts`."""
+    if not 0 < threshold <= 1 or not 0 < bands <= permutations:
+        raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
+    sketch = _Sketch(sets, threshold)
+    keys = _band_keys(sets, permutations, bands, seed)
+    found = np.zeros(0, np.int64)
+    for band in range(bands):
+        fresh = [sketch.possible(left, right) for left, right in _pairs_of_equal(keys[band])]
+        found = distinct(np.concatenate([found, *fresh]))  # a similar pair meets in many bands
+    left, right = found >> 32, found & 0xFFFFFFFF
+    common = intersections(sets, left, right)
+    similarity = common / np.maximum(sets.sizes[left] + sets.sizes[right] - common, 1)
+    true = similarity >= threshold
+    return Matches(left[true], right[true], similarity[true].astype(np.float32))
+
+
+def intersections(sets: Sets, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Number of values, or sum of their weights, that the sets of each pair share.
+
+    Args:
+        sets: n sets.
+        left: Row numbers, shape (m,).
+        right: Row numbers, shape (m,).
+        weights: Weight of each value, indexed by the value.
+    """
+    shared = np.zeros(len(left), np.float64)
+    ends = np.cumsum(sets.sizes[left] + sets.sizes[right])
+    start = 0
+    while start < len(left):
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + _KEYS_AT_ONCE, "right")))
+        both = [_keyed(*sets.gather(rows[start:stop])) for rows in (left, right)]
+        keys = np.sort(np.concatenate(both))
+        twice = keys[1:][keys[1:] == keys[:-1]]  # a value is there twice exactly if both sets hold it
+        weight = None if weights is None else weights[twice & np.uint64(0xFFFFFFFF)]
+        shared[start:stop] = np.bincount((twice >> np.uint64(32)).astype(np.int64), weight, stop - start)
+        start = stop
+    return shared
+
+
+class _Sketch:
+    """A Bloom-like bitmap of each set, to refuse most candidates without looking at their values.
+
+    A bit of A that B has not stands for a value of A that B has not, hence
+    |A and B| <= |A| - bits(A) + bits(A and B): a pair under the threshold by this bound is surely under it.
+    """
+
+    def __init__(self, sets: Sets, threshold: float) -> None:
+        mean = len(sets.values) / max(len(sets), 1)
+        bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
+        self.maps = np.zeros((len(sets), bits // 64), np.uint64)
+        for start in range(0, len(sets), _ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(sets)))
+            values, owner = sets.gather(rows)
+            flags = np.zeros((len(rows), bits), np.bool_)
+            flags[owner, values & np.uint32(bits - 1)] = True
+            self.maps[rows] = np.packbits(flags, axis=1).view(np.uint64)
+        self.sizes = sets.sizes.astype(np.int32)
+        self.hidden = self.sizes - np.bitwise_count(self.maps).sum(axis=1, dtype=np.int32)
+        self.part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
+
+    def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """The pairs that may reach the threshold, each as `smaller row << 32 | larger row`."""
+        needed = self.part * (self.sizes[left] + self.sizes[right]) - 1e-6
+        keep = np.minimum(self.sizes[left], self.sizes[right]) >= needed
+        left, right, needed = left[keep], right[keep], needed[keep]
+        bits = np.bitwise_count(self.maps[left] & self.maps[right]).sum(axis=1, dtype=np.int32)
+        keep = bits + np.minimum(self.hidden[left], self.hidden[right]) >= needed
+        left, right = left[keep], right[keep]
+        return (np.minimum(left, right) << 32) | np.maximum(left, right)
+
+
+def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values and sizes of the sets of a few texts."""
+    lengths = pc.utf8_length(texts).to_numpy().astype(np.int64)
+    # code points of all texts in one array; the zeros let the last runs reach over the end
+    joined = "".join(texts.to_pylist()) + "\0" * size
+    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+    runs = len(points) - size
+    hashes = np.zeros(runs, np.uint64)
+    for step in range(size):
+        hashes = hashes * _MULTIPLIER + points[step : step + runs]
+    hashes = ((hashes ^ (hashes >> np.uint64(31))) * _MULTIPLIER) >> np.uint64(32)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(runs)  # characters of the text from here on
+    whole = left >= size
+    hashes, owner = hashes[whole], owner[whole]
+    short = np.flatnonzero(lengths < size)
+    if len(short):
+        tokens = [hash_text(texts[row].as_py()) for row in short.tolist()]
+        hashes = np.concatenate([hashes, np.array(tokens, np.uint64)])
+        owner = np.concatenate([owner, short])
+    keys = distinct(_keyed(hashes, owner))
+    sizes = np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=len(lengths))
+    return keys.astype(np.uint32), sizes
+
+
+def hash_text(text: str) -> int:
+    """32 bits of a text, the same in every process."""
+    value = 0
+    for character in text:
+        value = ((value + ord(character) + 1) * int(_MULTIPLIER)) & 0xFFFFFFFFFFFFFFFF
+    return value >> 32
+
+
+def _band_keys(sets: Sets, permutations: int, bands: int, seed: int) -> np.ndarray:
+    """A 64-bit hash of each band of each set's signature, shape (bands, n)."""
+    from rensa import RMinHash
+
+    slots = permutations // bands
+    keys = np.zeros((bands, len(sets)), np.uint64)
+    for start in range(0, len(sets), _ROWS_AT_ONCE):
+        offsets = sets.offsets[start : start + _ROWS_AT_ONCE + 1]
+        # rensa expects hashes that use all 64 bits
+        tokens = sets.values[offsets[0] : offsets[-1]].astype(np.uint64) * _MULTIPLIER
+        signatures = RMinHash.digest_matrix_from_flat_token_hashes(
+            tokens, (offsets - offsets[0]).astype(np.uint64), permutations, seed
+        )
+        rows = np.array(signatures.to_rows(), np.uint32)[:, : bands * slots].reshape(-1, bands, slots)
+        chunk = np.zeros(rows.shape[:2], np.uint64)
+        for slot in range(slots):
+            chunk = (chunk ^ rows[:, :, slot]) * _MULTIPLIER
+            chunk ^= chunk >> np.uint64(29)
+        keys[:, start : start + len(chunk)] = chunk.T
+    return keys
+
+
+def _pairs_of_equal(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All pairs of rows with the same key, a bounded number at a time."""
+    order = np.argsort(keys)
+    ordered = keys[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], len(ordered) > 0)) + 1
+    followers = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(keys)) - 1
+    first = np.flatnonzero(followers)
+    followers = followers[first]
+    total = np.cumsum(followers)
+    start = 0
+    while start < len(first):
+        done = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, done + _PAIRS_AT_ONCE, "right")))
+        count = followers[start:stop]
+        left = np.repeat(first[start:stop], count)
+        step = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
+        yield order[left], order[left + 1 + step]
+        start = stop
+
+
+def distinct(keys: np.ndarray) -> np.ndarray:
+    """The distinct numbers, ascending: `np.unique` without its hash table, which is 20 times slower than this sort."""
+    keys = np.sort(keys)
+    return keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
+
+
+def _keyed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Values that sort by their owner first."""
+    return (owner.astype(np.uint64) << np.uint64(32)) | values.astype(np.uint64)
+
+
+def _offsets(sizes: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
