@@ -1,0 +1,93 @@
+"""The command `quality`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dataset_builders.quality.report import QualityReport
+    from dataset_builders.quality.tables import Table
+
+
+def quality(
+    data: Annotated[Path, typer.Option(help="Dataset folder made by `build`.")],
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page, with plots.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
+) -> None:
+    """Report what the data is worth: drops, duplicates, leaks, statistics of each corpus, licences."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from dataset_builders.quality.report import read_report
+
+    console, errors = Console(), Console(stderr=True)
+    with errors.status("counting") as status:
+        report = read_report(data, lambda name: status.update(f"counting {name.replace('_', ' ')}"))
+        if html is not None:
+            from dataset_builders.quality.page import page
+
+            status.update("drawing")
+            _write(html, page(report))
+        if json_file is not None:
+            _write(json_file, report.to_json())
+    _print(console, report)
+    for line in report.disagreements:
+        errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True)
+    if html is None:
+        console.print(Text("With plots, examples and frequent words: add --html FILE"), soft_wrap=True)
+    for path in (html, json_file):
+        if path is not None:
+            console.print(Text(f"written: {path}"), soft_wrap=True)
+    if report.disagreements:
+        sys.exit(1)
+
+
+def _print(console: Console, report: QualityReport) -> None:
+    from rich.text import Text
+
+    from dataset_builders.quality.tables import sections
+
+    for section in sections(report):
+        tables = [table for table in section.tables if not table.page_only]
+        if section.note or tables:
+            console.print(Text(section.title, style="bold"))
+        for table in tables:
+            _print_table(console, table)
+        if section.note:
+            console.print(Text(section.note, style="dim"))
+        console.print()
+
+
+def _print_table(console: Console, table: Table) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+
+    title = table.title or None
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left")
+    rows = list(table.texts())
+    for number, (heading, spec) in enumerate(table.columns.items()):
+        widest = max((len(cells[number]) for cells in rows), default=0)
+        # headings are broken at blanks, numbers and names never
+        shown.add_column(
+            heading,
+            justify="right" if spec else "left",
+            min_width=widest if spec or number < 2 else None,
+            overflow="fold",
+        )
+    for cells in rows:
+        shown.add_row(*cells, style="bold" if "all" in cells[:2] else None)
+    console.print(shown)
+
+
+def _write(path: Path, text: str) -> None:
+    """Aside first: what stands there is whole at any time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.writing")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,201 @@
+"""Plots as SVG text to stand inside a page: equal numbers give equal bytes, text and axes take the page's colour.
+
+Narrow (360 points) so that they stay readable on a phone. Colours are Okabe and Ito's, maps are cividis: both made for
+colour-blind readers.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dataset_builders.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+"""Okabe, Ito: Color universal design (2008)."""
+
+INK = "#010203"
+"""Drawn in, then replaced by the page's text colour: the plot follows light and dark."""
+
+WIDTH = 5.0
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text: the page's font, selectable
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+}
+
+
+def bars(values: Mapping[str, Mapping[str, float]], xlabel: str, share: bool = False) -> str:
+    """Horizontal bars: one group for each key, one bar in it for each series, the number at its end.
+
+    Args:
+        values: Group -> series -> number.
+        xlabel: What is measured, with its unit.
+        share: Numbers from 0 to 1, shown as percentages.
+    """
+    series = list(dict.fromkeys(name for group in values.values() for name in group))
+    height = 0.8 / len(series)
+    with _figure(0.5 + 0.2 + len(values) * max(0.3, 0.22 * len(series))) as (figure, axes):
+        for number, name in enumerate(series):
+            lengths = [group.get(name, 0) for group in values.values()]
+            places = [place + (number - (len(series) - 1) / 2) * height for place in range(len(values))]
+            drawn = axes.barh(places, lengths, height, label=name, color=COLORS[number % len(COLORS)])
+            axes.bar_label(drawn, [f"{n:.1%}" if share else f"{n:,.0f}" for n in lengths], padding=2, fontsize=8)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.invert_yaxis()
+        axes.margins(x=0.16)
+        axes.set_xlabel(xlabel)
+        _number_axis(axes.xaxis, share)
+        if len(series) > 1:
+            axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)
+        return _svg(figure, f"{xlabel}: {', '.join(values)}")
+
+
+def histograms(counts: Mapping[str, Mapping[float, int]], xlabel: str, width: float = 1, last: str = "") -> str:
+    """One small histogram for each key below the other, on one axis, each as tall as its highest bar.
+
+    Args:
+        counts: Name -> value (lower bound of a bin) -> how many.
+        xlabel: What is measured, with its unit.
+        width: Of a bin.
+        last: Said of the last bin when it holds more than its value.
+    """
+    import numpy as np
+
+    top = max(max(found) for found in counts.values()) + width
+    bottom = min(0 if width >= 1 else top, *(min(found) for found in counts.values()))
+    edges = np.arange(round((top - bottom) / width) + 1) * width + bottom
+    with _figure(0.7 + 0.42 * len(counts), rows=len(counts)) as (figure, all_axes):
+        for axes, (name, found) in zip(all_axes, counts.items(), strict=True):
+            heights = np.zeros(len(edges) - 1)
+            for value, number in found.items():
+                heights[round((value - bottom) / width)] += number
+            axes.stairs(heights / heights.max(), edges, fill=True, color=COLORS[0])
+            median = edges[int(np.searchsorted(np.cumsum(heights), heights.sum() / 2))]
+            axes.axvline(median + (width / 2 if width >= 1 else 0), color=COLORS[5], linewidth=1.5)
+            axes.set_yticks([])
+            axes.spines["left"].set_visible(False)
+            axes.set_ylabel(name, rotation=0, ha="right", va="center")
+            axes.set_xlim(bottom, top)
+            axes.text(0.995, 0.85, f"median {median:g}", transform=axes.transAxes, ha="right", va="top", fontsize=8)
+            axes.tick_params(labelbottom=axes is all_axes[-1])
+        all_axes[-1].set_xlabel(xlabel + last)
+        return _svg(figure, f"distribution of {xlabel} of {', '.join(counts)}")
+
+
+def heat_map(
+    rows: Sequence[str], columns: Sequence[str], numbers: np.ndarray, shares: np.ndarray, labels: tuple[str, str, str]
+) -> str:
+    """A matrix with its numbers in the cells.
+
+    Args:
+        rows: Names from top to bottom.
+        columns: Names from left to right.
+        numbers: Shape (rows, columns): what is written into the cells; nothing for 0.
+        shares: The same shape, from 0 to 1: the colour.
+        labels: What the rows are, what the columns are, what the colour is.
+    """
+    import numpy as np
+
+    with _figure(1.5 + 0.34 * len(rows)) as (figure, axes):
+        mesh = axes.pcolormesh(shares, cmap="cividis", vmin=0, vmax=max(float(shares.max()), 1e-9), edgecolor="none")
+        for row, column in np.argwhere(numbers):
+            number, color = numbers[row, column], "white" if mesh.norm(shares[row, column]) < 0.55 else "black"
+            axes.text(column + 0.5, row + 0.5, short(number), ha="center", va="center", fontsize=7.5, color=color)
+        axes.set_xticks([n + 0.5 for n in range(len(columns))], columns, rotation=40, ha="right")
+        axes.set_yticks([n + 0.5 for n in range(len(rows))], rows)
+        axes.invert_yaxis()
+        axes.set_ylabel(labels[0])
+        axes.set_xlabel(labels[1])
+        _color_bar(figure, mesh, axes, labels[2], share=True)
+        return _svg(figure, f"{labels[2]}: {labels[0]} by {labels[1]}")
+
+
+def joint_histogram(counts: np.ndarray, width: int, labels: tuple[str, str, str]) -> str:
+    """How often two lengths meet.
+
+    Args:
+        counts: Shape (y bins, x bins).
+        width: Of a bin.
+        labels: Of the x axis, the y axis and the colour, with units.
+    """
+    import numpy as np
+    from matplotlib.colors import LogNorm
+
+    with _figure(4.2) as (figure, axes):
+        edges = [np.arange(size + 1) * width for size in counts.shape]
+        seen = np.ma.masked_equal(counts, 0)
+        mesh = axes.pcolormesh(edges[1], edges[0], seen, cmap="cividis", norm=LogNorm(1, max(counts.max(), 2)))
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(labels[1])
+        axes.set_aspect("equal")
+        _color_bar(figure, mesh, axes, labels[2])
+        return _svg(figure, f"{labels[2]} by {labels[0]} and {labels[1]}")
+
+
+def short(number: float) -> str:
+    """A count in at most four characters: 1200 -> "1.2k"."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            scaled = number / size
+            return f"{scaled:.1f}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+@contextmanager
+def _figure(height: float, rows: int = 0) -> Iterator[tuple[Figure, Any]]:
+    """A figure in our style, whatever the user's settings of matplotlib are; with its axes, or `rows` of them."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DataError("the plots need matplotlib: pip install 'dialogue-cube[report]'") from None
+    settings: dict[Any, Any] = {**mpl.rcParamsDefault, **STYLE}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0] if rows else figure.subplots()
+
+
+def _number_axis(axis: Any, share: bool = False) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(FuncFormatter(lambda n, _: f"{n * 100:g} %" if share else short(n)))
+
+
+def _color_bar(figure: Figure, mesh: Any, axes: Axes, label: str, share: bool = False) -> None:
+    bar = figure.colorbar(mesh, ax=axes, label=label, shrink=0.8)
+    bar.outline.set_visible(False)
+    if share:
+        _number_axis(bar.ax.yaxis, share=True)
+
+
+def _svg(figure: Figure, description: str) -> str:
+    """The bare `<svg>` element, described for screen readers."""
+    import matplotlib as mpl
+
+    out = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": description}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<defs>\s*<style.*?</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="(?![mph][0-9a-f]{10}|[^"]*image)[^"]*"', "", text)  # only shapes that are referred to need one
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1).strip()
