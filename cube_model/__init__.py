@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from cube_model._registration import register_lazily
 
 if TYPE_CHECKING:
+    from cube_model.autoencoder_dataset import AutoencoderDataset as AutoencoderDataset
     from cube_model.configuration_cube import CubeConfig as CubeConfig
+    from cube_model.dialogue_config import DatasetConfig as DatasetConfig
+    from cube_model.dialogue_config import DialogueConfig as DialogueConfig
+    from cube_model.dialogue_dataset import DialogueDataset as DialogueDataset
+    from cube_model.dialogue_dataset import create_conversation_dataset as create_conversation_dataset
+    from cube_model.dialogue_dataset import create_dialogue_dataset as create_dialogue_dataset
+    from cube_model.dialogue_dataset import load_dialogue_dataset_from_files as load_dialogue_dataset_from_files
     from cube_model.embedding_cache import EmbeddingCache as EmbeddingCache
     from cube_model.errors import ModelError as ModelError
     from cube_model.modeling_cube import CubeModel as CubeModel
@@ -22,14 +29,21 @@ if TYPE_CHECKING:
     from cube_model.training_config import TrainingConfig as TrainingConfig
 
 _HOME = {
+    "AutoencoderDataset": "autoencoder_dataset",
     "CubeConfig": "configuration_cube",
     "CubeModel": "modeling_cube",
     "CubeRetriever": "retriever",
     "CubeTrainer": "trainer",
+    "DatasetConfig": "dialogue_config",
+    "DialogueConfig": "dialogue_config",
+    "DialogueDataset": "dialogue_dataset",
     "EmbeddingCache": "embedding_cache",
     "ModelError": "errors",
     "Teacher": "teacher",
     "TrainingConfig": "training_config",
+    "create_conversation_dataset": "dialogue_dataset",
+    "create_dialogue_dataset": "dialogue_dataset",
+    "load_dialogue_dataset_from_files": "dialogue_dataset",
 }
 
 __all__ = sorted(_HOME)
