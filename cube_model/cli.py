@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cube_model._options import comma_list
 from cube_model.errors import ModelError
-
-if TYPE_CHECKING:
-    from cube_model.evaluation.response_selection import Report
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Judge trained cores.", rich_markup_mode="rich")
 
@@ -61,26 +58,29 @@ def response_selection(
     data: Annotated[str, typer.Option(help="Dataset: folder or Hub repository.")],
     model: Annotated[str | None, typer.Option(help="Trained core: folder or Hub repository.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Teacher: where to find the core's own, or the one to judge without a core.")
+        str | None,
+        typer.Option(help="Encoder to judge: short name, folder or Hub repository; with --model: the core's teacher."),
     ] = None,
     sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all together.")] = None,
     split: Annotated[str, typer.Option(help="Split to judge on.")] = "test",
     context_turns: Annotated[
-        int | None, typer.Option(min=0, help="Earlier turns shown to the core. Default: as many as it reads.")
+        int | None,
+        typer.Option(min=0, help="Judge with 0 to so many earlier turns. Default: as many as the core reads."),
     ] = None,
     max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of batches and bootstrap.")] = 0,
     draws: Annotated[int, typer.Option(min=1, help="Shuffles that are averaged.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
-    """Judge a core by response selection: the true answer among 100, and among all answers.
+    """Judge an encoder, or a core on top of it, by response selection: the true answer among 100, and among all.
 
-    The identity (what an untrained core does) is judged on the same vectors and batches. 95 % intervals are
-    bootstrapped over dialogues.
+    The identity (what an untrained core does: the encoder alone) is judged on the same vectors and batches. 95 %
+    intervals are bootstrapped over dialogues; several corpora are judged together and each by itself.
     """
     from cube_model.evaluation.run import run_response_selection
+    from cube_model.evaluation.tables import show
 
-    report, output = run_response_selection(
+    reports, output = run_response_selection(
         data,
         model,
         encoder=encoder,
@@ -94,37 +94,7 @@ def response_selection(
     )
     if json_file:
         _write_json(json_file, output)
-    show(report, f"{data}, {split}: {', '.join(output['sources'])}")
-
-
-def show(report: Report, title: str) -> None:
-    """Print a report as a table on the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from cube_model.evaluation.response_selection import METRICS, note
-
-    heads = (f"1-of-{report.batch}", "by index", "MRR", "mean cosine")
-    table = Table(title=Text(title))
-    table.add_column("", no_wrap=True)
-    for head in ("parameters", *heads):
-        table.add_column(head, justify="right")
-    for result in report.results:
-        cells = [_cell(*result.metrics[name]) for name in METRICS]
-        table.add_row(result.method.name, f"{result.method.parameters:,}", *cells)
-    table.caption = (
-        f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
-        f"identity = untrained core; 95 % intervals over dialogues; ceiling by index {report.ceiling_by_index:.3f}"
-    )
-    console = Console()
-    console.print(table)
-    if remark := note(report):
-        console.print(f"[yellow]note:[/] {remark}")
-
-
-def _cell(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}\n[dim]{low:.3f} .. {high:.3f}[/]"
+    show(reports, f"{data}, {split}", output["sources"])
 
 
 def _write_json(path: Path, output: dict[str, Any]) -> None:

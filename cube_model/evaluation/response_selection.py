@@ -1,64 +1,85 @@
-"""Response selection: several maps side by side on the same vectors and the same batches.
+"""Response selection: several methods side by side on the same vectors and the same batches.
 
-A map is a pair of functions, one for the question's vectors and one for the answers'. The untrained core is the
-identity, so the row `identity` is what training starts from.
+Each question is scored against its true answer and 99 others (1-of-100), and against all distinct answers (MRR,
+recall). The others are of three kinds, see `NEGATIVES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.evaluation.methods import Method, Scorer, core, identity, map_vectors
 from cube_model.evaluation.metrics import (
     BATCH,
+    RECALL_AT,
     Draws,
     bootstrap_interval,
-    normalize,
+    cosines,
+    gold_ranks,
     one_of_batch,
-    reciprocal_ranks,
 )
 
 if TYPE_CHECKING:
-    from cube_model.modeling_cube import CubeModel
     from cube_model.question_answer_data import QuestionAnswerPairs
 
-PROTOCOL = "1-of-100, seeded shuffles, text equality; v1"
+__all__ = [
+    "METRICS",
+    "NEGATIVES",
+    "PROTOCOL",
+    "Method",
+    "Report",
+    "Result",
+    "core",
+    "evaluate",
+    "identity",
+    "map_vectors",
+    "note",
+    "quick_accuracy",
+    "to_json",
+]
 
-METRICS = ("accuracy_1_of_100", "accuracy_1_of_100_by_index", "mrr", "mean_cosine")
+PROTOCOL = "response-selection v2: 1-of-100, seeded shuffles, text equality"
+"""Written into every result. Raised whenever a change of this file or of `metrics.py` changes a figure."""
 
-Encode = Callable[[np.ndarray], np.ndarray]
+NEGATIVES = ("random", "same-domain", "same-dialogue")
+"""The 99 others: of any dialogue; of dialogues with the same domains; whole dialogues, so that a question's batch holds
+the other answers of its own dialogue."""
 
-
-@dataclass(frozen=True)
-class Method:
-    """A map from question and answer vectors to vectors that are compared by cosine.
-
-    Args:
-        name: Shown in the table.
-        questions: float32 `[b, 1 + turns, d]` -> `[b, d]`.
-        answers: float32 `[b, d]` -> `[b, d]`.
-        parameters: Trained numbers.
-        turns: Question and earlier turns that it reads; more are cut.
-        train_size: Pairs that it was trained on; None when not trained or not known.
-    """
-
-    name: str
-    questions: Encode
-    answers: Encode
-    parameters: int = 0
-    turns: int = 1
-    train_size: int | None = None
+METRICS = (
+    "accuracy_1_of_100",
+    "accuracy_1_of_100_by_index",
+    "mrr",
+    *(f"recall_at_{k}" for k in RECALL_AT),
+    "mean_cosine",
+)
 
 
 @dataclass
 class Result:
-    """What one method reached: `metrics[name] = (value, low, high)`, the ends of the 95 % interval."""
+    """What one method reached on some pairs.
 
-    method: Method
+    Attributes:
+        method: The method.
+        negatives: One of `NEGATIVES`.
+        domain: Only the pairs of this domain, still among the negatives of all; None: all pairs.
+        metrics: Name -> (value, low, high), the ends of the 95 % interval over dialogues.
+        pairs: Pairs that were scored in at least one draw.
+        dialogues: Their dialogues.
+        ceiling_by_index: Share of the pairs whose true answer occurs once in its batch: by index no method can be
+            above it, since even the true text is sometimes counted as wrong.
+    """
+
+    method: Scorer
+    negatives: str = "random"
+    domain: str | None = None
     metrics: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    pairs: int = 0
+    dialogues: int = 0
+    ceiling_by_index: float = float("nan")
 
 
 @dataclass
@@ -66,13 +87,11 @@ class Report:
     """All methods on one set of pairs.
 
     Attributes:
-        results: In the order of the methods.
+        results: In the order of the methods; of each first the random negatives, all pairs.
         pairs: Number of pairs.
         pool: Number of distinct answers.
         dialogues: Number of dialogues.
         batch: Candidates of one question; below 100 only where there are fewer pairs.
-        ceiling_by_index: Share of the pairs whose true answer occurs once in its batch: no map can be above it by
-            index.
     """
 
     results: list[Result]
@@ -80,75 +99,98 @@ class Report:
     pool: int
     dialogues: int
     batch: int
-    ceiling_by_index: float
 
+    @property
+    def ceiling_by_index(self) -> float:
+        """The ceiling under random negatives, see `Result`."""
+        return self.results[0].ceiling_by_index
 
-def identity() -> Method:
-    """What an untrained core does: the question's own vector against the answers' own vectors."""
-    return Method("identity", lambda questions: questions[:, 0], lambda answers: answers)
-
-
-def core(
-    model: CubeModel, name: str = "trained core", *, train_size: int | None = None, turns: int | None = None
-) -> Method:
-    """A trained core as a method; `turns` less than the core reads hides the earlier ones."""
-    import torch
-
-    def run(function: Callable[..., Any]) -> Encode:
-        def encode(vectors: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                given = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, model.dtype)
-                return function(given).float().cpu().numpy()
-
-        return encode
-
-    model.eval()
-    turns = 1 + model.config.context_turns if turns is None else turns
-    return Method(
-        name,
-        run(model.encode_questions),
-        run(model.encode_answers),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        turns=turns,
-        train_size=train_size,
-    )
-
-
-def map_vectors(method: Method, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mapped questions and answers, `[n, d]` of length 1 each; `vectors` as `QuestionAnswerPairs.embed` gives them."""
-    questions, answers = [], []
-    for start in range(0, len(pairs), 4096):
-        rows = slice(start, start + 4096)
-        questions.append(method.questions(vectors[pairs.questions[rows, : method.turns]]))
-        answers.append(method.answers(vectors[pairs.answers[rows]]))
-    return normalize(np.concatenate(questions)), normalize(np.concatenate(answers))
+    def find(self, method: Scorer, negatives: str = "random", domain: str | None = None) -> Result | None:
+        """The result of a method; None where it could not be measured."""
+        matching = (r for r in self.results if r.method is method and (r.negatives, r.domain) == (negatives, domain))
+        return next(matching, None)
 
 
 def evaluate(
-    methods: list[Method], pairs: QuestionAnswerPairs, vectors: np.ndarray, *, seed: int = 0, draws: int = 3
+    methods: Sequence[Scorer],
+    pairs: QuestionAnswerPairs,
+    vectors: np.ndarray,
+    *,
+    seed: int = 0,
+    draws: int = 3,
+    domains: Sequence[Sequence[str]] | None = None,
+    negatives: Sequence[str] = NEGATIVES,
 ) -> Report:
-    """Judge maps on the same vectors, batches and bootstrap samples.
+    """Judge methods on the same vectors, batches and bootstrap samples.
 
     Args:
-        methods: The maps.
+        methods: What is judged.
         pairs: n pairs with at least as many earlier turns as the methods read.
         vectors: float32 `[m + 1, d]` of `pairs.embed`.
         seed: Of batches and bootstrap samples.
         draws: Shuffles that are averaged.
+        domains: The domains of each pair's dialogue; without them there are no negatives of the same domain and no
+            figures by domain.
+        negatives: Which of `NEGATIVES` to use.
     """
-    plan = Draws.of(len(pairs), draws=draws, seed=seed)
+    plans = _plans(pairs, domains, negatives, draws, seed)
     _, first, gold = np.unique(pairs.labels, return_index=True, return_inverse=True)
-    report = Report([], len(pairs), len(first), len(np.unique(pairs.dialogues)), plan.batches.shape[2], float("nan"))
+    by_domain = _rows_by_domain(domains)
+    results = []
     for method in methods:
-        questions, answers = map_vectors(method, pairs, vectors)
-        by_text, by_index, unique = one_of_batch(questions, answers, pairs.labels, plan)
-        report.ceiling_by_index = float(np.nanmean(unique))
-        values = (by_text, by_index, reciprocal_ranks(questions, answers[first], gold), (questions * answers).sum(1))
-        result = Result(method)
-        for name, value in zip(METRICS, values, strict=True):
-            result.metrics[name] = bootstrap_interval(value, pairs.dialogues, seed=seed)
-        report.results.append(result)
-    return report
+        questions, answers = method.map(pairs, vectors)
+        for kind, plan in plans.items():
+            by_text, by_index, unique = one_of_batch(questions, answers, pairs.labels, plan)
+            values = {"accuracy_1_of_100": by_text, "accuracy_1_of_100_by_index": by_index}
+            if kind == "random":
+                ranks = gold_ranks(questions, answers[first], gold)
+                values["mrr"] = 1 / ranks
+                values |= {f"recall_at_{k}": (ranks <= k).astype(np.float32) for k in RECALL_AT}
+                if method.reads_vectors:
+                    values["mean_cosine"] = cosines(questions, answers)
+            parts = {None: np.arange(len(pairs)), **(by_domain if kind == "random" else {})}
+            for domain, rows in parts.items():
+                scored = rows[~np.isnan(unique[rows]).all(1)]
+                if not len(scored):
+                    continue
+                result = Result(method, kind, domain, pairs=len(scored))
+                result.dialogues = len(np.unique(pairs.dialogues[scored]))
+                result.ceiling_by_index = float(np.nanmean(unique[scored]))
+                for name, value in values.items():
+                    result.metrics[name] = bootstrap_interval(value[rows], pairs.dialogues[rows], seed=seed)
+                results.append(result)
+    batch = min(BATCH, len(pairs))
+    return Report(results, len(pairs), len(first), len(np.unique(pairs.dialogues)), batch)
+
+
+def _plans(
+    pairs: QuestionAnswerPairs,
+    domains: Sequence[Sequence[str]] | None,
+    negatives: Sequence[str],
+    draws: int,
+    seed: int,
+) -> dict[str, Draws]:
+    """The batches of each kind of negatives; a kind without a single batch is left out."""
+    plans = {}
+    if "random" in negatives:
+        plans["random"] = Draws.of(len(pairs), draws=draws, seed=seed)
+    if "same-domain" in negatives and domains is not None:
+        known = np.array(["+".join(sorted(names)) for names in domains])
+        _, groups = np.unique(known, return_inverse=True)
+        groups = np.where(known == "", -1 - np.arange(len(known)), groups)  # unknown: alike to nothing
+        plans["same-domain"] = Draws.within(groups, draws=draws, seed=seed)
+    if "same-dialogue" in negatives:
+        plans["same-dialogue"] = Draws.together(pairs.dialogues, draws=draws, seed=seed)
+    return {kind: plan for kind, plan in plans.items() if plan.batches.size}
+
+
+def _rows_by_domain(domains: Sequence[Sequence[str]] | None) -> dict[str | None, np.ndarray]:
+    """Row numbers of every domain; a dialogue of several domains is in each. Nothing where there is but one domain."""
+    rows: dict[str, list[int]] = {}
+    for row, names in enumerate(domains or ()):
+        for name in dict.fromkeys(names):
+            rows.setdefault(name, []).append(row)
+    return {name: np.array(rows[name]) for name in sorted(rows)} if len(rows) > 1 else {}
 
 
 def quick_accuracy(questions: np.ndarray, answers: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> float:
@@ -157,12 +199,14 @@ def quick_accuracy(questions: np.ndarray, answers: np.ndarray, labels: np.ndarra
     return float(np.nanmean(by_text))
 
 
-def to_json(report: Report, **facts: Any) -> dict[str, Any]:
-    """The report as the JSON that the command line writes; `facts` (source, language, seed ...) go into each result."""
-    results = [
+def to_json(report: Report, **facts: Any) -> list[dict[str, Any]]:
+    """The report as entries of `results` in JSON; `facts` (source, language, seed ...) go into each entry."""
+    return [
         {
             "task": "response-selection",
             "protocol": PROTOCOL,
+            "negatives": result.negatives,
+            "domain": result.domain,
             "method": result.method.name,
             "metric": name,
             "value": value,
@@ -170,16 +214,15 @@ def to_json(report: Report, **facts: Any) -> dict[str, Any]:
             "parameters": result.method.parameters,
             "train_size": result.method.train_size,
             "turns": result.method.turns,
-            "pairs": report.pairs,
-            "dialogues": report.dialogues,
-            "candidates": report.pool if name == "mrr" else report.batch,
-            **({"ceiling": report.ceiling_by_index} if name == "accuracy_1_of_100_by_index" else {}),
+            "pairs": result.pairs,
+            "dialogues": result.dialogues,
+            "candidates": None if name == "mean_cosine" else report.batch if "1_of_100" in name else report.pool,
+            **({"ceiling": result.ceiling_by_index} if name == "accuracy_1_of_100_by_index" else {}),
             **facts,
         }
         for result in report.results
         for name, (value, low, high) in result.metrics.items()
     ]
-    return {"results": results}
 
 
 def note(report: Report) -> str | None:

@@ -7,8 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cube_model.embedding_cache import EmbeddingCache
-from cube_model.evaluation.response_selection import Report, core, evaluate, identity, to_json
+from cube_model.evaluation.domains import domains_of
+from cube_model.evaluation.methods import Scorer, core, identity
+from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.question_answer_data import load_pairs
 from cube_model.retriever import load_core, teacher_of
 from cube_model.teacher import Teacher
@@ -16,6 +20,9 @@ from cube_model.versions import versions
 
 if TYPE_CHECKING:
     from cube_model.modeling_cube import CubeModel
+
+ALL_SOURCES = "all"
+"""`source` of figures over several corpora together."""
 
 
 def run_response_selection(
@@ -31,16 +38,18 @@ def run_response_selection(
     draws: int = 3,
     cache: EmbeddingCache | None = None,
     progress: bool = False,
-) -> tuple[Report, dict[str, Any]]:
-    """Judge the identity and, when given, a trained core.
+) -> tuple[dict[str, Report], dict[str, Any]]:
+    """Judge the identity (the encoder alone) and, when given, a trained core.
 
     Args:
         data: Folder made by `dialogue-cube build`, or Hub dataset repository.
         model: Folder or Hub repository of a trained core.
-        encoder: Where to find the core's teacher; without a core the teacher to judge (minilm when not given).
-        sources: Corpora; all when not given.
+        encoder: The encoder to judge: short name, folder or Hub repository (minilm when not given); with a core, where
+            to find the core's own teacher.
+        sources: Corpora; all when not given. Several are judged together and each by itself.
         split: Split to judge on.
-        context_turns: Earlier turns shown to the core; as many as it reads when not given.
+        context_turns: Judge with 0, 1, ... so many earlier turns. When not given: a core with as many as it reads, an
+            encoder with the question only.
         max_pairs: At most so many pairs, a seeded choice.
         seed: Of choice, batches and bootstrap.
         draws: Shuffles that are averaged.
@@ -48,32 +57,50 @@ def run_response_selection(
         progress: Show a progress bar while texts are encoded.
 
     Returns:
-        The report, and the JSON object that the command line writes.
+        A report for each source (first `"all"` where there are several), and the JSON object that the command line
+        writes.
     """
     trained = load_core(model) if model is not None else None
     teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or "minilm", "auto")
-    turns = trained.config.context_turns if trained is not None else 0
-    if context_turns is not None:
-        turns = min(turns, context_turns)
+    methods, record = _methods(trained, context_turns)
+    turns = max(method.turns for method in methods) - 1
     pairs = load_pairs(data, split, sources=sources, max_pairs=max_pairs, context_turns=turns, seed=seed)
     vectors = pairs.embed(teacher, cache or EmbeddingCache(), progress=progress)
-    methods = [identity()]
-    record: dict[str, Any] = {}
-    if trained is not None and model is not None:
-        record = trained.config.training or {}
-        methods.append(core(trained, train_size=record.get("pairs"), turns=1 + turns))
-    report = evaluate(methods, pairs, vectors, seed=seed, draws=draws)
-    names, languages = sorted(set(pairs.sources)), sorted({language or "und" for language in pairs.languages})
-    output = to_json(report, source="+".join(names), language="+".join(languages), split=split, seed=seed, draws=draws)
-    output["sources"] = names
-    output["fingerprints"] = {
-        "data": pairs.fingerprint,
-        "teacher": teacher.fingerprint,
-        "training_data": record.get("data_fingerprint"),
-        "model": weights_fingerprint(trained) if trained is not None else None,
+    domains = domains_of(data, split, pairs)
+
+    reports: dict[str, Report] = {}
+    results: list[dict[str, Any]] = []
+    names = sorted(set(pairs.sources))
+    for name in [ALL_SOURCES, *names] if len(names) > 1 else names:
+        rows = np.flatnonzero([name in (ALL_SOURCES, source) for source in pairs.sources])
+        part = pairs.select(rows) if len(rows) < len(pairs) else pairs
+        known = None if domains is None else [domains[i] for i in rows]
+        reports[name] = evaluate(methods, part, vectors, seed=seed, draws=draws, domains=known)
+        languages = "+".join(sorted({language or "und" for language in part.languages}))
+        results += to_json(reports[name], source=name, language=languages, split=split, seed=seed, draws=draws)
+    return reports, {
+        "results": results,
+        "sources": names,
+        "fingerprints": {
+            "data": pairs.fingerprint,
+            "teacher": teacher.fingerprint,
+            "training_data": record.get("data_fingerprint"),
+            "model": weights_fingerprint(trained) if trained is not None else None,
+        },
+        "encoder": teacher.describe(),
+        "versions": versions(),
     }
-    output["versions"] = versions()
-    return report, output
+
+
+def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list[Scorer], dict[str, Any]]:
+    """What is judged, and what the core records about its training."""
+    if trained is None:
+        return [identity(1 + turns) for turns in range(1 + (context_turns or 0))], {}
+    record = trained.config.training or {}
+    reads = trained.config.context_turns
+    shown = [reads] if context_turns is None else range(1 + min(reads, context_turns))
+    cores = [core(trained, train_size=record.get("pairs"), turns=1 + turns) for turns in shown]
+    return [identity(), *cores], record
 
 
 def weights_fingerprint(model: CubeModel) -> str:

@@ -1,0 +1,164 @@
+"""What every baseline shares: the pairs with their vectors, and how it is fitted and tuned."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cube_model.evaluation.methods import Scorer
+from cube_model.evaluation.metrics import Draws, one_of_batch
+from cube_model.question_answer_data import QuestionAnswerPairs
+
+Settings = dict[str, Any]
+Advance = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class EmbeddedPairs:
+    """Pairs and the vectors of their texts, as `QuestionAnswerPairs.embed` gives them.
+
+    Args:
+        pairs: n pairs.
+        vectors: float32 `[m + 1, d]`; the last row is zero, for turns that are not there.
+    """
+
+    pairs: QuestionAnswerPairs
+    vectors: np.ndarray
+
+    @classmethod
+    def of_arrays(cls, questions: np.ndarray, answers: np.ndarray, labels: np.ndarray | None = None) -> EmbeddedPairs:
+        """Pairs without texts.
+
+        Args:
+            questions: float32 `[n, 1 + k, d]` (question, then the turns before it) or `[n, d]`.
+            answers: float32 `[n, d]`.
+            labels: int `[n]`, equal for equal answers; all different when not given.
+        """
+        questions = questions[:, None] if questions.ndim == 2 else questions
+        n, turns, d = questions.shape
+        vectors = np.concatenate([questions.reshape(-1, d), answers, np.zeros((1, d))]).astype(np.float32)
+        texts = [f"text {i}" for i in range(len(vectors) - 1)]
+        pairs = QuestionAnswerPairs(
+            texts,
+            questions=np.arange(n * turns).reshape(n, turns),
+            answers=n * turns + np.arange(n),
+            labels=np.arange(n) if labels is None else labels,
+            dialogues=np.arange(n),
+            sources=["arrays"] * n,
+            licenses=["unknown"] * n,
+            languages=["und"] * n,
+            fingerprint=hashlib.sha256(vectors.tobytes()).hexdigest(),
+        )
+        return cls(pairs, vectors)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def turns(self) -> int:
+        """1 + k."""
+        return int(self.pairs.questions.shape[1])
+
+    def questions(self, rows: slice | np.ndarray = slice(None), turns: int | None = None) -> np.ndarray:
+        """Vectors `[b, turns, d]` of the questions at `rows`."""
+        return self.vectors[self.pairs.questions[rows, :turns]]
+
+    def answers(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Vectors `[b, d]` of the answers at `rows`."""
+        return self.vectors[self.pairs.answers[rows]]
+
+    def accuracy(self, method: Scorer, seed: int = 0) -> float:
+        """1-of-100 accuracy by text equality, one draw: what settings and epochs are chosen by."""
+        questions, answers = method.map(self.pairs, self.vectors)
+        draws = Draws.of(len(self), draws=1, seed=seed)
+        return float(np.nanmean(one_of_batch(questions, answers, self.pairs.labels, draws)[0]))
+
+
+@dataclass
+class Fitted:
+    """A fitted baseline.
+
+    Attributes:
+        method: The map.
+        settings: Chosen settings.
+        accuracy: What it reached on the pairs it was chosen by.
+        seconds: Of this fit alone; what other settings of the grid took is in `Tuning`.
+    """
+
+    method: Scorer
+    settings: Settings
+    accuracy: float
+    seconds: float = 0.0
+
+
+@dataclass
+class Tuning:
+    """What a search over settings found.
+
+    Attributes:
+        best: The fit with the highest accuracy on validation; the first of equals.
+        tried: Settings and accuracy of every fit.
+        seconds: All of them together.
+    """
+
+    best: Fitted
+    tried: list[tuple[Settings, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Baseline(ABC):
+    """One kind of map, fitted on training pairs.
+
+    Attributes:
+        name: Snake case; the name in tables and on the command line.
+        grid: Settings that `tune` tries. A baseline that chooses its settings in closed form has one empty entry.
+    """
+
+    name: str
+    grid: tuple[Settings, ...] = ({},)
+
+    @abstractmethod
+    def fit(
+        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
+    ) -> Fitted:
+        """Fit once.
+
+        Args:
+            train: Pairs to learn from.
+            validation: Pairs to choose the best epoch by.
+            seed: Of initialisation, order and noise.
+            settings: One entry of `grid`; its first when not given.
+        """
+
+    def variants(self, fitted: Fitted) -> list[Fitted]:
+        """The fit under every name that it is reported under; one, but for MAP with and without re-normalisation."""
+        return [fitted]
+
+    def tune(
+        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, advance: Advance | None = None
+    ) -> Tuning:
+        """Fit with every entry of `grid` and keep the best on validation; `advance` is called after each."""
+        started = time.monotonic()
+        tuning: Tuning | None = None
+        for settings in self.grid:
+            fitted = self.fit(train, validation, seed=seed, settings=settings)
+            tuning = tuning or Tuning(fitted)
+            tuning.tried.append((settings, fitted.accuracy))
+            if fitted.accuracy > tuning.best.accuracy:
+                tuning.best = fitted
+            if advance:
+                advance()
+        assert tuning is not None  # a grid is never empty
+        tuning.seconds = time.monotonic() - started
+        return tuning

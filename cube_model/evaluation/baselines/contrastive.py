@@ -1,0 +1,153 @@
+"""One training loop for all baselines that learn by gradient: loss, noise, schedule and stopping as the core's trainer.
+
+What differs between them is the map alone, so a difference in the table is one of the map.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
+from cube_model.evaluation.methods import Method
+
+GRID: tuple[Settings, ...] = tuple(
+    {"learning_rate": rate, "noise": noise} for rate in (1e-3, 5e-3) for noise in (0.0, 0.3, 0.6)
+)
+"""Searched for every baseline of this kind and for the core, on validation pairs."""
+
+_TEMPERATURE, _HIGHEST_TEMPERATURE = 20.0, 100.0
+_STEPS, _EPOCHS = 1500, (12, 40)
+
+
+def schedule(pairs: int) -> tuple[int, int]:
+    """Batch size and epochs for so many training pairs: about 1,500 steps within 12 to 40 epochs.
+
+    >>> schedule(1_000), schedule(10_000), schedule(100_000)
+    ((125, 40), (512, 40), (512, 12))
+    """
+    batch = min(512, max(64, pairs // 8), pairs)
+    return batch, min(max(round(_STEPS / max(1, pairs // batch)), _EPOCHS[0]), _EPOCHS[1])
+
+
+class Maps(nn.Module):
+    """Two maps: `questions` `[b, turns, d]` -> `[b, d]` and `answers` `[b, d]` -> `[b, d]`, compared by cosine."""
+
+    def questions(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Map questions; the question's own vector when not overridden."""
+        return vectors[:, 0]
+
+    def answers(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Map answers; unchanged when not overridden."""
+        return vectors
+
+    def as_method(self, name: str, turns: int, train_size: int) -> Method:
+        """The maps as they are now."""
+
+        def run(function: object) -> object:
+            def encode(vectors: np.ndarray) -> np.ndarray:
+                with torch.inference_mode():
+                    return function(torch.from_numpy(np.ascontiguousarray(vectors))).numpy()  # type: ignore[operator]
+
+            return encode
+
+        return Method(
+            name,
+            run(self.questions),  # type: ignore[arg-type]
+            run(self.answers),  # type: ignore[arg-type]
+            parameters=sum(parameter.numel() for parameter in self.parameters()),
+            turns=turns,
+            train_size=train_size,
+        )
+
+
+class Contrastive(Baseline):
+    """A baseline trained by the in-batch softmax over cosines times a learned temperature, with AdamW."""
+
+    grid = GRID
+
+    @abstractmethod
+    def maps(self, dimension: int, turns: int) -> Maps:
+        """Untrained maps; torch's generator is seeded before the call."""
+
+    def fit(
+        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
+    ) -> Fitted:
+        """See `Baseline.fit`."""
+        settings = dict(settings or self.grid[0])
+        started = time.monotonic()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            maps = self.maps(train.dimension, train.turns)
+            accuracy = _train(maps, train, validation, seed, **settings)
+        method = maps.as_method(self.name, train.turns, len(train))
+        return Fitted(method, settings, accuracy, time.monotonic() - started)
+
+
+def _train(
+    maps: Maps, train: EmbeddedPairs, validation: EmbeddedPairs, seed: int, learning_rate: float, noise: float
+) -> float:
+    """Train in place, leave the best epoch's weights, return its accuracy on `validation`."""
+    batch, epochs = schedule(len(train))
+    steps = len(train) // batch
+    log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)))
+    matrices = [p for p in maps.parameters() if p.dim() > 1]
+    others = [p for p in maps.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.01}, {"params": [*others, log_temperature], "weight_decay": 0.0}],
+        lr=learning_rate,
+    )
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps * epochs))
+    table = torch.from_numpy(train.vectors)
+    questions = torch.from_numpy(np.where(train.pairs.questions < 0, len(table) - 1, train.pairs.questions)).long()
+    answers, labels = torch.from_numpy(train.pairs.answers).long(), torch.from_numpy(train.pairs.labels)
+    spread = noise / math.sqrt(train.dimension)
+
+    def accuracy() -> float:
+        return validation.accuracy(maps.as_method("", train.turns, 0), seed)
+
+    best, best_epoch, weights = accuracy(), 0, _copy(maps)
+    for epoch in range(1, epochs + 1):
+        for rows in torch.randperm(len(train))[: steps * batch].view(steps, batch):
+            asked, answered = table[questions[rows]], table[answers[rows]]
+            if spread:
+                asked, answered = (v + spread * torch.randn_like(v) for v in (asked, answered))
+            loss = in_batch_loss(maps.questions(asked), maps.answers(answered), labels[rows], log_temperature)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_([*maps.parameters(), log_temperature], 1.0)
+            optimizer.step()
+            rates.step()
+        reached = accuracy()
+        if reached > best:
+            best, best_epoch, weights = reached, epoch, _copy(maps)
+        elif epoch - best_epoch >= max(3, epochs // 4):
+            break
+    maps.load_state_dict(weights)
+    return best
+
+
+def in_batch_loss(
+    questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor, log_temperature: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy of the true answer among those of the batch; an answer equal to it is no wrong answer."""
+    found = functional.normalize(questions, dim=-1) @ functional.normalize(answers, dim=-1).T
+    found = found * log_temperature.clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
+    rows = torch.arange(len(found))
+    equal = (labels[:, None] == labels[None, :]) & (rows[:, None] != rows[None, :])
+    return functional.cross_entropy(found.masked_fill(equal, float("-inf")), rows)
+
+
+def _rate(step: int, total: int) -> float:
+    """5 % linear warm-up times half a cosine, as the core's trainer."""
+    return min(1.0, (step + 1) / max(1.0, 0.05 * total)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+
+
+def _copy(maps: Maps) -> dict[str, torch.Tensor]:
+    return {key: value.detach().clone() for key, value in maps.state_dict().items()}

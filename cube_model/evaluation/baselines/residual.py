@@ -1,0 +1,84 @@
+"""Low-rank and one-hidden-layer residual maps: x + read-out of a few hidden units that read x and the turns before it.
+
+The hidden size is the largest that stays within a budget of parameters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cube_model.evaluation.baselines.contrastive import Contrastive, Maps
+
+
+class Residual(nn.Module):
+    """`[b, turns, d]` -> the first turn plus `activation(flat(turns) @ read + bias) @ write + bias`.
+
+    The read-out starts at zero: untrained it is the identity. Without activation there are no biases: a low-rank map.
+    """
+
+    def __init__(self, dimension: int, turns: int, hidden: int, activation: bool) -> None:
+        super().__init__()
+        self.read = nn.Linear(turns * dimension, hidden, bias=activation)
+        self.write = nn.Linear(hidden, dimension, bias=activation)
+        self.activation = activation
+        # inputs of length 1: unit variance of a hidden unit needs weights of variance 1
+        nn.init.normal_(self.read.weight, std=1 / math.sqrt(turns))
+        for parameter in self.write.parameters():
+            nn.init.zeros_(parameter)
+        if self.read.bias is not None:
+            nn.init.zeros_(self.read.bias)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """See the class."""
+        active = self.read(vectors.flatten(1))
+        return vectors[:, 0] + self.write(functional.gelu(active) if self.activation else active)
+
+
+class ResidualMaps(Maps):
+    """A residual map of the questions and, when `both`, one of the answers."""
+
+    def __init__(self, dimension: int, turns: int, hidden: int, *, activation: bool, both: bool) -> None:
+        super().__init__()
+        self.question_map = Residual(dimension, turns, hidden, activation)
+        self.answer_map = Residual(dimension, 1, hidden, activation) if both else None
+
+    def questions(self, vectors: torch.Tensor) -> torch.Tensor:
+        """See `Maps`."""
+        return self.question_map(vectors)
+
+    def answers(self, vectors: torch.Tensor) -> torch.Tensor:
+        """See `Maps`."""
+        return vectors if self.answer_map is None else self.answer_map(vectors[:, None])
+
+
+class ResidualBaseline(Contrastive):
+    """Fits `ResidualMaps`.
+
+    Args:
+        name: See `Baseline`.
+        budget: Parameters at most.
+        activation: GELU and biases: a perceptron; without: a low-rank map.
+        both: Map the answers too.
+    """
+
+    def __init__(self, name: str, budget: int, *, activation: bool, both: bool) -> None:
+        self.name, self.budget, self.activation, self.both = name, budget, activation, both
+
+    def hidden(self, dimension: int, turns: int) -> int:
+        """The largest hidden size within the budget; 1 at least.
+
+        A side of c input turns has (c + 1) d h numbers, with activation h + d more.
+        """
+        sides = (turns, 1) if self.both else (turns,)
+        each = sum((c + 1) * dimension + self.activation for c in sides)
+        fixed = len(sides) * dimension * self.activation
+        return max(1, (self.budget - fixed) // each)
+
+    def maps(self, dimension: int, turns: int) -> Maps:
+        """See `Contrastive.maps`."""
+        hidden = self.hidden(dimension, turns)
+        return ResidualMaps(dimension, turns, hidden, activation=self.activation, both=self.both)

@@ -1,0 +1,125 @@
+"""What is judged: a method sends question and answer vectors (or texts) to where they are compared.
+
+The untrained core is the identity (SIM), so the row `identity` is what training starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from cube_model.evaluation.metrics import normalize
+
+if TYPE_CHECKING:
+    from cube_model.evaluation.metrics import Matrix
+    from cube_model.modeling_cube import CubeModel
+    from cube_model.question_answer_data import QuestionAnswerPairs
+
+Encode = Callable[[np.ndarray], np.ndarray]
+
+_CHUNK = 4096
+"""Pairs mapped at a time: bounds the memory for the gathered turns."""
+
+
+class Scorer(Protocol):
+    """Anything that can be judged. The score of question i and answer j is the inner product of their rows."""
+
+    @property
+    def name(self) -> str:
+        """Shown in tables."""
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers."""
+
+    @property
+    def turns(self) -> int:
+        """Turns of a question that it reads."""
+
+    @property
+    def train_size(self) -> int | None:
+        """Pairs that it was trained on; None when not trained or not known."""
+
+    @property
+    def reads_vectors(self) -> bool:
+        """False when it reads texts: a cosine to the true answer then means nothing."""
+
+    def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Matrix, Matrix]:
+        """Rows of the n questions and of their n answers; `vectors` as `QuestionAnswerPairs.embed` gives them."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A map of vectors.
+
+    Args:
+        name: Shown in the table.
+        questions: float32 `[b, 1 + turns, d]` -> `[b, d]`.
+        answers: float32 `[b, d]` -> `[b, d]`.
+        parameters: Trained numbers.
+        turns: Question and earlier turns that it reads; more are cut.
+        train_size: Pairs that it was trained on; None when not trained or not known.
+        cosine: Compared by cosine; False: by the inner product of the mapped vectors as they are.
+    """
+
+    name: str
+    questions: Encode
+    answers: Encode
+    parameters: int = 0
+    turns: int = 1
+    train_size: int | None = None
+    cosine: bool = True
+    reads_vectors: bool = True
+
+    def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Scorer.map`; rows of length 1 unless `cosine` is off."""
+        questions, answers = [], []
+        for start in range(0, len(pairs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            questions.append(self.questions(vectors[pairs.questions[rows, : self.turns]]))
+            answers.append(self.answers(vectors[pairs.answers[rows]]))
+        mapped = np.concatenate(questions), np.concatenate(answers)
+        return (normalize(mapped[0]), normalize(mapped[1])) if self.cosine else mapped
+
+
+def map_vectors(method: Scorer, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Any, Any]:
+    """`method.map(pairs, vectors)`."""
+    return method.map(pairs, vectors)
+
+
+def identity(turns: int = 1) -> Method:
+    """What an untrained core does: the question's own vector against the answers' own vectors (SIM).
+
+    Args:
+        turns: More than 1: the mean of the vectors of the question and the turns before it.
+    """
+    return Method("identity", lambda questions: questions.mean(1), lambda answers: answers, turns=turns)
+
+
+def core(
+    model: CubeModel, name: str = "trained core", *, train_size: int | None = None, turns: int | None = None
+) -> Method:
+    """A trained core as a method; `turns` less than the core reads hides the earlier ones."""
+    import torch
+
+    def run(function: Callable[..., Any]) -> Encode:
+        def encode(vectors: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                given = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, model.dtype)
+                return function(given).float().cpu().numpy()
+
+        return encode
+
+    model.eval()
+    turns = 1 + model.config.context_turns if turns is None else turns
+    return Method(
+        name,
+        run(model.encode_questions),
+        run(model.encode_answers),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        turns=turns,
+        train_size=train_size,
+    )

@@ -1,0 +1,96 @@
+"""Figures as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cube_model.evaluation.response_selection import Report, Result, note
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Interval = tuple[float, float, float]
+
+_COLUMNS = (
+    ("1-of-{batch}", "random", "accuracy_1_of_100"),
+    ("by index", "random", "accuracy_1_of_100_by_index"),
+    ("same domain", "same-domain", "accuracy_1_of_100"),
+    ("same dialogue", "same-dialogue", "accuracy_1_of_100"),
+    ("MRR", "random", "mrr"),
+    ("mean cosine", "random", "mean_cosine"),
+)
+
+
+def report_table(report: Report, title: str) -> Table:
+    """One row a method, with half the width of the 95 % interval below each figure."""
+    from rich.table import Table
+    from rich.text import Text
+
+    overall = [r for r in report.results if (r.negatives, r.domain) == ("random", None)]
+    columns = [
+        (head, [_metric(report.find(result.method, negatives), metric) for result in overall])
+        for head, negatives, metric in _COLUMNS
+    ]
+    columns = [(head, cells) for head, cells in columns if any(cells)]
+    table = Table(title=Text(title))
+    table.add_column("")
+    for head in ("turns", "parameters", *(head.format(batch=report.batch) for head, _ in columns)):
+        table.add_column(head, justify="right")
+    for row, result in enumerate(overall):
+        method = result.method
+        cells = [interval_cell(figures[row]) for _, figures in columns]
+        table.add_row(method.name, str(method.turns), f"{method.parameters:,}", *cells)
+    table.caption = (
+        f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
+        "identity = untrained core; ±: half the 95 % interval, over dialogues; ceiling by index "
+        f"{report.ceiling_by_index:.3f}"
+    )
+    return table
+
+
+def domain_table(report: Report) -> Table | None:
+    """1-of-100 of every domain; None where there are no domains."""
+    from rich.table import Table
+
+    domains = list(dict.fromkeys(r.domain for r in report.results if r.domain))
+    if not domains:
+        return None
+    overall = [r.method for r in report.results if (r.negatives, r.domain) == ("random", None)]
+    table = Table("domain", title=f"1-of-{report.batch} by domain (a dialogue may be of several)")
+    table.add_column("pairs", justify="right")
+    for method in overall:
+        table.add_column(f"{method.name}\n{method.turns} turn{'s' if method.turns > 1 else ''}", justify="right")
+    for domain in domains:
+        found = [report.find(method, domain=domain) for method in overall]
+        pairs = next((result.pairs for result in found if result), 0)
+        table.add_row(
+            domain, f"{pairs:,}", *(interval_cell(_metric(r, "accuracy_1_of_100"), below=False) for r in found)
+        )
+    return table
+
+
+def interval_cell(figure: Interval | None, *, below: bool = True) -> str:
+    """`0.264` and, below or beside it, `±0.006`."""
+    if figure is None:
+        return ""
+    value, low, high = figure
+    return f"{value:.3f}{chr(10) if below else ' '}[dim]±{(high - low) / 2:.3f}[/]"
+
+
+def show(reports: dict[str, Report], title: str, sources: Sequence[str]) -> None:
+    """Print the tables of all sources."""
+    from rich.console import Console
+
+    console = Console()
+    for name, report in reports.items():
+        of = name if len(reports) > 1 else ", ".join(sources)
+        console.print(report_table(report, f"{title}: {of}"))
+        if name != "all" and (table := domain_table(report)) is not None:
+            console.print(table)
+        if remark := note(report):
+            console.print(f"[yellow]note:[/] {remark}")
+
+
+def _metric(result: Result | None, metric: str) -> Interval | None:
+    return None if result is None else result.metrics.get(metric)
