@@ -1,0 +1,36 @@
+"""Dialogues without a single text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow.compute as pc
+
+from dataset_builders.quality.filters.base import Action, Filter, Rows, findings
+from dataset_builders.quality.findings import Findings
+from dataset_builders.schema import Config
+
+
+@dataclass(frozen=True)
+class EmptyDialogue(Filter):
+    """Dialogues that hold no text at all: every turn of the raw record was empty.
+
+    There is nothing to read or to learn, so the test split loses them too.
+
+    Example: a recording that broke off before the first word -> "3 empty turns".
+    """
+
+    name: ClassVar[str] = "empty_dialogue"
+    description: ClassVar[str] = "A dialogue has no turn with a text."
+    configs: ClassVar[tuple[Config, ...]] = ("dialogues",)
+    defines_rows: ClassVar[bool] = True
+
+    action: Action = "drop"
+
+    def find(self, rows: Rows) -> dict[str, Findings]:
+        """Dialogues without turns; value: how many empty ones the raw record had."""
+        found = np.flatnonzero(pc.list_value_length(rows.table["turns"]).to_numpy() == 0)
+        empty = rows.table["empty_turns"].to_numpy()[found]
+        return {self.name: findings(found, [f"{n} empty turns" for n in empty])}

@@ -1,0 +1,65 @@
+"""Sentences that lost the blank between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from dataset_builders.quality.filters.base import TextFilter, findings, matching
+from dataset_builders.quality.findings import Findings
+
+_CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
+_SPOT = re.compile(r"(\w+)([.!?]+)(\w+)")
+
+# a point after these belongs to the word; a sentence never ends with an article ("Arc The.Hotel")
+_NO_END = re.compile(
+    "the|an|mrs|prof|rev|gen|col|capt|sgt|etc|vol|approx|bzw|evtl|inkl|ggf|str|nr|hr|tel|abs"
+    "|ул|пр|им|гор|обл|стр|тел|проф|акад|корп|кв|пер|пл|наб"
+)
+# what follows the point in names of sites, programs and files
+_NAME_ENDS = re.compile("com|net|org|edu|gov|info|biz|io|js|py|ru|de|uk|eu|tv|pdf|doc|txt|jpg")
+_ADDRESS = re.compile(r"://|www\.|[@=/\\]")
+
+
+@dataclass(frozen=True)
+class GluedSentences(TextFilter):
+    """A word, an end of sentence and the next sentence without a blank: "want.Thank".
+
+    Line breaks that were removed instead of replaced cause it (reported for SGD); a tokenizer then sees one odd word.
+    Two lower-case letters must stand before the mark and a capital after a point, so that "p.m.", "3.50", "e.g." and
+    "www.example.com" are left alone. Lower-case sentences after a point ("please.book") cannot be told from site names.
+
+    Example: "That is all I want.Thank you" -> "want.Thank".
+    """
+
+    name: ClassVar[str] = "glued_sentences"
+    description: ClassVar[str] = "Two sentences stand together without a blank."
+
+    def hits(self, texts: pa.Array) -> Findings:
+        """The texts with glued sentences; value: the first such spot."""
+        rows, values = [], []
+        candidates = matching(texts, _CANDIDATE)
+        for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):
+            if spot := _glued(text):
+                rows.append(row)
+                values.append(spot)
+        return findings(rows, values)
+
+
+def _glued(text: str) -> str | None:
+    for token in text.split():
+        if _ADDRESS.search(token):
+            continue
+        for match in _SPOT.finditer(token):
+            before, mark, after = match.groups()
+            if not (before[-2:].isalpha() and before[-2:].islower() and len(before) > 1):
+                continue
+            if _NO_END.fullmatch(before.lower()) or _NAME_ENDS.fullmatch(after.lower()):
+                continue
+            starts_sentence = after[0].isupper() if mark == "." else len(after) > 1 and after[:2].isalpha()
+            if starts_sentence:
+                return match.group()
+    return None

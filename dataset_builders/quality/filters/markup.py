@@ -1,0 +1,51 @@
+"""HTML, entities and escape sequences left in a text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import ClassVar
+
+import pyarrow as pa
+
+from dataset_builders.quality.filters.base import TextFilter, findings, matching
+from dataset_builders.quality.findings import Findings
+
+# element names of HTML that occur in scraped text: "<3", "< 5 nights", "<name>" as a placeholder are no markup
+_TAG = (
+    r"</?(?:a|abbr|b|blockquote|body|br|button|code|div|em|font|form|h[1-6]|head|hr|html|i|iframe|img|input|label|li|link"
+    r"|meta|ol|option|p|pre|script|select|small|span|strong|style|sub|sup|table|tbody|td|textarea|th|thead|title|tr|u|ul"
+    r"|video)(?:\s[^<>]*)?/?>"
+)
+_COMMENT = r"<!--|<!\[CDATA\[|<!DOCTYPE"
+_ENTITY = r"&(?:#[0-9]{2,7}|#x[0-9a-f]{2,6}|[a-z]{2,8}[0-9]{0,2});"
+# \n, \t, \" and \u0041 as two or six visible characters; a path like C:\new has a letter before or a colon
+_ESCAPE = r"(?:^|[\s.,;!?])\\+(?:[nrt](?:\s|$|\\|[A-Z])|u[0-9a-f]{4})|\\[rn]$"
+_ANY = rf"(?i:{_TAG}|{_COMMENT}|{_ENTITY})|{_ESCAPE}"
+
+
+@dataclass(frozen=True)
+class Markup(TextFilter):
+    """HTML tags, comments and entities, and escape sequences that were never undone (a visible backslash and n).
+
+    They are traces of a page or a file format and no one's words. Only element names of HTML count as tags (HTML Living
+    Standard, index of elements) and only named or numbered entities that `html.unescape` knows.
+
+    Example: "Tea &amp; cake<br>" -> "&amp;"; near misses: "under < 20 pounds", "R&B; soul", "I <3 it".
+    """
+
+    name: ClassVar[str] = "markup"
+    description: ClassVar[str] = "A text holds HTML, an entity or an escape sequence."
+
+    def hits(self, texts: pa.Array) -> Findings:
+        """The texts with markup; value: the first piece of it."""
+        rows, values = [], []
+        candidates = matching(texts, _ANY)
+        for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):
+            pieces = (match.group() for match in re.finditer(_ANY, text))
+            piece = next((p for p in pieces if not p.startswith("&") or unescape(p) != p), None)
+            if piece is not None:
+                rows.append(row)
+                values.append(piece.strip())
+        return findings(rows, values)

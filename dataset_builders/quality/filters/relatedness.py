@@ -1,0 +1,37 @@
+"""Answers that have nothing to do with the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from dataset_builders.quality.filters.base import Filter, Rows, findings, limit
+from dataset_builders.quality.findings import Findings
+from dataset_builders.schema import Config
+
+
+@dataclass(frozen=True)
+class Relatedness(Filter):
+    """Pairs whose two sides have a cosine below `min_cosine` in the space of a sentence encoder; none without one.
+
+    A good answer is often far from its question (the mean cosine of task dialogues is about .35 with all-MiniLM-L6-v2),
+    so only what points the other way is suspect. The limit depends on the encoder: look at `quality.relatedness`
+    before you raise it.
+
+    Example: "Is there a pool?" -> "My flight lands at noon." with cosine -0.11 gives "-0.110".
+    """
+
+    name: ClassVar[str] = "relatedness"
+    description: ClassVar[str] = "The answer is unrelated to the question, by the encoder's cosine."
+    configs: ClassVar[tuple[Config, ...]] = ("pairs",)
+
+    min_cosine: float = limit(-0.1, low=-1, high=1)
+
+    def find(self, rows: Rows) -> dict[str, Findings]:
+        """Pairs below the limit; value: the cosine."""
+        if rows.cosines is None:
+            return {}
+        found = np.flatnonzero(rows.cosines < self.min_cosine)
+        return {self.name: findings(found, [f"{cosine:.3f}" for cosine in rows.cosines[found].tolist()])}

@@ -1,0 +1,180 @@
+"""Rows in; rows kept, flagged, masked and scored, and rows dropped with a reason, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders.quality.config import QualityConfig
+from dataset_builders.quality.filters import FILTERS, Filter
+from dataset_builders.quality.filters.base import Encoder, Rows
+from dataset_builders.quality.filters.encoding import Encoding
+from dataset_builders.quality.filters.glued_sentences import GluedSentences
+from dataset_builders.quality.filters.markup import Markup
+from dataset_builders.quality.filters.personal_data import PersonalData, mask_texts
+from dataset_builders.quality.findings import VALUE_LENGTH, Findings
+from dataset_builders.quality.score import score_pairs
+from dataset_builders.schema import DROPS, Config, Split
+
+DROPS_SCHEMA: pa.Schema = DROPS.arrow_schema
+
+_IDS: dict[Config, str] = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
+
+_BETWEEN = " | "
+"""Between the turns of a dialogue and the sides of a pair in the text of a drop record."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What became of the rows of a table: each is in `rows` or in `dropped`, both in the order of the input.
+
+    Attributes:
+        rows: The kept rows, in the schema of the input.
+        dropped: Records of `schema.DROPS`.
+    """
+
+    rows: pa.Table
+    dropped: pa.Table
+
+
+def screen(
+    config: Config, rows: pa.Table, split: Split, quality: QualityConfig, encoder: Encoder | None = None
+) -> Screened:
+    """Apply the filters.
+
+    A dropped row is dropped by the first filter, in the order of `FILTERS`, that objects. In the test split only
+    filters that define what a row is may drop: there the others flag instead, for official test sets are not shrunk.
+    Flags that stand on the rows already are kept and come first. Where personal data is to be masked or dropped, drop
+    records quote none either.
+
+    Args:
+        config: Which config the rows belong to.
+        rows: Rows of `schema.FEATURES[config]`. Each is judged by itself but for `conflicting_labels`, which needs all
+            rows of a source, and `wrong_language`, which needs whole dialogues.
+        split: Where the rows stand.
+        quality: What the filters do.
+        encoder: Gives `relatedness`; without one that filter is silent and the score has no such part.
+
+    Returns:
+        The kept rows, pairs with their `quality`, and the records of the dropped ones.
+    """
+    active = [f for f in quality.filters if config in f.configs and f.action != "off"]
+    definition = _judge(Rows.of(config, rows), [f for f in active if f.defines_rows], split)
+    left = np.flatnonzero(~definition.is_dropped)
+    view = Rows.of(config, rows if len(left) == len(rows) else rows.take(pa.array(left)), encoder)
+    judgement = _judge(view, [f for f in active if not f.defines_rows], split)
+
+    table = view.table
+    if config == "pairs":
+        checks = [quality.get(kind) for kind in (Encoding, Markup, GluedSentences)]
+        table = _with_column(table, "quality", score_pairs(view, checks))
+    for mask, found in judgement.masks:
+        table = mask.mask(view, table, found)
+    flags = [(name, np.searchsorted(left, numbers)) for name, numbers in definition.flags] + judgement.flags
+    table = _with_flags(table, flags)
+
+    drops = definition.drops + [(name, Findings(left[f.rows], f.values)) for name, f in judgement.drops]
+    private = quality.get(PersonalData).action in ("mask", "drop")
+    return Screened(table.filter(pa.array(~judgement.is_dropped)), _drop_records(config, rows, split, drops, private))
+
+
+@dataclass
+class _Verdict:
+    """What some filters decided about rows.
+
+    Attributes:
+        is_dropped: bool of shape (rows,).
+        drops: By filter, each row once.
+        flags: Rows by flag; rows that another filter drops are among them.
+        masks: Filters that mask, with what they found.
+    """
+
+    is_dropped: np.ndarray
+    drops: list[tuple[str, Findings]] = field(default_factory=list)
+    flags: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    masks: list[tuple[Filter, dict[str, Findings]]] = field(default_factory=list)
+
+
+def _judge(view: Rows, filters: Sequence[Filter], split: Split) -> _Verdict:
+    verdict = _Verdict(np.zeros(len(view.table), bool))
+    for judge in filters:
+        found = {flag: f for flag, f in judge.find(view).items() if len(f.rows)}
+        if judge.action == "drop" and (split != "test" or judge.defines_rows):
+            for findings in found.values():
+                new = ~verdict.is_dropped[findings.rows]
+                verdict.drops.append((judge.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
+                verdict.is_dropped[findings.rows] = True
+            continue
+        masks = judge.action == "mask"
+        verdict.flags += [(f"{flag}:masked" if masks else flag, f.rows) for flag, f in found.items()]
+        if masks and found:
+            verdict.masks.append((judge, found))
+    return verdict
+
+
+def _with_flags(table: pa.Table, flags: list[tuple[str, np.ndarray]]) -> pa.Table:
+    """The flags appended in their order, each at most once a row."""
+    if not flags:
+        return table
+    old = table["flags"].combine_chunks()
+    old_rows = np.repeat(np.arange(len(table)), pc.list_value_length(old).fill_null(0).to_numpy())
+    rows = np.concatenate([old_rows, *(numbers for _, numbers in flags)])
+    added = np.repeat([name for name, _ in flags], [len(numbers) for _, numbers in flags])
+    names, codes = np.unique(np.concatenate([old.flatten().to_numpy(zero_copy_only=False), added]), return_inverse=True)
+    _, first = np.unique(rows * len(names) + codes, return_index=True)
+    first = first[np.lexsort((first, rows[first]))]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows[first], minlength=len(table)))])
+    values = pa.array(names.tolist(), pa.string()).take(pa.array(codes[first]))
+    return _with_column(table, "flags", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values))
+
+
+def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, table.schema.field(place), values.cast(table.schema.field(place).type))
+
+
+def _drop_records(
+    config: Config, rows: pa.Table, split: Split, drops: list[tuple[str, Findings]], private: bool
+) -> pa.Table:
+    """Records of `schema.DROPS` in the order of the rows."""
+    if not any(len(f.rows) for _, f in drops):
+        return DROPS_SCHEMA.empty_table()
+    numbers = np.concatenate([f.rows for _, f in drops])
+    order = pa.array(np.argsort(numbers))
+    names = pa.array(np.repeat([name for name, _ in drops], [len(f.rows) for _, f in drops]).tolist()).take(order)
+    values = pa.concat_arrays([f.values for _, f in drops]).take(order)
+    dropped = rows.take(pa.array(np.sort(numbers)))
+    texts = _texts(config, dropped)
+    if private:
+        values, texts = mask_texts(values), mask_texts(texts)
+    reasons = pa.array([f.description for f in FILTERS.values()])
+    columns = {
+        "config": pa.repeat(pa.scalar(config), len(dropped)),
+        "row_id": dropped[_IDS[config]],
+        "dialogue_id": pa.nulls(len(dropped), pa.string()) if config == "downstream" else dropped["dialogue_id"],
+        "source": dropped["source"],
+        "split": pa.repeat(pa.scalar(split), len(dropped)),
+        "filter": names,
+        "reason": reasons.take(pc.index_in(names, pa.array(list(FILTERS)))),
+        "value": pc.utf8_slice_codeunits(values, 0, VALUE_LENGTH),
+        "text": pc.utf8_slice_codeunits(texts, 0, VALUE_LENGTH),
+        "license": dropped["license"],
+        "redistributable": dropped["redistributable"],
+    }
+    return pa.table([columns[name] for name in DROPS_SCHEMA.names], schema=DROPS_SCHEMA)
+
+
+def _texts(config: Config, rows: pa.Table) -> pa.Array:
+    """The text of each row in one line."""
+    if config == "pairs":
+        return pc.binary_join_element_wise(rows["anchor"], rows["positive"], _BETWEEN).combine_chunks()
+    if config == "downstream":
+        return rows["utterance"].combine_chunks()
+    turns = rows["turns"].combine_chunks()
+    offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(turns).to_numpy())])
+    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pc.struct_field(turns.flatten(), "text"))
+    return pc.binary_join(lists, _BETWEEN)
