@@ -2,10 +2,10 @@
 
     texts -> sets of shingles -> MinHash signatures (rensa) -> bands -> candidate pairs -> true Jaccard
 
-MinHash (Broder 1997) makes two signatures agree in a slot with the probability of the Jaccard similarity J; with b bands
-of r slots a pair becomes a candidate with probability 1 - (1 - J^r)^b (Leskovec et al., "Mining of Massive Datasets",
-section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 give 3.4 times
-the candidates for the last percent. A pair that is found has its true similarity: nothing is joined by an estimate.
+MinHash (Broder 1997) makes two signatures agree in a slot with the probability of the Jaccard similarity J; with b
+bands of r slots a pair becomes a candidate with probability 1 - (1 - J^r)^b (Leskovec et al., "Mining of Massive
+Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 give
+3.4 times the candidates for the last percent. A pair that is found has its true similarity, no estimate.
 
 Memory, beside the texts: 4 bytes a character, `8 * bands` + 32 to 512 bytes a text, 34 bytes a match, and about 200 MB
 for the chunk at work.
@@ -28,7 +28,7 @@ BANDS = 25
 THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 4096
-"""Sets that are hashed at once: their keys stay in the processor's cache, their signatures as Python numbers are 20 MB."""
+"""Sets that are hashed at once: their keys stay in the processor's cache, their signatures as Python ints are 20 MB."""
 _PAIRS_AT_ONCE = 1 << 18
 _KEYS_AT_ONCE = 1 << 21
 
@@ -36,12 +36,12 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: 
 
 
 @dataclass(frozen=True)
-class Sets:
-    """Sets of 32-bit numbers, one after the other.
+class Ragged:
+    """Rows of differing length, one after the other; where they stand for sets, ascending and distinct in each row.
 
     Attributes:
-        values: Ascending and distinct within each set, uint32 of shape (sum of sizes,).
-        offsets: Where each set begins, and the end, int64 of shape (n + 1,).
+        values: uint32 of shape (sum of sizes,).
+        offsets: Where each row begins, and the end, int64 of shape (n + 1,).
     """
 
     values: np.ndarray
@@ -50,17 +50,34 @@ class Sets:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @classmethod
+    def of(cls, values: np.ndarray, sizes: np.ndarray) -> Ragged:
+        """From the number of values in each row."""
+        return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
+
     @property
     def sizes(self) -> np.ndarray:
-        """Number of values of each set, int64 of shape (n,)."""
+        """Number of values of each row, int64 of shape (n,)."""
         return np.diff(self.offsets)
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All values of the sets `rows`, and for each value its position in `rows`."""
+        """All values of `rows`, and for each value its position in `rows`."""
         sizes = self.sizes[rows]
         owner = np.repeat(np.arange(len(rows)), sizes)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return self.values[np.repeat(self.offsets[:-1][rows], sizes) + within], owner
+
+    def take(self, rows: np.ndarray) -> Ragged:
+        """The rows of these numbers."""
+        return Ragged.of(self.gather(rows)[0], self.sizes[rows])
+
+    def where(self, wanted: np.ndarray) -> Ragged:
+        """The rows where the booleans `wanted` are true; needs less memory than `take`."""
+        return Ragged.of(self.values[np.repeat(wanted, self.sizes)], self.sizes[wanted])
+
+    def as_sets(self) -> Ragged:
+        """Each row's distinct values, ascending."""
+        return _sets(self.values, np.repeat(np.arange(len(self)), self.sizes), len(self))
 
 
 @dataclass(frozen=True)
@@ -119,7 +136,7 @@ def similar_texts(
     return Matches(first[found.left], first[found.right], found.similarity)
 
 
-def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Sets:
+def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragged:
     """The distinct runs of `size` characters of each text as 32-bit hashes; a shorter text is one run.
 
     Two of m shingles of a pair collide with probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and
@@ -127,14 +144,14 @@ def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Sets
     """
     values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     for start in range(0, len(texts), _ROWS_AT_ONCE):
-        chunk, counts = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
-        values.append(chunk)
-        sizes.append(counts)
-    return Sets(np.concatenate(values), _offsets(np.concatenate(sizes)))
+        chunk = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
+        values.append(chunk.values)
+        sizes.append(chunk.sizes)
+    return Ragged.of(np.concatenate(values), np.concatenate(sizes))
 
 
 def similar_sets(
-    sets: Sets,
+    sets: Ragged,
     threshold: float = THRESHOLD,
     *,
     permutations: int = PERMUTATIONS,
@@ -148,16 +165,16 @@ def similar_sets(
     keys = _band_keys(sets, permutations, bands, seed)
     found = np.zeros(0, np.int64)
     for band in range(bands):
-        fresh = [sketch.possible(left, right) for left, right in _pairs_of_equal(keys[band])]
+        fresh = [sketch.possible(left, right) for left, right in equal_pairs(keys[band])]
         found = distinct(np.concatenate([found, *fresh]))  # a similar pair meets in many bands
-    left, right = found >> 32, found & 0xFFFFFFFF
+    left, right = unpack(found)
     common = intersections(sets, left, right)
     similarity = common / np.maximum(sets.sizes[left] + sets.sizes[right] - common, 1)
     true = similarity >= threshold
     return Matches(left[true], right[true], similarity[true].astype(np.float32))
 
 
-def intersections(sets: Sets, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Number of values, or sum of their weights, that the sets of each pair share.
 
     Args:
@@ -188,7 +205,7 @@ class _Sketch:
     |A and B| <= |A| - bits(A) + bits(A and B): a pair under the threshold by this bound is surely under it.
     """
 
-    def __init__(self, sets: Sets, threshold: float) -> None:
+    def __init__(self, sets: Ragged, threshold: float) -> None:
         mean = len(sets.values) / max(len(sets), 1)
         bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
         self.maps = np.zeros((len(sets), bits // 64), np.uint64)
@@ -203,18 +220,18 @@ class _Sketch:
         self.part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
 
     def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The pairs that may reach the threshold, each as `smaller row << 32 | larger row`."""
+        """The pairs that may reach the threshold, packed."""
         needed = self.part * (self.sizes[left] + self.sizes[right]) - 1e-6
         keep = np.minimum(self.sizes[left], self.sizes[right]) >= needed
         left, right, needed = left[keep], right[keep], needed[keep]
         bits = np.bitwise_count(self.maps[left] & self.maps[right]).sum(axis=1, dtype=np.int32)
         keep = bits + np.minimum(self.hidden[left], self.hidden[right]) >= needed
         left, right = left[keep], right[keep]
-        return (np.minimum(left, right) << 32) | np.maximum(left, right)
+        return pack(left, right)
 
 
-def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values and sizes of the sets of a few texts."""
+def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
+    """The sets of a few texts."""
     lengths = pc.utf8_length(texts).to_numpy().astype(np.int64)
     # code points of all texts in one array; the zeros let the last runs reach over the end
     joined = "".join(texts.to_pylist()) + "\0" * size
@@ -230,15 +247,13 @@ def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> tuple[np.ndarray,
     hashes, owner = hashes[whole], owner[whole]
     short = np.flatnonzero(lengths < size)
     if len(short):
-        tokens = [hash_text(texts[row].as_py()) for row in short.tolist()]
+        tokens = [_hash_text(texts[row].as_py()) for row in short.tolist()]
         hashes = np.concatenate([hashes, np.array(tokens, np.uint64)])
         owner = np.concatenate([owner, short])
-    keys = distinct(_keyed(hashes, owner))
-    sizes = np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=len(lengths))
-    return keys.astype(np.uint32), sizes
+    return _sets(hashes, owner, len(lengths))
 
 
-def hash_text(text: str) -> int:
+def _hash_text(text: str) -> int:
     """32 bits of a text, the same in every process."""
     value = 0
     for character in text:
@@ -246,7 +261,7 @@ def hash_text(text: str) -> int:
     return value >> 32
 
 
-def _band_keys(sets: Sets, permutations: int, bands: int, seed: int) -> np.ndarray:
+def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndarray:
     """A 64-bit hash of each band of each set's signature, shape (bands, n)."""
     from rensa import RMinHash
 
@@ -268,7 +283,7 @@ def _band_keys(sets: Sets, permutations: int, bands: int, seed: int) -> np.ndarr
     return keys
 
 
-def _pairs_of_equal(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """All pairs of rows with the same key, a bounded number at a time."""
     order = np.argsort(keys)
     ordered = keys[order]
@@ -288,6 +303,16 @@ def _pairs_of_equal(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]
         start = stop
 
 
+def pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Pairs of rows as one number each, the smaller row first: equal for a pair and its mirror."""
+    return (np.minimum(left, right) << 32) | np.maximum(left, right)
+
+
+def unpack(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of packed pairs."""
+    return pairs >> 32, pairs & 0xFFFFFFFF
+
+
 def distinct(keys: np.ndarray) -> np.ndarray:
     """The distinct numbers, ascending: `np.unique` without its hash table, which is 20 times slower than this sort."""
     keys = np.sort(keys)
@@ -299,5 +324,6 @@ def _keyed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return (owner.astype(np.uint64) << np.uint64(32)) | values.astype(np.uint64)
 
 
-def _offsets(sizes: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+def _sets(values: np.ndarray, owner: np.ndarray, rows: int) -> Ragged:
+    keys = distinct(_keyed(values, owner))
+    return Ragged.of(keys.astype(np.uint32), np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=rows))
