@@ -55,8 +55,9 @@ def _print(console: Console, report: QualityReport) -> None:
 
     for section in sections(report):
         tables = [table for table in section.tables if not table.page_only]
-        if section.note or tables:
-            console.print(Text(section.title, style="bold"))
+        if section.tables and not tables:
+            continue
+        console.print(Text(section.title, style="bold"))
         for table in tables:
             _print_table(console, table)
         if section.note:
@@ -69,11 +70,11 @@ def _print_table(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
 
     title = table.title or None
-    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), title=title, title_justify="left")
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title=title, title_justify="left")
     rows = list(table.texts())
     for number, (heading, spec) in enumerate(table.columns.items()):
-        widest = max((len(cells[number]) for cells in rows), default=0)
         # headings are broken at blanks, numbers and names never
+        widest = max(map(len, [*heading.split(), *(cells[number] for cells in rows)]))
         shown.add_column(
             heading,
             justify="right" if spec else "left",

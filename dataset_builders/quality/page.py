@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dataset_builders.quality import plots
 from dataset_builders.quality.report import QualityReport
 from dataset_builders.quality.tables import sections, shown
-from dataset_builders.schema import CONFIGS
+from dataset_builders.schema import CONFIGS, SPLITS
 
 Figure = tuple[str, str]
 """Caption and `<svg>` text."""
@@ -24,18 +25,26 @@ def page(report: QualityReport) -> str:
     Raises:
         DataError: matplotlib is not installed.
     """
-    from importlib.resources import files
+    return render(report, {key: draw(report) for key, draw in FIGURES.items()})
 
+
+def render(report: QualityReport, figures: Mapping[str, list[Figure]]) -> str:
+    """The page with these plots.
+
+    Args:
+        report: All numbers.
+        figures: Key of a section -> its plots.
+    """
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = files("dataset_builders").joinpath("quality", "page.html.jinja").read_text(encoding="utf-8")
+    template = Path(__file__).with_name("page.html.jinja").read_text(encoding="utf-8")
     private = {e["license"] for e in report.statistics["drop_examples"] if not e["redistributable"]}
     return environment.from_string(template).render(
         report=report,
         sections=sections(report),
         tiles=_tiles(report),
-        figures={key: draw(report) for key, draw in FIGURES.items()},
+        figures=figures,
         private_licenses=sorted(private),
     )
 
@@ -79,8 +88,9 @@ def _drop_figures(report: QualityReport) -> list[Figure]:
             filters = sorted(totals, key=lambda name: (-totals[name], name))
             sources = sorted({source for _, source in counts})
             of = {(name, source): came_in.get(source, 0) for name in filters for source in sources}
-            svg = _matrix(filters, sources, counts, of, ("filter", "source", "share of the source's rows"))
-            drawn.append((f"Dropped {config} by filter and source; colour: share of the source's rows", svg))
+            caption = f"Dropped {config} by filter and source; colour: share of the source's rows"
+            labels = ("filter", "source", "share of the source's rows")
+            drawn.append((caption, _matrix(caption, filters, sources, counts, of, labels)))
     return drawn
 
 
@@ -95,12 +105,14 @@ def _duplicate_figures(report: QualityReport) -> list[Figure]:
             rows_in = {source: n["in"] for source, n in report.built.get("rows", {}).get(kind, {}).items()}
             size = utterances if kind == "utterances" else rows_in
             of = {(source, other): size.get(source, 0) for source in sources for other in sources}
-            svg = _matrix(sources, sources, counts, of, ("of", "also in", "share of the rows"))
-            drawn.append((f"Duplicates: {kind} of one corpus (left) that another one (below) has too", svg))
+            caption = f"Duplicates: {kind} of one corpus (left) that another one (below) has too"
+            labels = ("of", "also in", "share of the rows")
+            drawn.append((caption, _matrix(caption, sources, sources, counts, of, labels)))
     return drawn
 
 
 def _matrix(
+    title: str,
     rows: Sequence[str],
     columns: Sequence[str],
     counts: Counter[tuple[str, str]],
@@ -111,7 +123,7 @@ def _matrix(
 
     numbers = np.array([[counts[row, column] for column in columns] for row in rows], float)
     wholes = np.array([[of[row, column] for column in columns] for row in rows], float)
-    return plots.heat_map(rows, columns, numbers, np.clip(numbers / np.maximum(wholes, 1), 0, 1), labels)
+    return plots.heat_map(title, rows, columns, numbers, np.clip(numbers / np.maximum(wholes, 1), 0, 1), labels)
 
 
 def _leak_figures(report: QualityReport) -> list[Figure]:
@@ -119,7 +131,8 @@ def _leak_figures(report: QualityReport) -> list[Figure]:
         return []
     before, after = _leaks(leaks["before"]), _leaks(leaks["after"])
     values = {kind: {"before": before.get(kind, 0), "after": after.get(kind, 0)} for kind in {**before, **after}}
-    return [("Leaks by kind, all sources", plots.bars(values, "leaking rows"))] if values else []
+    caption = "Leaks by kind, all sources"
+    return [(caption, plots.bars(caption, values, "leaking rows", ("before", "after")))] if values else []
 
 
 def _histograms(rows: list[dict[str, Any]], value: str, count: str) -> dict[str, dict[float, int]]:
@@ -136,9 +149,8 @@ def _dialogue_figures(report: QualityReport) -> list[Figure]:
         ("dialogue_turns", "turns", "dialogues", "turns per dialogue"),
     ):
         if counts := _histograms(report.statistics[query], value, count):
-            longest = max(max(found) for found in counts.values())
-            svg = plots.histograms(counts, what, last=" (last bar: 100 and more)" if longest >= 100 else "")
-            drawn.append((f"{what.capitalize()}, by source; the line is the median", svg))
+            caption = f"{what.capitalize()}, by source; the line is the median"
+            drawn.append((caption, plots.histograms(caption, counts, what)))
     return drawn
 
 
@@ -155,12 +167,14 @@ def _pair_figures(report: QualityReport) -> list[Figure]:
             x, y = row["anchor_words"] // JOINT_BIN, row["positive_words"] // JOINT_BIN
             if x < len(counts) and y < len(counts):
                 counts[y, x] += row["pairs"]
-        drawn.append(("Length of both sides of the pairs; the line is the median", plots.histograms(sides, "words")))
+        caption = "Length of both sides of the pairs; the line is the median"
+        drawn.append((caption, plots.histograms(caption, sides, "words")))
         labels = ("words of the anchor", "words of the positive", "pairs")
         caption = f"Both lengths together, below {JOINT_TOP} words"
-        drawn.append((caption, plots.joint_histogram(counts, JOINT_BIN, labels)))
+        drawn.append((caption, plots.joint_histogram(caption, counts, JOINT_BIN, labels)))
     if scores := _histograms(report.statistics["quality_scores"], "score", "pairs"):
-        drawn.append(("Quality score of the pairs; the line is the median", plots.histograms(scores, "score", 0.05)))
+        caption = "Quality score of the pairs, from 0 to 1; the line is the median"
+        drawn.append((caption, plots.histograms(caption, scores, "score", 0.05)))
     return drawn
 
 
@@ -170,8 +184,10 @@ def _downstream_figures(report: QualityReport) -> list[Figure]:
     for row in rows:
         if row["class_balance"] is not None:
             values[row["source"]][row["split"]] = row["class_balance"]
+    splits = [split for split in SPLITS if any(split in found for found in values.values())]
     caption = "Class balance by split: 100 % when all labels are equally frequent"
-    return [(caption, plots.bars(values, "entropy of the labels / maximum", share=True))] if values else []
+    label = "entropy of the labels / maximum"
+    return [(caption, plots.bars(caption, values, label, splits, share=True))] if values else []
 
 
 def _language_figures(report: QualityReport) -> list[Figure]:
@@ -183,21 +199,23 @@ def _language_figures(report: QualityReport) -> list[Figure]:
         total, most = sum(found.values()), sorted(found.items(), key=lambda item: (-item[1], item[0]))[:20]
         values = {name: {"share": number / total} for name, number in most}
         caption = f"Languages of the {config}" + (f", the first 20 of {len(found)}" if len(found) > 20 else "")
-        drawn.append((caption, plots.bars(values, "share of rows", share=True)))
+        drawn.append((caption, plots.bars(caption, values, "share of rows", ("share",), share=True)))
     return drawn
 
 
 def _license_figures(report: QualityReport) -> list[Figure]:
     rows = report.statistics["licenses"]
     totals = Counter[str]()
-    for row in rows:
+    for row in sorted(rows, key=lambda row: CONFIGS.index(row["config"])):
         totals[row["config"]] += row["rows"]
     values: dict[str, dict[str, float]] = {}
     for row in sorted(rows, key=lambda row: (not row["redistributable"], row["license"])):
-        name = row["license"].removeprefix("LicenseRef-") + ("" if row["redistributable"] else " (not to be passed on)")
-        shares = values.setdefault(name, dict.fromkeys((c for c in CONFIGS if totals[c]), 0.0))
-        shares[row["config"]] += row["rows"] / totals[row["config"]]
-    return [("Licences", plots.bars(values, "share of rows", share=True))] if values else []
+        name = row["license"].removeprefix("LicenseRef-") + (
+            "" if row["redistributable"] else "\n(not to be passed on)"
+        )
+        values.setdefault(name, {})[row["config"]] = row["rows"] / totals[row["config"]]
+    caption = "Licences of the rows of each kind"
+    return [(caption, plots.bars(caption, values, "share of rows", list(totals), share=True))] if values else []
 
 
 FIGURES: dict[str, Callable[[QualityReport], list[Figure]]] = {

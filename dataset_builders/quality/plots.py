@@ -42,70 +42,81 @@ STYLE: dict[str, Any] = {
 }
 
 
-def bars(values: Mapping[str, Mapping[str, float]], xlabel: str, share: bool = False) -> str:
+def bars(values: Mapping[str, Mapping[str, float]], xlabel: str, series: Sequence[str], share: bool = False) -> str:
     """Horizontal bars: one group for each key, one bar in it for each series, the number at its end.
 
     Args:
-        values: Group -> series -> number.
+        title: For screen readers; must differ from that of the page's other plots (so do then the ids inside).
+        values: Group -> series -> number; a series may be missing in a group.
         xlabel: What is measured, with its unit.
+        series: From top to bottom.
         share: Numbers from 0 to 1, shown as percentages.
     """
-    series = list(dict.fromkeys(name for group in values.values() for name in group))
     height = 0.8 / len(series)
-    with _figure(0.5 + 0.2 + len(values) * max(0.3, 0.22 * len(series))) as (figure, axes):
+    with _figure(0.7 + len(values) * max(0.3, 0.22 * len(series)) + 0.25 * (len(series) > 1)) as (figure, axes):
         for number, name in enumerate(series):
-            lengths = [group.get(name, 0) for group in values.values()]
+            lengths = [group.get(name) for group in values.values()]
             places = [place + (number - (len(series) - 1) / 2) * height for place in range(len(values))]
-            drawn = axes.barh(places, lengths, height, label=name, color=COLORS[number % len(COLORS)])
-            axes.bar_label(drawn, [f"{n:.1%}" if share else f"{n:,.0f}" for n in lengths], padding=2, fontsize=8)
+            drawn = axes.barh(places, [n or 0 for n in lengths], height, label=name, color=COLORS[number % len(COLORS)])
+            ends = ["" if n is None else f"{n:.1%}" if share else f"{n:,.0f}" for n in lengths]
+            axes.bar_label(drawn, ends, padding=2, fontsize=8)
         axes.set_yticks(range(len(values)), list(values))
         axes.invert_yaxis()
         axes.margins(x=0.16)
         axes.set_xlabel(xlabel)
         _number_axis(axes.xaxis, share)
         if len(series) > 1:
-            axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)
-        return _svg(figure, f"{xlabel}: {', '.join(values)}")
+            figure.legend(frameon=False, ncols=3, loc="outside upper left", fontsize=9)
+        return _svg(figure, title)
 
 
-def histograms(counts: Mapping[str, Mapping[float, int]], xlabel: str, width: float = 1, last: str = "") -> str:
+def histograms(title: str, counts: Mapping[str, Mapping[float, int]], xlabel: str, width: float = 1) -> str:
     """One small histogram for each key below the other, on one axis, each as tall as its highest bar.
 
     Args:
-        counts: Name -> value (lower bound of a bin) -> how many.
+        title: As in `bars`.
+        counts: Name -> value (lower bound of a bin) -> how many. The longest half percent goes into the last bar.
         xlabel: What is measured, with its unit.
         width: Of a bin.
-        last: Said of the last bin when it holds more than its value.
     """
     import numpy as np
 
-    top = max(max(found) for found in counts.values()) + width
-    bottom = min(0 if width >= 1 else top, *(min(found) for found in counts.values()))
-    edges = np.arange(round((top - bottom) / width) + 1) * width + bottom
+    bins = {
+        name: np.bincount([round(value / width) for value in found], weights=list(found.values()))
+        for name, found in counts.items()
+    }
+    top = max(int(np.searchsorted(np.cumsum(heights), 0.995 * heights.sum())) for heights in bins.values()) + 1
+    folded = any(len(heights) > top for heights in bins.values())
+    edges = np.arange(top + 1) * width
     with _figure(0.7 + 0.42 * len(counts), rows=len(counts)) as (figure, all_axes):
-        for axes, (name, found) in zip(all_axes, counts.items(), strict=True):
-            heights = np.zeros(len(edges) - 1)
-            for value, number in found.items():
-                heights[round((value - bottom) / width)] += number
-            axes.stairs(heights / heights.max(), edges, fill=True, color=COLORS[0])
-            median = edges[int(np.searchsorted(np.cumsum(heights), heights.sum() / 2))]
-            axes.axvline(median + (width / 2 if width >= 1 else 0), color=COLORS[5], linewidth=1.5)
+        for axes, (name, heights) in zip(all_axes, bins.items(), strict=True):
+            drawn = np.zeros(top)
+            np.add.at(drawn, np.minimum(np.arange(len(heights)), top - 1), heights)
+            axes.stairs(drawn / drawn.max(), edges, fill=True, color=COLORS[0])
+            median = edges[int(np.searchsorted(np.cumsum(drawn), drawn.sum() / 2))]
+            axes.axvline(median + width / 2, color=COLORS[5], linewidth=1.5)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
             axes.set_ylabel(name, rotation=0, ha="right", va="center")
-            axes.set_xlim(bottom, top)
+            axes.set_xlim(0, edges[-1])
             axes.text(0.995, 0.85, f"median {median:g}", transform=axes.transAxes, ha="right", va="top", fontsize=8)
             axes.tick_params(labelbottom=axes is all_axes[-1])
-        all_axes[-1].set_xlabel(xlabel + last)
-        return _svg(figure, f"distribution of {xlabel} of {', '.join(counts)}")
+        all_axes[-1].set_xlabel(xlabel + (f" (last bar: {edges[-2]:g} and more)" if folded else ""))
+        return _svg(figure, title)
 
 
 def heat_map(
-    rows: Sequence[str], columns: Sequence[str], numbers: np.ndarray, shares: np.ndarray, labels: tuple[str, str, str]
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    numbers: np.ndarray,
+    shares: np.ndarray,
+    labels: tuple[str, str, str],
 ) -> str:
     """A matrix with its numbers in the cells.
 
     Args:
+        title: As in `bars`.
         rows: Names from top to bottom.
         columns: Names from left to right.
         numbers: Shape (rows, columns): what is written into the cells; nothing for 0.
@@ -114,7 +125,7 @@ def heat_map(
     """
     import numpy as np
 
-    with _figure(1.5 + 0.34 * len(rows)) as (figure, axes):
+    with _figure(1.9 + 0.3 * len(rows)) as (figure, axes):
         mesh = axes.pcolormesh(shares, cmap="cividis", vmin=0, vmax=max(float(shares.max()), 1e-9), edgecolor="none")
         for row, column in np.argwhere(numbers):
             number, color = numbers[row, column], "white" if mesh.norm(shares[row, column]) < 0.55 else "black"
@@ -124,14 +135,16 @@ def heat_map(
         axes.invert_yaxis()
         axes.set_ylabel(labels[0])
         axes.set_xlabel(labels[1])
-        _color_bar(figure, mesh, axes, labels[2], share=True)
-        return _svg(figure, f"{labels[2]}: {labels[0]} by {labels[1]}")
+        bar = _color_bar(figure, mesh, axes, labels[2], location="top", aspect=40, shrink=0.7)
+        _number_axis(bar.ax.xaxis, share=True)
+        return _svg(figure, title)
 
 
-def joint_histogram(counts: np.ndarray, width: int, labels: tuple[str, str, str]) -> str:
+def joint_histogram(title: str, counts: np.ndarray, width: int, labels: tuple[str, str, str]) -> str:
     """How often two lengths meet.
 
     Args:
+        title: As in `bars`.
         counts: Shape (y bins, x bins).
         width: Of a bin.
         labels: Of the x axis, the y axis and the colour, with units.
@@ -147,7 +160,7 @@ def joint_histogram(counts: np.ndarray, width: int, labels: tuple[str, str, str]
         axes.set_ylabel(labels[1])
         axes.set_aspect("equal")
         _color_bar(figure, mesh, axes, labels[2])
-        return _svg(figure, f"{labels[2]} by {labels[0]} and {labels[1]}")
+        return _svg(figure, title)
 
 
 def short(number: float) -> str:
@@ -180,22 +193,21 @@ def _number_axis(axis: Any, share: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda n, _: f"{n * 100:g} %" if share else short(n)))
 
 
-def _color_bar(figure: Figure, mesh: Any, axes: Axes, label: str, share: bool = False) -> None:
-    bar = figure.colorbar(mesh, ax=axes, label=label, shrink=0.8)
+def _color_bar(figure: Figure, mesh: Any, axes: Axes, label: str, **place: Any) -> Any:
+    bar = figure.colorbar(mesh, ax=axes, label=label, **place)
     bar.outline.set_visible(False)
-    if share:
-        _number_axis(bar.ax.yaxis, share=True)
+    return bar
 
 
-def _svg(figure: Figure, description: str) -> str:
+def _svg(figure: Figure, title: str) -> str:
     """The bare `<svg>` element, described for screen readers."""
     import matplotlib as mpl
 
     out = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": description}):
+    with mpl.rc_context({"svg.hashsalt": title}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<defs>\s*<style.*?</defs>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="(?![mph][0-9a-f]{10}|[^"]*image)[^"]*"', "", text)  # only shapes that are referred to need one
-    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1).strip()
+    text = re.sub(r' id="(?![mph][0-9a-f]{10}")[^"]*"', "", text)  # only shapes that are referred to need one
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1).strip()

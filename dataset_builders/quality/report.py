@@ -81,7 +81,8 @@ def _read_built(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not the report of `dialogue-cube build`; build the folder again")
     missing = sorted(name for name in built.get("files", {}) if not (folder / name).is_file())
     if missing:
-        raise DataError(f"{folder / missing[0]} is missing ({len(missing)} files); build or download the folder again")
+        what = f"{folder / missing[0]} is missing ({len(missing)} of {len(built['files'])} files)"
+        raise DataError(f"{what}; build or download the folder again")
     return built
 
 

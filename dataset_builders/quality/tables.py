@@ -211,15 +211,17 @@ def _dialogues(report: QualityReport) -> Section:
     columns = {
         "source": "",
         "dialogues": ",",
-        "utterances": ",",
+        "turns": ",",
         "turns per dialogue": ".1f",
-        "words per utterance": ".1f",
-        "characters per utterance": ".1f",
+        "words per turn": ".1f",
+        "chars per turn": ".1f",
         "words per dialogue": ".0f",
-        "characters per dialogue": ".0f",
+        "chars per dialogue": ".0f",
     }
-    keys = [key.replace(" ", "_") for key in columns]
-    return _statistics(report.statistics["dialogue_statistics"], "dialogues", "Dialogues", columns, keys, "means")
+    lengths = [f"{unit}_per_{of}" for of in ("utterance", "dialogue") for unit in ("words", "characters")]
+    keys = ["source", "dialogues", "utterances", "turns_per_dialogue", *lengths]
+    note = "means; words as separated by white space"
+    return _statistics(report.statistics["dialogue_statistics"], "dialogues", "Dialogues", columns, keys, note)
 
 
 def _pairs(report: QualityReport) -> Section:
@@ -247,9 +249,9 @@ def _downstream(report: QualityReport) -> Section:
         "smallest label": ",",
         "largest label": ",",
         "class balance": ".3f",
-        "words per utterance": ".1f",
+        "words per row": ".1f",
     }
-    keys = [key.replace(" ", "_") for key in columns]
+    keys = [key.replace(" ", "_").replace("per_row", "per_utterance") for key in columns]
     note = "class balance: entropy of the labels / its maximum, 1 when all are equally frequent; label sizes in rows"
     return _statistics(report.statistics["downstream_statistics"], "downstream", "Intents", columns, keys, note)
 
@@ -261,14 +263,15 @@ def _statistics(rows: Rows, key: str, title: str, columns: dict[str, str], keys:
     whole: list[tuple[Cell, ...]] = [tuple(row[k] for k in keys) for row in by_source(rows)]
     whole = [(ALL if row[0] is None else row[0], *row[1:]) for row in whole]
     split_rows = [row for row in rows if row["split"] is not None]
-    split_rows.sort(key=lambda row: (row["source"], _order(row["split"])))
+    split_rows.sort(key=lambda row: (row["source"], split_order(row["split"])))
     splits: list[tuple[Cell, ...]] = [(row["source"], row["split"], *(row[k] for k in keys[1:])) for row in split_rows]
     by_split = {"source": "", "split": "", **{k: v for k, v in columns.items() if k != "source"}}
     return Section(key, title, note, [Table("", columns, whole), Table("By split", by_split, splits, page_only=True)])
 
 
-def _order(split: str) -> int:
-    return SPLITS.index(split) if split in SPLITS else len(SPLITS)
+def split_order(split: str) -> int:
+    """Train, validation, test."""
+    return [*SPLITS, split].index(split)
 
 
 def _languages(report: QualityReport) -> Section:

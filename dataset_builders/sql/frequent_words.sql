@@ -1,6 +1,7 @@
 -- The 30 most frequent words of each source and language, lower case; stop words are counted too.
 -- A word is a run of letters, marks and digits, with apostrophes inside: "don't". Text without blanks between words
--- (Chinese, Thai) is not cut further. rank: from 1; share: of all words of the source in that language, from 0 to 1
+-- (Chinese, Thai) is not cut further. rank: from 1; word; occurrences: how often
+-- share: of all words of the source in that language, from 0 to 1
 WITH texts AS (
     SELECT source, language, text FROM utterances
     UNION ALL

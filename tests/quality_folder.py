@@ -1,0 +1,91 @@
+"""A built folder with invented findings of the quality checks, counted so that the report is right."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from dataset_builders.schema import CLUSTERS, CONFIGS, DROPS
+
+FILTERS = {
+    "dialogues": ["leak", "one_sided", "too_few_turns"],
+    "pairs": ["pair_length", "leak"],
+    "downstream": ["benchmark", "conflicting_label"],
+}
+
+
+def rows(folder: Path, config: str) -> list[dict]:
+    """All rows of a config with their split."""
+    found = []
+    for path in sorted((folder / config).glob("*.parquet")):
+        found += [{**row, "split": path.name.split("-")[0]} for row in pq.read_table(path).to_pylist()]
+    return found
+
+
+def with_quality(built: Path, to: Path) -> Path:
+    """Copy a built folder and add drops, clusters and the report's numbers about them."""
+    shutil.copytree(built, to)
+    report = json.loads((to / "quality" / "report.json").read_text())
+    drops, report["rows"] = [], {}
+    for config in CONFIGS:
+        table = pyarrow.dataset.dataset(to / config, format="parquet").to_table(columns=["source"])
+        out = Counter(table["source"].to_pylist())
+        report["rows"][config] = {}
+        for rank, source in enumerate(sorted(out), 1):
+            dropped = {name: (rank * 7 * (n + 1)) % (out[source] // 2 + 2) for n, name in enumerate(FILTERS[config])}
+            drops += [
+                {
+                    "config": config,
+                    "row_id": f"{source}/train/{name}-{number}",
+                    "dialogue_id": None if config == "downstream" else f"{source}/train/{number}",
+                    "source": source,
+                    "split": "train",
+                    "filter": name,
+                    "reason": f"what {name} finds",
+                    "value": f"<b>{number}</b>",
+                    "text": f"An invented {config} text & number {number}",
+                    "license": "LicenseRef-private" if rank == 1 else "CC-BY-4.0",
+                    "redistributable": rank != 1,
+                }
+                for name, count in dropped.items()
+                for number in range(count)
+            ]
+            total = sum(dropped.values())
+            noted = {"in": out[source] + total, "out": out[source], "dropped": dropped, "flagged": {"glued": rank}}
+            report["rows"][config][source] = noted
+    names = sorted(report["rows"]["dialogues"])
+    clusters = [
+        {
+            "cluster_id": f"cluster{size}",
+            "dialogue_id": f"{names[member % len(names)]}/train/{member}",
+            "source": names[member % len(names)],
+            "nearest_id": f"{names[0]}/train/0" if member else None,
+            "similarity": 1 - member / 100,
+            "kind": ["equal", "jaccard", "containment"][member % 3],
+        }
+        for size in (2, 2 + len(names), 14)
+        for member in range(size)
+    ]
+    pq.write_table(pa.Table.from_pylist(drops, DROPS.arrow_schema), to / "quality" / "drops.parquet")
+    pq.write_table(pa.Table.from_pylist(clusters, CLUSTERS.arrow_schema), to / "quality" / "clusters.parquet")
+    sides = ("train-test", "train-validation", "validation-test")
+    leaks = {
+        "dialogue": {names[0]: dict.fromkeys(sides, 7), names[-1]: dict.fromkeys(sides, 30)},
+        "text": {"banking77": {"train-test": 5, "train-validation": 0, "validation-test": 0}},
+    }
+    report["splits_policy"] = "leak-free"
+    report["leaks"] = {"before": leaks, "after": {kind: {} for kind in leaks}}
+    first, last = names[0], names[-1]
+    within = {f"{name}|{name}": number for number, name in enumerate(names)}
+    report["duplicates"] = {
+        "dialogues": {**within, f"{first}|{last}": 12, f"{last}|{first}": 9},
+        "utterances": {**within, f"{first}|{last}": 300},
+        "downstream": {"banking77|banking77": 4},
+    }
+    report["quality"] = {"min_turns": 2}
+    (to / "quality" / "report.json").write_text(json.dumps(report))
+    return to
