@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cube_model._options import comma_list
+from cube_model.cache_cli import cache_app
 from cube_model.errors import ModelError
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Judge trained cores.", rich_markup_mode="rich")
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add this package's commands to the console command."""
     app.command("ask")(ask)
     app.add_typer(evaluate_app, name="evaluate")
+    app.add_typer(cache_app, name="cache")
 
 
 def ask(

@@ -1,33 +1,40 @@
-"""Vectors that were computed once: one LMDB file, keyed by teacher fingerprint and text.
+"""Vectors that were computed once: kept on disk by teacher fingerprint and text, shared by all runs.
 
-LMDB gives what a cache shared by several runs needs: a killed process leaves it whole, one writer at a time waits for
-the other, and reading copies nothing.
+>>> cache = EmbeddingCache()
+>>> vectors = cache.embed(teacher, ["Hello!", "Goodbye!"])  # the second time: read from disk
+>>> cache.stats
+CacheStats(hits=0, misses=2, bytes=28672, seconds_saved=0.0)
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cube_model.encode_together import agreed_rows, encode_together
+from cube_model.encoding_progress import encoding_progress
 from cube_model.errors import ModelError
+from cube_model.vector_chunk import KEY_BYTES, PRECISIONS
+from cube_model.vector_store import Shelf, VectorStore
 
 if TYPE_CHECKING:
-    from cube_model.teacher import Teacher
+    from accelerate import Accelerator
 
-_MAP_SIZE = 1 << 38
-"""Upper bound of the file, bytes: address space only, the file itself grows with what is in it."""
+    from cube_model.teacher import Teacher
 
 _CHUNK = 1 << 14
 """Texts encoded between two writes: what a killed run has to compute again at most."""
 
-_OPEN: dict[tuple[int, str], Any] = {}
-"""LMDB forbids opening one file twice in a process: open environments by process and folder."""
+_DEFAULT_GB = 20.0
+
+_ADVICE = "set DIALOGUE_CUBE_CACHE to a folder that can be written, on a disk with room"
 
 
 def default_folder() -> Path:
@@ -35,105 +42,189 @@ def default_folder() -> Path:
     return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "embeddings"
 
 
-@dataclass
+def default_max_bytes() -> int:
+    """`DIALOGUE_CUBE_CACHE_GB` in bytes, by default 20 GB.
+
+    Raises:
+        ModelError: It is not a number above 0.
+    """
+    given = os.environ.get("DIALOGUE_CUBE_CACHE_GB") or str(_DEFAULT_GB)
+    try:
+        size = float(given)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < float("inf"):
+        raise ModelError(f"DIALOGUE_CUBE_CACHE_GB is {given!r}: expected a number of gigabytes above 0")
+    return int(size * 1e9)
+
+
+@dataclass(frozen=True)
 class CacheStats:
-    """Distinct texts asked for since the cache was opened: found (`hits`) and not found (`misses`)."""
+    """What a cache was asked for since it was opened.
+
+    Attributes:
+        hits: Distinct texts found.
+        misses: Distinct texts not found.
+        bytes: Size of all that is stored, of every teacher.
+        seconds_saved: What encoding the texts found would have taken, at the speed measured when they were encoded,
+            less the time that reading them took.
+    """
 
     hits: int = 0
     misses: int = 0
+    bytes: int = 0
+    seconds_saved: float = 0.0
 
 
 class EmbeddingCache:
-    """A folder of vectors, shared by all teachers.
+    """A folder of vectors, shared by all teachers. Vectors of two teachers, or of two precisions, never mix.
 
     Args:
-        folder: Where the file lies; `default_folder()` when not given. Made when missing.
+        folder: Where it lies; `default_folder()` when not given. Made when missing.
+        precision: `"float32"`, or `"float16"`: half the room, and vectors rounded by up to 0.05 %, the first time too.
+        max_bytes: When more is stored, the chunks of the oldest use go; `default_max_bytes()` when not given.
 
     Raises:
-        ModelError: The folder cannot be opened for writing.
-
-    Example:
-        >>> cache = EmbeddingCache()
-        >>> vectors = cache.embed(teacher, ["Hello!", "Goodbye!"])  # the second time: read from disk
-        >>> cache.stats
-        CacheStats(hits=0, misses=2)
+        ModelError: The folder cannot be opened for writing, or an argument is wrong.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        import lmdb
-
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        precision: str = "float32",
+        max_bytes: int | None = None,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ModelError(f"cache precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        if max_bytes is not None and max_bytes <= 0:
+            raise ModelError(f"cache size limit {max_bytes}: expected more than 0 bytes")
         self.folder = Path(folder).expanduser() if folder is not None else default_folder()
-        self.stats = CacheStats()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            key = (os.getpid(), str(self.folder.resolve()))
-            if key not in _OPEN:
-                # metasync=False: after a power cut the last write may be missing, never broken
-                _OPEN[key] = lmdb.open(key[1], map_size=_MAP_SIZE, metasync=False, max_readers=512)
-            self._environment = _OPEN[key]
-        except (OSError, lmdb.Error) as error:
-            raise ModelError(
-                f"embedding cache {self.folder}: {error}; set DIALOGUE_CUBE_CACHE to a folder that can be written"
-            ) from error
+        self.precision = precision
+        self.max_bytes = max_bytes or default_max_bytes()
+        self._store = VectorStore(self.folder, _ADVICE)
+        self._hits = self._misses = 0
+        self._saved = 0.0
 
     def __len__(self) -> int:
-        return int(self._environment.stat()["entries"])
+        return sum(shelf.vectors for shelf in self._store.shelves())
+
+    def __bool__(self) -> bool:
+        return True  # an empty cache is a cache: `cache or EmbeddingCache()`
+
+    @property
+    def stats(self) -> CacheStats:
+        """Figures as of now."""
+        return CacheStats(self._hits, self._misses, self._store.size(), round(self._saved, 3))
 
     def get_many(self, fingerprint: str, texts: Sequence[str]) -> list[np.ndarray | None]:
-        """The vectors of texts, float32 `[dimension]` each (read-only), None where not stored."""
-        with self._environment.begin(buffers=False) as transaction:
-            found = [transaction.get(_key(fingerprint, text)) for text in texts]
-        hits = sum(value is not None for value in found)
-        self.stats.hits += hits
-        self.stats.misses += len(found) - hits
-        return [None if value is None else np.frombuffer(value, dtype="<f4") for value in found]
+        """The vectors of texts, float32 `[dimension]` each, None where not stored."""
+        dimension = self._store.facts(fingerprint, self.precision).get("dimension", 0)
+        vectors, found = self._read(fingerprint, texts, dimension)
+        return [vector if there else None for vector, there in zip(vectors, found, strict=True)]
 
-    def put_many(self, fingerprint: str, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Store float32 `vectors` `[n, dimension]` of `texts` in one transaction: all of them or none."""
-        import lmdb
+    def put_many(
+        self, fingerprint: str, texts: Sequence[str], vectors: np.ndarray, *, teacher: str = "", seconds: float = 0.0
+    ) -> None:
+        """Store `vectors` `[n, dimension]` of n distinct texts: all of them or none. What is not finite is left out.
 
+        Args:
+            fingerprint: Of the teacher.
+            texts: n texts.
+            vectors: `[n, dimension]`.
+            teacher: Its name, which `dialogue-cube cache info` shows.
+            seconds: What encoding them took.
+        """
         if len(texts) != len(vectors):
             raise ValueError(f"{len(texts)} texts but {len(vectors)} vectors")
-        rows = np.ascontiguousarray(vectors, dtype="<f4")
-        # in key order, as a B-tree likes it
-        items = sorted((_key(fingerprint, text), row.tobytes()) for text, row in zip(texts, rows, strict=True))
-        try:
-            with self._environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-                cursor.putmulti(items)
-        except lmdb.Error as error:
-            raise ModelError(f"embedding cache {self.folder}: cannot write: {error}") from error
+        rows = np.flatnonzero(np.isfinite(vectors.astype(PRECISIONS[self.precision])).all(1))
+        if not len(rows):
+            return
+        keys = _keys([texts[i] for i in rows.tolist()])
+        self._store.write(fingerprint, self.precision, keys, vectors[rows], teacher=teacher, seconds=seconds)
+        if self._store.size() > self.max_bytes:
+            # a tenth more than needed, so that not every write has to delete
+            self._store.delete(lambda *_: True, stop=lambda: self._store.size() <= 0.9 * self.max_bytes)
 
-    def embed(self, teacher: Teacher, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
+    def embed(
+        self,
+        teacher: Teacher,
+        texts: Sequence[str],
+        *,
+        progress: bool = False,
+        accelerator: Accelerator | None = None,
+    ) -> np.ndarray:
         """Vectors of texts, from the cache where they are, else from the teacher (and stored).
+
+        Args:
+            teacher: Encodes what is missing.
+            texts: n texts; equal ones are looked up and encoded once.
+            progress: Show a progress bar while texts are encoded.
+            accelerator: When several processes call this with the same texts: each encodes its share of what is
+                missing, and all return the same vectors.
 
         Returns:
             float32 `[n, teacher.dimension]`.
         """
-        position: dict[str, int] = {}
-        rows = np.fromiter(
-            (position.setdefault(text, len(position)) for text in texts), dtype=np.int64, count=len(texts)
-        )
-        distinct = list(position)
-        vectors = np.zeros((len(distinct), teacher.dimension), dtype=np.float32)
-        missing: list[int] = []
-        for i, vector in enumerate(self.get_many(teacher.fingerprint, distinct)):
-            if vector is None:
-                missing.append(i)
-            else:
-                vectors[i] = vector
-
-        if missing:
-            from cube_model.teacher import encoding_progress
-
-            with encoding_progress(teacher, len(missing), progress) as advance:
+        distinct = list(dict.fromkeys(texts))
+        started = time.perf_counter()
+        vectors, found = self._read(teacher.fingerprint, distinct, teacher.dimension)
+        self._note_saving(teacher, int(found.sum()), time.perf_counter() - started)
+        missing = agreed_rows(np.flatnonzero(~found), accelerator)
+        if len(missing):
+            show = progress and (accelerator is None or accelerator.is_main_process)
+            with encoding_progress(teacher, len(missing), show) as advance:
                 for start in range(0, len(missing), _CHUNK):
                     part = missing[start : start + _CHUNK]
-                    new = teacher.encode([distinct[i] for i in part], advance=advance)
-                    vectors[part] = new
-                    self.put_many(teacher.fingerprint, [distinct[i] for i in part], new)
-        return vectors[rows]
+                    vectors[part] = self._encode(teacher, [distinct[i] for i in part], accelerator, advance)
+        if len(distinct) == len(texts):
+            return vectors
+        position = {text: i for i, text in enumerate(distinct)}
+        return vectors[np.fromiter((position[text] for text in texts), dtype=np.int64, count=len(texts))]
+
+    def shelves(self) -> list[Shelf]:
+        """What is stored, by teacher and precision."""
+        return self._store.shelves()
+
+    def delete(self, wanted: Callable[[str, float], bool]) -> int:
+        """Remove the chunks for which `wanted`(fingerprint, time of last use), and give their room back to the disk.
+
+        Returns:
+            Number of vectors removed.
+        """
+        removed = self._store.delete(wanted)
+        self._store.compact()
+        return removed
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self._store.clear()
+
+    def _encode(
+        self, teacher: Teacher, texts: list[str], accelerator: Accelerator | None, advance: Callable[[int], object]
+    ) -> np.ndarray:
+        started = time.perf_counter()
+        vectors = encode_together(teacher, texts, accelerator, advance)
+        seconds = time.perf_counter() - started
+        if accelerator is None or accelerator.is_local_main_process:
+            self.put_many(teacher.fingerprint, texts, vectors, teacher=teacher.name, seconds=seconds)
+        # rounded as it was stored, so that the first use gives what the second will
+        return vectors.astype(PRECISIONS[self.precision])
+
+    def _read(self, fingerprint: str, texts: Sequence[str], dimension: int) -> tuple[np.ndarray, np.ndarray]:
+        vectors = np.zeros((len(texts), dimension), dtype=np.float32)
+        found = self._store.read(fingerprint, self.precision, _keys(texts), vectors)
+        hits = int(found.sum())
+        self._hits, self._misses = self._hits + hits, self._misses + len(texts) - hits
+        return vectors, found
+
+    def _note_saving(self, teacher: Teacher, hits: int, seconds: float) -> None:
+        facts = self._store.facts(teacher.fingerprint, self.precision)
+        if hits and facts.get("texts"):
+            self._saved += max(0.0, hits * facts["seconds"] / facts["texts"] - seconds)
 
 
-def _key(fingerprint: str, text: str) -> bytes:
-    """32 bytes; lone surrogates, which raw data may hold, are hashed as they are."""
-    return hashlib.sha256(f"{fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
+def _keys(texts: Sequence[str]) -> list[bytes]:
+    """16 bytes of sha256 each; lone surrogates, which raw data may hold, are hashed as they are."""
+    sha256 = hashlib.sha256
+    return [sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES] for text in texts]
