@@ -25,7 +25,8 @@ def write_report(
         folder: The dataset folder, all parquet files in it.
         results: What each source gave.
         options: What changed the rows.
-        dialogues, intents: Duplicates and leaks.
+        dialogues: Duplicates and leaks among dialogues and pairs.
+        intents: The same among the rows of the intent sets.
 
     Returns:
         The fingerprint of the rows of all three configs.

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from dataset_builders.schema import CONFIGS, Config
 from dataset_builders.source import SourceInfo
 
+REPEATED = "repeated_record"
+"""Name of the check that drops a record that the raw files hold twice."""
+
 
 @dataclass
 class Tally:
@@ -57,7 +60,6 @@ class Built:
         written: Our split name -> what was written.
         rows: Config -> what became of its rows.
         languages: BCP 47 tags that occur in the rows.
-        repeated: Records that the raw files hold twice, taken once.
         rejected: Records of own data that could not be used; they are in the rejects file.
     """
 
@@ -68,7 +70,6 @@ class Built:
     written: dict[str, Counter[str]] = field(default_factory=dict)
     rows: dict[Config, Tally] = field(default_factory=lambda: {config: Tally() for config in CONFIGS})
     languages: set[str] = field(default_factory=set)
-    repeated: int = 0
     rejected: int = 0
 
     def check(self) -> None:
@@ -97,7 +98,8 @@ class Built:
     def differences(self) -> list[str]:
         """Where the found counts differ from the official ones: `"train: 12,174 of 16,142 dialogues"`."""
         official = self.info.counts[self.config]
-        found = [f"{self.repeated:,} repeated records left out"] if self.repeated else []
+        repeated = sum(tally.dropped[REPEATED] for tally in self.rows.values())
+        found = [f"{repeated:,} repeated records left out"] if repeated else []
         for split, expected in official.items():
             for what, number in expected.items():
                 have = self.original.get(split, Counter())[what]

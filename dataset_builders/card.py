@@ -10,7 +10,8 @@ from dataset_builders import schema
 from dataset_builders.licenses import get_license
 
 if TYPE_CHECKING:
-    from dataset_builders.build import BuildOptions, Built
+    from dataset_builders.built import Built
+    from dataset_builders.options import BuildOptions
 
 
 def write_card(folder: Path, results: list[Built], options: BuildOptions, fingerprint: str) -> None:

@@ -12,14 +12,16 @@ import typer
 from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
-    from dataset_builders.build import Built
+    from dataset_builders.built import Built
     from dataset_builders.download import Progress
     from dataset_builders.source import SourceFile
 
+QUALITY = "Quality"
+PAIRS = "Pairs"
 OWN = "Your own data"
 """Panel of the help page."""
 
@@ -104,11 +106,52 @@ def build(
     ] = None,
     num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
+    quality: Annotated[
+        str,
+        typer.Option(
+            help="What the filters drop and flag: none, default, strict, or a YAML file.", rich_help_panel=QUALITY
+        ),
+    ] = "default",
+    split_policy: Annotated[
+        str,
+        typer.Option(
+            help="`leak-free`: no duplicate in two splits; `official`: splits as published, leaks flagged; `original`: "
+            "every dialogue corpus but MultiWOZ in train.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = "leak-free",
     min_words: Annotated[
         int | None,
-        typer.Option(min=0, help="Both sides of a pair have more words than this. Default: 3, for own data 0."),
+        typer.Option(
+            min=0,
+            help="Both sides of a pair have more words than this. Default: 3, for own data 0.",
+            rich_help_panel=PAIRS,
+        ),
     ] = None,
-    context_turns: Annotated[int, typer.Option(min=0, help="Turns kept before the anchor of a pair.")] = 50,
+    context_turns: Annotated[
+        int, typer.Option(min=0, help="Turns kept before the anchor.", rich_help_panel=PAIRS)
+    ] = 50,
+    directions: Annotated[
+        str | None,
+        typer.Option(help="Who speaks: user-system, system-user, ... by commas. Default: all.", rich_help_panel=PAIRS),
+    ] = None,
+    same_intent: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Pairs with another utterance of its intent, each training utterance.", rich_help_panel=PAIRS
+        ),
+    ] = 0,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure how related the sides are by this encoder (minilm, a folder, a Hub id).",
+            rich_help_panel=PAIRS,
+        ),
+    ] = None,
+    hard_negatives: Annotated[
+        int,
+        typer.Option(min=0, help="Negatives to mine for each training pair; needs --encoder.", rich_help_panel=PAIRS),
+    ] = 0,
     own: Annotated[
         Path | None,
         typer.Option(
@@ -140,9 +183,28 @@ def build(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.build import BuildOptions, build_dataset
+    from dataset_builders.build import build_dataset
+    from dataset_builders.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder, load, own_builders
-    from dataset_builders.pairs import MIN_WORDS
+    from dataset_builders.pairs import DIRECTIONS, check_directions
+    from dataset_builders.quality.config import QualityConfig
+    from dataset_builders.quality.leaks import check_policy
+
+    filters = QualityConfig.load(quality)
+    if min_words is not None:
+        filters = filters.with_min_words(min_words)
+    options = BuildOptions(
+        seed=seed,
+        split_policy=check_policy(split_policy),
+        quality=filters,
+        own_min_words=min_words or 0,
+        context_turns=context_turns,
+        directions=tuple(check_directions(directions.split(","))) if directions else DIRECTIONS,
+        same_intent=same_intent,
+        encoder=encoder,
+        hard_negatives=hard_negatives,
+        licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
+    )
 
     builders: list[OwnBuilder] = []
     if own is not None:
@@ -163,25 +225,21 @@ def build(
         datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
     fetching = _download_bars() if raw_dir is None and names else nullcontext()
-    with fetching as advance:
+    with fetching as advance, _steps() as progress:
         results = build_dataset(
             names or [],
             raw_dir,
             out,
-            BuildOptions(
-                seed=seed,
-                min_words=MIN_WORDS if min_words is None else min_words,
-                own_min_words=min_words or 0,
-                context_turns=context_turns,
-                licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
-            ),
+            options,
             own=builders,
             download_progress=advance,
+            progress=progress,
             num_proc=num_proc,
             warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
         )
     _print_built(console, results)
     kinds = ("dialogues", "pairs") if any(r.info.kind == "dialogues" for r in results) else ("downstream",)
+    console.print(Text(f"What was left out and why: dialogue-cube quality --data {out}"), soft_wrap=True)
     calls = " or ".join(f'load_dataset("{out}", "{kind}")' for kind in kinds)
     console.print(Text(f"The dataset is ready. Open it: {calls}"), soft_wrap=True)
 
@@ -190,29 +248,33 @@ def _print_built(console: Console, results: Iterable[Built]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        caption="left out: turns without text (empty), pairs with a side of too few words (short)",
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=0, caption="dropped: rows of this source that were left out, all splits")
     table.add_column("source", no_wrap=True)
     table.add_column("split", no_wrap=True)
-    titles = {
-        "dialogues": "dialogues",
-        "utterances": "turns",
-        "empty": "(empty)",
-        "pairs": "pairs",
-        "pairs_too_short": "(short)",
-        "rows": "intents",
-    }
-    for title in titles.values():
+    titles = {"dialogues": "dialogues", "utterances": "turns", "pairs": "pairs", "rows": "intents"}
+    for title in (*titles.values(), "dropped"):
         table.add_column(title, justify="right")
     for result in results:
         name = result.info.name if len(result.info.configs) == 1 else f"{result.info.name}:{result.config}"
+        dropped = sum(tally.dropped.total() for tally in result.rows.values())
         for number, (split, counts) in enumerate(result.written.items()):
             amounts = (f"{counts[key]:,}" if key in counts else "" for key in titles)
-            table.add_row("" if number else name, split, *amounts)
+            table.add_row("" if number else name, split, *amounts, "" if number else f"{dropped:,}")
     console.print(table)
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str, int, int], None]]:
+    """One bar for the steps of a build, on the error stream; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task("")
+        yield lambda what, done, total: bars.update(task, description=what, completed=done, total=total)
 
 
 def download(

@@ -28,7 +28,9 @@ def normalize(texts: pa.Array) -> pa.Array:
 
 def text_hashes(texts: pa.Array) -> np.ndarray:
     """uint64 a text, equal for texts with the same `normalize` (64-bit BLAKE2b)."""
-    return np.frombuffer(b"".join(_digest(text) for text in normalize(texts).to_pylist()), dtype=">u8").astype(np.uint64)
+    return np.frombuffer(b"".join(_digest(text) for text in normalize(texts).to_pylist()), dtype=">u8").astype(
+        np.uint64
+    )
 
 
 def text_ids(texts: pa.Array) -> list[str]:

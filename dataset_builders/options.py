@@ -12,8 +12,8 @@ from dataset_builders.quality.leaks import SplitPolicy
 BENCHMARK_WORDS = 4
 """A pretraining dialogue that says a benchmark's test utterance of more words than this is left out.
 
-Benchmarks hold "thank you goodbye" and "yes that's right": without a limit a third of all task dialogues would go; above
-four words it is 0.2 to 1 % (measured on MultiWOZ, SGD and SMD). Pairs are always cleaned, whatever the length.
+Benchmarks hold "thank you goodbye" and "yes that's right": without a limit up to half of a corpus would go; above four
+words it is 0.2 to 1 % (measured on MultiWOZ, SGD and SMD). Pairs are always cleaned, whatever the length.
 """
 
 
@@ -37,7 +37,7 @@ class BuildOptions:
 
     seed: int = 0
     split_policy: SplitPolicy = "leak-free"
-    quality: QualityConfig = field(default_factory=QualityConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig.preset)
     own_min_words: int = 0
     benchmark_words: int = BENCHMARK_WORDS
     context_turns: int = CONTEXT_TURNS

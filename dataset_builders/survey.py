@@ -5,7 +5,7 @@ Memory: 8 bytes an utterance for its hash, a few dozen a row, and what `quality.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.parsed import ParsedSource, turn_texts
-from dataset_builders.quality.clusters import ClusterConfig, Clusters, cluster_dialogues
+from dataset_builders.quality.clusters import ClusterConfig, Clusters, Progress, cluster_dialogues
 from dataset_builders.quality.duplicates import duplicate_matrix
 from dataset_builders.quality.leaks import LEFT_OUT, NO_SPLIT, TEST, TRAIN, SplitPolicy, count_leaks, leaking, sides
 from dataset_builders.splits import KEEPS_ITS_SPLITS, assign, seeded_splits
-
-Progress = Callable[[str, int, int], object]
-"""Called with what is done, how much of it, and how much there is."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dataset_builders.built import Built
+from dataset_builders.built import REPEATED, Built
 from dataset_builders.encoder import Encoder
 from dataset_builders.folder import CLUSTERS, DROPS
 from dataset_builders.options import BuildOptions
@@ -151,7 +151,7 @@ class FolderWriter:
             batch = Batch(config, table, number, rows.side[number])
             built.rows[config].rows_in += len(batch)
             twice = rows.repeated[number]
-            batch = self._drop(batch, twice, "repeated_record", "the raw files hold it twice", None, built)
+            batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None, built)
             silent = rows.silent[batch.number]
             batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None, built)
             built.found(batch.table)

@@ -4,14 +4,17 @@ import hashlib
 import json
 import re
 import shutil
+from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
 from dataset_builders import build as build_module
 from dataset_builders import licenses
-from dataset_builders.build import BuildOptions, build_dataset
+from dataset_builders.build import build_dataset
 from dataset_builders.errors import DataError
+from dataset_builders.options import BuildOptions
 from dataset_builders.registry import builders
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
 
@@ -47,13 +50,35 @@ def test_report_counts_what_was_written(loaded, sample_dataset, sample_raw):
         assert sum(c.get("utterances", 0) for c in counts) == sum(map(len, dialogues["turns"]))
         assert sum(c.get("pairs", 0) for c in counts) == len(loaded["pairs"][split])
         assert sum(c.get("rows", 0) for c in counts) == len(loaded["downstream"][split])
-        # rows in = rows out + rows left out
-        consecutive = sum(max(0, len(turns) - 1) for turns in dialogues["turns"])
-        assert consecutive == sum(c.get("pairs", 0) + c.get("pairs_too_short", 0) for c in counts)
-    for source in report["sources"].values():
-        for what in ("dialogues", "utterances", "user", "system", "empty", "rows"):
-            original = sum(c.get(what, 0) for c in source["original_splits"].values())
-            assert original == sum(c.get(what, 0) for c in source["splits"].values())
+
+
+def test_rows_in_are_rows_out_and_rows_dropped(loaded, sample_dataset):
+    report = json.loads((sample_dataset / "quality/report.json").read_text())
+    drops = pq.read_table(sample_dataset / "quality/drops.parquet").to_pylist()
+    assert {d["filter"] for d in drops} >= {"pair_length", "leak"}
+    for config in CONFIGS:
+        key = FEATURES[config]
+        written = [row for split in SPLITS for row in loaded[config][split].select_columns([next(iter(key)), "source"])]
+        for source, tally in report["rows"][config].items():
+            out = sum(row["source"] == source for row in written)
+            dropped = Counter(d["filter"] for d in drops if (d["config"], d["source"]) == (config, source))
+            assert (tally["out"], tally["dropped"]) == (out, dict(dropped))
+            assert tally["in"] == out + dropped.total()
+    ids = [d["row_id"] for d in drops] + [
+        row[next(iter(FEATURES[config]))] for config in CONFIGS for split in SPLITS for row in loaded[config][split]
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_dialogues_in_are_what_the_sources_give(sample_dataset):
+    report = json.loads((sample_dataset / "quality/report.json").read_text())
+    for name, source in report["sources"].items():
+        found = Counter()
+        for counts in source["original_splits"].values():
+            found.update(counts)
+        for config, what in (("dialogues", "dialogues"), ("downstream", "rows")):
+            if name in report["rows"][config]:
+                assert report["rows"][config][name]["in"] == found[what]
 
 
 def test_ids_are_unique_and_official_splits_are_kept(loaded):
@@ -178,14 +203,13 @@ def test_unknown_and_research_licences_are_neither_commercial_nor_redistributabl
     assert not licenses.get_license("GPL-made-up").redistributable
 
 
-def test_cluster_id_is_equal_exactly_for_equal_dialogues(loaded):
-    texts_of: dict[str, set] = {}
+def test_equal_dialogues_have_one_cluster_id(loaded):
+    clusters_of: dict[str, set] = {}
     for split in SPLITS:
         for row in loaded["dialogues"][split]:
             said = " / ".join(re.sub(r"\W+", " ", turn["text"].lower()).strip() for turn in row["turns"])
-            texts_of.setdefault(row["cluster_id"], set()).add(said)
-    assert all(len(texts) == 1 for texts in texts_of.values())
-    assert len(texts_of) == len(set().union(*texts_of.values()))
+            clusters_of.setdefault(said, set()).add(row["cluster_id"])
+    assert all(len(clusters) == 1 for clusters in clusters_of.values())
 
 
 def test_a_folder_built_again_does_not_give_the_rows_of_the_first_build(sample_raw, cache_dir, tmp_path):
