@@ -65,7 +65,8 @@ class AutoencoderDataset(SplitPairs):
         teacher = load_teacher(config)
         vectors, stats = encode_texts(distinct, teacher, config)
         none = np.zeros(len(pairs), dtype=bool)
-        return cls(EncodedPairs(pairs, vectors, teacher.describe(), keys, none, len(given), dropped, stats), config)
+        encoded = EncodedPairs(pairs, vectors, teacher.describe(), keys, none, len(given), dropped, cache_stats=stats)
+        return cls(encoded, config)
 
     @classmethod
     def from_embeddings(

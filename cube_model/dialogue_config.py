@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cube_model.errors import ModelError
+from cube_model.teacher import DTYPES
 
 Config = TypeVar("Config", bound="DatasetConfig")
 
@@ -20,7 +21,8 @@ class DatasetConfig:
     Args:
         teacher_model: Short name, folder or Hub repository of the frozen encoder.
         fallback: Teachers to take, in this order, where `teacher_model` cannot be had; said loudly and recorded.
-        teacher_dtype: `"auto"` (bfloat16 where the processor computes in it natively), `"float32"` or `"bfloat16"`.
+        teacher_dtype: `"auto"` (bfloat16 where the processor computes in it natively, else float32), `"float32"`,
+            `"bfloat16"` or `"float16"`.
         device: Torch device of the teacher; the first accelerator when not given, else the processor.
         embedding_dim: Length of a vector; the teacher's when not given, else it must be the teacher's.
         normalize_embeddings: Vectors of length 1, which is what a core reads. Off: as the teacher or the file gives
@@ -54,6 +56,7 @@ class DatasetConfig:
         named = not isinstance(self.fallback, str) and all(isinstance(name, str) and name for name in self.fallback)
         self._require("fallback", named, 'a list of teachers, for example ["minilm"]')
         self.fallback = tuple(self.fallback)
+        self._require("teacher_dtype", self.teacher_dtype in DTYPES, f"one of {', '.join(DTYPES)}")
         self._require_whole("embedding_dim", 1, optional=True)
         self._require("validation_split", _is_number(self.validation_split), "a share from 0 to below 1")
         self._require("validation_split", 0 <= self.validation_split < 1, "a share from 0 to below 1")
@@ -79,8 +82,10 @@ class DialogueConfig(DatasetConfig):
     """Everything that a `DialogueDataset` depends on; see `DatasetConfig` for the teacher and the split.
 
     Args:
-        enable_quality_filter: Drop pairs outside the limits below and what the quality filters of the corpora drop;
-            `statistics()` counts the drops by reason. Off: only pairs without a question or an answer go.
+        enable_quality_filter: Look at the limits below and apply the quality filters of the corpora; `statistics()`
+            counts drops and flags by reason. Off: only pairs without a question or an answer go.
+        quality: Which of those filters do what: `"none"`, `"default"` (flags), `"strict"` (drops), or a YAML or JSON
+            file as `dialogue-cube build --quality` takes it.
         min_question_length, max_question_length: Characters of a question.
         min_answer_length, max_answer_length: Characters of an answer.
         min_similarity, max_similarity: Cosine of question and answer before any training, -1 to 1; None: not looked
@@ -99,6 +104,7 @@ class DialogueConfig(DatasetConfig):
     """
 
     enable_quality_filter: bool = True
+    quality: str = "default"
     min_question_length: int = 2
     max_question_length: int = 2000
     min_answer_length: int = 2

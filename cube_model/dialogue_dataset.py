@@ -142,14 +142,23 @@ class DialogueDataset(SplitPairs):
     @classmethod
     def _of_rows(cls, rows: DialogueRows, config: DialogueConfig | None) -> DialogueDataset:
         config = config or DialogueConfig()
-        table, read, dropped = pairs_of_rows(rows, config)
-        if not len(table):
-            raise nothing_left(read, dropped)
-        pairs = _from_table(table, config.context_turns)
+        found = pairs_of_rows(rows, config)
+        if not len(found.table):
+            raise nothing_left(found.read, found.dropped)
+        pairs = _from_table(found.table, config.context_turns)
         teacher = load_teacher(config)
         vectors, stats = encode_texts(pairs.texts, teacher, config)
-        held_out = np.isin(table["dialogue_id"].to_numpy(), rows.held_out)
-        encoded = EncodedPairs(pairs, vectors, teacher.describe(), pair_keys(table), held_out, read, dropped, stats)
+        encoded = EncodedPairs(
+            pairs,
+            vectors,
+            teacher.describe(),
+            keys=pair_keys(found.table),
+            stated=np.isin(found.table["dialogue_id"].to_numpy(), rows.held_out),
+            read=found.read,
+            dropped=found.dropped,
+            assessment={"flagged": dict(found.flagged), "quality": found.quality},
+            cache_stats=stats,
+        )
         return cls(_within_similarity(encoded, config), config)
 
 

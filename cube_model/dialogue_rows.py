@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LATER_EXCHANGE = "a later exchange of a conversation"
-"""Reason of pairs that `support_multiturn=False` leaves out."""
-
-_ROWS_AT_ONCE = 10_000
 _HELD_OUT = ("dev", "val", "validation")
 """What files may call the split that is held out."""
 
@@ -47,6 +43,25 @@ class DialogueRows:
     table: pa.Table
     held_out: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class PairRows:
+    """Question -> answer pairs, and what became of those that are not among them.
+
+    Attributes:
+        table: Rows of the `pairs` config.
+        read: Exchanges and unusable records that were read.
+        dropped: Those that were left out, by reason.
+        flagged: Kept pairs by what the quality filters noticed.
+        quality: Mean of each part of the quality score, 0 (poor) to 1 (good).
+    """
+
+    table: pa.Table
+    read: int
+    dropped: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    quality: dict[str, float | None] = field(default_factory=dict)
 
 
 def rows_of_records(records: Iterable[Any], what: str, expected: str, language: str = "und") -> DialogueRows:
@@ -143,27 +158,27 @@ def rows_of_files(
     return rows
 
 
-def pairs_of_rows(rows: DialogueRows, config: DialogueConfig) -> tuple[pa.Table, int, Counter[str]]:
+def pairs_of_rows(rows: DialogueRows, config: DialogueConfig) -> PairRows:
     """Question -> answer pairs with their context: every turn of the user that the system answers.
 
-    Returns:
-        Rows of the `pairs` config; how many exchanges and unusable records were read; the drops by reason.
+    Raises:
+        ModelError: `config.quality` is neither a preset nor a readable file.
     """
     import pyarrow as pa
 
     from dataset_builders.pairs import make_pairs
 
     table: pa.Table = make_pairs(rows.table, config.context_turns, ["user-system"])
-    dropped = Counter(rows.dropped)
-    read = len(table) + sum(dropped.values())
+    pairs = PairRows(table, len(table) + sum(rows.dropped.values()), Counter(rows.dropped))
     if not config.support_multiturn:
         ids = table["dialogue_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         first = np.unique(ids, return_index=True)[1]
-        dropped[LATER_EXCHANGE] += len(table) - len(first)
-        table = table.take(pa.array(first))
-    if config.enable_quality_filter:
-        table = _screened(table, config, dropped)
-    return table, read, +dropped
+        pairs.dropped["a later exchange of a conversation"] = len(table) - len(first)
+        pairs.table = table.take(pa.array(first))
+    if config.enable_quality_filter and len(pairs.table):
+        _drop_by_length(pairs, config)
+        _screen(pairs, config)
+    return pairs
 
 
 def text_keys(texts: Sequence[str] | pa.Array) -> np.ndarray:
@@ -181,53 +196,70 @@ def pair_keys(table: pa.Table) -> np.ndarray:
     return np.unique(np.stack(sides), axis=1, return_inverse=True)[1].reshape(-1)
 
 
-def _screened(table: pa.Table, config: DialogueConfig, dropped: Counter[str]) -> pa.Table:
-    """The table without what the filters drop; the drops are counted by reason."""
+def _drop_by_length(pairs: PairRows, config: DialogueConfig) -> None:
     import pyarrow.compute as pc
 
     for column, side in (("anchor", "question"), ("positive", "answer")):
-        length = pc.utf8_length(table[column])
-        limits = {
-            f"{side} is shorter than min_{side}_length": pc.less(length, getattr(config, f"min_{side}_length")),
-            f"{side} is longer than max_{side}_length": pc.greater(length, getattr(config, f"max_{side}_length")),
-        }
-        for reason, beyond in limits.items():
-            dropped[reason] += pc.sum(beyond).as_py() or 0
-        table = table.filter(pc.invert(pc.or_(*limits.values()))) if len(table) else table
-    return table
+        length = pc.utf8_length(pairs.table[column])
+        short = pc.less(length, getattr(config, f"min_{side}_length"))
+        long = pc.greater(length, getattr(config, f"max_{side}_length"))
+        pairs.dropped[f"{side} shorter than min_{side}_length"] = pc.sum(short).as_py() or 0
+        pairs.dropped[f"{side} longer than max_{side}_length"] = pc.sum(long).as_py() or 0
+        pairs.table = pairs.table.filter(pc.invert(pc.or_(short, long)))
+
+
+def _screen(pairs: PairRows, config: DialogueConfig) -> None:
+    """The filters that the corpora go through; cosines are looked at later, when the vectors are there."""
+    import pyarrow.compute as pc
+
+    from dataset_builders.errors import DataError
+    from dataset_builders.quality.config import QualityConfig
+    from dataset_builders.quality.screen import screen
+
+    try:
+        # a user's own short answers are meant: the limits of `config` say what is too short
+        quality = QualityConfig.load(config.quality).with_min_words(0)
+    except DataError as error:
+        raise ModelError(f"quality: {error}") from error
+    screened = screen("pairs", pairs.table, "train", quality)
+    pairs.table = screened.rows
+    pairs.dropped.update(screened.dropped["reason"].to_pylist())
+    pairs.flagged.update(pc.list_flatten(screened.rows["flags"]).to_pylist())
+    scores = screened.rows["quality"]
+    for part in ("score", "length", "cleanness", "novelty"):
+        mean = pc.mean(pc.struct_field(scores, part)).as_py()
+        pairs.quality[part] = None if mean is None else round(mean, 4)
 
 
 def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.Table:
-    """(source, id, dialogue) -> the columns that `make_pairs` reads."""
+    """(source, id, dialogue) -> the columns that `make_pairs` reads; turns without a visible character are left out."""
     import pyarrow as pa
 
     from dataset_builders.own_data.builder import PRIVATE
-    from dataset_builders.schema import ARROW_SCHEMAS
 
-    full = ARROW_SCHEMAS["dialogues"]
-    turns = pa.list_(pa.struct([("speaker", pa.string()), ("text", pa.string())]))
-    names = ("dialogue_id", "source", "language", "domains", "turns", "cluster_id", "license", "redistributable")
-    schema = pa.schema([pa.field(name, turns if name == "turns" else full.field(name).type) for name in names])
-    batches: list[pa.RecordBatch] = []
-    waiting: list[dict[str, Any]] = []
-
-    def flush() -> None:
-        batches.append(pa.RecordBatch.from_pylist(waiting, schema=schema))
-        waiting.clear()
-
+    rows: dict[str, list[Any]] = {"dialogue_id": [], "source": [], "language": [], "domains": []}
+    speakers: list[str] = []
+    texts: list[str] = []
+    ends = [0]
     for source, name, dialogue in dialogues:
-        waiting.append(
-            {
-                "dialogue_id": f"{source}/{name}",
-                "source": source,
-                "language": dialogue.language or language,
-                "domains": dialogue.domains,
-                "turns": [{"speaker": t.speaker, "text": t.text.strip()} for t in dialogue.turns if t.text.strip()],
-                "license": PRIVATE,
-                "redistributable": False,
-            }
-        )
-        if len(waiting) == _ROWS_AT_ONCE:
-            flush()
-    flush()
-    return pa.Table.from_batches(batches, schema=schema)
+        facts = (f"{source}/{name}", source, dialogue.language or language, dialogue.domains)
+        for column, fact in zip(rows.values(), facts, strict=True):
+            column.append(fact)
+        said = [(turn.speaker, text) for turn in dialogue.turns if (text := turn.text.strip())]
+        speakers.extend(speaker for speaker, _ in said)
+        texts.extend(text for _, text in said)
+        ends.append(len(texts))
+    sides = [pa.array(column, pa.string()) for column in (speakers, texts)]
+    spoken = pa.StructArray.from_arrays(sides, ["speaker", "text"])
+    domains = pa.array(rows.pop("domains"), pa.list_(pa.string()))
+    count = len(ends) - 1
+    return pa.table(
+        {
+            **{name: pa.array(values, pa.string()) for name, values in rows.items()},
+            "domains": domains,
+            "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), spoken),
+            "cluster_id": pa.nulls(count, pa.string()),
+            "license": pa.repeat(pa.scalar(PRIVATE), count),
+            "redistributable": pa.repeat(pa.scalar(False), count),
+        }
+    )

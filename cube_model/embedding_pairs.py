@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +12,13 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 
 from cube_model.dialogue_config import DatasetConfig
 from cube_model.embedding_cache import CacheStats, EmbeddingCache
+from cube_model.encoding_progress import encoding_progress
 from cube_model.errors import ModelError
 from cube_model.held_out import held_out_rows
 from cube_model.question_answer_data import QuestionAnswerPairs
+from cube_model.teacher import Teacher
+from cube_model.teacher_source import TeacherUnavailableError
 from cube_model.training_data import TrainingData
-
-if TYPE_CHECKING:
-    from cube_model.teacher import Teacher
 
 _ROWS_AT_ONCE = 8192
 
@@ -119,6 +119,7 @@ class EncodedPairs:
         stated: bool `[n]`, pairs that the data itself holds out.
         read: Pairs and unusable records that were read.
         dropped: Those that were left out, by reason.
+        assessment: What the quality filters say of the others, for `statistics()`.
         cache_stats: Of the cache that the vectors went through.
     """
 
@@ -129,6 +130,7 @@ class EncodedPairs:
     stated: np.ndarray
     read: int
     dropped: dict[str, int] = field(default_factory=dict)
+    assessment: dict[str, Any] = field(default_factory=dict)
     cache_stats: CacheStats = field(default_factory=CacheStats)
 
     def select(self, rows: np.ndarray) -> EncodedPairs:
@@ -165,6 +167,7 @@ class SplitPairs(EmbeddingPairs):
         super().__init__(pairs.select(train), vectors)
         self.validation = EmbeddingPairs(pairs.select(held_out), vectors)
         self.config, self.teacher, self.cache_stats = config, encoded.teacher, encoded.cache_stats
+        self._assessment = encoded.assessment
         self._read, self._fingerprint = encoded.read, pairs.fingerprint
         self._dropped = {reason: count for reason, count in encoded.dropped.items() if count}
         if repeated:
@@ -207,7 +210,8 @@ class SplitPairs(EmbeddingPairs):
         """Counts, drops by reason, lengths, cosines and what made the vectors; ready for `json.dumps`.
 
         `cosine` is the mean cosine of question and answer before any training, the figure that a trained core has to
-        beat; `length` counts characters and is None where the texts are not known.
+        beat; `length` counts characters and is None where the texts are not known. `flagged` and `quality` (means,
+        from 0 for poor to 1) are what the quality filters say of the pairs that they kept.
         """
         both = (self.pairs, self.validation.pairs)
         texts = np.array([len(text) for text in self.pairs.texts])
@@ -220,6 +224,7 @@ class SplitPairs(EmbeddingPairs):
             "training_pairs": len(self),
             "validation_pairs": len(self.validation),
             "dropped": dict(sorted(self._dropped.items())),
+            **self._assessment,
             "dialogues": len(np.unique(np.concatenate([p.dialogues for p in both]))),
             "distinct_texts": int((used >= 0).sum()),
             "context_turns": self.context_turns,
@@ -238,16 +243,23 @@ class SplitPairs(EmbeddingPairs):
 
 
 def load_teacher(config: DatasetConfig) -> Teacher:
-    """The teacher of a config, or the first of its fallbacks that can be had."""
-    from cube_model.teacher import Teacher
+    """The teacher of a config, or the first of its fallbacks that can be had.
 
-    return Teacher.load(
-        config.teacher_model,
-        config.teacher_dtype,
-        config.device,
-        normalize=config.normalize_embeddings,
-        fallback=config.fallback,
-    )
+    Raises:
+        ModelError: None of them can be had; the message says what to do.
+    """
+    try:
+        return Teacher.load(
+            config.teacher_model,
+            config.teacher_dtype,
+            config.device,
+            normalize=config.normalize_embeddings,
+            fallback=config.fallback,
+        )
+    except TeacherUnavailableError as error:
+        if config.fallback:
+            raise
+        raise TeacherUnavailableError(f'{error}; or allow another teacher with fallback=["minilm"]') from error
 
 
 def encode_texts(texts: list[str], teacher: Teacher, config: DatasetConfig) -> tuple[np.ndarray, CacheStats]:
@@ -256,8 +268,6 @@ def encode_texts(texts: list[str], teacher: Teacher, config: DatasetConfig) -> t
         cache = EmbeddingCache(config.cache_dir)
         vectors, stats = cache.embed(teacher, texts, progress=config.progress), cache.stats
     else:
-        from cube_model.encoding_progress import encoding_progress
-
         with encoding_progress(teacher, len(texts), config.progress) as advance:
             vectors, stats = teacher.encode(texts, advance=advance), CacheStats()
     return np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)]), stats
