@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dataset_builders import parquet
 from dataset_builders.encoder import load_encoder
 from dataset_builders.errors import DataError
 from dataset_builders.hard_negatives import Mined, NegativeOptions, add_hard_negatives, mine
@@ -142,8 +143,8 @@ def test_utterances_of_one_intent_are_no_negatives_of_each_other():
 def test_equal_to_a_search_in_plain_python():
     rng = np.random.default_rng(0)
     rows = [
-        pair(i, f"question {rng.integers(300)}", f"answer {rng.integers(200)}", cluster_id=f"c{rng.integers(90)}")
-        for i in range(700)
+        pair(i, f"question {rng.integers(120)}", f"answer {rng.integers(90)}", cluster_id=f"c{rng.integers(40)}")
+        for i in range(300)
     ]
     found = negatives(*rows, encoder=Random(), low=-0.3, high=0.4, per_pair=2)
     first = {row["answer_id"]: row["positive"] for row in rows[::-1]}
@@ -181,9 +182,10 @@ def test_wrong_options_are_named(options):
         NegativeOptions(**options)
 
 
-def test_shards_keep_their_rows_and_groups(tmp_path):
+def test_shards_keep_their_rows_and_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "SHARD_ROWS", 10_000)
     rows = table(*(pair(i, f"{i} question", f"{i * 3} answer") for i in range(90)))
-    many = pa.concat_tables([rows] * 1200).combine_chunks()  # 108,000 rows: two shards
+    many = pa.concat_tables([rows] * 140).combine_chunks()  # 12,600 rows: two shards
     writer = ShardWriter(tmp_path / "pairs", "train", SCHEMA)
     writer.write(many)
     files = writer.close()
@@ -196,7 +198,7 @@ def test_shards_keep_their_rows_and_groups(tmp_path):
     assert after.schema.equals(schema, check_metadata=True)
     assert after.drop(["negatives"]).cast(many.drop(["negatives"]).schema).equals(many.drop(["negatives"]))
     assert after["negatives"].to_pylist() == mine(many, encoder, options).to_pylist()
-    assert mined == Mined(108_000, sum(map(bool, after["negatives"].to_pylist())))
+    assert mined == Mined(12_600, sum(map(bool, after["negatives"].to_pylist())))
     assert layout == [
         [pq.read_metadata(f).row_group(g).num_rows for g in range(pq.ParquetFile(f).num_row_groups)] for f in files
     ]
