@@ -42,7 +42,9 @@ STYLE: dict[str, Any] = {
 }
 
 
-def bars(values: Mapping[str, Mapping[str, float]], xlabel: str, series: Sequence[str], share: bool = False) -> str:
+def bars(
+    title: str, values: Mapping[str, Mapping[str, float]], xlabel: str, series: Sequence[str], share: bool = False
+) -> str:
     """Horizontal bars: one group for each key, one bar in it for each series, the number at its end.
 
     Args:

@@ -1,5 +1,6 @@
--- The 20 largest clusters of duplicate dialogues. similarity: the smallest between a member and its nearest, 0 to 1
--- members: how many; sources: theirs; kinds: how members were found ("equal", "jaccard", "containment"); examples: ids of up to 10 members
+-- The 20 largest clusters of duplicate dialogues
+-- cluster_id; members: how many; sources: theirs; similarity: the smallest between a member and its nearest, 0 to 1
+-- kinds: how members were found ("equal", "jaccard", "containment"); examples: ids of up to 10 members
 SELECT
     cluster_id,
     count(*) AS members,
