@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 
 from dataset_builders import schema
-from dataset_builders.normalize import normalize
 from dataset_builders.quality.filters.base import Rows, TextFilter, word_counts
 
 ENOUGH_WORDS = 5
@@ -74,12 +73,11 @@ def _cleanness(rows: Rows, checks: Sequence[TextFilter]) -> np.ndarray:
 
 
 def _novelty(rows: Rows) -> np.ndarray:
-    normal = normalize(rows.distinct)
     novelty = np.empty(len(rows.table))
     for start in range(0, len(novelty), _PAIRS_AT_ONCE):
         sides = rows.text[2 * start : 2 * (start + _PAIRS_AT_ONCE)]
         needed, where = np.unique(sides, return_inverse=True)
-        words = [set(text.split()) for text in normal.take(pa.array(needed)).to_pylist()]
+        words = [set(text.split()) for text in rows.normal.take(pa.array(needed)).to_pylist()]
         pairs = zip(where[::2].tolist(), where[1::2].tolist(), strict=True)
         novelty[start : start + len(sides) // 2] = [_distance(words[a], words[b]) for a, b in pairs]
     return novelty

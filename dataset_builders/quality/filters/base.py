@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.normalize import normalize
 from dataset_builders.quality.findings import VALUE_LENGTH, Findings
 from dataset_builders.schema import Config
 
@@ -89,9 +90,9 @@ class Rows:
         return Findings(rows, values.take(pa.array(value_of[occurrences[first]])))
 
     @cached_property
-    def texts(self) -> pa.Array:
-        """The text of every occurrence."""
-        return self.distinct.take(pa.array(self.text))
+    def normal(self) -> pa.Array:
+        """`distinct` as `normalize` makes it."""
+        return normalize(self.distinct)
 
     @cached_property
     def cosines(self) -> np.ndarray | None:

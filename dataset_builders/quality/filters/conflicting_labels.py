@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.normalize import normalize
 from dataset_builders.quality.filters.base import Filter, Rows, findings
 from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
@@ -33,7 +32,7 @@ class ConflictingLabels(Filter):
         """Rows whose text has several labels; value: the labels."""
         table = pa.table(
             {
-                "text": normalize(rows.distinct).take(pa.array(rows.text)),
+                "text": rows.normal.take(pa.array(rows.text)),
                 "source": rows.table["source"],
                 "language": rows.table["language"],
                 "label": rows.table["label"],

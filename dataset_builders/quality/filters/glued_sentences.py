@@ -12,7 +12,7 @@ from dataset_builders.quality.filters.base import TextFilter, findings, matching
 from dataset_builders.quality.findings import Findings
 
 _CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
-_SPOT = re.compile(r"(\w+)([.!?]+)(\w+)")
+_SPOT = re.compile(r"(\w+)([.!?]+)(?=(\w+))")
 
 # a point after these belongs to the word; a sentence never ends with an article ("Arc The.Hotel")
 _NO_END = re.compile(
@@ -61,5 +61,5 @@ def _glued(text: str) -> str | None:
                 continue
             starts_sentence = after[0].isupper() if mark == "." else len(after) > 1 and after[:2].isalpha()
             if starts_sentence:
-                return match.group()
+                return before + mark + after
     return None

@@ -47,5 +47,5 @@ class Markup(TextFilter):
             piece = next((p for p in pieces if not p.startswith("&") or unescape(p) != p), None)
             if piece is not None:
                 rows.append(row)
-                values.append(piece.strip())
+                values.append(piece.lstrip(" .,;!?").rstrip())  # an escape is found with the mark before it
         return findings(rows, values)

@@ -27,7 +27,7 @@ PATTERNS = {
 """RE2 and Python patterns by kind, in the order in which they claim a stretch of text."""
 
 _FINDERS = {
-    kind: re.compile(rf"(?<![\w.,/:+-]){pattern}(?![\w/]|[.,:-]\d)" if kind != "email" else pattern)
+    kind: re.compile(rf"(?<![\w.,/:+-])(?:{pattern})(?![\w/]|[.,:-]\d)" if kind != "email" else pattern)
     for kind, pattern in PATTERNS.items()
 }
 _ANY = "|".join(PATTERNS.values())

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 import pyarrow.compute as pc
 
-from dataset_builders.normalize import normalize
 from dataset_builders.quality.filters.base import Filter, Rows, limit, word_counts
 from dataset_builders.quality.findings import VALUE_LENGTH, Findings
 from dataset_builders.schema import Config
@@ -16,11 +15,12 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class RepeatedTurns(Filter):
-    """A turn that repeats the turn before it, or the same speaker's last one; a pair whose positive is its anchor.
+    """A turn that repeats the turn before it, or a system that repeats itself; a pair whose positive is its anchor.
 
     Equal means equal but for case, punctuation and spacing. Such turns come from double records and from broken
     systems; as a pair they teach that a question is its own answer. In dialogues, texts of fewer than `min_words` words
-    ("Yes.", "Thank you!") are said twice by anyone and do not count.
+    ("Thank you, good bye!") are said twice by anyone and do not count, and a user may ask the same again ("Are there
+    any other hotels?"): in SGD three of four repeats are of that kind.
 
     Example: system "Which city do you mean?", user "Paris.", system "Which city do you mean?" -> the repeated text.
     """
@@ -29,23 +29,22 @@ class RepeatedTurns(Filter):
     description: ClassVar[str] = "A turn repeats an earlier one, or the positive is the anchor again."
     configs: ClassVar[tuple[Config, ...]] = ("dialogues", "pairs")
 
-    min_words: int = limit(4)
+    min_words: int = limit(6)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows with a repeated turn; value: its text."""
-        normal = normalize(rows.distinct)
-        same = pc.index_in(normal, pc.unique(normal)).to_numpy()[rows.text]
+        same = pc.index_in(rows.normal, pc.unique(rows.normal)).to_numpy()[rows.text]
         if rows.config == "pairs":
             repeats = np.flatnonzero(same[::2] == same[1::2]) * 2 + 1
         else:
-            long_enough = word_counts(normal)[rows.text] >= self.min_words
-            repeats = np.flatnonzero(long_enough & (_repeats(rows, same, 1) | _repeats(rows, same, 2)))
+            long_enough = word_counts(rows.normal)[rows.text] >= self.min_words
+            repeats = np.flatnonzero(long_enough & (_repeats(rows, same, 1) | rows.by_system & _repeats(rows, same, 2)))
         values = pc.utf8_slice_codeunits(rows.distinct, 0, VALUE_LENGTH)
         return {self.name: rows.at(repeats, values, rows.text)}
 
 
 def _repeats(rows: Rows, same: np.ndarray, distance: int) -> np.ndarray:
-    """Occurrences equal to the one `distance` turns before; over more than one turn only of the same speaker."""
+    """Occurrences equal to the one `distance` turns before; two turns before only when the same side speaks."""
     repeats = np.zeros(len(same), bool)
     now, before = slice(distance, None), slice(None, -distance)
     repeats[now] = (same[now] == same[before]) & (rows.row[now] == rows.row[before])
