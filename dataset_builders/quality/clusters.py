@@ -181,7 +181,11 @@ def _encode(turns: pa.ChunkedArray) -> tuple[Ragged, pa.Array]:
 
 def _content_ids(spoken: Ragged, utterances: pa.Array) -> np.ndarray:
     """The 16 hex digits of each dialogue's turns (`normalize.group_ids`)."""
-    ids = text_ids(utterances)
+    ids = [
+        id_
+        for start in range(0, len(utterances), _ROWS_AT_ONCE)
+        for id_ in text_ids(utterances.slice(start, _ROWS_AT_ONCE))
+    ]
     found: list[str] = []
     for start in range(0, len(spoken), _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(spoken)))

@@ -1,0 +1,322 @@
+"""Clusters of duplicate dialogues: what is joined, what is not, and that nothing depends on the order."""
+
+import random
+from collections import defaultdict
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from dataset_builders.normalize import group_ids, normalize, text_ids
+from dataset_builders.quality import clusters, near_duplicates
+from dataset_builders.quality.clusters import ClusterConfig, cluster_dialogues
+from dataset_builders.schema import CLUSTERS
+
+HOTEL = [
+    "I am looking for a quiet guesthouse near the old harbour",
+    "The Lantern Rooms are close to the harbour and have two free rooms tonight.",
+    "Does it come with breakfast, and may I bring a small dog?",
+    "Breakfast is included, dogs pay eight euros a night.",
+    "Please book a double room for Ivo Marten, then.",
+    "Done: room eleven is yours from six o'clock. Anything else?",
+]
+TRAIN = [
+    "When does the next tram leave for Willow Square?",
+    "Tram nine leaves in twelve minutes from platform three.",
+    "And how long will the ride to the square take?",
+    "About half an hour, since the bridge is being repaired.",
+]
+THANKS = ["thanks", "You're welcome!"]
+
+
+def cluster(dialogues, config=None, order=None, sources=None):
+    """Dialogues by id -> (cluster id by dialogue id, member rows by dialogue id, the whole result)."""
+    ids = order or list(dialogues)
+    sources = [(sources or {}).get(name, name.partition("/")[0]) for name in ids]
+    found = cluster_dialogues(
+        pa.chunked_array([pa.array(ids, pa.string())]),
+        pa.chunked_array([pa.array(sources, pa.string())]),
+        pa.chunked_array([pa.array([dialogues[name] for name in ids], pa.list_(pa.string()))]),
+        config,
+    )
+    members = {row["dialogue_id"]: row for row in found.members.to_pylist()}
+    return dict(zip(ids, found.ids.to_pylist(), strict=True)), members, found
+
+
+def groups(labels):
+    """The clusters of two or more, as a set of sets."""
+    by_label = defaultdict(set)
+    for name, label in labels.items():
+        by_label[label].add(name)
+    return {frozenset(names) for names in by_label.values() if len(names) > 1}
+
+
+def invented(count, seed=0):
+    """Dialogues of random words, some of them copies, variants and parts of others."""
+    rng, dialogues = random.Random(seed), []
+    words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(3, 9))) for _ in range(300)]
+
+    def utterance():
+        return " ".join(rng.choices(words, k=rng.randint(4, 12)))
+
+    for _ in range(count):
+        kind, earlier = rng.random(), rng.choice(dialogues) if dialogues else None
+        if earlier is None or kind < 0.6:
+            new = [utterance() for _ in range(rng.randint(3, 8))]
+        elif kind < 0.7:
+            new = [text.upper() + "!" for text in earlier]
+        elif kind < 0.8:
+            new = [text if rng.random() < 0.9 else utterance() for text in earlier]
+        elif kind < 0.9:
+            new = earlier + [utterance() for _ in range(rng.randint(1, 8))]
+        else:
+            new = [*THANKS, *rng.sample(earlier, len(earlier) - 1)]
+        dialogues.append(new)
+    return {f"source{i % 3}/{i}": turns for i, turns in enumerate(dialogues)}
+
+
+def plain(dialogues, config):
+    """(id, id) -> (best similarity by shingles, by words of whole utterances) by comparing all, with Python sets."""
+    said = {name: normalize(pa.array(turns, pa.string())).to_pylist() for name, turns in dialogues.items()}
+    size = config.shingle
+    pieces = {
+        n: {t[i : i + size] for i in range(max(1, len(t) - size + 1))}
+        for n, t in ((n, " ".join(u)) for n, u in said.items())
+    }
+    pairs = {}
+    for a, b in combinations(sorted(said), 2):
+        if min(len(pieces[a]), len(pieces[b])) < config.min_shingles:
+            continue
+        jaccard = len(pieces[a] & pieces[b]) / len(pieces[a] | pieces[b])
+        common = sum(len(text.split()) for text in set(said[a]) & set(said[b]))
+        contained = common / min(sum(len(t.split()) for t in set(said[n])) for n in (a, b))
+        if jaccard >= config.jaccard or contained >= config.containment:
+            pairs[a, b] = (jaccard, contained)
+    return said, pairs
+
+
+def linked(names, pairs):
+    """Connected components of two or more."""
+    label = {name: name for name in names}
+    for a, b in pairs:
+        old, new = label[a], label[b]
+        label = {name: new if at == old else at for name, at in label.items()}
+    return groups(label)
+
+
+def test_equal_but_for_case_and_punctuation_whatever_the_length():
+    labels, members, _ = cluster({"a/1": THANKS, "b/1": ["Thanks!", "you re  welcome"], "b/2": ["thanks"]})
+    assert groups(labels) == {frozenset({"a/1", "b/1"})}
+    assert members["a/1"] == {
+        **members["b/1"],
+        **{"dialogue_id": "a/1", "source": "a", "nearest_id": None, "similarity": None, "kind": None},
+    }
+    assert (members["b/1"]["nearest_id"], members["b/1"]["kind"], members["b/1"]["similarity"]) == ("a/1", "equal", 1)
+
+
+def test_cluster_id_of_a_dialogue_alone_is_that_of_its_content():
+    labels, members, _ = cluster({"a/1": HOTEL, "b/1": TRAIN})
+    assert labels["a/1"] == group_ids(text_ids(pa.array(HOTEL)), [len(HOTEL)])[0]
+    assert members == {}
+
+
+def test_a_changed_word_is_similar():
+    other = [*HOTEL[:4], HOTEL[4].replace("Ivo Marten", "Una Brand"), HOTEL[5]]
+    labels, members, _ = cluster({"a/1": HOTEL, "b/1": other, "b/2": TRAIN})
+    assert groups(labels) == {frozenset({"a/1", "b/1"})}
+    _, pairs = plain({"a/1": HOTEL, "b/1": other}, ClusterConfig())
+    assert members["b/1"]["kind"] in ("jaccard", "containment")
+    assert members["b/1"]["similarity"] == pytest.approx(max(pairs["a/1", "b/1"]))
+
+
+def test_a_dialogue_inside_a_long_one_is_contained():
+    longer = [*TRAIN, *HOTEL, *TRAIN[::-1], "A last word on luggage that nobody said before this very evening."]
+    labels, members, _ = cluster({"a/1": HOTEL, "b/1": longer})
+    assert labels["a/1"] == labels["b/1"]
+    assert (members["b/1"]["kind"], members["b/1"]["similarity"]) == ("containment", 1)
+
+
+def test_only_equal_ones_without_near():
+    labels, _, _ = cluster(
+        {"a/1": HOTEL, "b/1": HOTEL[:-1], "c/1": [t.upper() for t in HOTEL]}, ClusterConfig(near=False)
+    )
+    assert groups(labels) == {frozenset({"a/1", "c/1"})}
+
+
+def test_generic_short_dialogues_are_not_joined_by_likeness():
+    talk = {
+        "a/1": THANKS,
+        "a/2": ["Thanks a lot", "You're welcome!"],
+        "a/3": [*THANKS, "bye"],
+        "a/4": [*HOTEL, *THANKS],
+    }
+    assert groups(cluster(talk)[0]) == set()
+    assert groups(cluster(talk, ClusterConfig(min_shingles=0))[0]) != set()
+
+
+def test_what_every_dialogue_says_is_no_evidence():
+    """Scripted sentences of many dialogues make no candidates, however much of a dialogue they are."""
+    script = [
+        "Welcome to the ticket desk of the harbour museum, how can I help?",
+        "Your tickets are at the desk, good bye!",
+    ]
+    rng = random.Random(0)
+    names = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=45)) for _ in range(30)]
+    talk = {f"a/{i}": [script[0], name, script[1]] for i, name in enumerate(names)}
+    strict = ClusterConfig(rare=20)
+    assert groups(cluster(talk, strict)[0]) == set()
+    assert len(groups(cluster(talk, ClusterConfig(rare=30))[0])) == 1
+
+
+def chain(length):
+    """Each dialogue holds three of the four parts of the one before; far ones have nothing in common."""
+    rng = random.Random(1)
+    parts = [" ".join("".join(rng.choices("abcdefgh", k=6)) for _ in range(8)) for _ in range(length + 3)]
+    return {f"a/{i:02}": parts[i : i + 4] for i in range(length)}
+
+
+def test_a_chain_is_one_cluster_so_that_no_match_is_torn_apart():
+    talk = chain(12)
+    assert groups(cluster(talk)[0]) == {frozenset(talk)}
+
+
+def test_a_component_too_large_is_cut_into_stars():
+    talk, config = chain(40), ClusterConfig(max_linked=10)
+    labels, members, _ = cluster(talk, config)
+    _, pairs = plain(talk, config)
+    for names in groups(labels):
+        assert any(all(n == c or tuple(sorted([n, c])) in pairs for n in names) for c in names), "has a centre"
+    for name, row in members.items():
+        assert row["nearest_id"] is None or tuple(sorted([name, row["nearest_id"]])) in pairs
+    assert len(groups(labels)) >= 13
+
+
+def test_against_all_pairs():
+    config, talk = ClusterConfig(), invented(160)
+    labels, members, _ = cluster(talk, config)
+    said, pairs = plain(talk, config)
+    equal = [(a, b) for a, b in combinations(said, 2) if said[a] == said[b]]
+    expected = linked(talk, [*equal, *pairs])
+    assert groups(labels) == expected
+    assert members.keys() == {name for names in expected for name in names}
+    kinds = defaultdict(int)
+    for name, row in members.items():
+        kinds[row["kind"]] += 1
+        if row["kind"] == "equal":
+            assert said[name] == said[row["nearest_id"]]
+        elif row["kind"] is not None:
+            true = pairs[tuple(sorted([name, row["nearest_id"]]))][row["kind"] == "containment"]
+            assert row["similarity"] == pytest.approx(true, abs=1e-6)
+            others = {pair: both for pair, both in pairs.items() if name in pair and said[pair[0]] != said[pair[1]]}
+            assert row["similarity"] == pytest.approx(max(map(max, others.values())), abs=1e-6), (
+                "the best match is named"
+            )
+    assert min(kinds[kind] for kind in (None, "equal", "jaccard", "containment")) > 2
+
+
+def test_members_are_rows_of_the_schema_in_order():
+    labels, _, found = cluster(invented(120))
+    assert found.members.schema == CLUSTERS.arrow_schema
+    keys = list(zip(found.members["cluster_id"].to_pylist(), found.members["dialogue_id"].to_pylist(), strict=True))
+    assert keys == sorted(keys)
+    assert {name: label for label, name in keys}.items() <= labels.items()
+    assert all(len(label) == 16 and int(label, 16) >= 0 for label in labels.values())
+    assert found.members["source"].to_pylist() == [name.partition("/")[0] for _, name in keys]
+    firsts = [row for row in found.members.to_pylist() if row["nearest_id"] is None]
+    assert [row["cluster_id"] for row in firsts] == sorted(set(found.members["cluster_id"].to_pylist()))
+
+
+@pytest.mark.parametrize("config", [ClusterConfig(), ClusterConfig(max_linked=2)])
+def test_order_of_dialogues_does_not_matter(config):
+    talk = invented(150)
+    shuffled = random.Random(2).sample(list(talk), len(talk))
+    labels, _, found = cluster(talk, config)
+    other_labels, _, other = cluster(talk, config, order=shuffled)
+    assert labels == other_labels
+    assert found.members.equals(other.members)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    talk = invented(60)
+    _, _, whole = cluster(talk)
+    monkeypatch.setattr(clusters, "_ROWS_AT_ONCE", 7)
+    for name, size in (("_ROWS_AT_ONCE", 5), ("_PAIRS_AT_ONCE", 3), ("_KEYS_AT_ONCE", 40)):
+        monkeypatch.setattr(near_duplicates, name, size)
+    turns = pa.array(list(talk.values()), pa.list_(pa.string()))
+    names = pa.array(list(talk), pa.string())
+    parts = [slice(0, 1), slice(1, 1), slice(1, 33), slice(33, None)]
+    found = cluster_dialogues(
+        pa.chunked_array([names]),
+        pa.chunked_array([pc.list_element(pc.split_pattern(names, "/"), 0)]),
+        pa.chunked_array([turns[part] for part in parts]),
+    )
+    assert found.ids.equals(whole.ids)
+    assert found.members.equals(whole.members)
+
+
+@pytest.mark.parametrize("talk", [{}, {"a/1": []}, {"a/1": HOTEL}])
+def test_nothing_to_join(talk):
+    labels, members, found = cluster(talk)
+    assert len(labels) == len(talk)
+    assert members == {}
+    assert found.members.schema == CLUSTERS.arrow_schema
+
+
+def test_says_what_it_does():
+    told = []
+    names = pa.chunked_array([pa.array(["a/1", "b/1"])])
+    turns = pa.chunked_array([pa.array([HOTEL, HOTEL])])
+    cluster_dialogues(names, names, turns, progress=lambda *step: told.append(step))
+    assert [step[1:] for step in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_components_of_long_paths_are_found():
+    count = 3000
+    path = np.random.default_rng(0).permutation(count)
+    left, right = path[:-1], path[1:]
+    matches = near_duplicates.Matches(left, right, np.ones(count - 1, np.float32))
+    edges = clusters._Edges.of([matches], np.arange(count))
+    assert not clusters._components(count, edges).any()
+
+
+@pytest.mark.real_data
+def test_camrest676_is_inside_woz(corpora, tmp_path):
+    """670 of 676 dialogues have 70 % of their utterances in one English WOZ 2.0 dialogue, by a plain search."""
+    from dataset_builders.registry import get_builder
+
+    tables = []
+    for name in ("camrest676", "woz"):
+        builder = get_builder(name)(data_dir=corpora / name, cache_dir=tmp_path)
+        builder.download_and_prepare()
+        tables += [
+            rows.data.table.select(["dialogue_id", "source", "original_split", "turns"])
+            for rows in builder.as_dataset().values()
+        ]
+    table = pa.concat_tables(tables).combine_chunks()
+    lists = table["turns"].combine_chunks()
+    turns = pa.chunked_array([pa.ListArray.from_arrays(lists.offsets, pc.struct_field(lists.values, "text"))])
+    found = cluster_dialogues(table["dialogue_id"], table["source"], turns)
+    label = dict(zip(table["dialogue_id"].to_pylist(), found.ids.to_pylist(), strict=True))
+
+    said = dict(zip(label, (normalize(pa.array(t, pa.string())).to_pylist() for t in turns.to_pylist()), strict=True))
+    woz = {name: set(texts) for name, texts in said.items() if name.startswith("woz/en/")}
+    holders = {
+        name: [other for other, held in woz.items() if sum(t in held for t in texts) >= 0.7 * len(texts)]
+        for name, texts in said.items()
+        if name.startswith("camrest676/")
+    }
+    inside = [name for name, others in holders.items() if others]
+    assert len(inside) == 670
+    assert all(label[name] in {label[other] for other in holders[name]} for name in inside)
+
+    tests = {
+        n for n, split in zip(label, table["original_split"].to_pylist(), strict=True) if n in woz and split == "test"
+    }
+    covered = {other for others in holders.values() for other in others} & tests
+    camrest = {label[name] for name in holders}
+    assert len(covered) == 232
+    assert all(label[name] in camrest for name in covered)
+    by_cluster = sum(label[name] in {label[other] for other in woz} for name in holders)
+    assert 670 <= by_cluster <= 676
