@@ -16,20 +16,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builders.encoder import Encoder
 from dataset_builders.errors import DataError
-from dataset_builders.normalize import normalize
+from dataset_builders.pair_keys import Barred, PairKeys
 from dataset_builders.parquet import ROW_GROUP_ROWS, ShardWriter
 from dataset_builders.schema import ARROW_SCHEMAS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _BLOCK = 512
 """Pairs compared with all candidates at once: with 20,000 of them two matrices of 40 MB."""
@@ -159,64 +161,17 @@ def _lists(chosen: np.ndarray, texts: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts.take(pa.array(chosen[taken])))
 
 
-@dataclass(frozen=True)
-class _Keys:
-    """64-bit hashes of what decides whether a candidate may be used, each uint64 `[pairs]`."""
-
-    group: np.ndarray  # source, language, pair type and speaker
-    text: np.ndarray  # of the positive, normalised
-    answer: np.ndarray
-    place: np.ndarray  # cluster, else dialogue, else the pair itself
-    anchor: np.ndarray  # normalised
-
-    @classmethod
-    def of(cls, parts: list[_Part]) -> _Keys:
-        columns = ["source", "language", "pair_type", "positive_speaker", "anchor", "positive", "answer_id"]
-        columns += ["cluster_id", "dialogue_id", "pair_id"]
-        found = [[np.empty(0, np.uint64)] for _ in range(5)]
-        for part in parts:
-            rows = part.read(columns).combine_chunks()
-            group = pc.binary_join_element_wise(*(rows[name] for name in columns[:4]), "\0")
-            place = pc.coalesce(rows["cluster_id"], rows["dialogue_id"], rows["pair_id"])
-            texts = group, normalize(rows["positive"]), rows["answer_id"], place, normalize(rows["anchor"])
-            for hashes, column in zip(found, texts, strict=True):
-                hashes.append(_hashes(column))
-        return cls(*map(np.concatenate, found))
-
-
-def _hashes(column: pa.ChunkedArray) -> np.ndarray:
-    from pandas.util import hash_array
-
-    return hash_array(column.to_numpy(zero_copy_only=False).astype(object))
-
-
-class _Barred:
-    """Which candidates may not be used for pairs with a given key: those that occur with it."""
-
-    def __init__(self, keys: np.ndarray, candidates: np.ndarray) -> None:
-        order = np.lexsort([candidates, keys])
-        keys, candidates = keys[order], candidates[order]
-        new = np.append(True, (np.diff(candidates) != 0) | (keys[1:] != keys[:-1]))
-        self._keys, self._candidates = keys[new], candidates[new]
-
-    def of(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(place in `keys`, candidate) of every pair that is barred."""
-        left, right = (np.searchsorted(self._keys, keys, side) for side in ("left", "right"))
-        counts = right - left
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.repeat(np.arange(len(keys)), counts), self._candidates[np.repeat(left, counts) + within]
-
-
 def _mine(
     parts: list[_Part], encoder: Encoder, options: NegativeOptions, progress: bool
 ) -> tuple[np.ndarray, pa.Array]:
     """int32 `[pairs, per_pair]`, places in the texts, -1 for none; and the texts of all candidates."""
-    keys = _Keys.of(parts)
+    keys = PairKeys.of(part.read for part in parts)
     ends = np.cumsum([part.rows for part in parts], dtype=np.int64)
     chosen = np.full((len(keys.group), options.per_pair), -1, np.int32)
     groups, first = np.unique(keys.group, return_index=True)
     texts: list[str] = []
-    with _bar(len(chosen), progress) as advance:
+    with _bar(progress) as bar:
+        mined = bar.add_task("hard negatives", total=len(chosen))
         for group in groups[np.argsort(first)]:
             rows = np.flatnonzero(keys.group == group)
             known, pool = np.unique(keys.text[rows], return_index=True)
@@ -226,22 +181,22 @@ def _mine(
                 known, pool = known[kept], pool[kept]
             place = np.searchsorted(known, keys.text[rows]).clip(max=len(known) - 1)
             uses = known[place] == keys.text[rows]
-            barred = [(key, _Barred(key[rows[uses]], place[uses])) for key in (keys.answer, keys.place, keys.anchor)]
+            barred = [(key, Barred(key[rows[uses]], place[uses])) for key in (keys.answer, keys.place, keys.anchor)]
             candidates = np.full(len(pool), "", dtype=object)
             for inside, table in _read(parts, ends, np.sort(rows[pool]), ["positive"]):
                 candidates[np.searchsorted(known, keys.text[inside])] = table["positive"].to_pylist()
-            vectors = encoder.encode(candidates.tolist())
+            vectors = _encode(candidates.tolist(), encoder, bar)
             for inside, table in _read(parts, ends, rows, ["anchor", "positive"]):
                 for start in range(0, len(inside), _BLOCK):
                     block = inside[start : start + _BLOCK]
                     said = table.slice(start, _BLOCK)
                     anchors, positives = (encoder.encode(said[side].to_pylist()) for side in ("anchor", "positive"))
                     scores = _scores(anchors, positives, vectors, options)
-                    for key, bar in barred:
-                        scores[bar.of(key[block])] = -np.inf
+                    for key, known_with in barred:
+                        scores[known_with.of(key[block])] = -np.inf
                     best = _best(scores, options.per_pair)
                     chosen[block, : best.shape[1]] = np.where(best < 0, -1, best + len(texts))
-                    advance(len(block))
+                    bar.advance(mined, len(block))
             texts += candidates.tolist()
     return chosen, pa.array(texts, pa.string())
 
@@ -279,12 +234,20 @@ def _best(scores: np.ndarray, number: int) -> np.ndarray:
     return np.where(np.isneginf(np.take_along_axis(found, order, axis=1)), -1, best)
 
 
-@contextmanager
-def _bar(total: int, show: bool) -> Iterator[Callable[[int], object]]:
+def _encode(texts: list[str], encoder: Encoder, bar: Progress) -> np.ndarray:
+    """In pieces, so that the bar moves."""
+    task = bar.add_task("encode candidates", total=len(texts))
+    vectors = []
+    for start in range(0, len(texts), 2 * _BLOCK):
+        vectors.append(encoder.encode(texts[start : start + 2 * _BLOCK]))
+        bar.advance(task, len(vectors[-1]))
+    bar.remove_task(task)
+    return np.concatenate(vectors)
+
+
+def _bar(show: bool) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("hard negatives", total=total)
-        yield lambda pairs: bar.advance(task, pairs)
+    return Progress(*columns, console=Console(stderr=True), disable=not show)

@@ -7,8 +7,7 @@ decided here but by the filters of `dataset_builders.quality`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,31 +25,16 @@ DIRECTIONS: tuple[Direction, ...] = ("user-system", "system-user", "user-user", 
 CONTEXT_TURNS = 50
 """Turns kept before the anchor. Longer than every task dialogue here; it bounds chat logs of thousands of turns."""
 
-MIN_WORDS = 3
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """What the call with `min_words` returns."""
-
-    table: pa.Table
-    too_short: int
-
 
 def make_pairs(
-    dialogues: pa.Table,
-    context_turns: int = CONTEXT_TURNS,
-    directions: Any = DIRECTIONS,
-    *,
-    min_words: int | None = None,
-) -> Any:
+    dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[str] = DIRECTIONS
+) -> pa.Table:
     """All pairs of consecutive turns, of any length.
 
     Args:
         dialogues: Rows of the `dialogues` config.
         context_turns: At most so many turns before the anchor are kept, the nearest ones.
         directions: Only pairs of these speakers.
-        min_words: Gives `Pairs` with more words than this on both sides; goes when `quality` filters by length.
 
     Returns:
         Rows of the `pairs` config, in the order of the dialogues and their turns; the context oldest turn first.
@@ -58,10 +42,6 @@ def make_pairs(
     Raises:
         DataError: A direction is unknown, or none is given.
     """
-    if isinstance(directions, int):  # make_pairs(dialogues, min_words, context_turns)
-        return _with_min_words(make_pairs(dialogues, directions), context_turns)
-    if min_words is not None:
-        return _with_min_words(make_pairs(dialogues, context_turns), min_words)
     wanted_directions = check_directions(directions)
     turns = _one_array(dialogues["turns"])
     starts, lengths = _starts_and_lengths(turns)
@@ -99,12 +79,6 @@ def make_pairs(
     for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
-
-
-def _with_min_words(table: pa.Table, min_words: int) -> Pairs:
-    words = (pc.list_value_length(pc.utf8_split_whitespace(table[side])) for side in ("anchor", "positive"))
-    kept = table.filter(pc.and_(*(pc.greater(number, min_words) for number in words))) if len(table) else table
-    return Pairs(kept, len(table) - len(kept))
 
 
 def check_directions(directions: Sequence[str]) -> list[Direction]:
