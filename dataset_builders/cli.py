@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataset_builders.errors import DataError
+from dataset_builders.quality.cli import quality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dataset_builders.download import Progress
     from dataset_builders.source import SourceFile
 
-QUALITY = "Quality"
+FILTERS = "Quality"
 PAIRS = "Pairs"
 OWN = "Your own data"
 """Panel of the help page."""
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(sources)
     app.command()(build)
+    app.command()(quality)
     app.command()(download)
     app.command()(sample)
 
@@ -109,7 +111,7 @@ def build(
     quality: Annotated[
         str,
         typer.Option(
-            help="What the filters drop and flag: none, default, strict, or a YAML file.", rich_help_panel=QUALITY
+            help="What the filters drop and flag: none, default, strict, or a YAML file.", rich_help_panel=FILTERS
         ),
     ] = "default",
     split_policy: Annotated[
@@ -117,7 +119,7 @@ def build(
         typer.Option(
             help="`leak-free`: no duplicate in two splits; `official`: splits as published, leaks flagged; `original`: "
             "every dialogue corpus but MultiWOZ in train.",
-            rich_help_panel=QUALITY,
+            rich_help_panel=FILTERS,
         ),
     ] = "leak-free",
     min_words: Annotated[

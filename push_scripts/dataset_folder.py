@@ -3,6 +3,7 @@
 README.md                                      the card, with `configs:`
 {dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
 quality/report.json                            how it was built
+quality/{drops,clusters}.parquet               what was left out, and which dialogues are duplicates
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
+from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, CONFIGS, DROPS, SPLITS, Config, Split
 from push_scripts.errors import PushError
 
 CARD, REPORT = "README.md", "quality/report.json"
 SHARD = re.compile(r"(?P<split>train|validation|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
 SHARD_PATH = re.compile(rf"(dialogues|pairs|downstream)/{SHARD.pattern}")
+NOTES = {"quality/drops.parquet": DROPS.arrow_schema, "quality/clusters.parquet": CLUSTERS.arrow_schema}
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class DatasetFolder:
         card: Text of the card.
         report: Content of `quality/report.json`.
         shards: (config, split) -> parquet files in order; dialogues first.
+        notes: Path in the folder -> table about the rows.
     """
 
     card: str
     report: dict[str, Any]
     shards: dict[tuple[Config, Split], list[Path]]
+    notes: dict[str, Path]
 
 
 def read_folder(data: Path) -> DatasetFolder:
@@ -65,8 +69,11 @@ def read_folder(data: Path) -> DatasetFolder:
         )
     for (config, _), paths in shards.items():
         for path in paths:
-            _check_columns(config, path)
-    return DatasetFolder(card, report, shards)
+            _check_columns(path, ARROW_SCHEMAS[config])
+    notes = {name: data / name for name in NOTES if (data / name).is_file()}
+    for name, path in notes.items():
+        _check_columns(path, NOTES[name])
+    return DatasetFolder(card, report, shards, notes)
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
@@ -80,17 +87,16 @@ def _shards(folder: Path, split: str) -> list[Path]:
     return [path for *_, path in ours]
 
 
-def _check_columns(config: Config, path: Path) -> None:
+def _check_columns(path: Path, expected: pa.Schema) -> None:
     try:
         found = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise PushError(f"{path} is not a readable parquet file ({error}); build the dataset again") from error
-    expected = ARROW_SCHEMAS[config]
     if not found.equals(expected):  # names, order and types; metadata apart
         types = [{field.name: field.type for field in schema} for schema in (found, expected)]
         names = set(types[0]) | set(types[1])
         differing = {n for n in names if types[0].get(n) != types[1].get(n)} or {"their order"}
         raise PushError(
-            f"{path}: columns are not those of `{config}` in this version "
+            f"{path}: columns are not those of this version "
             f"(differing: {', '.join(sorted(differing))}); build the dataset again with `dialogue-cube build`"
         )

@@ -94,10 +94,22 @@ class LicenseGate:
         shutil.rmtree(aside)
         return admitted
 
+    def admit_notes(self, file: Path, target: Path) -> None:
+        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published.
+
+        All dialogues must have gone through before: a table without licence columns goes by its `dialogue_id`.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
+            for rows in _row_groups([file]):
+                writer.write_table(rows.filter(self._mask(rows)))
+
     def _mask(self, rows: pa.Table) -> pa.ChunkedArray:
-        license = pc.utf8_lower(pc.utf8_trim_whitespace(rows["license"]))
-        known = pc.invert(pc.is_in(license, value_set=pa.array([*UNKNOWN, None], pa.string())))
-        mask = pc.and_(pc.fill_null(rows["redistributable"], False), known)
+        mask = pa.chunked_array([pa.repeat(True, len(rows))])
+        if "license" in rows.column_names:
+            license = pc.utf8_lower(pc.utf8_trim_whitespace(rows["license"]))
+            known = pc.invert(pc.is_in(license, value_set=pa.array([*UNKNOWN, None], pa.string())))
+            mask = pc.and_(pc.fill_null(rows["redistributable"], False), known)
         if "dialogue_id" in rows.column_names:
             mask = pc.and_(mask, pc.invert(pc.is_in(rows["dialogue_id"], value_set=self._held_dialogues)))
         return mask

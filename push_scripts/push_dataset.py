@@ -77,6 +77,9 @@ def push_dataset(
                 f"--data {data}: nothing to push, none of its {sum(gate.report.held.values()):,} rows may be "
                 f"redistributed (sources: {', '.join(gate.report.held_by_source())})"
             )
+        for path, table in folder.notes.items():
+            files[path] = staged / path
+            gate.admit_notes(table, files[path])
         texts = {
             CARD: adapt_card(folder.card, repo, gate.report, files),
             REPORT: adapt_report(folder.report, gate.report, files),

@@ -5,12 +5,13 @@ import json
 import re
 import shutil
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from dataset_builders.schema import FEATURES
-from hub.invented import dialogue, pair, utterance, write_dataset
+from dataset_builders.schema import CLUSTERS, DROPS, FEATURES
+from hub.invented import dialogue, drop, pair, utterance, write_dataset
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
 
@@ -114,7 +115,7 @@ def tricky_folder(folder):
         "dialogues/extra/train-00000-of-00001.parquet",
         "dialogues/train-00000-of-00001.parquet.bak",
         "raw/train-00000-of-00001.parquet",
-        "quality/drops.parquet",
+        "quality/leaks.parquet",
         "README.md.orig",
         ".env",
         ".git/config",
@@ -122,6 +123,10 @@ def tricky_folder(folder):
     ):
         (folder / stray).parent.mkdir(exist_ok=True)
         shutil.copy(one, folder / stray)
+    noted = [drop("open0"), drop("held", SECRET), *(drop(f"x{i}", SECRET, **facts) for i, facts in enumerate(CLOSED))]
+    pq.write_table(pa.Table.from_pylist(noted, DROPS.arrow_schema), folder / "quality/drops.parquet")
+    members = [{"cluster_id": "1", "dialogue_id": f"tiny/{name}", "source": "tiny"} for name in ("open0", "held")]
+    pq.write_table(pa.Table.from_pylist(members, CLUSTERS.arrow_schema), folder / "quality/clusters.parquet")
     return folder
 
 
@@ -131,6 +136,9 @@ def assert_no_secret(files):
         if path.endswith(".parquet"):
             table = pq.read_table(io.BytesIO(content))
             assert len(table), path
+            if "clusters" in path:
+                assert table["dialogue_id"].to_pylist() == ["tiny/open0"]
+                continue
             assert "xylograph" not in str(table.to_pylist()), path
             assert table["redistributable"].to_pylist() == [True] * len(table)
             assert table["license"].to_pylist() == ["MIT"] * len(table)
@@ -140,6 +148,8 @@ def assert_no_secret(files):
 PUBLISHED = {
     "README.md",
     "quality/report.json",
+    "quality/drops.parquet",
+    "quality/clusters.parquet",
     "dialogues/train-00000-of-00001.parquet",
     "pairs/train-00000-of-00001.parquet",
 }
@@ -247,7 +257,7 @@ def test_many_row_groups_and_shards(tmp_path):
         (lambda d: (d / "pairs/test-00000-of-00001.parquet").write_text("x"), "not a readable parquet file"),
         (
             lambda d: shutil.copy(d / "dialogues/test-00000-of-00001.parquet", d / "pairs"),
-            r"columns are not those of `pairs` in this version \(differing: .*anchor",
+            r"columns are not those of this version \(differing: .*anchor",
         ),
     ],
 )

@@ -28,7 +28,13 @@ def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source:
     system = {"speaker": "system", "text": f"Booked: {text}", "annotations": {"acts": [], "slots": [], "state": []}}
     row = {"dialogue_id": f"{source}/{name}", "source": source, "original_id": name, "original_split": "all"}
     row |= {"language": "en", "domains": ["train"], "scenario": None, "turns": [user, system], "empty_turns": 0}
-    return row | {"cluster_id": f"{source}/{name}", "source_version": "1", **FREE, **facts}
+    return row | {
+        "cluster_id": f"{source}/{name}",
+        "flags": ["glued_sentences"],
+        "source_version": "1",
+        **FREE,
+        **facts,
+    }
 
 
 def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str = "tiny", **facts: Any):
@@ -36,12 +42,20 @@ def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str
     row |= {"language": "en", "domains": ["train"], "anchor": text, "positive": f"Booked: {text}"}
     row |= {"anchor_speaker": "user", "positive_speaker": "system", "answer_id": "0"}
     row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
+    row |= {"negatives": ["No seat is left."], "pair_type": "consecutive", "flags": []}
+    row |= {"quality": {"score": 0.5, "length": 0.5, "cleanness": 1.0, "novelty": 1.0, "relatedness": None}}
     return row | FREE | facts
 
 
 def utterance(name: str, text: str = "my card ate itself", source: str = "cards", **facts: Any):
     row = {"utterance_id": f"{source}/train/{name}", "source": source, "utterance": text, "label": f"{source}/eaten"}
-    row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train"}
+    row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train", "flags": []}
+    return row | FREE | facts
+
+
+def drop(name: str, text: str = "Two tickets", source: str = "tiny", **facts: Any):
+    row = {"config": "dialogues", "row_id": f"{source}/{name}", "dialogue_id": f"{source}/{name}", "source": source}
+    row |= {"split": "train", "filter": "leak", "reason": "a duplicate", "value": f"{source}/other", "text": text}
     return row | FREE | facts
 
 
