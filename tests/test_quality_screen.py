@@ -9,9 +9,10 @@ from quality_rows import dialogues, pairs, turn, utterances
 
 from dataset_builders.normalize import text_ids
 from dataset_builders.quality.config import PRESETS, QualityConfig
+from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.findings import VALUE_LENGTH
-from dataset_builders.quality.screen import DROPS_SCHEMA, screen
+from dataset_builders.quality.screen import screen
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS
 
 IDS = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
@@ -158,7 +159,7 @@ def test_a_drop_record_says_why():
             "filter": "pair_length",
             "reason": "A side of the pair has too few words.",
             "value": "1 words: yes",
-            "text": "yes | all I want.Thank you",
+            "text": "yes -> all I want.Thank you",
             "license": "CC-BY-4.0",
             "redistributable": True,
         }
@@ -176,6 +177,13 @@ def test_drop_records_quote_little_and_nothing_personal(config):
         assert "4111" not in str(record)
     if config == "downstream":
         assert done.dropped["dialogue_id"].null_count == len(done.dropped)
+
+
+def test_drop_records_hold_no_half_of_an_address():
+    text = f"{'x' * (VALUE_LENGTH - 8)} jo.doe@example.org.Thanks"
+    for talk in ([text, "ok"], [text + " and now?Yes", "ok"]):
+        (record,) = screen("dialogues", dialogues(talk), "train", QualityConfig.preset("strict")).dropped.to_pylist()
+        assert "jo.do" not in str(record)
 
 
 def masking(tmp_path):

@@ -9,23 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
+from dataset_builders.quality.drops import DROPS_SCHEMA, drop_rows
 from dataset_builders.quality.filters import FILTERS, Filter
-from dataset_builders.quality.filters.base import Encoder, Rows
+from dataset_builders.quality.filters.base import Rows
 from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
-from dataset_builders.quality.filters.personal_data import PersonalData, mask_texts
-from dataset_builders.quality.findings import VALUE_LENGTH, Findings
+from dataset_builders.quality.filters.personal_data import PersonalData, mask_texts, without_personal_data
+from dataset_builders.quality.findings import Findings
 from dataset_builders.quality.score import score_pairs
-from dataset_builders.schema import DROPS, Config, Split
-
-DROPS_SCHEMA: pa.Schema = DROPS.arrow_schema
-
-_IDS: dict[Config, str] = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
-
-_BETWEEN = " | "
-"""Between the turns of a dialogue and the sides of a pair in the text of a drop record."""
+from dataset_builders.schema import Config, Split
 
 
 @dataclass(frozen=True)
@@ -141,40 +136,13 @@ def _drop_records(
     config: Config, rows: pa.Table, split: Split, drops: list[tuple[str, Findings]], private: bool
 ) -> pa.Table:
     """Records of `schema.DROPS` in the order of the rows."""
-    if not any(len(f.rows) for _, f in drops):
+    records = []
+    for name, found in drops:
+        dropped, values = rows.take(pa.array(found.rows)), found.values
+        if private:
+            dropped, values = without_personal_data(config, dropped), mask_texts(values)
+        records.append(drop_rows(config, dropped, split, name, FILTERS[name].description, values))
+    if not records:
         return DROPS_SCHEMA.empty_table()
-    numbers = np.concatenate([f.rows for _, f in drops])
-    order = pa.array(np.argsort(numbers))
-    names = pa.array(np.repeat([name for name, _ in drops], [len(f.rows) for _, f in drops]).tolist()).take(order)
-    values = pa.concat_arrays([f.values for _, f in drops]).take(order)
-    dropped = rows.take(pa.array(np.sort(numbers)))
-    texts = _texts(config, dropped)
-    if private:
-        values, texts = mask_texts(values), mask_texts(texts)
-    reasons = pa.array([f.description for f in FILTERS.values()])
-    columns = {
-        "config": pa.repeat(pa.scalar(config), len(dropped)),
-        "row_id": dropped[_IDS[config]],
-        "dialogue_id": pa.nulls(len(dropped), pa.string()) if config == "downstream" else dropped["dialogue_id"],
-        "source": dropped["source"],
-        "split": pa.repeat(pa.scalar(split), len(dropped)),
-        "filter": names,
-        "reason": reasons.take(pc.index_in(names, pa.array(list(FILTERS)))),
-        "value": pc.utf8_slice_codeunits(values, 0, VALUE_LENGTH),
-        "text": pc.utf8_slice_codeunits(texts, 0, VALUE_LENGTH),
-        "license": dropped["license"],
-        "redistributable": dropped["redistributable"],
-    }
-    return pa.table([columns[name] for name in DROPS_SCHEMA.names], schema=DROPS_SCHEMA)
-
-
-def _texts(config: Config, rows: pa.Table) -> pa.Array:
-    """The text of each row in one line."""
-    if config == "pairs":
-        return pc.binary_join_element_wise(rows["anchor"], rows["positive"], _BETWEEN).combine_chunks()
-    if config == "downstream":
-        return rows["utterance"].combine_chunks()
-    turns = rows["turns"].combine_chunks()
-    offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(turns).to_numpy())])
-    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pc.struct_field(turns.flatten(), "text"))
-    return pc.binary_join(lists, _BETWEEN)
+    order = np.argsort(np.concatenate([found.rows for _, found in drops]))
+    return pa.concat_tables(records).take(pa.array(order))

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.encoder import Encoder
 from dataset_builders.normalize import normalize
-from dataset_builders.quality.findings import VALUE_LENGTH, Findings
+from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 Action = Literal["off", "flag", "mask", "drop"]
@@ -24,13 +25,6 @@ Action = Literal["off", "flag", "mask", "drop"]
 
 _PAIRS_AT_ONCE = 20_000
 """Pairs whose embeddings are held at once: some 60 MB at 384 dimensions."""
-
-
-class Encoder(Protocol):
-    """A text encoder, as an entry point of `dialogue_cube.encoders` gives it."""
-
-    def encode(self, texts: list[str]) -> np.ndarray:
-        """L2-normalised embeddings, float32 of shape (n, d)."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +159,9 @@ def matching(texts: pa.Array, pattern: str) -> np.ndarray:
 
 
 def findings(rows: Sequence[int] | np.ndarray, values: Sequence[str] | pa.Array) -> Findings:
-    """Findings with values cut to the length that a drop record quotes."""
+    """Findings from plain numbers and strings."""
     strings = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-    return Findings(np.asarray(rows, np.int64), pc.utf8_slice_codeunits(strings, 0, VALUE_LENGTH))
+    return Findings(np.asarray(rows, np.int64), strings)
 
 
 def word_counts(texts: pa.Array) -> np.ndarray:

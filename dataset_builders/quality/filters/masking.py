@@ -24,12 +24,9 @@ def mask_table(config: Config, table: pa.Table, numbers: np.ndarray, spans_of: S
     masked = table.take(pa.array(numbers)).to_pylist()
     for number, row in zip(numbers.tolist(), masked, strict=True):
         _MASKS[config](row, partial(spans_of, number))
-    parts, start = [], 0
-    new = pa.Table.from_pylist(masked, schema=table.schema)
-    for position, number in enumerate(numbers.tolist()):
-        parts += [table.slice(start, number - start), new.slice(position, 1)]
-        start = number + 1
-    return pa.concat_tables([*parts, table.slice(start)])
+    rows = np.arange(len(table))
+    rows[numbers] = len(table) + np.arange(len(numbers))
+    return pa.concat_tables([table, pa.Table.from_pylist(masked, schema=table.schema)]).take(pa.array(rows))
 
 
 def replaced(text: str, spans: list[Span]) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from dataset_builders.quality.filters.base import Action, Filter, Rows, findings, matching
 from dataset_builders.quality.filters.masking import Span, mask_table, replaced
 from dataset_builders.quality.findings import Findings
+from dataset_builders.schema import Config
 
 PATTERNS = {
     # ISO/IEC 7812: 13 to 19 digits, in groups or not; the check digit decides
@@ -104,6 +105,13 @@ def mask_texts(texts: pa.Array) -> pa.Array:
     for number in matching(texts, _ANY).tolist():
         plain[number] = replaced(plain[number], personal_spans(plain[number]))
     return pa.array(plain, texts.type)
+
+
+def without_personal_data(config: Config, table: pa.Table) -> pa.Table:
+    """Rows without anything that looks personal, task data or not."""
+    rows = Rows.of(config, table)
+    numbers = np.unique(rows.row[np.isin(rows.text, matching(rows.distinct, _ANY))])
+    return mask_table(config, table, numbers, lambda _, text: personal_spans(text))
 
 
 def person_spans(text: str, task_data: str) -> list[Span]:

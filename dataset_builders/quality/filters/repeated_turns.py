@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from dataset_builders.quality.filters.base import Filter, Rows, limit, word_counts
-from dataset_builders.quality.findings import VALUE_LENGTH, Findings
+from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 
@@ -39,8 +39,7 @@ class RepeatedTurns(Filter):
         else:
             long_enough = word_counts(rows.normal)[rows.text] >= self.min_words
             repeats = np.flatnonzero(long_enough & (_repeats(rows, same, 1) | rows.by_system & _repeats(rows, same, 2)))
-        values = pc.utf8_slice_codeunits(rows.distinct, 0, VALUE_LENGTH)
-        return {self.name: rows.at(repeats, values, rows.text)}
+        return {self.name: rows.at(repeats, rows.distinct, rows.text)}
 
 
 def _repeats(rows: Rows, same: np.ndarray, distance: int) -> np.ndarray:
