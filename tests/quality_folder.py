@@ -30,6 +30,7 @@ def with_quality(built: Path, to: Path) -> Path:
     """Copy a built folder and add drops, clusters and the report's numbers about them."""
     shutil.copytree(built, to)
     report = json.loads((to / "quality" / "report.json").read_text())
+    noted_rows = report["rows"]
     drops, report["rows"] = [], {}
     for config in CONFIGS:
         table = pyarrow.dataset.dataset(to / config, format="parquet").to_table(columns=["source"])
@@ -55,7 +56,8 @@ def with_quality(built: Path, to: Path) -> Path:
                 for number in range(count)
             ]
             total = sum(dropped.values())
-            noted = {"in": out[source] + total, "out": out[source], "dropped": dropped, "flagged": {"glued": rank}}
+            flagged = noted_rows[config][source]["flagged"]
+            noted = {"in": out[source] + total, "out": out[source], "dropped": dropped, "flagged": flagged}
             report["rows"][config][source] = noted
     names = sorted(report["rows"]["dialogues"])
     clusters = [
@@ -77,7 +79,6 @@ def with_quality(built: Path, to: Path) -> Path:
         "dialogue": {names[0]: dict.fromkeys(sides, 7), names[-1]: dict.fromkeys(sides, 30)},
         "text": {"banking77": {"train-test": 5, "train-validation": 0, "validation-test": 0}},
     }
-    report["splits_policy"] = "leak-free"
     report["leaks"] = {"before": leaks, "after": {kind: {} for kind in leaks}}
     first, last = names[0], names[-1]
     within = {f"{name}|{name}": number for number, name in enumerate(names)}
@@ -86,6 +87,5 @@ def with_quality(built: Path, to: Path) -> Path:
         "utterances": {**within, f"{first}|{last}": 300},
         "downstream": {"banking77|banking77": 4},
     }
-    report["quality"] = {"min_turns": 2}
     (to / "quality" / "report.json").write_text(json.dumps(report))
     return to

@@ -106,6 +106,16 @@ def test_rows_in_are_rows_out_and_dropped(report):
         assert of_kind[-1]["in"] == sum(row["in"] for row in of_kind[:-1])
 
 
+def test_a_build_is_what_its_report_says(sample_dataset):
+    """Not our invented findings but those of the build: all numbers it noted are in its files."""
+    report = read_report(sample_dataset)
+    assert report.disagreements == []
+    assert report.built["rows"]["dialogues"]
+    assert sum(row["rows"] for row in report.statistics["drops"]) == sum(
+        sum(noted["dropped"].values()) for sources in report.built["rows"].values() for noted in sources.values()
+    )
+
+
 def test_drops_by_filter(report):
     expected = {}
     for kind, sources in report.built["rows"].items():
@@ -214,7 +224,7 @@ def test_a_page_with_private_rows_says_so(report, html):
 
 def test_a_folder_without_quality_checks_says_so_and_shows_the_rest(edited):
     def forget(built):
-        for key in ("rows", "splits_policy", "leaks", "duplicates", "quality"):
+        for key in ("rows", "leaks", "duplicates"):
             built.pop(key)
         built["files"] = {name: digest for name, digest in built["files"].items() if not name.startswith("quality")}
 
@@ -232,6 +242,7 @@ def test_a_report_that_does_not_describe_the_rows_is_an_error(edited):
     def lie(built):
         built["rows"]["dialogues"]["sgd"]["out"] += 1
         built["rows"]["pairs"]["woz"]["dropped"]["leak"] += 2
+        built["rows"]["downstream"]["banking77"]["flagged"]["seen"] = 1
 
     wrong = edited(lie)
     done = run("--data", wrong)
@@ -239,7 +250,8 @@ def test_a_report_that_does_not_describe_the_rows_is_an_error(edited):
     text = " ".join(done.stderr.split())
     assert re.search(r"warning: dialogues of sgd: \d+ rows in are not the rows out and the dropped together", text)
     assert re.search(r"dialogues of sgd: \d+ rows noted, \d+ are there", text)
-    assert re.search(r"pairs of woz: \d+ rows dropped by leak noted, \d+ are in drops.parquet", text)
+    assert re.search(r"pairs of woz: \d+ rows dropped by leak noted, \d+ are there", text)
+    assert "downstream of banking77: 1 rows flagged by seen noted, 0 are there" in text
     assert "does not describe its rows" in render(read_report(wrong), {})
 
 

@@ -65,7 +65,7 @@ def _tiles(report: QualityReport) -> list[tuple[str, str]]:
         tiles.append((shown(sum(row["rows"] for row in numbers["drops"]), ","), "rows dropped"))
     if leaks := report.built.get("leaks"):
         before, after = (sum(_leaks(leaks[when]).values()) for when in ("before", "after"))
-        tiles.append((f"{before:,} → {after:,}", "leaking rows before → after"))
+        tiles.append((f"{before:,} → {after:,}", "leaks before → after"))
     return tiles
 
 

@@ -6,17 +6,17 @@ The two are held against each other: a report that does not describe the rows be
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataset_builders.errors import DataError
+from dataset_builders.folder import REPORT
 from dataset_builders.schema import CONFIGS
 from dataset_builders.statistics import Rows, statistics
 
-REPORT = Path("quality", "report.json")
 UNCHECKED = "built without quality checks: build it again"
 """Stands where the folder says nothing."""
 
@@ -39,7 +39,7 @@ class QualityReport:
 
     def to_json(self) -> str:
         """All numbers; equal folders give equal text."""
-        noted = {key: self.built.get(key) for key in ("rows", "splits_policy", "leaks", "duplicates", "quality")}
+        noted = {key: self.built.get(key) for key in ("options", "rows", "leaks", "duplicates")}
         content = {
             "dataset": self.name,
             "fingerprint": self.built.get("fingerprint"),
@@ -97,9 +97,11 @@ def _disagreements(built: dict[str, Any], counted: dict[str, Rows]) -> Iterator[
         for row in counted[query]:
             if row["source"] is not None and row["split"] is None:
                 rows_out[config][row["source"]] = row[column]
-    dropped: Counter[tuple[str, str, str]] = Counter()
+    there: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for row in counted["drops"]:
-        dropped[row["config"], row["source"], row["filter"]] += row["rows"]
+        there[row["config"], row["source"]]["dropped"][row["filter"]] += row["rows"]
+    for row in counted["flags"]:
+        there[row["config"], row["source"]]["flagged"][row["flag"]] += row["rows"]
     for config, sources in built.get("rows", {}).items():
         for source, noted in sources.items():
             where = f"{config} of {source}"
@@ -107,6 +109,8 @@ def _disagreements(built: dict[str, Any], counted: dict[str, Rows]) -> Iterator[
                 yield f"{where}: {noted['in']:,} rows in are not the rows out and the dropped together"
             if noted["out"] != rows_out[config][source]:
                 yield f"{where}: {noted['out']:,} rows noted, {rows_out[config][source]:,} are there"
-            for name, number in noted["dropped"].items():
-                if number != (there := dropped[config, source, name]):
-                    yield f"{where}: {number:,} rows dropped by {name} noted, {there:,} are in drops.parquet"
+            for what in ("dropped", "flagged"):
+                found = there[config, source][what]
+                for name in sorted({*noted[what], *found}):
+                    if (number := noted[what].get(name, 0)) != found[name]:
+                        yield f"{where}: {number:,} rows {what} by {name} noted, {found[name]:,} are there"

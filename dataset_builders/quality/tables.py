@@ -196,7 +196,7 @@ def _leaks(report: QualityReport) -> Section:
             by_side = zip(*numbers.values(), strict=True) if numbers else [()] * len(sides)
             leaky[ALL] = [(sum(b for b, _ in n), sum(a for _, a in n)) for n in by_side]
         rows += [(kind, source, *(f"{b:,} → {a:,}" for b, a in n)) for source, n in leaky.items()]
-    policy = report.built.get("splits_policy", "unknown")
+    policy = report.built.get("options", {}).get("split_policy", "unknown")
     note = (
         f"policy {policy}: rows of the first split that stand in the second too, before → after. dialogue: near-equal "
         "dialogues; pair: equal pairs; text: equal labelled utterances; benchmark: pretraining rows that hold an "
