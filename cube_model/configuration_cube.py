@@ -34,33 +34,34 @@ class CubeConfig(PreTrainedConfig):
     """Shape of a core and what it was trained with.
 
     Args:
+        mode: `"dialogue"`: a question's vector becomes the answer's. `"autoencoder"`: a vector goes through a short
+            code and back.
         embedding_dim: Length of the teacher's vectors = number of cells.
         lattice_size: Sides x, y, z; their product is `embedding_dim`. Chosen by `cubic_lattice` when not given.
         steps: Times the one cell rule is applied; its weights are the same in every step.
         global_units: Units that every cell reads and writes.
         plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets
             those of the three planes it lies in, so this is how cells talk to their neighbours.
-        rule_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
+        cell_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
         context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
         map_answers: The answer side is mapped too, by a core of its own.
-        noise: Length of the Gaussian noise put on vectors of length 1 while training.
-        temperature: Factor on the cosine in the loss before training; it is learned.
+        code_size: Numbers in the code of an autoencoder.
         teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose vectors the core was trained on.
         training: Fingerprint, number and sources of the pairs it was trained on, and the seed.
     """
 
     model_type = "cube"
 
+    mode: str = "dialogue"
     embedding_dim: int = 384
     lattice_size: list[int] | tuple[int, ...] | None = None
     steps: int = 2
     global_units: int = 32
     plane_units: int = 10
-    rule_channels: int = 8
+    cell_channels: int = 8
     context_turns: int = 0
     map_answers: bool = True
-    noise: float = 0.3
-    temperature: float = 20.0
+    code_size: int = 64
     initializer_range: float = 1.0
     teacher: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
@@ -79,15 +80,17 @@ class CubeConfig(PreTrainedConfig):
             ("steps", 1),
             ("global_units", 0),
             ("plane_units", 0),
-            ("rule_channels", 0),
+            ("cell_channels", 0),
             ("context_turns", 0),
         ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected at least {least}")
         if self.global_units + self.plane_units == 0:
             raise ValueError("global_units and plane_units are both 0: cells could not exchange anything")
-        if self.noise < 0 or self.temperature <= 0:
-            raise ValueError(f"noise is {self.noise} and temperature {self.temperature}: expected >= 0 and > 0")
+        if self.mode not in ("dialogue", "autoencoder"):
+            raise ValueError(f"mode is {self.mode!r}: expected 'dialogue' or 'autoencoder'")
+        if self.mode == "autoencoder" and not 1 <= self.code_size <= self.embedding_dim:
+            raise ValueError(f"code_size is {self.code_size}: expected 1 to embedding_dim = {self.embedding_dim}")
         sides = self.lattice_size or []
         x, y, z = sides if len(sides) == 3 else (0, 0, 0)
         if min(x, y, z) < 1 or x * y * z != self.embedding_dim:

@@ -6,6 +6,7 @@ Uploaded next to the weights: it imports nothing of this project but its configu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,14 +25,18 @@ class CubeOutput(ModelOutput):
     """What `CubeModel` gives.
 
     Args:
-        loss: The contrastive loss, when answers were given.
-        embeddings: `[batch, embedding_dim]`, the mapped questions; compare by cosine.
+        embeddings: `[batch, embedding_dim]`, the mapped questions (compare by cosine), or the restored vectors of an
+            autoencoder.
         answer_embeddings: `[batch, embedding_dim]`, the mapped answers, when answers were given.
+        code: `[batch, code_size]`, of an autoencoder.
+        cell_states: `[batch, steps + 1, x, y, z]` with `output_lattice=True`: the state of every cell before the first
+            step and after each; the last one is `embeddings`.
     """
 
-    loss: torch.Tensor | None = None
     embeddings: torch.Tensor | None = None
     answer_embeddings: torch.Tensor | None = None
+    code: torch.Tensor | None = None
+    cell_states: torch.Tensor | None = None
 
 
 class CellUnits(nn.Module):
@@ -124,6 +129,9 @@ class CubeCore(nn.Module):
         channels: Input channels of a cell: 1 + earlier turns.
     """
 
+    gradient_checkpointing = False
+    _gradient_checkpointing_func: Callable[..., torch.Tensor]
+
     def __init__(self, config: CubeConfig, channels: int) -> None:
         super().__init__()
         x, y, z = config.lattice_size or cubic_lattice(config.embedding_dim)
@@ -131,34 +139,73 @@ class CubeCore(nn.Module):
         self.steps = config.steps
         self.units = nn.ModuleList(CellUnits((x, y, z), axis, units, channels) for axis, units in groups if units > 0)
         # without earlier turns a cell has one channel: nothing to weigh
-        self.rule = CellRule(channels, config.rule_channels) if config.rule_channels and channels > 1 else None
+        self.rule = CellRule(channels, config.cell_channels) if config.cell_channels and channels > 1 else None
         self.bias = nn.Parameter(torch.empty(config.embedding_dim))
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Map `[batch, channels, cells]`, vectors of length 1 or 0, to `[batch, cells]`."""
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Map vectors of length 1 or 0.
+
+        Args:
+            inputs: `[batch, channels, cells]`.
+
+        Returns:
+            `[batch, cells]`, and the same after each step.
+        """
         # a vector of length 1 has components near 1/sqrt(d): cells compute with values near 1
         scale = math.sqrt(inputs.shape[-1])
         turns = (inputs * scale).unbind(1)
         # what is read of the earlier turns does not change from step to step
-        groups = [cast(CellUnits, units) for units in self.units]
-        memories = [units.remember(turns) for units in groups]
+        memories = [cast(CellUnits, units).remember(turns) for units in self.units]
         if self.rule is not None:
-            earlier = self.rule.remember(inputs[:, 1:] * scale)
-        residual = torch.zeros_like(turns[0])
+            memories.append(self.rule.remember(inputs[:, 1:] * scale))
+        residual, states = torch.zeros_like(turns[0]), []
         for _ in range(self.steps):
-            state = turns[0] + residual
-            residual = residual + self.bias
-            if self.rule is not None:
-                residual = residual + self.rule(state, earlier)
-            for units, memory in zip(groups, memories, strict=True):
-                residual = residual + units(state, memory)
-        return inputs[:, 0] + residual / scale
+            if self.gradient_checkpointing and self.training:
+                residual = self._gradient_checkpointing_func(self.step, turns[0], residual, *memories)
+            else:
+                residual = self.step(turns[0], residual, *memories)
+            states.append(inputs[:, 0] + residual / scale)
+        return states[-1], states
+
+    def step(self, question: torch.Tensor, residual: torch.Tensor, *memories: torch.Tensor) -> torch.Tensor:
+        """One step: what has been added to the question `[batch, cells]`, with this step's part."""
+        state = question + residual
+        residual = residual + self.bias
+        if self.rule is not None:
+            residual = residual + self.rule(state, memories[-1])
+        for units, memory in zip(self.units, memories, strict=False):
+            residual = residual + units(state, memory)
+        return residual
+
+
+class LatticeCode(nn.Module):
+    """The narrow place of an autoencoder: all cells -> a short code -> all cells, both linear.
+
+    Args:
+        cells: Cells of the lattice.
+        size: Numbers in the code.
+    """
+
+    def __init__(self, cells: int, size: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.empty(cells))
+        self.read = nn.Parameter(torch.empty(cells, size))
+        self.write = nn.Parameter(torch.empty(size, cells))
+
+    def encode(self, state: torch.Tensor) -> torch.Tensor:
+        """`[batch, cells]` -> `[batch, size]`."""
+        return (state - self.mean) @ self.read
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """`[batch, size]` -> `[batch, cells]`."""
+        return code @ self.write + self.mean
 
 
 class CubeModel(PreTrainedModel):
-    """Maps a frozen teacher's question embedding to the answer's.
+    """Maps a frozen teacher's question embedding to the answer's, or an embedding through a short code and back.
 
-    An untrained core returns the question's embedding bit for bit, so training starts from plain similarity search.
+    An untrained core of mode `"dialogue"` returns the question's embedding bit for bit, so training starts from plain
+    similarity search. One of mode `"autoencoder"` starts from principal component analysis.
 
     Example:
         >>> from cube_model import CubeConfig, CubeModel
@@ -171,13 +218,17 @@ class CubeModel(PreTrainedModel):
     config_class = CubeConfig
     base_model_prefix = "cube"
     main_input_name = "question_embeddings"
+    supports_gradient_checkpointing = True
 
     def __init__(self, config: CubeConfig) -> None:
         super().__init__(config)
         self.question_core = CubeCore(config, 1 + config.context_turns)
-        self.answer_core = CubeCore(config, 1) if config.map_answers else None
-        # only the loss uses it; kept with the weights so that training can go on
-        self.log_temperature = nn.Parameter(torch.empty(()))
+        self.answer_core: CubeCore | None = None
+        self.code: LatticeCode | None = None
+        if config.mode == "autoencoder":
+            self.code, self.decoder_core = LatticeCode(config.embedding_dim, config.code_size), CubeCore(config, 1)
+        elif config.map_answers:
+            self.answer_core = CubeCore(config, 1)
         self.post_init()
 
     @torch.no_grad()
@@ -194,11 +245,28 @@ class CubeModel(PreTrainedModel):
             init.zeros_(module.write)
         elif isinstance(module, CubeCore):
             init.zeros_(module.bias)
-        elif isinstance(module, CubeModel):
-            init.constant_(module.log_temperature, math.log(self.config.temperature))
+        elif isinstance(module, LatticeCode):
+            init.zeros_(module.mean)
+            init.orthogonal_(module.read)
+            init.copy_(module.write, module.read.T)
+
+    @torch.no_grad()
+    def start_from_principal_axes(self, vectors: torch.Tensor) -> None:
+        """Make an untrained autoencoder the principal component analysis of `vectors` `[n, embedding_dim]`."""
+        if self.code is None:
+            raise ValueError("only a core of mode 'autoencoder' has a code")
+        given = vectors.double()
+        mean = given.mean(0)
+        _, axes = torch.linalg.eigh((given - mean).T @ (given - mean))  # ascending
+        axes = axes.flip(1)[:, : self.config.code_size]
+        # an axis and its opposite are equally good: the one whose largest entry is positive
+        axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+        self.code.mean.copy_(mean)
+        self.code.read.copy_(axes)
+        self.code.write.copy_(axes.T)
 
     def encode_questions(self, question_embeddings: torch.Tensor) -> torch.Tensor:
-        """Map questions.
+        """Map questions (an autoencoder: restore vectors).
 
         Args:
             question_embeddings: `[batch, embedding_dim]`, or `[batch, turns, embedding_dim]` with the question first
@@ -208,6 +276,65 @@ class CubeModel(PreTrainedModel):
         Returns:
             `[batch, embedding_dim]`, not normalised.
         """
+        return self._run(question_embeddings)[0]
+
+    def encode_answers(self, answer_embeddings: torch.Tensor) -> torch.Tensor:
+        """Map answers `[batch, embedding_dim]`; the same values when the model does not map answers."""
+        if self.answer_core is None:
+            return answer_embeddings
+        return self.answer_core(answer_embeddings[:, None])[0]
+
+    def encode_code(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """The code `[batch, code_size]` of vectors `[batch, embedding_dim]`."""
+        if self.code is None:
+            raise ValueError("only a core of mode 'autoencoder' has a code")
+        return self.code.encode(self.question_core(self._channels(embeddings))[0])
+
+    def decode_code(self, code: torch.Tensor) -> torch.Tensor:
+        """Vectors `[batch, embedding_dim]`, not normalised, of codes `[batch, code_size]`."""
+        if self.code is None:
+            raise ValueError("only a core of mode 'autoencoder' has a code")
+        return self.decoder_core(self.code.decode(code)[:, None])[0]
+
+    def forward(
+        self,
+        question_embeddings: torch.Tensor,
+        answer_embeddings: torch.Tensor | None = None,
+        output_lattice: bool = False,
+        return_dict: bool = True,
+    ) -> CubeOutput | tuple[torch.Tensor, ...]:
+        """Map a batch.
+
+        Args:
+            question_embeddings: See `encode_questions`.
+            answer_embeddings: `[batch, embedding_dim]`, when they are to be mapped too.
+            output_lattice: Also give the states of all cells after every step, for viewing.
+            return_dict: False gives a tuple without the None entries.
+        """
+        mapped, code, first, states = self._run(question_embeddings)
+        output = CubeOutput(embeddings=mapped, code=code)
+        if answer_embeddings is not None:
+            output.answer_embeddings = self.encode_answers(answer_embeddings)
+        if output_lattice:
+            sides = self.config.lattice_size or cubic_lattice(self.config.embedding_dim)
+            output.cell_states = torch.stack([first, *states], dim=1).unflatten(-1, tuple(sides))
+        return output if return_dict else output.to_tuple()
+
+    def _run(
+        self, question_embeddings: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, list[torch.Tensor]]:
+        """Mapped vectors, code, and the states of the lattice that made them: the first and one a step."""
+        given = self._channels(question_embeddings)
+        if self.code is None:
+            mapped, states = self.question_core(given)
+            return mapped, None, given[:, 0], states
+        code = self.code.encode(self.question_core(given)[0])
+        first = self.code.decode(code)
+        mapped, states = self.decoder_core(first[:, None])
+        return mapped, code, first, states
+
+    def _channels(self, question_embeddings: torch.Tensor) -> torch.Tensor:
+        """`[batch, 1 + context_turns, embedding_dim]`, with zeros for turns that were not given."""
         given = question_embeddings[:, None] if question_embeddings.dim() == 2 else question_embeddings
         channels = 1 + self.config.context_turns
         if given.dim() != 3 or given.shape[-1] != self.config.embedding_dim or not 1 <= given.shape[1] <= channels:
@@ -215,62 +342,7 @@ class CubeModel(PreTrainedModel):
                 f"question_embeddings {list(question_embeddings.shape)}: expected [batch, {self.config.embedding_dim}] "
                 f"or [batch, 1 to {channels}, {self.config.embedding_dim}]"
             )
-        return self.question_core(functional.pad(given, (0, 0, 0, channels - given.shape[1])))
-
-    def encode_answers(self, answer_embeddings: torch.Tensor) -> torch.Tensor:
-        """Map answers `[batch, embedding_dim]`; the same values when the model does not map answers."""
-        if self.answer_core is None:
-            return answer_embeddings
-        return self.answer_core(answer_embeddings[:, None])
-
-    def forward(
-        self,
-        question_embeddings: torch.Tensor,
-        answer_embeddings: torch.Tensor | None = None,
-        answer_labels: torch.Tensor | None = None,
-        return_dict: bool = True,
-    ) -> CubeOutput | tuple[torch.Tensor, ...]:
-        """Map a batch; with answers also compute the loss.
-
-        Args:
-            question_embeddings: See `encode_questions`.
-            answer_embeddings: `[batch, embedding_dim]`; row i answers question i.
-            answer_labels: int `[batch]`, equal for equal answers, which are then not negatives of each other.
-            return_dict: False gives a tuple without the None entries.
-        """
-        questions, answers = question_embeddings, answer_embeddings
-        if self.training and self.config.noise > 0:
-            questions = self._noisy(questions)
-            answers = None if answers is None else self._noisy(answers)
-        embeddings = self.encode_questions(questions)
-        output = CubeOutput(embeddings=embeddings)
-        if answers is not None:
-            output.answer_embeddings = self.encode_answers(answers)
-            output.loss = self._contrastive_loss(embeddings, output.answer_embeddings, answer_labels)
-        return output if return_dict else output.to_tuple()
-
-    def _noisy(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Gaussian noise of length `config.noise` on average; missing turns get it too."""
-        return vectors + self.config.noise / math.sqrt(vectors.shape[-1]) * torch.randn_like(vectors)
-
-    def _contrastive_loss(
-        self, questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Cross-entropy of the true answer among those of the batch, on cosine times a learned temperature.
-
-        Computed in float32 whatever the weights are. An answer equal to the true one is no wrong answer: it is left
-        out.
-        """
-        with torch.autocast(questions.device.type, enabled=False):
-            scores = functional.normalize(questions.float(), dim=-1) @ functional.normalize(answers.float(), dim=-1).T
-        # at most 100, as in CLIP (arXiv:2103.00020): beyond it training becomes unstable
-        scores = scores * self.log_temperature.float().clamp(max=math.log(100)).exp()
-        rows = torch.arange(len(scores), device=scores.device)
-        if labels is not None:
-            equal = labels[:, None] == labels[None, :]
-            equal = equal & (rows[:, None] != rows[None, :])
-            scores = scores.masked_fill(equal, float("-inf"))
-        return functional.cross_entropy(scores, rows)
+        return functional.pad(given, (0, 0, 0, channels - given.shape[1]))
 
 
 # `save_pretrained` then copies these two files beside the weights, for `trust_remote_code=True` without this package

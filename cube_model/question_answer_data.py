@@ -62,6 +62,8 @@ class QuestionAnswerPairs:
         dialogues: int64 `[n]`, one number a dialogue.
         sources, licenses, languages: n strings each.
         fingerprint: sha256 over the rows: equal for equal data.
+        negatives: int32 `[n, k]`, indices in `texts`: mined wrong answers of each question; `NO_TURN` where there are
+            fewer. None: not asked for.
     """
 
     texts: list[str]
@@ -73,6 +75,7 @@ class QuestionAnswerPairs:
     licenses: list[str]
     languages: list[str]
     fingerprint: str
+    negatives: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -89,6 +92,7 @@ class QuestionAnswerPairs:
             questions=self.questions[rows],
             answers=self.answers[rows],
             labels=self.labels[rows],
+            negatives=None if self.negatives is None else self.negatives[rows],
             dialogues=self.dialogues[rows],
             sources=[self.sources[i] for i in rows],
             licenses=[self.licenses[i] for i in rows],
@@ -119,6 +123,7 @@ def load_pairs(
     context_turns: int = 0,
     seed: int = 0,
     direction: tuple[str, str] = ("user", "system"),
+    hard_negatives: int = 0,
     revision: str | None = None,
 ) -> QuestionAnswerPairs:
     """Read the pairs of one split.
@@ -131,15 +136,20 @@ def load_pairs(
         context_turns: Earlier turns to read for each question.
         seed: Of that choice.
         direction: Speakers of anchor and positive; user -> system pairs are the question -> answer pairs.
+        hard_negatives: Mined wrong answers to read of each pair, the first so many.
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        ModelError: No such dataset, split, column or source; or no pair is left.
+        ModelError: No such dataset, split, column or source; no pair is left; or none holds the negatives asked for.
     """
-    table, rows = _read(data, split, _COLUMNS, sources, direction, revision)
+    columns = (*_COLUMNS, "negatives") if hard_negatives else _COLUMNS
+    table, rows = _read(data, split, columns, sources, direction, revision)
     if max_pairs is not None and max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
-    return _from_table(table.take(rows).combine_chunks(), context_turns)
+    pairs = _from_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
+    if pairs.negatives is not None and (pairs.negatives == NO_TURN).all():
+        raise ModelError(f"{data}: no pair of split {split} holds mined negatives; build it with them, or ask for none")
+    return pairs
 
 
 def distinct_answers(
@@ -245,7 +255,7 @@ def _rows_of(
     return rows
 
 
-def _from_table(table: pa.Table, context_turns: int) -> QuestionAnswerPairs:
+def _from_table(table: pa.Table, context_turns: int, hard_negatives: int = 0) -> QuestionAnswerPairs:
     """Distinct texts and index arrays of an arrow table; no Python loop over rows but for the text table."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -258,13 +268,15 @@ def _from_table(table: pa.Table, context_turns: int) -> QuestionAnswerPairs:
     for back in range(1, context_turns + 1):
         at = pa.array(ends - back, mask=ends - back < starts)
         turns.append(spoken.take(at))
-    everything = pa.chunked_array([anchors, positives, *turns]).cast(pa.large_string())
+    wrong = _first_of_lists(table["negatives"], hard_negatives) if hard_negatives else []
+    everything = pa.chunked_array([anchors, positives, *turns, *wrong]).cast(pa.large_string())
     encoded = everything.dictionary_encode().combine_chunks()
     indices = pc.fill_null(encoded.indices, NO_TURN).to_numpy(zero_copy_only=False).astype(np.int32)
-    columns = indices.reshape(2 + context_turns, len(table))
+    columns = indices.reshape(2 + context_turns + hard_negatives, len(table))
+    columns, negatives = columns[: 2 + context_turns], columns[2 + context_turns :].T
 
     digest = hashlib.sha256()
-    for column in (anchors, positives, *turns, _flat(table["answer_id"]), _flat(table["dialogue_id"])):
+    for column in (anchors, positives, *turns, *wrong, _flat(table["answer_id"]), _flat(table["dialogue_id"])):
         hashes = hashlib.sha256()
         for text in column.to_pylist():
             hashes.update(f"{text}\0".encode("utf-8", "surrogatepass"))
@@ -279,7 +291,18 @@ def _from_table(table: pa.Table, context_turns: int) -> QuestionAnswerPairs:
         licenses=table["license"].to_pylist(),
         languages=table["language"].to_pylist(),
         fingerprint=digest.hexdigest(),
+        # a "negative" that is the answer itself would be pushed away from itself
+        negatives=np.where(negatives == columns[1][:, None], NO_TURN, negatives) if hard_negatives else None,
     )
+
+
+def _first_of_lists(column: pa.ChunkedArray, count: int) -> list[Any]:
+    """`count` arrays of `[n]` texts: the first of each list, the second, ...; null where a list is shorter."""
+    import pyarrow as pa
+
+    lists = _flat(column)
+    starts, ends = np.asarray(lists.offsets[:-1]), np.asarray(lists.offsets[1:])
+    return [lists.values.take(pa.array(starts + i, mask=starts + i >= ends)) for i in range(count)]
 
 
 def _flat(column: pa.ChunkedArray) -> Any:

@@ -25,27 +25,47 @@ def train(
     sources: Annotated[str | None, typer.Option(help="Corpora to train on, by commas: sgd,woz. Default: all.")] = None,
     max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many training pairs.")] = None,
     max_validation_pairs: Annotated[int, typer.Option(min=1, help="At most so many validation pairs.")] = 10_000,
+    mode: Annotated[str, typer.Option(help="dialogue: question to answer. autoencoder: through a code.")] = "dialogue",
     context_turns: Annotated[
         int, typer.Option(min=0, help="Earlier turns that the core reads besides the question.")
     ] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs; the best by validation is kept.")] = 6,
-    patience: Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a better one.")] = 3,
-    batch_size: Annotated[int, typer.Option(min=2, help="Pairs a batch and process.")] = 512,
+    hard_negatives: Annotated[int, typer.Option(min=0, help="Mined wrong answers of each pair to use.")] = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the pairs; the best by validation is kept. Default: by their number."),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one. Default: a quarter.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, help="Pairs a batch and process. Default: 512, less with few pairs.")
+    ] = None,
+    gradient_accumulation: Annotated[
+        int, typer.Option(min=1, help="Batches a step; adds up gradients, not wrong answers.")
+    ] = 1,
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-3,
+    scheduler: Annotated[str, typer.Option(help="cosine, linear or constant_with_warmup.")] = "cosine",
     weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay of AdamW.")] = 0.01,
+    mixed_precision: Annotated[
+        str | None, typer.Option(help="bf16 or no. Default: as accelerate launch was told.")
+    ] = None,
+    cosine_weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the cosine loss; the rest is contrastive.")
+    ] = 0.0,
+    noise: Annotated[
+        float, typer.Option(min=0, help="Length of the noise on vectors of length 1 while training.")
+    ] = 0.3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     global_units: Annotated[
         int | None, typer.Option(help="Units that all cells share. Default: the core's own.")
     ] = None,
     plane_units: Annotated[int | None, typer.Option(help="Units of each plane of the lattice.")] = None,
-    rule_channels: Annotated[int | None, typer.Option(help="Hidden channels of the cell rule; 0: none.")] = None,
+    cell_channels: Annotated[int | None, typer.Option(help="Hidden channels of the cell rule; 0: none.")] = None,
     steps: Annotated[int | None, typer.Option(help="Times the cell rule is applied.")] = None,
-    noise: Annotated[
-        float | None, typer.Option(help="Length of the noise on vectors of length 1 while training.")
-    ] = None,
     map_answers: Annotated[
         bool | None, typer.Option("--map-answers/--keep-answers", help="Map the answer side too.")
     ] = None,
+    code_size: Annotated[int | None, typer.Option(help="Numbers in the code of an autoencoder.")] = None,
     teacher_dtype: Annotated[
         str, typer.Option(help="float32, bfloat16, or auto: bfloat16 where the processor has it.")
     ] = "auto",
@@ -53,7 +73,7 @@ def train(
     checkpoint_every: Annotated[int, typer.Option(min=0, help="Steps between checkpoints; 0: one an epoch.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier core or interrupted run.")] = False,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Use the processor even where there is a graphics card.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Processor threads a process; 0: all cores, shared.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bars.")] = False,
 ) -> None:
@@ -64,18 +84,21 @@ def train(
     options = dict(locals())
     from cube_model.trainer import CubeTrainer
     from cube_model.training_config import TrainingConfig
+    from cube_model.validation import chosen_by
 
     options["sources"] = comma_list(sources)
     options["progress"] = not options.pop("quiet")
     options["output"] = str(output)
     trainer = CubeTrainer(TrainingConfig(**options))
     path = trainer.train()
-    first, best = trainer.progress.history[0], trainer.progress.history[trainer.progress.best_epoch]
+    progress = trainer.progress
+    figure = chosen_by(mode, cosine_weight)
+    before, after = (progress.history[epoch][figure] for epoch in (0, progress.best_epoch))
     if trainer.is_main:
+        name = {"accuracy_1_of_100": "1-of-100"}.get(figure, "mean cosine")
         typer.echo(
-            f"{path}: best epoch {trainer.progress.best_epoch} of {trainer.progress.epoch}, validation 1-of-100 "
-            f"{first['accuracy_1_of_100']:.3f} (untrained) -> {best['accuracy_1_of_100']:.3f}, "
-            f"{trainer.progress.seconds:.0f} s"
+            f"{path}: best epoch {progress.best_epoch} of {progress.epoch}, validation {name} {before:.3f} (untrained) "
+            f"-> {after:.3f}, {progress.seconds:.0f} s"
         )
 
 

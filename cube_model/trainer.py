@@ -7,58 +7,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
-import os
-import shutil
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cube_model._quiet import quiet_transformers
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model import schedule
+from cube_model.accelerating import make_accelerator, mean_over_processes
+from cube_model.checkpoints import Checkpoints, Progress
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import QuestionAnswerPairs
-from cube_model.teacher import Teacher
 from cube_model.training_bar import training_bar
 from cube_model.training_config import TrainingConfig
-from cube_model.training_data import batch_loader, load_training_pairs
+from cube_model.training_data import TrainingData, TrainingDataset, batch_loader, load_training_data
+from cube_model.training_output import RECORD, check_output, make_working_folder, working_folder, write_output
+from cube_model.validation import chosen_by, validate
 from cube_model.versions import versions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
     from accelerate import Accelerator
 
     from cube_model.modeling_cube import CubeModel
 
+__all__ = ["RECORD", "CubeTrainer", "Progress"]
+
 logger = logging.getLogger(__name__)
-
-RECORD = "training.json"
-"""Written into every output folder; by it a folder is known as ours."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; written into every checkpoint.
-
-    Attributes:
-        epoch: Epochs done.
-        step: Optimizer steps done in the epoch under way.
-        loss_sum: Sum of the losses of those steps.
-        history: One entry an epoch; entry 0 is the untrained core.
-        best_epoch: Epoch with the highest validation accuracy so far.
-        seconds: Spent on training by this and the interrupted runs.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    seconds: float = 0.0
 
 
 class CubeTrainer:
@@ -66,361 +41,280 @@ class CubeTrainer:
 
     Args:
         config: The run.
+
+    Attributes:
+        model: The core: untrained after `initialize_components`, trained after `train`.
+        progress: Epochs, losses and validation figures so far.
+        is_main: This process is the one that writes.
+
+    Example:
+        >>> trainer = CubeTrainer(config=TrainingConfig(mode="dialogue", lattice_size=[8, 8, 12], embedding_dim=768))
+        >>> trainer.initialize_components()
+        >>> trainer.train(dataset)  # anything with a method training_data() -> TrainingData
+        >>> trainer.forward(question_embeddings)  # [batch, 768] -> [batch, 768]
     """
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
-        self.output = Path(config.output).expanduser().absolute()
-        self.work = self.output.parent / f".{self.output.name}.training"
+        self.output = None if config.output is None else Path(config.output).expanduser().absolute()
+        self.model: CubeModel | None = None
         self.progress = Progress()
         self.is_main = True
         self._best_weights: dict[str, Any] = {}
 
-    def train(self) -> Path:
-        """Train and write the output folder; returns its path.
+    def initialize_components(self) -> None:
+        """Make the untrained core, to look at or to call `forward` on; `train` starts from the very same weights.
+
+        Raises:
+            ModelError: Neither `embedding_dim` nor `lattice_size` is set, or they do not fit each other.
+        """
+        dimension = self.config.embedding_dim or math.prod(self.config.lattice_size or [0])
+        if not dimension:
+            raise ModelError("the size of the core is not known before training: set embedding_dim or lattice_size")
+        self.model = self._new_model(dimension, self.config.context_turns or 0)
+
+    def forward(self, question_embeddings: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """Map questions, without gradient, as `CubeModel.encode_questions` or an autoencoder's `forward`.
+
+        Args:
+            question_embeddings: `[dimension]`, `[batch, dimension]` or `[batch, turns, dimension]`.
+
+        Returns:
+            float32 `[dimension]` or `[batch, dimension]`, on the processor.
+        """
+        import torch
+
+        if self.model is None:
+            self.initialize_components()
+        assert self.model is not None
+        given = torch.as_tensor(question_embeddings)
+        with torch.inference_mode():
+            batch = given[None] if given.dim() == 1 else given
+            mapped = self.model.eval()(batch.to(self.model.device, self.model.dtype)).embeddings.float().cpu()
+        return mapped[0] if given.dim() == 1 else mapped
+
+    def train(self, dataset: TrainingDataset | None = None) -> Path | None:
+        """Train, and write the output folder when there is one.
+
+        Args:
+            dataset: What to train on; `config.data` and `config.teacher` when not given.
+
+        Returns:
+            The output folder; None when the run has none.
 
         Raises:
             ModelError: Bad arguments or data, an output that must not be replaced, or a loss that is not finite.
         """
-        self._check_folders()
-        accelerator = self._accelerator()
+        config, work = self.config, None
+        self.progress, self._best_weights = Progress(), {}
+        if self.output is not None:
+            work = working_folder(self.output)
+            interrupted = bool(len(Checkpoints(work, {})))
+            check_output(self.output, overwrite=config.overwrite, resume=config.resume, interrupted=interrupted)
+            if config.resume and not interrupted:
+                logger.warning("nothing to resume beside %s: starting from the beginning", self.output)
+        accelerator = make_accelerator(config, work)
         self.is_main = accelerator.is_main_process
-        self._check_folders_of_main(accelerator)
-        train, validation, train_vectors, validation_vectors, teacher = self._data(accelerator)
-        model = self._model(teacher, train)
-        started = time.monotonic()
-        self._fit(accelerator, model, train, train_vectors, validation, validation_vectors, started)
-        if accelerator.is_main_process:
-            self._write_output(model, train, validation, teacher)
+        if self.output is not None and self.is_main:
+            make_working_folder(self.output, discard=config.overwrite)
+        # the others must see the same checkpoints, and find in the cache what the first one encoded
+        accelerator.wait_for_everyone()
+        with accelerator.main_process_first():
+            data = self._data(dataset, accelerator)
+        self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
+        self._fit(accelerator, self.model, data, work)
+        if self.output is not None and self.is_main:
+            write_output(self.output, self.model.eval(), self._record(self.model, data))
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return self.output
 
+    def after_step(self, step: int) -> None:
+        """Called after every batch with the number of batches done; for subclasses."""
+
     # -- before training
 
-    def _check_folders(self) -> None:
-        """Refuse what must not be replaced, before any time is spent."""
-        if self.output.exists():
-            ours = (self.output / RECORD).is_file() and (self.output / "config.json").is_file()
-            empty = self.output.is_dir() and not any(self.output.iterdir())
-            if not ours and not empty:
-                raise ModelError(f"{self.output}: exists and is not a trained core; choose another --output")
-            if ours and not self.config.overwrite:
-                raise ModelError(f"{self.output}: exists; pass --overwrite to replace it or choose another --output")
-        if self.config.resume and self.config.overwrite:
-            raise ModelError("--resume and --overwrite exclude each other")
-        if self._checkpoints() and not self.config.resume and not self.config.overwrite:
-            raise ModelError(
-                f"{self.work}: an interrupted run; pass --resume to go on with it or --overwrite to start again"
-            )
-        if self.config.resume and not self._checkpoints():
-            logger.warning("nothing to resume beside %s: starting from the beginning", self.output)
-
-    def _check_folders_of_main(self, accelerator: Accelerator) -> None:
-        """Make the working folder; other processes wait, as they must see the same checkpoints."""
-        if accelerator.is_main_process:
-            try:
-                if self.config.overwrite:
-                    shutil.rmtree(self.work, ignore_errors=True)
-                self.work.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ModelError(
-                    f"{self.work}: cannot be written ({error.strerror}); choose another --output"
-                ) from error
-        accelerator.wait_for_everyone()
-
-    def _accelerator(self) -> Accelerator:
-        from datetime import timedelta
-
-        import torch
-        from accelerate import Accelerator, InitProcessGroupKwargs
-        from accelerate.utils import DataLoaderConfiguration, set_seed
-
-        set_seed(self.config.seed)
-        tracker = None if self.config.tracker == "none" else self.config.tracker
-        try:
-            accelerator = Accelerator(
-                cpu=self.config.cpu,
-                log_with=tracker,
-                project_dir=str(self.work),
-                dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=self.config.seed),
-                # other processes wait while the first one encodes a large corpus
-                kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))],
-            )
-            if tracker:
-                shown = {k: v for k, v in self.config.of_the_run().items() if isinstance(v, (int, float, str, bool))}
-                self.work.mkdir(parents=True, exist_ok=True)
-                accelerator.init_trackers("runs", config=shown)
-        except (ValueError, ImportError, OSError) as error:
-            raise ModelError(
-                f"tracker {tracker}: {str(error).splitlines()[0]}; install it or pass --tracker none"
-            ) from error
-        if tracker and not accelerator.trackers and accelerator.is_main_process:
-            raise ModelError(f"tracker {tracker}: not installed; install it or pass --tracker none")
-        if accelerator.device.type == "cpu":
-            beside = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-            torch.set_num_threads(self.config.threads or max(1, _cores() // beside))
-        return accelerator
-
-    def _data(
-        self, accelerator: Accelerator
-    ) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs, np.ndarray, np.ndarray, Teacher]:
-        """Pairs and vectors of training and validation. The first process fills the cache, the others read it."""
+    def _data(self, dataset: TrainingDataset | None, accelerator: Accelerator) -> TrainingData:
         show = self.config.progress and accelerator.is_main_process
-        with accelerator.main_process_first():
-            train, validation = load_training_pairs(self.config)
-            teacher = Teacher.load(self.config.teacher, self.config.teacher_dtype, str(accelerator.device))
-            cache = EmbeddingCache(self.config.cache_dir)
-            vectors = [pairs.embed(teacher, cache, progress=show) for pairs in (train, validation)]
-        for array in vectors:
-            if not np.isfinite(array).all():
-                raise ModelError(
-                    f"teacher {teacher.name} ({teacher.dtype}) gives vectors that are not finite; try float32"
-                )
-        return train, validation, vectors[0], vectors[1], teacher
+        if dataset is not None:
+            data = dataset.training_data()
+        else:
+            data = load_training_data(self.config, str(accelerator.device), progress=show)
+        wanted = self.config.embedding_dim
+        if wanted is not None and wanted != data.dimension:
+            raise ModelError(
+                f"embedding-dim is {wanted}, but the vectors of {data.teacher.get('name')} have {data.dimension} "
+                "numbers; leave embedding_dim and lattice_size out to fit the teacher"
+            )
+        if (self.config.context_turns or 0) > data.context_turns:
+            raise ModelError(
+                f"context-turns is {self.config.context_turns}, but the dataset holds {data.context_turns}"
+            )
+        return data
 
-    def _model(self, teacher: Teacher, train: QuestionAnswerPairs) -> CubeModel:
+    def _turns(self, data: TrainingData) -> int:
+        """Question and earlier turns that the core reads."""
+        if self.config.mode == "autoencoder":
+            return 1
+        return 1 + (data.context_turns if self.config.context_turns is None else self.config.context_turns)
+
+    def _new_model(self, dimension: int, context_turns: int, data: TrainingData | None = None) -> CubeModel:
+        """An untrained core; with data it also records them, and an autoencoder starts at their principal axes."""
         from accelerate.utils import set_seed
         from huggingface_hub.errors import StrictDataclassError
 
         from cube_model.configuration_cube import CubeConfig
         from cube_model.modeling_cube import CubeModel
 
+        facts: dict[str, Any] = {}
+        if data is not None:
+            of_training = {"pairs": len(data.train), "sources": sorted(set(data.train.sources))}
+            of_training |= {"data_fingerprint": data.train.fingerprint, "seed": self.config.seed}
+            facts = {"teacher": data.teacher, "training": of_training}
         set_seed(self.config.seed)
         try:
-            config = CubeConfig(
-                embedding_dim=teacher.dimension,
-                teacher=teacher.describe(),
-                training={
-                    "data_fingerprint": train.fingerprint,
-                    "pairs": len(train),
-                    "sources": sorted(set(train.sources)),
-                    "seed": self.config.seed,
-                },
-                **self.config.core(),
-            )
+            shape = CubeConfig(embedding_dim=dimension, context_turns=context_turns, **self.config.core(), **facts)
         except (StrictDataclassError, ValueError) as error:
             raise ModelError(f"core: {str(error).splitlines()[-1].strip().removeprefix('ValueError: ')}") from error
-        return CubeModel(config)
+        model = CubeModel(shape)
+        if data is not None and self.config.mode == "autoencoder":
+            import torch
+
+            used = sorted(set(data.train.questions[:, 0].tolist()))
+            model.start_from_principal_axes(torch.from_numpy(data.train_vectors[used]))
+        return model
+
+    def _loss(self, model: CubeModel) -> torch.nn.Module:
+        from cube_model.losses import AutoencoderLoss, DialogueLoss
+
+        config = self.config
+        if config.mode == "autoencoder":
+            return AutoencoderLoss(model, noise=config.noise)
+        return DialogueLoss(
+            model, noise=config.noise, temperature=config.temperature, cosine_weight=config.cosine_weight
+        )
 
     # -- training
 
-    def _fit(
-        self,
-        accelerator: Accelerator,
-        model: CubeModel,
-        train: QuestionAnswerPairs,
-        vectors: np.ndarray,
-        validation: QuestionAnswerPairs,
-        validation_vectors: np.ndarray,
-        started: float,
-    ) -> None:
+    def _fit(self, accelerator: Accelerator, model: CubeModel, data: TrainingData, work: Path | None) -> None:
         import torch
         from accelerate import skip_first_batches
 
-        config, progress = self.config, self.progress
-        loader = batch_loader(train, vectors, config.batch_size, accelerator.num_processes)
-        optimizer = torch.optim.AdamW(_parameter_groups(model, config.weight_decay), lr=config.learning_rate)
-        wrapped, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-        total = len(loader) * config.epochs
+        config, started = self.config, time.monotonic()
+        module, size = self._loss(model), schedule.batch_size(config, len(data.train))
+        loader = batch_loader(
+            data.train,
+            data.train_vectors,
+            batch_size=size,
+            turns=self._turns(data),
+            processes=accelerator.num_processes,
+        )
+        groups = schedule.parameter_groups(module, config.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        module, optimizer, loader = accelerator.prepare(module, optimizer, loader)
+        steps = math.ceil(len(loader) / config.gradient_accumulation)
+        epochs = schedule.epochs(config, steps)
+        patience = schedule.patience(config, epochs)
         # not prepared: Accelerate would step it once a process
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: _schedule(step, total))
+        scheduler = schedule.scheduler(config.scheduler, optimizer.optimizer, steps * epochs)
         accelerator.register_for_checkpointing(scheduler)
-        self._resume(accelerator, train.fingerprint)
+        checkpoints = None
+        if work is not None:
+            checkpoints = Checkpoints(work, {**config.of_the_run(), "data fingerprint": data.fingerprint})
+            if config.resume and (found := checkpoints.load(accelerator)):
+                self.progress, self._best_weights = found
+                logger.info("resumed %s after epoch %d, step %d", work, self.progress.epoch, self.progress.step)
         progress = self.progress
         earlier = progress.seconds
 
         def checkpoint() -> None:
             progress.seconds = earlier + time.monotonic() - started
-            self._save_checkpoint(accelerator, train.fingerprint)
-
-        def judge(epoch: int, loss: float | None) -> None:
-            entry = {"epoch": epoch, "loss": loss, **_validate(model, validation, validation_vectors, config.seed)}
-            progress.history.append(entry)
-            best = progress.history[progress.best_epoch]
-            if epoch == 0 or entry["accuracy_1_of_100"] > best["accuracy_1_of_100"]:
-                progress.best_epoch = epoch
-                self._best_weights = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
-            logged = {f"validation/{key}": entry[key] for key in ("accuracy_1_of_100", "mean_cosine")}
-            accelerator.log(
-                {**logged, **({"train/epoch_loss": loss} if loss is not None else {})}, step=epoch * len(loader)
-            )
+            if checkpoints is not None:
+                checkpoints.save(accelerator, progress, self._best_weights)
 
         if not progress.history:
-            judge(0, None)
+            self._judge(accelerator, model, data, 0, None, 0)
         show = config.progress and accelerator.is_main_process
-        with training_bar(total, progress.epoch * len(loader) + progress.step, show) as advance:
-            while progress.epoch < config.epochs and not self._out_of_patience():
+        done = progress.epoch * len(loader) + progress.step
+        with training_bar(len(loader) * epochs, done, show) as advance:
+            while progress.epoch < epochs and progress.epoch - progress.best_epoch < patience:
                 batches = skip_first_batches(loader, progress.step) if progress.step else loader
                 batches.set_epoch(progress.epoch)
-                wrapped.train()
-                for questions, answers, labels in batches:
-                    done = progress.epoch * len(loader) + progress.step
-                    # the noise of a step depends on seed, step and process alone, so a resumed run repeats it
-                    torch.manual_seed(_step_seed(config.seed, done, accelerator.process_index))
-                    loss = wrapped(questions, answers, labels).loss
-                    value = float(loss.detach())
-                    if not math.isfinite(value):
-                        raise ModelError(
-                            f"loss is {value} in epoch {progress.epoch + 1}, step {progress.step + 1}: stopped, "
-                            f"nothing written; lower --learning-rate (now {config.learning_rate})"
-                        )
-                    accelerator.backward(loss)
-                    accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
-                    optimizer.step()
-                    scheduler.step()
-                    optimizer.zero_grad()
-                    progress.step += 1
+                module.train()
+                for batch in batches:
+                    # the noise depends on seed, step and process alone, so a resumed run repeats it
+                    torch.manual_seed(schedule.step_seed(config.seed, done, accelerator.process_index))
+                    rows = batch.pop("rows")
+                    with accelerator.accumulate(module):
+                        loss = module(**batch)
+                        value = float(loss.detach())
+                        if not math.isfinite(value):
+                            raise ModelError(self._not_finite(value, rows, data))
+                        accelerator.backward(loss)
+                        if accelerator.sync_gradients:
+                            accelerator.clip_grad_norm_(module.parameters(), 1.0)
+                        optimizer.step()
+                        if accelerator.sync_gradients:
+                            scheduler.step()
+                        optimizer.zero_grad()
+                    progress.step, done = progress.step + 1, done + 1
                     progress.loss_sum += value
-                    if done % 20 == 0:
-                        accelerator.log({"train/loss": value, "train/lr": scheduler.get_last_lr()[0]}, step=done)
+                    if done % 20 == 1:
+                        accelerator.log({"train/loss": value, "train/lr": scheduler.get_last_lr()[0]}, step=done - 1)
                     advance(progress, value)
-                    if config.checkpoint_every and (done + 1) % config.checkpoint_every == 0:
+                    at = math.ceil(progress.step / config.gradient_accumulation) + progress.epoch * steps
+                    if config.checkpoint_every and accelerator.sync_gradients and at % config.checkpoint_every == 0:
                         checkpoint()
-                    self.after_step(done + 1)
-                judge(progress.epoch + 1, _mean(accelerator, progress.loss_sum / max(progress.step, 1)))
+                    self.after_step(done)
+                loss_of_epoch = mean_over_processes(accelerator, progress.loss_sum / max(progress.step, 1))
+                self._judge(accelerator, model, data, progress.epoch + 1, loss_of_epoch, done)
                 progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
                 checkpoint()
         progress.seconds = earlier + time.monotonic() - started
         model.load_state_dict(self._best_weights)
+        model.eval()
 
-    def after_step(self, step: int) -> None:
-        """Called after every optimizer step with the number of steps done; for subclasses."""
+    def _judge(
+        self, accelerator: Accelerator, model: CubeModel, data: TrainingData, epoch: int, loss: float | None, step: int
+    ) -> None:
+        """Validate; keep the weights when they are the best so far."""
+        figures = validate(model, data.validation, data.validation_vectors, self.config.seed)
+        progress, key = self.progress, chosen_by(self.config.mode, self.config.cosine_weight)
+        progress.history.append({"epoch": epoch, "loss": loss, **figures})
+        if epoch == 0 or figures[key] > progress.history[progress.best_epoch][key]:
+            progress.best_epoch = epoch
+            self._best_weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        logged = {f"validation/{name}": value for name, value in figures.items()}
+        accelerator.log({**logged, **({} if loss is None else {"train/epoch_loss": loss})}, step=step)
 
-    def _out_of_patience(self) -> bool:
-        return self.progress.epoch - self.progress.best_epoch >= self.config.patience
-
-    # -- checkpoints
-
-    def _checkpoints(self) -> list[Path]:
-        return sorted(self.work.glob("checkpoint-*"))
-
-    def _save_checkpoint(self, accelerator: Accelerator, fingerprint: str) -> None:
-        """Write aside and rename: a checkpoint is whole or not there. Earlier ones are then removed."""
-        from safetensors.torch import save_file
-
-        progress = self.progress
-        final = self.work / f"checkpoint-{progress.epoch:05d}-{progress.step:08d}"
-        aside = self.work / f".{final.name}"
-        if accelerator.is_main_process:
-            shutil.rmtree(aside, ignore_errors=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(aside), safe_serialization=True)
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            save_file(self._best_weights, aside / "best.safetensors")
-            record = {
-                "progress": dataclasses.asdict(progress),
-                "arguments": self.config.of_the_run(),
-                "data": fingerprint,
-                "processes": accelerator.num_processes,
-            }
-            (aside / "progress.json").write_text(json.dumps(record), encoding="utf-8")
-            earlier = self._checkpoints()
-            shutil.rmtree(final, ignore_errors=True)
-            aside.rename(final)
-            for path in earlier:
-                if path != final:
-                    shutil.rmtree(path, ignore_errors=True)
-        accelerator.wait_for_everyone()
-
-    def _resume(self, accelerator: Accelerator, fingerprint: str) -> None:
-        from safetensors.torch import load_file
-
-        found = self._checkpoints()
-        if not self.config.resume or not found:
-            return
-        record = json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
-        now = {**self.config.of_the_run(), "data fingerprint": fingerprint, "processes": accelerator.num_processes}
-        then = {**record["arguments"], "data fingerprint": record["data"], "processes": record["processes"]}
-        for key in now:
-            if now[key] != then.get(key):
-                raise ModelError(
-                    f"cannot resume {self.work}: {key.replace('_', '-')} was {then.get(key)}, now {now[key]}; "
-                    "use the same or pass --overwrite to start again"
-                )
-        accelerator.load_state(str(found[-1]))
-        self._best_weights = load_file(found[-1] / "best.safetensors")
-        self.progress = Progress(**record["progress"])
-        logger.info("resumed from %s", found[-1])
+    def _not_finite(self, value: float, rows: torch.Tensor, data: TrainingData) -> str:
+        shown = ", ".join(str(row) for row in rows[:5].tolist()) + (", ..." if len(rows) > 5 else "")
+        question = data.train.texts[data.train.questions[int(rows[0]), 0]]
+        return (
+            f"loss is {value} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1} (training pairs "
+            f"{shown}; the first one asks {question[:80]!r}): stopped, nothing written; lower --learning-rate "
+            f"(now {self.config.learning_rate})"
+        )
 
     # -- after training
 
-    def _write_output(
-        self, model: CubeModel, train: QuestionAnswerPairs, validation: QuestionAnswerPairs, teacher: Teacher
-    ) -> None:
-        """Write model and record aside, then rename: the output is whole or not there."""
-        aside = self.work / "output"
-        shutil.rmtree(aside, ignore_errors=True)
-        model.cpu()
-        with quiet_transformers():
-            model.eval().save_pretrained(aside)
-        record = {
-            "format": 1,
+    def _record(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
+        """What `training.json` says: all that the result depends on, and how it came about."""
+        return {
+            "format": 2,
             "arguments": {key: value for key, value in dataclasses.asdict(self.config).items() if key != "output"},
             "data": {
-                "fingerprint": train.fingerprint,
-                "pairs": len(train),
-                "sources": sorted(set(train.sources)),
-                "validation_fingerprint": validation.fingerprint,
-                "validation_pairs": len(validation),
+                "fingerprint": data.train.fingerprint,
+                "pairs": len(data.train),
+                "sources": sorted(set(data.train.sources)),
+                "validation_fingerprint": data.validation.fingerprint,
+                "validation_pairs": len(data.validation),
             },
-            "teacher": teacher.describe(),
+            "teacher": data.teacher,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "chosen_by": chosen_by(self.config.mode, self.config.cosine_weight),
             "best_epoch": self.progress.best_epoch,
             "history": self.progress.history,
             "seconds": round(self.progress.seconds, 1),
             "versions": versions(),
         }
-        (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if (self.work / "runs").is_dir():
-            shutil.move(self.work / "runs", aside / "runs")
-        if self.output.exists():
-            replaced = self.work / "replaced"
-            shutil.rmtree(replaced, ignore_errors=True)
-            self.output.rename(replaced)
-        aside.rename(self.output)
-        shutil.rmtree(self.work, ignore_errors=True)
-
-
-def _parameter_groups(model: CubeModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices only: decaying biases or the temperature has no use."""
-    decayed = [p for name, p in model.named_parameters() if name.endswith((".read", ".write"))]
-    others = [p for name, p in model.named_parameters() if not name.endswith((".read", ".write"))]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _schedule(step: int, total: int) -> float:
-    """Factor on the learning rate: 5 % linear warm-up times half a cosine."""
-    warm = min(1.0, (step + 1) / max(1.0, 0.05 * total))
-    return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
-
-
-def _step_seed(seed: int, step: int, process: int) -> int:
-    return int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _mean(accelerator: Accelerator, value: float) -> float:
-    """Mean over processes."""
-    import torch
-
-    return float(accelerator.gather(torch.tensor([value], device=accelerator.device)).mean())
-
-
-def _validate(model: CubeModel, pairs: QuestionAnswerPairs, vectors: np.ndarray, seed: int) -> dict[str, float]:
-    """1-of-100 accuracy and mean cosine; every process computes the same, so all agree on the best epoch."""
-    from cube_model.evaluation.response_selection import core, map_vectors, quick_accuracy
-
-    questions, answers = map_vectors(core(model), pairs, vectors)
-    return {
-        "accuracy_1_of_100": quick_accuracy(questions, answers, pairs.labels, seed=seed),
-        "mean_cosine": float((questions * answers).sum(1).mean()),
-    }
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1

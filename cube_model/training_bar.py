@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cube_model.trainer import Progress
+    from cube_model.checkpoints import Progress
 
 
 def training_bar(total: int, done: int, show: bool) -> Any:
@@ -23,8 +23,13 @@ def training_bar(total: int, done: int, show: bool) -> Any:
             task = bars.add_task("train", total=total, completed=done)
 
             def advance(progress: Progress, loss: float) -> None:
-                best = progress.history[progress.best_epoch]["accuracy_1_of_100"]
-                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best 1-of-100 {best:.3f}"
+                best = progress.history[progress.best_epoch]
+                shown = (
+                    f"1-of-100 {best['accuracy_1_of_100']:.3f}"
+                    if "accuracy_1_of_100" in best
+                    else f"cosine {best['mean_cosine_to_teacher']:.3f}"
+                )
+                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best {shown}"
                 bars.update(task, advance=1, description=text)
 
             yield advance

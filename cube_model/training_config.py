@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,88 +15,140 @@ _SAME_RUN_NOT_NEEDED = (
     "checkpoint_every",
     "overwrite",
     "resume",
-    "cpu",
+    "device",
     "threads",
     "progress",
     "cache_dir",
 )
 """Arguments that do not change the result."""
 
+MODES = ("dialogue", "autoencoder")
+SCHEDULERS = ("cosine", "linear", "constant_with_warmup")
+MIXED_PRECISIONS = (None, "no", "bf16")
+
 
 @dataclass
 class TrainingConfig:
-    """Everything a run depends on. Shape of the core: see `CubeConfig`.
+    """Everything a run depends on. Shape of the core: see `CubeConfig`, whose defaults hold where None stands here.
 
     Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
+        data: Folder made by `dialogue-cube build`, or Hub dataset repository; not needed when `CubeTrainer.train` is
+            given a dataset.
+        output: Folder to make. It appears whole, at the end. None: the weights stay in `CubeTrainer.model`, nothing
+            is written.
+        mode: `"dialogue"`: question to answer; `"autoencoder"`: a vector through a short code and back.
         teacher: Short name, folder or Hub repository of the frozen encoder.
-        output: Folder to make. It appears whole, at the end.
         sources: Corpora to train on; all when not given.
         max_pairs: At most so many training pairs (seeded choice).
         max_validation_pairs: At most so many validation pairs.
-        context_turns: Earlier turns that the core reads.
-        epochs: Passes over the training pairs; the best one by validation is kept.
-        patience: Stop after so many epochs without a better one.
-        batch_size: Pairs a batch and process; the other answers of the batch are the wrong ones.
-        learning_rate: Highest value of the schedule (5 % warm-up, then half a cosine to zero).
-        weight_decay: Of AdamW.
+        context_turns: Earlier turns that the core reads; None: as many as a given dataset holds, 0 with `data`.
+        hard_negatives: At most so many mined wrong answers of each pair (column `negatives`).
+        epochs: Passes over the training pairs; None: 12, and more where that is under 600 optimizer steps (few
+            pairs). The best pass by validation is kept.
+        patience: Stop after so many epochs without a better one; None: a quarter of the epochs.
+        batch_size: Pairs a batch and process; the answers of all processes' batches are each other's wrong ones.
+            None: 512, less where there are few pairs.
+        gradient_accumulation: Batches an optimizer step. It adds up gradients, not wrong answers: for more of those
+            raise `batch_size`.
+        learning_rate: Highest value of the schedule (5 % warm-up).
+        scheduler: `"cosine"` or `"linear"` to zero, or `"constant_with_warmup"`.
+        weight_decay: Of AdamW, on matrices.
+        mixed_precision: `"bf16"` or `"no"`; None: what `accelerate launch` was told, else no.
+        cosine_weight: Share of the loss that is 1 - cosine to the teacher's answer vector; the rest is contrastive.
+        temperature: Factor on the cosine in the contrastive loss before training; it is learned.
+        noise: Length of the Gaussian noise put on vectors of length 1 while training.
         seed: Of initialisation, order, noise and choices.
-        global_units, plane_units, rule_channels, steps, noise, map_answers: See `CubeConfig`; its defaults when None.
+        embedding_dim: Length of the vectors; the teacher's when None.
+        lattice_size, cell_channels, steps, global_units, plane_units, map_answers, code_size: See `CubeConfig`.
         teacher_dtype: `"auto"`, `"float32"` or `"bfloat16"`.
         tracker: Where to log: `"none"`, `"tensorboard"`, `"trackio"`, `"wandb"`, `"mlflow"`, ... (Accelerate's names).
         checkpoint_every: Optimizer steps between checkpoints; one an epoch when 0.
         resume: Go on from the checkpoint of an interrupted run with the same arguments.
         overwrite: Replace an earlier output of ours, discard an earlier interrupted run.
-        cpu: Use the processor even where there is a graphics card.
+        device: `"auto"` (a graphics card where there is one), `"cpu"`, or the kind that must be there: `"cuda"`, ...
         threads: Processor threads of each process; 0: all cores, shared evenly (`accelerate launch` would give one).
         progress: Show progress bars.
         cache_dir: Folder of the embedding cache.
+
+    Raises:
+        ModelError: A value makes no sense; the message names it.
     """
 
-    data: str
-    output: str
+    data: str | None = None
+    output: str | None = None
+    mode: str = "dialogue"
     teacher: str = "minilm"
     sources: list[str] | None = None
     max_pairs: int | None = None
     max_validation_pairs: int = 10_000
-    context_turns: int = 0
-    epochs: int = 6
-    patience: int = 3
-    batch_size: int = 512
+    context_turns: int | None = None
+    hard_negatives: int = 0
+    epochs: int | None = None
+    patience: int | None = None
+    batch_size: int | None = None
+    gradient_accumulation: int = 1
     learning_rate: float = 5e-3
+    scheduler: str = "cosine"
     weight_decay: float = 0.01
+    mixed_precision: str | None = None
+    cosine_weight: float = 0.0
+    temperature: float = 20.0
+    noise: float = 0.3
     seed: int = 0
+    embedding_dim: int | None = None
+    lattice_size: list[int] | None = None
+    cell_channels: int | None = None
+    steps: int | None = None
     global_units: int | None = None
     plane_units: int | None = None
-    rule_channels: int | None = None
-    steps: int | None = None
-    noise: float | None = None
     map_answers: bool | None = None
+    code_size: int | None = None
     teacher_dtype: str = "auto"
     tracker: str = "none"
     checkpoint_every: int = 0
     resume: bool = False
     overwrite: bool = False
-    cpu: bool = False
+    device: str = "auto"
     threads: int = 0
     progress: bool = True
     cache_dir: str | None = None
 
     def __post_init__(self) -> None:
-        self.data, self.teacher, self.output = str(self.data), str(self.teacher), str(self.output)
-        for name in ("epochs", "patience", "max_validation_pairs"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        _require("batch_size", self.batch_size, self.batch_size >= 2, "at least 2: answers are told from each other")
-        _require("max_pairs", self.max_pairs, self.max_pairs is None or self.max_pairs >= 2, "at least 2")
-        _require("context_turns", self.context_turns, self.context_turns >= 0, "0 or more")
-        _require("checkpoint_every", self.checkpoint_every, self.checkpoint_every >= 0, "0 or more")
-        _require("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
+        for name in ("data", "output", "cache_dir"):
+            if getattr(self, name) is not None:
+                setattr(self, name, os.fspath(getattr(self, name)))
+        self.teacher = os.fspath(self.teacher)
+        if self.mode == "generator":
+            raise ModelError(
+                'mode "generator" is a way to use a trained core: train mode "dialogue", then '
+                'EmbeddingProcessor(model, mode="generator")'
+            )
+        for name, known in (("mode", MODES), ("scheduler", SCHEDULERS), ("mixed_precision", MIXED_PRECISIONS)):
+            value = getattr(self, name)
+            _require(name, value, value in known, f"one of {', '.join(str(one) for one in known)}")
+        least = {"patience": 1, "max_validation_pairs": 1, "gradient_accumulation": 1, "epochs": 1, "max_pairs": 2}
+        least |= {"context_turns": 0, "checkpoint_every": 0, "hard_negatives": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            _require(name, value, value is None or value >= low, f"at least {low}")
+        size = self.batch_size
+        _require("batch_size", size, size is None or size >= 2, "at least 2: answers are told from each other")
+        for name in ("learning_rate", "temperature"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        _require("noise", self.noise, self.noise >= 0, "0 or more")
+        _require("cosine_weight", self.cosine_weight, 0 <= self.cosine_weight <= 1, "0 to 1")
+        if self.cosine_weight == 1 and self.map_answers:
+            raise ModelError("cosine-weight is 1: nothing would teach the answer side; lower it or pass --keep-answers")
+        if self.output is None and (self.resume or self.overwrite):
+            raise ModelError("resume and overwrite need an output folder")
 
     def core(self) -> dict[str, Any]:
-        """The arguments of `CubeConfig` that this run sets."""
-        names = ("global_units", "plane_units", "rule_channels", "steps", "noise", "map_answers")
+        """The arguments of `CubeConfig` that this run sets, but for the dimension and the turns."""
+        names = ("lattice_size", "cell_channels", "steps", "global_units", "plane_units", "map_answers", "code_size")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {"context_turns": self.context_turns, **chosen}
+        if self.cosine_weight == 1:
+            chosen["map_answers"] = False
+        return {"mode": self.mode, **chosen}
 
     def of_the_run(self) -> dict[str, Any]:
         """The arguments that decide the result: a resumed run must have the same."""

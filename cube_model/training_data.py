@@ -97,11 +97,20 @@ def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, Qu
 
     Without a validation split (or without one of the chosen sources) a tenth of the training dialogues is held out.
     """
-    options: dict[str, Any] = {"context_turns": config.context_turns, "seed": config.seed}
+    if config.data is None:
+        raise ModelError("nothing to train on: set data to a folder or Hub dataset, or give train() a dataset")
+    options: dict[str, Any] = {"context_turns": config.context_turns or 0, "seed": config.seed}
     splits = split_names(config.data)
     if "train" not in splits:
         raise ModelError(f"{config.data}: the pairs config has no train split, only {', '.join(splits)}")
-    train = load_pairs(config.data, "train", sources=config.sources, max_pairs=config.max_pairs, **options)
+    train = load_pairs(
+        config.data,
+        "train",
+        sources=config.sources,
+        max_pairs=config.max_pairs,
+        hard_negatives=config.hard_negatives,
+        **options,
+    )
     if "validation" in splits:
         try:
             limit = config.max_validation_pairs
@@ -117,24 +126,42 @@ def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, Qu
     return train.select(np.flatnonzero(~out)), train.select(np.flatnonzero(out)[: config.max_validation_pairs])
 
 
-def batch_loader(pairs: QuestionAnswerPairs, vectors: np.ndarray, batch_size: int, processes: int) -> DataLoader[Any]:
-    """Batches of (question vectors, answer vectors, labels), gathered from the table of distinct vectors."""
+def batch_loader(
+    pairs: QuestionAnswerPairs, vectors: np.ndarray, *, batch_size: int, turns: int, processes: int = 1
+) -> DataLoader[Any]:
+    """Seeded batches, gathered from the table of distinct vectors.
+
+    Args:
+        pairs: n pairs.
+        vectors: float32 `[m + 1, d]`, see `TrainingData`.
+        batch_size: Pairs a batch, at most n.
+        turns: Question and earlier turns to hand over.
+        processes: Processes that share the batches.
+
+    Returns:
+        Batches `{"questions": [b, turns, d], "answers": [b, d], "labels": [b], "rows": [b]}`, and `"negatives"`
+        `[b, k, d]` where the pairs hold some.
+    """
     import torch
     from torch.utils.data import DataLoader
 
     table = torch.from_numpy(vectors)
-    questions, answers = torch.from_numpy(pairs.questions).long(), torch.from_numpy(pairs.answers).long()
+    indices = {"questions": pairs.questions[:, :turns], "answers": pairs.answers}
+    if pairs.negatives is not None:
+        indices["negatives"] = pairs.negatives
+    # torch does not take -1 as "last" in an index tensor everywhere: say it
+    last = len(table) - 1
+    at = {name: torch.from_numpy(np.where(index < 0, last, index).astype(np.int64)) for name, index in indices.items()}
     labels = torch.from_numpy(pairs.labels)
-    last = len(table) - 1  # torch does not take -1 as "last" in an index tensor everywhere: say it
-    questions = torch.where(questions < 0, last, questions)
 
-    def collate(rows: list[int]) -> tuple[torch.Tensor, ...]:
-        at = torch.tensor(rows)
-        return table[questions[at]], table[answers[at]], labels[at]
+    def collate(numbers: list[int]) -> dict[str, torch.Tensor]:
+        rows = torch.tensor(numbers)
+        gathered = {name: table[index[rows]] for name, index in at.items()}
+        return {**gathered, "labels": labels[rows], "rows": rows}
 
     return DataLoader(
         range(len(pairs)),  # type: ignore[arg-type]
-        batch_size=min(batch_size, len(pairs)),
+        batch_size=batch_size,
         shuffle=True,
         collate_fn=collate,
         # a last small batch has few wrong answers: its loss would be on another scale

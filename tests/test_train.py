@@ -193,7 +193,8 @@ def test_command_line(pairs_folder, cache_folder, tmp_path):
         "64",
         "--max-pairs",
         "200",
-        "--cpu",
+        "--device",
+        "cpu",
         "--quiet",
     ]
     done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment(cache_folder))
