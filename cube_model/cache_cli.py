@@ -19,6 +19,7 @@ def info(folder: Folder = None) -> None:
     """Show where the cache is and what it holds, by teacher."""
     import datetime
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,15 +31,15 @@ def info(folder: Folder = None) -> None:
     console = Console()
     console.print(Text(str(cache.folder)), soft_wrap=True)
     if shelves:
-        table = Table("teacher", "fingerprint", "stored as", "d", "vectors", "MB", "ms a text", "last use")
-        for column in table.columns[3:7]:
+        heads = ("teacher", "finger-\nprint", "stored as", "vectors", "MB", "ms a\ntext", "last use")
+        table = Table(*heads, box=box.SIMPLE)
+        for column in table.columns[2:6]:
             column.justify = "right"
         for shelf in sorted(shelves, key=lambda shelf: -shelf.bytes):
             table.add_row(
                 Text(shelf.teacher or "unknown"),
-                shelf.fingerprint[:12],
-                shelf.precision,
-                str(shelf.dimension),
+                shelf.fingerprint[:8],
+                f"{shelf.dimension} x {shelf.precision}",
                 f"{shelf.vectors:,}",
                 f"{shelf.bytes / 1e6:,.1f}",
                 f"{shelf.seconds_per_text * 1e3:.2f}" if shelf.seconds_per_text else "unknown",

@@ -208,6 +208,8 @@ class EmbeddingCache:
         seconds = time.perf_counter() - started
         if accelerator is None or accelerator.is_local_main_process:
             self.put_many(teacher.fingerprint, texts, vectors, teacher=teacher.name, seconds=seconds)
+        if accelerator is not None:
+            accelerator.wait_for_everyone()  # nobody looks for what is not there yet
         # rounded as it was stored, so that the first use gives what the second will
         return vectors.astype(PRECISIONS[self.precision])
 

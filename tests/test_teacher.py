@@ -9,6 +9,8 @@ from cube_fixtures import minilm  # noqa: F401
 
 from cube_model import ModelError, Teacher
 from cube_model.devices import has_native_bfloat16
+from cube_model.known_teachers import KNOWN_TEACHERS, teachers_folder
+from cube_model.teacher_source import TeacherUnavailableError, find_teacher
 
 TEXTS = [
     "I need a cheap room.",
@@ -47,15 +49,6 @@ def test_vectors_are_those_of_the_model_card(minilm, minilm_folder):
     np.testing.assert_allclose(vectors, reference(minilm_folder, TEXTS), atol=2e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert np.array_equal(vectors[1], vectors[3])
-
-
-def test_known_similarity(minilm):
-    """Figures of the published model: near and far sentences."""
-    near, far, one = minilm.encode(
-        ["I forgot my password", "The cat slept on the warm windowsill", "How do I reset my password?"]
-    )
-    assert one @ near == pytest.approx(0.780, abs=0.002)
-    assert one @ far == pytest.approx(0.115, abs=0.002)
 
 
 def test_batches_do_not_change_vectors_and_equal_texts_are_encoded_once(minilm):
@@ -116,30 +109,6 @@ def test_what_is_not_supported_is_named(minilm_folder, tmp_path, files, words):
         Teacher.load(copied(minilm_folder, tmp_path, **files))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "last"])
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_causal_teacher_does_not_see_padding(minilm_folder, tmp_path, side, pooling):
-    """A tiny random GPT-2 (absolute positions, so that padding on the left would show)."""
-    from transformers import AutoTokenizer, GPT2Config, GPT2Model
-
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(minilm_folder, padding_side=side)
-    GPT2Model(GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=64)).save_pretrained(
-        tmp_path
-    )
-    tokenizer.save_pretrained(tmp_path)
-    teacher = Teacher.load(tmp_path, device="cpu", pooling=pooling)
-    together = teacher.encode(TEXTS)
-    alone = np.concatenate([teacher.encode([text]) for text in TEXTS])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
-    model = GPT2Model.from_pretrained(tmp_path).eval()
-    with torch.inference_mode():
-        states = model(**{k: v for k, v in tokenizer(TEXTS[4], return_tensors="pt").items() if k != "token_type_ids"})
-    states = states.last_hidden_state[0]
-    expected = torch.nn.functional.normalize(states[-1] if pooling == "last" else states.mean(0), dim=-1)
-    np.testing.assert_allclose(together[4], expected.numpy(), atol=1e-5)
-
-
 def test_without_sentence_transformers_files_it_is_the_mean(minilm_folder, minilm, tmp_path):
     folder = tmp_path / "plain"
     keep = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -158,25 +127,177 @@ def test_local_teachers_folder_comes_before_the_hub(minilm_folder, minilm, tmp_p
     assert (teacher.name, teacher.fingerprint) == ("mpnet", minilm.fingerprint)
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "words"),
-    [
-        ("./no/such/folder", {}, "no such folder"),
-        ("mpnet", {}, "offline: pass a local folder"),
-        ("nobody/nothing", {}, "nobody/nothing cannot be had"),
-        ("minilm", {"dtype": "int4"}, "expected one of float32"),
-        ("minilm", {"pooling": "max"}, "expected one of mean"),
-    ],
-)
-def test_teacher_that_cannot_be_had(monkeypatch, tmp_path, name, options, words):
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
+    """Neither network nor anything downloaded before, but for the package with minilm."""
     import huggingface_hub.constants
 
     monkeypatch.setenv("TEACHERS_DIR", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("./no/such/folder", {}, "no such folder"),
+        ("mpnet", {}, "offline: pass a local folder"),
+        ("llama2", {}, "accept its licence at https://huggingface.co/meta-llama/Llama-2-7b-hf"),
+        ("nobody/nothing", {}, "nobody/nothing cannot be had"),
+        ("minilm", {"dtype": "int4"}, "expected one of float32"),
+        ("minilm", {"pooling": "max"}, "expected one of mean"),
+    ],
+)
+def test_teacher_that_cannot_be_had(no_hub, name, options, words):
     with pytest.raises(ModelError, match=words) as caught:
         Teacher.load(name, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", KNOWN_TEACHERS)
+def test_a_short_name_means_one_commit_for_good(no_hub, monkeypatch, name):
+    import huggingface_hub
+
+    asked = []
+
+    def ask(repo, **options):
+        asked.append((repo, options["revision"]))
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", ask)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    with pytest.raises(TeacherUnavailableError):
+        find_teacher(name)
+    assert asked == [(KNOWN_TEACHERS[name].repo, KNOWN_TEACHERS[name].revision)]
+    assert len(asked[0][1]) == 40
+    with pytest.raises(TeacherUnavailableError):
+        find_teacher(name, "main")
+    assert asked[1][1] == "main"
+
+
+def test_another_teacher_stands_in_loudly(no_hub, minilm):
+    with pytest.warns(UserWarning, match="Taking minilm in its place") as said:
+        teacher = Teacher.load("llama2", device="cpu", fallback=["./nowhere", "minilm", "mpnet"])
+    assert [str(warning.message).split(":")[0] for warning in said] == ["teacher llama2", "teacher ./nowhere"]
+    assert (teacher.name, teacher.fingerprint) == ("minilm", minilm.fingerprint)
+    assert teacher.describe()["fallback_from"] == ["llama2", "./nowhere"]
+    assert minilm.describe()["fallback_from"] == []
+
+
+def test_no_fallback_for_what_the_user_got_wrong(no_hub, minilm_folder, tmp_path):
+    broken = copied(minilm_folder, tmp_path, modules=[{"type": "x.Dense", "path": ""}])
+    with pytest.raises(ModelError, match="module Dense"):
+        Teacher.load(broken, fallback=["minilm"])
+    with pytest.raises(TeacherUnavailableError, match=r"llama2.*; teacher mpnet"):
+        Teacher.load("llama2", fallback="mpnet")
+
+
+GATED = """
+from cube_model import ModelError, Teacher
+try:
+    Teacher.load({name!r})
+except ModelError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code", "words"),
+    [
+        (
+            "llama2",
+            403,
+            "GatedRepo",
+            "accept it at https://huggingface.co/meta-llama/Llama-2-7b-hf, then `hf auth login`",
+        ),
+        ("nobody/private", 401, "RepoNotFound", "no Hub repository nobody/private that you may read"),
+        ("nobody/nothing", 404, "RepoNotFound", "no Hub repository nobody/nothing that you may read"),
+        ("bert", 404, "RevisionNotFound", "has no such revision"),
+    ],
+)
+def test_what_the_hub_refuses(hub, tmp_path, name, status, code, words):
+    """A real client against a server that answers as the Hub does."""
+    from starlette.responses import JSONResponse
+
+    hub.intercept(lambda request: JSONResponse({"error": "no"}, status, {"X-Error-Code": code}))
+    told = hub.run(GATED.format(name=name), env={"TEACHERS_DIR": str(tmp_path)})
+    assert words in told.stdout
+    assert len(told.stdout.strip().splitlines()) == 1
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("similarity", "modules", "normalize"),
+    [
+        ("cosine", ["Transformer", "Pooling"], True),
+        ("dot", ["Transformer", "Pooling"], False),
+        ("dot", ["Transformer", "Pooling", "Normalize"], True),
+    ],
+)
+def test_normalisation_comes_from_the_models_own_files(minilm_folder, tmp_path, similarity, modules, normalize):
+    paths = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+    listed = [{"type": f"sentence_transformers.models.{kind}", "path": paths[kind]} for kind in modules]
+    facts = {"similarity_fn_name": similarity}
+    teacher = Teacher.load(
+        copied(minilm_folder, tmp_path, modules=listed, config_sentence_transformers=facts), device="cpu"
+    )
+    assert teacher.normalize == normalize
+    assert (abs(np.linalg.norm(teacher.encode(TEXTS), axis=1) - 1).max() < 1e-5) == normalize
+
+
+def test_an_older_layout_with_lower_case(minilm, minilm_folder, tmp_path):
+    """The transformer in a folder of its own; texts in lower case although the tokenizer keeps it."""
+    folder = copied(
+        minilm_folder,
+        tmp_path,
+        modules=[
+            {"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+            {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+        ],
+    )
+    (folder / "0_Transformer").mkdir()
+    for path in folder.glob("*"):
+        if path.is_file() and path.name != "modules.json":
+            path.rename(folder / "0_Transformer" / path.name)
+    lengths = folder / "0_Transformer" / "sentence_bert_config.json"
+    lengths.write_text(json.dumps({"max_seq_length": 40, "do_lower_case": True}))
+    teacher = Teacher.load(folder, device="cpu")
+    assert (teacher.max_length, teacher.lowercase) == (40, True)
+    np.testing.assert_allclose(teacher.encode(["HELLO there"]), minilm.encode(["hello there"]), atol=2e-6)
+
+
+def test_the_same_as_sentence_transformers(minilm, minilm_folder):
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(minilm_folder), device="cpu")
+    np.testing.assert_allclose(minilm.encode(TEXTS), model.encode(TEXTS), atol=2e-6)
+
+
+RESET, FORGOT, CAT = "How do I reset my password?", "I forgot my password", "The cat slept on the warm windowsill"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "dimension", "near", "far"),
+    [
+        ("minilm", "minilm", 384, 0.780, 0.115),
+        ("mpnet", "mpnet", 768, 0.757, 0.017),
+        ("multilingual-e5", "me5", 384, 0.883, 0.716),
+        ("smollm2", "smollm2", 576, 0.852, 0.693),
+    ],
+)
+def test_real_weights_give_the_published_similarities(name, folder, dimension, near, far):
+    """Figures of the folder's own description; 0.002 is what rounding them leaves."""
+    if not (teachers_folder() / folder).is_dir() and name != "minilm":
+        pytest.skip(f"teacher {folder} not in TEACHERS_DIR; make it with make_teachers.py DEST {folder}")
+    teacher = Teacher.load(name, device="cpu")
+    one, two, three = teacher.encode([RESET, FORGOT, CAT])
+    assert (teacher.dimension, teacher.pooling) == (dimension, "mean")
+    assert one @ two == pytest.approx(near, abs=0.002)
+    assert one @ three == pytest.approx(far, abs=0.002)
+    if name == "multilingual-e5":
+        assert teacher.prefix == "query: "
+        assert one @ teacher.encode(["Как мне сбросить пароль?"])[0] == pytest.approx(0.874, abs=0.002)
+    if name == "smollm2":  # causal: a text's vector does not depend on its neighbours in the batch
+        np.testing.assert_allclose(teacher.encode([FORGOT])[0], two, atol=1e-4)
 
 
 def test_broken_folder_is_named(tmp_path):
