@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -214,8 +213,9 @@ def test_shards_keep_their_rows_and_groups(tmp_path, monkeypatch):
 
 def test_real_encoder_on_the_sample(sample_dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "cache"))
-    folder = shutil.copytree(sample_dataset / "pairs", tmp_path / "pairs")
-    files = sorted(folder.glob("train-*.parquet"))
+    writer = ShardWriter(tmp_path / "pairs", "train", SCHEMA)
+    writer.write(pq.read_table(sorted((sample_dataset / "pairs").glob("train-*.parquet"))).slice(0, 400))
+    files = writer.close()
     encoder, options = load_encoder("minilm"), NegativeOptions()
     before = pq.read_table(files)
     mined = add_hard_negatives(files, encoder, options)
