@@ -7,8 +7,8 @@ stands nearest (median cosine .36 on SGD), what stands nearer mostly repeats the
 hardest true negatives. So the band here is laid around the POSITIVE, where false negatives are: what says the same as
 the true answer is near to it. The rule of the paper can be added (`max_share`).
 
-Share of negatives that do what the true answer does (equal acts and slots in the annotations of SGD, values aside; 1,500
-questions, 10,000 candidates, all-MiniLM-L6-v2), and share nearer to the question than the true answer is, so hard:
+Share of negatives that do what the true answer does (equal acts and slots in the annotations of SGD, values aside;
+1,500 questions, 10,000 candidates, all-MiniLM-L6-v2), and share nearer to the question than the true answer is:
 
     nearest to the anchor     16.2 %   96 %
     the paper's rule, 95 %    12.3 %    1 %
