@@ -9,7 +9,7 @@ from typing import Any
 
 from dataset_builders.quality import plots
 from dataset_builders.quality.report import QualityReport
-from dataset_builders.quality.tables import sections, shown
+from dataset_builders.quality.tables import sections, shown, sizes
 from dataset_builders.schema import CONFIGS, SPLITS
 
 Figure = tuple[str, str]
@@ -81,7 +81,7 @@ def _drop_figures(report: QualityReport) -> list[Figure]:
             if row["config"] == config:
                 counts[row["filter"], row["source"]] += row["rows"]
         if counts:
-            came_in = {source: n["in"] for source, n in report.built.get("rows", {}).get(config, {}).items()}
+            came_in = sizes(report, config)
             totals = Counter[str]()
             for (name, _), number in counts.items():
                 totals[name] += number
@@ -96,14 +96,11 @@ def _drop_figures(report: QualityReport) -> list[Figure]:
 
 def _duplicate_figures(report: QualityReport) -> list[Figure]:
     drawn = []
-    statistics = report.statistics["dialogue_statistics"]
-    utterances = {row["source"]: row["utterances"] for row in statistics if row["split"] is None}
     for kind, pairs in report.built.get("duplicates", {}).items():
         counts = Counter({(key.split("|")[0], key.split("|")[1]): number for key, number in pairs.items() if number})
         if counts:
             sources = sorted({source for pair in counts for source in pair})
-            rows_in = {source: n["in"] for source, n in report.built.get("rows", {}).get(kind, {}).items()}
-            size = utterances if kind == "utterances" else rows_in
+            size = sizes(report, kind)
             of = {(source, other): size.get(source, 0) for source in sources for other in sources}
             caption = f"Duplicates: {kind} of one corpus (left) that another one (below) has too"
             labels = ("of", "also in", "share of the rows")
@@ -168,7 +165,7 @@ def _pair_figures(report: QualityReport) -> list[Figure]:
             if x < len(counts) and y < len(counts):
                 counts[y, x] += row["pairs"]
         caption = "Length of both sides of the pairs; the line is the median"
-        drawn.append((caption, plots.histograms(caption, sides, "words")))
+        drawn.append((caption, plots.histograms(caption, sides, "words of a side")))
         labels = ("words of the anchor", "words of the positive", "pairs")
         caption = f"Both lengths together, below {JOINT_TOP} words"
         drawn.append((caption, plots.joint_histogram(caption, counts, JOINT_BIN, labels)))

@@ -146,16 +146,16 @@ def _duplicates(report: QualityReport) -> Section:
         return Section("duplicates", title, UNCHECKED)
     rows: list[tuple[Cell, ...]] = []
     for kind, pairs in noted.items():
-        have = report.built.get("rows", {}).get(kind, {})
+        size = sizes(report, kind)
         for key, number in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
             source, _, other = key.partition("|")
             if number:
-                of = have.get(source, {}).get("in")
-                rows.append((kind, source, "itself" if source == other else other, number, number / of if of else None))
+                share = number / size[source] if size.get(source) else None
+                rows.append((kind, source, "itself" if source == other else other, number, share))
     columns = {"kind": "", "rows of": "", "also in": "", "rows": ",", "share": ".1%"}
-    across = [row for row in rows if row[2] != "itself"]
+    across = [[row for row in rows if row[0] == kind and row[2] != "itself"][:6] for kind in noted]
     tables = [
-        Table("In another corpus", columns, across[:12]),
+        Table("In another corpus: the most", columns, [row for of_kind in across for row in of_kind]),
         Table("All", columns, rows, page_only=True),
         _clusters(report.statistics["largest_clusters"]),
     ]
@@ -164,6 +164,14 @@ def _duplicates(report: QualityReport) -> Section:
     mixed = sum(row["across_sources"] for row in report.statistics["cluster_sizes"])
     note = f"{clusters:,} clusters hold {members:,} near-equal dialogues; {mixed:,} clusters span several corpora"
     return Section("duplicates", title, note, [table for table in tables if table.rows])
+
+
+def sizes(report: QualityReport, kind: str) -> dict[str, int]:
+    """Source -> its dialogues, utterances or labelled utterances, as they came in."""
+    if kind == "utterances":
+        splits = {name: noted["original_splits"].values() for name, noted in report.built.get("sources", {}).items()}
+        return {name: sum(split.get("utterances", 0) for split in found) for name, found in splits.items()}
+    return {source: noted["in"] for source, noted in report.built.get("rows", {}).get(kind, {}).items()}
 
 
 def _clusters(rows: Rows) -> Table:
