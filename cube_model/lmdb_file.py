@@ -126,6 +126,8 @@ class LmdbFile:
     def _open(self) -> OpenFile:
         with _LOCK:
             if self._key() not in _OPEN:
+                for inherited in [key for key in _OPEN if key[0] != os.getpid()]:  # this is a fork
+                    _OPEN.pop(inherited).environment.close()
                 _OPEN[self._key()] = OpenFile(self.path)
             return _OPEN[self._key()]
 

@@ -128,19 +128,19 @@ class Teacher:
                 failed.append((Path(each).name if Path(each).is_absolute() else str(each), error))
                 continue
             teacher.fallback_from = tuple(wanted for wanted, _ in failed)
-            for _, error in failed:
-                warnings.warn(f"{error}. Taking {teacher.name} in its place.", stacklevel=2)
+            for _, reason in failed:
+                warnings.warn(f"{reason}. Taking {teacher.name} in its place.", stacklevel=2)
             return teacher
         raise failed[0][1] if len(failed) == 1 else TeacherUnavailableError("; ".join(str(e) for _, e in failed))
 
     @classmethod
     def _load(cls, name: str, dtype: str, device: str | None, revision: str | None, options: dict[str, Any]) -> Teacher:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-
         known = KNOWN_TEACHERS.get(name)
         found, shown = find_teacher(name, revision)
         own = read_sentence_files(found)
+        import torch  # only now: a teacher that is not there is told at once
+        from transformers import AutoModel, AutoTokenizer
+
         device = device or default_device()
         if dtype == "auto":
             dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
@@ -157,14 +157,14 @@ class Teacher:
             raise ModelError(f"teacher {name}: device {device} cannot be used: {first_line(error)}") from error
         model.config.use_cache = False  # keys and values are for writing on, which nobody does here
         wanted = options["max_length"] or own.max_length or _LENGTH_CAP
-        prefix = next((p for p in (options["prefix"], own.prefix, known and known.prefix) if p is not None), "")
+        prefixes = (options["prefix"], own.prefix, known.prefix if known else "")
         return cls(
             shown,
             model.eval().requires_grad_(False),
             tokenizer,
             weights=weights,
             pooling=options["pooling"] or own.pooling or "mean",
-            prefix=prefix,
+            prefix=next(p for p in prefixes if p is not None),
             normalize=next(n for n in (options["normalize"], own.normalize, True) if n is not None),
             lowercase=own.lowercase,
             max_length=min(wanted, _positions(model), int(tokenizer.model_max_length)),

@@ -1,12 +1,15 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from cube_model import EmbeddingCache, ModelError
+from cube_model.vector_store import LAYOUT
 
 
 class Counter:
@@ -14,12 +17,23 @@ class Counter:
 
     dimension, name, dtype = 4, "counter", "float32"
 
-    def __init__(self, fingerprint="f"):
-        self.fingerprint, self.asked = fingerprint, []
+    def __init__(self, fingerprint="f", seconds=0.0):
+        self.fingerprint, self.asked, self.seconds = fingerprint, [], seconds
 
     def encode(self, texts, advance=None):
         self.asked += texts
-        return np.array([[len(text), 0, 0, 1] for text in texts], dtype=np.float32)
+        time.sleep(self.seconds * len(texts))
+        return np.array([[len(text), 0, 0, 1 / 3] for text in texts], dtype=np.float32)
+
+
+def data_file(folder):
+    return folder / LAYOUT / "data.mdb"
+
+
+def in_a_new_process(code, *arguments):
+    """A process of its own: one file is opened once a process."""
+    command = [sys.executable, "-W", "always", "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_second_time_comes_from_the_cache(tmp_path):
@@ -34,6 +48,29 @@ def test_second_time_comes_from_the_cache(tmp_path):
     assert teacher.asked[4:] == ["new one"]
     assert (cache.stats.hits, cache.stats.misses) == (4, 5)
     assert len(cache) == 5
+    assert cache.embed(teacher, []).shape == (0, 4)
+
+
+def test_any_order_out_of_several_chunks(tmp_path):
+    """Vectors come back to their own texts: mixed chunks, missing ones between, whole ranges and scattered ones."""
+    rng = np.random.default_rng(0)
+    cache, texts = EmbeddingCache(tmp_path), [f"text {i}" for i in range(3000)]
+    vectors = rng.standard_normal((3000, 7), dtype=np.float32)
+    order = rng.permutation(3000)
+    for part in np.array_split(order, 7):
+        cache.put_many("f", [texts[i] for i in part], vectors[part])
+    for wanted in (np.arange(3000), rng.permutation(3000), rng.integers(0, 3000, 500), order[:400]):
+        asked = [texts[i] if i % 5 else f"missing {i}" for i in wanted]
+        for i, vector in zip(wanted, cache.get_many("f", asked), strict=True):
+            assert (vector is None) if i % 5 == 0 else np.array_equal(vector, vectors[i])
+
+
+def test_what_is_written_again_replaces(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    cache.put_many("f", ["a", "b"], np.ones((2, 4), np.float32))
+    cache.put_many("f", ["a"], np.full((1, 4), 2, np.float32))
+    assert [vector[0] for vector in cache.get_many("f", ["a", "b"])] == [2, 1]
+    assert len(cache) == 2
 
 
 def test_another_teacher_gets_nothing_of_it(tmp_path):
@@ -44,25 +81,88 @@ def test_another_teacher_gets_nothing_of_it(tmp_path):
     assert other.asked == ["a"]
 
 
+def test_an_empty_cache_is_a_cache(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    assert len(cache) == 0
+    assert cache
+
+
 def test_two_caches_of_one_folder_in_one_process(tmp_path):
     first, second = EmbeddingCache(tmp_path), EmbeddingCache(tmp_path)
     first.put_many("f", ["a"], np.ones((1, 4), np.float32))
     assert second.get_many("f", ["a", "b"])[0].tolist() == [1, 1, 1, 1]
 
 
-def test_environment_variable_names_the_folder(tmp_path, monkeypatch):
+def test_half_precision_takes_half_the_room_and_is_kept_apart(tmp_path):
+    rng = np.random.default_rng(0)
+    texts, vectors = [str(i) for i in range(500)], rng.standard_normal((500, 768), dtype=np.float32)
+    whole, half = EmbeddingCache(tmp_path), EmbeddingCache(tmp_path, precision="float16")
+    whole.put_many("f", texts, vectors)
+    before = whole.stats.bytes
+    assert half.get_many("f", ["0"]) == [None]
+    half.put_many("f", texts, vectors)
+    assert 0.4 < (half.stats.bytes - before) / before < 0.6
+    assert np.array_equal(half.get_many("f", ["7"])[0], vectors[7].astype(np.float16).astype(np.float32))
+    assert np.array_equal(whole.get_many("f", ["7"])[0], vectors[7])
+
+
+def test_vectors_that_are_not_finite_are_not_kept(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    cache.put_many("f", ["good", "bad"], np.array([[1, 2], [np.nan, 1]], np.float32))
+    assert [vector is None for vector in cache.get_many("f", ["good", "bad"])] == [False, True]
+    cache.put_many("f", ["bad"], np.array([[np.inf, 1]], np.float32))
+    assert len(cache) == 1
+
+
+def test_seconds_saved_are_those_that_the_teacher_would_take(tmp_path):
+    cache, texts = EmbeddingCache(tmp_path), [f"text {i}" for i in range(20)]
+    cache.embed(Counter(seconds=0.01), texts)
+    assert cache.stats.seconds_saved == 0
+    again = EmbeddingCache(tmp_path)
+    again.embed(Counter(), texts[:10])
+    assert 0.05 < again.stats.seconds_saved < 10 * cache.shelves()[0].seconds_per_text
+    assert cache.shelves()[0].seconds_per_text >= 0.01
+
+
+def test_a_limit_lets_go_of_what_was_not_used_for_longest(tmp_path, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr("cube_model.vector_store.time.time", lambda: now)
+    cache = EmbeddingCache(tmp_path, max_bytes=1_200_000)
+    vectors = np.ones((100, 768), np.float32)  # 307,200 bytes a chunk: three fit
+    for name in ("first", "second", "third"):
+        cache.put_many("f", [f"{name} {i}" for i in range(100)], vectors)
+        now += 2 * 24 * 3600
+    assert cache.get_many("f", ["first 5"])[0] is not None  # used again, so that the second is the oldest now
+    cache.put_many("f", [f"fourth {i}" for i in range(100)], vectors)
+    there = {name: cache.get_many("f", [f"{name} 5"])[0] is not None for name in ("first", "second", "third", "fourth")}
+    assert there == {"first": True, "second": False, "third": True, "fourth": True}
+    assert cache.stats.bytes <= 1_200_000
+    for round_ in range(30):  # the room is used again: the file does not grow for ever
+        cache.put_many("f", [f"{round_} {i}" for i in range(100)], vectors)
+    assert cache.stats.bytes <= 1_200_000
+    assert data_file(tmp_path).stat().st_size < 4_000_000
+
+
+def test_environment_variables(tmp_path, monkeypatch):
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "here"))
-    assert EmbeddingCache().folder == tmp_path / "here" / "embeddings"
-    assert (tmp_path / "here").is_dir()
+    monkeypatch.setenv("DIALOGUE_CUBE_CACHE_GB", "1.5")
+    cache = EmbeddingCache()
+    assert cache.folder == tmp_path / "here" / "embeddings"
+    assert cache.max_bytes == 1_500_000_000
+    for wrong in ("much", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv("DIALOGUE_CUBE_CACHE_GB", wrong)
+        with pytest.raises(ModelError, match="expected a number of gigabytes above 0"):
+            EmbeddingCache()
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_wrong_arguments_are_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="DIALOGUE_CUBE_CACHE"):
         EmbeddingCache(tmp_path / "file" / "cache")
-
-
-def test_as_many_vectors_as_texts(tmp_path):
+    with pytest.raises(ModelError, match="expected one of float32, float16"):
+        EmbeddingCache(tmp_path, precision="int8")
+    with pytest.raises(ModelError, match="expected more than 0 bytes"):
+        EmbeddingCache(tmp_path, max_bytes=-1)
     with pytest.raises(ValueError, match="2 texts but 1 vectors"):
         EmbeddingCache(tmp_path).put_many("f", ["a", "b"], np.ones((1, 4), np.float32))
 
@@ -70,16 +170,20 @@ def test_as_many_vectors_as_texts(tmp_path):
 WRITER = """
 import sys, numpy as np
 from cube_model.embedding_cache import EmbeddingCache
-cache, name, rounds = EmbeddingCache(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+cache, name, rounds = EmbeddingCache(sys.argv[1], max_bytes=int(sys.argv[4])), sys.argv[2], int(sys.argv[3])
 for i in range(rounds):
-    cache.put_many(name, [f"{i}-{j}" for j in range(50)], np.full((50, 384), i, np.float32))
+    texts = [f"{i}-{j}" for j in range(50)]
+    cache.put_many(name, texts, np.full((50, 384), i, np.float32))
+    for found in cache.get_many(name, texts):
+        assert found is None or (found == i).all()
     if i == 0:
         print("started", flush=True)
 """
 
 
-def writer(folder, name, rounds):
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), name, str(rounds)], stdout=subprocess.PIPE)
+def writer(folder, name, rounds, limit=10**9):
+    command = [sys.executable, "-c", WRITER, str(folder), name, str(rounds), str(limit)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 def test_two_writers_at_a_time(tmp_path):
@@ -88,16 +192,107 @@ def test_two_writers_at_a_time(tmp_path):
     cache = EmbeddingCache(tmp_path)
     assert len(cache) == 2 * 40 * 50
     assert cache.get_many("two", ["39-49"])[0].tolist() == [39.0] * 384
+    assert cache.get_many("one", ["0-0"])[0].tolist() == [0.0] * 384
 
 
-def test_a_killed_writer_leaves_whole_rounds(tmp_path):
-    process = writer(tmp_path, "one", 1_000_000)
+def test_two_writers_and_a_limit(tmp_path):
+    """Each takes away what the other wrote: nobody ever reads a wrong vector."""
+    processes = [writer(tmp_path, name, 60, limit=600_000) for name in ("same", "same")]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    cache = EmbeddingCache(tmp_path, max_bytes=600_000)
+    assert 0 < cache.stats.bytes <= 600_000
+
+
+@pytest.mark.parametrize("limit", [10**9, 600_000])
+def test_a_killed_writer_leaves_whole_rounds(tmp_path, limit):
+    process = writer(tmp_path, "one", 1_000_000, limit)
     process.stdout.readline()
+    time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
     cache = EmbeddingCache(tmp_path)
     assert len(cache) > 0
     assert len(cache) % 50 == 0
-    assert cache.get_many("one", ["0-0"])[0].tolist() == [0.0] * 384
+    for i in range(2000):
+        found = cache.get_many("one", [f"{i}-{j}" for j in range(50)])
+        assert all(v is None for v in found) or all(v is not None and (v == i).all() for v in found)
     cache.put_many("one", ["after"], np.ones((1, 384), np.float32))
     assert cache.get_many("one", ["after"])[0].sum() == 384
+
+
+def test_a_forked_process_opens_its_own(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    cache.put_many("f", ["a"], np.ones((1, 4), np.float32))
+    child = os.fork()
+    if not child:
+        found = cache.get_many("f", ["a"])[0]
+        cache.put_many("f", ["child"], np.ones((1, 4), np.float32))
+        os._exit(0 if found is not None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert cache.get_many("f", ["child"])[0] is not None
+
+
+FILL = """
+import sys, numpy as np
+from cube_model.embedding_cache import EmbeddingCache
+rng = np.random.default_rng(0)
+cache = EmbeddingCache(sys.argv[1])
+for part in range(4):
+    cache.put_many("f", [f"{part} {i}" for i in range(200)], rng.standard_normal((200, 64), dtype=np.float32))
+"""
+
+READ = """
+import sys, numpy as np
+from cube_model.embedding_cache import EmbeddingCache
+rng = np.random.default_rng(0)
+cache = EmbeddingCache(sys.argv[1])
+there = 0
+for part in range(4):
+    vectors = rng.standard_normal((200, 64), dtype=np.float32)
+    for found, vector in zip(cache.get_many("f", [f"{part} {i}" for i in range(200)]), vectors):
+        assert found is None or np.array_equal(found, vector), "a wrong vector"
+        there += found is not None
+    cache.put_many("f", [f"{part} {i}" for i in range(200)], vectors)
+    assert all(v is not None for v in cache.get_many("f", [f"{part} {i}" for i in range(200)])), "not mended"
+print(there)
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("filled")
+    assert in_a_new_process(FILL, folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["cut", "cut to nothing", "not a database", "emptied", "one bit", "a lost page"])
+def test_a_damaged_file_never_gives_a_wrong_vector(filled, tmp_path, damage):
+    folder = tmp_path / "cache"
+    shutil.copytree(filled, folder)
+    path = data_file(folder)
+    content = bytearray(path.read_bytes())
+    at = content.find(np.random.default_rng(0).standard_normal((200, 64), dtype=np.float32)[100].tobytes())
+    assert at > 0
+    changed = {
+        "cut": content[: len(content) // 2],
+        "cut to nothing": content[:100],
+        "not a database": b"\x01" * len(content),
+        "emptied": b"",
+        "one bit": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
+        "a lost page": content[: at // 4096 * 4096] + bytes(4096) + content[at // 4096 * 4096 + 4096 :],
+    }
+    path.write_bytes(changed[damage])
+    done = in_a_new_process(READ, folder)
+    assert done.returncode == 0, done.stderr
+    whole_chunks = 600 if damage in ("one bit", "a lost page") else 0  # only the chunk that was hit is computed again
+    assert int(done.stdout) == whole_chunks
+    assert ("damaged" in done.stderr) == (damage in ("cut", "cut to nothing", "not a database"))
+    assert "Traceback" not in done.stderr
+
+
+def test_an_older_file_is_not_read(tmp_path):
+    (tmp_path / "data.mdb").write_bytes(b"from an older version")
+    cache = EmbeddingCache(tmp_path)
+    assert len(cache) == 0
+    cache.embed(Counter(), ["a"])
+    assert (tmp_path / "data.mdb").read_bytes() == b"from an older version"

@@ -192,37 +192,43 @@ def test_no_fallback_for_what_the_user_got_wrong(no_hub, minilm_folder, tmp_path
         Teacher.load("llama2", fallback="mpnet")
 
 
-GATED = """
+REFUSED = """
 from cube_model import ModelError, Teacher
-try:
-    Teacher.load({name!r})
-except ModelError as error:
-    print(error)
+for name in {names!r}:
+    try:
+        Teacher.load(name)
+    except ModelError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "code", "words"),
-    [
-        (
-            "llama2",
+def test_what_the_hub_refuses(hub, tmp_path):
+    """A real client against a server that answers as the Hub does: one line each that says what to do."""
+    from starlette.responses import JSONResponse
+
+    cases = {
+        "llama2": (
             403,
             "GatedRepo",
             "accept it at https://huggingface.co/meta-llama/Llama-2-7b-hf, then `hf auth login`",
         ),
-        ("nobody/private", 401, "RepoNotFound", "no Hub repository nobody/private that you may read"),
-        ("nobody/nothing", 404, "RepoNotFound", "no Hub repository nobody/nothing that you may read"),
-        ("bert", 404, "RevisionNotFound", "has no such revision"),
-    ],
-)
-def test_what_the_hub_refuses(hub, tmp_path, name, status, code, words):
-    """A real client against a server that answers as the Hub does."""
-    from starlette.responses import JSONResponse
+        "nobody/private": (401, "RepoNotFound", "no Hub repository nobody/private that you may read"),
+        "nobody/nothing": (404, "RepoNotFound", "no Hub repository nobody/nothing that you may read"),
+        "bert": (404, "RevisionNotFound", "google-bert/bert-base-uncased has no such revision"),
+    }
 
-    hub.intercept(lambda request: JSONResponse({"error": "no"}, status, {"X-Error-Code": code}))
-    told = hub.run(GATED.format(name=name), env={"TEACHERS_DIR": str(tmp_path)})
-    assert words in told.stdout
-    assert len(told.stdout.strip().splitlines()) == 1
+    cases_by_path = {"Llama-2": cases["llama2"], **cases}
+
+    def answer(request):
+        status, code, _ = next(case for name, case in cases_by_path.items() if name in request.url.path)
+        return JSONResponse({"error": "no"}, status, {"X-Error-Code": code})
+
+    hub.intercept(answer)
+    told = hub.run(REFUSED.format(names=list(cases)), env={"TEACHERS_DIR": str(tmp_path)})
+    lines = told.stdout.strip().splitlines()
+    assert len(lines) == len(cases)
+    for line, (_, _, words) in zip(lines, cases.values(), strict=True):
+        assert words in line
     assert "Traceback" not in told.stderr
 
 
