@@ -67,7 +67,9 @@ def invented(count, seed=0):
             new = [utterance() for _ in range(rng.randint(3, 8))]
         elif kind < 0.7:
             new = [text.upper() + "!" for text in earlier]
-        elif kind < 0.8:
+        elif kind < 0.77:
+            new = [text + "s" for text in earlier]
+        elif kind < 0.83:
             new = [text if rng.random() < 0.9 else utterance() for text in earlier]
         elif kind < 0.9:
             new = earlier + [utterance() for _ in range(rng.randint(1, 8))]
