@@ -44,8 +44,8 @@ class CubeConfig(PreTrainedConfig):
             those of the three planes it lies in, so this is how cells talk to their neighbours.
         cell_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
         context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
-        map_answers: The answer side is mapped too, by a core of its own.
-        code_size: Numbers in the code of an autoencoder.
+        map_answers: The answer side is mapped too: read with the same weights, written with weights of its own.
+        code_size: Numbers in the code of an autoencoder; an eighth of `embedding_dim` when not given.
         teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose vectors the core was trained on.
         training: Fingerprint, number and sources of the pairs it was trained on, and the seed.
     """
@@ -56,12 +56,12 @@ class CubeConfig(PreTrainedConfig):
     embedding_dim: int = 384
     lattice_size: list[int] | tuple[int, ...] | None = None
     steps: int = 2
-    global_units: int = 32
-    plane_units: int = 10
+    global_units: int = 62
+    plane_units: int = 20
     cell_channels: int = 8
     context_turns: int = 0
     map_answers: bool = True
-    code_size: int = 64
+    code_size: int | None = None
     initializer_range: float = 1.0
     teacher: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
@@ -71,6 +71,8 @@ class CubeConfig(PreTrainedConfig):
             self.lattice_size = cubic_lattice(self.embedding_dim)
         elif self.lattice_size is not None:
             self.lattice_size = list(self.lattice_size)
+        if self.mode == "autoencoder" and self.code_size is None:
+            self.code_size = max(1, self.embedding_dim // 8)
         super().__post_init__(**kwargs)
 
     def validate_lattice(self) -> None:
@@ -89,7 +91,7 @@ class CubeConfig(PreTrainedConfig):
             raise ValueError("global_units and plane_units are both 0: cells could not exchange anything")
         if self.mode not in ("dialogue", "autoencoder"):
             raise ValueError(f"mode is {self.mode!r}: expected 'dialogue' or 'autoencoder'")
-        if self.mode == "autoencoder" and not 1 <= self.code_size <= self.embedding_dim:
+        if self.mode == "autoencoder" and not 1 <= (self.code_size or 0) <= self.embedding_dim:
             raise ValueError(f"code_size is {self.code_size}: expected 1 to embedding_dim = {self.embedding_dim}")
         sides = self.lattice_size or []
         x, y, z = sides if len(sides) == 3 else (0, 0, 0)

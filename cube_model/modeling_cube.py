@@ -39,27 +39,34 @@ class CubeOutput(ModelOutput):
     cell_states: torch.Tensor | None = None
 
 
+QUESTION, ANSWER = 0, 1
+"""Roles: what the lattice maps. An autoencoder encodes as the first and decodes as the second."""
+
+
 class CellUnits(nn.Module):
     """Units that a group of cells shares: all cells (global units) or the cells of one plane of the lattice.
 
-    A unit reads the cells of its group, every input channel with weights of its own, and is written back to the same
-    cells.
+    A unit reads the cells of its group and is written back to the same cells. It reads question, earlier turns and
+    answer with the same weights and one gate for each of them, as they are vectors of one teacher; what it writes
+    depends on the role.
 
     Args:
         lattice: Sides x, y, z.
         axis: The planes across this axis are the groups; None: one group of all cells.
         units: Units a group.
-        channels: Input channels of a cell: its state, then one for each earlier turn.
+        voices: Kinds of vectors that it reads: question, each earlier turn, answer.
+        roles: 2 with an answer side (or a decoder), else 1.
     """
 
-    def __init__(self, lattice: tuple[int, int, int], axis: int | None, units: int, channels: int) -> None:
+    def __init__(self, lattice: tuple[int, int, int], axis: int | None, units: int, voices: int, roles: int) -> None:
         super().__init__()
         self.lattice, self.axis = lattice, axis
         self.groups = 1 if axis is None else lattice[axis]
         self.cells = math.prod(lattice) // self.groups
-        self.read = nn.Parameter(torch.empty(channels, self.groups, self.cells, units))
-        self.read_bias = nn.Parameter(torch.empty(self.groups, 1, units))
-        self.write = nn.Parameter(torch.empty(self.groups, units, self.cells))
+        self.read = nn.Parameter(torch.empty(self.groups, self.cells, units))
+        self.gate = nn.Parameter(torch.empty(voices, self.groups, 1, units))
+        self.read_bias = nn.Parameter(torch.empty(roles, self.groups, 1, units))
+        self.write = nn.Parameter(torch.empty(roles, self.groups, units, self.cells))
 
     def gather(self, state: torch.Tensor) -> torch.Tensor:
         """`[batch, all cells]` -> `[groups, batch, cells of a group]`."""
@@ -74,21 +81,14 @@ class CellUnits(nn.Module):
         sides = [side for axis, side in enumerate(self.lattice) if axis != self.axis]
         return grouped.reshape(self.groups, -1, *sides).movedim(0, self.axis + 1).reshape(grouped.shape[1], -1)
 
-    def listen(self, channel: torch.Tensor, index: int) -> torch.Tensor:
-        """What the units read of one channel `[batch, all cells]`: `[groups, batch, units]`."""
-        return torch.bmm(self.gather(channel), self.read[index])
+    def listen(self, cells: torch.Tensor, voice: int) -> torch.Tensor:
+        """What the units read of `[batch, all cells]`: `[groups, batch, units]`."""
+        return torch.bmm(self.gather(cells), self.read) * self.gate[voice]
 
-    def remember(self, turns: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """What the units read of the earlier turns (all but the first of `turns`): `[groups, batch or 1, units]`."""
-        memory: torch.Tensor = self.read_bias
-        for index in range(1, len(turns)):
-            memory = memory + self.listen(turns[index], index)
-        return memory
-
-    def forward(self, state: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    def forward(self, state: torch.Tensor, memory: torch.Tensor, role: int, voice: int) -> torch.Tensor:
         """What the units write to the cells, `[batch, all cells]`, given state and what they read of earlier turns."""
-        active = functional.gelu(self.listen(state, 0) + memory)
-        return self.scatter(torch.bmm(active, self.write))
+        active = functional.gelu(self.listen(state, voice) + memory)
+        return self.scatter(torch.bmm(active, self.write[role]))
 
 
 class CellRule(nn.Module):
@@ -117,36 +117,40 @@ class CellRule(nn.Module):
 
 
 class CubeCore(nn.Module):
-    """The recurrent lattice of one side (questions or answers).
+    """The recurrent lattice.
 
     Each step, the same in every cell: state += bias + cell rule of my channels + what the units of my three planes
-    and the global units write to me. Units and rule see the state through the weights they use for the question
-    itself, so steps cost no further parameters. All that writes starts at zero: an untrained core adds exactly
-    nothing.
+    and the global units write to me. Steps cost no further parameters. All that writes starts at zero: an untrained
+    core adds exactly nothing.
 
     Args:
         config: Shape.
-        channels: Input channels of a cell: 1 + earlier turns.
     """
 
     gradient_checkpointing = False
     _gradient_checkpointing_func: Callable[..., torch.Tensor]
 
-    def __init__(self, config: CubeConfig, channels: int) -> None:
+    def __init__(self, config: CubeConfig) -> None:
         super().__init__()
         x, y, z = config.lattice_size or cubic_lattice(config.embedding_dim)
+        turns = 1 + config.context_turns
+        roles = 2 if config.map_answers or config.mode == "autoencoder" else 1
         groups = [(None, config.global_units)] + [(axis, config.plane_units) for axis in range(3)]
         self.steps = config.steps
-        self.units = nn.ModuleList(CellUnits((x, y, z), axis, units, channels) for axis, units in groups if units > 0)
+        self.voices = [0, turns]  # of a question and of an answer; the earlier turns are between them
+        self.units = nn.ModuleList(
+            CellUnits((x, y, z), axis, units, turns + roles - 1, roles) for axis, units in groups if units > 0
+        )
         # without earlier turns a cell has one channel: nothing to weigh
-        self.rule = CellRule(channels, config.cell_channels) if config.cell_channels and channels > 1 else None
-        self.bias = nn.Parameter(torch.empty(config.embedding_dim))
+        self.rule = CellRule(turns, config.cell_channels) if config.cell_channels and turns > 1 else None
+        self.bias = nn.Parameter(torch.empty(roles, config.embedding_dim))
 
-    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def forward(self, inputs: torch.Tensor, role: int = QUESTION) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Map vectors of length 1 or 0.
 
         Args:
-            inputs: `[batch, channels, cells]`.
+            inputs: `[batch, channels, cells]`: a question and the turns before it, or an answer alone.
+            role: `QUESTION` or `ANSWER`.
 
         Returns:
             `[batch, cells]`, and the same after each step.
@@ -155,26 +159,31 @@ class CubeCore(nn.Module):
         scale = math.sqrt(inputs.shape[-1])
         turns = (inputs * scale).unbind(1)
         # what is read of the earlier turns does not change from step to step
-        memories = [cast(CellUnits, units).remember(turns) for units in self.units]
-        if self.rule is not None:
+        memories = []
+        for units in cast("list[CellUnits]", list(self.units)):
+            memory: torch.Tensor = units.read_bias[role]
+            for voice in range(1, len(turns)):
+                memory = memory + units.listen(turns[voice], voice)
+            memories.append(memory)
+        if self.rule is not None and role == QUESTION:
             memories.append(self.rule.remember(inputs[:, 1:] * scale))
         residual, states = torch.zeros_like(turns[0]), []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, turns[0], residual, *memories)
+                residual = self._gradient_checkpointing_func(self.step, role, turns[0], residual, *memories)
             else:
-                residual = self.step(turns[0], residual, *memories)
+                residual = self.step(role, turns[0], residual, *memories)
             states.append(inputs[:, 0] + residual / scale)
         return states[-1], states
 
-    def step(self, question: torch.Tensor, residual: torch.Tensor, *memories: torch.Tensor) -> torch.Tensor:
-        """One step: what has been added to the question `[batch, cells]`, with this step's part."""
-        state = question + residual
-        residual = residual + self.bias
-        if self.rule is not None:
+    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor, *memories: torch.Tensor) -> torch.Tensor:
+        """One step: what has been added to the given vector `[batch, cells]`, with this step's part."""
+        state = given + residual
+        residual = residual + self.bias[role]
+        if self.rule is not None and role == QUESTION:
             residual = residual + self.rule(state, memories[-1])
         for units, memory in zip(self.units, memories, strict=False):
-            residual = residual + units(state, memory)
+            residual = residual + units(state, memory, role, self.voices[role])
         return residual
 
 
@@ -222,21 +231,18 @@ class CubeModel(PreTrainedModel):
 
     def __init__(self, config: CubeConfig) -> None:
         super().__init__(config)
-        self.question_core = CubeCore(config, 1 + config.context_turns)
-        self.answer_core: CubeCore | None = None
-        self.code: LatticeCode | None = None
-        if config.mode == "autoencoder":
-            self.code, self.decoder_core = LatticeCode(config.embedding_dim, config.code_size), CubeCore(config, 1)
-        elif config.map_answers:
-            self.answer_core = CubeCore(config, 1)
+        self.core = CubeCore(config)
+        size = config.code_size if config.mode == "autoencoder" else None
+        self.code = LatticeCode(config.embedding_dim, size) if size else None
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, CellUnits):
-            channels = module.read.shape[0]
-            spread = self.config.initializer_range / math.sqrt(module.cells * channels)
-            init.normal_(module.read, std=spread)
+            # a unit hears all turns of a question at once
+            turns = 1 + self.config.context_turns
+            init.normal_(module.read, std=self.config.initializer_range / math.sqrt(module.cells * turns))
+            init.ones_(module.gate)
             init.zeros_(module.read_bias)
             init.zeros_(module.write)
         elif isinstance(module, CellRule):
@@ -280,21 +286,21 @@ class CubeModel(PreTrainedModel):
 
     def encode_answers(self, answer_embeddings: torch.Tensor) -> torch.Tensor:
         """Map answers `[batch, embedding_dim]`; the same values when the model does not map answers."""
-        if self.answer_core is None:
+        if self.code is not None or not self.config.map_answers:
             return answer_embeddings
-        return self.answer_core(answer_embeddings[:, None])[0]
+        return self.core(answer_embeddings[:, None], ANSWER)[0]
 
     def encode_code(self, embeddings: torch.Tensor) -> torch.Tensor:
         """The code `[batch, code_size]` of vectors `[batch, embedding_dim]`."""
         if self.code is None:
             raise ValueError("only a core of mode 'autoencoder' has a code")
-        return self.code.encode(self.question_core(self._channels(embeddings))[0])
+        return self.code.encode(self.core(self._channels(embeddings))[0])
 
     def decode_code(self, code: torch.Tensor) -> torch.Tensor:
         """Vectors `[batch, embedding_dim]`, not normalised, of codes `[batch, code_size]`."""
         if self.code is None:
             raise ValueError("only a core of mode 'autoencoder' has a code")
-        return self.decoder_core(self.code.decode(code)[:, None])[0]
+        return self.core(self.code.decode(code)[:, None], ANSWER)[0]
 
     def forward(
         self,
@@ -326,11 +332,11 @@ class CubeModel(PreTrainedModel):
         """Mapped vectors, code, and the states of the lattice that made them: the first and one a step."""
         given = self._channels(question_embeddings)
         if self.code is None:
-            mapped, states = self.question_core(given)
+            mapped, states = self.core(given)
             return mapped, None, given[:, 0], states
-        code = self.code.encode(self.question_core(given)[0])
+        code = self.code.encode(self.core(given)[0])
         first = self.code.decode(code)
-        mapped, states = self.decoder_core(first[:, None])
+        mapped, states = self.core(first[:, None], ANSWER)
         return mapped, code, first, states
 
     def _channels(self, question_embeddings: torch.Tensor) -> torch.Tensor:

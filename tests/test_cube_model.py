@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from cube_model import CubeConfig, CubeModel
 from cube_model.configuration_cube import cubic_lattice
+from cube_model.losses import DialogueLoss, contrastive_loss
 
 
 def vectors(*shape, seed=0):
@@ -91,18 +92,22 @@ def test_every_cell_hears_every_cell_through_planes_alone():
 
 def test_scatter_is_the_inverse_of_gather():
     model, state = CubeModel(CubeConfig(embedding_dim=60, lattice_size=[3, 4, 5])), vectors(7, 60)
-    for units in model.question_core.units:
+    for units in model.core.units:
         assert torch.equal(units.scatter(units.gather(state)), state)
 
 
-def test_all_weights_learn():
-    model = shaken(CubeConfig(context_turns=1)).train()
-    model(vectors(8, 2, 384), vectors(8, 384, seed=1)).loss.backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+def loss_of(model, **options):
+    return DialogueLoss(model, **{"noise": 0.0, "temperature": 20.0, "cosine_weight": 0.0, **options})
+
+
+@pytest.mark.parametrize("cosine_weight", [0.0, 0.3])
+def test_all_weights_learn(cosine_weight):
+    loss = loss_of(shaken(CubeConfig(embedding_dim=24, context_turns=1)), cosine_weight=cosine_weight).train()
+    loss(vectors(8, 2, 24), vectors(8, 24, seed=1), torch.arange(8)).backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in loss.parameters())
 
 
 def test_equal_answers_are_not_negatives():
-    model = CubeModel(CubeConfig(embedding_dim=8, noise=0.0)).eval()
     questions, answers = vectors(4, 8), vectors(4, 8, seed=1)
     answers[1] = answers[0]
     labels = torch.tensor([5, 5, 6, 7])
@@ -111,15 +116,96 @@ def test_equal_answers_are_not_negatives():
         torch.logsumexp(scores[i, [j for j in range(4) if j == i or labels[i] != labels[j]]], 0) - scores[i, i]
         for i in range(4)
     ]
-    torch.testing.assert_close(model(questions, answers, labels).loss, torch.stack(expected).mean())
-    assert model(questions, answers).loss > model(questions, answers, labels).loss
+    temperature = torch.tensor(20.0).log()
+    masked = contrastive_loss(questions, answers, labels, temperature)
+    torch.testing.assert_close(masked, torch.stack(expected).mean())
+    assert contrastive_loss(questions, answers, torch.arange(4), temperature) > masked
+
+
+def test_hard_negatives_are_wrong_answers_of_their_question_alone():
+    questions, answers, negatives = vectors(3, 8), vectors(3, 8, seed=1), vectors(3, 2, 8, seed=2)
+    negatives[1, 1] = 0
+    negatives[2] = 0
+    loss = loss_of(CubeModel(CubeConfig(embedding_dim=8)).eval())
+    scores = [
+        torch.cat([questions[i] @ answers.T, questions[i] @ negatives[i, : [2, 1, 0][i]].T]) * 20 for i in range(3)
+    ]
+    expected = torch.stack([torch.logsumexp(scores[i], 0) - scores[i][i] for i in range(3)]).mean()
+    torch.testing.assert_close(loss(questions[:, None], answers, torch.arange(3), negatives), expected)
+    without = loss(questions[:, None], answers, torch.arange(3))
+    torch.testing.assert_close(loss(questions[:, None], answers, torch.arange(3), negatives * 0), without)
+
+
+def test_the_cosine_part_compares_with_the_teachers_own_answer():
+    questions, answers = vectors(4, 24), vectors(4, 24, seed=1)
+    model = shaken(CubeConfig(embedding_dim=24))
+    mapped = model(questions).embeddings
+    expected = 1 - torch.cosine_similarity(mapped, answers).mean()
+    alone = loss_of(model, cosine_weight=1.0)(questions[:, None], answers, torch.arange(4))
+    torch.testing.assert_close(alone, expected)
+    contrastive = loss_of(model)(questions[:, None], answers, torch.arange(4))
+    mixed = loss_of(model, cosine_weight=0.25)(questions[:, None], answers, torch.arange(4))
+    torch.testing.assert_close(mixed, 0.75 * contrastive + 0.25 * expected)
 
 
 def test_noise_is_only_there_while_training():
-    model, given = shaken(CubeConfig()), vectors(3, 384)
-    assert torch.equal(model(given).embeddings, model(given).embeddings)
-    model.train()
-    assert not torch.equal(model(given).embeddings, model(given).embeddings)
+    loss, given = loss_of(CubeModel(CubeConfig(embedding_dim=24)), noise=0.3), vectors(3, 1, 24)
+    arguments = (given, vectors(3, 24, seed=1), torch.arange(3))
+    assert torch.equal(loss.eval()(*arguments), loss.eval()(*arguments))
+    assert not torch.equal(loss.train()(*arguments), loss.train()(*arguments))
+
+
+@pytest.mark.parametrize("mode", ["dialogue", "autoencoder"])
+def test_lattice_states_lead_from_the_given_vector_to_the_mapped_one(mode):
+    model = shaken(CubeConfig(embedding_dim=24, lattice_size=[2, 3, 4], steps=3, mode=mode, code_size=5))
+    given = vectors(6, 24)
+    output = model(given, output_lattice=True)
+    assert output.cell_states.shape == (6, 4, 2, 3, 4)
+    assert torch.equal(output.cell_states[:, -1].flatten(1), output.embeddings)
+    first = given if mode == "dialogue" else model.code.decode(output.code)
+    assert torch.equal(output.cell_states[:, 0].flatten(1), first)
+    assert model(given).cell_states is None
+
+
+def test_gradient_checkpointing_changes_nothing():
+    gradients = []
+    for checkpointing in (False, True):
+        model = shaken(CubeConfig(embedding_dim=24, context_turns=1, steps=3)).train()
+        if checkpointing:
+            model.activation_checkpointing_enable()
+        loss_of(model)(vectors(8, 2, 24), vectors(8, 24, seed=1), torch.arange(8)).backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_compiles_without_a_break():
+    model, given = shaken(CubeConfig(embedding_dim=24, context_turns=1)), vectors(3, 2, 24)
+    compiled = torch.compile(model.encode_questions, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(given), model.encode_questions(given))
+
+
+def test_bfloat16_is_near_float32():
+    model, given = shaken(CubeConfig(context_turns=1)), vectors(9, 2, 384)
+    exact = model(given).embeddings
+    rounded = model.to(torch.bfloat16)(given.to(torch.bfloat16)).embeddings
+    assert rounded.dtype == torch.bfloat16
+    assert torch.cosine_similarity(exact, rounded.float()).min() > 0.999
+
+
+def test_an_untrained_autoencoder_is_principal_component_analysis():
+    from sklearn.decomposition import PCA
+
+    model = CubeModel(CubeConfig(embedding_dim=24, mode="autoencoder", code_size=5)).eval()
+    given = vectors(200, 24) * torch.linspace(2, 0.1, 24)
+    model.start_from_principal_axes(given)
+    pca = PCA(5).fit(given.numpy())
+    expected = torch.from_numpy(pca.inverse_transform(pca.transform(given.numpy())))
+    torch.testing.assert_close(model(given).embeddings, expected, atol=1e-5, rtol=1e-4)
+    assert model(given).code.shape == (200, 5)
+    torch.testing.assert_close(model.decode_code(model.encode_code(given)), model(given).embeddings)
+    with pytest.raises(ValueError, match="only a core of mode 'autoencoder'"):
+        CubeModel(CubeConfig(embedding_dim=24)).encode_code(given)
 
 
 def test_answers_stay_as_they_are_when_not_mapped():

@@ -1,0 +1,76 @@
+"""Invented vectors to train on within a second, and a script that trains on them: `python vector_training.py '{...}'`."""
+
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+
+from cube_model import CubeTrainer, TrainingConfig
+from cube_model.question_answer_data import QuestionAnswerPairs
+from cube_model.training_data import TrainingData
+
+DIMENSION = 24
+TEACHER = {"name": "invented", "fingerprint": "0" * 64, "dimension": DIMENSION}
+
+
+def half(count, seed, *, copies=False):
+    """Pairs whose answer is the question turned in space, with some noise; `copies`: the question itself.
+
+    Vectors lie near a curved surface of few dimensions, as those of texts do.
+    """
+    fixed, drawn = np.random.default_rng(7), np.random.default_rng(seed)
+    inner, outer = fixed.normal(size=(6, 12)), fixed.normal(size=(12, DIMENSION))
+    questions = np.tanh(drawn.normal(size=(count, 6)) @ inner) @ outer
+    turn = np.linalg.qr(fixed.normal(size=(DIMENSION, DIMENSION)))[0]
+    answers = questions if copies else questions @ turn + 0.5 * drawn.normal(size=(count, DIMENSION))
+    earlier = drawn.normal(size=(count, DIMENSION))
+    table = np.concatenate([questions, answers, earlier])
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    rows = np.arange(count, dtype=np.int32)
+    return QuestionAnswerPairs(
+        texts=[f"text {i}" for i in range(len(table))],
+        questions=np.stack([rows, rows + 2 * count], axis=1),
+        answers=rows if copies else rows + count,
+        labels=rows.astype(np.int64),
+        dialogues=rows.astype(np.int64) // 3,
+        sources=["invented"] * count,
+        licenses=["CC0-1.0"] * count,
+        languages=["und"] * count,
+        fingerprint=f"{count}-{seed}-{copies}",
+    ), np.concatenate([table, np.zeros((1, DIMENSION))]).astype(np.float32)
+
+
+class Vectors:
+    """A dataset for `CubeTrainer.train`."""
+
+    def __init__(self, count=320, **options):
+        self.count, self.options = count, options
+
+    def training_data(self):
+        train, validation = half(self.count, 1, **self.options), half(200, 2, **self.options)
+        return TrainingData(*train, *validation, TEACHER)
+
+
+def config(**options):
+    """Arguments of a short run."""
+    small = {"epochs": 3, "batch_size": 64, "global_units": 8, "plane_units": 2, "learning_rate": 0.02}
+    return TrainingConfig(**{**small, "device": "cpu", "threads": 1, "progress": False, **options})
+
+
+class Killed(CubeTrainer):
+    """A run whose first process is killed after so many batches, without a chance to tidy up."""
+
+    stop_at = 0
+
+    def after_step(self, step):
+        if step == self.stop_at and self.is_main:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    trainer = Killed(config(**arguments.get("config", {})))
+    trainer.stop_at = arguments.get("stop_at", 0)
+    trainer.train(Vectors())
