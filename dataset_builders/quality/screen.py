@@ -22,6 +22,9 @@ from dataset_builders.quality.findings import Findings
 from dataset_builders.quality.score import score_pairs
 from dataset_builders.schema import Config, Split
 
+_HEAVY = ("context", "negatives", "quality")
+"""Columns that a drop record does not quote: copying the context takes longer than all else."""
+
 
 @dataclass(frozen=True)
 class Screened:
@@ -136,6 +139,7 @@ def _drop_records(
     config: Config, rows: pa.Table, split: Split, drops: list[tuple[str, Findings]], private: bool
 ) -> pa.Table:
     """Records of `schema.DROPS` in the order of the rows."""
+    rows = rows.drop_columns([name for name in _HEAVY if name in rows.column_names])
     records = []
     for name, found in drops:
         dropped, values = rows.take(pa.array(found.rows)), found.values

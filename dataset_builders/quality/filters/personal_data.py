@@ -108,7 +108,12 @@ def mask_texts(texts: pa.Array) -> pa.Array:
 
 
 def without_personal_data(config: Config, table: pa.Table) -> pa.Table:
-    """Rows without anything that looks personal, task data or not."""
+    """Rows whose own texts (not those before a pair) hold nothing that looks personal, task data or not."""
+    if config != "dialogues":
+        for name in ("utterance",) if config == "downstream" else ("anchor", "positive"):
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, table.schema.field(place), mask_texts(table[name].combine_chunks()))
+        return table
     rows = Rows.of(config, table)
     numbers = np.unique(rows.row[np.isin(rows.text, matching(rows.distinct, _ANY))])
     return mask_table(config, table, numbers, lambda _, text: personal_spans(text))
