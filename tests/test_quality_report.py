@@ -16,7 +16,7 @@ from dataset_builders.quality import plots
 from dataset_builders.quality.cli import quality
 from dataset_builders.quality.page import page, render
 from dataset_builders.quality.report import UNCHECKED, read_report
-from dataset_builders.quality.tables import sections
+from dataset_builders.quality.sections import sections
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 
