@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cube_model._options import comma_list
 from cube_model.cache_cli import cache_app
-from cube_model.errors import ModelError
+from cube_model.evaluation.leaderboard_cli import leaderboard
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Judge trained cores.", rich_markup_mode="rich")
 
@@ -19,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add this package's commands to the console command."""
     app.command("ask")(ask)
     app.add_typer(evaluate_app, name="evaluate")
+    app.command("leaderboard")(leaderboard)
     app.add_typer(cache_app, name="cache")
 
 
@@ -79,6 +79,7 @@ def response_selection(
     The identity (what an untrained core does: the encoder alone) is judged on the same vectors and batches. 95 %
     intervals are bootstrapped over dialogues; several corpora are judged together and each by itself.
     """
+    from cube_model.evaluation.json_file import write_json
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
 
@@ -95,15 +96,5 @@ def response_selection(
         progress=True,
     )
     if json_file:
-        _write_json(json_file, output)
+        write_json(json_file, output)
     show(reports, f"{data}, {split}", output["sources"])
-
-
-def _write_json(path: Path, output: dict[str, Any]) -> None:
-    """Write aside and rename, so that a reader never sees half a file."""
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        aside.write_text(json.dumps(output, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written ({error.strerror})") from error

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cube_model.evaluation.baselines import EmbeddedPairs, baselines
-from cube_model.evaluation.baselines.contrastive import schedule
 from cube_model.evaluation.baselines.lexical import BM25, Tfidf
 from cube_model.evaluation.baselines.map_polyai import MapPolyAI
 from cube_model.evaluation.baselines.monarch import Monarch, MonarchBaseline
@@ -195,10 +194,3 @@ def test_lexical_methods_read_texts_and_earlier_turns():
         assert tuning.best.accuracy == 1
         assert tuning.best.settings["turns"] == 2
         assert not tuning.best.method.reads_vectors
-
-
-def test_schedule_has_about_as_many_steps_for_all_sizes():
-    for pairs in (2, 70, 1_000, 10_000, 60_000, 1_000_000):
-        batch, epochs = schedule(pairs)
-        assert 2 <= batch <= min(512, pairs)
-        assert 12 <= epochs <= 40

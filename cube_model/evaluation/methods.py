@@ -50,6 +50,9 @@ class Scorer(Protocol):
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Matrix, Matrix]:
         """Rows of the n questions and of their n answers; `vectors` as `QuestionAnswerPairs.embed` gives them."""
 
+    def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
+        """What has to be done for the questions of `pairs` when the answers are prepared; for timing."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -83,6 +86,11 @@ class Method:
             answers.append(self.answers(vectors[pairs.answers[rows]]))
         mapped = np.concatenate(questions), np.concatenate(answers)
         return (normalize(mapped[0]), normalize(mapped[1])) if self.cosine else mapped
+
+    def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
+        """See `Scorer.query`."""
+        given = vectors[pairs.questions[:, : self.turns]]
+        return lambda: self.questions(given)
 
 
 def map_vectors(method: Scorer, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Any, Any]:

@@ -7,18 +7,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Tuning
+
+if TYPE_CHECKING:
+    from cube_model.training_config import TrainingConfig
 
 __all__ = ["Baseline", "EmbeddedPairs", "Fitted", "Tuning", "baselines"]
 
 
-def baselines(*, turns: int, budget: int) -> dict[str, Baseline]:
-    """All but the core, by name.
+def baselines(*, turns: int, budget: int, core: TrainingConfig | None = None) -> dict[str, Baseline]:
+    """All, by name.
 
     Args:
         turns: Turns of a question that the pairs hold.
         budget: Parameters of the maps whose size can be chosen; that of the core they are compared with.
+        core: The core's training; its defaults when not given.
     """
+    from cube_model.evaluation.baselines.core import Core
     from cube_model.evaluation.baselines.identity import Identity
     from cube_model.evaluation.baselines.lexical import BM25, Tfidf
     from cube_model.evaluation.baselines.map_adamw import MapAdamW
@@ -40,5 +47,6 @@ def baselines(*, turns: int, budget: int) -> dict[str, Baseline]:
         ResidualBaseline("mlp_question", budget, activation=True, both=False),
         ResidualBaseline("mlp_both", budget, activation=True, both=True),
         MonarchBaseline(budget),
+        Core(core),
     ]
     return {baseline.name: baseline for baseline in every}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import time
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,9 +123,13 @@ class Baseline(ABC):
     Attributes:
         name: Snake case; the name in tables and on the command line.
         grid: Settings that `tune` tries. A baseline that chooses its settings in closed form has one empty entry.
+        learns: Reads the training pairs; without, one result holds for all training sizes.
+        seeded: Starts or draws at random; without, equal pairs give equal results.
     """
 
     name: str
+    learns = True
+    seeded = True
     grid: tuple[Settings, ...] = ({},)
 
     @abstractmethod
@@ -146,19 +150,37 @@ class Baseline(ABC):
         return [fitted]
 
     def tune(
-        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, advance: Advance | None = None
+        self,
+        train: EmbeddedPairs,
+        validation: EmbeddedPairs,
+        *,
+        seed: int = 0,
+        known: MutableMapping[str, Any] | None = None,
+        advance: Advance | None = None,
     ) -> Tuning:
-        """Fit with every entry of `grid` and keep the best on validation; `advance` is called after each."""
-        started = time.monotonic()
-        tuning: Tuning | None = None
+        """Fit with every entry of `grid` and keep the best on validation.
+
+        Args:
+            train: See `fit`.
+            validation: See `fit`.
+            seed: See `fit`.
+            known: Trials by their settings, as JSON; those that are in it are not fitted again, others are put in.
+            advance: Called after each entry.
+        """
+        known = {} if known is None else known
+        best: Fitted | None = None
+        trials = []
         for settings in self.grid:
-            fitted = self.fit(train, validation, seed=seed, settings=settings)
-            tuning = tuning or Tuning(fitted)
-            tuning.tried.append((settings, fitted.accuracy))
-            if fitted.accuracy > tuning.best.accuracy:
-                tuning.best = fitted
+            key = json.dumps(settings, sort_keys=True)
+            if key not in known:
+                fitted = self.fit(train, validation, seed=seed, settings=settings)
+                known[key] = {"accuracy": fitted.accuracy, "seconds": fitted.seconds}
+                if best is None or fitted.accuracy > best.accuracy:
+                    best = fitted
+            trials.append((settings, known[key]["accuracy"], known[key]["seconds"]))
             if advance:
                 advance()
-        assert tuning is not None  # a grid is never empty
-        tuning.seconds = time.monotonic() - started
-        return tuning
+        settings, *_ = max(trials, key=lambda trial: trial[1])  # the first of equals
+        if best is None or (best.settings != settings and self.grid != ({},)):
+            best = self.fit(train, validation, seed=seed, settings=settings)  # its trial was known
+        return Tuning(best, [trial[:2] for trial in trials], sum(trial[2] for trial in trials))

@@ -1,6 +1,7 @@
 """One training loop for all baselines that learn by gradient: loss, noise, schedule and stopping as the core's trainer.
 
-What differs between them is the map alone, so a difference in the table is one of the map.
+Batch size, epochs, patience, weight decay and temperature are the defaults of `TrainingConfig`; what differs is the map
+alone, so a difference in the table is one of the map.
 """
 
 from __future__ import annotations
@@ -14,26 +15,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cube_model import schedule
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.methods import Method
+from cube_model.training_config import TrainingConfig
 
 GRID: tuple[Settings, ...] = tuple(
     {"learning_rate": rate, "noise": noise} for rate in (1e-3, 5e-3) for noise in (0.0, 0.3, 0.6)
 )
 """Searched for every baseline of this kind and for the core, on validation pairs."""
 
-_TEMPERATURE, _HIGHEST_TEMPERATURE = 20.0, 100.0
-_STEPS, _EPOCHS = 1500, (12, 40)
-
-
-def schedule(pairs: int) -> tuple[int, int]:
-    """Batch size and epochs for so many training pairs: about 1,500 steps within 12 to 40 epochs.
-
-    >>> schedule(1_000), schedule(10_000), schedule(100_000)
-    ((125, 40), (512, 40), (512, 12))
-    """
-    batch = min(512, max(64, pairs // 8), pairs)
-    return batch, min(max(round(_STEPS / max(1, pairs // batch)), _EPOCHS[0]), _EPOCHS[1])
+_HIGHEST_TEMPERATURE = 100.0
 
 
 class Maps(nn.Module):
@@ -94,16 +86,22 @@ def _train(
     maps: Maps, train: EmbeddedPairs, validation: EmbeddedPairs, seed: int, learning_rate: float, noise: float
 ) -> float:
     """Train in place, leave the best epoch's weights, return its accuracy on `validation`."""
-    batch, epochs = schedule(len(train))
+    config = TrainingConfig()
+    batch = schedule.batch_size(config, len(train))
     steps = len(train) // batch
-    log_temperature = nn.Parameter(torch.tensor(math.log(_TEMPERATURE)))
+    epochs = schedule.epochs(config, steps)
+    patience = schedule.patience(config, epochs)
+    log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
     matrices = [p for p in maps.parameters() if p.dim() > 1]
     others = [p for p in maps.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.01}, {"params": [*others, log_temperature], "weight_decay": 0.0}],
+        [
+            {"params": matrices, "weight_decay": config.weight_decay},
+            {"params": [*others, log_temperature], "weight_decay": 0.0},
+        ],
         lr=learning_rate,
     )
-    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps * epochs))
+    rates = schedule.scheduler(config.scheduler, optimizer, steps * epochs)
     table = torch.from_numpy(train.vectors)
     questions = torch.from_numpy(np.where(train.pairs.questions < 0, len(table) - 1, train.pairs.questions)).long()
     answers, labels = torch.from_numpy(train.pairs.answers).long(), torch.from_numpy(train.pairs.labels)
@@ -127,7 +125,7 @@ def _train(
         reached = accuracy()
         if reached > best:
             best, best_epoch, weights = reached, epoch, _copy(maps)
-        elif epoch - best_epoch >= max(3, epochs // 4):
+        elif epoch - best_epoch >= patience:
             break
     maps.load_state_dict(weights)
     return best
@@ -142,11 +140,6 @@ def in_batch_loss(
     rows = torch.arange(len(found))
     equal = (labels[:, None] == labels[None, :]) & (rows[:, None] != rows[None, :])
     return functional.cross_entropy(found.masked_fill(equal, float("-inf")), rows)
-
-
-def _rate(step: int, total: int) -> float:
-    """5 % linear warm-up times half a cosine, as the core's trainer."""
-    return min(1.0, (step + 1) / max(1.0, 0.05 * total)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
 
 
 def _copy(maps: Maps) -> dict[str, torch.Tensor]:

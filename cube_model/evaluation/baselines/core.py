@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
-from cube_model.evaluation.baselines.contrastive import GRID, schedule
+from cube_model.evaluation.baselines.contrastive import GRID
 from cube_model.evaluation.methods import core
 from cube_model.training_config import TrainingConfig
+from cube_model.training_data import TrainingData
 
 
 class Core(Baseline):
     """Trains through `CubeTrainer`.
 
     Args:
-        config: Data, teacher, turns and seed of the run; the pairs that `fit` is given must be those it names.
+        config: Shape of the core and whatever else is not in `grid`; its defaults when not given. Data and output are
+            not used.
     """
 
     name = "core"
     grid = GRID
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self.config = config
+    def __init__(self, config: TrainingConfig | None = None) -> None:
+        self.config = dataclasses.replace(config or TrainingConfig(), data=None, output=None, progress=False)
+
+    def parameters(self, dimension: int, turns: int) -> int:
+        """Trained numbers of the core for vectors of length `dimension`: the budget of the other maps."""
+        config = dataclasses.replace(self.config, embedding_dim=dimension, context_turns=turns - 1)
+        return _count(config)
 
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
         """See `Baseline.fit`."""
-        from cube_model.retriever import load_core
-        from cube_model.trainer import RECORD, CubeTrainer
+        from cube_model.trainer import CubeTrainer
 
         settings = dict(settings or self.grid[0])
-        batch, epochs = schedule(len(train))
-        with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as folder:
-            output = Path(folder) / "core"
-            run = dataclasses.replace(
-                self.config,
-                output=str(output),
-                batch_size=batch,
-                epochs=epochs,
-                patience=max(3, epochs // 4),
-                seed=seed,
-                progress=False,
-                **settings,
-            )
-            CubeTrainer(run).train()
-            model = load_core(output)
-            record = json.loads((output / RECORD).read_text(encoding="utf-8"))
-        method = core(model, self.name, train_size=len(train), turns=train.turns)
-        accuracy = record["history"][record["best_epoch"]]["accuracy_1_of_100"]
-        return Fitted(method, settings, accuracy, record["seconds"])
+        trainer = CubeTrainer(dataclasses.replace(self.config, seed=seed, **settings))
+        trainer.train(_Both(train, validation))
+        assert trainer.model is not None  # it was trained just now
+        method = core(trainer.model, self.name, train_size=len(train), turns=train.turns)
+        return Fitted(method, settings, validation.accuracy(method, seed), trainer.progress.seconds)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """What `CubeTrainer.train` takes."""
+
+    train: EmbeddedPairs
+    validation: EmbeddedPairs
+
+    def training_data(self) -> TrainingData:
+        teacher: dict[str, Any] = {
+            "name": "vectors",
+            "fingerprint": self.train.pairs.fingerprint,
+            "dimension": self.train.dimension,
+        }
+        pairs, vectors = (self.train.pairs, self.validation.pairs), (self.train.vectors, self.validation.vectors)
+        return TrainingData(pairs[0], vectors[0], pairs[1], vectors[1], teacher)
+
+
+def _count(config: TrainingConfig) -> int:
+    import torch
+
+    from cube_model.configuration_cube import CubeConfig
+    from cube_model.modeling_cube import CubeModel
+
+    shape = {**config.core(), "embedding_dim": config.embedding_dim, "context_turns": config.context_turns}
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in CubeModel(CubeConfig(**shape)).parameters())

@@ -16,6 +16,7 @@ class Identity(Baseline):
     """
 
     name = "sim"
+    learns = False
 
     def __init__(self, turns: int) -> None:
         self.grid = tuple({"turns": t} for t in range(1, turns + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from cube_model.question_answer_data import QuestionAnswerPairs
 
+    Ask = Callable[[list[str]], csr_matrix]
+
 
 @dataclass(frozen=True)
 class LexicalMethod:
@@ -31,14 +34,22 @@ class LexicalMethod:
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[csr_matrix, csr_matrix]:
         """Sparse rows of the questions (words of the turns read, together) and of the answers."""
-        asked = [" ".join(pairs.texts[i] for i in row[: self.turns] if i >= 0) for row in pairs.questions]
         distinct, place = np.unique(pairs.answers, return_inverse=True)
-        questions, answers = self.weigh(asked, [pairs.texts[i] for i in distinct])
-        return questions, answers[place]
+        answers, ask = self.weigh([pairs.texts[i] for i in distinct])
+        return ask(self._asked(pairs)), answers[place]
+
+    def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
+        """See `Scorer.query`."""
+        _, ask = self.weigh([pairs.texts[i] for i in np.unique(pairs.answers)])
+        asked = self._asked(pairs)
+        return lambda: ask(asked)
+
+    def _asked(self, pairs: QuestionAnswerPairs) -> list[str]:
+        return [" ".join(pairs.texts[i] for i in row[: self.turns] if i >= 0) for row in pairs.questions]
 
     @abstractmethod
-    def weigh(self, questions: list[str], answers: list[str]) -> tuple[csr_matrix, csr_matrix]:
-        """Word weights `[n, words]` and `[m, words]` whose inner products are the scores."""
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
+        """Word weights `[m, words]` of the answers, and what gives `[n, words]` of questions, for inner products."""
         raise NotImplementedError
 
 
@@ -49,26 +60,28 @@ class BM25Method(LexicalMethod):
     k1: float = 1.5
     b: float = 0.75
 
-    def weigh(self, questions: list[str], answers: list[str]) -> tuple[csr_matrix, csr_matrix]:
-        """See `LexicalMethod.weigh`: bm25s scores a word in a document when it indexes; questions count words."""
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
+        """See `LexicalMethod.weigh`: bm25s weighs a word in a document when it indexes; questions count words."""
         import bm25s
         from scipy.sparse import csc_matrix, csr_matrix
 
         options = {"stopwords": None, "show_progress": False}
         index = bm25s.BM25(k1=self.k1, b=self.b)
         index.index(bm25s.tokenize(answers, **options), show_progress=False)
-        stored = index.scores
+        stored, number = index.scores, index.vocab_dict
         words = len(stored["indptr"]) - 1
         weights = csc_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=(len(answers), words))
-        number = index.vocab_dict
-        asked = [
-            [number[word] for word in row if number.get(word, words) < words]
-            for row in bm25s.tokenize(questions, return_ids=False, **options)
-        ]
-        ends = np.cumsum([0, *map(len, asked)])
-        columns = np.concatenate([np.array(row, dtype=np.int64) for row in asked])
-        counts = csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=(len(questions), words))
-        return counts, weights.tocsr()
+
+        def ask(questions: list[str]) -> csr_matrix:
+            asked = [
+                [number[word] for word in row if number.get(word, words) < words]
+                for row in bm25s.tokenize(questions, return_ids=False, **options)
+            ]
+            ends = np.cumsum([0, *map(len, asked)])
+            columns = np.concatenate([np.array(row, dtype=np.int64) for row in asked])
+            return csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=(len(questions), words))
+
+        return weights.tocsr(), ask
 
 
 @dataclass(frozen=True)
@@ -77,10 +90,10 @@ class TfidfMethod(LexicalMethod):
 
     vectorizer: TfidfVectorizer | None = None
 
-    def weigh(self, questions: list[str], answers: list[str]) -> tuple[csr_matrix, csr_matrix]:
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
         """See `LexicalMethod.weigh`."""
         assert self.vectorizer is not None  # the default is there for the dataclass alone
-        return self.vectorizer.transform(questions), self.vectorizer.transform(answers)
+        return self.vectorizer.transform(answers), self.vectorizer.transform
 
 
 class BM25(Baseline):
@@ -91,6 +104,7 @@ class BM25(Baseline):
     """
 
     name = "bm25"
+    learns = False
 
     def __init__(self, turns: int) -> None:
         self.grid = tuple(
@@ -119,6 +133,7 @@ class Tfidf(Baseline):
     """
 
     name = "tfidf"
+    seeded = False
 
     def __init__(self, turns: int) -> None:
         self.grid = tuple({"turns": t, "words": words} for t in range(1, turns + 1) for words in (1, 2))

@@ -14,6 +14,7 @@ class Procrustes(Baseline):
     """R = U V' of the singular value decomposition of X'Y; d^2 numbers. Earlier turns are not read."""
 
     name = "procrustes"
+    seeded = False
 
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.methods import Method
 
-PENALTIES = tuple(float(10.0**power) for power in range(-3, 5))
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _CHUNK = 4096
 
 
@@ -20,6 +20,7 @@ class Ridge(Baseline):
     """
 
     name = "ridge"
+    seeded = False
 
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None

@@ -1,0 +1,136 @@
+"""A leaderboard's JSON as a table on the terminal and as the metadata of a model card."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+    from rich.table import Table
+
+Entries = Sequence[Mapping[str, Any]]
+
+
+@dataclass
+class Line:
+    """One method at one training size, over its seeds.
+
+    Attributes:
+        method: Name.
+        train_size: Pairs; None for what does not learn.
+        parameters: Trained numbers.
+        metrics: Name -> a value each seed.
+        intervals: Name -> `(low, high)` of the first seed, over dialogues.
+        seconds: Of training, each seed.
+        microseconds: A query, each seed.
+    """
+
+    method: str
+    train_size: int | None
+    parameters: int
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    microseconds: list[float] = field(default_factory=list)
+
+    def mean(self, metric: str) -> float:
+        """Mean over the seeds; NaN where it was not measured."""
+        values = self.metrics.get(metric)
+        return statistics.fmean(values) if values else float("nan")
+
+
+def lines(results: Entries, source: str) -> list[Line]:
+    """The entries of one source, seeds put together; best 1-of-100 first within each training size."""
+    found: dict[tuple[str, int | None], Line] = {}
+    for entry in results:
+        if entry["source"] != source or entry["domain"] is not None or entry["negatives"] != "random":
+            continue
+        line = found.setdefault(
+            (entry["method"], entry["train_size"]), Line(entry["method"], entry["train_size"], entry["parameters"])
+        )
+        line.metrics.setdefault(entry["metric"], []).append(entry["value"])
+        line.intervals.setdefault(entry["metric"], tuple(entry["ci95"]))
+        if entry["metric"] == "accuracy_1_of_100":
+            line.seconds.append(entry["training_seconds"])
+            line.microseconds.append(entry["microseconds_per_query"])
+    return sorted(found.values(), key=lambda line: (line.train_size or 0, -line.mean("accuracy_1_of_100")))
+
+
+def sources(results: Entries) -> list[str]:
+    """Tested sources in the order of the file."""
+    return list(dict.fromkeys(entry["source"] for entry in results))
+
+
+def leaderboard_table(results: Entries, source: str, title: str) -> Table:
+    """A row a method and training size: mean over the seeds, with their standard deviation where there are several."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("method", title=Text(title))
+    heads = ("pairs", "parameters", "1-of-100", "by index", "MRR", "mean cosine", "train s", "µs/query")
+    for head in heads:
+        table.add_column(head, justify="right")
+    size: int | None = None
+    for line in lines(results, source):
+        if line.train_size != size:
+            table.add_section()
+            size = line.train_size
+        metrics = ("accuracy_1_of_100", "accuracy_1_of_100_by_index", "mrr", "mean_cosine")
+        table.add_row(
+            line.method,
+            "" if size is None else f"{size:,}",
+            f"{line.parameters:,}",
+            *(_cell(line.metrics.get(metric)) for metric in metrics),
+            f"{statistics.fmean(line.seconds):.1f}",
+            f"{statistics.fmean(line.microseconds):.1f}",
+        )
+    low, high = zip(*(entry["ci95"] for entry in results if entry["metric"] == "accuracy_1_of_100"), strict=True)
+    half = max((h - b) / 2 for b, h in zip(low, high, strict=True))
+    table.caption = f"±: standard deviation over seeds; 95 % interval over dialogues of 1-of-100: at most ±{half:.3f}"
+    return table
+
+
+def eval_results(results: Entries, method: str = "core", dataset: str = "dialogue-corpus") -> list[EvalResult]:
+    """Entries for the metadata of a model card (`ModelCardData(eval_results=...)`).
+
+    Args:
+        results: `results` of a leaderboard's JSON.
+        method: The row that the card is about; of it the largest training size.
+        dataset: Hub repository of the data, if there is one.
+    """
+    from huggingface_hub import EvalResult
+
+    entries = []
+    for source in sources(results):
+        own = [line for line in lines(results, source) if line.method == method]
+        if not own:
+            continue
+        line = max(own, key=lambda line: line.train_size or 0)
+        for metric in line.metrics:
+            entries.append(
+                EvalResult(
+                    task_type="response-selection",
+                    dataset_type=dataset,
+                    dataset_name=source,
+                    dataset_split="test",
+                    metric_type=metric,
+                    metric_name=metric.replace("_", " "),
+                    metric_value=round(line.mean(metric), 4),
+                    metric_args={
+                        "seeds": len(line.metrics[metric]),
+                        "train_size": line.train_size,
+                        "ci95": [round(end, 4) for end in line.intervals[metric]],
+                    },
+                )
+            )
+    return entries
+
+
+def _cell(values: Sequence[float] | None) -> str:
+    if not values:
+        return ""
+    spread = f" [dim]±{statistics.stdev(values):.3f}[/]" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{spread}"
