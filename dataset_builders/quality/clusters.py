@@ -9,8 +9,8 @@ Two dialogues are joined when they are
 The second and third hold only for dialogues with something to say (100 distinct shingles, about 20 words), and every
 joined pair has its true value. The figures behind the thresholds, on MultiWOZ, CamRest676, WOZ 2.0, SMD, Taskmaster and
 SGD (38,646 dialogues): at Jaccard 0.7 the largest cluster has 28 members, coffee orders by the script of Taskmaster-4,
-and 99 % of the clusters have at most 5; at 0.6 such orders chain into a cluster of 124. Of
-CamRest676 674 dialogues share a cluster with WOZ 2.0, and all 676 with MultiWOZ.
+and 99 % of the clusters have at most 5; at 0.6 such orders chain into a cluster of 124. Of CamRest676, 674 dialogues
+share a cluster with WOZ 2.0, and all 676 with MultiWOZ.
 
 A cluster is a connected component, so that no verified pair is torn apart: a split by cluster is free of leaks. Only
 a component that is too large to be one dialogue's copies is cut into stars, whose members all match their centre: a
