@@ -61,8 +61,8 @@ def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> It
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
     with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
         settings: dict[str, Any] = {"memory_limit": memory, "threads": threads, "temp_directory": spill}
-        settings["enable_progress_bar"] = False  # it would go to standard output
-        with _readable(folder), duckdb.connect(config=settings) as connection:
+        with duckdb.connect(config=settings) as connection, _readable(folder):
+            connection.execute("SET enable_progress_bar = false")  # it would go to standard output
             connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
             for name, (pattern, schema) in files.items():
                 if not any(folder.glob(pattern)):
