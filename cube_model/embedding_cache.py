@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from cube_model.teacher import Teacher
 
 _CHUNK = 1 << 14
-"""Texts encoded between two writes: what a killed run has to compute again at most."""
+_CHUNK_WORK = _CHUNK * 22.7e6
+_SMALLEST_CHUNK = 256
+"""Texts encoded between two writes, and texts times parameters: what a killed run has to compute again at most, about
+half a minute of a processor whatever the teacher (MiniLM has 22.7 M parameters)."""
 
 _DEFAULT_GB = 20.0
 
@@ -173,9 +176,11 @@ class EmbeddingCache:
         missing = agreed_rows(np.flatnonzero(~found), accelerator)
         if len(missing):
             show = progress and (accelerator is None or accelerator.is_main_process)
+            # not by the clock: several processes must cut alike
+            size = int(max(_SMALLEST_CHUNK, min(_CHUNK, _CHUNK_WORK / max(1, teacher.parameters))))
             with encoding_progress(teacher, len(missing), show) as advance:
-                for start in range(0, len(missing), _CHUNK):
-                    part = missing[start : start + _CHUNK]
+                for start in range(0, len(missing), size):
+                    part = missing[start : start + size]
                     vectors[part] = self._encode(teacher, [distinct[i] for i in part], accelerator, advance)
         if len(distinct) == len(texts):
             return vectors

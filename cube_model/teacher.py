@@ -47,6 +47,7 @@ class Teacher:
     Attributes:
         name: Short name, Hub repository or folder name (never a local path: it is recorded in uploaded files).
         dimension: Length of a vector.
+        parameters: Number of weights.
         pooling: `"mean"`, `"cls"` or `"last"`.
         prefix: Put before every text.
         normalize: Vectors have length 1.
@@ -77,6 +78,7 @@ class Teacher:
         self.lowercase, self.max_length, self.dtype = lowercase, max_length, dtype
         self.fallback_from: tuple[str, ...] = ()
         self.dimension = int(model.config.get_text_config().hidden_size)
+        self.parameters = sum(weight.numel() for weight in model.parameters())
         self._model, self._tokenizer = model, tokenizer
         self.fingerprint = fingerprint(weights, tokenizer, self._settings())
 

@@ -24,8 +24,8 @@ def key_array(keys: Sequence[bytes]) -> np.ndarray:
 
 def pack_chunk(number: int, keys: Sequence[bytes], vectors: np.ndarray, precision: str) -> bytes:
     """Bytes of the vectors `[n, dimension]` of n keys."""
-    body = b"".join(keys) + np.ascontiguousarray(vectors, dtype=PRECISIONS[precision]).tobytes()
-    return _check(body, number) + body
+    body = b"".join(keys), np.ascontiguousarray(vectors, dtype=PRECISIONS[precision]).data.cast("B")
+    return b"".join((_check(number, *body), *body))
 
 
 def unpack_chunk(
@@ -47,7 +47,7 @@ def unpack_chunk(
     view = memoryview(content)
     dtype = np.dtype(PRECISIONS[precision])
     count, rest = divmod(len(view) - _CHECK, KEY_BYTES + dimension * dtype.itemsize)
-    if count < 0 or rest or not (checked or bytes(view[:_CHECK]) == _check(view[_CHECK:], number)):
+    if count < 0 or rest or not (checked or bytes(view[:_CHECK]) == _check(number, view[_CHECK:])):
         return None
     vectors_at = _CHECK + count * KEY_BYTES
     keys = np.frombuffer(view[_CHECK:vectors_at], dtype="<u8").reshape(count, 2)
@@ -76,8 +76,11 @@ def gather(vectors: np.ndarray, rows: np.ndarray, out: np.ndarray, at: np.ndarra
         out[at[block]] = vectors[rows[block]]
 
 
-def _check(body: Any, number: int) -> bytes:
+def _check(number: int, *body: Any) -> bytes:
     """Bound to the chunk's number: a chunk in another's place is as wrong as a changed one."""
-    from xxhash import xxh3_64_intdigest
+    from xxhash import xxh3_64
 
-    return xxh3_64_intdigest(body, number).to_bytes(_CHECK, "little")
+    digest = xxh3_64(seed=number)
+    for part in body:
+        digest.update(part)
+    return digest.digest()

@@ -15,7 +15,7 @@ from cube_model.vector_store import LAYOUT
 class Counter:
     """A teacher whose vectors tell the text; it counts what it is asked."""
 
-    dimension, name, dtype = 4, "counter", "float32"
+    dimension, parameters, name, dtype = 4, 1, "counter", "float32"
 
     def __init__(self, fingerprint="f", seconds=0.0):
         self.fingerprint, self.asked, self.seconds = fingerprint, [], seconds
@@ -49,6 +49,21 @@ def test_second_time_comes_from_the_cache(tmp_path):
     assert (cache.stats.hits, cache.stats.misses) == (4, 5)
     assert len(cache) == 5
     assert cache.embed(teacher, []).shape == (0, 4)
+
+
+def test_a_large_teacher_is_written_more_often(tmp_path, monkeypatch):
+    cache, teacher = EmbeddingCache(tmp_path), Counter()
+    teacher.parameters = 7_000_000_000
+
+    def encode(texts, advance=None):
+        if "499" in texts:
+            raise KeyboardInterrupt
+        return Counter.encode(teacher, texts)
+
+    monkeypatch.setattr(teacher, "encode", encode)
+    with pytest.raises(KeyboardInterrupt):
+        cache.embed(teacher, [str(i) for i in range(600)])
+    assert len(cache) == 256
 
 
 def test_any_order_out_of_several_chunks(tmp_path):
