@@ -12,9 +12,10 @@ SGD (38,646 dialogues): at Jaccard 0.7 the largest cluster has 28 members, coffe
 and 99 % of the clusters have at most 5; at 0.6 such orders chain into a cluster of 124. Of CamRest676, 674 dialogues
 share a cluster with WOZ 2.0, and all 676 with MultiWOZ.
 
-A cluster is a connected component, so that no verified pair is torn apart: a split by cluster is free of leaks. Only
-a component that is too large to be one dialogue's copies is cut into stars, whose members all match their centre: a
-corpus made from templates does not become one cluster.
+A cluster is a connected component, so that no verified pair is torn apart: a split by cluster is free of leaks. Chains
+are rare: in 911 of 916 components of distinct dialogues one matches all others, and stars alone would tear 55 of 1,588
+pairs. Only a component that is too large to be one dialogue's copies is cut into stars, whose members all match their
+centre: a corpus made from templates does not become one cluster.
 
 Memory, beside the input: about 8.5 kB a dialogue of 13 turns, or 630 bytes an utterance (measured on those corpora
 and on twice as many): its text, its shingles, its signature; at most 200 bytes an utterance more for candidates of the
