@@ -31,15 +31,16 @@ def info(folder: Folder = None) -> None:
     console = Console()
     console.print(Text(str(cache.folder)), soft_wrap=True)
     if shelves:
-        heads = ("teacher", "finger-\nprint", "stored as", "vectors", "MB", "ms a\ntext", "last use")
-        table = Table(*heads, box=box.SIMPLE)
+        heads = ("teacher", "finger-\nprint", "vector", "vectors", "MB", "ms a\ntext", "last use")
+        table = Table(*heads, box=box.SIMPLE, pad_edge=False)
+        table.columns[0].overflow = "fold"  # a name is whole, or it cannot be passed to `clear`
         for column in table.columns[2:6]:
             column.justify = "right"
         for shelf in sorted(shelves, key=lambda shelf: -shelf.bytes):
             table.add_row(
                 Text(shelf.teacher or "unknown"),
                 shelf.fingerprint[:8],
-                f"{shelf.dimension} x {shelf.precision}",
+                f"{shelf.dimension} {shelf.precision.replace('float', 'fp')}",
                 f"{shelf.vectors:,}",
                 f"{shelf.bytes / 1e6:,.1f}",
                 f"{shelf.seconds_per_text * 1e3:.2f}" if shelf.seconds_per_text else "unknown",

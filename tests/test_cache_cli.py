@@ -36,7 +36,7 @@ def test_info(run, cache, tmp_path):
     lines = shown.output.splitlines()
     assert lines[0] == str(tmp_path / "embeddings")
     row = next(line.split() for line in lines if "minilm" in line)
-    assert row[:3] == ["minilm", "aaaaaaaa", "384"]
+    assert row[:4] == ["minilm", "aaaaaaaa", "384", "fp32"]
     assert row[-4:-1] == ["2,000", "3.2", "2.00"]
     assert row[-1] == time.strftime("%Y-%m-%d")
     assert "4,000 vectors" in shown.output
