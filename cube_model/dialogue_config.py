@@ -107,7 +107,7 @@ class DialogueConfig(DatasetConfig):
     quality: str = "default"
     min_question_length: int = 2
     max_question_length: int = 2000
-    min_answer_length: int = 2
+    min_answer_length: int = 1
     max_answer_length: int = 4000
     min_similarity: float | None = None
     max_similarity: float | None = None

@@ -6,6 +6,7 @@ the quality filters are the ones that the corpora go through.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.embedding_files import SUFFIXES
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class PairRows:
 
     Attributes:
         table: Rows of the `pairs` config.
-        read: Exchanges and unusable records that were read.
+        read: Exchanges, and records and dialogues that hold none.
         dropped: Those that were left out, by reason.
         flagged: Kept pairs by what the quality filters noticed.
         quality: Mean of each part of the quality score, 0 (poor) to 1 (good).
@@ -123,7 +125,12 @@ def rows_of_files(
     from dataset_builders.errors import DataError
     from dataset_builders.schema import Dialogue
 
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    given = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if vectors := [path for path in given if path.suffix.lower() in SUFFIXES]:
+        raise ModelError(f"{vectors[0]}: a file of vectors, not of texts: give it to DialogueDataset.from_embeddings")
+    known = [name for name in inspect.signature(own_data.load).parameters if name not in ("path", "name", "language")]
+    if unknown := sorted(set(options) - set(known)):
+        raise ModelError(f"the reader of files has no option {unknown[0]}; there are {', '.join(known)}")
     rows = DialogueRows(_table([], language))
     tests = 0
 
@@ -131,7 +138,7 @@ def rows_of_files(
         nonlocal tests
         names: Counter[str] = Counter()
         for path in given:
-            data = own_data.load(Path(path).expanduser(), language=language, **options)
+            data = own_data.load(path, language=language, **options)
             names[data.name] += 1
             source = data.name if names[data.name] == 1 else f"{data.name}~{names[data.name]}"
             for event in data:
@@ -165,11 +172,14 @@ def pairs_of_rows(rows: DialogueRows, config: DialogueConfig) -> PairRows:
         ModelError: `config.quality` is neither a preset nor a readable file.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from dataset_builders.pairs import make_pairs
 
     table: pa.Table = make_pairs(rows.table, config.context_turns, ["user-system"])
-    pairs = PairRows(table, len(table) + sum(rows.dropped.values()), Counter(rows.dropped))
+    pairs = PairRows(table, 0, Counter(rows.dropped))
+    pairs.dropped["no turn of the user is answered"] = len(rows.table) - pc.count_distinct(table["dialogue_id"]).as_py()
+    pairs.read = len(table) + pairs.dropped.total()
     if not config.support_multiturn:
         ids = table["dialogue_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         first = np.unique(ids, return_index=True)[1]

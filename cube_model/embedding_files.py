@@ -158,3 +158,5 @@ _READERS: dict[str, Callable[[Path], Columns]] = {
     ".safetensors": _safetensors,
     ".parquet": _parquet,
 }
+
+SUFFIXES = tuple(_READERS)

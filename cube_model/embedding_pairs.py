@@ -120,7 +120,7 @@ class EncodedPairs:
         teacher: `Teacher.describe()`, or the same keys as far as they are known of ready-made vectors.
         keys: int64 `[n]`, equal for equal pairs.
         stated: bool `[n]`, pairs that the data itself holds out.
-        read: Pairs and unusable records that were read.
+        read: Pairs, and records that gave none.
         dropped: Those that were left out, by reason.
         assessment: What the quality filters say of the others, for `statistics()`.
         cache_stats: Of the cache that the vectors went through.

@@ -310,6 +310,10 @@ def test_file_errors_are_one_line(tmp_path):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv")
     with pytest.raises(ModelError, match="no file given"):
         load_dialogue_dataset_from_files([])
+    with pytest.raises(ModelError, match="reader of files has no option delimiter; there are question_column"):
+        load_dialogue_dataset_from_files(tmp_path / "intents.csv", reader={"delimiter": ";"})
+    with pytest.raises(ModelError, match=r"pairs.npz: a file of vectors.*from_embeddings"):
+        load_dialogue_dataset_from_files(tmp_path / "pairs.npz")
 
 
 def test_embedding_dim_must_be_the_teachers():
@@ -387,6 +391,16 @@ def test_arguments_go_before_the_config():
 def test_bad_records_are_named(records, message):
     with pytest.raises(ModelError, match=message):
         create(records)
+
+
+def test_a_conversation_that_nobody_answers_is_counted():
+    silent = [[{"role": "user", "text": "Is anybody there?"}]]
+    with pytest.raises(ModelError, match=r"no pair is left of 1 read \(1 no turn of the user is answered\)"):
+        create_conversation_dataset(silent)
+    dataset = create_conversation_dataset([*conversations(2), *silent], validation_split=0, progress=False)
+    stats = dataset.statistics()
+    assert (stats["read"], stats["pairs"]) == (7, 6)
+    assert stats["dropped"] == {"no turn of the user is answered": 1}
 
 
 def test_tuples_are_pairs_and_russian_names_are_known():
