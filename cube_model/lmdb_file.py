@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import threading
 import uuid
 import warnings
@@ -83,6 +84,7 @@ class LmdbFile:
 
         damaged: tuple[type[Exception], ...] = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError)
         damaged += (lmdb.PanicError, lmdb.VersionMismatchError, lmdb.IncompatibleError, lmdb.BadValsizeError)
+        damaged += (ValueError, struct.error)  # what is read cannot be parsed
         try:
             try:
                 return work(self._open())

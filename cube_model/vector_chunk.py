@@ -55,9 +55,9 @@ def unpack_chunk(
 
 
 def chunk_keys(content: bytes, dimension: int, precision: str) -> list[bytes]:
-    """The keys of a chunk, which may be damaged: then they are wrong, or none."""
+    """The keys of a chunk, without its vectors."""
     size = KEY_BYTES + dimension * np.dtype(PRECISIONS[precision]).itemsize
-    count = max(0, len(content) - _CHECK) // size
+    count = (len(content) - _CHECK) // size
     return [content[_CHECK + i * KEY_BYTES : _CHECK + (i + 1) * KEY_BYTES] for i in range(count)]
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cube_model.errors import ModelError
 from cube_model.lmdb_file import LmdbFile, OpenFile
 from cube_model.vector_chunk import chunk_keys, gather, key_array, pack_chunk, same_keys, unpack_chunk
 
@@ -172,30 +173,32 @@ class VectorStore:
 
 
 def _read(file: OpenFile, shelf: bytes, keys: Sequence[bytes], out: np.ndarray) -> np.ndarray:
+    import lmdb
+
     found = np.zeros(len(keys), dtype=bool)
     table, chunks = file.table(shelf), file.table(_CHUNKS, create=True)
     if table is None or not len(keys):
         return found
     with file.environment.begin(db=table) as transaction:
+        known = json.loads(transaction.get(shelf, b"{}", db=file.table(_SHELVES, create=True)))
+        _check_dimension(known, out.shape[1])
         places = b"".join([transaction.get(key, _ABSENT) for key in keys])
     numbers, rows = np.frombuffer(places, dtype="<u4").reshape(-1, 2).T
     used = [int(number) for number in np.unique(numbers) if number != _NO_CHUNK]
     wanted = key_array(keys)
-    damaged = []
     with file.environment.begin(db=chunks, buffers=True) as transaction:
         for number in used:
-            content = transaction.get(_number(number), b"")
-            parts = unpack_chunk(content, number, out.shape[1], _parts(shelf)[0], checked=number in file.checked)
-            if parts is None:
-                damaged.append(number)
+            content = transaction.get(_number(number))
+            if content is None:  # another process has deleted it just now
                 continue
+            parts = unpack_chunk(content, number, out.shape[1], _parts(shelf)[0], checked=number in file.checked)
+            if parts is None:  # where one value is wrong, the list of free pages may be wrong too: trust none of it
+                raise lmdb.CorruptedError(f"chunk {number} is not what was written")
             file.checked.add(number)
             here = np.flatnonzero(numbers == number)
             here = here[same_keys(parts[0], rows[here], wanted[here])]
             gather(parts[1], rows[here], out, here)
             found[here] = True
-    for number in damaged:
-        _delete(file, number)
     _note_use(file, used)
     return found
 
@@ -206,6 +209,7 @@ def _write(file: OpenFile, shelf: bytes, keys: Sequence[bytes], vectors: np.ndar
     with file.environment.begin(write=True) as transaction:
         # numbers are never used twice, so that a chunk that was found right stays right
         known = json.loads(transaction.get(shelf, b"{}", db=shelves))
+        _check_dimension(known, vectors.shape[1])
         number = json.loads(transaction.get(_COUNTER, b"0", db=shelves))
         content = pack_chunk(number, keys, vectors, _parts(shelf)[0])
         with transaction.cursor(table) as cursor:
@@ -221,6 +225,11 @@ def _write(file: OpenFile, shelf: bytes, keys: Sequence[bytes], vectors: np.ndar
         }
         transaction.put(shelf, json.dumps(known).encode(), db=shelves)
         transaction.put(_COUNTER, json.dumps(number + 1).encode(), db=shelves)
+
+
+def _check_dimension(known: dict[str, Any], dimension: int) -> None:
+    if known.get("dimension", dimension) != dimension:
+        raise ModelError(f"vectors of {dimension} numbers, but this teacher's have {known['dimension']}")
 
 
 def _delete(file: OpenFile, number: int) -> int:
