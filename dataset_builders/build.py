@@ -12,6 +12,7 @@ The folder is written aside and renamed when it is whole; two runs over the same
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def _write(
     shards = writer.close()
     if options.hard_negatives and encoder is not None:
         options_of_mining = NegativeOptions(options.hard_negatives, seed=options.seed)
-        add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining)
+        add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining, progress=sys.stderr.isatty())
     return results
 
 

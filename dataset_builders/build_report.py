@@ -56,7 +56,12 @@ def write_report(
             config: {r.info.name: r.rows[config].as_dict() for r in results if r.rows[config].rows_in}
             for config in CONFIGS
         },
-        "leaks": {when: dialogues.report[when] | {"text": intents.report[when]} for when in ("before", "after")},
+        "leaks": {
+            "before": dialogues.report["before"] | {"text": intents.report["before"]},
+            "after": dialogues.report["after"]
+            | {"text": intents.report["after"]}
+            | {"benchmark": {r.info.name: {"train-test": r.heard} for r in results if r.info.kind == "dialogues"}},
+        },
         "duplicates": dialogues.report["duplicates"] | {"downstream": intents.report["duplicates"]},
         "files": digests,
     }

@@ -59,6 +59,7 @@ class Built:
         original: The source's own split name -> what was found (dialogues, utterances, ... or rows).
         written: Our split name -> what was written.
         rows: Config -> what became of its rows.
+        heard: Written pairs outside of test with a test utterance of an intent set.
         languages: BCP 47 tags that occur in the rows.
         rejected: Records of own data that could not be used; they are in the rejects file.
     """
@@ -69,6 +70,7 @@ class Built:
     original: dict[str, Counter[str]] = field(default_factory=dict)
     written: dict[str, Counter[str]] = field(default_factory=dict)
     rows: dict[Config, Tally] = field(default_factory=lambda: {config: Tally() for config in CONFIGS})
+    heard: int = 0
     languages: set[str] = field(default_factory=set)
     rejected: int = 0
 

@@ -143,11 +143,12 @@ class DialogueSurvey:
         blocking: Row of that duplicate, shape (n,).
         flagged: bool [n]: its cluster stands on several sides of the official splits.
         benchmark: bool [n]: says a test utterance of an intent set.
-        benchmark_long: bool [n]: says one of more than the given number of words, and does not stand in test.
+        benchmark_long: int64 [n]: the first such utterance of more than the given number of words; -1 for none.
         pair_leaks: bool [m]: an equal pair stands on a later side.
         pair_blocking: Utterance that begins that pair, shape (m,).
         pair_flagged: bool [m]: an equal pair stands on several sides of the official splits.
-        pair_benchmark: bool [m]: one side is a test utterance of an intent set.
+        in_benchmark: bool [m]: the utterance is a test utterance of an intent set.
+        pair_benchmark: bool [m]: so is one side of the pair.
         report: Leaks before and after, duplicates between sources.
     """
 
@@ -162,6 +163,7 @@ class DialogueSurvey:
     pair_leaks: np.ndarray
     pair_blocking: np.ndarray
     pair_flagged: np.ndarray
+    in_benchmark: np.ndarray
     pair_benchmark: np.ndarray
     report: dict[str, Any]
 
@@ -215,9 +217,9 @@ def survey_dialogues(
     pair_benchmark = in_benchmark | np.append(in_benchmark[1:], np.zeros(min(1, len(in_benchmark)), bool))
     is_long = in_benchmark.copy()
     is_long[in_benchmark] = _words(texts, np.flatnonzero(in_benchmark)) > benchmark_words
-    benchmark, benchmark_long = (np.zeros(len(rows), bool) for _ in range(2))
+    benchmark, benchmark_long = np.zeros(len(rows), bool), np.full(len(rows), -1)
     benchmark[row_of[in_benchmark]] = True
-    benchmark_long[row_of[is_long]] = True
+    benchmark_long[row_of[is_long][::-1]] = np.flatnonzero(is_long)[::-1]
     pair_leaks = leaking(pairs, side)
 
     source_of = rows.source[row_of]
@@ -230,7 +232,6 @@ def survey_dialogues(
             "pair": count_leaks(pairs, _of_pairs(before, row_of, last_turn), source_of, rows.names),
         },
         "after": {
-            "benchmark": _per_source(heard & (policy != "leak-free"), source_of, rows.names),
             "dialogue": count_leaks(groups, split, rows.source, rows.names),
             "pair": count_leaks(pairs, after, source_of, rows.names),
         },
@@ -247,10 +248,11 @@ def survey_dialogues(
         blocking=sides(groups, official).blocking,
         flagged=found.first != found.last,
         benchmark=benchmark,
-        benchmark_long=benchmark_long & (split != TEST),
+        benchmark_long=benchmark_long,
         pair_leaks=pair_leaks,
         pair_blocking=pair_sides.blocking,
         pair_flagged=placed_sides.first != placed_sides.last,
+        in_benchmark=in_benchmark,
         pair_benchmark=pair_benchmark,
         report=report,
     )

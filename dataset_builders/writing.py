@@ -17,7 +17,7 @@ from dataset_builders.folder import CLUSTERS, DROPS
 from dataset_builders.options import BuildOptions
 from dataset_builders.pairs import make_pairs
 from dataset_builders.parquet import ShardWriter
-from dataset_builders.parsed import ParsedSource
+from dataset_builders.parsed import ParsedSource, turn_texts
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import CLUSTERS_SCHEMA, DROPS_SCHEMA, drop_rows
 from dataset_builders.quality.leaks import TEST
@@ -112,11 +112,13 @@ class FolderWriter:
             batch = self._drop(batch, leaks, "leak", "a duplicate stands in a later split", others, built)
             batch = Batch("dialogues", batch.table, batch.number, survey.split[batch.number])
             if self._cleans:
-                long = survey.benchmark_long[batch.number]
+                said = survey.benchmark_long[batch.number]
+                heard = (said >= 0) & (batch.side != TEST)
+                values = _turns(batch.table, said - survey.rows.starts[batch.number], heard)
                 reason = (
                     f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
                 )
-                batch = self._drop(batch, long, "benchmark", reason, None, built)
+                batch = self._drop(batch, heard, "benchmark", reason, values, built)
             for split, part in batch.by_split():
                 kept = self._screen("dialogues", part.table, split, built, quality)
                 self._write("dialogues", split, kept, built)
@@ -126,23 +128,26 @@ class FolderWriter:
         self, source: ParsedSource, place: int, survey: IntentSurvey, built: Built, quality: QualityConfig
     ) -> None:
         """Write the rows of one intent set, and pairs of the same intent when they are wanted."""
-        training = []
+        whole = []  # two rows of one text may have two labels: the filters see all rows of a source at once
         for batch in self._usable("downstream", source, place, survey.rows, built):
             table = _with_flag(batch.table, "leak:text", survey.flagged[batch.number])
             batch = Batch("downstream", table, batch.number, batch.side)
             leaks = survey.leaks[batch.number]
             others = survey.rows.ids.take(pa.array(survey.blocking[batch.number[leaks]]))
-            batch = self._drop(batch, leaks, "leak", "the same text stands in a later split", others, built)
-            batch = Batch("downstream", batch.table, batch.number, survey.split[batch.number])
-            for split, part in batch.by_split():
-                kept = self._screen("downstream", part.table, split, built, quality)
-                self._write("downstream", split, kept, built)
-                if split == "train" and self.options.same_intent:
-                    training.append(kept)
-        if training:
-            pairs = same_intent_pairs(pa.concat_tables(training), self.options.same_intent, self.options.seed)
-            built.rows["pairs"].rows_in += len(pairs)
-            self._write("pairs", "train", pairs, built)
+            whole.append(self._drop(batch, leaks, "leak", "the same text stands in a later split", others, built))
+        if not whole:
+            return
+        table = pa.concat_tables(batch.table for batch in whole)
+        splits = np.array(SPLITS)[survey.split[np.concatenate([batch.number for batch in whole])]]
+        table = table.append_column("split", pa.array(splits))
+        kept = self._screen("downstream", table, splits.tolist(), built, quality)
+        for split in SPLITS:
+            rows = kept.filter(pc.equal(kept["split"], split)).drop_columns("split")
+            self._write("downstream", split, rows, built)
+            if split == "train" and self.options.same_intent:
+                pairs = same_intent_pairs(rows, self.options.same_intent, self.options.seed)
+                built.rows["pairs"].rows_in += len(pairs)
+                self._write("pairs", "train", pairs, built)
 
     def _usable(self, config: Config, source: ParsedSource, place: int, rows: Rows, built: Built) -> Iterator[Batch]:
         """Batches of a source without the records that make no row."""
@@ -181,14 +186,21 @@ class FolderWriter:
             batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others, built)
             heard = survey.pair_benchmark[batch.number] & (batch.side != TEST)
             reason = "a side is a test utterance of an intent set"
-            batch = self._drop(batch, heard, "benchmark", reason, None, built)
+            first = survey.in_benchmark[batch.number[heard]]
+            values = pc.if_else(
+                pa.array(first),
+                batch.table["anchor"].filter(pa.array(heard)),
+                batch.table["positive"].filter(pa.array(heard)),
+            )
+            batch = self._drop(batch, heard, "benchmark", reason, values, built)
+        built.heard += int((survey.pair_benchmark[batch.number] & (batch.side != TEST)).sum())
         self._write("pairs", split, batch.table, built)
 
     def _screen(
         self,
         config: Config,
         rows: pa.Table,
-        split: Split,
+        split: Split | list[Split],
         built: Built,
         quality: QualityConfig,
         encoder: Encoder | None = None,
@@ -227,6 +239,15 @@ class FolderWriter:
 
 def _set(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(column), table.schema.field(column), values)
+
+
+def _turns(dialogues: pa.Table, turn: np.ndarray, mask: np.ndarray) -> pa.Array:
+    """The text of one turn of each dialogue under the mask."""
+    turns = dialogues["turns"].filter(pa.array(mask)).combine_chunks()
+    texts = turn_texts(turns) if len(turns) else pa.array([], pa.list_(pa.string()))
+    return pa.array(
+        [said[number] for said, number in zip(texts.to_pylist(), turn[mask].tolist(), strict=True)], pa.string()
+    )
 
 
 def _with_flag(table: pa.Table, flag: str, mask: np.ndarray) -> pa.Table:

@@ -40,7 +40,11 @@ class Screened:
 
 
 def screen(
-    config: Config, rows: pa.Table, split: Split, quality: QualityConfig, encoder: Encoder | None = None
+    config: Config,
+    rows: pa.Table,
+    split: Split | Sequence[Split],
+    quality: QualityConfig,
+    encoder: Encoder | None = None,
 ) -> Screened:
     """Apply the filters.
 
@@ -53,18 +57,19 @@ def screen(
         config: Which config the rows belong to.
         rows: Rows of `schema.FEATURES[config]`. Each is judged by itself but for `conflicting_labels`, which needs all
             rows of a source, and `wrong_language`, which needs whole dialogues.
-        split: Where the rows stand.
+        split: Where the rows stand: one split for all, or one for each.
         quality: What the filters do.
         encoder: Gives `relatedness`; without one that filter is silent and the score has no such part.
 
     Returns:
         The kept rows, pairs with their `quality`, and the records of the dropped ones.
     """
+    splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
-    definition = _judge(Rows.of(config, rows), [f for f in active if f.defines_rows], split)
+    definition = _judge(Rows.of(config, rows), [f for f in active if f.defines_rows], splits)
     left = np.flatnonzero(~definition.is_dropped)
     view = Rows.of(config, rows if len(left) == len(rows) else rows.take(pa.array(left)), encoder)
-    judgement = _judge(view, [f for f in active if not f.defines_rows], split)
+    judgement = _judge(view, [f for f in active if not f.defines_rows], splits[left])
 
     table = view.table
     if config == "pairs":
@@ -77,7 +82,7 @@ def screen(
 
     drops = definition.drops + [(name, Findings(left[f.rows], f.values)) for name, f in judgement.drops]
     private = quality.get(PersonalData).action in ("mask", "drop")
-    return Screened(table.filter(pa.array(~judgement.is_dropped)), _drop_records(config, rows, split, drops, private))
+    return Screened(table.filter(pa.array(~judgement.is_dropped)), _drop_records(config, rows, splits, drops, private))
 
 
 @dataclass
@@ -97,18 +102,19 @@ class _Verdict:
     masks: list[tuple[Filter, dict[str, Findings]]] = field(default_factory=list)
 
 
-def _judge(view: Rows, filters: Sequence[Filter], split: Split) -> _Verdict:
+def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray) -> _Verdict:
     verdict = _Verdict(np.zeros(len(view.table), bool))
     for judge in filters:
         found = {flag: f for flag, f in judge.find(view).items() if len(f.rows)}
-        if judge.action == "drop" and (split != "test" or judge.defines_rows):
-            for findings in found.values():
-                new = ~verdict.is_dropped[findings.rows]
-                verdict.drops.append((judge.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
-                verdict.is_dropped[findings.rows] = True
-            continue
         masks = judge.action == "mask"
-        verdict.flags += [(f"{flag}:masked" if masks else flag, f.rows) for flag, f in found.items()]
+        for flag, findings in found.items():
+            drops = np.full(len(findings.rows), judge.action == "drop")
+            if not judge.defines_rows:
+                drops &= splits[findings.rows] != "test"
+            new = drops & ~verdict.is_dropped[findings.rows]
+            verdict.drops.append((judge.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
+            verdict.is_dropped[findings.rows[drops]] = True
+            verdict.flags.append((f"{flag}:masked" if masks else flag, findings.rows[~drops]))
         if masks and found:
             verdict.masks.append((judge, found))
     return verdict
@@ -136,16 +142,18 @@ def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 
 def _drop_records(
-    config: Config, rows: pa.Table, split: Split, drops: list[tuple[str, Findings]], private: bool
+    config: Config, rows: pa.Table, splits: np.ndarray, drops: list[tuple[str, Findings]], private: bool
 ) -> pa.Table:
     """Records of `schema.DROPS` in the order of the rows."""
     rows = rows.drop_columns([name for name in _HEAVY if name in rows.column_names])
     records = []
     for name, found in drops:
+        if not len(found.rows):
+            continue
         dropped, values = rows.take(pa.array(found.rows)), found.values
         if private:
             dropped, values = without_personal_data(config, dropped), mask_texts(values)
-        records.append(drop_rows(config, dropped, split, name, FILTERS[name].description, values))
+        records.append(drop_rows(config, dropped, splits[found.rows].tolist(), name, FILTERS[name].description, values))
     if not records:
         return DROPS_SCHEMA.empty_table()
     order = np.argsort(np.concatenate([found.rows for _, found in drops]))
