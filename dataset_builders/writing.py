@@ -128,24 +128,24 @@ class FolderWriter:
         self, source: ParsedSource, place: int, survey: IntentSurvey, built: Built, quality: QualityConfig
     ) -> None:
         """Write the rows of one intent set, and pairs of the same intent when they are wanted."""
-        whole = []  # two rows of one text may have two labels: the filters see all rows of a source at once
-        for batch in self._usable("downstream", source, place, survey.rows, built):
-            table = _with_flag(batch.table, "leak:text", survey.flagged[batch.number])
-            batch = Batch("downstream", table, batch.number, batch.side)
-            leaks = survey.leaks[batch.number]
-            others = survey.rows.ids.take(pa.array(survey.blocking[batch.number[leaks]]))
-            whole.append(self._drop(batch, leaks, "leak", "the same text stands in a later split", others, built))
-        if not whole:
+        # two rows of one text may have two labels: the filters see all rows of a source at once
+        usable = list(self._usable("downstream", source, place, survey.rows, built))
+        if not usable:
             return
-        table = pa.concat_tables(batch.table for batch in whole)
-        splits = np.array(SPLITS)[survey.split[np.concatenate([batch.number for batch in whole])]]
-        table = table.append_column("split", pa.array(splits))
-        kept = self._screen("downstream", table, splits.tolist(), built, quality)
-        for split in SPLITS:
-            rows = kept.filter(pc.equal(kept["split"], split)).drop_columns("split")
-            self._write("downstream", split, rows, built)
+        number = np.concatenate([batch.number for batch in usable])
+        side = np.where(survey.leaks[number], survey.rows.side[number], survey.split[number])
+        table = _with_flag(pa.concat_tables(b.table for b in usable), "leak:text", survey.flagged[number])
+        table = table.append_column("number", pa.array(number))
+        kept = self._screen("downstream", table, [SPLITS[s] for s in side], built, quality)
+        number = np.asarray(kept["number"])
+        batch = Batch("downstream", kept.drop_columns("number"), number, survey.rows.side[number])
+        leaks = survey.leaks[number]
+        others = survey.rows.ids.take(pa.array(survey.blocking[number[leaks]]))
+        batch = self._drop(batch, leaks, "leak", "the same text stands in a later split", others, built)
+        for split, part in Batch("downstream", batch.table, batch.number, survey.split[batch.number]).by_split():
+            self._write("downstream", split, part.table, built)
             if split == "train" and self.options.same_intent:
-                pairs = same_intent_pairs(rows, self.options.same_intent, self.options.seed)
+                pairs = same_intent_pairs(part.table, self.options.same_intent, self.options.seed)
                 built.rows["pairs"].rows_in += len(pairs)
                 self._write("pairs", "train", pairs, built)
 

@@ -15,6 +15,7 @@ from dataset_builders import licenses
 from dataset_builders.build import build_dataset
 from dataset_builders.errors import DataError
 from dataset_builders.options import BuildOptions
+from dataset_builders.quality.config import QualityConfig
 from dataset_builders.registry import builders
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
 
@@ -210,6 +211,62 @@ def test_equal_dialogues_have_one_cluster_id(loaded):
             said = " / ".join(re.sub(r"\W+", " ", turn["text"].lower()).strip() for turn in row["turns"])
             clusters_of.setdefault(said, set()).add(row["cluster_id"])
     assert all(len(clusters) == 1 for clusters in clusters_of.values())
+
+
+def test_labels_that_contradict_each_other_are_flagged_over_all_splits(tmp_path, cache_dir):
+    raw = tmp_path / "raw" / "banking77"
+    raw.mkdir(parents=True)
+    (raw / "train.csv").write_text("text,category\nCancel it!,cancel_card\nWhere is my card?,card_arrival\n")
+    (raw / "test.csv").write_text("text,category\ncancel it,cancel_transfer\nwhere is my card,card_arrival\n")
+    for policy in ("official", "leak-free"):
+        build_dataset([], raw.parent, tmp_path / policy, BuildOptions(split_policy=policy), cache_dir=cache_dir)
+        rows = load_dataset(str(tmp_path / policy), "downstream", cache_dir=str(tmp_path / "cache"))
+        flags = {row["utterance"]: row["flags"] for row in rows["test"]}
+        assert flags["cancel it"] == ["leak:text", "conflicting_labels"]
+        assert flags["where is my card"] == ["leak:text"]
+    assert "train" not in rows  # both stand in test
+    drops = pq.read_table(tmp_path / "leak-free" / "quality" / "drops.parquet").to_pylist()
+    assert [(d["row_id"], d["filter"], d["value"]) for d in drops] == [
+        ("banking77/train/0", "leak", "banking77/test/0"),
+        ("banking77/train/1", "leak", "banking77/test/1"),
+    ]
+
+
+def test_same_intent_pairs_share_a_label_and_an_answer_id(sample_raw, cache_dir, tmp_path):
+    build_dataset(["banking77"], sample_raw, tmp_path / "out", BuildOptions(same_intent=2), cache_dir=cache_dir)
+    folder = str(tmp_path / "out")
+    rows = {
+        c: load_dataset(folder, c, split="train", cache_dir=str(tmp_path / "cache")) for c in ("pairs", "downstream")
+    }
+    label = {row["utterance_id"]: row["label"] for row in rows["downstream"]}
+    answers = {}
+    for row in rows["pairs"]:
+        first, second = row["pair_id"].split("~")
+        assert label[first] == label[second]
+        assert row["pair_type"] == "same_intent"
+        answers.setdefault(label[first], set()).add(row["answer_id"])
+    assert len(rows["pairs"]) == 2 * len(label)
+    assert all(len(ids) == 1 for ids in answers.values())
+    assert len(set.union(*answers.values())) == len(answers)
+
+
+def test_strict_drops_what_default_flags(sample_raw, cache_dir, tmp_path):
+    shutil.copytree(sample_raw / "camrest676", tmp_path / "raw" / "camrest676")
+    (path,) = (tmp_path / "raw" / "camrest676").rglob("*.json")
+    text = path.read_text()
+    said = json.loads(text)[0]["dial"][0]["usr"]["transcript"]
+    path.write_text(text.replace(said, said + " Please look at <b>this</b> &amp; that.", 1))
+    found = {}
+    for preset in ("default", "strict", "none"):
+        options = BuildOptions(quality=QualityConfig.preset(preset), split_policy="original")
+        build_dataset([], tmp_path / "raw", tmp_path / preset, options, cache_dir=cache_dir)
+        report = json.loads((tmp_path / preset / "quality/report.json").read_text())
+        found[preset] = {config: report["rows"][config]["camrest676"] for config in ("dialogues", "pairs")}
+    assert found["default"]["dialogues"]["flagged"]["markup"] == 1
+    assert found["default"]["dialogues"]["dropped"] == {}
+    assert found["default"]["pairs"]["flagged"]["markup"] == 1
+    assert found["strict"]["dialogues"]["dropped"]["markup"] == 1
+    assert found["none"]["dialogues"]["flagged"] == {}
 
 
 def test_a_folder_built_again_does_not_give_the_rows_of_the_first_build(sample_raw, cache_dir, tmp_path):
