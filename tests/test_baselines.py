@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cube_model import schedule
 from cube_model.evaluation.baselines import EmbeddedPairs, baselines
 from cube_model.evaluation.baselines.lexical import BM25, Tfidf
 from cube_model.evaluation.baselines.map_polyai import MapPolyAI
@@ -23,6 +24,11 @@ def world(n, seed, *, rotated=True, from_earlier=False):
     told = questions[:, 1 if from_earlier else 0]
     answers = normalize(told @ rotation + 0.06 * generator.normal(size=(n, D)))
     return EmbeddedPairs.of_arrays(questions.astype(np.float32), answers.astype(np.float32))
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 300)
 
 
 @pytest.fixture(scope="module")

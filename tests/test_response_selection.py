@@ -1,14 +1,32 @@
 # ruff: noqa: F811  (fixtures come by import)
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
-from cube_fixtures import cache_folder, minilm, pairs_folder, write_pairs  # noqa: F401
 
+from cube_fixtures import (  # noqa: F401
+    cache_folder,
+    invented_dialogues,
+    minilm,
+    pairs_folder,
+    trained_core,
+    write_pairs,
+)
 from cube_model import EmbeddingCache, ModelError
 from cube_model.evaluation.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
-from cube_model.evaluation.response_selection import METRICS, Method, evaluate, identity, note, to_json
+from cube_model.evaluation.response_selection import (
+    METRICS,
+    NEGATIVES,
+    PROTOCOL,
+    Method,
+    evaluate,
+    identity,
+    note,
+    to_json,
+)
+from cube_model.evaluation.run import run_response_selection
 from cube_model.question_answer_data import NO_TURN, NoPairsError, load_pairs
 
 
@@ -154,8 +172,6 @@ def test_methods_are_compared_on_the_same_vectors_and_batches(pairs_folder, mini
     )
     knowing = pairs.questions.copy()
     knowing[:, 1] = pairs.answers
-    import dataclasses
-
     report = evaluate([identity(), cheat], dataclasses.replace(pairs, questions=knowing), vectors)
     first, second = (result.metrics for result in report.results if result.negatives == "random")
     assert second["accuracy_1_of_100"] == (1.0, 1.0, 1.0)
@@ -179,3 +195,117 @@ def test_few_pairs_say_so(pairs_folder, minilm, cache_folder):
     report = evaluate([identity()], pairs, pairs.embed(minilm, EmbeddingCache(cache_folder)))
     assert report.batch == 20
     assert "only 20 pairs: scored 1-of-20" in note(report)
+
+
+def as_pairs(questions, answers, labels=None, dialogues=None):
+    from cube_model.evaluation.baselines import EmbeddedPairs
+
+    data = EmbeddedPairs.of_arrays(questions, answers, labels)
+    changed = data.pairs if dialogues is None else dataclasses.replace(data.pairs, dialogues=dialogues)
+    return changed, data.vectors
+
+
+def test_negatives_of_the_same_domain_and_dialogue_are_harder():
+    """Answers are near those of their domain and nearer still to those of their dialogue."""
+    generator = np.random.default_rng(0)
+    dialogues = np.arange(1200) // 6
+    domain = dialogues % 3
+    noise = generator.normal(size=(3, 1200, 16))
+    base = 3 * generator.normal(size=(3, 16))[domain] + 2 * generator.normal(size=(200, 16))[dialogues] + noise[0]
+    pairs, vectors = as_pairs(normalize(base + 2 * noise[1]), normalize(base), dialogues=dialogues)
+    names = [["hotel"], ["train"], ["taxi", "hotel"]]
+    report = evaluate([identity()], pairs, vectors, domains=[names[i] for i in domain])
+    method = report.results[0].method
+    found = {kind: report.find(method, kind) for kind in NEGATIVES}
+    random, same_domain, same_dialogue = (found[kind].metrics["accuracy_1_of_100"][0] for kind in NEGATIVES)
+    assert random > same_domain + 0.05
+    assert random > same_dialogue + 0.05
+    assert "mrr" in found["random"].metrics
+    assert "mrr" not in found["same-domain"].metrics
+    hotel = report.find(method, domain="hotel")
+    assert (hotel.pairs, report.find(method, domain="train").pairs) == (798, 402)
+    without = evaluate([identity()], pairs, vectors)
+    assert {result.negatives for result in without.results} == {"random", "same-dialogue"}
+    assert without.results[0].metrics == found["random"].metrics
+
+
+def test_recall_grows_with_k_and_ends_at_the_pool():
+    pairs, vectors = as_pairs(random_unit(300), random_unit(300, seed=1))
+    metrics = evaluate([identity()], pairs, vectors).results[0].metrics
+    recalls = [metrics[f"recall_at_{k}"][0] for k in (1, 10, 100)]
+    assert recalls == sorted(recalls)
+    assert recalls[2] == pytest.approx(1 / 3, abs=0.08)
+    assert recalls[0] <= metrics["mrr"][0]
+
+
+def test_a_dot_product_method_is_judged_by_its_dot_products():
+    """One long answer wins every batch unless lengths are divided out; the mean cosine is one either way."""
+    questions = np.abs(random_unit(100)).astype(np.float32)
+    answers = questions.copy()
+    answers[7] *= 50
+    pairs, vectors = as_pairs(questions, answers)
+    scored = {
+        cosine: evaluate([Method("m", lambda q: q[:, 0], lambda a: a, cosine=cosine)], pairs, vectors).results[0]
+        for cosine in (True, False)
+    }
+    assert scored[True].metrics["accuracy_1_of_100"][0] == 1
+    assert scored[False].metrics["accuracy_1_of_100"][0] == pytest.approx(0.01)
+    assert scored[False].metrics["mean_cosine"][0] == pytest.approx(1)
+
+
+def with_domains(folder):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in (folder / "pairs").glob("*.parquet"):
+        table = pq.read_table(file)
+        domains = [
+            ["hotel"] if int(name.rsplit("/", 1)[1]) % 2 else ["train"] for name in table["dialogue_id"].to_pylist()
+        ]
+        pq.write_table(table.append_column("domains", pa.array(domains, pa.list_(pa.string()))), file)
+    return folder
+
+
+def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    one, two = (
+        write_pairs(tmp_path / name / "data", {"test": invented_dialogues(80, seed)}, name)
+        for seed, name in enumerate(("one", "two"))
+    )
+    file = "pairs/test-00000-of-00001.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(one / file), pq.read_table(two / file)]), one / file)
+    with_domains(one)
+    options = {"encoder": "minilm", "cache": EmbeddingCache(cache_folder)}
+    reports, output = run_response_selection(one, context_turns=2, **options)
+    assert list(reports) == ["all", "one", "two"]
+    rows = output["results"]
+    assert {row["source"] for row in rows} == {"all", "one", "two"}
+    assert {row["turns"] for row in rows} == {1, 2, 3}
+    assert {row["domain"] for row in rows} == {None, "hotel", "train"}
+    assert {row["negatives"] for row in rows} == set(NEGATIVES)
+    assert all(row["protocol"] == PROTOCOL for row in rows)
+    assert reports["one"].pairs == 240
+    alone, _ = run_response_selection(one, sources=["one"], **options)
+    first, second = (r.results[0].metrics for r in (alone["one"], reports["one"]))
+    assert first["accuracy_1_of_100"] == second["accuracy_1_of_100"]
+    json.dumps(output, allow_nan=False)
+
+
+def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
+    _, output = run_response_selection(pairs_folder, trained_core, context_turns=1, cache=EmbeddingCache(cache_folder))
+    shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))
+    assert shown == [("identity", 1), ("trained core", 1), ("trained core", 2)]
+    assert all(output["fingerprints"].values())
+
+
+def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
+    from cube_model.evaluation.tables import show
+
+    folder = with_domains(write_pairs(tmp_path / "data", {"test": invented_dialogues(90)}))
+    reports, output = run_response_selection(folder, encoder="minilm", cache=EmbeddingCache(cache_folder))
+    show(reports, "invented", output["sources"])
+    printed = capsys.readouterr().out
+    for word in ("identity", "same", "dialogue", "by domain", "hotel", "ceiling by index", "270 pairs"):
+        assert word in printed

@@ -23,7 +23,7 @@ def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPa
     Returns:
         n lists; None where the dataset has no column `domains`, or none of the pairs has a domain.
     """
-    columns = ("dialogue_id", "domains", "anchor_speaker", "positive_speaker")
+    columns = ("source", "dialogue_id", "domains", "anchor_speaker", "positive_speaker")
     try:
         table, rows = _read(data, split, columns, sorted(set(pairs.sources)))
     except ModelError:

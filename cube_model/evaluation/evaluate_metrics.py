@@ -53,6 +53,8 @@ Args:
 class ResponseSelection(evaluate.Metric):
     """One metric, named by `config_name`: one of `CONFIGS`; 1-of-100 accuracy when not given."""
 
+    config_name: str
+
     def _info(self) -> evaluate.MetricInfo:
         if self.config_name == "default":
             self.config_name = CONFIGS[0]

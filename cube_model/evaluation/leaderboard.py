@@ -53,6 +53,7 @@ class LeaderboardConfig:
         budget: Parameters of maps whose size can be chosen; those of the core when not given.
         draws: Shuffles of the test pairs that are averaged.
         max_test_pairs: At most so many test pairs, a seeded choice.
+        max_validation_pairs: At most so many pairs to choose settings and epochs by, a seeded choice.
         teacher_dtype: See `Teacher.load`.
     """
 
@@ -67,6 +68,7 @@ class LeaderboardConfig:
     budget: int | None = None
     draws: int = 3
     max_test_pairs: int | None = None
+    max_validation_pairs: int = 5_000
     teacher_dtype: str = "auto"
 
 
@@ -268,6 +270,7 @@ def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnsw
         data=config.data,
         sources=None if trained_on is None else list(trained_on),
         context_turns=config.context_turns,
+        max_validation_pairs=config.max_validation_pairs,
         seed=_SELECTION_SEED,
     )
     train, validation = load_training_pairs(run)

@@ -30,6 +30,9 @@ def leaderboard(
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Shuffles of the test pairs that are averaged.")] = 3,
     max_test_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many test pairs.")] = None,
+    max_validation_pairs: Annotated[
+        int, typer.Option(min=2, help="Pairs to choose settings and epochs by, at most.")
+    ] = 5_000,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against parameters: a .png, .svg or .pdf.")] = None,
     card: Annotated[Path | None, typer.Option(help="Write the core's figures as model-card metadata (YAML).")] = None,
 ) -> None:
@@ -58,6 +61,7 @@ def leaderboard(
         budget=budget,
         draws=draws,
         max_test_pairs=max_test_pairs,
+        max_validation_pairs=max_validation_pairs,
     )
     board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
     output = board.run()

@@ -40,10 +40,10 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
     from matplotlib.figure import Figure
 
     found = lines(results, source)
-    sizes = sorted({line.train_size for line in found if line.train_size is not None})
-    figure = Figure(figsize=(5.2 * max(1, len(sizes)), 4.6), layout="constrained")
-    panels = figure.subplots(1, max(1, len(sizes)), sharey=True, squeeze=False)[0]
-    for panel, size in zip(panels, sizes or [None], strict=True):
+    sizes: list[int | None] = [*sorted({line.train_size for line in found if line.train_size is not None})] or [None]
+    figure = Figure(figsize=(5.2 * len(sizes), 4.6), layout="constrained")
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for panel, size in zip(panels, sizes, strict=True):
         for line in found:
             if line.train_size not in (None, size):
                 continue

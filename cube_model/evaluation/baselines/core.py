@@ -36,10 +36,14 @@ class Core(Baseline):
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
         """See `Baseline.fit`."""
+        import torch
+
         from cube_model.trainer import CubeTrainer
 
         settings = dict(settings or self.grid[0])
-        trainer = CubeTrainer(dataclasses.replace(self.config, seed=seed, **settings))
+        # as many threads as the other baselines: seconds are compared
+        run = dataclasses.replace(self.config, seed=seed, threads=torch.get_num_threads(), **settings)
+        trainer = CubeTrainer(run)
         trainer.train(_Both(train, validation))
         assert trainer.model is not None  # it was trained just now
         method = core(trainer.model, self.name, train_size=len(train), turns=train.turns)
