@@ -21,7 +21,7 @@ from cube_model.evaluation.methods import Method
 from cube_model.training_config import TrainingConfig
 
 GRID: tuple[Settings, ...] = tuple(
-    {"learning_rate": rate, "noise": noise} for rate in (1e-3, 5e-3) for noise in (0.0, 0.3, 0.6)
+    {"learning_rate": rate, "noise": noise} for rate in (5e-4, 1.5e-3, 5e-3) for noise in (0.3, 0.6)
 )
 """Searched for every baseline of this kind and for the core, on validation pairs."""
 

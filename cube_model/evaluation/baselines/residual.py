@@ -15,7 +15,7 @@ from cube_model.evaluation.baselines.contrastive import Contrastive, Maps
 
 
 class Residual(nn.Module):
-    """`[b, turns, d]` -> the first turn plus `activation(flat(turns) @ read + bias) @ write + bias`.
+    """`[b, turns, d]` -> the first turn plus `(activation(s flat(turns) @ read + bias) @ write + bias) / s`, s = sqrt(d).
 
     The read-out starts at zero: untrained it is the identity. Without activation there are no biases: a low-rank map.
     """
@@ -25,8 +25,9 @@ class Residual(nn.Module):
         self.read = nn.Linear(turns * dimension, hidden, bias=activation)
         self.write = nn.Linear(hidden, dimension, bias=activation)
         self.activation = activation
-        # inputs of length 1: unit variance of a hidden unit needs weights of variance 1
-        nn.init.normal_(self.read.weight, std=1 / math.sqrt(turns))
+        # the core's scaling: components near 1 inside, so that Adam's steps fit weights of 1 / sqrt(inputs)
+        self.scale = math.sqrt(dimension)
+        nn.init.normal_(self.read.weight, std=1 / math.sqrt(turns * dimension))
         for parameter in self.write.parameters():
             nn.init.zeros_(parameter)
         if self.read.bias is not None:
@@ -34,8 +35,8 @@ class Residual(nn.Module):
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        active = self.read(vectors.flatten(1))
-        return vectors[:, 0] + self.write(functional.gelu(active) if self.activation else active)
+        active = self.read(vectors.flatten(1) * self.scale)
+        return vectors[:, 0] + self.write(functional.gelu(active) if self.activation else active) / self.scale
 
 
 class ResidualMaps(Maps):
