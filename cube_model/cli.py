@@ -8,10 +8,14 @@ from typing import Annotated
 import typer
 
 from cube_model._options import comma_list
+from cube_model.ask_cli import ask
 from cube_model.cache_cli import cache_app
+from cube_model.evaluation.intents_cli import intents
 from cube_model.evaluation.leaderboard_cli import leaderboard
+from cube_model.sentence_transformer_export import export
 
-evaluate_app = typer.Typer(no_args_is_help=True, help="Judge trained cores.", rich_markup_mode="rich")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Judge encoders and trained cores.", rich_markup_mode="rich")
+evaluate_app.command("intents")(intents)
 
 
 def register(app: typer.Typer) -> None:
@@ -19,40 +23,8 @@ def register(app: typer.Typer) -> None:
     app.command("ask")(ask)
     app.add_typer(evaluate_app, name="evaluate")
     app.command("leaderboard")(leaderboard)
+    app.command("export")(export)
     app.add_typer(cache_app, name="cache")
-
-
-def ask(
-    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="What the user says.")],
-    model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
-    data: Annotated[str, typer.Option(help="Dataset whose answers are searched: folder or Hub repository.")],
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Answers to show.")] = 5,
-    context: Annotated[
-        list[str] | None, typer.Option(help="A turn before the question; repeat it, oldest first.")
-    ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Where to find the core's teacher, if not by its name.")] = None,
-    sources: Annotated[str | None, typer.Option(help="Search the answers of these corpora only, by commas.")] = None,
-    max_answers: Annotated[
-        int | None, typer.Option(min=1, help="Search at most so many answers, a seeded choice. Default: all.")
-    ] = None,
-) -> None:
-    """Find the nearest real answers of a dataset to a question, or to several."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from cube_model.retriever import CubeRetriever
-
-    retriever = CubeRetriever.from_pretrained(
-        model, data, teacher=teacher, sources=comma_list(sources), max_answers=max_answers, progress=True
-    )
-    if context and not retriever.model.config.context_turns:
-        typer.echo("note: this core reads the question only; --context is not used", err=True)
-    for question in questions:
-        table = Table("score", "answer", "source", "licence", title=Text(question), title_justify="left")
-        for found in retriever.ask(question, context or [], k):
-            table.add_row(f"{found.score:.3f}", Text(found.text), Text(found.source), Text(found.license or "unknown"))
-        Console().print(table)
 
 
 @evaluate_app.command("response-selection")
