@@ -22,7 +22,7 @@ class Progress:
     Attributes:
         epoch: Epochs done.
         step: Batches done in the epoch under way.
-        loss_sum: Sum of the losses of those batches.
+        loss_sum: Sum of this process's losses of those batches.
         history: One entry an epoch; entry 0 is the untrained core.
         best_epoch: Epoch that was best in validation so far.
         seconds: Spent on training by this and the interrupted runs.
@@ -52,8 +52,12 @@ class Checkpoints:
 
     def save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:
         """Write aside and rename. Earlier ones are then removed. Every process calls it."""
+        import torch
         from safetensors.torch import save_file
 
+        # the other figures are equal in all processes
+        own = torch.tensor([progress.loss_sum], dtype=torch.float64, device=accelerator.device)
+        loss_sums = accelerator.gather(own).tolist()
         final = self.folder / f"checkpoint-{progress.epoch:05d}-{progress.step:08d}"
         aside = self.folder / f".{final.name}"
         if accelerator.is_main_process:
@@ -63,7 +67,11 @@ class Checkpoints:
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             save_file(best_weights, aside / "best.safetensors")
-            record = {"progress": dataclasses.asdict(progress), "facts": self._facts(accelerator)}
+            record = {
+                "progress": dataclasses.asdict(progress),
+                "loss_sums": loss_sums,
+                "facts": self._facts(accelerator),
+            }
             (aside / "progress.json").write_text(json.dumps(record), encoding="utf-8")
             earlier = self._all()
             shutil.rmtree(final, ignore_errors=True)
@@ -94,7 +102,8 @@ class Checkpoints:
                     "use the same or pass --overwrite to start again"
                 )
         accelerator.load_state(str(found[-1]))
-        return Progress(**record["progress"]), load_file(found[-1] / "best.safetensors")
+        progress = Progress(**{**record["progress"], "loss_sum": record["loss_sums"][accelerator.process_index]})
+        return progress, load_file(found[-1] / "best.safetensors")
 
     def _all(self) -> list[Path]:
         return sorted(self.folder.glob("checkpoint-*"))

@@ -39,7 +39,8 @@ class CubeConfig(PreTrainedConfig):
         embedding_dim: Length of the teacher's vectors = number of cells.
         lattice_size: Sides x, y, z; their product is `embedding_dim`. Chosen by `cubic_lattice` when not given.
         steps: Times the one cell rule is applied; its weights are the same in every step.
-        global_units: Units that every cell reads and writes.
+        global_units: Units that every cell reads and writes. When neither they nor `plane_units` are given, a core that
+            maps both sides has a little fewer parameters than a full matrix of its dimension.
         plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets
             those of the three planes it lies in, so this is how cells talk to their neighbours.
         cell_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
@@ -55,10 +56,10 @@ class CubeConfig(PreTrainedConfig):
     mode: str = "dialogue"
     embedding_dim: int = 384
     lattice_size: list[int] | tuple[int, ...] | None = None
-    steps: int = 2
-    global_units: int = 62
-    plane_units: int = 20
-    cell_channels: int = 8
+    steps: int = 1
+    global_units: int | None = None
+    plane_units: int | None = None
+    cell_channels: int = 4
     context_turns: int = 0
     map_answers: bool = True
     code_size: int | None = None
@@ -71,6 +72,10 @@ class CubeConfig(PreTrainedConfig):
             self.lattice_size = cubic_lattice(self.embedding_dim)
         elif self.lattice_size is not None:
             self.lattice_size = list(self.lattice_size)
+        if self.plane_units is None:
+            self.plane_units = self.embedding_dim // 24
+        if self.global_units is None:
+            self.global_units = max(1, self.embedding_dim * 37 // 192)
         if self.mode == "autoencoder" and self.code_size is None:
             self.code_size = max(1, self.embedding_dim // 8)
         super().__post_init__(**kwargs)
@@ -87,7 +92,7 @@ class CubeConfig(PreTrainedConfig):
         ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected at least {least}")
-        if self.global_units + self.plane_units == 0:
+        if not self.global_units and not self.plane_units:
             raise ValueError("global_units and plane_units are both 0: cells could not exchange anything")
         if self.mode not in ("dialogue", "autoencoder"):
             raise ValueError(f"mode is {self.mode!r}: expected 'dialogue' or 'autoencoder'")

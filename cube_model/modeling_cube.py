@@ -65,30 +65,33 @@ class CellUnits(nn.Module):
         self.cells = math.prod(lattice) // self.groups
         self.read = nn.Parameter(torch.empty(self.groups, self.cells, units))
         self.gate = nn.Parameter(torch.empty(voices, self.groups, 1, units))
-        self.read_bias = nn.Parameter(torch.empty(roles, self.groups, 1, units))
+        self.read_bias = nn.Parameter(torch.empty(roles, self.groups, units, 1))
         self.write = nn.Parameter(torch.empty(roles, self.groups, units, self.cells))
 
     def gather(self, state: torch.Tensor) -> torch.Tensor:
-        """`[batch, all cells]` -> `[groups, batch, cells of a group]`."""
+        """`[turns, all cells, batch]` -> `[groups, turns x cells of a group, batch]`."""
+        turns, cells, batch = state.shape
         if self.axis is None:
-            return state[None]
-        return state.view(-1, *self.lattice).movedim(self.axis + 1, 0).reshape(self.groups, -1, self.cells)
+            return state.reshape(1, turns * cells, batch)
+        return state.view(turns, *self.lattice, batch).movedim(self.axis + 1, 0).reshape(self.groups, -1, batch)
 
     def scatter(self, grouped: torch.Tensor) -> torch.Tensor:
-        """The inverse of `gather`."""
+        """`[groups, cells of a group, batch]` -> `[all cells, batch]`."""
         if self.axis is None:
             return grouped[0]
         sides = [side for axis, side in enumerate(self.lattice) if axis != self.axis]
-        return grouped.reshape(self.groups, -1, *sides).movedim(0, self.axis + 1).reshape(grouped.shape[1], -1)
+        return grouped.view(self.groups, *sides, -1).movedim(0, self.axis).reshape(-1, grouped.shape[-1])
 
-    def listen(self, cells: torch.Tensor, voice: int) -> torch.Tensor:
-        """What the units read of `[batch, all cells]`: `[groups, batch, units]`."""
-        return torch.bmm(self.gather(cells), self.read) * self.gate[voice]
+    def listen(self, turns: torch.Tensor, voice: int) -> torch.Tensor:
+        """What the units read of `[turns, all cells, batch]`: `[groups, units, batch]`; `voice`: of the first."""
+        # the gates go to the weights: they are far fewer than what a batch makes of them
+        gated = self.read[:, None] * self.gate[voice : voice + len(turns)].movedim(0, 1)
+        return torch.bmm(gated.flatten(1, 2).transpose(1, 2), self.gather(turns))
 
     def forward(self, state: torch.Tensor, memory: torch.Tensor, role: int, voice: int) -> torch.Tensor:
-        """What the units write to the cells, `[batch, all cells]`, given state and what they read of earlier turns."""
-        active = functional.gelu(self.listen(state, voice) + memory)
-        return self.scatter(torch.bmm(active, self.write[role]))
+        """What the units write to the cells, `[all cells, batch]`, given state and what they read of earlier turns."""
+        active = functional.gelu(self.listen(state[None], voice) + memory)
+        return self.scatter(torch.bmm(self.write[role].transpose(1, 2), active))
 
 
 class CellRule(nn.Module):
@@ -103,17 +106,15 @@ class CellRule(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.read = nn.Parameter(torch.empty(channels, hidden))
-        self.read_bias = nn.Parameter(torch.empty(hidden))
+        self.read = nn.Parameter(torch.empty(hidden, channels))
+        self.read_bias = nn.Parameter(torch.empty(hidden, 1))
         self.write = nn.Parameter(torch.empty(hidden))
 
-    def forward(self, state: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """Change of the state `[batch, cells]`, given `memory` `[batch, cells, hidden]` of the earlier turns."""
-        return functional.gelu(state[..., None] * self.read[0] + memory) @ self.write
-
-    def remember(self, earlier: torch.Tensor) -> torch.Tensor:
-        """What the rule reads of the earlier turns `[batch, turns, cells]`: `[batch, cells, hidden]`."""
-        return earlier.transpose(1, 2) @ self.read[1:] + self.read_bias
+    def forward(self, state: torch.Tensor, earlier: torch.Tensor) -> torch.Tensor:
+        """Change of the state `[cells, batch]`, given the earlier turns `[turns, cells x batch]`."""
+        # channels first: the cells of a whole batch are then the long side of one product
+        channels = torch.cat([state.reshape(1, -1), earlier])
+        return (self.write @ functional.relu(self.read @ channels + self.read_bias)).view_as(state)
 
 
 class CubeCore(nn.Module):
@@ -139,7 +140,7 @@ class CubeCore(nn.Module):
         self.steps = config.steps
         self.voices = [0, turns]  # of a question and of an answer; the earlier turns are between them
         self.units = nn.ModuleList(
-            CellUnits((x, y, z), axis, units, turns + roles - 1, roles) for axis, units in groups if units > 0
+            CellUnits((x, y, z), axis, units, turns + roles - 1, roles) for axis, units in groups if units
         )
         # without earlier turns a cell has one channel: nothing to weigh
         self.rule = CellRule(turns, config.cell_channels) if config.cell_channels and turns > 1 else None
@@ -157,29 +158,29 @@ class CubeCore(nn.Module):
         """
         # a vector of length 1 has components near 1/sqrt(d): cells compute with values near 1
         scale = math.sqrt(inputs.shape[-1])
-        turns = (inputs * scale).unbind(1)
+        # the batch last: copies between planes then move long runs of memory
+        scaled = (inputs * scale).permute(1, 2, 0).contiguous()
+        given, earlier = scaled[0], scaled[1:]
         # what is read of the earlier turns does not change from step to step
         memories = []
         for units in cast("list[CellUnits]", list(self.units)):
-            memory: torch.Tensor = units.read_bias[role]
-            for voice in range(1, len(turns)):
-                memory = memory + units.listen(turns[voice], voice)
-            memories.append(memory)
+            heard = units.listen(earlier, 1) if len(earlier) else 0
+            memories.append(units.read_bias[role] + heard)
         if self.rule is not None and role == QUESTION:
-            memories.append(self.rule.remember(inputs[:, 1:] * scale))
-        residual, states = torch.zeros_like(turns[0]), []
+            memories.append(earlier.flatten(1))
+        residual, states = torch.zeros_like(given), []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, role, turns[0], residual, *memories)
+                residual = self._gradient_checkpointing_func(self.step, role, given, residual, *memories)
             else:
-                residual = self.step(role, turns[0], residual, *memories)
-            states.append(inputs[:, 0] + residual / scale)
+                residual = self.step(role, given, residual, *memories)
+            states.append(inputs[:, 0] + residual.T / scale)
         return states[-1], states
 
     def step(self, role: int, given: torch.Tensor, residual: torch.Tensor, *memories: torch.Tensor) -> torch.Tensor:
-        """One step: what has been added to the given vector `[batch, cells]`, with this step's part."""
+        """One step: what has been added to the given vector `[cells, batch]`, with this step's part."""
         state = given + residual
-        residual = residual + self.bias[role]
+        residual = residual + self.bias[role][:, None]
         if self.rule is not None and role == QUESTION:
             residual = residual + self.rule(state, memories[-1])
         for units, memory in zip(self.units, memories, strict=False):
@@ -246,7 +247,7 @@ class CubeModel(PreTrainedModel):
             init.zeros_(module.read_bias)
             init.zeros_(module.write)
         elif isinstance(module, CellRule):
-            init.normal_(module.read, std=self.config.initializer_range / math.sqrt(module.read.shape[0]))
+            init.normal_(module.read, std=self.config.initializer_range / math.sqrt(module.read.shape[1]))
             init.zeros_(module.read_bias)
             init.zeros_(module.write)
         elif isinstance(module, CubeCore):

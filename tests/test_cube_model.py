@@ -93,7 +93,7 @@ def test_every_cell_hears_every_cell_through_planes_alone():
 def test_scatter_is_the_inverse_of_gather():
     model, state = CubeModel(CubeConfig(embedding_dim=60, lattice_size=[3, 4, 5])), vectors(7, 60)
     for units in model.core.units:
-        assert torch.equal(units.scatter(units.gather(state)), state)
+        assert torch.equal(units.scatter(units.gather(state.T[None].contiguous())), state.T)
 
 
 def loss_of(model, **options):

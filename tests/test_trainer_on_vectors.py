@@ -29,7 +29,7 @@ def test_without_an_output_the_core_stays_in_memory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trainer = trained()
     history = trainer.progress.history
-    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.3
+    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.15
     assert {"accuracy_1_of_100", "mean_cosine", "mean_cosine_to_teacher", "loss"} <= set(history[0])
     assert trainer.model.config.context_turns == 1, "as many as the dataset holds"
     assert trainer.model.config.teacher == TEACHER
@@ -52,21 +52,22 @@ def test_a_cosine_loss_raises_the_cosine_and_a_contrastive_one_retrieval():
     contrastive, mixed, cosine = (trained(cosine_weight=weight).progress for weight in (0.0, 0.5, 1.0))
     last = [run.history[run.best_epoch]["mean_cosine_to_teacher"] for run in (contrastive, mixed, cosine)]
     assert last[0] < last[1] < last[2]
-    assert max(entry["accuracy_1_of_100"] for entry in contrastive.history) > 0.5
+    first, reached = contrastive.history[0], contrastive.history[contrastive.best_epoch]
+    assert reached["accuracy_1_of_100"] > first["accuracy_1_of_100"] + 0.15
 
 
 def test_an_autoencoder_starts_as_pca_and_gets_better_on_held_out_vectors():
     from sklearn.decomposition import PCA
 
     data = Vectors(600, copies=True).training_data()
-    pca = PCA(6).fit(data.train_vectors[data.train.questions[:, 0]])
+    pca = PCA(2).fit(data.train_vectors[data.train.questions[:, 0]])
     held_out = data.validation_vectors[data.validation.questions[:, 0]]
     restored = pca.inverse_transform(pca.transform(held_out))
     expected = (restored * held_out).sum(1) / np.linalg.norm(restored, axis=1)
-    trainer = trained(Vectors(600, copies=True), mode="autoencoder", code_size=6, noise=0.0, epochs=12)
+    trainer = trained(Vectors(600, copies=True), mode="autoencoder", code_size=2, noise=0.0, epochs=12, learning_rate=5e-3)
     history = trainer.progress.history
     assert history[0]["mean_cosine_to_teacher"] == pytest.approx(expected.mean(), abs=1e-4)
-    assert history[trainer.progress.best_epoch]["mean_cosine_to_teacher"] > expected.mean() + 0.002
+    assert history[trainer.progress.best_epoch]["mean_cosine_to_teacher"] > expected.mean() + 0.03
     assert trainer.model.config.context_turns == 0
 
 
@@ -81,13 +82,15 @@ def test_accumulated_gradients_are_those_of_one_larger_batch():
 
 def test_bfloat16_learns_too():
     history = trained(mixed_precision="bf16").progress.history
-    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.3
+    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.15
     assert trained(mixed_precision="no").progress.history[-1] != history[-1]
 
 
 @pytest.mark.parametrize("scheduler", ["linear", "constant_with_warmup"])
 def test_schedules(scheduler):
-    assert trained(scheduler=scheduler, epochs=1).progress.history[-1]["accuracy_1_of_100"] > 0.1
+    history = trained(scheduler=scheduler).progress.history
+    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.15
+    assert history != trained().progress.history
 
 
 def test_a_vector_that_is_not_finite_is_refused_and_a_loss_names_its_batch():
