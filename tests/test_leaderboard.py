@@ -197,7 +197,10 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     result = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "procrustes" in result.output
-    assert json.loads(out.read_text())["results"]
+    written = json.loads(out.read_text())
+    assert written["results"]
+    assert "--train-sizes 100,all --seeds 3 --methods sim,procrustes" in written["command"]
+    assert str(pairs_folder.parent) not in written["command"]
     assert (tmp_path / "board.svg").read_text().count("procrustes") == 2
     assert not list(tmp_path.glob(".*.tmp"))
     for wrong, words in (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cube_model._options import comma_list
 from cube_model.errors import ModelError
+
+if TYPE_CHECKING:
+    from cube_model.evaluation.leaderboard import LeaderboardConfig
 
 
 def leaderboard(
@@ -64,7 +67,7 @@ def leaderboard(
         max_validation_pairs=max_validation_pairs,
     )
     board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
-    output = board.run()
+    output = {"command": _command(config), **board.run()}
     _write(output, json_file, plot, card)
 
 
@@ -88,6 +91,28 @@ def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Pat
 
         data = ModelCardData(model_name="cube-core", eval_results=tables.eval_results(results) or None)
         card.write_text(data.to_yaml() + "\n", encoding="utf-8")
+
+
+def _command(config: LeaderboardConfig) -> str:
+    """The command that gives these figures again; of a local folder only its name."""
+    sizes = ",".join("all" if size is None else str(size) for size in config.train_sizes)
+    local = Path(config.data).exists()
+    options: dict[str, Any] = {
+        "data": Path(config.data).name if local else config.data,
+        "teacher": Path(config.teacher).name if Path(config.teacher).exists() else config.teacher,
+        "sources": ",".join(config.sources or []) or None,
+        "leave-out": config.leave_out,
+        "context-turns": config.context_turns,
+        "train-sizes": sizes,
+        "seeds": config.seeds,
+        "methods": ",".join(config.methods or []) or None,
+        "budget": config.budget,
+        "draws": config.draws,
+        "max-test-pairs": config.max_test_pairs,
+        "max-validation-pairs": config.max_validation_pairs,
+    }
+    given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
+    return f"dialogue-cube leaderboard {given} --json FILE"
 
 
 def _sizes(text: str) -> list[int | None]:

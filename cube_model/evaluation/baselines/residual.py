@@ -15,9 +15,10 @@ from cube_model.evaluation.baselines.contrastive import Contrastive, Maps
 
 
 class Residual(nn.Module):
-    """`[b, turns, d]` -> the first turn plus `(activation(s flat(turns) @ read + bias) @ write + bias) / s`, s = sqrt(d).
+    """`[b, turns, d]` -> the first turn plus `(activation(s flat(turns) @ read + bias) @ write + bias) / s`.
 
-    The read-out starts at zero: untrained it is the identity. Without activation there are no biases: a low-rank map.
+    s = sqrt(d). The read-out starts at zero: untrained it is the identity. Without activation there are no biases: a
+    low-rank map.
     """
 
     def __init__(self, dimension: int, turns: int, hidden: int, activation: bool) -> None:
