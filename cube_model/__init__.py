@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cube_model.dialogue_dataset import create_dialogue_dataset as create_dialogue_dataset
     from cube_model.dialogue_dataset import load_dialogue_dataset_from_files as load_dialogue_dataset_from_files
     from cube_model.embedding_cache import EmbeddingCache as EmbeddingCache
+    from cube_model.embedding_loader import EmbeddingLoader as EmbeddingLoader
+    from cube_model.embedding_processor import EmbeddingProcessor as EmbeddingProcessor
     from cube_model.errors import ModelError as ModelError
     from cube_model.modeling_cube import CubeModel as CubeModel
     from cube_model.retriever import CubeRetriever as CubeRetriever
@@ -38,6 +40,8 @@ _HOME = {
     "DialogueConfig": "dialogue_config",
     "DialogueDataset": "dialogue_dataset",
     "EmbeddingCache": "embedding_cache",
+    "EmbeddingLoader": "embedding_loader",
+    "EmbeddingProcessor": "embedding_processor",
     "ModelError": "errors",
     "Teacher": "teacher",
     "TrainingConfig": "training_config",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,18 @@ def test_help_needs_no_heavy_module():
     assert not imported("import dialogue_cube") & {"torch", "transformers", "datasets", "pandas", "pyarrow", "numpy"}
     done = run("--help")
     assert done.returncode == 0
-    for command in ("sources", "build", "download", "sample", "ask", "evaluate", "push"):
+    for command in (
+        "sources",
+        "build",
+        "quality",
+        "download",
+        "sample",
+        "ask",
+        "evaluate",
+        "leaderboard",
+        "cache",
+        "push",
+    ):
         assert command in done.stdout
 
 
@@ -50,6 +62,29 @@ def test_sources_as_json():
     assert rows["sgd"]["redistributable"] is True
     assert rows["woz"]["languages"] == ["en", "de", "it"]
     assert rows["multiwoz"]["official_counts"]["2.2"]["train"]["dialogues"] == 8437
+
+
+def test_quality_options_of_build(sample_raw, tmp_path):
+    raw, out, config = tmp_path / "raw", tmp_path / "out", tmp_path / "quality.yaml"
+    shutil.copytree(sample_raw / "camrest676", raw / "camrest676")
+    config.write_text("preset: strict\npair_length: {min_words: 5}\n")
+    done = run("build", "--raw-dir", raw, "--out", out, "--quality", config, "--split-policy", "official")
+    assert done.returncode == 0, done.stderr
+    options = json.loads((out / "quality" / "report.json").read_text())["options"]
+    assert options["quality"]["preset"] == "strict"
+    assert options["quality"]["pair_length"]["min_words"] == 5
+    assert options["split_policy"] == "official"
+
+    for wrong, message in (
+        (("--quality", "tough"), "no quality preset or file tough; expected none, default, strict"),
+        (("--split-policy", "random"), "no split policy 'random'; expected one of leak-free, official, original"),
+        (("--directions", "user-robot"), "'user-robot' is not a direction of pairs"),
+        (("--hard-negatives", "1"), "hard negatives are found by an encoder: name one"),
+    ):
+        done = run("build", "--raw-dir", raw, "--out", out, *wrong)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):

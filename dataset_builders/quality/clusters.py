@@ -169,11 +169,10 @@ class _Edges:
 
 def _encode(turns: pa.ChunkedArray) -> tuple[Ragged, pa.Array]:
     """Each dialogue's normalised utterances as numbers, and the distinct utterances that they count."""
-    chunks = [
+    parts = [
         normalize(pc.list_flatten(turns.slice(start, _ROWS_AT_ONCE))).dictionary_encode()
         for start in range(0, len(turns), _ROWS_AT_ONCE)
     ]
-    parts = [part for chunk in chunks for part in chunk.chunks]
     joined = pa.chunked_array(parts, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
     codes = [chunk.indices.to_numpy() for chunk in joined.chunks]
     sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy().astype(np.int64)
