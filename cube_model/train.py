@@ -43,7 +43,9 @@ def train(
     gradient_accumulation: Annotated[
         int, typer.Option(min=1, help="Batches a step; adds up gradients, not wrong answers.")
     ] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-3,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate. Default: 0.005, or 0.001 with few pairs.")
+    ] = None,
     scheduler: Annotated[str, typer.Option(help="cosine, linear or constant_with_warmup.")] = "cosine",
     weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay of AdamW.")] = 0.01,
     mixed_precision: Annotated[
@@ -53,8 +55,9 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of the cosine loss; the rest is contrastive.")
     ] = 0.0,
     noise: Annotated[
-        float, typer.Option(min=0, help="Length of the noise on vectors of length 1 while training.")
-    ] = 0.3,
+        float | None,
+        typer.Option(min=0, help="Length of the noise on vectors of length 1 while training. Default: 0.3."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     global_units: Annotated[
         int | None, typer.Option(help="Units that all cells share. Default: the core's own.")

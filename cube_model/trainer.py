@@ -189,9 +189,9 @@ class CubeTrainer:
 
         config = self.config
         if config.mode == "autoencoder":
-            return AutoencoderLoss(model, noise=config.noise)
+            return AutoencoderLoss(model, noise=config.noise or 0.0)
         return DialogueLoss(
-            model, noise=config.noise, temperature=config.temperature, cosine_weight=config.cosine_weight
+            model, noise=config.noise or 0.0, temperature=config.temperature, cosine_weight=config.cosine_weight
         )
 
     # -- training
@@ -210,7 +210,7 @@ class CubeTrainer:
             processes=accelerator.num_processes,
         )
         groups = schedule.parameter_groups(module, config.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate(config, len(data.train)))
         module, optimizer, loader = accelerator.prepare(module, optimizer, loader)
         steps = math.ceil(len(loader) / config.gradient_accumulation)
         epochs = schedule.epochs(config, steps)
@@ -293,7 +293,7 @@ class CubeTrainer:
         return (
             f"loss is {value} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1} (training pairs "
             f"{shown}; the first one asks {question[:80]!r}): stopped, nothing written; lower --learning-rate "
-            f"(now {self.config.learning_rate})"
+            f"(now {schedule.learning_rate(self.config, len(data.train))})"
         )
 
     # -- after training

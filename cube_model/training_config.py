@@ -43,20 +43,20 @@ class TrainingConfig:
         max_validation_pairs: At most so many validation pairs.
         context_turns: Earlier turns that the core reads; None: as many as a given dataset holds, 0 with `data`.
         hard_negatives: At most so many mined wrong answers of each pair (column `negatives`).
-        epochs: Passes over the training pairs; None: 12, and more where that is under 600 optimizer steps (few
+        epochs: Passes over the training pairs; None: 12, and more where that is under 200 optimizer steps (few
             pairs). The best pass by validation is kept.
         patience: Stop after so many epochs without a better one; None: a quarter of the epochs.
         batch_size: Pairs a batch and process; the answers of all processes' batches are each other's wrong ones.
             None: 512, less where there are few pairs.
         gradient_accumulation: Batches an optimizer step. It adds up gradients, not wrong answers: for more of those
             raise `batch_size`.
-        learning_rate: Highest value of the schedule (5 % warm-up).
+        learning_rate: Highest value of the schedule (5 % warm-up); None: 5e-3, and 1e-3 with fewer than 10,000 pairs.
         scheduler: `"cosine"` or `"linear"` to zero, or `"constant_with_warmup"`.
         weight_decay: Of AdamW, on matrices.
         mixed_precision: `"bf16"` or `"no"`; None: what `accelerate launch` was told, else no.
         cosine_weight: Share of the loss that is 1 - cosine to the teacher's answer vector; the rest is contrastive.
         temperature: Factor on the cosine in the contrastive loss before training; it is learned.
-        noise: Length of the Gaussian noise put on vectors of length 1 while training.
+        noise: Length of the Gaussian noise put on vectors of length 1 while training; None: 0.3, for an autoencoder 0.
         seed: Of initialisation, order, noise and choices.
         embedding_dim: Length of the vectors; the teacher's when None.
         lattice_size, cell_channels, steps, global_units, plane_units, map_answers, code_size: See `CubeConfig`.
@@ -87,13 +87,13 @@ class TrainingConfig:
     patience: int | None = None
     batch_size: int | None = None
     gradient_accumulation: int = 1
-    learning_rate: float = 5e-3
+    learning_rate: float | None = None
     scheduler: str = "cosine"
     weight_decay: float = 0.01
     mixed_precision: str | None = None
     cosine_weight: float = 0.0
     temperature: float = 20.0
-    noise: float = 0.3
+    noise: float | None = None
     seed: int = 0
     embedding_dim: int | None = None
     lattice_size: list[int] | None = None
@@ -134,7 +134,10 @@ class TrainingConfig:
         size = self.batch_size
         _require("batch_size", size, size is None or size >= 2, "at least 2: answers are told from each other")
         for name in ("learning_rate", "temperature"):
-            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+            value = getattr(self, name)
+            _require(name, value, value is None or value > 0, "above 0")
+        if self.noise is None:
+            self.noise = 0.0 if self.mode == "autoencoder" else 0.3
         _require("noise", self.noise, self.noise >= 0, "0 or more")
         _require("cosine_weight", self.cosine_weight, 0 <= self.cosine_weight <= 1, "0 to 1")
         if self.cosine_weight == 1 and self.map_answers:
