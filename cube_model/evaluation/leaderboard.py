@@ -243,7 +243,7 @@ class Leaderboard:
             "teacher": self.teacher.fingerprint,
             "turns": 1 + self.config.context_turns,
             "draws": self.config.draws,
-            "budget": self.budget,
+            "budget": getattr(cell.baseline, "budget", None),
         }
         if isinstance(cell.baseline, Core):
             facts["core"] = cell.baseline.config.of_the_run()

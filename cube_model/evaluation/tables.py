@@ -35,7 +35,7 @@ def report_table(report: Report, title: str) -> Table:
     columns = [(head, cells) for head, cells in columns if any(cells)]
     table = Table(title=Text(title))
     table.add_column("")
-    for head in ("turns", "parameters", *(head.format(batch=report.batch) for head, _ in columns)):
+    for head in ("turns", "params", *(head.format(batch=report.batch) for head, _ in columns)):
         table.add_column(head, justify="right")
     for row, result in enumerate(overall):
         method = result.method
