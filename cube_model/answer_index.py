@@ -1,0 +1,161 @@
+"""A saved index: the answers that a core can give, their mapped vectors, and the fingerprints that they depend on.
+
+INDEX/index.json             fingerprints of core, teacher and data; licences; versions
+INDEX/answers.parquet        text, source, license, redistributable
+INDEX/vectors.safetensors    float32 [m, d], length 1, mapped by the core; opened as a memory map
+INDEX/graph.faiss            above a million answers
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.answers import licenses_of
+from cube_model.errors import ModelError
+from cube_model.vector_search import GraphSearch, Search, make_search
+from cube_model.versions import versions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RECORD = "index.json"
+_ANSWERS, _VECTORS, _GRAPH = "answers.parquet", "vectors.safetensors", "graph.faiss"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class AnswerIndex:
+    """Answers, vectors and a search over them.
+
+    Attributes:
+        answers: Table with the columns text, source, license, redistributable; m rows.
+        search: Over the vectors float32 `[m, d]`, of length 1.
+        fingerprints: Of `"core"`, `"teacher"` and `"data"`: what the vectors and rows were made from.
+    """
+
+    answers: pa.Table
+    search: Search
+    fingerprints: dict[str, str]
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the folder aside, then rename it: it is whole or not there.
+
+        Args:
+            folder: To make.
+            overwrite: Replace an earlier index there.
+
+        Raises:
+            ModelError: Something is there that must not be replaced, or it cannot be written.
+        """
+        import pyarrow.parquet as pq
+        from safetensors.numpy import save_file
+
+        target = Path(folder).expanduser()
+        _check_target(target, overwrite)
+        aside = target.with_name(f".{target.name}.{os.getpid()}.building")
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
+            save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
+            if isinstance(self.search, GraphSearch):
+                self.search.save(aside / _GRAPH)
+            record = {
+                "format": _FORMAT,
+                "answers": len(self.answers),
+                "dimension": int(self.search.vectors.shape[1]),
+                "fingerprints": self.fingerprints,
+                **licenses_of(self.answers),
+                "versions": versions(),
+            }
+            (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            if target.exists():
+                old = target.with_name(f".{target.name}.{os.getpid()}.replaced")
+                target.rename(old)
+                aside.rename(target)
+                shutil.rmtree(old)
+            else:
+                aside.rename(target)
+        except OSError as error:
+            raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], expected: dict[str, str] | None = None, *, search: str = "auto"
+    ) -> AnswerIndex:
+        """Open an index; its vectors stay on disk until they are read.
+
+        Args:
+            folder: That `save` wrote.
+            expected: Fingerprints that it must have, all or some of `"core"`, `"teacher"` and `"data"`.
+            search: `"auto"`, `"exact"` or `"graph"`, see `make_search`.
+
+        Raises:
+            ModelError: It is none, is damaged, or was made from something else; both fingerprints are named.
+        """
+        import pyarrow.parquet as pq
+
+        root = Path(folder).expanduser()
+        record = _read_record(root)
+        for what, fingerprint in (expected or {}).items():
+            found = str(record["fingerprints"].get(what))
+            if found != fingerprint:
+                raise ModelError(
+                    f"{root}: this index was made with another {what} (fingerprint {found[:12]}, now "
+                    f"{fingerprint[:12]}); build it again with --overwrite, or choose another --index"
+                )
+        try:
+            answers = pq.read_table(root / _ANSWERS, memory_map=True)
+            vectors = _map_vectors(root / _VECTORS)
+        except Exception as error:  # pyarrow, safetensors and the file system have a dozen types for "not readable"
+            raise ModelError(f"{root}: the index is damaged ({error}); build it again with --overwrite") from error
+        if not len(answers) == len(vectors) == record["answers"]:
+            raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; build it again")
+        graph = root / _GRAPH
+        return cls(
+            answers, make_search(vectors, search, graph if graph.is_file() else None), dict(record["fingerprints"])
+        )
+
+
+def is_index(folder: str | os.PathLike[str]) -> bool:
+    """Something that `AnswerIndex.save` wrote is there."""
+    return (Path(folder).expanduser() / RECORD).is_file()
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        if not is_index(target):
+            raise ModelError(f"{target}: exists and is no answer index; choose another --index")
+        if not overwrite:
+            raise ModelError(f"{target}: exists; pass --overwrite to replace it or choose another --index")
+
+
+def _read_record(root: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((root / RECORD).read_text(encoding="utf-8"))
+        if record["format"] == _FORMAT:
+            return dict(record)
+    except OSError as error:
+        raise ModelError(
+            f"{root}: no answer index; `dialogue-cube ask --data DATA --index {root}` makes one"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{root / RECORD}: not an index record; build the index again with --overwrite") from error
+    raise ModelError(f"{root}: index format {record['format']}, this version reads {_FORMAT}; build it again")
+
+
+def _map_vectors(path: Path) -> np.ndarray:
+    """The vectors as a memory map: torch's reader of safetensors maps the file, numpy's copies it."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return np.asarray(file.get_tensor("vectors").numpy())
