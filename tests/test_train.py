@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from cube_fixtures import (  # noqa: F401
     cache_folder,
     invented_dialogues,
@@ -18,7 +19,6 @@ from cube_fixtures import (  # noqa: F401
     trained_core,
     write_pairs,
 )
-
 from cube_model import CubeModel, CubeTrainer, ModelError
 from cube_model.trainer import RECORD
 from cube_model.training_data import load_training_pairs
@@ -99,7 +99,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(pairs_folder, cache_folder, tmp_path):
-    with pytest.raises(ModelError, match=r"loss is (nan|inf) in epoch 1, step \d+: .*lower --learning-rate"):
+    with pytest.raises(
+        ModelError, match=r"loss is (nan|inf) in epoch 1, step \d+ \(training pairs .*lower --learning-rate"
+    ):
         CubeTrainer(run_config(pairs_folder, tmp_path / "core", cache_folder, learning_rate=1e30)).train()
     assert not (tmp_path / "core").exists()
 
@@ -141,7 +143,7 @@ def test_best_epoch_is_kept_and_patience_ends_the_run(pairs_folder, cache_folder
     assert facts["best_epoch"] == 0
     assert len(facts["history"]) == 3
     model = CubeModel.from_pretrained(tmp_path / "core")
-    assert not any(units.write.any() for units in model.question_core.units)
+    assert not any(units.write.any() for units in model.core.units)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_an_autoencoder_starts_as_pca_and_gets_better_on_held_out_vectors():
     held_out = data.validation_vectors[data.validation.questions[:, 0]]
     restored = pca.inverse_transform(pca.transform(held_out))
     expected = (restored * held_out).sum(1) / np.linalg.norm(restored, axis=1)
-    trainer = trained(Vectors(600, copies=True), mode="autoencoder", code_size=2, noise=0.0, epochs=12, learning_rate=5e-3)
+    trainer = trained(
+        Vectors(600, copies=True), mode="autoencoder", code_size=2, noise=0.0, epochs=12, learning_rate=5e-3
+    )
     history = trainer.progress.history
     assert history[0]["mean_cosine_to_teacher"] == pytest.approx(expected.mean(), abs=1e-4)
     assert history[trainer.progress.best_epoch]["mean_cosine_to_teacher"] > expected.mean() + 0.03
