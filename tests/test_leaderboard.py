@@ -201,7 +201,7 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     assert written["results"]
     assert "--train-sizes 100,all --seeds 3 --methods sim,procrustes" in written["command"]
     assert str(pairs_folder.parent) not in written["command"]
-    assert (tmp_path / "board.svg").read_text().count("procrustes") == 2
+    assert "procrustes" in (tmp_path / "board.svg").read_text()
     assert not list(tmp_path.glob(".*.tmp"))
     for wrong, words in (
         (["--train-sizes", "many"], "--train-sizes many: expected numbers"),

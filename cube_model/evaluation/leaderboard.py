@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model import schedule
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.errors import ModelError
 from cube_model.evaluation.baselines import Baseline, EmbeddedPairs, Fitted, Tuning, baselines
+from cube_model.evaluation.baselines.contrastive import Contrastive
 from cube_model.evaluation.baselines.core import Core
 from cube_model.evaluation.cells import Cells, Facts
 from cube_model.evaluation.response_selection import PROTOCOL, evaluate, to_json
@@ -245,6 +247,8 @@ class Leaderboard:
             "draws": self.config.draws,
             "budget": getattr(cell.baseline, "budget", None),
         }
+        if isinstance(cell.baseline, Contrastive | Core):
+            facts["training"] = _training_facts(cell.train_size or len(self.train))
         if isinstance(cell.baseline, Core):
             facts["core"] = cell.baseline.config.of_the_run()
         return facts
@@ -283,6 +287,15 @@ def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnsw
         seed=_SELECTION_SEED,
     )
     return train, validation, test
+
+
+def _training_facts(pairs: int) -> Facts:
+    """What the common training loop does with so many pairs."""
+    run = TrainingConfig()
+    size = schedule.batch_size(run, pairs)
+    epochs = schedule.epochs(run, max(1, pairs // size))
+    chosen = {"batch_size": size, "epochs": epochs, "patience": schedule.patience(run, epochs)}
+    return {**chosen, "weight_decay": run.weight_decay, "temperature": run.temperature, "scheduler": run.scheduler}
 
 
 def _threads() -> int:

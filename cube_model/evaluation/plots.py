@@ -9,6 +9,8 @@ from typing import Any
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard_tables import lines
 
+_MARKERS = "osDv^<>pPX*h"
+
 
 def check_plot(path: Path) -> None:
     """Find out before hours of computing whether the picture can be made.
@@ -41,24 +43,31 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
 
     found = lines(results, source)
     sizes: list[int | None] = [*sorted({line.train_size for line in found if line.train_size is not None})] or [None]
-    figure = Figure(figsize=(5.2 * len(sizes), 4.6), layout="constrained")
+    names = sorted({line.method for line in found}, key=lambda name: (name != "core", name))  # the core comes first
+    figure = Figure(figsize=(4.4 * len(sizes) + 1.4, 4.2), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for panel, size in zip(panels, sizes, strict=True):
         for line in found:
             if line.train_size not in (None, size):
                 continue
-            value = line.mean("accuracy_1_of_100")
+            number = names.index(line.method)
             low, high = line.intervals["accuracy_1_of_100"]
-            half = (high - low) / 2
-            color = "tab:red" if line.method == "core" else "tab:blue"
-            panel.errorbar(line.parameters, value, yerr=half, fmt="o", color=color, capsize=2, markersize=5)
-            panel.annotate(line.method, (line.parameters, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+            panel.errorbar(
+                line.parameters,
+                line.mean("accuracy_1_of_100"),
+                yerr=(high - low) / 2,
+                fmt=_MARKERS[number % len(_MARKERS)],
+                color=f"C{number % 10}",
+                capsize=2,
+                label=line.method,
+            )
         panel.set_xscale("symlog", linthresh=1e4)  # zero parameters have a place too
         panel.set_xlim(left=-2e3)
         panel.set_title("" if size is None else f"{size:,} training pairs")
         panel.set_xlabel("parameters")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("1-of-100 accuracy")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     figure.suptitle(f"Response selection, {source}")
     aside = path.with_name(f".{path.name}.tmp")
     try:
