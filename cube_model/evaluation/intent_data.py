@@ -168,7 +168,7 @@ def _task(
                 "judged on test: give it both, or leave it out with --sources and --language"
             )
         if not all(inside):
-            raise ModelError(f"{data}: {source} ({language}) has rows without a {kind} in split {name}; label them")
+            raise ModelError(f"{data}: {source} ({language}) has rows without {kind} in split {name}; label them")
     classes = sorted({label for table in tables.values() for label in _inside(table, column)})
     if len(classes) < 2:
         raise ModelError(f"{data}: {source} ({language}) has a single {kind}, {classes[0]}; expected two or more")

@@ -16,7 +16,8 @@ from cube_model.evaluation.metrics import normalize
 if TYPE_CHECKING:
     from cube_model.evaluation.intent_data import IntentTask
 
-    Encode = Callable[[list[str]], np.ndarray]
+Encode = Callable[[list[str]], np.ndarray]
+"""n texts -> float32 `[n, d]`, every row of length 1."""
 
 MTEB_SEED = 42
 """Of the sampler and of the classifier in MTEB. Other seeds move the mean of the ten draws by .2 to .8 points."""
