@@ -27,7 +27,7 @@ from cube_model.embedding_pairs import (
     load_teacher,
     nothing_left,
 )
-from cube_model.question_answer_data import _from_table
+from cube_model.question_answer_data import pairs_of_table
 from cube_model.ready_embeddings import encode_ready, ready_embeddings
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class DialogueDataset(SplitPairs):
         found = pairs_of_rows(rows, config)
         if not len(found.table):
             raise nothing_left(found.read, found.dropped)
-        pairs = _from_table(found.table, config.context_turns)
+        pairs = pairs_of_table(found.table, config.context_turns)
         teacher = load_teacher(config)
         vectors, stats = encode_texts(pairs.texts, teacher, config)
         encoded = EncodedPairs(

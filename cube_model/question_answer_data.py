@@ -22,6 +22,7 @@ from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from accelerate import Accelerator
 
     from cube_model.embedding_cache import EmbeddingCache
     from cube_model.teacher import Teacher
@@ -80,9 +81,16 @@ class QuestionAnswerPairs:
     def __len__(self) -> int:
         return len(self.answers)
 
-    def embed(self, teacher: Teacher, cache: EmbeddingCache, *, progress: bool = False) -> np.ndarray:
+    def embed(
+        self,
+        teacher: Teacher,
+        cache: EmbeddingCache,
+        *,
+        progress: bool = False,
+        accelerator: Accelerator | None = None,
+    ) -> np.ndarray:
         """Vectors float32 `[m + 1, dimension]`: one a text and a last row of zeros, which `NO_TURN` (-1) points to."""
-        vectors = cache.embed(teacher, self.texts, progress=progress)
+        vectors = cache.embed(teacher, self.texts, progress=progress, accelerator=accelerator)
         return np.concatenate([vectors, np.zeros((1, teacher.dimension), dtype=np.float32)])
 
     def select(self, rows: np.ndarray) -> QuestionAnswerPairs:
@@ -146,7 +154,7 @@ def load_pairs(
     table, rows = _read(data, split, columns, sources, direction, revision)
     if max_pairs is not None and max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
-    pairs = _from_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
+    pairs = pairs_of_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
     if pairs.negatives is not None and (pairs.negatives == NO_TURN).all():
         raise ModelError(f"{data}: no pair of split {split} holds mined negatives; build it with them, or ask for none")
     return pairs
@@ -255,7 +263,7 @@ def _rows_of(
     return rows
 
 
-def _from_table(table: pa.Table, context_turns: int, hard_negatives: int = 0) -> QuestionAnswerPairs:
+def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0) -> QuestionAnswerPairs:
     """Distinct texts and index arrays of an arrow table; no Python loop over rows but for the text table."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -117,10 +117,8 @@ class CubeTrainer:
         self.is_main = accelerator.is_main_process
         if self.output is not None and self.is_main:
             make_working_folder(self.output, discard=config.overwrite)
-        # the others must see the same checkpoints, and find in the cache what the first one encoded
-        accelerator.wait_for_everyone()
-        with accelerator.main_process_first():
-            data = self._data(dataset, accelerator)
+        accelerator.wait_for_everyone()  # all must see the same checkpoints
+        data = self._data(dataset, accelerator)
         self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
         self._fit(accelerator, self.model, data, work)
         if self.output is not None and self.is_main:
@@ -139,7 +137,7 @@ class CubeTrainer:
         if dataset is not None:
             data = dataset.training_data()
         else:
-            data = load_training_data(self.config, str(accelerator.device), progress=show)
+            data = load_training_data(self.config, accelerator, progress=show)
         wanted = self.config.embedding_dim
         if wanted is not None and wanted != data.dimension:
             raise ModelError(

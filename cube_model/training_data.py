@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +18,7 @@ from cube_model.teacher import Teacher
 from cube_model.training_config import TrainingConfig
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from torch.utils.data import DataLoader
 
 logger = logging.getLogger(__name__)
@@ -83,13 +86,26 @@ class TrainingDataset(Protocol):
         ...
 
 
-def load_training_data(config: TrainingConfig, device: str | None = None, *, progress: bool = False) -> TrainingData:
-    """What the arguments of a run name: pairs of `config.data`, encoded by `config.teacher` or read from the cache."""
-    train, validation = load_training_pairs(config)
-    teacher = Teacher.load(config.teacher, config.teacher_dtype, device)
+def load_training_data(
+    config: TrainingConfig, accelerator: Accelerator | None = None, *, progress: bool = False
+) -> TrainingData:
+    """What the arguments of a run name: pairs of `config.data`, encoded by `config.teacher` or read from the cache.
+
+    Args:
+        config: The run.
+        accelerator: When several processes call this: each encodes its share of the texts.
+        progress: Show a progress bar while texts are encoded.
+    """
+    device = None if accelerator is None else str(accelerator.device)
+    # the first process alone fills the cache of `datasets`, the others find it full
+    with nullcontext() if accelerator is None else accelerator.main_process_first():
+        train, validation = load_training_pairs(config)
+        teacher = Teacher.load(config.teacher, config.teacher_dtype, device)
     cache = EmbeddingCache(config.cache_dir)
-    vectors = [pairs.embed(teacher, cache, progress=progress) for pairs in (train, validation)]
-    return TrainingData(train, vectors[0], validation, vectors[1], teacher.describe())
+    encode = partial(
+        QuestionAnswerPairs.embed, teacher=teacher, cache=cache, progress=progress, accelerator=accelerator
+    )
+    return TrainingData(train, encode(train), validation, encode(validation), teacher.describe())
 
 
 def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs]:

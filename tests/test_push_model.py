@@ -258,5 +258,5 @@ def with_other_bias(core):
 
     other = copy.deepcopy(core)
     with torch.no_grad():
-        other.question_core.bias.add_(1)
+        other.core.bias.add_(1)
     return other
