@@ -148,7 +148,7 @@ class _Split:
         return iter(dict.fromkeys(source for source, _ in self.rows))
 
     def of(self, source: str, language: str) -> pa.Table:
-        return self.table.take(self.rows.get((source, language), []))
+        return self.table.take(np.array(self.rows.get((source, language), ()), dtype=np.int64))
 
 
 def _task(

@@ -91,6 +91,7 @@ class _OfSentenceTransformers:
         self._model = model
         self.name = model.model_card_data.base_model or "SentenceTransformer"
         self.dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
         probe = model.encode(["Hello, World!"], normalize_embeddings=True, show_progress_bar=False)
         self.dimension = int(probe.shape[1])
         digest = hashlib.sha256(repr((str(model), model.prompts, model.default_prompt_name)).encode())

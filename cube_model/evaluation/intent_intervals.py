@@ -12,9 +12,6 @@ Interval = tuple[float, float]
 
 _OUTER = [2.5, 97.5]
 
-_SCOPE_SAMPLES = 200
-"""Fewer than elsewhere: each sample sorts all scores anew, 12 figures a set."""
-
 
 def interval_of_mean(values: Sequence[float]) -> Interval | None:
     """Student's interval of the mean of independent values; None of fewer than two.
@@ -71,7 +68,7 @@ def scope_interval(
     generator = np.random.default_rng(seed)
     groups = [np.flatnonzero(references == kind) for kind in (0, 1)]
     samples = []
-    for _ in range(_SCOPE_SAMPLES):
+    for _ in range(BOOTSTRAP_SAMPLES):
         rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
         samples.append(metric(references[rows], scores[rows]))
     return _ends(np.array(samples))

@@ -35,16 +35,28 @@ def macro_f1(references: np.ndarray, predictions: np.ndarray) -> float:
 
 def auroc(references: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve; `references` `[n]` are true (1) in scope, `scores` `[n]` are higher in scope."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(references, scores))
+    inside, outside = _let_through(references, scores)
+    heights = (inside[1:] + inside[:-1]) / 2
+    return float(np.sum(np.diff(outside) * heights) / (inside[-1] * outside[-1]))
 
 
 def aupr(references: np.ndarray, scores: np.ndarray) -> float:
     """Average precision with the in-scope rows as positive; arguments as of `auroc`."""
-    from sklearn.metrics import average_precision_score
+    inside, outside = _let_through(references, scores)
+    precision = inside[1:] / (inside[1:] + outside[1:])
+    return float(np.sum(np.diff(inside) * precision) / inside[-1])
 
-    return float(average_precision_score(references, scores))
+
+def _let_through(references: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """In-scope and out-of-scope rows that score at least as high as each distinct score, from 0 and the highest on.
+
+    scikit-learn's figures are the same; its checks take ten times as long, which thousands of bootstrap samples feel.
+    """
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    sorted_scores = np.asarray(scores)[order]
+    ends = np.append(np.flatnonzero(np.diff(sorted_scores)), len(order) - 1)
+    inside = np.cumsum(np.asarray(references, dtype=np.int64)[order])[ends]
+    return np.append(0, inside), np.append(0, ends + 1 - inside)
 
 
 def aupr_out(references: np.ndarray, scores: np.ndarray) -> float:

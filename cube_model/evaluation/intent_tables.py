@@ -10,6 +10,13 @@ if TYPE_CHECKING:
 
 Entries = Sequence[Mapping[str, Any]]
 
+NOTE = (
+    "Accuracy or what is named, in percent. ±: half the 95 % interval (few-shot: over draws, clustering: over seeds, "
+    "mean: over languages, else over test rows). Third line: without the test rows whose text stands in an official "
+    "training split."
+)
+"""What a reader of the table has to know."""
+
 
 def intents_table(results: Entries, title: str) -> Table:
     """One row a source, language and kind of label; one column a figure, in percent.
@@ -34,11 +41,6 @@ def intents_table(results: Entries, title: str) -> Table:
     for (source, language, predicts), row in rows.items():
         name = "\n".join([source, f"[dim]{language}[/]", *([f"[dim]{predicts}[/]"] if predicts != "intent" else [])])
         table.add_row(name, *(_cell(row.get((c, "kept")), row.get((c, "removed"))) for c in columns))
-    table.caption = (
-        "accuracy or what is named, in percent; ±: half the 95 % interval (few-shot: over draws, clustering: over "
-        "seeds, mean: over languages, else over test rows); third line: without the test rows whose text stands in a "
-        "training split"
-    )
     return table
 
 

@@ -49,7 +49,7 @@ def intents(
     """
     from rich.console import Console
 
-    from cube_model.evaluation.intent_tables import intents_table
+    from cube_model.evaluation.intent_tables import NOTE, intents_table
     from cube_model.evaluation.intents import IntentsConfig, run_intents
     from cube_model.evaluation.json_file import write_json
 
@@ -71,4 +71,6 @@ def intents(
     if json_file is not None:
         write_json(json_file, output)
     results = output["results"]
-    Console().print(intents_table(results, f"{data}, {output['encoder']['name']}, {results[0]['method']}"))
+    console = Console()
+    console.print(intents_table(results, f"{data}, {output['encoder']['name']}, {results[0]['method']}"))
+    console.print(NOTE, style="dim", highlight=False)
