@@ -69,10 +69,11 @@ class CubeSides(Module):
         cache_folder: str | None = None,
         revision: str | None = None,
         local_files_only: bool = False,
+        init_defaults: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> CubeSides:
         """Read them from a folder or Hub repository."""
-        place = {"token": token, "revision": revision or "main", "local_files_only": local_files_only}
+        place: dict[str, Any] = {"token": token, "revision": revision or "main", "local_files_only": local_files_only}
         config = cls.load_config(model_name_or_path, subfolder, cache_folder=cache_folder, **place)
         core = CubeModel.from_pretrained(model_name_or_path, subfolder=subfolder, cache_dir=cache_folder, **place)
         return cls(core, **config)
