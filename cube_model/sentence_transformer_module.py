@@ -5,7 +5,7 @@ Copied beside the weights: it imports nothing of this project but the files that
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sentence_transformers.base.modules import Module
 from torch.nn import functional
@@ -27,8 +27,8 @@ class CubeSides(Module):
     """
 
     config_file_name = "pooling.json"
-    config_keys: ClassVar[list[str]] = ["pooling", "normalize"]
-    forward_kwargs: ClassVar[set[str]] = {"task"}
+    config_keys: list[str] = ["pooling", "normalize"]  # noqa: RUF012  (as the base class declares them)
+    forward_kwargs: set[str] = {"task"}  # noqa: RUF012
 
     def __init__(self, core: CubeModel, pooling: str, normalize: bool) -> None:
         super().__init__()
