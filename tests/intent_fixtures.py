@@ -45,7 +45,7 @@ def row(text, label, scenario=None, *, source="invented", language="en", flags=(
     }
 
 
-def invented_rows(split, *, source="invented", language="en", outside=True, seed=0):
+def invented_rows(split, *, source="invented", language="en", outside=True, scenarios=True, seed=0):
     """Shuffled rows of all intents; of test rows some stand in train too, and are flagged."""
     rows = []
     for intent, (scenario, patterns) in INTENTS.items():
@@ -55,7 +55,7 @@ def invented_rows(split, *, source="invented", language="en", outside=True, seed
                 flags = ["leak:text"] if split == "test" and place == PLACES[7] else []
                 label, text = f"{source}/{intent}", f"{pattern.format(place)} {number}"
                 options = {"source": source, "language": language, "flags": flags, "split": split}
-                rows.append(row(text, label, scenario, **options))
+                rows.append(row(text, label, scenario if scenarios else None, **options))
     if outside:
         for pattern in OUTSIDE:
             for place in PLACES[:3]:

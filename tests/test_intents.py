@@ -105,8 +105,8 @@ def folder(tmp_path_factory):
     rows = {
         split: [
             *invented_rows(split, source="lodge"),
-            *invented_rows(split, source="manor", language="en-US", outside=False, seed=1),
-            *invented_rows(split, source="manor", language="de-DE", outside=False, seed=2),
+            *invented_rows(split, source="manor", language="en-US", outside=False, scenarios=False, seed=1),
+            *invented_rows(split, source="manor", language="de-DE", outside=False, scenarios=False, seed=2),
         ]
         for split in ("train", "test")
     }
@@ -123,7 +123,7 @@ def whole(folder, minilm, cache_folder, tmp_path_factory):
 def test_tasks_keep_the_order_of_the_rows(folder):
     tasks = {task.name: task for task in load_intents(folder)}
     names = ["lodge (en)", "manor (en-US)", "manor (de-DE)"]
-    assert set(tasks) == {*names, *(f"{name}, scenario" for name in names)}
+    assert set(tasks) == {*names, "lodge (en), scenario"}
     task, rows = tasks["lodge (en)"], invented_rows("train", source="lodge")
     assert task.train.texts == [r["utterance"] for r in rows if not r["is_out_of_scope"]]
     assert [task.classes[i] for i in task.train.labels] == [r["label"] for r in rows if not r["is_out_of_scope"]]
@@ -131,7 +131,7 @@ def test_tasks_keep_the_order_of_the_rows(folder):
     assert tasks["lodge (en), scenario"].classes == ["home", "kitchen"]
     assert [task.name for task in load_intents(folder, languages=["en"], predicts=["intent"])] == names[:2]
     assert task.fingerprint == load_intents(folder, ["lodge"])[0].fingerprint
-    assert len({task.fingerprint for task in tasks.values()}) == 6
+    assert len({task.fingerprint for task in tasks.values()}) == 4
 
 
 def test_every_figure_has_what_the_contract_asks_for(whole):
@@ -236,7 +236,7 @@ def test_a_core_is_judged_by_its_question_side(folder, minilm, pairs_folder, cac
     assert encoder.parameters > 0
     assert encoder.fingerprints["model"]
     np.testing.assert_allclose(np.linalg.norm(mapped, axis=1), 1, atol=1e-5)
-    assert not np.allclose(mapped, minilm.encode(texts), atol=0.05)
+    assert np.abs(mapped - minilm.encode(texts)).max() > 0.005  # trained: no longer the identity
     config = IntentsConfig(str(folder), model=str(trained_core), sources=["lodge"], protocols=["knn"])
     assert {e["method"] for e in run_intents(config, cache=cache)["results"]} == {"trained core"}
 

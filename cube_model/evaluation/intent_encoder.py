@@ -94,7 +94,9 @@ class _OfSentenceTransformers:
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
         probe = model.encode(["Hello, World!"], normalize_embeddings=True, show_progress_bar=False)
         self.dimension = int(probe.shape[1])
-        digest = hashlib.sha256(repr((str(model), model.prompts, model.default_prompt_name)).encode())
+        digest = hashlib.sha256(
+            repr((str(model), model.max_seq_length, model.prompts, model.default_prompt_name)).encode()
+        )
         for name, value in sorted(model.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().float().numpy().tobytes())
