@@ -1,0 +1,104 @@
+"""Batches in which no answer is a wrong one by mistake: nothing in a batch is said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+from sentence_transformers.base.sampler import DefaultBatchSampler
+
+from cube_model.errors import ModelError
+
+
+class DistinctAnswersSampler(DefaultBatchSampler):
+    """Batches without two equal anchors or two equal `answer_id`s, the same for the same seed and epoch.
+
+    The answers of a batch are each other's wrong answers, so an answer that stands in it twice would be pushed away
+    from its own question. sentence-transformers' `NO_DUPLICATES` compares texts, which differ in a comma.
+
+    Of several processes each one takes every so-manieth batch; so many batches in a row are drawn together, as their
+    answers meet in the loss. What is left when no full batch can be made (repeats of frequent texts) is not used in
+    that epoch.
+
+    Args:
+        anchors: n texts.
+        answer_ids: int64 `[n]`.
+        groups: int `[n]`; a batch holds pairs of one group.
+        batch_size: Pairs a batch.
+        processes: Processes that share the batches.
+        seed: Of the order.
+
+    Raises:
+        ModelError: A group gives no full batch.
+    """
+
+    def __init__(
+        self,
+        anchors: Sequence[str],
+        answer_ids: np.ndarray,
+        groups: np.ndarray,
+        *,
+        batch_size: int,
+        processes: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(range(len(anchors)), batch_size=batch_size, drop_last=True, seed=seed)
+        known: dict[str, int] = {}
+        self._anchors = [known.setdefault(text, len(known)) for text in anchors]
+        self._answers: list[int] = answer_ids.tolist()
+        self._members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+        self._processes = processes
+        self._length = len(self._batches(0, 0))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = self._batches(self.epoch, 0)
+        again = 1
+        while len(batches) < self._length:  # by the order a batch or two fewer than promised: draw again
+            batches += self._batches(self.epoch, again)
+            again += 1
+        yield from batches[: self._length]
+
+    def _batches(self, epoch: int, again: int) -> list[list[int]]:
+        """All batches of an epoch, the groups mixed."""
+        rng = np.random.default_rng([self.seed, epoch, again])
+        together: list[list[int]] = []
+        for members in self._members:
+            made = self._of_group(rng.permutation(members).tolist())
+            if not made and not epoch and not again:
+                raise ModelError(
+                    f"{len(members)} pairs do not give one batch of {self.batch_size * self._processes} with different "
+                    "anchors and answers; lower --batch-size"
+                )
+            together += made
+        size = self.batch_size
+        return [
+            together[i][part * size : (part + 1) * size]
+            for i in rng.permutation(len(together))
+            for part in range(self._processes)
+        ]
+
+    def _of_group(self, order: list[int]) -> list[list[int]]:
+        """Greedy: what cannot stand in this batch waits for the next one."""
+        full, waiting, stream = self.batch_size * self._processes, list[int](), iter(order)
+        made: list[list[int]] = []
+        while True:
+            batch: list[int] = []
+            answers, anchors, still = set[int](), set[int](), list[int]()
+            queue = iter(waiting)
+            for i in chain(queue, stream):
+                if self._answers[i] in answers or self._anchors[i] in anchors:
+                    still.append(i)
+                    continue
+                answers.add(self._answers[i])
+                anchors.add(self._anchors[i])
+                batch.append(i)
+                if len(batch) == full:
+                    break
+            if len(batch) < full:
+                return made
+            made.append(batch)
+            waiting = [*still, *queue]
