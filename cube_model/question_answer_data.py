@@ -160,33 +160,6 @@ def load_pairs(
     return pairs
 
 
-def distinct_answers(
-    data: str | os.PathLike[str], sources: Sequence[str] | None = None, splits: Sequence[str] | None = None
-) -> list[tuple[str, str, str]]:
-    """(text, source, licence) of every distinct system answer to a user: of equal answers the first one.
-
-    Args:
-        data: See `load_pairs`.
-        sources: Corpora to take them from; all when not given.
-        splits: Splits to take them from; all when not given.
-    """
-    columns = ("answer_id", "positive", "source", "license", "anchor_speaker", "positive_speaker")
-    seen: dict[str, tuple[str, str, str]] = {}
-    failed: NoPairsError | None = None
-    for split in splits or split_names(data):
-        try:
-            table, rows = _read(data, split, columns, sources)
-        except NoPairsError as error:  # a source need not be in every split
-            failed = error
-            continue
-        table = table.take(rows)
-        for key, *answer in zip(*(table[name].to_pylist() for name in columns[:4]), strict=True):
-            seen.setdefault(key, (answer[0], answer[1], answer[2]))
-    if not seen and failed:
-        raise failed
-    return list(seen.values())
-
-
 def _read(
     data: str | os.PathLike[str],
     split: str,
