@@ -115,6 +115,8 @@ def _pairs(
     config: EmbedderConfig, direction: tuple[str, str], pair_type: str = "consecutive"
 ) -> tuple[QuestionAnswerPairs, int]:
     """The pairs of one direction and type, and how many were left out as leaks."""
+    import pyarrow.compute as pc
+
     intents = pair_type == SAME_INTENT
     columns = (*_COLUMNS, "pair_type", "flags", *(("negatives",) if config.hard_negatives else ()))
     sources = None if intents else config.sources  # intents have sources of their own
@@ -133,7 +135,11 @@ def _pairs(
     if config.max_pairs is not None and config.max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(config.seed).choice(rows, size=config.max_pairs, replace=False))
     turns, wrong = (0, 0) if intents else (config.context_turns, config.hard_negatives)
-    return pairs_of_table(table.take(rows).combine_chunks(), turns, wrong), int(leaks.sum())
+    table = table.take(rows)
+    if intents:  # two utterances of one intent stand in no dialogue
+        at = table.column_names.index("dialogue_id")
+        table = table.set_column(at, "dialogue_id", pc.fill_null(table["dialogue_id"], ""))
+    return pairs_of_table(table.combine_chunks(), turns, wrong), int(leaks.sum())
 
 
 def _no_intents(config: EmbedderConfig) -> str:

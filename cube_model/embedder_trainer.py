@@ -1,21 +1,13 @@
-"""The trainer of sentence-transformers with our batches, and the loss that a run wants."""
+"""The trainer of sentence-transformers with our batches."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MultipleNegativesRankingLoss,
-)
+from sentence_transformers import SentenceTransformerTrainer
 
 from cube_model.embedder_batches import DistinctAnswersSampler
-from cube_model.embedder_config import EmbedderConfig
 from cube_model.embedder_data import EmbedderData
-
-if TYPE_CHECKING:
-    import torch
 
 
 class PairTrainer(SentenceTransformerTrainer):
@@ -43,18 +35,3 @@ class PairTrainer(SentenceTransformerTrainer):
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """None: it reads all texts for statistics and quotes rows in the card."""
-
-
-def contrastive_loss(config: EmbedderConfig, model: SentenceTransformer, processes: int) -> torch.nn.Module:
-    """Multiple negatives ranking; with gradient caching where a batch is computed in parts.
-
-    References:
-        Henderson et al. 2017, https://arxiv.org/abs/1705.00652, section 4.4; Gao et al. 2021,
-        https://arxiv.org/abs/2101.06983 (gradient caching).
-    """
-    options: dict[str, Any] = {"scale": config.scale, "gather_across_devices": processes > 1}
-    if config.symmetric:
-        options |= {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
-    if config.mini_batch_size < config.batch_size:
-        return CachedMultipleNegativesRankingLoss(model, mini_batch_size=config.mini_batch_size, **options)
-    return MultipleNegativesRankingLoss(model, **options)

@@ -186,7 +186,8 @@ def _trainer(
     from sentence_transformers import SentenceTransformerTrainingArguments
     from transformers import PrinterCallback
 
-    from cube_model.embedder_trainer import PairTrainer, contrastive_loss
+    from cube_model.embedder_loss import contrastive_loss
+    from cube_model.embedder_trainer import PairTrainer
 
     if not config.train_embeddings:
         cast("Any", model[0]).auto_model.get_input_embeddings().requires_grad_(False)
