@@ -17,8 +17,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/dialogue-cube demo --out "$(OUT)" $(if $(RAW_DIR),--raw-dir "$(RAW_DIR)")
 
+# two files at a time, one thread each; a file's tests stay together, as they share what they built
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

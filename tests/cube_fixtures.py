@@ -120,6 +120,14 @@ def run_config(data, output, cache, **options):
     """Arguments of a run of a second or two."""
     from cube_model import TrainingConfig
 
-    tiny = {"context_turns": 1, "epochs": 4, "batch_size": 64, "global_units": 8, "plane_units": 2, "learning_rate": 5e-3, "seed": 1}
+    tiny = {
+        "context_turns": 1,
+        "epochs": 4,
+        "batch_size": 64,
+        "global_units": 8,
+        "plane_units": 2,
+        "learning_rate": 5e-3,
+        "seed": 1,
+    }
     fixed = {"teacher_dtype": "float32", "device": "cpu", "progress": False, "cache_dir": str(cache)}
     return TrainingConfig(data=data, output=output, **{**tiny, **fixed, **options})

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import save_tiny_distilbert
 
 from cube_model import AutoencoderDataset, DatasetConfig, ModelError, Teacher
+from tiny_teacher import save_tiny_distilbert
 
 TEXTS = [f"Utterance number {i} of a longer list." for i in range(20)]
 

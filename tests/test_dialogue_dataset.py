@@ -4,7 +4,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import save_tiny_distilbert
 
 from cube_fixtures import cache_folder, minilm  # noqa: F401
 from cube_model import (
@@ -17,6 +16,7 @@ from cube_model import (
     load_dialogue_dataset_from_files,
 )
 from cube_model.held_out import held_out_rows
+from tiny_teacher import save_tiny_distilbert
 
 DIMENSION = 48
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cube_fixtures import minilm  # noqa: F401
 
+from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError
 from cube_model.embedding_loader import EmbeddingLoader
 from cube_model.known_teachers import KNOWN_TEACHERS

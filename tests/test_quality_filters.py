@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from quality_rows import dialogues, pairs, turn, utterances
 
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.filters.base import Rows
@@ -20,6 +19,7 @@ from dataset_builders.quality.filters.relatedness import Relatedness
 from dataset_builders.quality.filters.repeated_turns import RepeatedTurns
 from dataset_builders.quality.filters.utterance_length import UtteranceLength
 from dataset_builders.quality.filters.wrong_language import WrongLanguage
+from quality_rows import dialogues, pairs, turn, utterances
 
 HITS = [
     # glued sentences

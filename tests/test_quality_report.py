@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 
 import pytest
 import typer
-from quality_folder import FILTERS, with_quality
 from typer.testing import CliRunner
 
 from dataset_builders.errors import DataError
@@ -17,6 +16,7 @@ from dataset_builders.quality.cli import quality
 from dataset_builders.quality.page import page, render
 from dataset_builders.quality.report import UNCHECKED, read_report
 from dataset_builders.quality.sections import sections
+from quality_folder import FILTERS, with_quality
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 

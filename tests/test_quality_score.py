@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from quality_rows import pairs
 
 from dataset_builders import schema
 from dataset_builders.quality.filters.base import Rows
@@ -10,6 +9,7 @@ from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
 from dataset_builders.quality.score import score_pairs
+from quality_rows import pairs
 
 CHECKS = [Encoding(), Markup(), GluedSentences()]
 GOOD = ("Where can I drink tea in town?", "There is a small tea room beside the old bridge.")

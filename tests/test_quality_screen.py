@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from quality_rows import dialogues, pairs, turn, utterances
 
 from dataset_builders.normalize import text_ids
 from dataset_builders.quality.config import PRESETS, QualityConfig
@@ -14,6 +13,7 @@ from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.quality.screen import screen
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS
+from quality_rows import dialogues, pairs, turn, utterances
 
 IDS = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
 LONG = "word " * 300

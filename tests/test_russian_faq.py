@@ -53,7 +53,7 @@ def test_a_russian_faq_is_answered_in_other_words(teacher, faq_folder, cache_fol
     by_core = np.mean([text == answer for text, answer in zip(found, expected, strict=True)])
     nearest = (teacher.encode(questions) @ teacher.encode(list(FAQ)).T).argmax(1)
     by_identity = np.mean([list(FAQ)[row] == answer for row, answer in zip(nearest, expected, strict=True)])
-    record_property("first_by_identity", by_identity)
-    record_property("first_by_core", by_core)
+    record_property("first_by_identity", float(by_identity))
+    record_property("first_by_core", float(by_core))
     assert by_core > 0.5, f"core {by_core:.2f}, identity {by_identity:.2f}"
     assert by_core > by_identity, f"core {by_core:.2f}, identity {by_identity:.2f}"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import SHARED
-from tiny_teacher import save_tiny_distilbert
 
 import cube_model
+from tiny_teacher import save_tiny_distilbert
 
 DESCRIPTION = """
 # Датасет диалогов

@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 
 import pyarrow.parquet as pq
 import pytest
-from quality_folder import rows, with_quality
 
 from dataset_builders.errors import DataError
 from dataset_builders.statistics import QUERIES, SQL, open_folder, query, statistics
+from quality_folder import rows, with_quality
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from cube_fixtures import minilm  # noqa: F401
 
+from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError, Teacher
 from cube_model.devices import has_native_bfloat16
 from cube_model.known_teachers import KNOWN_TEACHERS, teachers_folder
