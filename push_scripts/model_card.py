@@ -137,12 +137,21 @@ def _tables(results: Results) -> Iterable[dict[str, Any]]:
         metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
         rows: dict[str, dict[str, str]] = {}
         for entry in entries:
-            rows.setdefault(str(entry.get("method", "core")), {})[entry["metric"]] = _figure(entry)
+            rows.setdefault(_method(entry), {})[entry["metric"]] = _figure(entry)
         yield {
             "title": ", ".join(key[:-1]) + (f"; {key[-1]} pairs" if entries[0].get("pairs") else f", {key[-1]}"),
             "metrics": [_METRICS.get(metric, metric) for metric in metrics],
             "rows": {method: [cells.get(metric, "") for metric in metrics] for method, cells in rows.items()},
         }
+
+
+def _method(entry: Mapping[str, Any]) -> str:
+    """The method, with what tells several of its rows apart."""
+    name, turns, size = (entry.get(key) for key in ("method", "turns", "train_size"))
+    details = [f"{turns} turns"] if turns and turns > 1 else []
+    if isinstance(size, int):
+        details.append(f"{size:,} training pairs")
+    return ", ".join([str(name or "core"), *details])
 
 
 def _figure(entry: Mapping[str, Any]) -> str:
@@ -183,4 +192,9 @@ def read_results(path: Path) -> Results:
             f"--results {path}: expected JSON with `results`, each with `metric` and `value` ({error!r}); "
             "`dialogue-cube evaluate ... --json FILE` writes it"
         ) from error
-    return list(results)
+    return [entry for entry in results if _is_headline(entry)]
+
+
+def _is_headline(entry: Mapping[str, Any]) -> bool:
+    """Figures over whole sources against random negatives; domains and harder negatives are for the JSON's readers."""
+    return entry.get("domain") is None and entry.get("negatives", "random") == "random"

@@ -142,6 +142,10 @@ def results_file(path, core):
         for method, parameters, value in (("identity", 0, 0.25), ("trained core", ours, 0.51234))
         for metric in ("accuracy_1_of_100", "mrr")
     ]
+    entries += [  # of one domain, and against harder negatives: not the headline
+        {**entries[-1], "value": 0.98765, "domain": "hotels"},
+        {**entries[-1], "value": 0.98765, "negatives": "same-domain"},
+    ]
     path.write_text(json.dumps({"results": entries}))
     return path
 
@@ -173,6 +177,7 @@ def test_card_is_filled(core, core_folder, tmp_path):
     ):
         assert said in card, said
     assert "/home/ann" not in card
+    assert "0.988" not in card
 
 
 def test_card_of_a_model_that_records_nothing(tmp_path):
