@@ -25,7 +25,7 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
     Turns have 16 tokens in the mean, yet the longest of 128 has 40, to which all are padded otherwise.
     """
 
-    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
         """Loss of a batch; `sentence_features`: tokens of anchors, positives and negatives, `[batch, width]` each."""
         return self.compute_loss_from_embeddings([self._encode(tokens) for tokens in sentence_features], labels)
 

@@ -265,11 +265,11 @@ def test_neither_grouping_by_length_nor_gradient_caching_changes_the_gradient(da
         value = loss([model.preprocess([pair[side] for pair in texts]) for side in (0, 1)], None)
         value.backward()
         gradient = {name: weight.grad for name, weight in model.named_parameters()}
-        found.append((float(value), gradient))
+        found.append((float(value.detach()), gradient))
     for value, gradient in found[1:]:
         assert value == pytest.approx(found[0][0], abs=1e-5)
         for name, expected in found[0][1].items():
-            np.testing.assert_allclose(gradient[name].numpy(), expected.numpy(), atol=1e-5)
+            np.testing.assert_allclose(gradient[name].numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_folder_that_is_not_ours_stays(data, base, tmp_path):
