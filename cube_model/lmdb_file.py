@@ -28,6 +28,7 @@ class OpenFile:
     Attributes:
         environment: Of the `lmdb` package.
         checked: Numbers of values that were found whole since the file was opened, for the user of the file.
+        inode: Of the file: another one at the same path means that this one was replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,6 +45,7 @@ class OpenFile:
         if (path / "data.mdb").stat().st_size < needed:  # reading beyond the end would kill the process
             self.environment.close()
             raise lmdb.CorruptedError(f"{path / 'data.mdb'}: shorter than it says")
+        self.inode = (path / "data.mdb").stat().st_ino
         self.environment.reader_check()  # forget readers that were killed: they would keep old pages from being reused
 
     def table(self, name: bytes, create: bool = False) -> Any:
@@ -100,7 +102,7 @@ class LmdbFile:
     def replace(self, new: Path | None) -> None:
         """Put another folder in the place of this one, or nothing.
 
-        Processes that have the old file open go on with it, unharmed; what they write to it is lost.
+        Processes that have the old file open finish what they do with it, unharmed, and then take the new one.
         """
         with _LOCK:
             if opened := _OPEN.pop(self._key(), None):
@@ -127,11 +129,19 @@ class LmdbFile:
 
     def _open(self) -> OpenFile:
         with _LOCK:
+            if (opened := _OPEN.get(self._key())) and opened.inode != self._inode():
+                del _OPEN[self._key()]  # replaced by another process; closed when no thread uses it any more
             if self._key() not in _OPEN:
                 for inherited in [key for key in _OPEN if key[0] != os.getpid()]:  # this is a fork
                     _OPEN.pop(inherited).environment.close()
                 _OPEN[self._key()] = OpenFile(self.path)
             return _OPEN[self._key()]
+
+    def _inode(self) -> int | None:
+        try:
+            return (self.path / "data.mdb").stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def _key(self) -> tuple[int, str]:
         return os.getpid(), str(self.path.absolute())

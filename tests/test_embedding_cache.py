@@ -316,3 +316,19 @@ def test_an_older_file_is_not_read(tmp_path):
     assert len(cache) == 0
     cache.embed(Counter(), ["a"])
     assert (tmp_path / "data.mdb").read_bytes() == b"from an older version"
+
+
+def test_a_writer_follows_when_another_process_begins_the_file_anew(tmp_path):
+    cache = EmbeddingCache(tmp_path)
+    cache.put_many("t", ["before"], np.ones((1, 4), np.float32))
+    clear = f"from cube_model import EmbeddingCache; EmbeddingCache({str(tmp_path)!r}).clear()"
+    subprocess.run([sys.executable, "-c", clear], check=True)
+    cache.put_many("t", ["after"], np.full((1, 4), 2, np.float32))
+    read = f"print(*EmbeddingCache({str(tmp_path)!r}).get_many('t', ['before', 'after']))"
+    found = subprocess.run(
+        [sys.executable, "-c", f"from cube_model import EmbeddingCache; {read}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.split() == ["None", "[2.", "2.", "2.", "2.]"]
