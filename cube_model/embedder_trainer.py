@@ -8,6 +8,7 @@ from sentence_transformers import SentenceTransformerTrainer
 
 from cube_model.embedder_batches import DistinctAnswersSampler
 from cube_model.embedder_data import EmbedderData
+from cube_model.errors import ModelError
 
 
 class PairTrainer(SentenceTransformerTrainer):
@@ -32,6 +33,16 @@ class PairTrainer(SentenceTransformerTrainer):
             processes=self.args.world_size,
             seed=self.args.seed,
         )
+
+    def training_step(self, *args: Any, **options: Any) -> Any:
+        """One step; a loss that is not finite ends the run, as nothing comes after it."""
+        loss = super().training_step(*args, **options)
+        if not loss.isfinite():
+            raise ModelError(
+                f"loss is {float(loss)} in step {self.state.global_step + 1}: stopped, nothing written; lower "
+                f"--learning-rate (now {self.args.learning_rate})"
+            )
+        return loss
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """None: it reads all texts for statistics and quotes rows in the card."""

@@ -55,7 +55,7 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
             or a loss that is not finite.
     """
     try:
-        import sentence_transformers  # noqa: F401
+        import sentence_transformers
         from transformers import set_seed
         from transformers.trainer_utils import get_last_checkpoint
     except ImportError as error:
@@ -90,8 +90,6 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     trainer.train(resume_from_checkpoint=last if config.resume else None)
     model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    if not losses or not all(math.isfinite(loss) for loss in losses):
-        raise ModelError(f"loss is not finite: nothing written; lower --learning-rate (now {config.learning_rate})")
     if not trainer.is_world_process_zero():
         return None
     record = {
@@ -113,7 +111,7 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
             if "loss" in entry
         ],
         "seconds": round(time.monotonic() - started, 1),
-        "versions": versions(),
+        "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
     write_output(output, cast("Any", _Whole(model, card(record))), record)
     return record
@@ -210,7 +208,8 @@ def _trainer(
         save_strategy="steps",
         save_steps=config.checkpoint_every,
         save_total_limit=1,
-        logging_steps=10,
+        logging_steps=0.01,  # of all steps
+        logging_nan_inf_filter=False,
         logging_first_step=True,
         disable_tqdm=not config.progress,
         report_to="none",

@@ -304,6 +304,14 @@ def test_without_sentence_transformers_it_says_what_to_install(data, base, tmp_p
         train_embedder(config(data, base, tmp_path / "out"))
 
 
+def test_a_loss_that_is_not_finite_ends_the_run(data, base, tmp_path):
+    from cube_model.embedder_training import train_embedder
+
+    with pytest.raises(ModelError, match="lower --learning-rate"):
+        train_embedder(config(data, base, tmp_path / "wild", learning_rate=1e30, max_steps=9))
+    assert not (tmp_path / "wild").exists()
+
+
 @pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"warmup": 1.0}, {"direction": "up"}, {"scale": 0.0}])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ModelError, match=next(iter(wrong)).replace("_", "-")):
