@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.question_answer_data import NoPairsError, _read, split_names
+from cube_model.question_answer_data import NoPairsError, read_pairs_table, split_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COLUMNS = {"positive": "text", "source": "source", "license": "license", "redistributable": "redistributable"}
+COLUMNS = {"positive": "text", "source": "source", "license": "license", "redistributable": "redistributable"}
 """Columns of the `pairs` config that are read, and what they are called here."""
 
 
@@ -47,10 +47,10 @@ def read_answers(
 
     parts = []
     failed: NoPairsError | None = None
-    names = ("answer_id", *_COLUMNS, "anchor_speaker", "positive_speaker")
+    names = ("answer_id", *COLUMNS, "anchor_speaker", "positive_speaker")
     for split in splits or split_names(data):
         try:
-            table, rows = _read(data, split, names, sources)
+            table, rows = read_pairs_table(data, split, names, sources)
         except NoPairsError as error:  # a source need not be in every split
             failed = error
             continue
@@ -63,7 +63,7 @@ def read_answers(
     first.sort()
     if max_answers is not None and max_answers < len(first):
         first = np.sort(np.random.default_rng(0).choice(first, size=max_answers, replace=False))
-    chosen = table.select(list(_COLUMNS)).rename_columns(list(_COLUMNS.values())).take(first)
+    chosen = table.select(list(COLUMNS)).rename_columns(list(COLUMNS.values())).take(first)
     return chosen.combine_chunks().replace_schema_metadata(None)
 
 

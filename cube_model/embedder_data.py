@@ -13,7 +13,7 @@ import numpy as np
 
 from cube_model.embedder_config import DIRECTIONS, EmbedderConfig
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import _COLUMNS, NO_TURN, QuestionAnswerPairs, _read, pairs_of_table
+from cube_model.question_answer_data import COLUMNS, NO_TURN, QuestionAnswerPairs, pairs_of_table, read_pairs_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,10 +118,10 @@ def _pairs(
     import pyarrow.compute as pc
 
     intents = pair_type == SAME_INTENT
-    columns = (*_COLUMNS, "pair_type", "flags", *(("negatives",) if config.hard_negatives else ()))
+    columns = (*COLUMNS, "pair_type", "flags", *(("negatives",) if config.hard_negatives else ()))
     sources = None if intents else config.sources  # intents have sources of their own
     try:
-        table, rows = _read(config.data, "train", columns, sources, direction)
+        table, rows = read_pairs_table(config.data, "train", columns, sources, direction)
     except ModelError as error:
         if intents:
             raise ModelError(_no_intents(config)) from error

@@ -35,7 +35,7 @@ class NoPairsError(ModelError):
 NO_TURN = -1
 """Index in `questions` where the dialogue has no turn so early; its vector is zero."""
 
-_COLUMNS = (
+COLUMNS = (
     "anchor",
     "positive",
     "anchor_speaker",
@@ -150,8 +150,8 @@ def load_pairs(
     Raises:
         ModelError: No such dataset, split, column or source; no pair is left; or none holds the negatives asked for.
     """
-    columns = (*_COLUMNS, "negatives") if hard_negatives else _COLUMNS
-    table, rows = _read(data, split, columns, sources, direction, revision)
+    columns = (*COLUMNS, "negatives") if hard_negatives else COLUMNS
+    table, rows = read_pairs_table(data, split, columns, sources, direction, revision)
     if max_pairs is not None and max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
     pairs = pairs_of_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
@@ -160,7 +160,7 @@ def load_pairs(
     return pairs
 
 
-def _read(
+def read_pairs_table(
     data: str | os.PathLike[str],
     split: str,
     columns: Sequence[str],
@@ -266,8 +266,8 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
         texts=encoded.dictionary.to_pylist(),
         questions=np.ascontiguousarray(np.delete(columns, 1, axis=0).T),
         answers=columns[1],
-        labels=_hashes(table["answer_id"]),
-        dialogues=_hashes(table["dialogue_id"]),
+        labels=string_hashes(table["answer_id"]),
+        dialogues=string_hashes(table["dialogue_id"]),
         sources=table["source"].to_pylist(),
         licenses=table["license"].to_pylist(),
         languages=table["language"].to_pylist(),
@@ -296,7 +296,7 @@ def _flat(column: pa.ChunkedArray) -> Any:
     return array
 
 
-def _hashes(column: pa.ChunkedArray) -> np.ndarray:
+def string_hashes(column: pa.ChunkedArray) -> np.ndarray:
     """int64 `[n]`: equal where the strings are equal, over splits and datasets too."""
     encoded = _flat(column).dictionary_encode()
     digests = [

@@ -38,7 +38,7 @@ def check_output(output: Path, *, overwrite: bool, resume: bool, interrupted: bo
         ours = (output / RECORD).is_file() and (output / "config.json").is_file()
         empty = output.is_dir() and not any(output.iterdir())
         if not ours and not empty:
-            raise ModelError(f"{output}: exists and is not a trained core; choose another --output")
+            raise ModelError(f"{output}: exists and was not made by training; choose another --output")
         if ours and not overwrite:
             raise ModelError(f"{output}: exists; pass --overwrite to replace it or choose another --output")
     if resume and overwrite:

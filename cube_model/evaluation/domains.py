@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import _hashes, _read
+from cube_model.question_answer_data import read_pairs_table, string_hashes
 
 if TYPE_CHECKING:
     from cube_model.question_answer_data import QuestionAnswerPairs
@@ -25,10 +25,10 @@ def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPa
     """
     columns = ("source", "dialogue_id", "domains", "anchor_speaker", "positive_speaker")
     try:
-        table, rows = _read(data, split, columns, sorted(set(pairs.sources)))
+        table, rows = read_pairs_table(data, split, columns, sorted(set(pairs.sources)))
     except ModelError:
         return None
     table = table.take(rows).combine_chunks()
-    known = dict(zip(_hashes(table["dialogue_id"]).tolist(), table["domains"].to_pylist(), strict=True))
+    known = dict(zip(string_hashes(table["dialogue_id"]).tolist(), table["domains"].to_pylist(), strict=True))
     found = [known.get(dialogue) or [] for dialogue in pairs.dialogues.tolist()]
     return found if any(found) else None
