@@ -109,10 +109,10 @@ def test_a_loss_that_is_not_finite_stops_the_run(pairs_folder, cache_folder, tmp
 def test_an_output_of_others_is_never_replaced(pairs_folder, cache_folder, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="not a trained core"):
+    with pytest.raises(ModelError, match="not made by training"):
         CubeTrainer(run_config(pairs_folder, tmp_path / "mine", cache_folder, overwrite=True)).train()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="not a trained core"):
+    with pytest.raises(ModelError, match="not made by training"):
         CubeTrainer(run_config(pairs_folder, tmp_path / "file", cache_folder, overwrite=True)).train()
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
