@@ -1,6 +1,7 @@
 """`make demo` without a network: the whole way on the invented sample, by the documented commands."""
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def test_the_trained_core_visibly_beats_the_identity(demo):
     out, _ = demo
     values = {}
     for result in json.loads((out / "results.json").read_text())["results"]:
-        if result["metric"] == "accuracy_1_of_100":
+        whole = result["source"] == "all" and result["negatives"] == "random" and result["domain"] is None
+        if whole and result["metric"] == "accuracy_1_of_100":
             values[result["method"]] = result["value"], result["ci95"]
     (identity,) = [v for name, v in values.items() if "identity" in name]
     (trained,) = [v for name, v in values.items() if "identity" not in name]
@@ -46,7 +48,7 @@ def test_the_trained_core_visibly_beats_the_identity(demo):
 
 def test_five_answers_to_each_of_three_questions(demo):
     _, said = demo
-    assert said.count("score") == 3
+    assert len(re.findall(r"\bscore\b", said)) == 3
 
 
 def test_what_it_leaves_opens_with_the_libraries_own_calls(demo):
