@@ -1,8 +1,8 @@
 """`make demo` without a network: the whole way on the invented sample, by the documented commands."""
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
