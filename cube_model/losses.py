@@ -71,9 +71,7 @@ class DialogueLoss(nn.Module):
         return functional.normalize(flat.float(), dim=-1).view_as(negatives) * there
 
     def _noisy(self, vectors: torch.Tensor) -> torch.Tensor:
-        if not self.noise or not self.training:
-            return vectors
-        return vectors + self.noise / math.sqrt(vectors.shape[-1]) * torch.randn_like(vectors)
+        return noisy(vectors, self.noise) if self.training else vectors
 
 
 class AutoencoderLoss(nn.Module):
@@ -96,10 +94,13 @@ class AutoencoderLoss(nn.Module):
         negatives: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The loss of one batch; takes the first of the turns, and `answers` as what to restore."""
-        given = questions[:, 0]
-        if self.noise and self.training:
-            given = given + self.noise / math.sqrt(given.shape[-1]) * torch.randn_like(given)
+        given = noisy(questions[:, 0], self.noise) if self.training else questions[:, 0]
         return cosine_distance(self.model(given).embeddings, answers)
+
+
+def noisy(vectors: torch.Tensor, length: float) -> torch.Tensor:
+    """`vectors` with Gaussian noise of that expected length on each."""
+    return vectors + length / math.sqrt(vectors.shape[-1]) * torch.randn_like(vectors) if length else vectors
 
 
 def cosine_distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cube_model._launched import run_launched
 from cube_model._options import comma_list
-from cube_model.errors import ModelError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -106,29 +105,8 @@ def train(
 
 
 def main() -> None:
-    """Run, and show an error of the user's in one line."""
-    import os
-    import sys
-
-    from rich.console import Console
-    from rich.logging import RichHandler
-    from rich.markup import escape
-
-    console = Console(stderr=True)
-    first = os.environ.get("RANK", "0") == "0"
-    handler = RichHandler(console=console, show_time=False, show_path=False)
-    logging.getLogger("cube_model").addHandler(handler)
-    logging.getLogger("cube_model").setLevel(logging.INFO if first else logging.ERROR)
-    try:
-        app()
-    except ModelError as error:
-        if first:
-            console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        if first:
-            console.print("interrupted; go on with --resume", highlight=False)
-        sys.exit(130)
+    """Run the command."""
+    run_launched(app)
 
 
 if __name__ == "__main__":

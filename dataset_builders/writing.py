@@ -20,6 +20,7 @@ from dataset_builders.parquet import ShardWriter
 from dataset_builders.parsed import ParsedSource, turn_texts
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import CLUSTERS_SCHEMA, DROPS_SCHEMA, drop_rows
+from dataset_builders.quality.flags import with_flags
 from dataset_builders.quality.leaks import TEST
 from dataset_builders.quality.screen import screen
 from dataset_builders.same_intent import same_intent_pairs
@@ -104,8 +105,8 @@ class FolderWriter:
         for batch in self._usable("dialogues", source, place, survey.rows, built):
             number = batch.number
             table = _set(batch.table, "cluster_id", survey.clusters.ids.take(pa.array(number)))
-            table = _with_flag(table, "leak:dialogue", survey.flagged[number])
-            table = _with_flag(table, "leak:benchmark", survey.benchmark[number])
+            leaks, heard = np.flatnonzero(survey.flagged[number]), np.flatnonzero(survey.benchmark[number])
+            table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", heard)])
             batch = Batch("dialogues", table, number, batch.side)
             leaks = survey.leaks[number]
             others = survey.rows.ids.take(pa.array(survey.blocking[number[leaks]]))
@@ -134,7 +135,8 @@ class FolderWriter:
             return
         number = np.concatenate([batch.number for batch in usable])
         side = np.where(survey.leaks[number], survey.rows.side[number], survey.split[number])
-        table = _with_flag(pa.concat_tables(b.table for b in usable), "leak:text", survey.flagged[number])
+        shared = np.flatnonzero(survey.flagged[number])
+        table = with_flags(pa.concat_tables(b.table for b in usable), [("leak:text", shared)])
         table = table.append_column("number", pa.array(number))
         kept = self._screen("downstream", table, [SPLITS[s] for s in side], built, quality)
         number = np.asarray(kept["number"])
@@ -177,8 +179,8 @@ class FolderWriter:
         kept = self._screen("pairs", made, split, built, quality, self.encoder)
         row = part.number[np.asarray(pc.index_in(kept["dialogue_id"], part.table["dialogue_id"]))]
         begins = survey.rows.starts[row] + np.asarray(kept["turn_index"])
-        table = _with_flag(kept, "leak:pair", survey.pair_flagged[begins])
-        table = _with_flag(table, "leak:benchmark", survey.pair_benchmark[begins])
+        shared, heard = np.flatnonzero(survey.pair_flagged[begins]), np.flatnonzero(survey.pair_benchmark[begins])
+        table = with_flags(kept, [("leak:pair", shared), ("leak:benchmark", heard)])
         batch = Batch("pairs", table, begins, np.full(len(table), SPLITS.index(split), np.int8))
         if self._cleans:
             leaks = survey.pair_leaks[begins]
@@ -248,13 +250,3 @@ def _turns(dialogues: pa.Table, turn: np.ndarray, mask: np.ndarray) -> pa.Array:
     return pa.array(
         [said[number] for said, number in zip(texts.to_pylist(), turn[mask].tolist(), strict=True)], pa.string()
     )
-
-
-def _with_flag(table: pa.Table, flag: str, mask: np.ndarray) -> pa.Table:
-    """Add a flag to the rows under a mask."""
-    if not mask.any():
-        return table
-    flags = [
-        [*have, flag] if add else have for have, add in zip(table["flags"].to_pylist(), mask.tolist(), strict=True)
-    ]
-    return _set(table, "flags", pa.array(flags, pa.list_(pa.string())))

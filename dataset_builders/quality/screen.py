@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dataset_builders.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
@@ -19,6 +18,7 @@ from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
 from dataset_builders.quality.filters.personal_data import PersonalData, mask_texts, without_personal_data
 from dataset_builders.quality.findings import Findings
+from dataset_builders.quality.flags import with_flags
 from dataset_builders.quality.score import score_pairs
 from dataset_builders.schema import Config, Split
 
@@ -78,7 +78,7 @@ def screen(
     for mask, found in judgement.masks:
         table = mask.mask(view, table, found)
     flags = [(name, np.searchsorted(left, numbers)) for name, numbers in definition.flags] + judgement.flags
-    table = _with_flags(table, flags)
+    table = with_flags(table, flags)
 
     drops = definition.drops + [(name, Findings(left[f.rows], f.values)) for name, f in judgement.drops]
     private = quality.get(PersonalData).action in ("mask", "drop")
@@ -118,22 +118,6 @@ def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray) -> _Verdic
         if masks and found:
             verdict.masks.append((judge, found))
     return verdict
-
-
-def _with_flags(table: pa.Table, flags: list[tuple[str, np.ndarray]]) -> pa.Table:
-    """The flags appended in their order, each at most once a row."""
-    if not flags:
-        return table
-    old = table["flags"].combine_chunks()
-    old_rows = np.repeat(np.arange(len(table)), pc.list_value_length(old).fill_null(0).to_numpy())
-    rows = np.concatenate([old_rows, *(numbers for _, numbers in flags)])
-    added = np.repeat([name for name, _ in flags], [len(numbers) for _, numbers in flags])
-    names, codes = np.unique(np.concatenate([old.flatten().to_numpy(zero_copy_only=False), added]), return_inverse=True)
-    _, first = np.unique(rows * len(names) + codes, return_index=True)
-    first = first[np.lexsort((first, rows[first]))]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows[first], minlength=len(table)))])
-    values = pa.array(names.tolist(), pa.string()).take(pa.array(codes[first]))
-    return _with_column(table, "flags", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values))
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
