@@ -12,8 +12,7 @@ import numpy as np
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.evaluation.methods import Method, core, identity
 from cube_model.evaluation.metrics import normalize
-from cube_model.evaluation.run import weights_fingerprint
-from cube_model.retriever import load_core, teacher_of
+from cube_model.loading_core import core_fingerprint, load_core, teacher_of
 from cube_model.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class IntentEncoder:
             self.teacher = teacher_of(trained, None if teacher is None else str(teacher))
         self._core = None
         if trained is not None:
-            self._core = weights_fingerprint(trained)
+            self._core = core_fingerprint(trained)
             self._map = core(trained)
         self.name, self.method, self.parameters = self.teacher.name, self._map.name, self._map.parameters
 

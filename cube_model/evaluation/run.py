@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ from cube_model.embedding_cache import EmbeddingCache
 from cube_model.evaluation.domains import domains_of
 from cube_model.evaluation.methods import Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
+from cube_model.loading_core import core_fingerprint, load_core, teacher_of
 from cube_model.question_answer_data import load_pairs
-from cube_model.retriever import load_core, teacher_of
 from cube_model.teacher import Teacher
 from cube_model.versions import versions
 
@@ -85,7 +84,7 @@ def run_response_selection(
             "data": pairs.fingerprint,
             "teacher": teacher.fingerprint,
             "training_data": record.get("data_fingerprint"),
-            "model": weights_fingerprint(trained) if trained is not None else None,
+            "model": core_fingerprint(trained) if trained is not None else None,
         },
         "encoder": teacher.describe(),
         "versions": versions(),
@@ -101,12 +100,3 @@ def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list
     shown = [reads] if context_turns is None else range(1 + min(reads, context_turns))
     cores = [core(trained, train_size=record.get("pairs"), turns=1 + turns) for turns in shown]
     return [identity(), *cores], record
-
-
-def weights_fingerprint(model: CubeModel) -> str:
-    """sha256 over names and values of the weights: equal for equal cores, wherever they lie."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()
