@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 Interval = tuple[float, float, float]
 
 _COLUMNS = (
-    ("1-of-{batch}", "random", "accuracy_1_of_100"),
-    ("by index", "random", "accuracy_1_of_100_by_index"),
-    ("same domain", "same-domain", "accuracy_1_of_100"),
-    ("same dialogue", "same-dialogue", "accuracy_1_of_100"),
+    ("1 of\n{batch}", "random", "accuracy_1_of_100"),
+    ("by\nindex", "random", "accuracy_1_of_100_by_index"),
+    ("same\ndomain", "same-domain", "accuracy_1_of_100"),
+    ("same\ndialogue", "same-dialogue", "accuracy_1_of_100"),
     ("MRR", "random", "mrr"),
-    ("mean cosine", "random", "mean_cosine"),
+    ("mean\ncosine", "random", "mean_cosine"),
 )
 
 
 def report_table(report: Report, title: str) -> Table:
     """One row a method, with half the width of the 95 % interval below each figure."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -33,10 +34,10 @@ def report_table(report: Report, title: str) -> Table:
         for head, negatives, metric in _COLUMNS
     ]
     columns = [(head, cells) for head, cells in columns if any(cells)]
-    table = Table(title=Text(title))
-    table.add_column("")
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
     for head in ("turns", "params", *(head.format(batch=report.batch) for head, _ in columns)):
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for row, result in enumerate(overall):
         method = result.method
         cells = [interval_cell(figures[row]) for _, figures in columns]
