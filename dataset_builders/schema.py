@@ -40,74 +40,87 @@ ANNOTATIONS = {
     "state": List({"domain": _string, "intent": _string, "slot": _string, "values": _strings}),
 }
 
-QUALITY = {
-    # each from 0 (poor) to 1 (good); see `quality.score`
-    "score": Value("float32"),  # product of the parts that are known
-    "length": Value("float32"),  # both sides say enough, neither is a wall of text
-    "cleanness": Value("float32"),  # free of markup, encoding damage and glued sentences
-    "novelty": Value("float32"),  # the answer is not the question again
-    "relatedness": Value("float32"),  # cosine of the two sides; null without an encoder
-}
+QUALITY = {name: Value("float32") for name in ("score", "length", "cleanness", "novelty", "relatedness")}
 
 TURN = {"speaker": _string, "text": _string, "annotations": ANNOTATIONS}
 
+_IDENTITY: dict[str, tuple[Any, str]] = {
+    "flags": (_strings, "what the quality filters noticed but kept: `glued_sentences`, `leak:dialogue`, ..."),
+    "license": (_string, "licence of the source: an SPDX identifier, `LicenseRef-...`, or `unknown`"),
+    "redistributable": (Value("bool"), "that licence lets the row be passed on"),
+}
+_SOURCE: dict[str, tuple[Any, str]] = {"source": (_string, "short name of the corpus")}
+_LANGUAGE: dict[str, tuple[Any, str]] = {"language": (_string, "BCP 47 tag: `en`, `ru-RU`")}
+_DOMAINS: dict[str, tuple[Any, str]] = {"domains": (_strings, "domains or services that the dialogue is about")}
+_SPLIT: dict[str, tuple[Any, str]] = {
+    "original_split": (_string, "split as the source names it (`dev`, `validate`); `all` where it has none")
+}
+_CLUSTER: dict[str, tuple[Any, str]] = {
+    "cluster_id": (_string, "equal for dialogues that are duplicates of each other, over all sources")
+}
+
+COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
+    "dialogues": {
+        "dialogue_id": (_string, "unique over the whole corpus: `sgd/train/1_00000`"),
+        **_SOURCE,
+        "original_id": (_string, "identifier in the raw file"),
+        **_SPLIT,
+        **_LANGUAGE,
+        **_DOMAINS,
+        "scenario": (_string, "what the user was asked to do, in the source's words; null where not given"),
+        "turns": (
+            List(TURN),
+            "in the order spoken: `speaker` (`user` or `system`), `text`, and `annotations` as the source gives them: "
+            "`acts` (what is done: act, domain, slot, values), `slots` (where a value stands: half-open character span "
+            "`start` to `end`, null where the source gives none), `state` (the user's goal so far, an entry a slot)",
+        ),
+        "empty_turns": (Value("int32"), "turns of the raw dialogue without a visible character, left out of `turns`"),
+        **_CLUSTER,
+        **_IDENTITY,
+        "source_version": (_string, "release of the source"),
+    },
+    "pairs": {
+        "pair_id": (_string, "`<dialogue_id>#<turn_index>`"),
+        "dialogue_id": (_string, "dialogue that the pair was taken from"),
+        "turn_index": (Value("int32"), "place of the anchor in the dialogue's `turns`, from 0"),
+        **_SOURCE,
+        **_LANGUAGE,
+        **_DOMAINS,
+        # the first two text columns are what contrastive trainers expect
+        "anchor": (_string, "a turn"),
+        "positive": (_string, "the turn after it"),
+        "anchor_speaker": (_string, "`user` or `system`"),
+        "positive_speaker": (_string, "`user` or `system`"),
+        "context": (List({"speaker": _string, "text": _string}), "turns before the anchor, oldest first"),
+        "answer_id": (_string, "equal for positives that say the same but for case, punctuation and spacing"),
+        "negatives": (_strings, "mined hard negatives: like the positive, yet no answer; empty unless mined"),
+        "pair_type": (_string, "`consecutive` turns, or two utterances of the `same_intent`"),
+        **_CLUSTER,
+        "quality": (
+            QUALITY,
+            "from 0 (poor) to 1 (good): `score` is the product of the known ones of `length` (both sides say enough, "
+            "neither is a wall of text), `cleanness` (no markup, encoding damage, glued sentences), `novelty` (the "
+            "answer is not the question again) and `relatedness` (cosine of the two sides; null without an encoder)",
+        ),
+        **_IDENTITY,
+    },
+    "downstream": {
+        "utterance_id": (_string, "unique over the whole corpus: `banking77/train/17`"),
+        **_SOURCE,
+        "utterance": (_string, "what the user says"),
+        # a string, so that sources can be merged without relabelling
+        "label": (_string, "intent, with the source before it: `banking77/card_arrival`"),
+        "scenario": (_string, "coarser class (domain) of the label; null where the source has none"),
+        "is_out_of_scope": (Value("bool"), "the utterance belongs to none of the intents"),
+        **_LANGUAGE,
+        **_SPLIT,
+        **_IDENTITY,
+    },
+}
+"""Config -> column -> (feature, meaning). The dataset card prints the meanings."""
+
 FEATURES: dict[Config, Features] = {
-    "dialogues": Features(
-        {
-            "dialogue_id": _string,  # "sgd/train/1_00000": unique over the whole corpus
-            "source": _string,
-            "original_id": _string,
-            "original_split": _string,  # as the source names it ("dev", "validate"); "all" where it has none
-            "language": _string,  # BCP 47
-            "domains": _strings,
-            "scenario": _string,  # what the user was asked to do, in the source's words; null where not given
-            "turns": List(TURN),
-            "empty_turns": Value("int32"),  # turns of the raw dialogue without a visible character, left out of `turns`
-            "cluster_id": _string,  # equal for dialogues that are duplicates of each other, over all sources
-            "flags": _strings,  # what the quality filters noticed but kept: "glued_sentences", "leak:dialogue", ...
-            "license": _string,  # SPDX identifier, or "unknown"
-            "redistributable": Value("bool"),
-            "source_version": _string,
-        }
-    ),
-    "pairs": Features(
-        {
-            "pair_id": _string,  # "<dialogue_id>#<turn_index>"
-            "dialogue_id": _string,
-            "turn_index": Value("int32"),  # index of the anchor in the dialogue's `turns`
-            "source": _string,
-            "language": _string,
-            "domains": _strings,
-            "anchor": _string,  # anchor and positive are the first two text columns contrastive trainers expect
-            "positive": _string,  # the turn after the anchor
-            "anchor_speaker": _string,
-            "positive_speaker": _string,
-            "context": List({"speaker": _string, "text": _string}),  # turns before the anchor, oldest first
-            "answer_id": _string,  # equal for positives that say the same but for case, punctuation and spacing
-            "negatives": _strings,  # mined hard negatives: like the positive, yet no answer; empty unless mined
-            "pair_type": _string,  # "consecutive" turns, or two utterances of the "same_intent"
-            "cluster_id": _string,
-            "quality": QUALITY,
-            "flags": _strings,
-            "license": _string,
-            "redistributable": Value("bool"),
-        }
-    ),
-    "downstream": Features(
-        {
-            "utterance_id": _string,  # "banking77/train/17"
-            "source": _string,
-            "utterance": _string,
-            "label": _string,  # "banking77/card_arrival": a string, so that sources can be merged without relabelling
-            "scenario": _string,  # the coarser class (domain) of the label; null where the source has none
-            "is_out_of_scope": Value("bool"),
-            "language": _string,
-            "original_split": _string,
-            "flags": _strings,
-            "license": _string,
-            "redistributable": Value("bool"),
-        }
-    ),
+    config: Features({name: feature for name, (feature, _) in columns.items()}) for config, columns in COLUMNS.items()
 }
 
 ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, features in FEATURES.items()}
