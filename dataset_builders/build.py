@@ -105,8 +105,8 @@ def build_dataset(
             if different := result.differences():
                 warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
         _write_rejects(out, own, warn)
-        fingerprint = write_report(folder, results, options, dialogue_survey, intent_survey)
-        card.write_card(folder, results, options, fingerprint)
+        write_report(folder, results, options, dialogue_survey, intent_survey)
+        card.write_card(folder)
     return results
 
 
