@@ -28,13 +28,12 @@ from dataset_builders.hard_negatives import NegativeOptions, add_hard_negatives
 from dataset_builders.licenses import qualifies
 from dataset_builders.options import BuildOptions
 from dataset_builders.own_data import OwnBuilder, write_rejects
-from dataset_builders.parsed import ParsedSource, parse
+from dataset_builders.parsed import parse
 from dataset_builders.quality.clusters import Progress
-from dataset_builders.quality.config import QualityConfig
 from dataset_builders.registry import builders, get_builder
 from dataset_builders.source import CorpusBuilder
-from dataset_builders.survey import DialogueSurvey, IntentSurvey, survey_dialogues, survey_intents
-from dataset_builders.writing import FolderWriter
+from dataset_builders.survey import Survey, survey
+from dataset_builders.writing import FolderWriter, write_source
 
 logger = logging.getLogger(__name__)
 
@@ -88,65 +87,45 @@ def build_dataset(
     for done, builder in enumerate(chosen):
         progress(f"reading {builder.INFO.name}", done, len(chosen))
         parsed.append(parse(builder, num_proc))
-    dialogues = [p for p in parsed if p.builder.INFO.kind == "dialogues"]
-    intents = [p for p in parsed if p.builder.INFO.kind == "downstream"]
-    intent_survey = survey_intents(intents, options.split_policy, options.seed)
-    dialogue_survey = survey_dialogues(
-        dialogues,
-        options.split_policy,
-        options.seed,
-        intent_survey.test_texts,
-        options.benchmark_words,
-        progress=progress,
-    )
+    parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
+    decided = survey(parsed, options, progress)
     with written_aside(out) as folder:
-        results = _write(folder, dialogues, dialogue_survey, intents, intent_survey, options, encoder, progress)
+        writer, results = FolderWriter(folder), []
+        for done, source in enumerate(parsed):
+            name = source.builder.INFO.name
+            progress(f"writing {name}", done, len(parsed))
+            results.append(write_source(source, decided.decisions[name], options, writer, encoder))
+        finish_folder(writer, results, decided, options, encoder)
         for result in results:
-            if different := result.differences():
-                warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
+            warn_of_differences(result, warn)
         _write_rejects(out, own, warn)
-        write_report(folder, results, options, dialogue_survey, intent_survey)
-        card.write_card(folder)
     return results
 
 
-def _write(
-    folder: Path,
-    dialogues: list[ParsedSource],
-    dialogue_survey: DialogueSurvey,
-    intents: list[ParsedSource],
-    intent_survey: IntentSurvey,
-    options: BuildOptions,
-    encoder: Encoder | None,
-    progress: Progress,
-) -> list[Built]:
-    writer = FolderWriter(folder, options, encoder)
-    results: list[Built] = []
+def finish_folder(
+    writer: FolderWriter, results: list[Built], decided: Survey, options: BuildOptions, encoder: Encoder | None
+) -> None:
+    """What follows when the rows of all sources are written: mined negatives, report and card.
 
-    def begin(source: ParsedSource) -> tuple[Built, QualityConfig]:
-        builder, quality = source.builder, options.quality
-        progress(f"writing {builder.INFO.name}", len(results), len(dialogues) + len(intents))
-        built = Built(builder.INFO, builder.config.name, builder.hash)
-        if isinstance(builder, OwnBuilder):
-            built.rejected = builder.tally.rejected
-            quality = quality.with_min_words(options.own_min_words)
-        results.append(built)
-        return built, quality
-
-    for place, source in enumerate(dialogues):
-        built, quality = begin(source)
-        writer.write_dialogues(source, place, dialogue_survey, built, quality)
-    for place, source in enumerate(intents):
-        built, quality = begin(source)
-        writer.write_intents(source, place, intent_survey, built, quality)
-    for built in results:
-        built.check()
-    writer.write_clusters(dialogue_survey.clusters.members)
-    shards = writer.close()
+    Args:
+        writer: All rows went into it.
+        results: What each source gave, in that order.
+        decided: What the survey found.
+        options: What changed the rows.
+        encoder: Mines the negatives.
+    """
+    shards = writer.close(decided.members)
     if options.hard_negatives and encoder is not None:
         options_of_mining = NegativeOptions(options.hard_negatives, seed=options.seed)
         add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining, progress=sys.stderr.isatty())
-    return results
+    write_report(writer.folder, results, options, decided)
+    card.write_card(writer.folder)
+
+
+def warn_of_differences(result: Built, warn: Callable[[str], None]) -> None:
+    """One line when the counts of a source are not the official ones."""
+    if different := result.differences():
+        warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
 
 
 def _select(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]:

@@ -13,20 +13,17 @@ from dataset_builders.folder import FORMAT, REPORT
 from dataset_builders.options import BuildOptions
 from dataset_builders.raw_files import sha256
 from dataset_builders.schema import CONFIGS
-from dataset_builders.survey import DialogueSurvey, IntentSurvey
+from dataset_builders.survey import Survey
 
 
-def write_report(
-    folder: Path, results: list[Built], options: BuildOptions, dialogues: DialogueSurvey, intents: IntentSurvey
-) -> str:
+def write_report(folder: Path, results: list[Built], options: BuildOptions, survey: Survey) -> str:
     """Write the report.
 
     Args:
         folder: The dataset folder, all parquet files in it.
         results: What each source gave.
         options: What changed the rows.
-        dialogues: Duplicates and leaks among dialogues and pairs.
-        intents: The same among the rows of the intent sets.
+        survey: Duplicates and leaks.
 
     Returns:
         The fingerprint of the rows of all three configs.
@@ -57,12 +54,11 @@ def write_report(
             for config in CONFIGS
         },
         "leaks": {
-            "before": dialogues.report["before"] | {"text": intents.report["before"]},
-            "after": dialogues.report["after"]
-            | {"text": intents.report["after"]}
+            "before": survey.leaks["before"],
+            "after": survey.leaks["after"]
             | {"benchmark": {r.info.name: {"train-test": r.heard} for r in results if r.info.kind == "dialogues"}},
         },
-        "duplicates": dialogues.report["duplicates"] | {"downstream": intents.report["duplicates"]},
+        "duplicates": survey.duplicates,
         "files": digests,
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

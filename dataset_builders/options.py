@@ -8,6 +8,7 @@ from typing import Any
 from dataset_builders.pairs import CONTEXT_TURNS, DIRECTIONS
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.leaks import SplitPolicy
+from dataset_builders.schema import SPLITS, Split
 
 BENCHMARK_WORDS = 4
 """A pretraining dialogue that says a benchmark's test utterance of more words than this is left out.
@@ -33,6 +34,9 @@ class BuildOptions:
         encoder: Encoder that measures how related the two sides of a pair are and mines negatives; None for neither.
         hard_negatives: Negatives mined for each training pair; needs the encoder.
         licenses: Keep only sources under these licences (`licenses.qualifies`); all when empty.
+        languages: Write only rows of these languages; a tag is also its longer forms (`en` is also `en-US`).
+        splits: Write only rows of these splits. Duplicates and leaks are judged over all rows, whatever is written:
+            the rows are those of the whole dataset.
     """
 
     seed: int = 0
@@ -46,6 +50,8 @@ class BuildOptions:
     encoder: str | None = None
     hard_negatives: int = 0
     licenses: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = SPLITS
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the report."""

@@ -5,19 +5,27 @@ Memory: 8 bytes an utterance for its hash, a few dozen a row, and what `quality.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from dataset_builders.decisions import Decisions, blocking_ids
+from dataset_builders.options import BuildOptions
 from dataset_builders.parsed import ParsedSource, turn_texts
-from dataset_builders.quality.clusters import ClusterConfig, Clusters, Progress, cluster_dialogues
+from dataset_builders.quality.clusters import ClusterConfig, Progress, cluster_dialogues
+from dataset_builders.quality.drops import CLUSTERS_SCHEMA
 from dataset_builders.quality.duplicates import duplicate_matrix
 from dataset_builders.quality.leaks import LEFT_OUT, NO_SPLIT, TEST, TRAIN, SplitPolicy, count_leaks, leaking, sides
 from dataset_builders.splits import KEEPS_ITS_SPLITS, assign, seeded_splits
+
+_FIGURES, _MEMBERS = "figures.json", "members.parquet"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,22 @@ class Rows:
         """Row that says each utterance, shape (m,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
+    def places(self) -> Iterator[tuple[str, int, int]]:
+        """Name, first row and number of rows of each source."""
+        for name, start, end in zip(self.names, self.first_row[:-1], self.first_row[1:], strict=True):
+            yield name, start, end - start
+
+    def pair_id(self, utterance: int) -> str:
+        """Id of the pair that an utterance begins."""
+        row = int(np.searchsorted(self.starts, utterance, side="right")) - 1
+        return f"{self.ids[row].as_py()}#{utterance - int(self.starts[row])}"
+
+    def table(self, split: np.ndarray, leaks: np.ndarray, blocking: np.ndarray, flagged: np.ndarray) -> pa.Table:
+        """`Decisions.rows` of all sources together; `blocking` counts where a row is a leak."""
+        ids = self.ids.take(pa.array(blocking[leaks]))
+        columns = (pa.array(split, pa.int8()), pa.array(leaks), blocking_ids(leaks, ids), pa.array(flagged))
+        return pa.table(dict(zip(("split", "leak", "blocking", "flagged"), columns, strict=True)))
+
     def official_under(self, policy: SplitPolicy) -> np.ndarray:
         """Official splits, but under the policy `original` all of train for every corpus except one."""
         if policy != "original":
@@ -80,38 +104,68 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class IntentSurvey:
-    """What was decided about the rows of the intent sets.
+class Survey:
+    """What was decided about all sources.
 
     Attributes:
-        rows: All of them.
-        split: int8 [n]: where the row goes.
-        leaks: bool [n]: left out, as its text stands on a later side.
-        blocking: Row with that text, shape (n,).
-        flagged: bool [n]: its text stands on several sides of the official splits.
-        report: Leaks before and after, duplicates between sources.
+        decisions: By name of the source.
+        leaks: Leaks `before` and `after`, for the report.
+        duplicates: Duplicates between sources, for the report.
+        members: `schema.CLUSTERS` rows of the clusters of two or more dialogues.
     """
 
-    rows: Rows
-    split: np.ndarray
-    leaks: np.ndarray
-    blocking: np.ndarray
-    flagged: np.ndarray
-    report: dict[str, Any]
+    decisions: dict[str, Decisions]
+    leaks: dict[str, dict[str, Any]]
+    duplicates: dict[str, Any]
+    members: pa.Table
 
-    @property
-    def test_texts(self) -> np.ndarray:
-        """Hashes of the test utterances: no pretraining pair may hold one."""
-        return np.unique(self.rows.hashes[self.split == TEST])
+    def save(self, folder: Path) -> None:
+        """Write everything into an empty folder; equal surveys give equal bytes."""
+        for name, decisions in self.decisions.items():
+            decisions.save(folder / name)
+        (folder / _FIGURES).write_text(json.dumps({"leaks": self.leaks, "duplicates": self.duplicates}, indent=1))
+        pq.write_table(self.members, folder / _MEMBERS)
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> Survey:
+        """What `save` wrote of these sources."""
+        figures = json.loads((folder / _FIGURES).read_text())
+        decisions = {name: Decisions.load(folder / name) for name in names}
+        return cls(decisions, figures["leaks"], figures["duplicates"], pq.read_table(folder / _MEMBERS))
 
 
-def survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: int) -> IntentSurvey:
+def survey(parsed: Sequence[ParsedSource], options: BuildOptions, progress: Progress | None = None) -> Survey:
+    """Find duplicates over all sources and decide where each row goes.
+
+    Args:
+        parsed: All sources.
+        options: `split_policy`, `seed` and `benchmark_words` count here.
+        progress: Called while duplicates are looked for.
+    """
+    intents = [p for p in parsed if p.builder.INFO.kind == "downstream"]
+    dialogues = [p for p in parsed if p.builder.INFO.kind == "dialogues"]
+    of_intents, test_texts = _survey_intents(intents, options.split_policy, options.seed)
+    of_dialogues = _survey_dialogues(
+        dialogues, options.split_policy, options.seed, test_texts, options.benchmark_words, progress=progress
+    )
+    return Survey(
+        decisions=of_dialogues.decisions | of_intents.decisions,
+        leaks={when: of_dialogues.leaks[when] | of_intents.leaks[when] for when in ("before", "after")},
+        duplicates=of_dialogues.duplicates | of_intents.duplicates,
+        members=of_dialogues.members,
+    )
+
+
+def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: int) -> tuple[Survey, np.ndarray]:
     """Decide where the rows of all intent sets go.
 
     Args:
         parsed: The intent sets.
         policy: See `leaks.SplitPolicy`; `original` is as `official` here.
         seed: Of the splits of sets that have none.
+
+    Returns:
+        The survey, and the hashes of the test utterances: no pretraining pair may hold one.
     """
     rows = Rows.of(parsed)
     ids = rows.ids.to_pylist()
@@ -120,60 +174,21 @@ def survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: in
     before = seeded_splits(ids, rows.official, seed)
     found = sides(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
     blocking = sides(rows.hashes, rows.official).blocking
-    report = {
-        "before": count_leaks(rows.hashes, before, rows.source, rows.names),
-        "after": count_leaks(rows.hashes, split, rows.source, rows.names),
-        "duplicates": duplicate_matrix(rows.hashes, rows.source, rows.names),
-    }
     leaks = (split == LEFT_OUT) & (rows.official != LEFT_OUT)
-    return IntentSurvey(rows, split, leaks, blocking, found.first != found.last, report)
+    table = rows.table(split, leaks, blocking, found.first != found.last)
+    decided = Survey(
+        decisions={name: Decisions(_part(table, start, length)) for name, start, length in rows.places()},
+        leaks={
+            "before": {"text": count_leaks(rows.hashes, before, rows.source, rows.names)},
+            "after": {"text": count_leaks(rows.hashes, split, rows.source, rows.names)},
+        },
+        duplicates={"downstream": duplicate_matrix(rows.hashes, rows.source, rows.names)},
+        members=CLUSTERS_SCHEMA.empty_table(),
+    )
+    return decided, np.unique(rows.hashes[split == TEST])
 
 
-@dataclass(frozen=True)
-class DialogueSurvey:
-    """What was decided about the dialogues and about the pairs that they make.
-
-    A pair goes by its anchor: arrays of shape (m,) hold at i what was found of utterance i and the one after it.
-
-    Attributes:
-        rows: All dialogues.
-        clusters: Near duplicates over all sources.
-        split: int8 [n]: where the dialogue goes.
-        leaks: bool [n]: left out, as a duplicate stands on a later side.
-        blocking: Row of that duplicate, shape (n,).
-        flagged: bool [n]: its cluster stands on several sides of the official splits.
-        benchmark: bool [n]: says a test utterance of an intent set.
-        benchmark_long: int64 [n]: the first such utterance of more than the given number of words; -1 for none.
-        pair_leaks: bool [m]: an equal pair stands on a later side.
-        pair_blocking: Utterance that begins that pair, shape (m,).
-        pair_flagged: bool [m]: an equal pair stands on several sides of the official splits.
-        in_benchmark: bool [m]: the utterance is a test utterance of an intent set.
-        pair_benchmark: bool [m]: so is one side of the pair.
-        report: Leaks before and after, duplicates between sources.
-    """
-
-    rows: Rows
-    clusters: Clusters
-    split: np.ndarray
-    leaks: np.ndarray
-    blocking: np.ndarray
-    flagged: np.ndarray
-    benchmark: np.ndarray
-    benchmark_long: np.ndarray
-    pair_leaks: np.ndarray
-    pair_blocking: np.ndarray
-    pair_flagged: np.ndarray
-    in_benchmark: np.ndarray
-    pair_benchmark: np.ndarray
-    report: dict[str, Any]
-
-    def pair_id(self, utterance: int) -> str:
-        """Id of the pair that an utterance begins."""
-        row = int(np.searchsorted(self.rows.starts, utterance, side="right")) - 1
-        return f"{self.rows.ids[row].as_py()}#{utterance - int(self.rows.starts[row])}"
-
-
-def survey_dialogues(
+def _survey_dialogues(
     parsed: Sequence[ParsedSource],
     policy: SplitPolicy,
     seed: int,
@@ -181,7 +196,7 @@ def survey_dialogues(
     benchmark_words: int,
     cluster_config: ClusterConfig | None = None,
     progress: Progress | None = None,
-) -> DialogueSurvey:
+) -> Survey:
     """Find duplicates among the dialogues of all sources and decide where each one goes.
 
     Args:
@@ -225,36 +240,45 @@ def survey_dialogues(
     source_of = rows.source[row_of]
     after = np.where(pair_leaks, LEFT_OUT, side) if policy == "leak-free" else side
     heard = pair_benchmark & (side >= TRAIN) & (side != TEST)
-    report = {
-        "before": {
-            "benchmark": _per_source(heard, source_of, rows.names),
-            "dialogue": count_leaks(groups, before, rows.source, rows.names),
-            "pair": count_leaks(pairs, _of_pairs(before, row_of, last_turn), source_of, rows.names),
+    leaks = (split == LEFT_OUT) & (official != LEFT_OUT)
+    table = rows.table(split, leaks, sides(groups, official).blocking, found.first != found.last)
+    table = table.append_column("cluster_id", clusters.ids)
+    table = table.append_column("benchmark", pa.array(benchmark))
+    said = np.where(benchmark_long >= 0, benchmark_long - rows.starts[:-1], -1)
+    table = table.append_column("benchmark_turn", pa.array(said, pa.int32()))
+    blocked_by = [rows.pair_id(other) for other in pair_sides.blocking[pair_leaks].tolist()]
+    pair_table = pa.table(
+        {
+            "leak": pa.array(pair_leaks),
+            "blocking": blocking_ids(pair_leaks, pa.array(blocked_by, pa.string())),
+            # the last turn of a dialogue begins no pair: what follows it must not show in its source's decisions
+            "flagged": pa.array((placed_sides.first != placed_sides.last) & ~last_turn),
+            "first_in_benchmark": pa.array(in_benchmark),
+            "benchmark": pa.array(pair_benchmark & ~last_turn),
+        }
+    )
+    decisions = {}
+    for name, start, length in rows.places():
+        first, end = int(rows.starts[start]), int(rows.starts[start + length])
+        decisions[name] = Decisions(_part(table, start, length), _part(pair_table, first, end - first))
+    return Survey(
+        decisions,
+        leaks={
+            "before": {
+                "benchmark": _per_source(heard, source_of, rows.names),
+                "dialogue": count_leaks(groups, before, rows.source, rows.names),
+                "pair": count_leaks(pairs, _of_pairs(before, row_of, last_turn), source_of, rows.names),
+            },
+            "after": {
+                "dialogue": count_leaks(groups, split, rows.source, rows.names),
+                "pair": count_leaks(pairs, after, source_of, rows.names),
+            },
         },
-        "after": {
-            "dialogue": count_leaks(groups, split, rows.source, rows.names),
-            "pair": count_leaks(pairs, after, source_of, rows.names),
-        },
-        "duplicates": {
+        duplicates={
             "dialogues": duplicate_matrix(groups, rows.source, rows.names),
             "utterances": duplicate_matrix(rows.hashes, source_of, rows.names),
         },
-    }
-    return DialogueSurvey(
-        rows=rows,
-        clusters=clusters,
-        split=split,
-        leaks=(split == LEFT_OUT) & (official != LEFT_OUT),
-        blocking=sides(groups, official).blocking,
-        flagged=found.first != found.last,
-        benchmark=benchmark,
-        benchmark_long=benchmark_long,
-        pair_leaks=pair_leaks,
-        pair_blocking=pair_sides.blocking,
-        pair_flagged=placed_sides.first != placed_sides.last,
-        in_benchmark=in_benchmark,
-        pair_benchmark=pair_benchmark,
-        report=report,
+        members=clusters.members.cast(CLUSTERS_SCHEMA),
     )
 
 
@@ -275,6 +299,11 @@ def _of_pairs(split: np.ndarray, row_of: np.ndarray, last_turn: np.ndarray) -> n
 def _per_source(found: np.ndarray, source: np.ndarray, names: list[str]) -> dict[str, dict[str, int]]:
     counts = np.bincount(source[found], minlength=len(names)).tolist()
     return {name: {"train-test": count} for name, count in zip(names, counts, strict=True)}
+
+
+def _part(table: pa.Table, start: int, length: int) -> pa.Table:
+    """A copy of some rows: a slice would keep, and write, bits of its neighbours."""
+    return table.take(pa.array(np.arange(start, start + length)))
 
 
 def _words(texts: pa.ChunkedArray, utterances: np.ndarray) -> np.ndarray:

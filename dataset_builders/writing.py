@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -12,20 +14,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builders.built import REPEATED, Built
+from dataset_builders.decisions import Decisions
 from dataset_builders.encoder import Encoder
 from dataset_builders.folder import CLUSTERS, DROPS
 from dataset_builders.options import BuildOptions
+from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs import make_pairs
 from dataset_builders.parquet import ShardWriter
 from dataset_builders.parsed import ParsedSource, turn_texts
 from dataset_builders.quality.config import QualityConfig
-from dataset_builders.quality.drops import CLUSTERS_SCHEMA, DROPS_SCHEMA, drop_rows
+from dataset_builders.quality.drops import DROPS_SCHEMA, drop_rows
 from dataset_builders.quality.flags import with_flags
-from dataset_builders.quality.leaks import TEST
+from dataset_builders.quality.leaks import TEST, TRAIN
 from dataset_builders.quality.screen import screen
 from dataset_builders.same_intent import same_intent_pairs
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
-from dataset_builders.survey import DialogueSurvey, IntentSurvey, Rows
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,25 @@ class Batch:
                 yield split, part
 
 
+class Sink(Protocol):
+    """Where finished rows and drop records go."""
+
+    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        """Take rows of the config's schema."""
+
+    def record(self, drops: pa.Table) -> None:
+        """Take records of `schema.DROPS`."""
+
+
 class FolderWriter:
-    """Writes the rows of all sources into one dataset folder.
+    """A sink that is a dataset folder.
 
     Args:
         folder: An empty folder.
-        options: What changes the rows.
-        encoder: For the relatedness of pairs; not measured when None.
     """
 
-    def __init__(self, folder: Path, options: BuildOptions, encoder: Encoder | None = None) -> None:
-        self.folder, self.options, self.encoder = folder, options, encoder
-        self._cleans = options.split_policy == "leak-free"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._writers = {
             (config, split): ShardWriter(folder / config, split, ARROW_SCHEMAS[config])
             for config in CONFIGS
@@ -81,144 +91,188 @@ class FolderWriter:
         (folder / DROPS).parent.mkdir()
         self._drops = pq.ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
 
-    def close(self) -> dict[tuple[Config, Split], list[Path]]:
-        """Finish all files; returns the shards."""
+    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        """Append rows."""
+        self._writers[config, split].write(rows)
+
+    def record(self, drops: pa.Table) -> None:
+        """Append drop records."""
+        self._drops.write_table(drops)
+
+    def close(self, members: pa.Table) -> dict[tuple[Config, Split], list[Path]]:
+        """Write the table of clusters and finish all files; returns the shards."""
+        pq.write_table(members, self.folder / CLUSTERS, compression="zstd")
         self._drops.close()
         return {key: writer.close() for key, writer in self._writers.items()}
 
-    def write_clusters(self, members: pa.Table) -> None:
-        """Write the table of clusters."""
-        pq.write_table(members.cast(CLUSTERS_SCHEMA), self.folder / CLUSTERS, compression="zstd")
 
-    def write_dialogues(
-        self, source: ParsedSource, place: int, survey: DialogueSurvey, built: Built, quality: QualityConfig
-    ) -> None:
-        """Write the dialogues of one source and the pairs that they make.
+def write_source(
+    source: ParsedSource,
+    decisions: Decisions,
+    options: BuildOptions,
+    sink: Sink,
+    encoder: Encoder | None = None,
+) -> Built:
+    """Apply the decisions and the filters to one source, make its pairs, and write what is left.
 
-        Args:
-            source: Its rows.
-            place: Its place in the survey.
-            survey: What was decided.
-            built: Counts what is written.
-            quality: What the filters drop and flag.
-        """
-        for batch in self._usable("dialogues", source, place, survey.rows, built):
+    Args:
+        source: Its rows.
+        decisions: What the survey decided about them.
+        options: What changes the rows.
+        sink: Where they go.
+        encoder: For the relatedness of pairs; not measured when None.
+
+    Returns:
+        What was counted: rows in are rows out and rows dropped.
+    """
+    builder, quality = source.builder, options.quality
+    built = Built(builder.INFO, builder.config.name, builder.hash)
+    if isinstance(builder, OwnBuilder):
+        built.rejected = builder.tally.rejected
+        quality = quality.with_min_words(options.own_min_words)
+    writer = _SourceWriter(source, decisions, options, quality, sink, encoder, built)
+    if builder.INFO.kind == "dialogues":
+        writer.write_dialogues()
+    else:
+        writer.write_intents()
+    built.check()
+    return built
+
+
+@dataclass(frozen=True)
+class _SourceWriter:
+    """One source on its way into a sink; see `write_source`."""
+
+    source: ParsedSource
+    decisions: Decisions
+    options: BuildOptions
+    quality: QualityConfig
+    sink: Sink
+    encoder: Encoder | None
+    built: Built
+
+    @property
+    def _cleans(self) -> bool:
+        return self.options.split_policy == "leak-free"
+
+    def write_dialogues(self) -> None:
+        """The dialogues and the pairs that they make."""
+        decided = self.decisions
+        split, benchmark_turn = decided.row("split"), decided.row("benchmark_turn")
+        for batch in self._usable("dialogues"):
             number = batch.number
-            table = _set(batch.table, "cluster_id", survey.clusters.ids.take(pa.array(number)))
-            leaks, heard = np.flatnonzero(survey.flagged[number]), np.flatnonzero(survey.benchmark[number])
+            table = _set(batch.table, "cluster_id", decided.rows["cluster_id"].take(pa.array(number)))
+            leaks, heard = (np.flatnonzero(decided.row(name)[number]) for name in ("flagged", "benchmark"))
             table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", heard)])
-            batch = Batch("dialogues", table, number, batch.side)
-            leaks = survey.leaks[number]
-            others = survey.rows.ids.take(pa.array(survey.blocking[number[leaks]]))
-            batch = self._drop(batch, leaks, "leak", "a duplicate stands in a later split", others, built)
-            batch = Batch("dialogues", batch.table, batch.number, survey.split[batch.number])
+            batch = self._without_leaks(Batch("dialogues", table, number, batch.side), "a duplicate")
+            batch = Batch("dialogues", batch.table, batch.number, split[batch.number])
             if self._cleans:
-                said = survey.benchmark_long[batch.number]
+                said = benchmark_turn[batch.number]
                 heard = (said >= 0) & (batch.side != TEST)
-                values = _turns(batch.table, said - survey.rows.starts[batch.number], heard)
                 reason = (
                     f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
                 )
-                batch = self._drop(batch, heard, "benchmark", reason, values, built)
-            for split, part in batch.by_split():
-                kept = self._screen("dialogues", part.table, split, built, quality)
-                self._write("dialogues", split, kept, built)
-                self._write_pairs(kept, part, split, survey, built, quality)
+                batch = self._drop(batch, heard, "benchmark", reason, _turns(batch.table, said, heard))
+            for name, part in batch.by_split():
+                kept = self._screen("dialogues", part.table, name)
+                self._write("dialogues", name, kept)
+                self._write_pairs(kept, part, name)
 
-    def write_intents(
-        self, source: ParsedSource, place: int, survey: IntentSurvey, built: Built, quality: QualityConfig
-    ) -> None:
-        """Write the rows of one intent set, and pairs of the same intent when they are wanted."""
+    def write_intents(self) -> None:
+        """The rows of an intent set, and pairs of the same intent when they are wanted."""
         # two rows of one text may have two labels: the filters see all rows of a source at once
-        usable = list(self._usable("downstream", source, place, survey.rows, built))
+        usable = list(self._usable("downstream"))
         if not usable:
             return
+        decided = self.decisions
         number = np.concatenate([batch.number for batch in usable])
-        side = np.where(survey.leaks[number], survey.rows.side[number], survey.split[number])
-        shared = np.flatnonzero(survey.flagged[number])
+        shared = np.flatnonzero(decided.row("flagged")[number])
         table = with_flags(pa.concat_tables(b.table for b in usable), [("leak:text", shared)])
         table = table.append_column("number", pa.array(number))
-        kept = self._screen("downstream", table, [SPLITS[s] for s in side], built, quality)
+        kept = self._screen("downstream", table, [SPLITS[s] for s in self._goal[number]])
         number = np.asarray(kept["number"])
-        batch = Batch("downstream", kept.drop_columns("number"), number, survey.rows.side[number])
-        leaks = survey.leaks[number]
-        others = survey.rows.ids.take(pa.array(survey.blocking[number[leaks]]))
-        batch = self._drop(batch, leaks, "leak", "the same text stands in a later split", others, built)
-        for split, part in Batch("downstream", batch.table, batch.number, survey.split[batch.number]).by_split():
-            self._write("downstream", split, part.table, built)
+        batch = Batch("downstream", kept.drop_columns("number"), number, self.source.side[number])
+        batch = self._without_leaks(batch, "the same text")
+        batch = Batch("downstream", batch.table, batch.number, decided.row("split")[batch.number])
+        for split, part in batch.by_split():
+            self._write("downstream", split, part.table)
             if split == "train" and self.options.same_intent:
                 pairs = same_intent_pairs(part.table, self.options.same_intent, self.options.seed)
-                built.rows["pairs"].rows_in += len(pairs)
-                self._write("pairs", "train", pairs, built)
+                self.built.rows["pairs"].rows_in += len(pairs)
+                self._write("pairs", "train", pairs)
 
-    def _usable(self, config: Config, source: ParsedSource, place: int, rows: Rows, built: Built) -> Iterator[Batch]:
-        """Batches of a source without the records that make no row."""
+    @cached_property
+    def _goal(self) -> np.ndarray:
+        """int8 [n]: number of the split where each row goes, or would go if it were not left out."""
+        split = self.decisions.row("split")
+        return np.where(split >= TRAIN, split, self.source.side)
+
+    def _selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
+        """True, shape (rows,), where the row's language and split are wanted."""
+        wanted = np.isin(self._goal[number], [SPLITS.index(split) for split in self.options.splits])
+        if self.options.languages:
+            tags = table["language"].unique().to_pylist()
+            names = [tag for tag in tags if any(f"{tag}-".startswith(f"{known}-") for known in self.options.languages)]
+            wanted &= np.asarray(pc.is_in(table["language"], pa.array(names, pa.string())))
+        return wanted
+
+    def _usable(self, config: Config) -> Iterator[Batch]:
+        """Batches of the wanted rows, without the records that make no row."""
+        built, source = self.built, self.source
         for start, table in source.batches():
-            number = rows.first_row[place] + start + np.arange(len(table))
-            batch = Batch(config, table, number, rows.side[number])
+            number = start + np.arange(len(table))
+            batch = Batch(config, table, number, source.side[number])
+            built.found(batch.where(~source.repeated[number] & ~source.silent[number]).table)
+            batch = batch.where(self._selected(table, number))
             built.rows[config].rows_in += len(batch)
-            twice = rows.repeated[number]
-            batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None, built)
-            silent = rows.silent[batch.number]
-            batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None, built)
-            built.found(batch.table)
+            twice = source.repeated[batch.number]
+            batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None)
+            silent = source.silent[batch.number]
+            batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None)
             built.languages.update(batch.table["language"].unique().to_pylist())
             yield batch
 
-    def _write_pairs(
-        self,
-        dialogues: pa.Table,
-        part: Batch,
-        split: Split,
-        survey: DialogueSurvey,
-        built: Built,
-        quality: QualityConfig,
-    ) -> None:
+    def _without_leaks(self, batch: Batch, what: str) -> Batch:
+        leaks = self.decisions.row("leak")[batch.number]
+        others = self.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
+        return self._drop(batch, leaks, "leak", f"{what} stands in a later split", others)
+
+    def _write_pairs(self, dialogues: pa.Table, part: Batch, split: Split) -> None:
         made = make_pairs(dialogues, self.options.context_turns, self.options.directions)
-        built.rows["pairs"].rows_in += len(made)
-        kept = self._screen("pairs", made, split, built, quality, self.encoder)
+        self.built.rows["pairs"].rows_in += len(made)
+        kept = self._screen("pairs", made, split, self.encoder)
         row = part.number[np.asarray(pc.index_in(kept["dialogue_id"], part.table["dialogue_id"]))]
-        begins = survey.rows.starts[row] + np.asarray(kept["turn_index"])
-        shared, heard = np.flatnonzero(survey.pair_flagged[begins]), np.flatnonzero(survey.pair_benchmark[begins])
+        begins = self.source.starts[row] + np.asarray(kept["turn_index"])
+        of_pair = self.decisions.pair
+        shared, heard = (np.flatnonzero(of_pair(name)[begins]) for name in ("flagged", "benchmark"))
         table = with_flags(kept, [("leak:pair", shared), ("leak:benchmark", heard)])
         batch = Batch("pairs", table, begins, np.full(len(table), SPLITS.index(split), np.int8))
         if self._cleans:
-            leaks = survey.pair_leaks[begins]
-            others = [survey.pair_id(other) for other in survey.pair_blocking[begins[leaks]].tolist()]
-            batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others, built)
-            heard = survey.pair_benchmark[batch.number] & (batch.side != TEST)
+            leaks = of_pair("leak")[begins]
+            assert self.decisions.pairs is not None
+            others = self.decisions.pairs["blocking"].take(pa.array(begins[leaks]))
+            batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others)
+            heard = of_pair("benchmark")[batch.number] & (batch.side != TEST)
             reason = "a side is a test utterance of an intent set"
-            first = survey.in_benchmark[batch.number[heard]]
+            first = of_pair("first_in_benchmark")[batch.number[heard]]
             values = pc.if_else(
                 pa.array(first),
                 batch.table["anchor"].filter(pa.array(heard)),
                 batch.table["positive"].filter(pa.array(heard)),
             )
-            batch = self._drop(batch, heard, "benchmark", reason, values, built)
-        built.heard += int((survey.pair_benchmark[batch.number] & (batch.side != TEST)).sum())
-        self._write("pairs", split, batch.table, built)
+            batch = self._drop(batch, heard, "benchmark", reason, values)
+        self.built.heard += int((of_pair("benchmark")[batch.number] & (batch.side != TEST)).sum())
+        self._write("pairs", split, batch.table)
 
     def _screen(
-        self,
-        config: Config,
-        rows: pa.Table,
-        split: Split | list[Split],
-        built: Built,
-        quality: QualityConfig,
-        encoder: Encoder | None = None,
+        self, config: Config, rows: pa.Table, split: Split | list[Split], encoder: Encoder | None = None
     ) -> pa.Table:
-        screened = screen(config, rows, split, quality, encoder)
-        self._record(config, screened.dropped, built)
+        screened = screen(config, rows, split, self.quality, encoder)
+        self._record(config, screened.dropped)
         return screened.rows
 
     def _drop(
-        self,
-        batch: Batch,
-        mask: np.ndarray,
-        name: str,
-        reason: str,
-        values: list[str] | pa.ChunkedArray | None,
-        built: Built,
+        self, batch: Batch, mask: np.ndarray, name: str, reason: str, values: list[str] | pa.ChunkedArray | None
     ) -> Batch:
         """The batch without the rows under a mask, which are recorded with their values (their ids when None)."""
         if not mask.any():
@@ -226,17 +280,17 @@ class FolderWriter:
         out = batch.where(mask)
         values = out.table.column(0) if values is None else values
         records = drop_rows(batch.config, out.table, [SPLITS[side] for side in out.side], name, reason, values)
-        self._record(batch.config, records, built)
+        self._record(batch.config, records)
         return batch.where(~mask)
 
-    def _record(self, config: Config, records: pa.Table, built: Built) -> None:
+    def _record(self, config: Config, records: pa.Table) -> None:
         if len(records):
-            self._drops.write_table(records)
-            built.dropped(config, records)
+            self.sink.record(records)
+            self.built.dropped(config, records)
 
-    def _write(self, config: Config, split: Split, rows: pa.Table, built: Built) -> None:
-        self._writers[config, split].write(rows.cast(ARROW_SCHEMAS[config]))
-        built.wrote(split, config, rows)
+    def _write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        self.sink.write(config, split, rows.cast(ARROW_SCHEMAS[config]))
+        self.built.wrote(split, config, rows)
 
 
 def _set(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
