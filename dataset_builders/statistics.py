@@ -1,11 +1,7 @@
-"""Numbers about a dataset folder: named SQL queries that DuckDB runs on the parquet files.
+"""Numbers about a dataset folder: the queries of `dataset_builders.sql` that DuckDB runs on the parquet files.
 
-Each file of `dataset_builders/sql` is one query over the views `dialogues`, `pairs`, `downstream`, `drops` and
-`clusters` (`views.sql` makes them); its first lines say what its columns are and their units. They are aggregates: no
-table is ever held in memory as a whole. The DuckDB command line runs the same files:
-
-    cd DATASET
-    duckdb -c ".read .../dataset_builders/sql/views.sql" -c ".read .../dataset_builders/sql/dialogue_statistics.sql"
+They are aggregates: no table is ever held in memory as a whole. A database made by `dialogue-cube database` answers the
+same queries faster; the DuckDB command line answers them from the parquet files alone, see `sql.script`.
 """
 
 from __future__ import annotations
@@ -17,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataset_builders import sql
 from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,23 +23,14 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 """The answer to a query: a dict a row, keyed by the columns that the query's file explains."""
 
-SQL = Path(__file__).with_name("sql")
-
-QUERIES = tuple(sorted(path.stem for path in SQL.glob("*.sql") if path.stem != "views"))
-"""Names of the queries."""
-
-MEASURED = ("utterance_lengths", "pair_lengths")
-"""Views that several queries read and that cost a pass over all texts: kept as tables while a folder is open."""
-
 
 @contextmanager
-def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> Iterator[DuckDBPyConnection]:
-    """A connection with the views over a dataset folder.
+def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBPyConnection]:
+    """A connection with views named `parquet_...` over the files of a dataset folder.
 
     Args:
         folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
-        memory: Above this, DuckDB goes on in temporary files.
-        threads: Threads of DuckDB.
+        config: Settings of DuckDB.
 
     Raises:
         DataError: A parquet file cannot be read, or lacks a column.
@@ -59,52 +47,73 @@ def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> It
     }
     files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
+    with duckdb.connect(config=config) as connection, _readable(folder):
+        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+        connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
+        for name, (pattern, schema) in files.items():
+            if not any(folder.glob(pattern)):
+                connection.register(f"no_{name}", schema.empty_table())
+                connection.execute(f"CREATE VIEW parquet_{name} AS FROM no_{name}")
+        connection.execute(sql.MACROS)
+        connection.execute(sql.PARQUET)
+        for name, (_, schema) in files.items():
+            _check_columns(connection, folder, name, schema)
+        yield connection
+
+
+@contextmanager
+def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> Iterator[DuckDBPyConnection]:
+    """A connection with every table and metric of `dataset_builders.sql` as a view over a dataset folder.
+
+    Args:
+        folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
+        memory: Above this, DuckDB goes on in temporary files.
+        threads: Threads of DuckDB.
+
+    Raises:
+        DataError: A parquet file cannot be read, or lacks a column.
+    """
     with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
         settings: dict[str, Any] = {"memory_limit": memory, "threads": threads, "temp_directory": spill}
-        with duckdb.connect(config=settings) as connection, _readable(folder):
-            connection.execute("SET enable_progress_bar = false")  # it would go to standard output
-            connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
-            for name, (pattern, schema) in files.items():
-                if not any(folder.glob(pattern)):
-                    connection.register(f"no_{name}", schema.empty_table())
-                    connection.execute(f"CREATE VIEW {name} AS FROM no_{name}")
-            connection.execute((SQL / "views.sql").read_text(encoding="utf-8"))
-            for name, (_, schema) in files.items():
-                _check_columns(connection, folder, name, schema)
-            for name in MEASURED:
-                connection.execute(f"CREATE TEMP TABLE {name} AS FROM memory.main.{name}")
+        with folder_views(folder, settings) as connection:
+            for query in sql.queries().values():
+                connection.execute(query.view)
             yield connection
 
 
 def query(connection: DuckDBPyConnection, name: str) -> Rows:
-    """Run one of `QUERIES` on any connection that has the views (or tables of the same names)."""
-    cursor = connection.execute((SQL / f"{name}.sql").read_text(encoding="utf-8"))
+    """The rows of a metric (or of any table or view) on a connection that has it."""
+    cursor = connection.execute(f"FROM {name}")
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def statistics(folder: str | Path, progress: Callable[[str], None] | None = None) -> dict[str, Rows]:
-    """Run all queries on a dataset folder.
+    """All metrics of a dataset folder, counted anew.
 
     Args:
         folder: A folder made by `dialogue-cube build`.
-        progress: Called with the name of each query before it runs.
+        progress: Called with the name of each aggregate and metric before it is made.
 
     Raises:
         DataError: As `open_folder`.
     """
-    with open_folder(folder) as connection:
+    progress = progress or (lambda _: None)
+    with open_folder(folder) as connection, _readable(Path(folder)):
+        for name in sql.queries("aggregates"):
+            # several metrics read it, and it costs a pass over all texts
+            progress(name)
+            connection.execute(f"CREATE TEMP TABLE {name} AS FROM memory.main.{name}")
         found = {}
-        for name in QUERIES:
-            if progress is not None:
-                progress(name)
+        for name in sorted(sql.queries("metrics")):
+            progress(name)
             found[name] = query(connection, name)
         return found
 
 
 def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
-    missing = set(schema.names) - {column for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()}
-    if missing:
+    there = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
+    if missing := set(schema.names) - there:
         what = f"{folder}: {name} lack the columns {', '.join(sorted(missing))}"
         raise DataError(f"{what}; another version built it, build it again")
 

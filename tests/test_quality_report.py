@@ -111,7 +111,7 @@ def test_a_build_is_what_its_report_says(sample_dataset):
     report = read_report(sample_dataset)
     assert report.disagreements == []
     assert report.built["rows"]["dialogues"]
-    assert sum(row["rows"] for row in report.statistics["drops"]) == sum(
+    assert sum(row["rows"] for row in report.statistics["drop_counts"]) == sum(
         sum(noted["dropped"].values()) for sources in report.built["rows"].values() for noted in sources.values()
     )
 

@@ -32,7 +32,7 @@ def rows_section(report: QualityReport) -> Section:
 def drops_section(report: QualityReport) -> Section:
     """Dropped rows by filter, with examples."""
     where: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for row in report.statistics["drops"]:
+    for row in report.statistics["drop_counts"]:
         where[row["config"], row["filter"]][row["source"]] += row["rows"]
     total = sum(sum(counts.values()) for counts in where.values())
     if not total:

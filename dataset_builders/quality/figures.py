@@ -27,7 +27,7 @@ def _drop_figures(report: QualityReport) -> list[Figure]:
     drawn = []
     for config in CONFIGS:
         counts: Counter[tuple[str, str]] = Counter()
-        for row in report.statistics["drops"]:
+        for row in report.statistics["drop_counts"]:
             if row["config"] == config:
                 counts[row["filter"], row["source"]] += row["rows"]
         if counts:

@@ -56,7 +56,7 @@ def _tiles(report: QualityReport) -> list[tuple[str, str]]:
     if total:
         tiles.append((shown(rows["free"] / total, ".0%"), "of rows may be passed on"))
     if "rows" in report.built:
-        tiles.append((shown(sum(row["rows"] for row in numbers["drops"]), ","), "rows dropped"))
+        tiles.append((shown(sum(row["rows"] for row in numbers["drop_counts"]), ","), "rows dropped"))
     if leaks := report.built.get("leaks"):
         before, after = (sum(leak_totals(leaks[when]).values()) for when in ("before", "after"))
         tiles.append((f"{before:,} → {after:,}", "leaks before → after"))

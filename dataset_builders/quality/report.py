@@ -61,12 +61,12 @@ def read_report(folder: str | Path, progress: Callable[[str], None] | None = Non
         DataError: Not a dataset folder, a file of it is missing, or one cannot be read.
     """
     folder = Path(folder)
-    built = _read_built(folder)
+    built = read_built(folder)
     counted = statistics(folder, progress)
     return QualityReport(folder.resolve().name, built, counted, list(_disagreements(built, counted)))
 
 
-def _read_built(folder: Path) -> dict[str, Any]:
+def read_built(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; `dialogue-cube build` makes one")
     path = folder / REPORT
@@ -98,7 +98,7 @@ def _disagreements(built: dict[str, Any], counted: dict[str, Rows]) -> Iterator[
             if row["source"] is not None and row["split"] is None:
                 rows_out[config][row["source"]] = row[column]
     there: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for row in counted["drops"]:
+    for row in counted["drop_counts"]:
         there[row["config"], row["source"]]["dropped"][row["filter"]] += row["rows"]
     for row in counted["flags"]:
         there[row["config"], row["source"]]["flagged"][row["flag"]] += row["rows"]

@@ -3,4 +3,4 @@
 SELECT members, count(*) AS clusters, count(*) FILTER (sources > 1) AS across_sources
 FROM (SELECT count(*) AS members, count(DISTINCT source) AS sources FROM clusters GROUP BY cluster_id)
 GROUP BY members
-ORDER BY members;
+ORDER BY members

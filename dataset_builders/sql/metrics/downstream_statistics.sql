@@ -8,11 +8,11 @@ WITH by_label AS (
     SELECT
         source, split, label,
         GROUPING(source, split) AS level,
-        count(*) AS rows,
+        sum(rows) AS rows,
         list(DISTINCT language) AS languages,
-        count(*) FILTER (is_out_of_scope) AS out_of_scope,
-        sum(word_count(utterance)) AS words
-    FROM downstream
+        coalesce(sum(rows) FILTER (is_out_of_scope), 0) AS out_of_scope,
+        sum(words) AS words
+    FROM label_counts
     GROUP BY GROUPING SETS ((source, split, label), (source, label), (label))
 ),
 by_split AS (
@@ -24,10 +24,10 @@ SELECT
     count(*) AS labels,
     len(list_distinct(flatten(list(languages)))) AS languages,
     sum(out_of_scope)::BIGINT AS out_of_scope,
-    min(rows) AS smallest_label,
-    max(rows) AS largest_label,
+    min(rows)::BIGINT AS smallest_label,
+    max(rows)::BIGINT AS largest_label,
     CASE WHEN count(*) > 1 THEN -sum(share * ln(share) ORDER BY label) / ln(count(*)) END AS class_balance,
     sum(words) / sum(rows) AS words_per_utterance
 FROM by_split
 GROUP BY level, source, split
-ORDER BY source NULLS LAST, split NULLS LAST;
+ORDER BY source NULLS LAST, split NULLS LAST

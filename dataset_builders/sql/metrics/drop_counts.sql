@@ -2,4 +2,4 @@
 SELECT config, filter, source, split, count(*) AS rows
 FROM drops
 GROUP BY ALL
-ORDER BY ALL;
+ORDER BY ALL

@@ -14,4 +14,4 @@ FROM (
     FROM drops
     GROUP BY config, filter
 )
-ORDER BY config, filter, example.is_private, example.sort_key;
+ORDER BY config, filter, example.is_private, example.sort_key

@@ -11,4 +11,4 @@ SELECT
 FROM clusters
 GROUP BY cluster_id
 ORDER BY members DESC, cluster_id
-LIMIT 20;
+LIMIT 20

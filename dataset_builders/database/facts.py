@@ -1,0 +1,101 @@
+"""What `quality/report.json` says, as small tables: `sources`, `source_rows`, `leaks`, `duplicates`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from dataset_builders.licenses import get_license
+
+_text, _number = pa.string(), pa.int64()
+
+SCHEMAS = {
+    "sources": pa.schema(
+        {
+            "source": _text,
+            "title": _text,  # null for own data, likewise below
+            "kind": _text,  # dialogues or downstream
+            "config": _text,
+            "homepage": _text,
+            "citation": _text,
+            "license": _text,
+            "license_evidence": _text,
+            "license_disputed": _text,
+            "commercial_use": _text,  # yes, no or unknown
+            "redistributable": pa.bool_(),
+            "notes": _text,
+            "differs_from_official": pa.list_(_text),
+            "rejected": _number,  # records of own data that could not be used
+            "input_hash": _text,  # of the raw files and the code that read them
+            "dialogues": _number,
+            "utterances": _number,
+            "pairs": _number,
+            "rows": _number,  # labelled utterances
+        }
+    ),
+    "source_rows": pa.schema({"config": _text, "source": _text, "rows_in": _number, "rows_out": _number}),
+    "leaks": pa.schema({"stage": _text, "kind": _text, "source": _text, "splits": _text, "rows": _number}),
+    "duplicates": pa.schema({"config": _text, "source": _text, "also_in": _text, "rows": _number}),
+}
+
+COMMENTS = {
+    "sources": "One row a source. rows: labelled utterances; differs_from_official: where the counts are not the official",
+    "source_rows": "What became of the rows of a source: rows_in were judged, rows_out written, the others are in drops",
+    "leaks": "Rows whose text or duplicate stands in another split too. stage: before or after the filters; splits: which two",
+    "duplicates": "rows: how many rows of a source have a duplicate in also_in, which may be the same source",
+}
+
+KEYS = {
+    "sources": ("source",),
+    "source_rows": ("config", "source"),
+    "leaks": ("stage", "kind", "source", "splits"),
+    "duplicates": ("config", "source", "also_in"),
+}
+
+
+def facts(report: dict[str, Any]) -> dict[str, pa.Table]:
+    """The tables by name.
+
+    Args:
+        report: `quality/report.json` of a dataset folder.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {
+        "sources": [_source(name, noted) for name, noted in report.get("sources", {}).items()],
+        "source_rows": [
+            {"config": config, "source": source, "rows_in": noted["in"], "rows_out": noted["out"]}
+            for config, sources in report.get("rows", {}).items()
+            for source, noted in sources.items()
+        ],
+        "leaks": [
+            {"stage": stage, "kind": kind, "source": source, "splits": splits, "rows": number}
+            for stage, kinds in report.get("leaks", {}).items()
+            for kind, sources in kinds.items()
+            for source, sides in sources.items()
+            for splits, number in sides.items()
+        ],
+        "duplicates": [
+            {"config": config, "source": key.split("|")[0], "also_in": key.split("|")[1], "rows": number}
+            for config, matrix in report.get("duplicates", {}).items()
+            for key, number in matrix.items()
+        ],
+    }
+    return {name: pa.Table.from_pylist(rows[name], schema) for name, schema in SCHEMAS.items()}
+
+
+def _source(name: str, noted: dict[str, Any]) -> dict[str, Any]:
+    from dataset_builders.registry import builders
+
+    info = builders()[name].INFO if name in builders() else None
+    written = sum((Counter(split) for split in noted["splits"].values()), Counter[str]())
+    facts = ("title", "kind", "homepage", "citation", "license_evidence", "license_disputed", "notes")
+    return {
+        "source": name,
+        **{fact: getattr(info, fact) for fact in facts if info is not None},
+        "kind": "downstream" if written["rows"] else "dialogues",
+        "commercial_use": get_license(noted["license"]).commercial,
+        **{key: noted[key] for key in ("config", "license", "redistributable", "input_hash", "rejected")},
+        "differs_from_official": noted["differs_from_official"],
+        **{what: written[what] for what in ("dialogues", "utterances", "pairs", "rows")},
+    }

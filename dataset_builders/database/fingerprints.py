@@ -1,0 +1,48 @@
+"""What each part of a database is made from, as one digest: a part is written again only when its digest changes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from dataset_builders import sql
+from dataset_builders.folder import REPORT
+from dataset_builders.raw_files import sha256
+
+REPORT_PART = "report"
+"""Stands for the tables that come from `quality/report.json`."""
+
+FILES = {
+    "parquet_dialogues": "dialogues/*.parquet",
+    "parquet_pairs": "pairs/*.parquet",
+    "parquet_downstream": "downstream/*.parquet",
+    "parquet_drops": "quality/drops.parquet",
+    "parquet_clusters": "quality/clusters.parquet",
+}
+"""View over parquet files -> the files in a dataset folder."""
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Part of the database -> digest of the files and of the SQL that it comes from.
+
+    Args:
+        folder: A dataset folder.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    found = {
+        view: _digest(*(f"{path.name} {sha256(path)}" for path in sorted(folder.glob(pattern))))
+        for view, pattern in FILES.items()
+    }
+    report = folder / REPORT
+    parts = {REPORT_PART: sha256(report) if report.is_file() else ""}
+    for query in sql.queries().values():
+        parts[query.name] = found[query.name] = _digest(
+            sql.MACROS, sql.PARQUET, query.view, *(found[name] for name in query.reads)
+        )
+    return parts
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

@@ -1,0 +1,100 @@
+"""Open a database read-only; know whether a file is one, and whether it is of today's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataset_builders.database.fingerprints import fingerprints
+from dataset_builders.database.source_folder import dataset_folder
+from dataset_builders.errors import DataError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SCHEMA_VERSION = 1
+"""Raised when a table of the database itself (`runs`, `contents`) changes its columns."""
+
+
+@contextmanager
+def open_database(path: str | Path, memory: str = "1GB", threads: int | None = None) -> Iterator[DuckDBPyConnection]:
+    """A read-only connection; any number of processes may hold one, also while the file is built anew.
+
+    Args:
+        path: A file made by `dialogue-cube database`.
+        memory: Above this, DuckDB goes on in temporary files.
+        threads: Threads of DuckDB; as many as there are cores when not given.
+
+    Raises:
+        DataError: There is no such file, or it is not a database of ours, or of a newer version.
+    """
+    import tempfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"no database {path}; `dialogue-cube database --data DIR --out {path}` makes it")
+    with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
+        settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": spill}
+        if threads is not None:
+            settings["threads"] = threads
+        with connect(path, read_only=True, config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+            check_ours(connection, path)
+            yield connection
+
+
+def connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> DuckDBPyConnection:
+    """A connection to a file.
+
+    Raises:
+        DataError: It cannot be opened as a DuckDB file.
+    """
+    import duckdb
+
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=config)
+    except duckdb.Error as error:
+        cause = str(error).strip().splitlines()[0]
+        raise DataError(f"{path} cannot be opened as a database ({cause}); name another file") from error
+
+
+def check_ours(connection: DuckDBPyConnection, path: Path) -> None:
+    """Check that a file was made by us.
+
+    Raises:
+        DataError: It is somebody else's, or a newer version of this package made it.
+    """
+    import duckdb
+
+    try:
+        row = connection.execute("SELECT max(schema_version), max_by(package_version, run) FROM runs").fetchone()
+    except duckdb.Error:
+        row = None
+    if row is None or row[0] is None:
+        raise DataError(f"{path} is not a database made by `dialogue-cube database`; name another file")
+    if row[0] > SCHEMA_VERSION:
+        raise DataError(f"{path} was made by a newer version of this package ({row[1]}); upgrade it, or name another file")
+
+
+def is_current(path: str | Path, data: str | Path) -> bool:
+    """Whether a database is there and holds what `build_database` would write: nothing would be done.
+
+    Args:
+        path: The database.
+        data: Dataset folder or Hub repository.
+
+    Raises:
+        DataError: The file is not ours, or there is no such data.
+    """
+    if not Path(path).exists():
+        return False
+    wanted = fingerprints(dataset_folder(data))
+    with open_database(path) as connection:
+        return read_fingerprints(connection) == wanted
+
+
+def read_fingerprints(connection: DuckDBPyConnection) -> dict[str, str]:
+    """Table -> fingerprint of what it was made from."""
+    return dict(connection.execute("SELECT name, fingerprint FROM contents ORDER BY name").fetchall())

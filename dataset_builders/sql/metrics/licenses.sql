@@ -1,0 +1,6 @@
+-- Rows by licence. license: SPDX identifier; redistributable: may be passed on; sources: under that licence
+SELECT
+    config, license, redistributable, sum(rows)::BIGINT AS rows, list(DISTINCT source ORDER BY source) AS sources
+FROM row_counts
+GROUP BY config, license, redistributable
+ORDER BY config, rows DESC, license

@@ -1,0 +1,16 @@
+-- One row a dialogue; its turns stand in the table turns. Columns of the dataset, and:
+-- dialog_text: all its turns, a line each; intents: distinct intents of its states
+-- turn_count, words, characters: of all its turns together (words are cut at white space)
+WITH spoken AS (
+    SELECT *, [turn.text FOR turn IN turns] AS texts FROM parquet_dialogues
+)
+SELECT
+    dialogue_id, source, split, language, original_id, original_split, domains,
+    list_sort(list_distinct(flatten([[entry.intent FOR entry IN turn.annotations.state] FOR turn IN turns]))) AS intents,
+    scenario,
+    array_to_string(texts, chr(10)) AS dialog_text,
+    len(texts)::INTEGER AS turn_count,
+    word_count(array_to_string(texts, ' '))::INTEGER AS words,
+    (length(array_to_string(texts, '')))::INTEGER AS characters,
+    empty_turns, cluster_id, flags, license, redistributable, source_version
+FROM spoken

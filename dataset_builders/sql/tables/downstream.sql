@@ -1,0 +1,7 @@
+-- One row a labelled utterance of an intent set. Columns of the dataset, and:
+-- words, characters: length of the utterance; text without blanks between words (Chinese, Thai) counts as one word
+SELECT
+    utterance_id, source, split, utterance, label, scenario, is_out_of_scope, language, original_split,
+    word_count(utterance)::INTEGER AS words, length(utterance)::INTEGER AS characters,
+    flags, license, redistributable
+FROM parquet_downstream

@@ -1,0 +1,11 @@
+-- One row a pair of utterances, the positive being the turn after the anchor. Columns of the dataset, and:
+-- context_turns: how many turns before the anchor are its context; the view pair_contexts gives their texts
+-- anchor_words, positive_words, anchor_characters, positive_characters: length of each side
+SELECT
+    pair_id, dialogue_id, turn_index, source, split, language, domains,
+    anchor, positive, anchor_speaker, positive_speaker,
+    len(context)::INTEGER AS context_turns,
+    word_count(anchor)::INTEGER AS anchor_words, word_count(positive)::INTEGER AS positive_words,
+    length(anchor)::INTEGER AS anchor_characters, length(positive)::INTEGER AS positive_characters,
+    answer_id, negatives, pair_type, cluster_id, quality, flags, license, redistributable
+FROM parquet_pairs

@@ -1,0 +1,13 @@
+-- One row an utterance of a dialogue. turn_index counts from 0; words, characters: its length
+-- annotations: acts, slots and state as the source gives them
+SELECT
+    dialogue_id, turn_index - 1 AS turn_index, source, split, language,
+    turn.speaker AS speaker, turn.text AS text,
+    word_count(turn.text)::INTEGER AS words, length(turn.text)::INTEGER AS characters,
+    turn.annotations AS annotations
+FROM (
+    SELECT
+        dialogue_id, source, split, language,
+        unnest(turns) AS turn, generate_subscripts(turns, 1)::INTEGER AS turn_index
+    FROM parquet_dialogues
+)
