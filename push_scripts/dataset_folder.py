@@ -1,6 +1,6 @@
 """The folder that `dialogue-cube build` writes, and nothing else that may lie in it.
 
-README.md                                      the card, with `configs:`
+README.md                                      the card; a push writes its own, from what it publishes
 {dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
 quality/report.json                            how it was built
 quality/{drops,clusters}.parquet               what was left out, and which dialogues are duplicates
@@ -8,8 +8,10 @@ quality/{drops,clusters}.parquet               what was left out, and which dial
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataset_builders.raw_files import sha256
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, CONFIGS, DROPS, SPLITS, Config, Split
 from push_scripts.errors import PushError
 
@@ -31,13 +34,11 @@ class DatasetFolder:
     """A built dataset that was checked.
 
     Attributes:
-        card: Text of the card.
         report: Content of `quality/report.json`.
         shards: (config, split) -> parquet files in order; dialogues first.
         notes: Path in the folder -> table about the rows.
     """
 
-    card: str
     report: dict[str, Any]
     shards: dict[tuple[Config, Split], list[Path]]
     notes: dict[str, Path]
@@ -52,14 +53,12 @@ def read_folder(data: Path) -> DatasetFolder:
     makes = f"expected a folder made by `dialogue-cube build --raw-dir RAW --out {data}`"
     if not data.is_dir():
         raise PushError(f"--data {data}: no such folder; {makes}")
-    for name in (CARD, REPORT):
-        if not (data / name).is_file():
-            raise PushError(f"--data {data}: not a built dataset, {name} is missing; {makes}")
+    if not (data / REPORT).is_file():
+        raise PushError(f"--data {data}: not a built dataset, {REPORT} is missing; {makes}")
     try:
         report = json.loads((data / REPORT).read_text(encoding="utf-8"))
-        card = (data / CARD).read_text(encoding="utf-8")
     except ValueError as error:  # json and unicode errors both
-        raise PushError(f"--data {data}: {REPORT} or {CARD} is damaged ({error}); {makes}") from error
+        raise PushError(f"--data {data}: {REPORT} is damaged ({error}); {makes}") from error
     if not (isinstance(report, dict) and str(report.get("format", "")).startswith("dialogue-cube dataset")):
         raise PushError(f"--data {data}: {REPORT} is not that of a built dataset; {makes}")
     shards = {(c, s): found for c in CONFIGS for s in SPLITS if (found := _shards(data / c, s))}
@@ -73,7 +72,32 @@ def read_folder(data: Path) -> DatasetFolder:
     notes = {name: data / name for name in NOTES if (data / name).is_file()}
     for name, path in notes.items():
         _check_columns(path, NOTES[name])
-    return DatasetFolder(card, report, shards, notes)
+    return DatasetFolder(report, shards, notes)
+
+
+def check_unchanged(report: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """The files are those that the build wrote: licences and texts are the sources', not somebody's later edit.
+
+    Args:
+        report: Content of `quality/report.json`.
+        files: Path in the dataset folder -> parquet file.
+
+    Raises:
+        PushError: A file differs from its digest in the report, or has none there.
+    """
+    digests = report.get("files") or {}
+    changed = sorted(name for name, path in files.items() if digests.get(name) != sha256(path))
+    if changed:
+        raise PushError(
+            f"{', '.join(changed[:5])}{' and more' if len(changed) > 5 else ''}: not what {REPORT} says the build "
+            "wrote; build the dataset again with `dialogue-cube build` instead of editing its files"
+        )
+
+
+def fingerprint_of(digests: Mapping[str, str]) -> str:
+    """The fingerprint of rows, as the build computes it: of the digests of all shards, notes left out."""
+    rows = {name: digest for name, digest in sorted(digests.items()) if name.split("/")[0] in CONFIGS}
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

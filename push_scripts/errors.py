@@ -50,7 +50,10 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
     if isinstance(error, OfflineModeIsEnabled):
         return f"cannot push to {repo_id}: HF_HUB_OFFLINE is set; unset it to go online"
     if isinstance(error, (HTTPError, ConnectionError, TimeoutError)):
-        return f"cannot reach {endpoint} ({type(error).__name__}): check network and HF_ENDPOINT, push again"
+        return (
+            f"cannot reach {endpoint} ({type(error).__name__}): check network and HF_ENDPOINT, then push again; large "
+            "files that arrived are not sent twice"
+        )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "no space left on the disk: free some, or let TMPDIR name a folder on a larger one"
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
@@ -73,10 +76,20 @@ def _explain_status(error: Exception, status: int, repo_id: str, endpoint: str) 
         409: f"{repo_id}: conflict with what is there already (409): {said}",
         412: f"{repo_id} got another commit while this push was under way (412): nothing was overwritten; "
         "look at that commit, then push again",
-        429: f"{endpoint} asks for a pause (429): wait some minutes, then push again",
+        429: f"{endpoint} asks for a pause{_pause(error)} (429), longer than this waits: push again after it",
     }
     if status in known:
         return known[status]
     if status >= 500:
-        return f"{endpoint} has a fault of its own ({status}): push again later, large files are not sent twice"
+        return (
+            f"{endpoint} has a fault of its own ({status}), also after several attempts: push again later, large files "
+            "are not sent twice"
+        )
     return f"{endpoint} refused the push to {repo_id} ({status}): {said}"
+
+
+def _pause(error: Exception) -> str:
+    from push_scripts.patience import asked_pause
+
+    seconds = asked_pause(error)
+    return f" of {seconds:g} s" if seconds else ""

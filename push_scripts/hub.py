@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from push_scripts.errors import PushError, explained
+from push_scripts.history import Version, check_not_newer
+from push_scripts.patience import Patience
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitInfo, HfApi
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,25 @@ class Target:
         tag: Name to give to the new commit.
         revision: Branch to commit to, made from the main branch when missing; the main branch when not given.
         message: Title of the commit.
+        overwrite: Push over a revision that is newer than what is pushed, see `history.check_not_newer`.
 
     Raises:
         PushError: The name is no `org/name`, or the options contradict each other.
     """
 
     repo_id: str
-    repo_type: Literal["dataset", "model"]
+    repo_type: Literal["dataset", "model", "space"]
     private: bool = False
     create_pr: bool = False
     tag: str | None = None
     revision: str | None = None
     message: str | None = None
+    overwrite: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the name in its address."""
+        return "" if self.repo_type == "model" else f"{self.repo_type}s/"
 
     def __post_init__(self) -> None:
         from huggingface_hub.errors import HFValidationError
@@ -90,49 +99,77 @@ def require_token() -> str:
     return token
 
 
-def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str]) -> Published:
+def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], version: Version) -> Published:
     """Makes the repository when it is missing and uploads the files in one commit.
 
-    The commit names its parent: when somebody commits in between, nothing is overwritten and the push fails.
+    The commit names its parent: when somebody commits in between, nothing is overwritten and the push fails. Large
+    files that arrived before a connection broke are not sent again.
 
     Args:
         target: Where and how.
         files: Path in the repository -> local file.
         owned: Remote files that match and are not in `files` are left over from an earlier push; the commit
             deletes them, or else `load_dataset` would mix old and new shards.
+        version: What is pushed; noted in the commit.
 
     Raises:
         PushError: The Hub refused, cannot be reached, or the state of the repository forbids the push.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    api = HfApi(token=require_token(), library_name="dialogue-cube")
-    repo_id, repo_type = target.repo_id, target.repo_type
-    with explained(repo_id, api.endpoint):
-        api.create_repo(repo_id, repo_type=repo_type, private=target.private or None, exist_ok=True)
-        _check_state(api, target)
+    api, patiently = HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
+    repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    with explained(target.repo_id, api.endpoint):
+        space = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
+        patiently(lambda: api.create_repo(**repo, **space, private=target.private or None, exist_ok=True))
+        patiently(lambda: _check_state(api, target))
         revision = target.revision or "main"
-        head = api.repo_info(repo_id, repo_type=repo_type, revision=revision)
-        there = api.list_repo_files(repo_id, repo_type=repo_type, revision=head.sha)
+        head = patiently(lambda: api.repo_info(**repo, revision=revision)).sha
+        if not target.create_pr and not target.overwrite:
+            check_not_newer(target.repo_id, patiently(lambda: api.list_repo_commits(**repo, revision=head)), version)
+        there = patiently(lambda: api.list_repo_files(**repo, revision=head))
         left_over = {name for name in there if owned.fullmatch(name)} - set(files)
-        commit = api.create_commit(
-            repo_id,
-            [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
-            + [CommitOperationDelete(name) for name in sorted(left_over)],
-            commit_message=target.message or f"Upload {repo_type}",
-            repo_type=repo_type,
-            revision=target.revision,
-            create_pr=target.create_pr,
-            parent_commit=head.sha,
-        )
+        operations = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
+        operations += [CommitOperationDelete(name) for name in sorted(left_over)]
+        commit = _commit(api, patiently, target, operations, head, version)
         if target.tag:
-            api.create_tag(repo_id, tag=target.tag, revision=commit.oid, repo_type=repo_type)
+            patiently(lambda: api.create_tag(**repo, tag=str(target.tag), revision=commit.oid, exist_ok=True))
     return Published(
         url=commit.pr_url or commit.commit_url,
         commit=commit.oid,
         revision=commit.pr_revision or target.tag or revision,
-        changed=commit.oid != head.sha,
+        changed=commit.oid != head,
     )
+
+
+def _commit(
+    api: HfApi, patiently: Patience, target: Target, operations: list[Any], parent: str, version: Version
+) -> CommitInfo:
+    """One commit, although the connection may break after the Hub has made it and before it said so."""
+    from huggingface_hub import CommitInfo
+
+    repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    tries = 0
+
+    def commit() -> CommitInfo:
+        nonlocal tries
+        tries += 1
+        if tries > 1 and not target.create_pr:
+            last = api.list_repo_commits(**repo, revision=target.revision or "main")[0]
+            if last.commit_id != parent and Version.of(last) == version:
+                url = f"{api.endpoint}/{target.prefix}{target.repo_id}/commit/{last.commit_id}"
+                return CommitInfo(commit_url=url, commit_message=last.title, commit_description="", oid=last.commit_id)
+        return api.create_commit(
+            **repo,
+            operations=operations,
+            commit_message=target.message or f"Upload {target.repo_type}",
+            commit_description=version.note,
+            revision=target.revision,
+            create_pr=target.create_pr,
+            parent_commit=parent,
+        )
+
+    return patiently(commit, repeatable=not target.create_pr)
 
 
 def _check_state(api: HfApi, target: Target) -> None:

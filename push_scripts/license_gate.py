@@ -1,15 +1,23 @@
 """Rows that may not be redistributed never leave this machine.
 
-A row passes when its `redistributable` is exactly true, its licence is a known one, and the dialogue that it
-was taken from passed too. Whether the repository is private does not matter: uploading is passing on.
+A row passes when all of these hold:
+
+- its `redistributable` is exactly true,
+- its licence is one of `licenses.LICENSES` that allows it,
+- a corpus of its name, where this project knows one, is under that very licence,
+- the dialogue that it was taken from passed.
+
+What a held-back row says is taken out of passing rows that quote it (hard negatives, values in the drops). Whether the
+repository is private does not matter: uploading is passing on.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +25,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataset_builders.licenses import LICENSES
 from dataset_builders.parquet import ShardWriter
+from dataset_builders.quality.findings import VALUE_LENGTH
+from dataset_builders.registry import builders
 
-UNKNOWN = ("", "unknown", "none", "null")
-"""Licence values, in lower case, that say nothing."""
+_KEYS = ["source", "license", "redistributable", "dialogue_id"]
+_TEXTS = {"dialogues": ["turns"], "pairs": ["anchor", "positive"], "downstream": ["utterance"]}
 
 
 @dataclass
@@ -51,24 +62,27 @@ class GateReport:
 class LicenseGate:
     """Puts aside what may be published.
 
-    Dialogues must go through before pairs, so that a pair of a held-back dialogue is recognised.
+    Args:
+        shards: (config, split) -> parquet files, dialogues first: a pair of a held-back dialogue is then recognised.
 
     Attributes:
-        report: What passed and what was held back so far.
+        report: What passed and what was held back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shards: Mapping[tuple[str, str], Sequence[Path]]) -> None:
         self.report = GateReport()
         self._held_dialogues = pa.array([], pa.string())
+        self._held_texts = pa.array([], pa.string())
+        for (config, _), files in shards.items():
+            self._judge(config, files)
 
-    def admit(self, config: str, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
+    def admit(self, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
         """Puts the rows of one split that may be published into a folder.
 
         A split with nothing to hold back stays as it is, in hard links (copies across file systems).
         Otherwise its row groups are filtered one at a time into new shards, with the schema's metadata kept.
 
         Args:
-            config: Config of the split.
             split: Name of the split.
             shards: Its parquet files in order.
             folder: Where to put the shards; made when missing.
@@ -76,52 +90,88 @@ class LicenseGate:
         Returns:
             The shards in `folder`; none when no row may be published.
         """
-        # links first: what is judged and what is uploaded is one file, even when a new build comes in between
-        aside = folder / f".{split}"
-        aside.mkdir(parents=True)
-        links = [link_or_copy(shard, aside / shard.name) for shard in shards]
-        held = 0
-        for rows in _row_groups(links, ["source", "license", "redistributable", "dialogue_id"]):
-            mask = self._mask(rows)
-            held += self._count(config, rows.filter(mask), rows.filter(pc.invert(mask)))
-        if not held:
-            admitted = [link.rename(folder / link.name) for link in links]
-        else:
-            writer = ShardWriter(folder, split, pq.read_schema(links[0]))
-            for rows in _row_groups(links):
-                writer.write(rows.filter(self._mask(rows)))
-            admitted = writer.close()
-        shutil.rmtree(aside)
-        return admitted
+        folder.mkdir(parents=True, exist_ok=True)
+        if all(self.filtered(rows) is rows for rows in _row_groups(shards, [*_KEYS, "negatives"])):
+            return [link_or_copy(shard, folder / shard.name) for shard in shards]
+        writer = ShardWriter(folder, split, pq.read_schema(shards[0]))
+        for rows in _row_groups(shards):
+            writer.write(self.filtered(rows))
+        return writer.close()
 
     def admit_notes(self, file: Path, target: Path) -> None:
-        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published.
-
-        All dialogues must have gone through before: a table without licence columns goes by its `dialogue_id`.
-        """
+        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published."""
         target.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
             for rows in _row_groups([file]):
-                writer.write_table(rows.filter(self._mask(rows)))
+                writer.write_table(self.filtered(rows))
+
+    def filtered(self, rows: pa.Table) -> pa.Table:
+        """The rows that may be published, without what they quote of others; the same table when that is all of it."""
+        mask = self._mask(rows)
+        kept = rows if pc.all(mask).as_py() in (True, None) else rows.filter(mask)
+        for name in ("negatives", "value", "nearest_id"):
+            if name in kept.column_names:
+                kept = self._without_quotes(kept, name)
+        return kept
+
+    def _judge(self, config: str, shards: Sequence[Path]) -> None:
+        """Counts the rows, and remembers what the held-back ones say."""
+        dialogues, texts = [self._held_dialogues], [self._held_texts]
+        for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
+            mask = self._mask(rows)
+            passed, held = rows.filter(mask), rows.filter(pc.invert(mask))
+            for row in passed.group_by(["source", "license"]).aggregate([([], "count_all")]).to_pylist():
+                self.report.passed[config, str(row["source"]), row["license"]] += row["count_all"]
+            for row in held.group_by("source").aggregate([([], "count_all")]).to_pylist():
+                self.report.held[config, str(row["source"])] += row["count_all"]
+            if config == "dialogues":
+                dialogues += held["dialogue_id"].chunks
+            for name in _TEXTS[config]:
+                said = pc.struct_field(pc.list_flatten(held[name]), "text") if name == "turns" else held[name]
+                texts.append(said.unique())
+        self._held_dialogues = pa.concat_arrays(dialogues)
+        self._held_texts = pa.concat_arrays(texts).unique()
 
     def _mask(self, rows: pa.Table) -> pa.ChunkedArray:
+        """True where a row may be published. A table without licence columns goes by its `dialogue_id`."""
         mask = pa.chunked_array([pa.repeat(True, len(rows))])
         if "license" in rows.column_names:
-            license = pc.utf8_lower(pc.utf8_trim_whitespace(rows["license"]))
-            known = pc.invert(pc.is_in(license, value_set=pa.array([*UNKNOWN, None], pa.string())))
-            mask = pc.and_(pc.fill_null(rows["redistributable"], False), known)
+            open_licenses = pa.array([license.id for license in LICENSES.values() if license.redistributable])
+            mask = pc.and_(pc.fill_null(rows["redistributable"], False), pc.is_in(rows["license"], open_licenses))
+            mask = pc.and_(mask, _as_the_source_says(rows))
         if "dialogue_id" in rows.column_names:
             mask = pc.and_(mask, pc.invert(pc.is_in(rows["dialogue_id"], value_set=self._held_dialogues)))
         return mask
 
-    def _count(self, config: str, passed: pa.Table, held: pa.Table) -> int:
-        for row in passed.group_by(["source", "license"]).aggregate([([], "count_all")]).to_pylist():
-            self.report.passed[config, str(row["source"]), row["license"]] += row["count_all"]
-        for row in held.group_by("source").aggregate([([], "count_all")]).to_pylist():
-            self.report.held[config, str(row["source"])] += row["count_all"]
-        if config == "dialogues":
-            self._held_dialogues = pa.concat_arrays([self._held_dialogues, *held["dialogue_id"].chunks])
-        return len(held)
+    def _without_quotes(self, rows: pa.Table, name: str) -> pa.Table:
+        column = rows[name].combine_chunks()
+        if name == "negatives":
+            said = pc.is_in(column.flatten(), value_set=self._held_texts)
+            if not pc.any(said).as_py():
+                return rows
+            cleaned = [[text for text in texts or [] if text not in self._quoted] for texts in column.to_pylist()]
+            new = pa.array(cleaned, column.type)
+        else:
+            held = self._held_dialogues if name == "nearest_id" else self._held_beginnings
+            said = pc.fill_null(pc.is_in(column, value_set=held), False)
+            new = pc.if_else(said, pa.scalar(None, column.type), column)
+        return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), new)
+
+    @functools.cached_property
+    def _quoted(self) -> frozenset[str]:
+        return frozenset(self._held_texts.to_pylist())
+
+    @functools.cached_property
+    def _held_beginnings(self) -> pa.Array:
+        return pc.utf8_slice_codeunits(self._held_texts, 0, VALUE_LENGTH)
+
+
+def _as_the_source_says(rows: pa.Table) -> pa.ChunkedArray:
+    """False where a corpus that this project knows is said to be under another licence than it is."""
+    known = {name: builder.INFO.license for name, builder in builders().items()}
+    place = pc.index_in(rows["source"], value_set=pa.array(list(known)))
+    true_license = pa.array(list(known.values())).take(place.combine_chunks())
+    return pc.fill_null(pc.equal(rows["license"], true_license), True)
 
 
 def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -135,6 +185,7 @@ def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) ->
 
 def link_or_copy(path: Path, target: Path) -> Path:
     """A hard link, which costs nothing; a copy where links are not possible. Returns `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(path.resolve(), target)
     except OSError:

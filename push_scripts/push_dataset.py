@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from push_scripts.dataset_card import adapt_card, adapt_report
-from push_scripts.dataset_folder import CARD, REPORT, SHARD_PATH, read_folder
+from dataset_builders.card import dataset_card
+from dataset_builders.raw_files import sha256
+from push_scripts.dataset_folder import CARD, REPORT, SHARD_PATH, check_unchanged, fingerprint_of, read_folder
 from push_scripts.errors import PushError, explained
-from push_scripts.hub import Published, Target, publish, require_token
-from push_scripts.license_gate import GateReport, LicenseGate
+from push_scripts.hub import Published, Target, Version, publish, require_token
+from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class PushedDataset:
 
     Attributes:
         sizes: Path in the repository -> bytes.
+        card: Text of the dataset card.
         gate: Rows published and rows held back.
         published: Where it is now; None after a dry run.
     """
 
     sizes: dict[str, int]
+    card: str
     gate: GateReport
     published: Published | None
 
@@ -42,11 +48,12 @@ def push_dataset(
     revision: str | None = None,
     dry_run: bool = False,
     message: str | None = None,
+    overwrite: bool = False,
 ) -> PushedDataset:
     """Publishes the rows of a built dataset that may be redistributed, in one commit.
 
-    Only the known layout goes along (see `dataset_folder`); shards of an earlier push that are no longer part
-    of the dataset are deleted by the same commit.
+    Only the known layout goes along (see `dataset_folder`), with a card written from the rows that are published;
+    shards of an earlier push that are no longer part of the dataset are deleted by the same commit.
 
     Args:
         data: Folder that `dialogue-cube build` wrote. It is not changed.
@@ -57,40 +64,59 @@ def push_dataset(
         revision: Branch to commit to, instead of the main one.
         dry_run: Only say what would be done; no server is contacted.
         message: Title of the commit.
+        overwrite: Replace a revision that is newer than this dataset.
 
     Raises:
         PushError: No built dataset, no row may be published, or the Hub refused.
     """
-    target = Target(repo, "dataset", private, create_pr, tag, revision, message or "Upload dataset")
+    target = Target(repo, "dataset", private, create_pr, tag, revision, message or "Upload dataset", overwrite)
     if not dry_run:
         require_token()
-    folder, gate = read_folder(Path(data)), LicenseGate()
+    folder = read_folder(Path(data))
     with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-dataset-") as name:
-        staged = Path(name)
-        files = {
-            path.relative_to(staged).as_posix(): path
-            for (config, split), shards in folder.shards.items()
-            for path in gate.admit(config, split, shards, staged / config)
+        # links first: what is judged and what is uploaded is one file, even when a new build comes in between
+        built, staged = Path(name, "built"), Path(name, "staged")
+        shards = {
+            (config, split): [link_or_copy(path, built / config / path.name) for path in paths]
+            for (config, split), paths in folder.shards.items()
         }
-        if not files:
+        notes = {path: link_or_copy(table, built / path) for path, table in folder.notes.items()}
+        rows = {path.relative_to(built).as_posix(): path for paths in shards.values() for path in paths}
+        check_unchanged(folder.report, rows | notes)
+        gate = LicenseGate(shards)
+        for (config, split), paths in shards.items():
+            gate.admit(split, paths, staged / config)
+        if not any(staged.rglob("*.parquet")):
             raise PushError(
                 f"--data {data}: nothing to push, none of its {sum(gate.report.held.values()):,} rows may be "
                 f"redistributed (sources: {', '.join(gate.report.held_by_source())})"
             )
-        for path, table in folder.notes.items():
-            files[path] = staged / path
-            gate.admit_notes(table, files[path])
-        texts = {
-            CARD: adapt_card(folder.card, repo, gate.report, files),
-            REPORT: adapt_report(folder.report, gate.report, files),
-        }
-        for path, text in texts.items():
-            files[path] = staged / path
-            files[path].parent.mkdir(exist_ok=True)
-            files[path].write_text(text, encoding="utf-8")
-        sizes = {path: file.stat().st_size for path, file in sorted(files.items())}
-        published = None if dry_run else publish(target, files, owned=SHARD_PATH)
-    return PushedDataset(sizes, gate.report, published)
+        for path, table in notes.items():
+            gate.admit_notes(table, staged / path)
+        report = _published_report(folder.report, gate.report, staged)
+        card = dataset_card(staged, report, repo_id=repo, held=gate.report.held_by_source())
+        for path, text in {CARD: card, REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}.items():
+            (staged / path).parent.mkdir(exist_ok=True)
+            (staged / path).write_text(text, encoding="utf-8")
+        files = {path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()}
+        sizes = {path: file.stat().st_size for path, file in files.items()}
+        version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
+        published = None if dry_run else publish(target, files, SHARD_PATH, version)
+    return PushedDataset(sizes, card, gate.report, published)
+
+
+def _published_report(report: Mapping[str, Any], gate: GateReport, staged: Path) -> dict[str, Any]:
+    """`quality/report.json` as it is published: with rows held back, digests and fingerprint of the rest."""
+    if not gate.held:
+        return dict(report)
+    digests = {path.relative_to(staged).as_posix(): sha256(path) for path in sorted(staged.rglob("*.parquet"))}
+    return {
+        **report,
+        "fingerprint": fingerprint_of(digests),
+        "built_from": report.get("fingerprint"),
+        "files": digests,
+        "held_back": gate.held_by_source(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Dataset folders of invented rows, laid out as `dialogue-cube build` lays them out."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.parquet import ShardWriter
+from dataset_builders.raw_files import sha256
 from dataset_builders.schema import FEATURES, act, span, state
 
 Rows = Sequence[Mapping[str, Any]]
@@ -92,6 +94,13 @@ def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows
     card = f'---\n{header}---\n\n# Invented\n\n`load_dataset("ORG/NAME", "pairs")`\n'
     (folder / "README.md").write_text(card, encoding="utf-8")
     (folder / "quality").mkdir()
-    report = {"format": "dialogue-cube dataset 1", "fingerprint": "0" * 16, "files": {}}
-    (folder / "quality" / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    write_report(folder)
     return folder
+
+
+def write_report(folder: Path) -> None:
+    """The report of the parquet files that are there, as far as a push reads it."""
+    files = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
+    report = {"format": "dialogue-cube dataset 2", "version": "0.1.0", "fingerprint": "0" * 16, "files": files}
+    report["fingerprint"] = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+    (folder / "quality" / "report.json").write_text(json.dumps(report), encoding="utf-8")
