@@ -62,7 +62,7 @@ class RawFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.used: set[RawFile] = set()
-        plain = [RawFile(path.relative_to(root).as_posix(), path) for path in _walk(root)]
+        plain = [RawFile(path.relative_to(root).as_posix(), path) for path in walk(root)]
         self._files = {file.name: file for file in plain}
         waiting = [file for file in plain if _is_archive(file.name)]
         while waiting:
@@ -85,7 +85,7 @@ def _is_plain_gzip(name: str) -> bool:
     return name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz")
 
 
-def _walk(root: Path) -> list[Path]:
+def walk(root: Path) -> list[Path]:
     """All files below a folder but hidden ones; links to folders are followed, each folder once."""
     found: list[Path] = []
     seen: set[str] = set()
