@@ -30,7 +30,7 @@ from dataset_builders.options import BuildOptions
 from dataset_builders.own_data import OwnBuilder, write_rejects
 from dataset_builders.parsed import parse
 from dataset_builders.quality.clusters import Progress
-from dataset_builders.registry import builders, get_builder
+from dataset_builders.registry import get_builder, select_sources
 from dataset_builders.source import CorpusBuilder
 from dataset_builders.survey import Survey, survey
 from dataset_builders.writing import FolderWriter, write_source
@@ -81,7 +81,7 @@ def build_dataset(
     chosen: list[CorpusBuilder] = list(own)
     if names or raw_dir is not None or not own:
         raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options, download_progress)
-        selected = _licensed(_select(names, raw), options.licenses, warn)
+        selected = _licensed(select_sources(names, raw), options.licenses, warn)
         chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
     parsed = []
     for done, builder in enumerate(chosen):
@@ -98,7 +98,7 @@ def build_dataset(
         finish_folder(writer, results, decided, options, encoder)
         for result in results:
             warn_of_differences(result, warn)
-        _write_rejects(out, own, warn)
+        write_rejects_of(out, own, warn)
     return results
 
 
@@ -126,25 +126,6 @@ def warn_of_differences(result: Built, warn: Callable[[str], None]) -> None:
     """One line when the counts of a source are not the official ones."""
     if different := result.differences():
         warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
-
-
-def _select(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]:
-    """(source, config) in registry order."""
-    if not raw_dir.is_dir():
-        raise DataError(f"no raw folder {raw_dir}; `dialogue-cube download` or `dialogue-cube sample` makes one")
-    if not names:
-        present = [name for name in builders() if (raw_dir / name).is_dir()]
-        if not present:
-            raise DataError(f"{raw_dir}: no folder of a known source in it; expected one of {', '.join(builders())}")
-        return [(name, None) for name in present]
-    wanted: dict[str, str | None] = {}
-    for text in names:
-        name, _, config = text.partition(":")
-        get_builder(name)
-        if name in wanted:
-            raise DataError(f"source {name} is named twice; its configs hold the same dialogues, choose one")
-        wanted[name] = config or None
-    return [(name, wanted[name]) for name in builders() if name in wanted]
 
 
 def _downloaded(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:
@@ -178,7 +159,8 @@ def _open(choice: tuple[str, str | None], raw_dir: Path, cache_dir: str | Path |
     return get_builder(name)(data_dir=raw_dir / name, config_name=config, cache_dir=cache_dir)
 
 
-def _write_rejects(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
+def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
+    """`OUT.rejects.jsonl`: the records of own data that could not be used; none when all could."""
     rejects = out.with_name(f"{out.name}.rejects.jsonl")
     skipped = own[0].data.skipped if own else []  # the builders of a path share its files
     left_out = [*skipped, *(record for builder in own for record in builder.rejected())]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +33,9 @@ class Tally:
     rows_out: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     flagged: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.dropped, self.flagged = Counter(self.dropped), Counter(self.flagged)
 
     def check(self, what: str) -> None:
         """Rows in are rows out and rows dropped.
@@ -73,6 +78,31 @@ class Built:
     heard: int = 0
     languages: set[str] = field(default_factory=set)
     rejected: int = 0
+
+    def save(self, path: Path) -> None:
+        """Keep the counts as JSON; equal counts give equal bytes."""
+        kept = vars(self) | {
+            "info": asdict(self.info),
+            "rows": {config: vars(tally) for config, tally in self.rows.items()},
+            "languages": sorted(self.languages),
+        }
+        path.write_text(json.dumps(kept), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Built:
+        """What `save` wrote."""
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        lists = {name: tuple(value) for name, value in kept["info"].items() if isinstance(value, list)}
+        return cls(
+            **kept
+            | {
+                "info": SourceInfo(**kept["info"] | lists | {"files": ()}),
+                "original": {split: Counter(counts) for split, counts in kept["original"].items()},
+                "written": {split: Counter(counts) for split, counts in kept["written"].items()},
+                "rows": {config: Tally(**tally) for config, tally in kept["rows"].items()},
+                "languages": set(kept["languages"]),
+            }
+        )
 
     def check(self) -> None:
         """Rows in are rows out and rows dropped, for every config."""

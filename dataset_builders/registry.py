@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,4 +55,40 @@ def get_builder(name: str) -> type[CorpusBuilder]:
     try:
         return builders()[name]
     except KeyError:
-        raise DataError(f"no source {name!r}; there are: {', '.join(builders())}") from None
+        raise _unknown(name) from None
+
+
+def select_sources(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]:
+    """The named sources, or all that a raw folder holds, in registry order.
+
+    Args:
+        names: `NAME` or `NAME:CONFIG`; all when empty.
+        raw_dir: Folder with one folder of raw files a source.
+
+    Returns:
+        Names with their config, None for the default one.
+
+    Raises:
+        DataError: Unknown or repeated name, or nothing is there.
+    """
+    known = source_modules()
+    if not raw_dir.is_dir():
+        raise DataError(f"no raw folder {raw_dir}; `dialogue-cube download` or `dialogue-cube sample` makes one")
+    if not names:
+        present = [name for name in known if (raw_dir / name).is_dir()]
+        if not present:
+            raise DataError(f"{raw_dir}: no folder of a known source in it; expected one of {', '.join(known)}")
+        return [(name, None) for name in present]
+    wanted: dict[str, str | None] = {}
+    for text in names:
+        name, _, config = text.partition(":")
+        if name not in known:
+            raise _unknown(name)
+        if name in wanted:
+            raise DataError(f"source {name} is named twice; its configs hold the same dialogues, choose one")
+        wanted[name] = config or None
+    return [(name, wanted[name]) for name in known if name in wanted]
+
+
+def _unknown(name: str) -> DataError:
+    return DataError(f"no source {name!r}; there are: {', '.join(source_modules())}")

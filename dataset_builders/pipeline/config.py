@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dataset_builders.errors import DataError
-from dataset_builders.pipeline.settings import bounded, fill, plain, read_yaml
+from dataset_builders.settings import bounded, fill, plain, read_settings
 
 Split = Literal["train", "validation", "test"]
 
@@ -191,7 +191,7 @@ class PipelineConfig:
             DataError: It names file, key, what was found and what is allowed.
         """
         path = Path(path)
-        content = read_yaml(path)
+        content = read_settings(path)
         _no_token(content, str(path))
         return _placed(fill(cls, content, str(path)), path.parent)
 

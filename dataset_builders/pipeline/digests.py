@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,7 +39,7 @@ class FileDigests:
         stat = file.stat()
         # the entry's own time moves with every change, also where a tool sets the other one back (rsync, cp -p)
         times = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(key := os.path.abspath(file))
+        known = self._known.get(key := str(file.absolute()))
         if known is not None and known[:-1] == times:
             return str(known[-1])
         digest = DIGEST + sha256(file)

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-import yaml
-
 from dataset_builders.errors import DataError
 from dataset_builders.quality.filters import FILTERS, Filter
 from dataset_builders.quality.filters.pair_length import PairLength
+from dataset_builders.settings import read_settings
 
 Preset = Literal["none", "default", "strict"]
 
@@ -71,7 +69,32 @@ class QualityConfig:
         Raises:
             DataError: Neither a preset nor a readable file, or the file holds an unknown name or a bad value.
         """
-        return cls.preset(text) if text in PRESETS else cls._from_file(Path(text))
+        if text in PRESETS:
+            return cls.preset(text)
+        if not Path(text).exists():
+            expected = f"{', '.join(PRESETS)} or a YAML or JSON file"
+            raise DataError(f"no quality preset or file {text}; expected {expected}")
+        return cls.of(read_settings(Path(text), "filters with their settings"), text)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], where: str) -> QualityConfig:
+        """A config from what stands in a file; see `load`.
+
+        Args:
+            content: Filters with their settings, and `preset`.
+            where: The file, for messages.
+
+        Raises:
+            DataError: An unknown name or a bad value.
+        """
+        name = content.get("preset", "default")
+        if name not in PRESETS:
+            raise DataError(f"{where}: preset: no preset {name!r}; expected {', '.join(PRESETS)}")
+        if unknown := [key for key in content if key not in FILTERS and key != "preset"]:
+            raise DataError(f"{where}: no filter {unknown[0]!r}; expected preset or any of {', '.join(FILTERS)}")
+        base = cls.preset(name)
+        filters = (_changed(f, content[f.name], where) if f.name in content else f for f in base.filters)
+        return replace(base, filters=tuple(filters))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: what stands in the dataset's report, and what `load` reads back to an equal config."""
@@ -89,46 +112,13 @@ class QualityConfig:
     def __getitem__(self, name: str) -> Filter:
         return self.filters[list(FILTERS).index(name)]
 
-    @classmethod
-    def _from_file(cls, path: Path) -> QualityConfig:
-        content = _read(path)
-        name = content.get("preset", "default")
-        if name not in PRESETS:
-            raise DataError(f"{path}: preset: no preset {name!r}; expected {', '.join(PRESETS)}")
-        if unknown := [key for key in content if key not in FILTERS and key != "preset"]:
-            raise DataError(f"{path}: no filter {unknown[0]!r}; expected preset or any of {', '.join(FILTERS)}")
-        base = cls.preset(name)
-        filters = (_changed(f, content[f.name], path) if f.name in content else f for f in base.filters)
-        return replace(base, filters=tuple(filters))
 
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
-        raise DataError(
-            f"no quality preset or file {path}; expected {', '.join(PRESETS)} or a YAML or JSON file"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); expected a YAML or JSON file") from error
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not YAML or JSON: {' '.join(str(error).split())}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected filters with their settings, found a {type(content).__name__}")
-    return content
-
-
-def _changed(old: Filter, given: Any, path: Path) -> Filter:
+def _changed(old: Filter, given: Any, place: str) -> Filter:
     """The filter with the settings a file gives."""
     settings = given if isinstance(given, dict) else {"action": given}
     known = {f.name: f for f in fields(old)}
     for key, value in settings.items():
-        where = f"{path}: {old.name}.{key}"
+        where = f"{place}: {old.name}.{key}"
         if key not in known:
             raise DataError(f"{where}: no such setting; {old.name} has {', '.join(known)}")
         if key == "action":

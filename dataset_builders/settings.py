@@ -7,6 +7,7 @@ class is a section; an optional section may also be `true` (with its defaults) o
 from __future__ import annotations
 
 import difflib
+import json
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, field, fields, is_dataclass
@@ -25,8 +26,8 @@ def bounded(default: Any, low: float | None = None, high: float | None = None) -
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file.
+def read_settings(path: Path, what: str = "keys with their settings") -> Mapping[str, Any]:
+    """The mapping in a YAML or JSON file, `what` in messages.
 
     Raises:
         DataError: The file cannot be read or holds no mapping.
@@ -34,17 +35,18 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); expected a YAML file") from error
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}); expected a YAML or JSON file") from error
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not YAML or JSON: {' '.join(str(error).split())}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise DataError(f"{path}: expected keys with their settings, found {_found(content)}")
+        raise DataError(f"{path}: expected {what}, found {_found(content)}")
     return content
 
 
