@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.dashboard.command import dashboard
 from dataset_builders.errors import DataError
 from dataset_builders.quality.cli import quality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command()(quality)
     app.command()(download)
     app.command()(sample)
+    app.command()(dashboard)
 
 
 def sources(
@@ -189,6 +191,7 @@ def build(
     from dataset_builders.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder, load, own_builders
     from dataset_builders.pairs import DIRECTIONS, check_directions
+    from dataset_builders.progress import step_bar
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.leaks import check_policy
 
@@ -227,7 +230,7 @@ def build(
         datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
     fetching = _download_bars() if raw_dir is None and names else nullcontext()
-    with fetching as advance, _steps() as progress:
+    with fetching as advance, step_bar() as progress:
         results = build_dataset(
             names or [],
             raw_dir,
@@ -263,20 +266,6 @@ def _print_built(console: Console, results: Iterable[Built]) -> None:
             amounts = (f"{counts[key]:,}" if key in counts else "" for key in titles)
             table.add_row("" if number else name, split, *amounts, "" if number else f"{dropped:,}")
     console.print(table)
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str, int, int], None]]:
-    """One bar for the steps of a build, on the error stream; nothing where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task("")
-        yield lambda what, done, total: bars.update(task, description=what, completed=done, total=total)
 
 
 def download(

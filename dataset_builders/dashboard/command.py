@@ -1,0 +1,108 @@
+"""The command `dashboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataset_builders.errors import DataError
+
+_APP = Path(__file__).with_name("app.py")
+
+
+def dashboard(
+    database: Annotated[Path, typer.Option(help="DuckDB file made by `database`; built from --data when missing.")],
+    data: Annotated[
+        str | None, typer.Option(help="Dataset folder or Hub repository: the database is brought up to date with it.")
+    ] = None,
+    core: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a trained core; may be repeated. Default: `core` beside the file."),
+    ] = None,
+    leaderboard: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="JSON of `leaderboard`; may be repeated. Default: `evaluation/leaderboard.json` beside the file."
+        ),
+    ] = None,
+    teacher: Annotated[
+        str, typer.Option(help="Encoder that finds neighbours: short name, folder or Hub id.")
+    ] = "minilm",
+    language: Annotated[str, typer.Option(help="Of the interface: en or ru. The page can switch.")] = "en",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 shows the page to the whole network.")
+    ] = "localhost",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Show the corpus in a browser: figures, charts, quality, single dialogues, trained cores, licences."""
+    from dataset_builders.dashboard.settings import Settings
+
+    try:
+        import streamlit  # noqa: F401
+    except ImportError:
+        raise DataError("the dashboard needs streamlit; install it: pip install 'dialogue-cube[dashboard]'") from None
+    if language not in ("en", "ru"):
+        raise DataError(f"--language {language}: expected en or ru")
+    cores = core if core is not None else [path for path in [database.parent / "core"] if path.is_dir()]
+    beside = database.parent / "evaluation" / "leaderboard.json"
+    boards = leaderboard if leaderboard is not None else [path for path in [beside] if path.is_file()]
+    for path in (*cores, *boards):
+        if not path.exists():
+            raise DataError(f"{path} is not there; name a core that training wrote, or the JSON of a leaderboard")
+    _check(database, data)
+    settings = Settings(
+        str(database.resolve()), tuple(map(str, cores)), tuple(map(str, boards)), teacher=teacher, language=language
+    )
+    settings.publish()
+    _serve(host, port, browser)
+
+
+def _check(database: Path, data: str | None) -> None:
+    """Build what is missing or out of date; refuse what is not ours.
+
+    Raises:
+        DataError: The file is somebody else's, or there is none and nothing to make it from.
+    """
+    from dataset_builders.database import build_database, open_database
+    from dataset_builders.progress import step_bar
+
+    if data is not None:
+        with step_bar() as progress:
+            build_database(data, database, progress=progress)
+    elif not database.exists():
+        raise DataError(f"no database {database}; name the dataset that it is made from: --data DIR")
+    with open_database(database):
+        pass
+
+
+def _serve(host: str, port: int, browser: bool) -> None:
+    """Run Streamlit in this process until it is stopped."""
+    import socket
+
+    from streamlit.web import bootstrap
+
+    from dataset_builders.dashboard.charts import PALETTE
+
+    with socket.socket() as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+        except OSError as error:
+            raise DataError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from error
+    options = {
+        "server_address": host,
+        "server_port": port,
+        "server_headless": not browser,
+        "server_fileWatcherType": "none",
+        "server_showEmailPrompt": False,
+        "browser_gatherUsageStats": False,
+        "client_toolbarMode": "viewer",
+        "client_showErrorDetails": "none",
+        "theme_primaryColor": PALETTE[0],
+        "theme_chartCategoricalColors": PALETTE,
+    }
+    bootstrap.load_config_options(options)
+    bootstrap.run(str(_APP), False, [], options)

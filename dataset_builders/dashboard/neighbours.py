@@ -1,0 +1,79 @@
+"""Utterances that mean much the same, by the embeddings of a teacher, where one is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from dataset_builders.encoder import load_encoder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dataset_builders.dashboard.page import Page
+    from dataset_builders.encoder import Encoder
+
+TEXTS = """
+SELECT text, any_value(source ORDER BY id) AS source, any_value(split ORDER BY id) AS split, min(id) AS id
+FROM (
+    SELECT text, source, split, language, dialogue_id AS id FROM turns
+    UNION ALL
+    SELECT utterance, source, split, language, utterance_id FROM downstream
+) {where}
+GROUP BY text ORDER BY hash(text), text LIMIT {most}
+"""
+"""Different utterances of what is chosen, an arbitrary choice that is the same every time."""
+
+_AT_ONCE = 256
+
+_SIZES = (1000, 5000, 20000)
+
+
+def show_neighbours(page: Page) -> None:
+    """Ask for a text, show what is nearest to it."""
+    t = page.texts
+    st.subheader(t("neighbours.title"))
+    with st.form("neighbours", border=False):
+        text = st.text_input(t("neighbours.text"), placeholder=t("neighbours.hint"))
+        size = st.select_slider(t("neighbours.size"), _SIZES, value=_SIZES[0], format_func=t.number)
+        wanted = st.form_submit_button(t("neighbours.find"), icon=":material/hub:")
+    if not wanted:
+        st.caption(t("neighbours.note", teacher=page.settings.teacher))
+        return
+    if not text.strip():
+        page.nothing("neighbours.empty")
+        return
+    where, parameters = page.filters.where()
+    texts = page.store.frame(TEXTS.format(where=where, most=size), parameters)
+    if texts.empty:
+        page.nothing("explorer.none")
+        return
+    found = nearest(page, text.strip(), texts)
+    columns = {"cosine": "%.3f", **dict.fromkeys(("text", "source", "split", "id"), "")}
+    page.table(t("neighbours.nearest", n=len(found), all=len(texts)), found, columns)
+
+
+def nearest(page: Page, text: str, texts: pd.DataFrame, most: int = 20) -> pd.DataFrame:
+    """The rows of `texts` with the largest cosine to a text, best first.
+
+    Raises:
+        DataError: There is no such teacher.
+    """
+    with st.spinner(page.texts("neighbours.loading", teacher=page.settings.teacher)):
+        encoder = teacher(page.settings.teacher)
+    question = encoder.encode([text])[0]
+    cosines, every = [], texts["text"].tolist()
+    bar = st.progress(0.0, page.texts("neighbours.encoding", n=len(every)))
+    for start in range(0, len(every), _AT_ONCE):  # a kept text costs nothing: the encoder has a cache on disk
+        cosines.append(encoder.encode(every[start : start + _AT_ONCE]) @ question)
+        bar.progress(min(1.0, (start + _AT_ONCE) / len(every)), page.texts("neighbours.encoding", n=len(every)))
+    bar.empty()
+    return texts.assign(cosine=np.concatenate(cosines)).nlargest(most, "cosine")
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def teacher(name: str) -> Encoder:
+    """The encoder of a name, loaded once."""
+    return load_encoder(name)

@@ -1,0 +1,83 @@
+"""Questions to the database: read-only, one connection for all visitors, answers kept while the file stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dataset_builders.database import open_database
+from dataset_builders.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWERS = 1000
+"""Answers kept: a few hundred rows each, so some tens of megabytes at most."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """One state of one database file.
+
+    Attributes:
+        path: The file.
+        state: Inode, size and time of change: another state is another store, nothing of the old one is shown.
+    """
+
+    path: str
+    state: tuple[int, int, int]
+
+    @classmethod
+    def at(cls, path: str) -> Store:
+        """The file as it is now.
+
+        Raises:
+            DataError: There is none.
+        """
+        try:
+            found = Path(path).stat()
+        except OSError:
+            raise DataError(f"no database {path}; make it: dialogue-cube database --data DIR --out {path}") from None
+        return cls(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+    def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """The answer to a query as columns; the same question is asked of the file once."""
+        return _frame(self, sql, tuple(parameters))
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The only cell of an answer."""
+        return self.frame(sql, parameters).iat[0, 0]
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The answer as plain Python values, for nested columns; not kept."""
+        with _opened(self).connection.cursor() as cursor:
+            cursor.execute(sql, list(parameters))
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@st.cache_data(max_entries=ANSWERS, show_spinner=False)
+def _frame(store: Store, sql: str, parameters: tuple[Any, ...]) -> pd.DataFrame:
+    with _opened(store).connection.cursor() as cursor:
+        return cursor.execute(sql, list(parameters)).df()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=lambda opened: opened.close())
+def _opened(store: Store) -> _Opened:
+    return _Opened(store.path)
+
+
+class _Opened:
+    """A connection that stays open until it is released."""
+
+    def __init__(self, path: str) -> None:
+        self._stack = ExitStack()
+        self.connection = self._stack.enter_context(open_database(path))
+
+    def close(self) -> None:
+        self._stack.close()

@@ -1,0 +1,105 @@
+"""Tab Dialogs: how many, how long, where from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.lengths import length_chart
+from dataset_builders.dashboard.words import show_words, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dataset_builders.dashboard.page import Page
+
+TOTALS = """
+SELECT source, split, measure, sum(dialogues)::BIGINT AS dialogues, sum(value * dialogues)::BIGINT AS total
+FROM dialogue_histograms {where} GROUP BY ALL ORDER BY ALL
+"""
+
+LENGTHS = "SELECT value, sum(dialogues)::BIGINT AS dialogues FROM dialogue_histograms {where} GROUP BY ALL ORDER BY ALL"
+
+UTTERANCES = """
+SELECT value, sum(utterances)::BIGINT AS utterances FROM utterance_histograms {where} GROUP BY ALL ORDER BY ALL
+"""
+
+DOMAINS = """
+SELECT name AS domain, sum(dialogues)::BIGINT AS dialogues FROM domain_counts {where}
+GROUP BY ALL ORDER BY dialogues DESC, domain LIMIT 25
+"""
+
+
+def show(page: Page) -> None:
+    """Draw the tab."""
+    t, ask = page.texts, page.ask
+    totals = ask(TOTALS)
+    if totals.empty:
+        page.nothing("dialogs.none")
+        return
+    by_source = means(totals)
+    whole = means(totals.assign(source="")).iloc[0]
+    page.figures(
+        {
+            t("dialogs.count"): t.number(whole["dialogues"]),
+            t("dialogs.utterances"): t.number(whole["utterances"]),
+            t("dialogs.turns_mean"): t.number(whole["turns_per_dialogue"], 1),
+            t("dialogs.words_per_utterance"): t.number(whole["words_per_utterance"], 1),
+            t("dialogs.characters_per_utterance"): t.number(whole["characters_per_utterance"], 1),
+            t("dialogs.words_per_dialogue"): t.number(whole["words_per_dialogue"], 1),
+            t("dialogs.characters_per_dialogue"): t.number(whole["characters_per_dialogue"], 1),
+        }
+    )
+    titles = {name: t(f"column.{name}") for name in ("source", "split", "dialogues", "utterances", "domain")}
+    counts = totals[totals["measure"] == "turns"].drop(columns=["measure", "total"])
+    left, right = st.columns(2)
+    with left:
+        page.chart(t("dialogs.by_source"), counts, charts.bars(counts, "source", "dialogues", titles, split="split"))
+    with right:
+        splits = counts.groupby("split", as_index=False)["dialogues"].sum()
+        page.chart(t("dialogs.by_split"), splits, charts.split_bars(splits, "dialogues", titles))
+        domains = ask(DOMAINS, "kind = 'domain'")
+        if not domains.empty:
+            page.chart(t("dialogs.by_domain"), domains, charts.bars(domains, "domain", "dialogues", titles))
+    left, right = st.columns(2)
+    with left:
+        turns = ask(LENGTHS, "measure = 'turns'")
+        length_chart(page, t("dialogs.by_turns"), turns, "dialogues", t("unit.turns"))
+    unit = page.unit()
+    with right:
+        lengths = ask(LENGTHS, f"measure = '{unit}'")
+        length_chart(page, t("dialogs.by_length"), lengths, "dialogues", t(f"unit.{unit}"))
+    left, right = st.columns(2)
+    with left:
+        utterances = ask(UTTERANCES, f"measure = '{unit}'")
+        length_chart(page, t("dialogs.by_utterance_length"), utterances, "utterances", t(f"unit.{unit}"))
+    page.table(
+        t("dialogs.per_source"),
+        by_source,
+        {
+            "source": "",
+            "dialogues": "localized",
+            "utterances": "localized",
+            **{f"{unit}_per_{of}": "%.1f" for of in ("utterance", "dialogue") for unit in ("words", "characters")},
+            "turns_per_dialogue": "%.1f",
+        },
+    )
+    show_words(page, words_of(page, "dialogues"))
+
+
+def means(totals: pd.DataFrame) -> pd.DataFrame:
+    """Sizes and mean lengths by source.
+
+    Args:
+        totals: What `TOTALS` gives.
+    """
+    sums = totals.groupby(["source", "measure"], as_index=False)[["dialogues", "total"]].sum()
+    wide = sums.pivot(index="source", columns="measure", values="total")
+    dialogues = sums[sums["measure"] == "turns"].set_index("source")["dialogues"]
+    found = wide.assign(dialogues=dialogues, utterances=wide["turns"], turns_per_dialogue=wide["turns"] / dialogues)
+    for unit in ("words", "characters"):
+        found[f"{unit}_per_utterance"] = wide[unit] / wide["turns"]
+        found[f"{unit}_per_dialogue"] = wide[unit] / dialogues
+    return found.drop(columns=["turns", "words", "characters"]).reset_index()

@@ -1,0 +1,124 @@
+"""Tab Downstream: the intent sets with their labels and languages."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.lengths import length_chart
+from dataset_builders.dashboard.words import show_words, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dataset_builders.dashboard.page import Page
+
+TOTALS = """
+SELECT source, split, language, sum(rows)::BIGINT AS rows FROM label_counts {where} GROUP BY ALL ORDER BY ALL
+"""
+
+LABELS = """
+SELECT
+    source, label, any_value(scenario) AS scenario, sum(rows)::BIGINT AS rows,
+    (sum(rows) FILTER (is_out_of_scope))::BIGINT AS out_of_scope,
+    sum(words)::BIGINT AS words, sum(characters)::BIGINT AS characters
+FROM label_counts {where} GROUP BY source, label ORDER BY rows DESC, label
+"""
+
+LENGTHS = "SELECT value, sum(rows)::BIGINT AS rows FROM downstream_histograms {where} GROUP BY ALL ORDER BY ALL"
+
+_LABELS = 30
+"""Labels drawn at once: more cannot be read."""
+
+
+def show(page: Page) -> None:
+    """Draw the tab."""
+    t, ask = page.texts, page.ask
+    totals, labels = ask(TOTALS), ask(LABELS)
+    if totals.empty:
+        page.nothing("downstream.none")
+        return
+    rows = int(labels["rows"].sum())
+    page.figures(
+        {
+            t("downstream.count"): t.number(rows),
+            t("downstream.labels"): t.number(len(labels)),
+            t("downstream.languages"): t.number(totals["language"].nunique()),
+            t("downstream.out_of_scope"): t.number(labels["out_of_scope"].sum()),
+            t("downstream.words_per_utterance"): t.number(labels["words"].sum() / rows, 1),
+            t("downstream.characters_per_utterance"): t.number(labels["characters"].sum() / rows, 1),
+            t("downstream.class_balance"): t.number(balance(labels["rows"]), 3),
+        },
+        {t("downstream.class_balance"): t("downstream.class_balance_help")},
+    )
+    titles = {name: t(f"column.{name}") for name in ("source", "split", "language", "rows", "label")}
+    left, right = st.columns(2)
+    with left:
+        page.chart(t("downstream.by_source"), totals, charts.bars(totals, "source", "rows", titles, split="split"))
+        splits = totals.groupby("split", as_index=False)["rows"].sum()
+        page.chart(t("downstream.by_split"), splits, charts.split_bars(splits, "rows", titles))
+    with right:
+        page.chart(
+            t("downstream.language_by_split"), totals, charts.bars(totals, "language", "rows", titles, split="split")
+        )
+    _labels(page, labels, titles)
+    unit = page.unit()
+    lengths = ask(LENGTHS, f"measure = '{unit}'")
+    length_chart(page, t("downstream.by_length"), lengths, "rows", t(f"unit.{unit}"))
+    page.table(
+        t("downstream.per_source"),
+        per_source(totals, labels),
+        {
+            "source": "",
+            **dict.fromkeys(("rows", "labels", "languages", "out_of_scope"), "localized"),
+            **dict.fromkeys(("smallest_label", "largest_label"), "localized"),
+            "class_balance": "%.3f",
+            "words_per_utterance": "%.1f",
+        },
+        t("downstream.class_balance_help"),
+    )
+    show_words(page, words_of(page, "downstream"))
+
+
+def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
+    """The most and the least frequent labels."""
+    t = page.texts
+    left, right = st.columns(2)
+    with left:
+        top = labels.head(_LABELS)
+        title = t("downstream.largest", n=len(top), all=len(labels))
+        page.chart(title, labels, charts.bars(top, "label", "rows", titles, colour=charts.GREEN))
+    if len(labels) > _LABELS:
+        with right:
+            bottom = labels.tail(min(_LABELS, len(labels) - _LABELS))
+            title = t("downstream.smallest", n=len(bottom), all=len(labels))
+            drawn = charts.bars(bottom, "label", "rows", titles, order="x", colour=charts.VERMILION)
+            page.chart(title, bottom, drawn)
+
+
+def per_source(totals: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Sizes, labels and class balance of each intent set.
+
+    Args:
+        totals: What `TOTALS` gives.
+        labels: What `LABELS` gives.
+    """
+    grouped = labels.groupby("source")
+    found = grouped["rows"].agg(
+        rows="sum", labels="count", smallest_label="min", largest_label="max", class_balance=balance
+    )
+    found["out_of_scope"] = grouped["out_of_scope"].sum()
+    found["words_per_utterance"] = grouped["words"].sum() / found["rows"]
+    found["languages"] = totals.groupby("source")["language"].nunique()
+    return found.reset_index()
+
+
+def balance(rows: pd.Series) -> float | None:
+    """Entropy of the labels / the largest that so many can have: 1 when all are equally frequent; None for one label."""
+    if len(rows) < 2:
+        return None
+    shares = rows / rows.sum()
+    return float(-sum(share * math.log(share) for share in shares) / math.log(len(rows)))

@@ -1,0 +1,170 @@
+"""Tab Explorer: find rows, read a dialogue, find utterances that mean the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dataset_builders.dashboard import searching
+from dataset_builders.dashboard.chat import show_chat
+from dataset_builders.dashboard.neighbours import show_neighbours
+
+if TYPE_CHECKING:
+    from dataset_builders.dashboard.page import Page
+
+NAMES = "SELECT name FROM domain_counts {where} GROUP BY name ORDER BY name"
+
+LABELS = "SELECT label FROM label_counts {where} GROUP BY label ORDER BY label"
+
+LONGEST_DIALOGUE = "SELECT max(value) AS value FROM dialogue_histograms {where}"
+
+LONGEST_UTTERANCE = "SELECT max(value) AS value FROM downstream_histograms {where}"
+
+DIALOGUE = """
+SELECT dialogue_id, source, split, language, domains, intents, scenario, turn_count, flags, license, cluster_id
+FROM dialogs WHERE dialogue_id = ?
+"""
+
+TURNS = "SELECT turn_index, speaker, text, annotations FROM turns WHERE dialogue_id = ? ORDER BY turn_index"
+
+_OPENED = "dialogue"
+"""Name in the address of the dialogue that is read."""
+
+
+def show(page: Page) -> None:
+    """Draw the tab."""
+    t = page.texts
+    kinds = ("dialogues", "downstream")
+    kind = st.segmented_control(
+        t("explorer.what"),
+        kinds,
+        format_func=lambda kind: t(f"config.{kind}"),
+        default="dialogues",
+        required=True,
+        key="kind",
+        bind="query-params",
+        persist_state="session",
+    )
+    text = st.text_input(
+        t("explorer.text"),
+        key="text",
+        placeholder=t("explorer.text_hint"),
+        icon=":material/search:",
+        bind="query-params",
+        persist_state="session",
+    )
+    if kind == "dialogues":
+        _dialogues(page, text)
+    else:
+        _utterances(page, text)
+    show_neighbours(page)
+
+
+def _dialogues(page: Page, text: str) -> None:
+    t = page.texts
+    left, middle, right = st.columns(3)
+    with left:
+        domains = _several(page, "domain", page.ask(NAMES, "kind = 'domain'")["name"].tolist())
+    with middle:
+        intents = _several(page, "intent", page.ask(NAMES, "kind = 'intent'")["name"].tolist())
+    with right:
+        turns = _range(page, "turns", page.ask(LONGEST_DIALOGUE, "measure = 'turns'").iat[0, 0])
+    query = searching.dialogues(page.filters, text, domains, intents, turns)
+    columns = {"text": "", "turn_count": "localized", "domains": "", "source": "", "split": "", "dialogue_id": ""}
+    chosen = _found(page, query, columns, selectable=True)
+    if chosen is not None:
+        st.session_state[_OPENED] = chosen["dialogue_id"]
+    opened = st.text_input(
+        t("explorer.dialogue_id"),
+        key=_OPENED,
+        help=t("explorer.dialogue_help"),
+        bind="query-params",
+        persist_state="session",
+    )
+    if opened:
+        _read(page, opened.strip(), text)
+    else:
+        st.caption(t("explorer.choose"))
+
+
+def _utterances(page: Page, text: str) -> None:
+    left, right = st.columns(2)
+    with left:
+        labels = _several(page, "label", page.ask(LABELS)["label"].tolist())
+    with right:
+        words = _range(page, "words", page.ask(LONGEST_UTTERANCE, "measure = 'words'").iat[0, 0])
+    columns = {"utterance": "", "label": "", "scenario": "", "words": "localized"}
+    more = dict.fromkeys(("source", "split", "language", "utterance_id"), "")
+    _found(page, searching.utterances(page.filters, text, labels, words), {**columns, **more})
+
+
+def _several(page: Page, name: str, options: list[str]) -> tuple[str, ...]:
+    """A choice of names that stands in the address."""
+    chosen = st.multiselect(
+        page.texts(f"column.{name}"),
+        options,
+        key=name,
+        placeholder=page.texts("filter.all"),
+        bind="query-params",
+        persist_state="session",
+    )
+    return tuple(chosen)
+
+
+def _range(page: Page, name: str, longest: Any) -> tuple[int, int] | None:
+    """Least and most of a length; None where there is nothing to choose or all is chosen."""
+    if longest is None or longest != longest or longest < 2:
+        return None
+    whole = (1, int(longest))
+    chosen = st.slider(page.texts(f"explorer.{name}"), *whole, value=whole, key=f"range-{name}-{longest}")
+    return None if chosen == whole else chosen
+
+
+def _found(
+    page: Page, query: searching.Query, columns: dict[str, str], *, selectable: bool = False
+) -> dict[str, Any] | None:
+    """The rows found; the one that was clicked on, once."""
+    t = page.texts
+    number = int(page.store.value(query.count, query.parameters))
+    if not number:
+        page.nothing("explorer.none")
+        return None
+    shown = page.store.frame(query.first, query.parameters)
+    options: dict[str, Any] = {}
+    if selectable:
+        options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"found-{hash(query)}"}
+    state = page.table(
+        t("explorer.found", n=len(shown), all=number),
+        shown,
+        columns,
+        every=(query.sql, query.parameters),
+        height=min(38 + 35 * len(shown), 320),
+        **options,
+    )
+    rows = state.selection.rows if selectable else []
+    clicked = (query, rows[0]) if rows else None
+    before, st.session_state["clicked"] = st.session_state.get("clicked"), clicked
+    return shown.iloc[rows[0]].to_dict() if rows and clicked != before else None
+
+
+def _read(page: Page, dialogue_id: str, text: str) -> None:
+    """One dialogue as a chat."""
+    t = page.texts
+    found = page.store.rows(DIALOGUE, [dialogue_id])
+    if not found:
+        page.nothing("explorer.no_dialogue", id=dialogue_id)
+        return
+    facts, turns = found[0], page.store.rows(TURNS, [dialogue_id])
+    st.subheader(facts["dialogue_id"], anchor=False)
+    parts = [facts["source"], facts["split"], facts["language"], facts["license"], *facts["domains"]]
+    st.caption(" · ".join(part for part in parts if part))
+    if facts["scenario"]:
+        with st.expander(t("explorer.scenario")):
+            st.text(facts["scenario"])
+    if facts["flags"]:
+        st.caption(t("explorer.flags", flags=", ".join(facts["flags"])))
+    wanted = text.strip().lower()
+    marked = next((turn["turn_index"] for turn in turns if wanted and wanted in turn["text"].lower()), None)
+    with st.container(border=True, height=560):
+        show_chat(turns, t, marked)

@@ -1,0 +1,63 @@
+"""Tab Licences: what may be passed on, and what each corpus asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dataset_builders.dashboard import charts
+from dataset_builders.licenses import get_license
+from dataset_builders.schema import CONFIGS
+
+if TYPE_CHECKING:
+    from dataset_builders.dashboard.page import Page
+
+ROWS = """
+SELECT config, license, redistributable, sum(rows)::BIGINT AS rows FROM row_counts {where}
+GROUP BY ALL ORDER BY rows DESC, license
+"""
+
+SOURCES = """
+SELECT
+    source, title, license, redistributable, commercial_use, license_disputed, license_evidence, config, homepage,
+    citation, notes
+FROM sources {where} ORDER BY source
+"""
+
+
+def show(page: Page) -> None:
+    """Draw the tab."""
+    t = page.texts
+    rows = page.ask(ROWS)
+    if rows.empty:
+        page.nothing("licences.none")
+        return
+    shares = {}
+    for config in CONFIGS:
+        of_kind = rows[rows["config"] == config]
+        if not of_kind.empty:
+            share = of_kind[of_kind["redistributable"]]["rows"].sum() / of_kind["rows"].sum()
+            shares[t("licences.share", config=t(f"config.{config}"))] = t.percent(share)
+    page.figures(shares)
+    titles = {"license": t("column.license"), "rows": t("column.rows"), "may": t("column.redistributable")}
+    answers = {True: t("licences.yes"), False: t("licences.no")}
+    shown = rows.assign(may=rows["redistributable"].map(answers))
+    columns = st.columns(2)
+    kinds = [config for config in CONFIGS if (rows["config"] == config).any()]
+    for number, config in enumerate(kinds):
+        with columns[number % 2]:
+            part = shown[shown["config"] == config]
+            drawn = charts.grouped_bars(part, "license", "rows", "may", titles, list(answers.values()))
+            page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, drawn)
+    sources = page.ask(SOURCES, columns=("source",))
+    known = sources["license"].map(get_license)
+    sources = sources.assign(
+        attribution=known.map(lambda license: license.attribution),
+        share_alike=known.map(lambda license: license.share_alike),
+        commercial_use=sources["commercial_use"].map(lambda answer: t(f"licences.{answer}")),
+    )
+    links = {"homepage": st.column_config.LinkColumn(t("column.homepage"))}
+    names = ("source", "license", "redistributable", "commercial_use", "attribution", "share_alike")
+    more = ("license_disputed", "license_evidence", "homepage", "config", "notes", "title", "citation")
+    page.table(t("licences.sources"), sources, dict.fromkeys((*names, *more), ""), t("licences.note"), config=links)

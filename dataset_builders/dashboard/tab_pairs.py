@@ -1,0 +1,129 @@
+"""Tab Pairs: how many, how long on each side, how good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.binning import bin_width, binned
+from dataset_builders.dashboard.lengths import length_chart
+from dataset_builders.dashboard.words import show_words, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dataset_builders.dashboard.page import Page
+
+TOTALS = """
+SELECT source, split, side, measure, sum(pairs)::BIGINT AS pairs, sum(value * pairs)::BIGINT AS total
+FROM pair_histograms {where} GROUP BY ALL ORDER BY ALL
+"""
+
+QUESTION_ANSWER = """
+SELECT coalesce(sum(pairs) FILTER (is_question_answer), 0)::BIGINT AS pairs FROM pair_lengths {where}
+"""
+
+DISTINCT = "SELECT count(DISTINCT answer_id) AS answers FROM pairs {where}"
+
+ALL_DISTINCT = "SELECT max(distinct_answers) AS answers FROM answer_counts WHERE source IS NULL AND split IS NULL"
+
+LENGTHS = "SELECT value, sum(pairs)::BIGINT AS pairs FROM pair_histograms {where} GROUP BY ALL ORDER BY ALL"
+
+JOINT = """
+SELECT anchor_words, positive_words, sum(pairs)::BIGINT AS pairs FROM pair_lengths {where} GROUP BY ALL ORDER BY ALL
+"""
+
+SCORES = "SELECT score, sum(pairs)::BIGINT AS pairs FROM score_counts {where} GROUP BY ALL ORDER BY ALL"
+
+
+def show(page: Page) -> None:
+    """Draw the tab."""
+    t, ask = page.texts, page.ask
+    totals = ask(TOTALS)
+    if totals.empty:
+        page.nothing("pairs.none")
+        return
+    whole = means(totals.assign(source="")).iloc[0]
+    answers = ask(DISTINCT) if page.filters else page.store.frame(ALL_DISTINCT)
+    page.figures(
+        {
+            t("pairs.count"): t.number(whole["pairs"]),
+            t("pairs.question_answer"): t.number(ask(QUESTION_ANSWER).iat[0, 0]),
+            t("pairs.distinct_answers"): t.number(answers.iat[0, 0]),
+            t("pairs.anchor_words"): t.number(whole["anchor_words"], 1),
+            t("pairs.positive_words"): t.number(whole["positive_words"], 1),
+            t("pairs.anchor_characters"): t.number(whole["anchor_characters"], 1),
+            t("pairs.positive_characters"): t.number(whole["positive_characters"], 1),
+        },
+        {
+            t("pairs.question_answer"): t("pairs.question_answer_help"),
+            t("pairs.distinct_answers"): t("pairs.distinct_help"),
+        },
+    )
+    titles = {name: t(f"column.{name}") for name in ("source", "split", "pairs", "score")}
+    counts = totals[(totals["measure"] == "words") & (totals["side"] == "anchor")]
+    counts = counts[["source", "split", "pairs"]]
+    left, right = st.columns(2)
+    with left:
+        page.chart(t("pairs.by_source"), counts, charts.bars(counts, "source", "pairs", titles, split="split"))
+    with right:
+        splits = counts.groupby("split", as_index=False)["pairs"].sum()
+        page.chart(t("pairs.by_split"), splits, charts.split_bars(splits, "pairs", titles))
+        scores = ask(SCORES)
+        if not scores.empty:
+            drawn = charts.histogram(scores, "score", "pairs", titles, width=0.05, form=".1f")
+            page.chart(t("pairs.by_score"), scores, drawn, t("pairs.score_note"))
+    unit = page.unit()
+    left, right = st.columns(2)
+    for column, side, colour in ((left, "anchor", charts.BLUE), (right, "positive", charts.GREEN)):
+        with column:
+            lengths = ask(LENGTHS, f"measure = '{unit}'", f"side = '{side}'")
+            length_chart(page, t(f"pairs.by_{side}_length"), lengths, "pairs", t(f"unit.{unit}"), colour)
+    _joint(page)
+    columns = {f"{side}_{unit}": "%.1f" for unit in ("words", "characters") for side in ("anchor", "positive")}
+    page.table(t("pairs.per_source"), means(totals), {"source": "", "pairs": "localized", **columns})
+    show_words(page, words_of(page, "pairs"))
+
+
+def means(totals: pd.DataFrame) -> pd.DataFrame:
+    """Pairs and mean lengths of both sides by source.
+
+    Args:
+        totals: What `TOTALS` gives.
+    """
+    sums = totals.groupby(["source", "side", "measure"], as_index=False)[["pairs", "total"]].sum()
+    sums["mean"] = sums["total"] / sums["pairs"]
+    wide = sums.pivot(index="source", columns=["side", "measure"], values="mean")
+    wide.columns = [f"{side}_{unit}" for side, unit in wide.columns]
+    pairs = sums[(sums["side"] == "anchor") & (sums["measure"] == "words")].set_index("source")["pairs"]
+    return wide.assign(pairs=pairs).reset_index()
+
+
+def _joint(page: Page) -> None:
+    """Both lengths of each pair at once."""
+    t = page.texts
+    lengths = page.ask(JOINT)
+    kinds = ("fields", "points")
+    kind = st.segmented_control(
+        t("pairs.joint_kind"),
+        kinds,
+        format_func=lambda kind: t(f"pairs.{kind}"),
+        default="fields",
+        required=True,
+        key="joint",
+        bind="query-params",
+        persist_state="session",
+    )
+    names = ("anchor_words", "positive_words")
+    bins = {name: bin_width(lengths[name], lengths["pairs"]) for name in names}
+    titles = {name: t(f"column.{name}") for name in (*names, "pairs")}
+    if kind == "fields":
+        shown = binned(lengths, bins, "pairs")
+        drawn = charts.joint(shown, *names, "pairs", titles, widths={name: width for name, (width, _) in bins.items()})
+    else:
+        inside = (lengths[name] <= last for name, (_, last) in bins.items())
+        drawn = charts.scatter(lengths[next(inside) & next(inside)], *names, "pairs", titles)
+    note = t(f"pairs.{kind}_note", first=bins["anchor_words"][1], second=bins["positive_words"][1])
+    page.chart(t("pairs.joint"), lengths, drawn, note)

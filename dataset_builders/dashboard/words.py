@@ -1,0 +1,109 @@
+"""Frequent words: as bars with their counts, and as a cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dataset_builders.dashboard import charts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dataset_builders.dashboard.page import Page
+
+BARS = 30
+"""Words shown as bars, as in the statistics of each corpus."""
+
+CLOUD = 100
+"""Words in the cloud."""
+
+_WIDTH, _HEIGHT = 720, 540
+
+
+WORDS = """
+SELECT word, sum(occurrences)::BIGINT AS occurrences FROM word_counts {where}
+GROUP BY ALL ORDER BY occurrences DESC, word LIMIT 400
+"""
+
+
+def words_of(page: Page, config: str) -> pd.DataFrame:
+    """The most frequent words of what is chosen.
+
+    Args:
+        page: The page.
+        config: `"dialogues"`, `"pairs"` or `"downstream"`.
+    """
+    return page.ask(WORDS, f"config = '{config}'")
+
+
+def show_words(page: Page, words: pd.DataFrame) -> None:
+    """Bars at the left, the cloud at the right.
+
+    Args:
+        page: The page.
+        words: `word`, `occurrences`, most frequent first.
+    """
+    t = page.texts
+    plain = st.toggle(t("words.without_function_words"), value=True, key="words-plain", help=t("words.function_words"))
+    if plain:
+        words = words[~words["word"].isin(function_words())]
+    if words.empty:
+        page.nothing("words.none")
+        return
+    left, right = st.columns(2)
+    titles = {"word": t("column.word"), "occurrences": t("column.occurrences")}
+    with left:
+        top = words.head(BARS)
+        page.chart(t("words.frequent", n=len(top)), top, charts.bars(top, "word", "occurrences", titles))
+    with right:
+        page.heading(t("words.cloud"), words.head(CLOUD))
+        counts = words.head(CLOUD)
+        st.image(cloud(tuple(zip(counts["word"], counts["occurrences"], strict=True))), width="stretch")
+        st.caption(t("words.cloud_note"))
+
+
+@st.cache_data(show_spinner=False)
+def function_words() -> frozenset[str]:
+    """English words that say how a sentence is built, not what it is about."""
+    from wordcloud import STOPWORDS
+
+    return frozenset(STOPWORDS)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def cloud(counts: tuple[tuple[str, int], ...]) -> str:
+    """A word cloud as SVG: it scales, and letters that its font lacks come from the browser's.
+
+    Args:
+        counts: Word and how often, most frequent first.
+    """
+    import matplotlib
+    from wordcloud import WordCloud
+
+    drawn = WordCloud(
+        width=_WIDTH,
+        height=_HEIGHT,
+        # of matplotlib: Latin, Cyrillic, Greek, Arabic, Hebrew and more
+        font_path=str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
+        mode="RGBA",
+        background_color=None,
+        prefer_horizontal=1.0,
+        relative_scaling=0.5,
+        min_font_size=12,
+        max_words=CLOUD,
+        random_state=0,
+        color_func=_colour,
+    ).generate_from_frequencies(dict(counts))
+    # without a view box an image of this kind is cut, not scaled
+    return drawn.to_svg(embed_font=True).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
+
+
+_DARK = (charts.BLUE, charts.VERMILION, charts.GREEN)
+"""Of the palette those that are read well on white."""
+
+
+def _colour(word: str, **_: object) -> str:
+    return _DARK[sum(word.encode()) % len(_DARK)]
