@@ -24,6 +24,7 @@ from cube_model.embedder_card import card
 from cube_model.embedder_config import EmbedderConfig
 from cube_model.embedder_data import EmbedderData, load_embedder_data
 from cube_model.errors import ModelError
+from cube_model.hardware import hardware
 from cube_model.known_teachers import KNOWN_TEACHERS
 from cube_model.sentence_files import read_sentence_files
 from cube_model.teacher_fingerprint import weights_sha256
@@ -111,6 +112,7 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
             if "loss" in entry
         ],
         "seconds": round(time.monotonic() - started, 1),
+        "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
         "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
     write_output(output, cast("Any", _Whole(model, card(record))), record)

@@ -17,6 +17,7 @@ from cube_model import schedule
 from cube_model.accelerating import make_accelerator, mean_over_processes
 from cube_model.checkpoints import Checkpoints, Progress
 from cube_model.errors import ModelError
+from cube_model.hardware import hardware
 from cube_model.training_bar import training_bar
 from cube_model.training_config import TrainingConfig
 from cube_model.training_data import TrainingData, TrainingDataset, batch_loader, load_training_data
@@ -122,7 +123,8 @@ class CubeTrainer:
         self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
         self._fit(accelerator, self.model, data, work)
         if self.output is not None and self.is_main:
-            write_output(self.output, self.model.eval(), self._record(self.model, data))
+            ran_on = hardware(accelerator.device.type, accelerator.num_processes)
+            write_output(self.output, self.model.eval(), {**self._record(self.model, data), "hardware": ran_on})
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return self.output
@@ -298,6 +300,9 @@ class CubeTrainer:
 
     def _record(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
         """What `training.json` says: all that the result depends on, and how it came about."""
+        licenses: dict[str, list[str]] = {}
+        for source, license in sorted(set(zip(data.train.sources, data.train.licenses, strict=True))):
+            licenses.setdefault(source, []).append(license)
         return {
             "format": 2,
             "arguments": {key: value for key, value in dataclasses.asdict(self.config).items() if key != "output"},
@@ -305,6 +310,8 @@ class CubeTrainer:
                 "fingerprint": data.train.fingerprint,
                 "pairs": len(data.train),
                 "sources": sorted(set(data.train.sources)),
+                "licenses": licenses,
+                "languages": sorted(set(data.train.languages)),
                 "validation_fingerprint": data.validation.fingerprint,
                 "validation_pairs": len(data.validation),
             },
