@@ -129,8 +129,7 @@ def warn_of_differences(result: Built, warn: Callable[[str], None]) -> None:
 
 
 def _downloaded(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:
-    if not names:
-        raise DataError("name the sources to download, or give --raw-dir; `dialogue-cube sources` lists them")
+    select_sources(names, None)
     raw = downloads_folder()
     wanted = [n for n in names if _is_licensed(n.partition(":")[0], options.licenses)]
     download(wanted, raw, progress)

@@ -58,12 +58,12 @@ def get_builder(name: str) -> type[CorpusBuilder]:
         raise _unknown(name) from None
 
 
-def select_sources(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str | None]]:
+def select_sources(names: Sequence[str], raw_dir: Path | None) -> list[tuple[str, str | None]]:
     """The named sources, or all that a raw folder holds, in registry order.
 
     Args:
         names: `NAME` or `NAME:CONFIG`; all when empty.
-        raw_dir: Folder with one folder of raw files a source.
+        raw_dir: Folder with one folder of raw files a source; None when the named ones are downloaded.
 
     Returns:
         Names with their config, None for the default one.
@@ -72,9 +72,11 @@ def select_sources(names: Sequence[str], raw_dir: Path) -> list[tuple[str, str |
         DataError: Unknown or repeated name, or nothing is there.
     """
     known = source_modules()
-    if not raw_dir.is_dir():
+    if raw_dir is None and not names:
+        raise DataError("name the sources to download, or give --raw-dir; `dialogue-cube sources` lists them")
+    if raw_dir is not None and not raw_dir.is_dir():
         raise DataError(f"no raw folder {raw_dir}; `dialogue-cube download` or `dialogue-cube sample` makes one")
-    if not names:
+    if raw_dir is not None and not names:
         present = [name for name in known if (raw_dir / name).is_dir()]
         if not present:
             raise DataError(f"{raw_dir}: no folder of a known source in it; expected one of {', '.join(known)}")

@@ -19,7 +19,9 @@ from typing import Any, Literal
 from dataset_builders.errors import DataError
 from dataset_builders.pipeline.digests import DIGEST, digest_of, signature, write_whole
 
-State = Literal["up to date", "to do", "done", "failed", "skipped"]
+State = Literal["up to date", "runs", "may run", "done", "failed", "skipped"]
+
+_NEW = "not made yet"
 
 _SHOWN = 2
 """So many causes are named; the others are counted."""
@@ -133,7 +135,7 @@ class Stamps:
 def reason(step: Step, inputs: Mapping[str, str], stamp: Mapping[str, Any] | None) -> str | None:
     """Why a step must run, in words; None when it is up to date."""
     if stamp is None:
-        return "never finished"
+        return _NEW
     then = stamp["inputs"]
     causes = []
     for name in sorted(set(then) | set(inputs)):
@@ -159,12 +161,18 @@ def reason(step: Step, inputs: Mapping[str, str], stamp: Mapping[str, Any] | Non
 
 
 def plan(steps: Sequence[Step], stamps: Stamps) -> list[Outcome]:
-    """What a run would do."""
+    """What a run would do: a step whose inputs are still to be made `may run`, if they turn out to have changed."""
     found: dict[str, Outcome] = {}
     for step in steps:
-        waiting = [name for name in (*step.needs, *step.joins) if found[name].state == "to do"]
-        why = f"after {waiting[0]}" if waiting else reason(step, step.inputs(), stamps.get(step.name))
-        found[step.name] = _outcome(step.name, "to do" if why else "up to date", why or "", stamps.get(step.name))
+        stamp = stamps.get(step.name)
+        waiting = [name for name in (*step.needs, *step.joins) if found[name].state in ("runs", "may run")]
+        state: State
+        if waiting and stamp is not None:
+            state, why = "may run", f"if {waiting[0]} makes something else"
+        else:
+            why = _NEW if stamp is None else reason(step, step.inputs(), stamp) or ""
+            state = "runs" if why else "up to date"
+        found[step.name] = _outcome(step.name, state, why, stamp)
     return list(found.values())
 
 
@@ -210,6 +218,7 @@ def _run(
         started = time.monotonic()
         product = step.run()
     except (DataError, OSError) as error:
+        stamps.remove(step.name)
         if not keep_going:
             raise
         return Outcome(step.name, "failed", str(error))

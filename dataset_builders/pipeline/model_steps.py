@@ -1,0 +1,195 @@
+"""Dataset -> core -> evaluation -> Hub. The commands of the other packages, of which nothing is imported here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.errors import DataError
+from dataset_builders.folder import REPORT
+from dataset_builders.pipeline.commands import options, run_command
+from dataset_builders.pipeline.config import PushTarget, TrainSettings
+from dataset_builders.pipeline.data_steps import DATASET, rows_step
+from dataset_builders.pipeline.digests import code_digest, digest_of
+from dataset_builders.pipeline.steps import Product, Step
+from dataset_builders.pipeline.workshop import Workshop, versions
+
+TRAIN = "train"
+"""Name of a step."""
+
+_TRAINING = ["cube_model/*.py"]
+_EVALUATION = ["cube_model/*.py", "cube_model/evaluation/**/*.py"]
+_PUSHING = ["push_scripts/*"]
+"""Code that a step's result depends on, as glob patterns."""
+
+_SEVERAL = "--multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no"
+"""What `accelerate launch` must be told lest it ask for a config; `--multi_gpu` also means several CPU processes."""
+
+
+def evaluation_step(name: str) -> str:
+    """Name of the step of an evaluation."""
+    return f"evaluate: {name}"
+
+
+def model_steps(shop: Workshop, sources: list[str], show: Callable[[str], None]) -> list[Step]:
+    """The steps that the config asks for, in order.
+
+    Args:
+        shop: The run.
+        sources: Every source: nothing is pushed when one of them failed.
+        show: Told each command before it runs.
+    """
+    config, steps = shop.config, []
+    if config.train:
+        steps.append(_train(shop, config.train, show))
+    if config.evaluate:
+        for name in ("response_selection", "intents", "leaderboard"):
+            settings = getattr(config.evaluate, name)
+            if settings is not None:
+                steps.append(_evaluate(shop, name, settings, show))
+    if config.push:
+        made = tuple(step.name for step in steps)
+        everything = (*map(rows_step, sources), DATASET, *made)
+        if config.push.dataset:
+            steps.append(_push(shop, "dataset", config.push.dataset, everything, show))
+        if config.push.model:
+            steps.append(_push(shop, "model", config.push.model, everything, show))
+    return steps
+
+
+def check_model_steps(shop: Workshop) -> None:
+    """What goes together, before any time is spent.
+
+    Raises:
+        DataError: A step lacks what it works on.
+    """
+    config = shop.config
+    if config.train and not {"train", "validation"} <= set(config.splits):
+        raise DataError("train: needs the splits train and validation; name both in `splits`")
+    chosen = config.evaluate and config.evaluate.response_selection
+    if chosen and chosen.split not in config.splits:
+        raise DataError(f"evaluate.response_selection.split: {chosen.split} is not among `splits`")
+    if config.push and config.push.model and not config.train:
+        raise DataError("push.model: no core is trained; say how under `train`")
+    if config.train and shop.place.core.exists() and not (shop.place.core / "training.json").is_file():
+        raise DataError(f"{shop.place.core} exists and is no trained core; name another folder for --out")
+
+
+def _train(shop: Workshop, settings: TrainSettings, show: Callable[[str], None]) -> Step:
+    core, work = shop.place.core, shop.place.own / "train"
+
+    def inputs() -> dict[str, str]:
+        return {
+            **_rows_of(shop, "pairs/train", "pairs/validation"),
+            **_values("train", settings),
+            **shop.encoder_inputs("train.teacher", settings.teacher),
+            "code": code_digest(*_TRAINING),
+            **dict(versions("torch", "transformers", "accelerate")),
+        }
+
+    def run() -> Product:
+        # a folder for these inputs alone: what was interrupted goes on, what was begun with others does not
+        begun = work / digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))[-16:]
+        for other in work.glob("*"):
+            if other != begun:
+                shutil.rmtree(other)
+        begun.mkdir(parents=True, exist_ok=True)
+        resume = ["--resume"] if (begun / ".core.training").exists() else []
+        if not (begun / "core").exists():
+            launch = ["python"]
+            if settings.processes > 1:
+                launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
+            words = ["-m", "cube_model.train", "--data", shop.place.dataset, "--output", begun / "core"]
+            run_command([*launch, *words, *options(settings, ["processes"]), *_keeps_answers(settings), *resume], show)
+        _put_in_place(begun / "core", core)
+        shutil.rmtree(work)
+        weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]
+        return Product(digest_of(shop.files.of(path) for path in weights if path.name != "training.json"))
+
+    return Step(TRAIN, inputs, run, (core,), needs=(DATASET,))
+
+
+def _evaluate(shop: Workshop, name: str, settings: Any, show: Callable[[str], None]) -> Step:
+    config, out = shop.config, shop.place.evaluation(name)
+    assert config.evaluate is not None
+    encoder = config.train.teacher if config.train else config.evaluate.encoder
+    judges_core = config.train is not None and name != "leaderboard"  # that one trains cores of its own
+    rows = {"response_selection": ["pairs/"], "intents": ["downstream/"], "leaderboard": ["pairs/"]}
+
+    def inputs() -> dict[str, str]:
+        return {
+            **_rows_of(shop, *rows[name]),
+            **({"core": shop.stamps.digest(TRAIN)} if judges_core else {}),
+            **_values(f"evaluate.{name}", settings),
+            **shop.encoder_inputs("encoder", encoder),
+            "code": code_digest(*_EVALUATION),
+            **dict(versions("torch", "transformers")),
+        }
+
+    def run() -> Product:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        command = {
+            "response_selection": ("evaluate", "response-selection"),
+            "intents": ("evaluate", "intents"),
+            "leaderboard": ("leaderboard",),
+        }[name]
+        judged = ["--teacher" if name == "leaderboard" else "--encoder", encoder]
+        model = ["--model", shop.place.core] if judges_core else []
+        words = ["dialogue-cube", *command, "--data", shop.place.dataset, *judged, *model]
+        run_command([*words, *options(settings), "--json", out], show)
+        return Product()
+
+    return Step(evaluation_step(name), inputs, run, (out,), needs=(DATASET, *([TRAIN] if judges_core else [])))
+
+
+def _push(shop: Workshop, what: str, target: PushTarget, needs: tuple[str, ...], show: Callable[[str], None]) -> Step:
+    made = DATASET if what == "dataset" else TRAIN
+    results = shop.place.evaluation("response_selection")
+    has_results = what == "model" and bool(shop.config.evaluate and shop.config.evaluate.response_selection)
+
+    def inputs() -> dict[str, str]:
+        return {
+            made: shop.stamps.digest(made),
+            **({"results": shop.files.of(results)} if has_results else {}),
+            **_values(f"push.{what}", target),
+            "code": code_digest(*_PUSHING),
+        }
+
+    def run() -> Product:
+        words = ["dialogue-cube", "push", what, *_source_of(shop, what), *options(target)]
+        run_command([*words, *(["--results", results] if has_results else [])], show)
+        return Product()
+
+    return Step(f"push: {what}", inputs, run, needs=needs)
+
+
+def _source_of(shop: Workshop, what: str) -> list[object]:
+    return ["--data", shop.place.dataset] if what == "dataset" else ["--model", shop.place.core]
+
+
+def _rows_of(shop: Workshop, *places: str) -> dict[str, str]:
+    """Parquet files of the dataset that a step reads: others may change without it."""
+    report = json.loads((shop.place.dataset / REPORT).read_text(encoding="utf-8"))
+    return {
+        f"dataset {name}": f"sha256:{digest}" for name, digest in report["files"].items() if name.startswith(places)
+    }
+
+
+def _values(section: str, settings: Any) -> Mapping[str, str]:
+    return {f"{section}.{name}": json.dumps(value) for name, value in vars(settings).items() if value not in (None, ())}
+
+
+def _keeps_answers(settings: TrainSettings) -> list[str]:
+    return ["--keep-answers"] if settings.map_answers is False else []
+
+
+def _put_in_place(made: Path, target: Path) -> None:
+    replaced = target.with_name(f".{target.name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if target.exists():
+        target.rename(replaced)
+    made.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
