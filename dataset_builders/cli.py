@@ -11,6 +11,7 @@ import typer
 
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.errors import DataError
+from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(sources)
     app.command()(build)
+    app.command()(pipeline)
     app.command()(quality)
     app.command()(download)
     app.command()(sample)
