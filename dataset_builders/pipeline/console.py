@@ -14,7 +14,7 @@ from rich.text import Text
 
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.pipeline.pipeline import Listener
-from dataset_builders.pipeline.steps import Outcome, State
+from dataset_builders.pipeline.steps import Outcome
 from dataset_builders.pipeline.workshop import Layout
 
 _STYLES = {
