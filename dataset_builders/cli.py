@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataset_builders.dashboard.command import dashboard
+from dataset_builders.database import cli as database
 from dataset_builders.errors import DataError
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.command()(quality)
     app.command()(download)
     app.command()(sample)
+    database.register(app)
     app.command()(dashboard)
 
 

@@ -41,9 +41,9 @@ SCHEMAS = {
 }
 
 COMMENTS = {
-    "sources": "One row a source. rows: labelled utterances; differs_from_official: where the counts are not the official",
-    "source_rows": "What became of the rows of a source: rows_in were judged, rows_out written, the others are in drops",
-    "leaks": "Rows whose text or duplicate stands in another split too. stage: before or after the filters; splits: which two",
+    "sources": "One row a source. rows: labelled utterances; differs_from_official: where its counts differ",
+    "source_rows": "Rows of a source: rows_in were judged, rows_out written, the others are in drops",
+    "leaks": "Rows with a duplicate in another split. stage: before or after the filters; splits: which two",
     "duplicates": "rows: how many rows of a source have a duplicate in also_in, which may be the same source",
 }
 

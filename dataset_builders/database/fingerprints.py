@@ -6,11 +6,9 @@ import hashlib
 from pathlib import Path
 
 from dataset_builders import sql
+from dataset_builders.database import facts
 from dataset_builders.folder import REPORT
 from dataset_builders.raw_files import sha256
-
-REPORT_PART = "report"
-"""Stands for the tables that come from `quality/report.json`."""
 
 FILES = {
     "parquet_dialogues": "dialogues/*.parquet",
@@ -23,7 +21,7 @@ FILES = {
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    """Part of the database -> digest of the files and of the SQL that it comes from.
+    """Table or view of the database -> digest of its files and SQL; those first that others read.
 
     Args:
         folder: A dataset folder.
@@ -35,8 +33,8 @@ def fingerprints(folder: Path) -> dict[str, str]:
         view: _digest(*(f"{path.name} {sha256(path)}" for path in sorted(folder.glob(pattern))))
         for view, pattern in FILES.items()
     }
-    report = folder / REPORT
-    parts = {REPORT_PART: sha256(report) if report.is_file() else ""}
+    report = sha256(folder / REPORT)
+    parts = {name: _digest(report, str(schema)) for name, schema in facts.SCHEMAS.items()}
     for query in sql.queries().values():
         parts[query.name] = found[query.name] = _digest(
             sql.MACROS, sql.PARQUET, query.view, *(found[name] for name in query.reads)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.errors import DataError
+from dataset_builders.quality.report import read_built
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -75,7 +76,9 @@ def check_ours(connection: DuckDBPyConnection, path: Path) -> None:
     if row is None or row[0] is None:
         raise DataError(f"{path} is not a database made by `dialogue-cube database`; name another file")
     if row[0] > SCHEMA_VERSION:
-        raise DataError(f"{path} was made by a newer version of this package ({row[1]}); upgrade it, or name another file")
+        raise DataError(
+            f"{path} was made by a newer version of this package ({row[1]}); upgrade it, or name another file"
+        )
 
 
 def is_current(path: str | Path, data: str | Path) -> bool:
@@ -90,11 +93,19 @@ def is_current(path: str | Path, data: str | Path) -> bool:
     """
     if not Path(path).exists():
         return False
-    wanted = fingerprints(dataset_folder(data))
+    folder = dataset_folder(data)
+    read_built(folder)
+    return {name: fingerprint for name, (fingerprint, *_) in read_contents(Path(path)).items()} == fingerprints(folder)
+
+
+def read_contents(path: Path) -> dict[str, tuple[str, str, int | None]]:
+    """Table or view -> its fingerprint, kind and rows; nothing of a file that an older version of this package made.
+
+    Raises:
+        DataError: As `open_database`.
+    """
     with open_database(path) as connection:
-        return read_fingerprints(connection) == wanted
-
-
-def read_fingerprints(connection: DuckDBPyConnection) -> dict[str, str]:
-    """Table -> fingerprint of what it was made from."""
-    return dict(connection.execute("SELECT name, fingerprint FROM contents ORDER BY name").fetchall())
+        if connection.execute("SELECT max(schema_version) FROM runs").fetchone() != (SCHEMA_VERSION,):
+            return {}
+        found = connection.execute("SELECT name, fingerprint, kind, rows FROM contents ORDER BY name").fetchall()
+        return {name: (fingerprint, kind, rows) for name, fingerprint, kind, rows in found}

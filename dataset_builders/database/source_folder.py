@@ -28,6 +28,5 @@ def dataset_folder(data: str | Path) -> Path:
         return Path(snapshot_download(str(data), repo_type="dataset", allow_patterns=_WANTED))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"no folder {data}, and the Hub gives no dataset of that name ({cause[:200]}); `dialogue-cube build` makes one"
-        ) from error
+        what = f"no folder {data}, and the Hub gives no dataset of that name ({cause[:200]})"
+        raise DataError(f"{what}; `dialogue-cube build` makes a folder") from error

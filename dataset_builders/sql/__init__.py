@@ -5,7 +5,7 @@ Four kinds, each a folder whose files may read those before it:
 - `tables`: rows of the dataset as the database keeps them, from the views that `parquet.sql` makes;
 - `aggregates`: counts by source, split and language that can be added up; made once from a pass over the tables;
 - `metrics`: the numbers that reports show, out of aggregates and small tables;
-- `rows`: further rows that tables already imply.
+- `details`: what a single row or chart asks for, too long for a report.
 
 The first lines of a file say what its columns are and their units.
 """
@@ -19,9 +19,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["tables", "aggregates", "metrics", "rows"]
+Kind = Literal["tables", "aggregates", "metrics", "details"]
 
-KINDS: tuple[Kind, ...] = ("tables", "aggregates", "metrics", "rows")
+KINDS: tuple[Kind, ...] = ("tables", "aggregates", "metrics", "details")
 
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,7 @@
+-- Labels of each intent set by split and language. rows: how many; share: of the rows of that source, split and
+-- language, from 0 to 1; scenario: the coarser class; is_out_of_scope: belongs to none of the intents
+SELECT
+    source, split, language, label, scenario, is_out_of_scope, rows,
+    rows / sum(rows) OVER (PARTITION BY source, split, language) AS share
+FROM label_counts
+ORDER BY source, split, language, rows DESC, label
