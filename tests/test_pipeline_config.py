@@ -1,0 +1,184 @@
+"""The pipeline's config: what is written is what is read, and what does not fit is named by file and key."""
+
+import re
+from dataclasses import fields, is_dataclass
+from typing import get_args, get_type_hints
+
+import pytest
+import typer
+import yaml
+
+from dataset_builders.errors import DataError
+from dataset_builders.pipeline.config import (
+    EvaluateSettings,
+    IntentsSettings,
+    LeaderboardSettings,
+    PipelineConfig,
+    PushSettings,
+    PushTarget,
+    ResponseSelectionSettings,
+    TrainSettings,
+    example,
+)
+
+
+def load(tmp_path, text):
+    (tmp_path / "pipeline.yaml").write_text(text)
+    return PipelineConfig.load(tmp_path / "pipeline.yaml")
+
+
+def keys(kind, prefix=""):
+    """Every key of a config, sections inside."""
+    for name, hint in get_type_hints(kind).items():
+        yield f"{prefix}{name}"
+        for choice in (hint, *get_args(hint)):
+            if is_dataclass(choice):
+                yield from keys(choice, f"{prefix}{name}.")
+
+
+def without_comment_signs(text):
+    """The example with its optional sections in force."""
+    lines = []
+    for line in text.splitlines():
+        optional = re.match(r"  # ( *[a-z_]+:.*)", line)
+        if optional:
+            lines.append(f"  {optional[1]}")
+        elif re.match(r"(own|train|evaluate|push): null", line):
+            lines.append(line.split(":")[0] + ":")
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def test_the_example_says_the_defaults(tmp_path):
+    assert load(tmp_path, example()) == PipelineConfig()
+
+
+def test_the_example_names_every_key_and_no_other(tmp_path):
+    text = without_comment_signs(example())
+    config = load(tmp_path, text)
+    assert config.train == TrainSettings()
+    assert config.evaluate == EvaluateSettings(
+        "minilm", ResponseSelectionSettings(), IntentsSettings(), LeaderboardSettings()
+    )
+    assert config.push == PushSettings(PushTarget("org/dialogue-corpus"), PushTarget("org/cube-core"))
+
+    def shown(content, prefix=""):
+        for name, value in content.items():
+            yield f"{prefix}{name}"
+            if isinstance(value, dict):
+                yield from shown(value, f"{prefix}{name}.")
+
+    assert set(shown(yaml.safe_load(text))) >= {k for k in keys(PipelineConfig) if not k.startswith("push.model.")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sede: 1", "sede: no such key; expected raw_dir, out, sources"),
+        ("dataset: {sed: 1}", "dataset.sed: no such key; did you mean seed? it has seed, split_policy"),
+        ("dataset: {seed: x}", "dataset.seed: expected a whole number, found 'x'"),
+        ("dataset: {seed: true}", "dataset.seed: expected a whole number, found True"),
+        ("dataset: 3", "dataset: expected a mapping of seed, split_policy"),
+        ("dataset: {split_policy: random}", "expected one of leak-free, official, original, found 'random'"),
+        ("dataset: {quality: [strict]}", "dataset.quality: expected text or a mapping, found a list"),
+        ("dataset: {context_turns: -1}", "dataset.context_turns: expected a whole number of at least 0, found -1"),
+        ("splits: [dev]", "splits: expected a list of one of train, validation, test"),
+        ("keep_going: maybe", "keep_going: expected true or false, found 'maybe'"),
+        ("own: {name: mine}", "own: path is missing; expected a path"),
+        ("own: {path: x, max_bad_share: 2}", "own.max_bad_share: expected a number from 0 to 1, found 2"),
+        ("train: 3", "train: expected true, false or a mapping of teacher"),
+        ("train: {learning_rate: fast}", "train.learning_rate: expected a number of at least 0, found 'fast'"),
+        ("evaluate: {leaderboard: {train_sizes: [ten]}}", "expected a list of a whole number or one of all"),
+        ("push: {dataset: {private: true}}", "push.dataset: repo is missing"),
+        ("push: {dataset: org/corpus}", "push.dataset: expected true, false or a mapping of repo"),
+        ("- woz", "expected keys with their settings, found a list"),
+        ("a: {", "not YAML or JSON"),
+    ],
+)
+def test_what_does_not_fit_is_named_by_file_and_key(tmp_path, text, expected):
+    with pytest.raises(DataError) as error:
+        load(tmp_path, text)
+    assert str(error.value).startswith(str(tmp_path / "pipeline.yaml"))
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["token: hf_x", "push: {dataset: {repo: a/b, token: hf_x}}", "push: {hf_token: hf_x}"])
+def test_a_token_is_refused_and_not_repeated(tmp_path, text):
+    with pytest.raises(DataError, match="use `hf auth login` or HF_TOKEN") as error:
+        load(tmp_path, text)
+    assert "hf_x" not in str(error.value)
+
+
+def test_paths_start_at_the_file(tmp_path):
+    config = load(tmp_path, "raw_dir: raw\nout: /tmp/out\nown: {path: a.csv}\ndataset: {quality: filters.yaml}")
+    assert (config.raw_dir, str(config.out)) == (tmp_path / "raw", "/tmp/out")
+    assert config.own.path == tmp_path / "a.csv"
+    assert config.dataset.quality == str(tmp_path / "filters.yaml")
+    assert load(tmp_path, "dataset: {quality: strict}").dataset.quality == "strict"
+
+
+def test_a_config_is_read_back_as_it_was_written(tmp_path):
+    config = PipelineConfig(
+        sources=("sgd", "woz:en"),
+        languages=("ru",),
+        splits=("test",),
+        train=TrainSettings(epochs=3, map_answers=False),
+        evaluate=EvaluateSettings(intents=IntentsSettings()),
+    )
+    assert load(tmp_path, config.to_yaml()) == config
+    assert list(yaml.safe_load(config.to_yaml())) == ["sources", "languages", "splits", "train", "evaluate"]
+
+
+def test_sections_can_be_switched(tmp_path):
+    assert load(tmp_path, "train: true").train == TrainSettings()
+    assert load(tmp_path, "train: false").train is None
+    config = load(tmp_path, "train: {epochs: 2}").with_values(["train.seed=3", "evaluate.intents=true", "database=off"])
+    assert config.train == TrainSettings(epochs=2, seed=3)
+    assert config.evaluate == EvaluateSettings(intents=IntentsSettings())
+    assert config.database is False
+    assert config.with_values(["train=false"]).train is None
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("train.epochs", "--set train.epochs: expected KEY=VALUE"),
+        ("train.epoch=3", "--set: train.epoch: no such key; did you mean epochs?"),
+        ("train.epochs=many", "--set: train.epochs: expected a whole number of at least 1, found 'many'"),
+        ("train.epochs=[", "--set train.epochs=[: the value is not YAML"),
+    ],
+)
+def test_a_wrong_assignment_is_one_line(assignment, expected):
+    with pytest.raises(DataError) as error:
+        PipelineConfig().with_values([assignment])
+    assert str(error.value).startswith(expected)
+
+
+def command_of(*words):
+    import dialogue_cube
+
+    command = typer.main.get_command(dialogue_cube.app)
+    for word in words:
+        command = command.commands[word]
+    return command
+
+
+def test_every_setting_of_a_command_is_an_option_of_it():
+    from cube_model.train import app
+
+    train = typer.main.get_command(app)
+    commands = {
+        TrainSettings: train,
+        ResponseSelectionSettings: command_of("evaluate", "response-selection"),
+        IntentsSettings: command_of("evaluate", "intents"),
+        LeaderboardSettings: command_of("leaderboard"),
+        PushTarget: command_of("push", "dataset"),
+    }
+    for settings, command in commands.items():
+        given = {option.name: option for option in command.params}
+        for field in fields(settings):
+            if (settings, field.name) == (TrainSettings, "processes"):
+                continue  # of the launcher
+            assert f"--{field.name.replace('_', '-')}" in given[field.name].opts or field.name == "map_answers"
