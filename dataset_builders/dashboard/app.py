@@ -17,11 +17,13 @@ from dataset_builders.dashboard import (
     tab_pairs,
     tab_quality,
 )
+from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.page import Page
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.texts import LANGUAGES, Texts, load_texts
 
+# name in the address -> what draws it
 TABS: dict[str, Callable[[Page], None]] = {
     "dialogs": tab_dialogs.show,
     "pairs": tab_pairs.show,
@@ -31,20 +33,27 @@ TABS: dict[str, Callable[[Page], None]] = {
     "model": tab_model.show,
     "licences": tab_licences.show,
 }
-"""Name in the address -> what draws it."""
 
 LOG = logging.getLogger(__name__)
 
 STYLE = """<style>
-.stMainBlockContainer {padding-top: 3.2rem}
+.stMainBlockContainer {padding-top: 4.2rem}
+@media (min-width: 900px) {.stMainBlockContainer {padding-left: 2.5rem; padding-right: 2.5rem}}
+[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: .7rem}
 .stMetric [data-testid="stMetricValue"] {font-size: 1.6rem}
+.stMetric label p {white-space: normal; line-height: 1.2}
 </style>"""
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#56B4E9" d="M12 2 21 7 12 12 3 7z"/>'
+    '<path fill="#0072B2" d="M3 7v10l9 5V12z"/><path fill="#E69F00" d="M21 7v10l-9 5V12z"/></svg>'
+)
 
 
 def main() -> None:
     """Draw the page for one visitor."""
     settings = Settings.read()
-    st.set_page_config("Dialogue Cube", ":material/view_in_ar:", layout="wide")
+    st.set_page_config("Dialogue Cube", ICON, layout="wide")
     st.html(STYLE)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         heading = st.empty()
@@ -91,18 +100,7 @@ def guarded(texts: Texts, draw: Callable[[], None]) -> None:
 
 def _language(settings: Settings) -> str:
     """The language of the interface, from its switch or the address."""
-    chosen = st.segmented_control(
-        "Language / Язык",
-        list(LANGUAGES),
-        format_func=str.upper,
-        default=settings.language,
-        required=True,
-        label_visibility="collapsed",
-        key="lang",
-        bind="query-params",
-        persist_state="session",
-    )
-    return str(chosen)
+    return switch("lang", LANGUAGES, "Language / Язык", first=settings.language, label_visibility="collapsed")
 
 
 main()

@@ -29,6 +29,9 @@ SPLIT_COLOURS = dict(zip(SPLITS, PALETTE, strict=False))
 _ROW = 24
 """Height of a bar with its gap, in pixels."""
 
+_HEIGHT = 300
+"""Height of a chart with its axes and its legend; likewise `_height`."""
+
 
 def finished(chart: alt.Chart | alt.LayerChart, texts: Texts) -> alt.Chart | alt.LayerChart:
     """The chart with numbers written as the language does, and without a menu of its own."""
@@ -43,11 +46,11 @@ def bars(
     titles: dict[str, str],
     *,
     split: str | None = None,
-    order: str | Sequence[Any] = "-x",
+    ascending: bool = False,
     form: str = ",",
     colour: str = BLUE,
 ) -> alt.LayerChart:
-    """Horizontal bars with their numbers at the end, the longest first.
+    """Horizontal bars with their numbers at the end, the longest first unless told otherwise.
 
     Args:
         frame: A row a bar, or a row a part of it.
@@ -55,78 +58,56 @@ def bars(
         value: Column of the lengths.
         titles: Column -> what axis and tooltip call it, with its unit.
         split: Column that the bars are stacked and coloured by.
-        order: Of the bars: `"-x"`, or the names.
+        ascending: The shortest first.
         form: d3 format of the numbers.
         colour: Of bars that are not stacked.
     """
-    y = alt.Y(
-        f"{category}:N", title=titles[category], sort=order, axis=alt.Axis(labelLimit=170, ticks=False, domain=False)
-    )
-    # the number needs room at the end of the longest bar
-    longest = frame.groupby(category)[value].sum().max()
-    x = alt.X(
-        f"sum({value}):Q",
-        title=titles[value],
-        scale=alt.Scale(domainMax=float(longest) * 1.22 or 1.0, nice=False),
-        axis=alt.Axis(format="~s" if form == "," else form, tickCount=4, labelFlush=False),
-    )
+    parts = frame.groupby([category, *([split] if split else [])], as_index=False)[value].sum()
+    whole = frame.groupby(category, as_index=False)[value].sum()
+    names = list(whole.sort_values([value, category], ascending=[ascending, True])[category])
+    y = _names(category, titles, names)
+    x = _counts(value, titles, whole[value].max(), form)
     tips = [_tip(name, titles, form if name == value else "") for name in (category, split, value) if name]
-    body = alt.Chart(frame).encode(y=y, x=x)
-    drawn = (
-        body.mark_bar(cornerRadiusEnd=2, color=colour).encode(tooltip=tips)
-        if split is None
-        else body.mark_bar().encode(color=_split_colour(split, titles), order=alt.Order("rank:Q"), tooltip=tips)
-    )
-    numbers = body.mark_text(align="left", dx=4, fontSize=11, color="#555").encode(
-        text=alt.Text(f"sum({value}):Q", format=form)
-    )
-    return (drawn + numbers).properties(height=alt.Step(_ROW))
+    if split is None:
+        drawn = alt.Chart(parts).mark_bar(cornerRadiusEnd=2, color=colour).encode(y=y, x=x, tooltip=tips)
+    else:
+        parts = parts.assign(rank=parts[split].map({name: place for place, name in enumerate(SPLITS)}))
+        drawn = (
+            alt.Chart(parts)
+            .mark_bar()
+            .encode(y=y, x=x, color=_split_colour(split, titles), order=alt.Order("rank:Q"), tooltip=tips)
+        )
+    return (drawn + _numbers(whole, y, value, form)).properties(height=_height(len(whole), legend=split is not None))
 
 
 def grouped_bars(
     frame: pd.DataFrame, category: str, value: str, series: str, titles: dict[str, str], names: list[str]
 ) -> alt.LayerChart:
     """Bars side by side, one a series, with their numbers: `names` in the order of the palette."""
-    longest = float(frame[value].max())
-    body = alt.Chart(frame).encode(
-        y=alt.Y(f"{category}:N", title=titles[category], axis=alt.Axis(labelLimit=170, ticks=False, domain=False)),
-        yOffset=alt.YOffset(f"{series}:N", sort=names),
-        x=alt.X(
-            f"{value}:Q",
-            title=titles[value],
-            scale=alt.Scale(domainMax=longest * 1.22 or 1.0, nice=False),
-            axis=alt.Axis(format="~s", tickCount=4),
-        ),
-        tooltip=[_tip(category, titles), _tip(series, titles), _tip(value, titles, ",")],
+    y = _names(category, titles, list(dict.fromkeys(frame[category])))
+    within = alt.YOffset(f"{series}:N", sort=names)
+    tips = [_tip(category, titles), _tip(series, titles), _tip(value, titles, ",")]
+    colour = alt.Color(
+        f"{series}:N", title=titles[series], scale=alt.Scale(domain=names, range=PALETTE), legend=_legend()
     )
-    scale = alt.Scale(domain=names, range=PALETTE)
-    drawn = body.mark_bar(cornerRadiusEnd=2).encode(
-        color=alt.Color(f"{series}:N", title=titles[series], scale=scale, legend=alt.Legend(orient="bottom"))
-    )
-    numbers = body.mark_text(align="left", dx=4, fontSize=11, color="#555").encode(
-        text=alt.Text(f"{value}:Q", format=",")
-    )
-    return (drawn + numbers).properties(height=alt.Step(_ROW))
+    drawn = alt.Chart(frame).mark_bar(cornerRadiusEnd=2)
+    drawn = drawn.encode(y=y, yOffset=within, x=_counts(value, titles, frame[value].max()), color=colour, tooltip=tips)
+    numbers = _numbers(frame, y, value).encode(yOffset=within)
+    rows = frame[category].nunique() * frame[series].nunique()
+    return (drawn + numbers).properties(height=_height(rows, legend=True))
 
 
 def split_bars(frame: pd.DataFrame, value: str, titles: dict[str, str]) -> alt.LayerChart:
     """A bar a split, in the colours that splits have everywhere; `frame` has a row a split."""
     shares = frame.assign(share=frame[value] / frame[value].sum())
-    body = alt.Chart(shares).encode(
-        y=alt.Y("split:N", title=titles["split"], sort=list(SPLITS), axis=alt.Axis(ticks=False, domain=False)),
-        x=alt.X(
-            f"{value}:Q",
-            title=titles[value],
-            scale=alt.Scale(domainMax=float(frame[value].max()) * 1.35, nice=False),
-            axis=alt.Axis(format="~s", tickCount=4),
-        ),
-        tooltip=[_tip("split", titles), _tip(value, titles, ",")],
-    )
-    colour = _split_colour("split", titles)
-    drawn = body.mark_bar(cornerRadiusEnd=2).encode(color=colour.legend(None))
+    y = _names("split", titles, list(SPLITS))
+    x = _counts(value, titles, frame[value].max() * 1.15)
+    tips = [_tip("split", titles), _tip(value, titles, ","), alt.Tooltip("share:Q", title="%", format=".1%")]
+    colour = _split_colour("split", titles).legend(None)
+    drawn = alt.Chart(shares).mark_bar(cornerRadiusEnd=2).encode(y=y, x=x, color=colour, tooltip=tips)
     text = f"format(datum['{value}'], ',') + '  (' + format(datum.share, '.1%') + ')'"
-    numbers = body.transform_calculate(label=text).mark_text(align="left", dx=4, fontSize=11, color="#555")
-    return (drawn + numbers.encode(text="label:N")).properties(height=alt.Step(_ROW))
+    numbers = _numbers(shares, y, value).transform_calculate(label=text).encode(text="label:N")
+    return (drawn + numbers).properties(height=_height(len(frame)))
 
 
 def histogram(
@@ -151,13 +132,15 @@ def histogram(
         colour: Of the bars.
     """
     shown = frame.assign(end=frame[bin] + width)
-    x = alt.X(
-        f"{bin}:Q", title=titles[bin], scale=alt.Scale(nice=False, zero=True), axis=alt.Axis(format=form, grid=False)
-    )
-    y = alt.Y(f"{value}:Q", title=titles[value], axis=alt.Axis(format="~s", tickCount=5))
+    x = alt.X(f"{bin}:Q", bin="binned", title=titles[bin], axis=alt.Axis(format=form, grid=False, tickCount=8))
+    y = alt.Y(f"{value}:Q", title=titles[value], axis=alt.Axis(format=",d", tickCount=5, tickMinStep=1))
     tips = [_tip(bin, titles, form), _tip(value, titles, ",")]
-    marks = alt.Chart(shown).mark_bar(color=colour, binSpacing=0, stroke="white", strokeWidth=0.4)
-    return marks.encode(x=x, x2="end:Q", y=y, tooltip=tips).properties(height=260)
+    return (
+        alt.Chart(shown)
+        .mark_bar(color=colour, binSpacing=0.5)
+        .encode(x=x, x2="end:Q", y=y, tooltip=tips)
+        .properties(height=_HEIGHT)
+    )
 
 
 def joint(
@@ -185,7 +168,7 @@ def joint(
             color=_amount(value, titles),
             tooltip=[_tip(x, titles, ","), _tip(y, titles, ","), _tip(value, titles, ",")],
         )
-        .properties(height=380)
+        .properties(height=480)
     )
 
 
@@ -201,17 +184,17 @@ def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, s
                 f"{value}:Q",
                 title=titles[value],
                 scale=alt.Scale(range=[6, 500]),
-                legend=alt.Legend(orient="bottom", format="~s", tickCount=3, titleLimit=300),
+                legend=_legend(format=",d", tickCount=3),
             ),
             tooltip=[_tip(x, titles, ","), _tip(y, titles, ","), _tip(value, titles, ",")],
         )
-        .properties(height=380)
+        .properties(height=480)
     )
 
 
 def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.LayerChart:
     """A table of counts as coloured fields with their numbers in them."""
-    size = max(frame[x].nunique(), frame[y].nunique())
+    size = frame[y].nunique()
     body = alt.Chart(frame).encode(
         x=alt.X(f"{x}:N", title=titles[x], axis=alt.Axis(labelAngle=-40, labelLimit=110)),
         y=alt.Y(f"{y}:N", title=titles[y], axis=alt.Axis(labelLimit=110)),
@@ -224,24 +207,24 @@ def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]
         text=alt.Text(f"{value}:Q", format=","),
         color=alt.condition(alt.datum[value] > middle, alt.value("black"), alt.value("white")),
     )
-    return (fields + numbers).properties(height=max(160, 44 * size))
+    return (fields + numbers).properties(height=190 + 44 * size)
 
 
 def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, str], form: str = ".3f") -> alt.Chart:
     """Lines with points, one a series; told apart by colour and by shape."""
     names = list(dict.fromkeys(frame[series]))
-    legend = alt.Legend(orient="bottom", columns=1, labelLimit=360)
+    legend = alt.Legend(orient="top", columns=1, labelLimit=360)
     return (
         alt.Chart(frame)
         .mark_line(point=alt.OverlayMarkDef(size=40, filled=True))
         .encode(
-            x=alt.X(f"{x}:Q", title=titles[x], axis=alt.Axis(format="d", tickMinStep=1)),
-            y=alt.Y(f"{y}:Q", title=titles[y], scale=alt.Scale(zero=False), axis=alt.Axis(format="~r")),
+            x=alt.X(f"{x}:Q", title=titles[x], axis=alt.Axis(format="d", tickMinStep=1, tickCount=8)),
+            y=alt.Y(f"{y}:Q", title=titles[y], scale=alt.Scale(zero=False), axis=alt.Axis(format="~r", tickCount=5)),
             color=alt.Color(f"{series}:N", title=None, scale=alt.Scale(domain=names, range=PALETTE), legend=legend),
             shape=alt.Shape(f"{series}:N", title=None, scale=alt.Scale(domain=names), legend=legend),
             tooltip=[_tip(series, titles), _tip(x, titles, "d"), _tip(y, titles, form)],
         )
-        .properties(height=280)
+        .properties(height=_HEIGHT + 20 * len(names))
     )
 
 
@@ -249,34 +232,58 @@ def intervals(
     frame: pd.DataFrame, category: str, value: str, low: str, high: str, titles: dict[str, str]
 ) -> alt.LayerChart:
     """Points with their intervals, in the order of the frame."""
-    body = alt.Chart(frame).encode(
-        y=alt.Y(f"{category}:N", title=titles[category], sort=list(frame[category]), axis=alt.Axis(labelLimit=170))
-    )
-    across = alt.X(f"{low}:Q", title=titles[value], scale=alt.Scale(zero=False), axis=alt.Axis(format="~r"))
+    body = alt.Chart(frame).encode(y=_names(category, titles, list(frame[category])))
+    axis = alt.Axis(format="~r", tickCount=6)
+    across = alt.X(f"{low}:Q", title=titles[value], scale=alt.Scale(zero=False), axis=axis)
     spans = body.mark_rule(color=BLUE, strokeWidth=2).encode(x=across, x2=f"{high}:Q")
     tips = [_tip(category, titles), _tip(value, titles, ".3f"), _tip("parameters", titles, ",")]
     points = body.mark_circle(color=BLUE, size=90, opacity=1).encode(x=f"{value}:Q", tooltip=tips)
-    return (spans + points).properties(height=alt.Step(_ROW))
+    return (spans + points).properties(height=_height(len(frame)))
+
+
+def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y:
+    """The axis of the names of bars."""
+    axis = alt.Axis(labelLimit=170, labelOverlap=False, ticks=False, domain=False)
+    return alt.Y(f"{category}:N", title=titles[category], sort=list(order), axis=axis)
+
+
+def _counts(value: str, titles: dict[str, str], longest: float, form: str = ",") -> alt.X:
+    """The axis of the lengths of bars, with room for the number at the end of the longest."""
+    scale = alt.Scale(domain=[0, max(float(longest), 1e-9) * 1.25], nice=False)
+    axis = alt.Axis(format=",d", tickCount=4, tickMinStep=1) if form == "," else alt.Axis(format=form, tickCount=4)
+    return alt.X(f"{value}:Q", title=titles[value], scale=scale, axis=axis)
+
+
+def _numbers(frame: pd.DataFrame, y: alt.Y, value: str, form: str = ",") -> alt.Chart:
+    """The numbers at the ends of bars."""
+    text = alt.Text(f"{value}:Q", format=form)
+    return (
+        alt.Chart(frame).mark_text(align="left", dx=4, fontSize=11, color="#555").encode(y=y, x=f"{value}:Q", text=text)
+    )
+
+
+def _height(bars: int, *, legend: bool = False) -> int:
+    return _ROW * bars + 76 + (72 if legend else 0)
+
+
+def _legend(**options: Any) -> alt.Legend:
+    return alt.Legend(orient="top", titleLimit=300, **options)
 
 
 def _split_colour(split: str, titles: dict[str, str]) -> alt.Color:
-    return alt.Color(
-        f"{split}:N",
-        title=titles[split],
-        scale=alt.Scale(domain=list(SPLIT_COLOURS), range=list(SPLIT_COLOURS.values())),
-        legend=alt.Legend(orient="bottom"),
-    )
+    scale = alt.Scale(domain=list(SPLIT_COLOURS), range=list(SPLIT_COLOURS.values()))
+    return alt.Color(f"{split}:N", title=titles[split], scale=scale, legend=_legend())
 
 
 def _amount(value: str, titles: dict[str, str]) -> alt.Color:
     """Cividis: even in lightness, made for all kinds of colour vision."""
+    scale = alt.Scale(type="log", scheme="cividis")
     return alt.Color(
-        f"{value}:Q",
-        title=titles[value],
-        scale=alt.Scale(type="log", scheme="cividis"),
-        legend=alt.Legend(orient="bottom", format="~s", titleLimit=300, gradientLength=200, tickCount=4),
+        f"{value}:Q", title=titles[value], scale=scale, legend=_legend(format=",d", gradientLength=200, tickCount=4)
     )
 
 
 def _tip(name: str, titles: dict[str, str], form: str = "") -> alt.Tooltip:
-    return alt.Tooltip(f"{name}:{'Q' if form else 'N'}", title=titles[name], **({"format": form} if form else {}))
+    if form:
+        return alt.Tooltip(f"{name}:Q", title=titles[name], format=form)
+    return alt.Tooltip(f"{name}:N", title=titles[name])

@@ -99,6 +99,7 @@ def _serve(host: str, port: int, browser: bool) -> None:
         "server_fileWatcherType": "none",
         "server_showEmailPrompt": False,
         "browser_gatherUsageStats": False,
+        "runner_magicEnabled": False,
         "client_toolbarMode": "viewer",
         "client_showErrorDetails": "none",
         "theme_primaryColor": PALETTE[0],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,46 +13,55 @@ if TYPE_CHECKING:
 
     from dataset_builders.dashboard.texts import Texts
 
+_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / 2
 
-def lattice_picture(states: np.ndarray, texts: Texts, share: float) -> Figure:
-    """Every cell as a point in its place, coloured by its state: blue below zero, white at zero, vermilion above.
+_FACES = np.array(
+    [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1)]
+    + [(2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)]
+)
+"""Two triangles a side of a cube, as places in `_CORNERS`."""
+
+_SMALLEST, _LARGEST = 0.12, 0.85
+"""Sides of the cubes of the weakest and the strongest cell, in distances between cells."""
+
+
+def lattice_picture(states: np.ndarray, texts: Texts) -> Figure:
+    """Every cell as a cube in its place: the farther its state from zero, the larger it is and the stronger its colour.
+
+    Blue is below zero, vermilion above; weak cells are small, so that the inside can be seen.
 
     Args:
         states: `[x, y, z]`.
         texts: Of the visitor's language.
-        share: Of the cells, those with the largest states: the others are faint, so that the inside can be seen.
     """
     import plotly.graph_objects as go
 
-    x, y, z = (axis.ravel() for axis in np.indices(states.shape))
-    values = states.ravel()
+    places, values = np.stack(np.indices(states.shape), axis=-1).reshape(-1, 3), states.ravel()
     bound = float(np.abs(values).max()) or 1.0
-    strong = np.abs(values) >= np.quantile(np.abs(values), 1 - share)
+    sides = _SMALLEST + (_LARGEST - _SMALLEST) * np.abs(values) / bound
+    corners = (places[:, None] + sides[:, None, None] * _CORNERS).reshape(-1, 3)
+    faces = (_FACES + len(_CORNERS) * np.arange(len(places))[:, None, None]).reshape(-1, 3)
     title = texts("lattice.state")
-    hover = "x %{x}, y %{y}, z %{z}<br>" + title + " %{marker.color:.3f}<extra></extra>"
-    scale = [[0.0, BLUE], [0.5, "#F7F7F7"], [1.0, VERMILION]]
-
-    def cells(chosen: np.ndarray, size: float, opacity: float, **options: Any) -> Any:
-        marker = {
-            "size": size,
-            "opacity": opacity,
-            "color": values[chosen],
-            "colorscale": scale,
-            "cmin": -bound,
-            "cmax": bound,
-            "line": {"width": 0.5, "color": "#999"},
-            **options,
-        }
-        return go.Scatter3d(
-            x=x[chosen], y=y[chosen], z=z[chosen], mode="markers", marker=marker, hovertemplate=hover, showlegend=False
-        )
-
-    bar = {"title": {"text": title, "side": "top"}, "orientation": "h", "y": -0.08, "thickness": 12, "len": 0.8}
-    figure = go.Figure([cells(~strong, 3, 0.25), cells(strong, 8, 0.95, colorbar=bar)])
-    axes = {f"{name}axis": {"title": {"text": name}, "dtick": 1} for name in "xyz"}
+    cubes = go.Mesh3d(
+        **dict(zip("xyz", corners.T, strict=True)),
+        **dict(zip("ijk", faces.T, strict=True)),
+        intensity=np.repeat(values, len(_CORNERS)),
+        colorscale=[[0.0, BLUE], [0.5, "#E8E8E8"], [1.0, VERMILION]],
+        cmin=-bound,
+        cmax=bound,
+        flatshading=True,
+        lighting={"ambient": 0.75, "diffuse": 0.5},
+        customdata=np.repeat(places, len(_CORNERS), axis=0),
+        hovertemplate="x %{customdata[0]}, y %{customdata[1]}, z %{customdata[2]}<br>"
+        + title
+        + " %{intensity:.3f}<extra></extra>",
+        colorbar={"title": {"text": title, "side": "top"}, "orientation": "h", "y": -0.12, "thickness": 12, "len": 0.7},
+    )
+    figure = go.Figure(cubes)
+    axes = {f"{name}axis": {"title": {"text": name}, "dtick": 1, "showbackground": False} for name in "xyz"}
     figure.update_layout(
-        scene={**axes, "aspectmode": "data", "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1.1}}},
+        scene={**axes, "aspectmode": "data", "camera": {"eye": {"x": 1.3, "y": 1.2, "z": 0.8}}},
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        height=480,
+        height=540,
     )
     return figure

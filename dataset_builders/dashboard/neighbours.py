@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,18 +32,32 @@ _AT_ONCE = 256
 _SIZES = (1000, 5000, 20000)
 
 
-def show_neighbours(page: Page) -> None:
-    """Ask for a text, show what is nearest to it."""
+def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
+    """Ask for a text, show what is nearest to it.
+
+    Args:
+        page: The page.
+        utterances: Texts to choose from; any other can be entered.
+    """
     t = page.texts
-    st.subheader(t("neighbours.title"))
+    st.subheader(t("neighbours.title"), anchor=False)
     with st.form("neighbours", border=False):
-        text = st.text_input(t("neighbours.text"), placeholder=t("neighbours.hint"))
+        text = st.selectbox(
+            t("neighbours.text"),
+            list(dict.fromkeys(utterances)),
+            index=None,
+            placeholder=t("neighbours.hint"),
+            accept_new_options=True,
+            key="neighbours-text",
+        )
         size = st.select_slider(t("neighbours.size"), _SIZES, value=_SIZES[0], format_func=t.number)
-        wanted = st.form_submit_button(t("neighbours.find"), icon=":material/hub:")
-    if not wanted:
+        if st.form_submit_button(t("neighbours.find"), icon=":material/hub:"):
+            st.session_state["neighbours-of"] = (text or "").strip(), size
+    if "neighbours-of" not in st.session_state:
         st.caption(t("neighbours.note", teacher=page.settings.teacher))
         return
-    if not text.strip():
+    text, size = st.session_state["neighbours-of"]
+    if not text:
         page.nothing("neighbours.empty")
         return
     where, parameters = page.filters.where()
@@ -50,9 +65,9 @@ def show_neighbours(page: Page) -> None:
     if texts.empty:
         page.nothing("explorer.none")
         return
-    found = nearest(page, text.strip(), texts)
+    found = nearest(page, text, texts)
     columns = {"cosine": "%.3f", **dict.fromkeys(("text", "source", "split", "id"), "")}
-    page.table(t("neighbours.nearest", n=len(found), all=len(texts)), found, columns)
+    page.table(t("neighbours.nearest", text=text, n=len(found), all=len(texts)), found, columns)
 
 
 def nearest(page: Page, text: str, texts: pd.DataFrame, most: int = 20) -> pd.DataFrame:

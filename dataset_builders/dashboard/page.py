@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters
+from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.texts import Texts
@@ -16,6 +17,10 @@ from dataset_builders.dashboard.texts import Texts
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
+
+
+_WHOLE = 20
+"""Tables up to this many rows are shown whole, longer ones scroll."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +52,14 @@ class Page:
 
     def unit(self) -> str:
         """Switch between words and characters; it stands in the address too."""
-        chosen = st.segmented_control(
-            self.texts("unit.choose"),
-            ["words", "characters"],
-            format_func=lambda unit: self.texts(f"unit.{unit}"),
-            default="words",
-            required=True,
-            key="unit",
-            bind="query-params",
-            persist_state="session",
-        )
-        return str(chosen)
+        labels = {unit: self.texts(f"unit.{unit}") for unit in ("words", "characters")}
+        return switch("unit", labels, self.texts("unit.choose"), help=self.texts("unit.help"))
 
     def figures(self, figures: Mapping[str, str], help: Mapping[str, str] | None = None) -> None:
         """Large figures side by side, wrapped where the screen is narrow: heading -> what is shown."""
-        with st.container(horizontal=True):
+        with st.container(key=f"figures-{next(iter(figures))}"):
             for label, value in figures.items():
-                st.metric(label, value, border=True, help=(help or {}).get(label), width="content")
+                st.metric(label, value, border=True, help=(help or {}).get(label), height="stretch")
 
     def chart(self, title: str, frame: pd.DataFrame, chart: alt.Chart | alt.LayerChart, note: str = "") -> None:
         """A chart below its title, and its numbers as a file.
@@ -136,7 +132,8 @@ class Page:
                 for name, form in columns.items()
             }
             | dict(config or {}),
-            **options,
+            placeholder="–",
+            **{"height": "content" if len(frame) <= _WHOLE else "auto", **options},
         )
         if note:
             st.caption(note)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters
 from dataset_builders.pipeline.config import PipelineConfig
+from dataset_builders.schema import SPLITS
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.store import Store
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
 KNOWN = "SELECT DISTINCT {column} AS name FROM row_counts WHERE {column} IS NOT NULL ORDER BY name"
 
-SPLITS = (
-    "SELECT split AS name FROM row_counts GROUP BY split ORDER BY list_position(['train', 'validation', 'test'], split)"
-)
+KNOWN_SPLITS = """
+SELECT split AS name FROM row_counts GROUP BY split
+ORDER BY list_position(['train', 'validation', 'test'], split)
+"""
 
 CONFIGS = "SELECT source, config FROM sources"
 
@@ -57,11 +59,12 @@ def pipeline_config(store: Store, filters: Filters) -> str:
     names = (
         f"{name}:{configs[name]}" if configs.get(name, "default") != "default" else name for name in filters.source
     )
-    return PipelineConfig(sources=tuple(names), languages=filters.language, splits=filters.split).to_yaml()
+    splits = tuple(split for split in SPLITS if split in filters.split)
+    return PipelineConfig(sources=tuple(names), languages=filters.language, splits=splits).to_yaml()
 
 
 def _choice(store: Store, texts: Texts, name: str) -> tuple[str, ...]:
-    known = store.frame(SPLITS if name == "split" else KNOWN.format(column=name))["name"].tolist()
+    known = store.frame(KNOWN_SPLITS if name == "split" else KNOWN.format(column=name))["name"].tolist()
     chosen = st.multiselect(
         texts(f"filter.{name}"),
         known,

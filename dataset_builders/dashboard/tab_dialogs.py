@@ -26,6 +26,10 @@ UTTERANCES = """
 SELECT value, sum(utterances)::BIGINT AS utterances FROM utterance_histograms {where} GROUP BY ALL ORDER BY ALL
 """
 
+LANGUAGES = """
+SELECT language, split, sum(rows)::BIGINT AS dialogues FROM row_counts {where} GROUP BY ALL ORDER BY ALL
+"""
+
 DOMAINS = """
 SELECT name AS domain, sum(dialogues)::BIGINT AS dialogues FROM domain_counts {where}
 GROUP BY ALL ORDER BY dialogues DESC, domain LIMIT 25
@@ -52,27 +56,31 @@ def show(page: Page) -> None:
             t("dialogs.characters_per_dialogue"): t.number(whole["characters_per_dialogue"], 1),
         }
     )
-    titles = {name: t(f"column.{name}") for name in ("source", "split", "dialogues", "utterances", "domain")}
+    titles = {
+        name: t(f"column.{name}") for name in ("source", "split", "language", "dialogues", "utterances", "domain")
+    }
     counts = totals[totals["measure"] == "turns"].drop(columns=["measure", "total"])
     left, right = st.columns(2)
     with left:
         page.chart(t("dialogs.by_source"), counts, charts.bars(counts, "source", "dialogues", titles, split="split"))
-    with right:
         splits = counts.groupby("split", as_index=False)["dialogues"].sum()
         page.chart(t("dialogs.by_split"), splits, charts.split_bars(splits, "dialogues", titles))
+        languages = ask(LANGUAGES, "config = 'dialogues'")
+        drawn = charts.bars(languages, "language", "dialogues", titles, split="split")
+        page.chart(t("dialogs.by_language"), languages, drawn)
+    with right:
         domains = ask(DOMAINS, "kind = 'domain'")
         if not domains.empty:
             page.chart(t("dialogs.by_domain"), domains, charts.bars(domains, "domain", "dialogues", titles))
-    left, right = st.columns(2)
+    unit = page.unit()
+    left, middle, right = st.columns(3)
     with left:
         turns = ask(LENGTHS, "measure = 'turns'")
         length_chart(page, t("dialogs.by_turns"), turns, "dialogues", t("unit.turns"))
-    unit = page.unit()
-    with right:
+    with middle:
         lengths = ask(LENGTHS, f"measure = '{unit}'")
         length_chart(page, t("dialogs.by_length"), lengths, "dialogues", t(f"unit.{unit}"))
-    left, right = st.columns(2)
-    with left:
+    with right:
         utterances = ask(UTTERANCES, f"measure = '{unit}'")
         length_chart(page, t("dialogs.by_utterance_length"), utterances, "utterances", t(f"unit.{unit}"))
     page.table(

@@ -95,7 +95,7 @@ def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
         with right:
             bottom = labels.tail(min(_LABELS, len(labels) - _LABELS))
             title = t("downstream.smallest", n=len(bottom), all=len(labels))
-            drawn = charts.bars(bottom, "label", "rows", titles, order="x", colour=charts.VERMILION)
+            drawn = charts.bars(bottom, "label", "rows", titles, ascending=True, colour=charts.VERMILION)
             page.chart(title, bottom, drawn)
 
 
@@ -117,7 +117,7 @@ def per_source(totals: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def balance(rows: pd.Series) -> float | None:
-    """Entropy of the labels / the largest that so many can have: 1 when all are equally frequent; None for one label."""
+    """Entropy of the labels / the largest that so many can have: 1 when all are equally frequent, None for one."""
     if len(rows) < 2:
         return None
     shares = rows / rows.sum()

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dataset_builders.dashboard import searching
 from dataset_builders.dashboard.chat import show_chat
+from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.neighbours import show_neighbours
 
 if TYPE_CHECKING:
@@ -35,17 +36,7 @@ _OPENED = "dialogue"
 def show(page: Page) -> None:
     """Draw the tab."""
     t = page.texts
-    kinds = ("dialogues", "downstream")
-    kind = st.segmented_control(
-        t("explorer.what"),
-        kinds,
-        format_func=lambda kind: t(f"config.{kind}"),
-        default="dialogues",
-        required=True,
-        key="kind",
-        bind="query-params",
-        persist_state="session",
-    )
+    kind = switch("kind", {kind: t(f"config.{kind}") for kind in ("dialogues", "downstream")}, t("explorer.what"))
     text = st.text_input(
         t("explorer.text"),
         key="text",
@@ -54,14 +45,12 @@ def show(page: Page) -> None:
         bind="query-params",
         persist_state="session",
     )
-    if kind == "dialogues":
-        _dialogues(page, text)
-    else:
-        _utterances(page, text)
-    show_neighbours(page)
+    read = _dialogues(page, text) if kind == "dialogues" else _utterances(page, text)
+    show_neighbours(page, read)
 
 
-def _dialogues(page: Page, text: str) -> None:
+def _dialogues(page: Page, text: str) -> list[str]:
+    """Search dialogues and read one; gives its utterances."""
     t = page.texts
     left, middle, right = st.columns(3)
     with left:
@@ -83,12 +72,13 @@ def _dialogues(page: Page, text: str) -> None:
         persist_state="session",
     )
     if opened:
-        _read(page, opened.strip(), text)
-    else:
-        st.caption(t("explorer.choose"))
+        return _read(page, opened.strip(), text)
+    st.caption(t("explorer.choose"))
+    return []
 
 
-def _utterances(page: Page, text: str) -> None:
+def _utterances(page: Page, text: str) -> list[str]:
+    """Search labelled utterances; gives those found."""
     left, right = st.columns(2)
     with left:
         labels = _several(page, "label", page.ask(LABELS)["label"].tolist())
@@ -96,7 +86,9 @@ def _utterances(page: Page, text: str) -> None:
         words = _range(page, "words", page.ask(LONGEST_UTTERANCE, "measure = 'words'").iat[0, 0])
     columns = {"utterance": "", "label": "", "scenario": "", "words": "localized"}
     more = dict.fromkeys(("source", "split", "language", "utterance_id"), "")
-    _found(page, searching.utterances(page.filters, text, labels, words), {**columns, **more})
+    query = searching.utterances(page.filters, text, labels, words)
+    _found(page, query, {**columns, **more})
+    return page.store.frame(query.first, query.parameters)["utterance"].tolist()
 
 
 def _several(page: Page, name: str, options: list[str]) -> tuple[str, ...]:
@@ -148,13 +140,13 @@ def _found(
     return shown.iloc[rows[0]].to_dict() if rows and clicked != before else None
 
 
-def _read(page: Page, dialogue_id: str, text: str) -> None:
-    """One dialogue as a chat."""
+def _read(page: Page, dialogue_id: str, text: str) -> list[str]:
+    """One dialogue as a chat; gives its utterances."""
     t = page.texts
     found = page.store.rows(DIALOGUE, [dialogue_id])
     if not found:
         page.nothing("explorer.no_dialogue", id=dialogue_id)
-        return
+        return []
     facts, turns = found[0], page.store.rows(TURNS, [dialogue_id])
     st.subheader(facts["dialogue_id"], anchor=False)
     parts = [facts["source"], facts["split"], facts["language"], facts["license"], *facts["domains"]]
@@ -166,5 +158,6 @@ def _read(page: Page, dialogue_id: str, text: str) -> None:
         st.caption(t("explorer.flags", flags=", ".join(facts["flags"])))
     wanted = text.strip().lower()
     marked = next((turn["turn_index"] for turn in turns if wanted and wanted in turn["text"].lower()), None)
-    with st.container(border=True, height=560):
+    with st.container(border=True, height=560, autoscroll=False):
         show_chat(turns, t, marked)
+    return [turn["text"] for turn in turns]

@@ -27,9 +27,6 @@ FROM pairs {where} GROUP BY answer_id ORDER BY hash(answer_id), answer_id LIMIT 
 
 _SIZES = (500, 2000, 10000, 50000)
 
-_STRONG = 0.25
-"""Share of the cells that are drawn large."""
-
 
 def show(page: Page) -> None:
     """Draw the tab."""
@@ -44,7 +41,7 @@ def show(page: Page) -> None:
 
 def _leaderboards(page: Page, cores: Cores) -> None:
     t = page.texts
-    st.subheader(t("model.leaderboard"))
+    st.subheader(t("model.leaderboard"), anchor=False)
     if not page.settings.leaderboards:
         page.nothing("model.no_leaderboard")
         return
@@ -72,14 +69,14 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         **dict.fromkeys(("pairs", "parameters", "seeds"), "localized"),
         **dict.fromkeys(("accuracy", "low", "high", "mrr", "cosine"), "%.3f"),
         "seconds": "%.1f",
-        "microseconds": "%.1f",
+        "microseconds": "%.2f",
     }
     page.table(t("model.leaderboard_table"), shown, columns)
 
 
 def _curves(page: Page, cores: Cores) -> None:
     t = page.texts
-    st.subheader(t("model.curves"))
+    st.subheader(t("model.curves"), anchor=False)
     if not page.settings.cores:
         page.nothing("model.no_core")
         return
@@ -111,7 +108,7 @@ def _curves(page: Page, cores: Cores) -> None:
 def _core(page: Page, cores: Cores) -> None:
     """Ask a core, and look into it."""
     t = page.texts
-    st.subheader(t("model.ask"))
+    st.subheader(t("model.ask"), anchor=False)
     if not page.settings.cores:
         page.nothing("model.no_core")
         return
@@ -160,18 +157,14 @@ def _lattice(page: Page, core: OpenCore, question: str) -> None:
     sides = " × ".join(map(str, states.shape[1:]))
     names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(states)))]
     views = {name: states[step] for step, name in enumerate(names)} | {t("lattice.change"): states[-1] - states[0]}
-    st.subheader(t("lattice.title"))
+    st.subheader(t("lattice.title"), anchor=False)
     st.caption(t("lattice.note", sides=sides, n=core.facts["parameters"], teacher=core.facts["teacher"]))
-    left, right = st.columns(2)
-    with left:
-        view = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
-    with right:
-        share = st.slider(t("lattice.share"), 5, 100, int(100 * _STRONG), step=5, format="%d%%", key="share")
+    view = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
     chosen = views[str(view)]
     index = np.stack([axis.ravel() for axis in np.indices(chosen.shape)], axis=1)
     numbers = pd.DataFrame(index, columns=list("xyz")).assign(state=chosen.ravel())
     page.heading(t("lattice.cells", question=question), numbers)
-    st.plotly_chart(lattice_picture(chosen, t, share / 100), width="stretch", alt=t("lattice.title"))
+    st.plotly_chart(lattice_picture(chosen, t), width="stretch", alt=t("lattice.title"))
 
 
 def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from dataset_builders.dashboard import charts
 from dataset_builders.dashboard.binning import bin_width, binned
 from dataset_builders.dashboard.lengths import length_chart
+from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.words import show_words, words_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ LENGTHS = "SELECT value, sum(pairs)::BIGINT AS pairs FROM pair_histograms {where
 
 JOINT = """
 SELECT anchor_words, positive_words, sum(pairs)::BIGINT AS pairs FROM pair_lengths {where} GROUP BY ALL ORDER BY ALL
+"""
+
+LANGUAGES = """
+SELECT language, split, sum(rows)::BIGINT AS pairs FROM row_counts {where} GROUP BY ALL ORDER BY ALL
 """
 
 SCORES = "SELECT score, sum(pairs)::BIGINT AS pairs FROM score_counts {where} GROUP BY ALL ORDER BY ALL"
@@ -62,15 +67,19 @@ def show(page: Page) -> None:
             t("pairs.distinct_answers"): t("pairs.distinct_help"),
         },
     )
-    titles = {name: t(f"column.{name}") for name in ("source", "split", "pairs", "score")}
+    titles = {name: t(f"column.{name}") for name in ("source", "split", "language", "pairs", "score")}
     counts = totals[(totals["measure"] == "words") & (totals["side"] == "anchor")]
     counts = counts[["source", "split", "pairs"]]
     left, right = st.columns(2)
     with left:
         page.chart(t("pairs.by_source"), counts, charts.bars(counts, "source", "pairs", titles, split="split"))
-    with right:
         splits = counts.groupby("split", as_index=False)["pairs"].sum()
         page.chart(t("pairs.by_split"), splits, charts.split_bars(splits, "pairs", titles))
+    with right:
+        languages = ask(LANGUAGES, "config = 'pairs'")
+        page.chart(
+            t("pairs.by_language"), languages, charts.bars(languages, "language", "pairs", titles, split="split")
+        )
         scores = ask(SCORES)
         if not scores.empty:
             drawn = charts.histogram(scores, "score", "pairs", titles, width=0.05, form=".1f")
@@ -105,17 +114,7 @@ def _joint(page: Page) -> None:
     """Both lengths of each pair at once."""
     t = page.texts
     lengths = page.ask(JOINT)
-    kinds = ("fields", "points")
-    kind = st.segmented_control(
-        t("pairs.joint_kind"),
-        kinds,
-        format_func=lambda kind: t(f"pairs.{kind}"),
-        default="fields",
-        required=True,
-        key="joint",
-        bind="query-params",
-        persist_state="session",
-    )
+    kind = switch("joint", {kind: t(f"pairs.{kind}") for kind in ("fields", "points")}, t("pairs.joint_kind"))
     names = ("anchor_words", "positive_words")
     bins = {name: bin_width(lengths[name], lengths["pairs"]) for name in names}
     titles = {name: t(f"column.{name}") for name in (*names, "pairs")}

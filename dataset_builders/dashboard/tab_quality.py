@@ -19,7 +19,8 @@ FROM source_rows {where} ORDER BY ALL
 """
 
 DROPS = """
-SELECT config, filter, sum(rows)::BIGINT AS rows FROM drop_counts {where} GROUP BY ALL ORDER BY rows DESC, config, filter
+SELECT config, filter, sum(rows)::BIGINT AS rows FROM drop_counts {where}
+GROUP BY ALL ORDER BY rows DESC, config, filter
 """
 
 DROPPED = """
@@ -90,7 +91,7 @@ def _drops(page: Page) -> None:
     """Dropped rows by reason, and the rows themselves."""
     t, columns = page.texts, ("source", "split")
     drops = page.ask(DROPS, columns=columns)
-    st.subheader(t("quality.drops"))
+    st.subheader(t("quality.drops"), anchor=False)
     page.unfiltered(columns)
     if drops.empty:
         page.nothing("quality.no_drops")
@@ -122,7 +123,7 @@ def _drops(page: Page) -> None:
 def _flags(page: Page) -> None:
     t = page.texts
     flags = page.ask(FLAGS)
-    st.subheader(t("quality.flags"))
+    st.subheader(t("quality.flags"), anchor=False)
     if flags.empty:
         page.nothing("quality.no_flags")
         return
@@ -134,7 +135,7 @@ def _flags(page: Page) -> None:
 def _duplicates(page: Page) -> None:
     """How many rows of one corpus stand in another too, and the largest groups."""
     t = page.texts
-    st.subheader(t("quality.duplicates"))
+    st.subheader(t("quality.duplicates"), anchor=False)
     page.unfiltered(("source",))
     left, right = st.columns(2)
     titles = {"source": t("column.source"), "also_in": t("column.also_in"), "rows": t("column.rows")}
@@ -168,7 +169,7 @@ def _duplicates(page: Page) -> None:
 def _leaks(page: Page) -> None:
     """Rows that stand in two splits, before and after the filters."""
     t = page.texts
-    st.subheader(t("quality.leaks"))
+    st.subheader(t("quality.leaks"), anchor=False)
     page.unfiltered(("source",))
     leaks = page.ask(LEAKS, columns=("source",))
     if leaks.empty:
@@ -195,5 +196,5 @@ def _leaks(page: Page) -> None:
 
 def _named(page: Page, frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """With `name`: what was checked, and of which kind of rows."""
-    kinds = frame["config"].map(lambda config: page.texts(f"config.{config}"))
+    kinds = frame["config"].map(lambda config: page.texts(f"short.{config}"))
     return frame.assign(name=frame[column] + " · " + kinds)

@@ -47,7 +47,7 @@ class Texts:
         if decimals is None:
             decimals = 0 if float(value).is_integer() else 1
         thousands, point = _SEPARATORS[self.language]
-        return f"{value:,.{decimals}f}".translate(str.maketrans({",": thousands, ".": point}))
+        return f"{value:,.{decimals}f}".translate(str.maketrans(",.", thousands + point))
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         """`0.123` -> `"12.3%"`."""

@@ -80,9 +80,13 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
     Args:
         counts: Word and how often, most frequent first.
     """
+    import logging
+
     import matplotlib
     from wordcloud import WordCloud
 
+    # it tells what it does with each table of the font
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     drawn = WordCloud(
         width=_WIDTH,
         height=_HEIGHT,
@@ -91,8 +95,10 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
         mode="RGBA",
         background_color=None,
         prefer_horizontal=1.0,
-        relative_scaling=0.5,
-        min_font_size=12,
+        relative_scaling=0.4,
+        margin=5,
+        min_font_size=13,
+        max_font_size=84,
         max_words=CLOUD,
         random_state=0,
         color_func=_colour,
