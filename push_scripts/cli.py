@@ -25,6 +25,7 @@ Revision = Annotated[
     str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; made when missing.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, contact no server.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a revision that is newer than what is pushed.")]
 Message = Annotated[str | None, typer.Option("--message", "-m", help="Title of the commit.")]
 
 
@@ -37,6 +38,7 @@ def dataset(
     revision: Revision = None,
     dry_run: DryRun = False,
     message: Message = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Publish a built dataset in one commit; rows that may not be redistributed stay here."""
     from push_scripts.push_dataset import push_dataset
@@ -50,16 +52,25 @@ def dataset(
         revision=revision,
         dry_run=dry_run,
         message=message,
+        overwrite=overwrite,
     )
     _show(repo, done.sizes, done.published, done.gate)
 
 
 def model(
-    model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder that the training wrote.")],
+    model: Annotated[
+        Path, typer.Option("--model", metavar="DIR", help="Folder that a training or `dialogue-cube export` wrote.")
+    ],
     repo: Repo,
     results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--results", metavar="FILE", help="JSON of an evaluation; its figures go into the card. May be repeated."
+        ),
+    ] = None,
+    index: Annotated[
         Path | None,
-        typer.Option("--results", metavar="FILE", help="JSON of an evaluation; its figures go into the card."),
+        typer.Option("--index", metavar="DIR", help="Saved answer index; its free answers go along."),
     ] = None,
     private: Private = False,
     create_pr: CreatePr = False,
@@ -67,25 +78,54 @@ def model(
     revision: Revision = None,
     dry_run: DryRun = False,
     message: Message = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Publish a trained core with its code and a filled model card in one commit."""
+    """Publish a trained core, an embedder or an export with its code and a filled model card in one commit."""
     from push_scripts.push_model import push_model
 
     done = push_model(
         model,
         repo,
-        results=results,
+        results=results or [],
+        index=index,
         private=private,
         create_pr=create_pr,
         tag=tag,
         revision=revision,
         dry_run=dry_run,
         message=message,
+        overwrite=overwrite,
+    )
+    _show(repo, done.sizes, done.published, done.gate)
+
+
+def metric(
+    repo: Repo,
+    private: Private = False,
+    create_pr: CreatePr = False,
+    tag: Tag = None,
+    revision: Revision = None,
+    dry_run: DryRun = False,
+    message: Message = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
+    from push_scripts.push_metric import push_metric
+
+    done = push_metric(
+        repo,
+        private=private,
+        create_pr=create_pr,
+        tag=tag,
+        revision=revision,
+        dry_run=dry_run,
+        message=message,
+        overwrite=overwrite,
     )
     _show(repo, done.sizes, done.published)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"dataset": dataset, "model": model}
+COMMANDS: dict[str, Callable[..., None]] = {"dataset": dataset, "model": model, "metric": metric}
 
 
 def register(app: typer.Typer) -> None:

@@ -119,17 +119,17 @@ def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], v
 
     api, patiently = HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
+    space: dict[str, Any] = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
     with explained(target.repo_id, api.endpoint):
-        space = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
         patiently(lambda: api.create_repo(**repo, **space, private=target.private or None, exist_ok=True))
         patiently(lambda: _check_state(api, target))
         revision = target.revision or "main"
-        head = patiently(lambda: api.repo_info(**repo, revision=revision)).sha
+        head = str(patiently(lambda: api.repo_info(**repo, revision=revision)).sha)
         if not target.create_pr and not target.overwrite:
             check_not_newer(target.repo_id, patiently(lambda: api.list_repo_commits(**repo, revision=head)), version)
         there = patiently(lambda: api.list_repo_files(**repo, revision=head))
         left_over = {name for name in there if owned.fullmatch(name)} - set(files)
-        operations = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
+        operations: list[Any] = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
         operations += [CommitOperationDelete(name) for name in sorted(left_over)]
         commit = _commit(api, patiently, target, operations, head, version)
         if target.tag:

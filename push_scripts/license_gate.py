@@ -29,6 +29,7 @@ from dataset_builders.licenses import LICENSES
 from dataset_builders.parquet import ShardWriter
 from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.registry import builders
+from dataset_builders.schema import Config, Split
 
 _KEYS = ["source", "license", "redistributable", "dialogue_id"]
 _TEXTS = {"dialogues": ["turns"], "pairs": ["anchor", "positive"], "downstream": ["utterance"]}
@@ -45,6 +46,13 @@ class GateReport:
 
     passed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def count(self, config: str, rows: pa.Table, mask: pa.ChunkedArray) -> None:
+        """Adds rows of a config; `mask` is true where one passes."""
+        for row in rows.filter(mask).group_by(["source", "license"]).aggregate([([], "count_all")]).to_pylist():
+            self.passed[config, str(row["source"]), row["license"]] += row["count_all"]
+        for row in rows.filter(pc.invert(mask)).group_by("source").aggregate([([], "count_all")]).to_pylist():
+            self.held[config, str(row["source"])] += row["count_all"]
 
     @property
     def licenses(self) -> list[str]:
@@ -69,7 +77,7 @@ class LicenseGate:
         report: What passed and what was held back.
     """
 
-    def __init__(self, shards: Mapping[tuple[str, str], Sequence[Path]]) -> None:
+    def __init__(self, shards: Mapping[tuple[Config, Split], Sequence[Path]]) -> None:
         self.report = GateReport()
         self._held_dialogues = pa.array([], pa.string())
         self._held_texts = pa.array([], pa.string())
@@ -107,7 +115,7 @@ class LicenseGate:
 
     def filtered(self, rows: pa.Table) -> pa.Table:
         """The rows that may be published, without what they quote of others; the same table when that is all of it."""
-        mask = self._mask(rows)
+        mask = self.passes(rows)
         kept = rows if pc.all(mask).as_py() in (True, None) else rows.filter(mask)
         for name in ("negatives", "value", "nearest_id"):
             if name in kept.column_names:
@@ -118,12 +126,9 @@ class LicenseGate:
         """Counts the rows, and remembers what the held-back ones say."""
         dialogues, texts = [self._held_dialogues], [self._held_texts]
         for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
-            mask = self._mask(rows)
-            passed, held = rows.filter(mask), rows.filter(pc.invert(mask))
-            for row in passed.group_by(["source", "license"]).aggregate([([], "count_all")]).to_pylist():
-                self.report.passed[config, str(row["source"]), row["license"]] += row["count_all"]
-            for row in held.group_by("source").aggregate([([], "count_all")]).to_pylist():
-                self.report.held[config, str(row["source"])] += row["count_all"]
+            mask = self.passes(rows)
+            self.report.count(config, rows, mask)
+            held = rows.filter(pc.invert(mask))
             if config == "dialogues":
                 dialogues += held["dialogue_id"].chunks
             for name in _TEXTS[config]:
@@ -132,7 +137,7 @@ class LicenseGate:
         self._held_dialogues = pa.concat_arrays(dialogues)
         self._held_texts = pa.concat_arrays(texts).unique()
 
-    def _mask(self, rows: pa.Table) -> pa.ChunkedArray:
+    def passes(self, rows: pa.Table) -> pa.ChunkedArray:
         """True where a row may be published. A table without licence columns goes by its `dialogue_id`."""
         mask = pa.chunked_array([pa.repeat(True, len(rows))])
         if "license" in rows.column_names:

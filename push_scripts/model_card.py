@@ -1,14 +1,18 @@
-"""The card of a pushed core, filled from what its folder records; the template is the top level's `model_card.md`."""
+"""The card of a pushed model, filled from what its folder records; the template is the top level's `model_card.md`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from push_scripts.errors import PushError
+from dataset_builders.errors import DataError
+from dataset_builders.licenses import get_license
+from dataset_builders.registry import get_builder
+from push_scripts.footprint import Footprint
 from push_scripts.model_folder import ModelFolder
+from push_scripts.model_results import METRICS, Results, model_index, tables
 
 TEMPLATE = Path(__file__).with_name("model_card.md")  # a link to the top level's; a file of its own in a wheel
 LICENSE = "apache-2.0"
@@ -21,82 +25,99 @@ _SHAPE = {
     "context_turns": "earlier turns read",
     "map_answers": "answers are mapped too",
 }
-_METRICS = {"accuracy_1_of_100": "1-of-100 accuracy", "mrr": "MRR", "mean_cosine": "mean cosine"}
-
-Results = list[dict[str, Any]]
-"""Entries as the evaluation writes them: `task`, `protocol`, `method`, `metric`, `value`, `ci95`, `parameters`, ..."""
+_TAGS = ["dialogue", "response-selection", "question-answering", "embeddings"]
 
 
-def model_card(folder: ModelFolder, repo_id: str, results: Results) -> str:
+def model_card(folder: ModelFolder, repo_id: str, results: Results, index: Mapping[str, Any] | None = None) -> str:
     """The text of `README.md`.
 
     Args:
         folder: The checked folder. What it does not record is said to be unknown, never invented.
         repo_id: `org/name` that the card's examples load.
-        results: What an evaluation measured; may be empty.
+        results: What an evaluation measured (`read_results`); may be empty.
+        index: Record of the answer index that goes along.
     """
     import jinja2
 
     config, training = folder.config, folder.training
-    record, arguments = training.get("data") or {}, training.get("arguments") or {}
-    teacher = config.get("teacher") or training.get("teacher") or {}
+    arguments = training.get("arguments") or {}
+    record = training.get("data") or config.get("training") or {}
+    teacher = {key: value for key, value in _teacher(folder).items() if value not in (None, "", [])}
     data = arguments.get("data")
-    lattice = " x ".join(map(str, config.get("lattice_size") or []))
-    shape = {"lattice": lattice} | {label: config.get(key) for key, label in _SHAPE.items()}
-    if "map_answers" in config:
-        shape[_SHAPE["map_answers"]] = "yes" if config["map_answers"] else "no"
-    shape["parameters"] = f"{folder.parameters:,}"
-    shape["seconds of training"] = training.get("seconds")
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         metadata=_metadata(folder, repo_id, results),
+        kind=folder.kind,
         name=repo_id.split("/")[-1],
         repo_id=repo_id,
-        lattice=lattice,
+        lattice=" x ".join(map(str, config.get("lattice_size") or [])),
         dimension=config.get("embedding_dim", "LENGTH"),
-        shape={label: value for label, value in shape.items() if value not in (None, "")},
-        teacher={key: value for key, value in teacher.items() if value not in (None, "")},
+        shape=_shape(folder),
+        teacher=teacher,
+        teacher_repo=_teacher_repo(teacher),
         pairs=record.get("pairs"),
         data=data,
-        data_repo=_hub_repo(data),
-        fingerprint=str(record.get("fingerprint"))[:16],
+        data_repo=hub_repo(data),
+        fingerprint=str(record.get("fingerprint") or record.get("data_fingerprint"))[:16],
         sources=_licenses(record),
+        share_alike=[
+            n for n, names in _licenses(record).items() if any(get_license(x).share_alike for x in names.split(", "))
+        ],
         license=LICENSE,
+        footprint=Footprint.of(training),
         arguments={key: value for key, value in arguments.items() if value is not None},
-        results=list(_tables(results)),
+        turn_separator=training.get("turn_separator"),
+        results=list(tables(results)),
         validation=_validation(training),
+        index=index,
     )
 
 
+def _shape(folder: ModelFolder) -> dict[str, Any]:
+    config = folder.config
+    lattice = " x ".join(map(str, config.get("lattice_size") or []))
+    shape = {"lattice": lattice} | {label: config.get(key) for key, label in _SHAPE.items()}
+    if folder.kind == "embedder":
+        shape = {"length of the vectors": (folder.training.get("base") or {}).get("dimension")}
+    elif "map_answers" in config:
+        shape[_SHAPE["map_answers"]] = "yes" if config["map_answers"] else "no"
+    shape["parameters"] = f"{folder.parameters:,}"
+    return {label: value for label, value in shape.items() if value not in (None, "")}
+
+
+def _teacher(folder: ModelFolder) -> dict[str, Any]:
+    """The encoder that a core reads, or that an embedder was made from."""
+    if folder.kind == "embedder":
+        return dict(folder.training.get("base") or {})
+    return dict(folder.config.get("teacher") or folder.training.get("teacher") or {})
+
+
 def _metadata(folder: ModelFolder, repo_id: str, results: Results) -> str:
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import ModelCardData
 
     record, arguments = folder.training.get("data") or {}, folder.training.get("arguments") or {}
-    data = arguments.get("data")
-    measured = [
-        EvalResult(
-            task_type=entry.get("task", "response-selection"),
-            dataset_type=_hub_repo(data) or "dialogue-corpus",
-            dataset_name=str(entry.get("source") or data or "dialogue corpus"),
-            dataset_split=entry.get("split", "test"),
-            metric_type=entry["metric"],
-            metric_name=_METRICS.get(entry["metric"], entry["metric"]),
-            metric_value=round(float(entry["value"]), 4),
-            metric_args={"ci95": [round(end, 4) for end in entry.get("ci95") or []]},
-        )
-        for entry in results
-        if entry.get("parameters") == folder.parameters  # the others are what the core is compared with
-    ]
+    data = hub_repo(arguments.get("data"))
+    core = folder.kind == "core"
+    base = _teacher_repo(_teacher(folder))
+    footprint = Footprint.of(folder.training)
+    emissions = footprint and {
+        "emissions": round(footprint.grams, 3),
+        "source": f"estimate: {footprint.assumption}",
+        "training_type": "fine-tuning" if folder.kind == "embedder" else "training",
+        "hardware_used": footprint.hardware,
+    }
     return ModelCardData(
-        library_name="transformers",
-        pipeline_tag="feature-extraction",
-        license=LICENSE,
-        tags=["cube", "dialogue", "response-selection", "question-answering", "embeddings"],
-        language=sorted(record.get("languages") or []) or None,
-        datasets=[repo] if (repo := _hub_repo(data)) else None,
-        base_model=_teacher_repo(folder.config.get("teacher") or {}),
+        library_name="transformers" if core else "sentence-transformers",
+        pipeline_tag="feature-extraction" if core else "sentence-similarity",
+        license=LICENSE if core else None,  # the others hold an encoder of somebody else
+        tags=(["cube"] if folder.kind != "embedder" else []) + ([] if core else ["sentence-transformers"]) + _TAGS,
+        language=sorted({str(tag).split("-")[0] for tag in record.get("languages") or []} - {"und"}) or None,
+        datasets=[data] if data else None,
+        base_model=base,
+        base_model_relation="finetune" if base and folder.kind == "embedder" else None,
         model_name=repo_id.split("/")[-1],
-        eval_results=measured or None,
+        eval_results=model_index(results, data) or None,
+        co2_eq_emissions=emissions,
     ).to_yaml()
 
 
@@ -104,59 +125,26 @@ def _teacher_repo(teacher: Mapping[str, Any]) -> str | None:
     from cube_model.teacher import KNOWN_TEACHERS
 
     name = str(teacher.get("name", ""))
-    return KNOWN_TEACHERS[name].repo if name in KNOWN_TEACHERS else _hub_repo(name)
+    known = KNOWN_TEACHERS.get(name)
+    return hub_repo(teacher.get("repo")) or (known.repo if known else hub_repo(name))
 
 
-def _hub_repo(name: str | None) -> str | None:
+def hub_repo(name: str | None) -> str | None:
     """The name when it can be that of a Hub repository; folders have lost all but their own name by now."""
     return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
 
 
 def _licenses(record: Mapping[str, Any]) -> dict[str, str]:
-    """Source -> licence: as recorded with the training, else as the source's builder states it."""
-    from dataset_builders.errors import DataError
-    from dataset_builders.registry import get_builder
-
+    """Source -> licences: as recorded with the training, else as the source's builder states them."""
     recorded = record.get("licenses") or {}
+    by_source = recorded if isinstance(recorded, dict) else {}
     found = {}
     for name in record.get("sources") or []:
         try:
-            found[name] = recorded.get(name) or get_builder(name).INFO.license
+            found[name] = by_source.get(name) or get_builder(name).INFO.license
         except DataError:  # the user's own data
             found[name] = "not recorded"
     return {name: license if isinstance(license, str) else ", ".join(license) for name, license in found.items()}
-
-
-def _tables(results: Results) -> Iterable[dict[str, Any]]:
-    """One table a task, source and protocol: a row for each method, a column for each metric."""
-    groups: dict[tuple[str, ...], Results] = {}
-    for entry in results:
-        key = tuple(str(entry.get(k)) for k in ("task", "source", "language", "protocol", "pairs") if entry.get(k))
-        groups.setdefault(key, []).append(entry)
-    for key, entries in groups.items():
-        metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
-        rows: dict[str, dict[str, str]] = {}
-        for entry in entries:
-            rows.setdefault(_method(entry), {})[entry["metric"]] = _figure(entry)
-        yield {
-            "title": ", ".join(key[:-1]) + (f"; {key[-1]} pairs" if entries[0].get("pairs") else f", {key[-1]}"),
-            "metrics": [_METRICS.get(metric, metric) for metric in metrics],
-            "rows": {method: [cells.get(metric, "") for metric in metrics] for method, cells in rows.items()},
-        }
-
-
-def _method(entry: Mapping[str, Any]) -> str:
-    """The method, with what tells several of its rows apart."""
-    name, turns, size = (entry.get(key) for key in ("method", "turns", "train_size"))
-    details = [f"{turns} turns"] if turns and turns > 1 else []
-    if isinstance(size, int):
-        details.append(f"{size:,} training pairs")
-    return ", ".join([str(name or "core"), *details])
-
-
-def _figure(entry: Mapping[str, Any]) -> str:
-    low, high = entry.get("ci95") or (None, None)
-    return f"{entry['value']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None else "")
 
 
 def _validation(training: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -165,36 +153,7 @@ def _validation(training: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     metrics = [
         f"{label} {history[0][key]:.3f} -> {history[best][key]:.3f}"
-        for key, label in _METRICS.items()
+        for key, label in METRICS.items()
         if key in history[0] and key in history[best]
     ]
     return {"epoch": best, "metrics": metrics} if metrics else None
-
-
-def read_results(path: Path) -> Results:
-    """The entries of a JSON file that an evaluation wrote.
-
-    Raises:
-        PushError: It is not such a file.
-    """
-    import json
-
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        for entry in results:
-            float(entry["value"]), str(entry["metric"])
-    except FileNotFoundError as error:
-        raise PushError(
-            f"--results {path}: no such file; `dialogue-cube evaluate ... --json FILE` writes one"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise PushError(
-            f"--results {path}: expected JSON with `results`, each with `metric` and `value` ({error!r}); "
-            "`dialogue-cube evaluate ... --json FILE` writes it"
-        ) from error
-    return [entry for entry in results if _is_headline(entry)]
-
-
-def _is_headline(entry: Mapping[str, Any]) -> bool:
-    """Figures over whole sources against random negatives; domains and harder negatives are for the JSON's readers."""
-    return entry.get("domain") is None and entry.get("negatives", "random") == "random"

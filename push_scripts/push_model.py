@@ -1,4 +1,4 @@
-"""A trained core -> a model repository on the Hub, with its code and a filled card.
+"""A trained core or embedder -> a model repository on the Hub, with its code and a filled card.
 
 >>> from push_scripts.push_model import push_model
 >>> push_model("runs/core", "my-org/cube-core", dry_run=True)  # doctest: +SKIP
@@ -6,15 +6,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dataset_builders.raw_files import sha256
 from push_scripts.errors import explained
+from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
-from push_scripts.model_card import model_card, read_results
-from push_scripts.model_folder import OWNED, TRAINING, read_model_folder
+from push_scripts.license_gate import GateReport
+from push_scripts.model_card import hub_repo, model_card
+from push_scripts.model_folder import OWNED, TRAINING, ModelFolder, read_model_folder
+from push_scripts.model_results import Results, eval_results, read_results
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,13 @@ class PushedModel:
     Attributes:
         sizes: Path in the repository -> bytes.
         card: Text of the model card.
+        gate: Answers of the index that were published and held back.
         published: Where it is now; None after a dry run.
     """
 
     sizes: dict[str, int]
     card: str
+    gate: GateReport
     published: Published | None
 
 
@@ -42,12 +51,15 @@ def push_model(
     revision: str | None = None,
     dry_run: bool = False,
     message: str | None = None,
-    results: str | Path | None = None,
+    overwrite: bool = False,
+    results: str | Path | Sequence[str | Path] = (),
+    index: str | Path | None = None,
 ) -> PushedModel:
-    """Publishes a trained core in one commit: weights as safetensors, code, training facts, and the card.
+    """Publishes a trained model in one commit: weights as safetensors, code, training facts, and the card.
 
     Args:
-        model: Folder that the training wrote. Checkpoints, optimizer states and logs in it stay here.
+        model: Folder that a training or `dialogue-cube export` wrote. Checkpoints, optimizer states and logs in it
+            stay here.
         repo: `org/name`; made when missing.
         private: Make the repository private.
         create_pr: Open a pull request.
@@ -55,27 +67,53 @@ def push_model(
         revision: Branch to commit to, instead of the main one.
         dry_run: Only say what would be done; no server is contacted.
         message: Title of the commit.
-        results: JSON that an evaluation wrote; its figures go into the card.
+        overwrite: Replace a revision that is newer than this model.
+        results: JSON that an evaluation of this model wrote, one or several; the figures go into the card.
+        index: Folder of a saved answer index (`dialogue-cube ask --index`); its answers that may be redistributed go
+            along.
 
     Raises:
-        PushError: No whole and safe model folder, or the Hub refused.
+        PushError: No whole and safe model folder, results or index of another model, or the Hub refused.
     """
-    target = Target(repo, "model", private, create_pr, tag, revision, message or "Upload core")
+    target = Target(repo, "model", private, create_pr, tag, revision, message or "Upload model", overwrite)
     if not dry_run:
         require_token()
     folder = read_model_folder(Path(model))
-    card = model_card(folder, repo, read_results(Path(results)) if results else [])
+    given = [results] if isinstance(results, (str, Path)) else results
+    figures = read_results([Path(path) for path in given], folder)
     with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-model-") as name:
+        staged, gate, record = Path(name), GateReport(), None
         files = dict(folder.files)
-        texts = {"README.md": card}
-        if folder.training:
-            texts[TRAINING] = json.dumps(folder.training, indent=1, ensure_ascii=False) + "\n"
-        for path, text in texts.items():
-            files[path] = Path(name, path)
+        if index is not None:
+            from push_scripts.index_folder import admit_index
+
+            record, gate = admit_index(Path(index), folder, staged / "index")
+            files |= {f"index/{path.name}": path for path in (staged / "index").iterdir()}
+        card = model_card(folder, repo, figures, record)
+        for path, text in _texts(folder, figures, card).items():
+            files[path] = staged / path
+            files[path].parent.mkdir(exist_ok=True)
             files[path].write_text(text, encoding="utf-8")
         sizes = {path: file.stat().st_size for path, file in sorted(files.items())}
-        published = None if dry_run else publish(target, files, owned=OWNED)
-    return PushedModel(sizes, card, published)
+        published = None if dry_run else publish(target, files, OWNED, _version(folder, files))
+    return PushedModel(sizes, card, gate, published)
+
+
+def _texts(folder: ModelFolder, results: Results, card: str) -> dict[str, str]:
+    texts = {"README.md": card}
+    if folder.training:
+        texts[TRAINING] = json.dumps(folder.training, indent=1, ensure_ascii=False) + "\n"
+    data = hub_repo((folder.training.get("arguments") or {}).get("data"))
+    if data and (entries := eval_results(results, data)):
+        texts[".eval_results/dialogue-cube.yaml"] = entries
+    return texts
+
+
+def _version(folder: ModelFolder, files: Mapping[str, Path]) -> Version:
+    """All files but the card, which may say more about the same model the next time."""
+    digests = {path: sha256(file) for path, file in sorted(files.items()) if path != "README.md"}
+    made_by: Any = (folder.training.get("versions") or {}).get("dialogue-cube", "0")
+    return Version(f"{folder.kind} {hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}", str(made_by))
 
 
 if __name__ == "__main__":

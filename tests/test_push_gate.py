@@ -214,7 +214,7 @@ def test_files_edited_after_the_build_are_not_published(tmp_path, edit):
     rows = {("pairs", "train"): [pair("c", SECRET, source="smd", license="unknown")], ("pairs", "test"): [pair("t")]}
     data = write_dataset(tmp_path / "data", rows)
     edit(data)
-    with pytest.raises(PushError, match="not what quality/report.json says the build wrote; build the dataset again"):
+    with pytest.raises(PushError, match=r"not what quality/report\.json says the build wrote; build the dataset again"):
         push_dataset(data, "org/name", dry_run=True)
 
 

@@ -5,31 +5,10 @@ import json
 import numpy as np
 import pytest
 import yaml
-from safetensors.numpy import save_file
 
+from hub.invented import write_model
 from push_scripts.errors import PushError
 from push_scripts.push_model import push_model
-
-CONFIG = {
-    "model_type": "cube",
-    "auto_map": {"AutoConfig": "configuration_cube.CubeConfig", "AutoModel": "modeling_cube.CubeModel"},
-    "lattice_size": [2, 2, 2],
-}
-
-
-def write_model(folder, shards=1):
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(CONFIG))
-    for name in ("configuration_cube.py", "modeling_cube.py"):
-        (folder / name).write_text("# code\n")
-    names = [f"model-{i:05d}-of-{shards:05d}.safetensors" for i in range(1, shards + 1)]
-    for i, name in enumerate(names if shards > 1 else ["model.safetensors"]):
-        save_file({f"weight{i}": np.zeros((2, 3), dtype=np.float32)}, folder / name)
-    if shards > 1:
-        index = {"weight_map": {f"weight{i}": name for i, name in enumerate(names)}}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    return folder
-
 
 WHOLE = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
 

@@ -1,23 +1,26 @@
-"""Response-selection metrics for the `evaluate` library: question and answer vectors in, one figure out.
+"""The metrics for the `evaluate` library: vectors or labels in, one figure out.
 
 >>> import evaluate
 >>> from cube_model.evaluation.evaluate_metrics import ResponseSelection
 >>> both = evaluate.combine([ResponseSelection("accuracy_1_of_100"), ResponseSelection("mrr")])
 >>> both.compute(predictions=mapped_questions, references=mapped_answers, labels=answer_ids)
 
-`write_metric_folder` copies this file and `metrics.py` into a folder that is a metric by itself: `evaluate.load(folder,
-"mrr")`, or `evaluate.load("org/response_selection", "mrr")` when it is pushed as a Space.
+`write_metric_folder` copies this file, `metrics.py` and `intent_metrics.py` into a folder that is a metric by itself,
+of response selection and of intents: `evaluate.load(folder, "mrr")`, `evaluate.load(folder, "macro_f1")`, or
+`evaluate.load("org/dialogue_metrics", "mrr")` when it is pushed as a Space.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import datasets
 import evaluate
 import numpy as np
 
+from .intent_metrics import METRICS as INTENT_METRICS
 from .metrics import BATCH, Draws, cosines, gold_ranks, normalize, one_of_batch
 
 CONFIGS = ("accuracy_1_of_100", "accuracy_1_of_100_by_index", "mrr", "recall_at_k", "mean_cosine")
@@ -48,6 +51,30 @@ Args:
     draws: shuffles that are averaged (3).
     k: rank of recall_at_k (10).
 """
+
+
+class DialogueMetric(evaluate.Metric):
+    """Any of the metrics by `config_name`: one of `CONFIGS` or of the intents'; 1-of-100 accuracy when not given.
+
+    It stands first in this file and before anything imported: `evaluate.load` takes the first metric that it finds.
+    """
+
+    config_name: str
+
+    def _info(self) -> evaluate.MetricInfo:
+        known = (*CONFIGS, *INTENT_METRICS)
+        if self.config_name not in ("default", *known):
+            raise ValueError(f"no metric {self.config_name!r}; there are {', '.join(known)}")
+        return self._kind()._info(self)
+
+    def _compute(self, **given: Any) -> dict[str, float]:
+        found: dict[str, float] = self._kind()._compute(self, **given)
+        return found
+
+    def _kind(self) -> Any:
+        from .intent_metrics import IntentMetric
+
+        return IntentMetric if self.config_name in INTENT_METRICS else ResponseSelection
 
 
 class ResponseSelection(evaluate.Metric):
@@ -111,11 +138,12 @@ def write_metric_folder(folder: str | os.PathLike[str]) -> Path:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     here = Path(__file__)
+    beside = {name: here.with_name(name).read_text(encoding="utf-8") for name in ("metrics.py", "intent_metrics.py")}
     files = {
         f"{target.name}.py": here.read_text(encoding="utf-8"),
-        "metrics.py": here.with_name("metrics.py").read_text(encoding="utf-8"),
-        "requirements.txt": "evaluate>=0.4.6\ndatasets>=5.2\nnumpy\n",
-        "README.md": _CARD.format(description=_DESCRIPTION, inputs=_INPUTS, configs=", ".join(CONFIGS)),
+        **beside,
+        "requirements.txt": "evaluate>=0.4.6\ndatasets>=5.2\nnumpy\nscikit-learn\n",
+        "README.md": _card(target.name),
         "app.py": _APP.format(name=target.name, config=CONFIGS[0]),
     }
     for name, content in files.items():
@@ -125,8 +153,22 @@ def write_metric_folder(folder: str | os.PathLike[str]) -> Path:
     return target
 
 
+def _card(name: str) -> str:
+    from . import intent_metrics
+
+    return _CARD.format(
+        name=name,
+        description=_DESCRIPTION,
+        inputs=_INPUTS,
+        configs=", ".join(CONFIGS),
+        intent_description=intent_metrics._DESCRIPTION,
+        intent_inputs=intent_metrics._INPUTS,
+        intent_configs=", ".join(INTENT_METRICS),
+    )
+
+
 _CARD = """---
-title: Response selection
+title: Response selection and intents
 sdk: gradio
 app_file: app.py
 pinned: false
@@ -134,13 +176,32 @@ tags:
 - evaluate
 - metric
 ---
-# Response selection
+# Response selection and intents
+
+```python
+import evaluate
+
+mrr = evaluate.load("ORG/{name}", "mrr")  # or the path of this folder
+print(mrr.compute(predictions=[[1.0, 0.0], [0.0, 1.0]], references=[[0.9, 0.1], [0.8, 0.2]], labels=[0, 1]))
+f1 = evaluate.load("ORG/{name}", "macro_f1")
+print(f1.compute(predictions=[0, 1, 1], references=[0, 1, 0]))
+```
+
+## Response selection
 
 {description}
 Configurations: {configs}.
 
 ```
 {inputs}```
+
+## Intents
+
+{intent_description}
+Configurations: {intent_configs}.
+
+```
+{intent_inputs}```
 """
 
 _APP = """import evaluate

@@ -1,4 +1,4 @@
-"""Dataset folders of invented rows, laid out as `dialogue-cube build` lays them out."""
+"""Dataset and model folders of our own making, laid out as `build` and the training lay them out."""
 
 import hashlib
 import json
@@ -59,6 +59,31 @@ def drop(name: str, text: str = "Two tickets", source: str = "tiny", **facts: An
     row = {"config": "dialogues", "row_id": f"{source}/{name}", "dialogue_id": f"{source}/{name}", "source": source}
     row |= {"split": "train", "filter": "leak", "reason": "a duplicate", "value": f"{source}/other", "text": text}
     return row | FREE | facts
+
+
+CORE_CONFIG = {
+    "model_type": "cube",
+    "auto_map": {"AutoConfig": "configuration_cube.CubeConfig", "AutoModel": "modeling_cube.CubeModel"},
+    "lattice_size": [2, 2, 2],
+}
+
+
+def write_model(folder: Path, shards: int = 1, weight: str = "weight") -> Path:
+    """Writes a folder that looks like a core's to a push, with weights of that name and code that does nothing."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CORE_CONFIG))
+    for name in ("configuration_cube.py", "modeling_cube.py"):
+        (folder / name).write_text("# code\n")
+    names = [f"model-{i:05d}-of-{shards:05d}.safetensors" for i in range(1, shards + 1)]
+    for i, name in enumerate(names if shards > 1 else ["model.safetensors"]):
+        save_file({f"{weight}{i}": np.zeros((2, 3), dtype=np.float32)}, folder / name)
+    if shards > 1:
+        index = {"weight_map": {f"{weight}{i}": name for i, name in enumerate(names)}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
 
 
 def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows: int | None = None) -> Path:

@@ -18,6 +18,14 @@ from . import api, files
 from .store import HubError, Store
 
 
+class HangUp(Response):
+    """An answer that breaks off: the connection is closed in the middle of it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": False})
+
+
 async def error_answer(_: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)
     headers = {"X-Error-Message": error.message} | ({"X-Error-Code": error.code} if error.code else {})

@@ -1,0 +1,55 @@
+"""A saved answer index on its way to the Hub: it quotes a corpus, so it goes through the licence gate, too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from push_scripts.errors import PushError
+from push_scripts.license_gate import GateReport, LicenseGate
+from push_scripts.model_folder import ModelFolder
+
+
+def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[str, Any], GateReport]:
+    """Writes the answers that may be published, and their vectors, to a new folder.
+
+    Args:
+        index: Folder that `dialogue-cube ask --index` saved.
+        folder: The core that it belongs to.
+        target: Folder to make.
+
+    Returns:
+        The record of the new index (`index.json`), and what the gate did.
+
+    Raises:
+        PushError: It is no index, or one of another core, or none of its answers may be published.
+    """
+    import pyarrow.compute as pc
+
+    from cube_model.answer_index import RECORD, AnswerIndex
+    from cube_model.answers import answers_fingerprint
+    from cube_model.errors import ModelError
+    from cube_model.loading_core import core_fingerprint, load_core
+    from cube_model.vector_search import make_search
+
+    if folder.kind != "core":
+        raise PushError(f"--index goes with a core; {folder.path} is an {folder.kind}")
+    try:
+        core = load_core(folder.path)
+        recorded = core.config.teacher or {}
+        loaded = AnswerIndex.load(index, {"core": core_fingerprint(core), "teacher": str(recorded.get("fingerprint"))})
+    except ModelError as error:
+        raise PushError(f"--index {error}") from error
+    mask = LicenseGate({}).passes(loaded.answers)
+    report = GateReport()
+    report.count("index", loaded.answers, mask)
+    answers = loaded.answers.filter(mask)
+    if not len(answers):
+        raise PushError(f"--index {index}: none of its {len(loaded.answers):,} answers may be redistributed")
+    vectors = loaded.search.vectors[mask.to_numpy()]
+    fingerprints = loaded.fingerprints
+    if not pc.all(mask).as_py():
+        fingerprints = {**fingerprints, "data": answers_fingerprint(answers)}
+    AnswerIndex(answers, make_search(vectors, "exact"), fingerprints).save(target)
+    return json.loads((target / RECORD).read_text(encoding="utf-8")), report

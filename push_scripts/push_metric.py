@@ -1,0 +1,84 @@
+"""The metrics -> a Space on the Hub that `evaluate.load` loads without this package.
+
+>>> from push_scripts.push_metric import push_metric
+>>> push_metric("my-org/dialogue_metrics", dry_run=True)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from dataset_builders.raw_files import sha256
+from push_scripts.errors import PushError, explained
+from push_scripts.history import Version
+from push_scripts.hub import Published, Target, publish, require_token
+
+_OWNED = re.compile(r"\w+\.py|requirements\.txt")
+
+
+@dataclass(frozen=True)
+class PushedMetric:
+    """What was pushed, or would be.
+
+    Attributes:
+        sizes: Path in the repository -> bytes.
+        published: Where it is now; None after a dry run.
+    """
+
+    sizes: dict[str, int]
+    published: Published | None
+
+
+def push_metric(
+    repo: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    tag: str | None = None,
+    revision: str | None = None,
+    dry_run: bool = False,
+    message: str | None = None,
+    overwrite: bool = False,
+) -> PushedMetric:
+    """Publishes the metrics of response selection and of intents in one commit.
+
+    Args:
+        repo: `org/name`; made when missing. `evaluate.load` expects a name that can be imported.
+        private: Make the repository private.
+        create_pr: Open a pull request.
+        tag: Name of this version.
+        revision: Branch to commit to, instead of the main one.
+        dry_run: Only say what would be done; no server is contacted.
+        message: Title of the commit.
+        overwrite: Replace a newer revision.
+
+    Raises:
+        PushError: The name cannot be imported, or the Hub refused.
+    """
+    from cube_model.evaluation.evaluate_metrics import write_metric_folder
+
+    target = Target(repo, "space", private, create_pr, tag, revision, message or "Upload metrics", overwrite)
+    name = repo.split("/")[1]
+    if not name.isidentifier():
+        raise PushError(f"--repo {repo}: `evaluate.load` imports a file of that name; use letters, digits and _ only")
+    if not dry_run:
+        require_token()
+    with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-metric-") as folder:
+        made = write_metric_folder(Path(folder, name))
+        card = made / "README.md"
+        card.write_text(card.read_text(encoding="utf-8").replace(f"ORG/{name}", repo), encoding="utf-8")
+        files = {path.name: path for path in sorted(made.iterdir())}
+        sizes = {path: file.stat().st_size for path, file in files.items()}
+        label = f"metrics {sha256(files[name + '.py'])[:16]}"
+        published = None if dry_run else publish(target, files, _OWNED, Version(label, version("dialogue-cube")))
+    return PushedMetric(sizes, published)
+
+
+if __name__ == "__main__":
+    from push_scripts.cli import run
+
+    run("metric")
