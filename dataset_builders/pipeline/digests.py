@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from dataset_builders.raw_files import sha256, walk
@@ -65,10 +66,16 @@ def digest_of(values: Iterable[str]) -> str:
     return DIGEST + hashlib.sha256("\0".join(values).encode()).hexdigest()
 
 
-def code_digest(*patterns: str) -> str:
-    """Digest of files of the installed packages: glob patterns such as `dataset_builders/quality/**/*.py`."""
+def code_digest(*patterns: str, without: Sequence[str] = ()) -> str:
+    """Digest of files of the installed packages.
+
+    Args:
+        patterns: Which, such as `dataset_builders/quality/**/*.py`.
+        without: Patterns of names that do not count.
+    """
     root = Path(__file__).parents[2]
-    files = sorted({file for pattern in patterns for file in root.glob(pattern)})
+    found = {file for pattern in patterns for file in root.glob(pattern) if file.is_file()}
+    files = sorted(file for file in found if not any(fnmatch(file.name, pattern) for pattern in without))
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from dataset_builders.errors import DataError
@@ -13,7 +12,7 @@ from dataset_builders.folder import REPORT
 from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import PushTarget, TrainSettings
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
-from dataset_builders.pipeline.digests import code_digest, digest_of
+from dataset_builders.pipeline.digests import code_digest, digest_of, write_whole
 from dataset_builders.pipeline.steps import Product, Step
 from dataset_builders.pipeline.workshop import Workshop, versions
 
@@ -22,8 +21,11 @@ TRAIN = "train"
 
 _TRAINING = ["cube_model/*.py"]
 _EVALUATION = ["cube_model/*.py", "cube_model/evaluation/**/*.py"]
-_PUSHING = ["push_scripts/*"]
+_PUSHING = ["push_scripts/*.py", "push_scripts/*.md"]
 """Code that a step's result depends on, as glob patterns."""
+
+_OTHER_COMMANDS = ("*cli*", "ask_*", "demo.py", "dashboard*", "embedder*", "sentence_transformer*")
+"""What neither training nor evaluation use."""
 
 _SEVERAL = "--multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no"
 """What `accelerate launch` must be told lest it ask for a config; `--multi_gpu` also means several CPU processes."""
@@ -79,33 +81,33 @@ def check_model_steps(shop: Workshop) -> None:
 
 
 def _train(shop: Workshop, settings: TrainSettings, show: Callable[[str], None]) -> Step:
-    core, work = shop.place.core, shop.place.own / "train"
+    core, begun = shop.place.core, shop.place.own / "training_of"
 
     def inputs() -> dict[str, str]:
         return {
             **_rows_of(shop, "pairs/train", "pairs/validation"),
             **_values("train", settings),
             **shop.encoder_inputs("train.teacher", settings.teacher),
-            "code": code_digest(*_TRAINING),
+            "code": code_digest(*_TRAINING, without=_OTHER_COMMANDS),
             **dict(versions("torch", "transformers", "accelerate")),
         }
 
     def run() -> Product:
-        # a folder for these inputs alone: what was interrupted goes on, what was begun with others does not
-        begun = work / digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))[-16:]
-        for other in work.glob("*"):
-            if other != begun:
-                shutil.rmtree(other)
-        begun.mkdir(parents=True, exist_ok=True)
-        resume = ["--resume"] if (begun / ".core.training").exists() else []
-        if not (begun / "core").exists():
-            launch = ["python"]
-            if settings.processes > 1:
-                launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
-            words = ["-m", "cube_model.train", "--data", shop.place.dataset, "--output", begun / "core"]
-            run_command([*launch, *words, *options(settings, ["processes"]), *_keeps_answers(settings), *resume], show)
-        _put_in_place(begun / "core", core)
-        shutil.rmtree(work)
+        # what was interrupted goes on when it was begun with the same inputs, else it begins again
+        these = digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))
+        interrupted = core.with_name(f".{core.name}.training").exists()
+        resumes = interrupted and begun.exists() and begun.read_text(encoding="utf-8") == these
+        if resumes:
+            shutil.rmtree(core, ignore_errors=True)  # of an earlier run: the trainer does not resume beside it
+        write_whole(begun, these)
+        launch = ["python"]
+        if settings.processes > 1:
+            launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
+        words = [*launch, "-m", "cube_model.train", "--data", shop.place.dataset, "--output", core]
+        map_answers = ["--keep-answers"] if settings.map_answers is False else []
+        words += [*options(settings, ["processes"]), *map_answers, "--resume" if resumes else "--overwrite"]
+        run_command(words, show)
+        begun.unlink()
         weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]
         return Product(digest_of(shop.files.of(path) for path in weights if path.name != "training.json"))
 
@@ -125,7 +127,7 @@ def _evaluate(shop: Workshop, name: str, settings: Any, show: Callable[[str], No
             **({"core": shop.stamps.digest(TRAIN)} if judges_core else {}),
             **_values(f"evaluate.{name}", settings),
             **shop.encoder_inputs("encoder", encoder),
-            "code": code_digest(*_EVALUATION),
+            "code": code_digest(*_EVALUATION, without=_OTHER_COMMANDS),
             **dict(versions("torch", "transformers")),
         }
 
@@ -180,16 +182,3 @@ def _rows_of(shop: Workshop, *places: str) -> dict[str, str]:
 
 def _values(section: str, settings: Any) -> Mapping[str, str]:
     return {f"{section}.{name}": json.dumps(value) for name, value in vars(settings).items() if value not in (None, ())}
-
-
-def _keeps_answers(settings: TrainSettings) -> list[str]:
-    return ["--keep-answers"] if settings.map_answers is False else []
-
-
-def _put_in_place(made: Path, target: Path) -> None:
-    replaced = target.with_name(f".{target.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if target.exists():
-        target.rename(replaced)
-    made.rename(target)
-    shutil.rmtree(replaced, ignore_errors=True)
