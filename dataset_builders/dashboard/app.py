@@ -7,32 +7,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dataset_builders.dashboard import (
-    sidebar,
-    tab_dialogs,
-    tab_downstream,
-    tab_explorer,
-    tab_licences,
-    tab_model,
-    tab_pairs,
-    tab_quality,
-)
+from dataset_builders.dashboard import sidebar
 from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.page import Page
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
+from dataset_builders.dashboard.tabs import TABS
 from dataset_builders.dashboard.texts import LANGUAGES, Texts, load_texts
-
-# name in the address -> what draws it
-TABS: dict[str, Callable[[Page], None]] = {
-    "dialogs": tab_dialogs.show,
-    "pairs": tab_pairs.show,
-    "downstream": tab_downstream.show,
-    "quality": tab_quality.show,
-    "explorer": tab_explorer.show,
-    "model": tab_model.show,
-    "licences": tab_licences.show,
-}
 
 LOG = logging.getLogger(__name__)
 

@@ -84,6 +84,7 @@ def _serve(host: str, port: int, browser: bool) -> None:
 
     from streamlit.web import bootstrap
 
+    from dataset_builders.dashboard import tabs  # noqa: F401  (so that the first visitor need not wait for imports)
     from dataset_builders.dashboard.charts import PALETTE
 
     with socket.socket() as probe:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / 2
 
 _FACES = np.array(
-    [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1)]
-    + [(2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)]
+    [
+        *((0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1)),
+        *((2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)),
+    ]
 )
 """Two triangles a side of a cube, as places in `_CORNERS`."""
 
@@ -36,7 +38,7 @@ def lattice_picture(states: np.ndarray, texts: Texts) -> Figure:
     """
     import plotly.graph_objects as go
 
-    places, values = np.stack(np.indices(states.shape), axis=-1).reshape(-1, 3), states.ravel()
+    places, values = np.array(list(np.ndindex(states.shape))), states.ravel()
     bound = float(np.abs(values).max()) or 1.0
     sides = _SMALLEST + (_LARGEST - _SMALLEST) * np.abs(values) / bound
     corners = (places[:, None] + sides[:, None, None] * _CORNERS).reshape(-1, 3)
@@ -55,13 +57,13 @@ def lattice_picture(states: np.ndarray, texts: Texts) -> Figure:
         hovertemplate="x %{customdata[0]}, y %{customdata[1]}, z %{customdata[2]}<br>"
         + title
         + " %{intensity:.3f}<extra></extra>",
-        colorbar={"title": {"text": title, "side": "top"}, "orientation": "h", "y": -0.12, "thickness": 12, "len": 0.7},
+        colorbar={"title": {"text": title, "side": "top"}, "orientation": "h", "y": -0.16, "thickness": 12, "len": 0.7},
     )
     figure = go.Figure(cubes)
     axes = {f"{name}axis": {"title": {"text": name}, "dtick": 1, "showbackground": False} for name in "xyz"}
     figure.update_layout(
         scene={**axes, "aspectmode": "data", "camera": {"eye": {"x": 1.3, "y": 1.2, "z": 0.8}}},
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        height=540,
+        margin={"l": 0, "r": 0, "t": 0, "b": 50},
+        height=580,
     )
     return figure

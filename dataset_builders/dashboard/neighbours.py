@@ -52,11 +52,12 @@ def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
         )
         size = st.select_slider(t("neighbours.size"), _SIZES, value=_SIZES[0], format_func=t.number)
         if st.form_submit_button(t("neighbours.find"), icon=":material/hub:"):
-            st.session_state["neighbours-of"] = (text or "").strip(), size
-    if "neighbours-of" not in st.session_state:
+            st.session_state["neighbours-of"] = (text or "").strip(), size, page.filters
+    asked = st.session_state.get("neighbours-of")
+    if asked is None or asked[2] != page.filters:
         st.caption(t("neighbours.note", teacher=page.settings.teacher))
         return
-    text, size = st.session_state["neighbours-of"]
+    text, size, _ = asked
     if not text:
         page.nothing("neighbours.empty")
         return

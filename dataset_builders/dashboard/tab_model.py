@@ -116,12 +116,12 @@ def _core(page: Page, cores: Cores) -> None:
     with st.form("ask", border=False):
         question = st.text_input(t("model.question"), placeholder=t("model.question_hint"))
         context = st.text_area(t("model.context"), placeholder=t("model.context_hint"), height=80)
-        size = st.select_slider(t("model.answers"), _SIZES, value=_SIZES[0], format_func=t.number)
+        size = st.select_slider(t("model.answers"), _SIZES, value=_SIZES[1], format_func=t.number)
         wanted = st.form_submit_button(t("model.ask_button"), icon=":material/send:")
     if wanted:
-        st.session_state["asked"] = (question.strip(), context, size)
-    question, context, size = st.session_state.get("asked", ("", "", _SIZES[0]))
-    if not question:
+        st.session_state["asked"] = question.strip(), context, size, page.filters
+    question, context, size, filters = st.session_state.get("asked", ("", "", _SIZES[1], page.filters))
+    if not question or filters != page.filters:
         st.caption(t("model.ask_note"))
         return
     with st.spinner(t("model.loading", core=Path(folder).name)):
@@ -161,8 +161,7 @@ def _lattice(page: Page, core: OpenCore, question: str) -> None:
     st.caption(t("lattice.note", sides=sides, n=core.facts["parameters"], teacher=core.facts["teacher"]))
     view = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
     chosen = views[str(view)]
-    index = np.stack([axis.ravel() for axis in np.indices(chosen.shape)], axis=1)
-    numbers = pd.DataFrame(index, columns=list("xyz")).assign(state=chosen.ravel())
+    numbers = pd.DataFrame(np.ndindex(chosen.shape), columns=list("xyz")).assign(state=chosen.ravel())
     page.heading(t("lattice.cells", question=question), numbers)
     st.plotly_chart(lattice_picture(chosen, t), width="stretch", alt=t("lattice.title"))
 
