@@ -51,7 +51,7 @@ print(json.dumps(loaded))
 
 
 @pytest.mark.slow
-def test_what_is_pushed_is_what_a_stranger_loads(hub, tmp_path):
+def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, tmp_path):
     fewer = {key: rows[:3] for key, rows in ROWS.items() if key != ("pairs", "validation")}
     data = write_dataset(tmp_path / "data", ROWS, shard_rows=3)
     other = write_dataset(tmp_path / "other", fewer)
@@ -62,7 +62,7 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, tmp_path):
     # one commit a push, none for the push that changed nothing
     assert sorted(c.title for c in commits) == ["Fewer rows", "Upload dataset", "Upload dataset", "initial commit"]
 
-    loaded = hub.json(LOAD_ALL.format(repo=repo), stranger=True)
+    loaded = hub.json(LOAD_ALL.format(repo=repo), python=stranger)
     expected = {f"{rev} {c} {s}": (c, rows) for rev in (None, "v1") for (c, s), rows in ROWS.items()}
     # the other folder has fewer shards and splits: a branch and a pull request show none of the old ones
     expected |= {f"{rev} {c} {s}": (c, rows) for rev in ("next", "refs/pr/1") for (c, s), rows in fewer.items()}

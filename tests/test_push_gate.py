@@ -128,7 +128,7 @@ def assert_no_secret(files):
 
 
 @pytest.mark.slow
-def test_nothing_forbidden_arrives_even_in_a_private_repository(hub, tmp_path):
+def test_nothing_forbidden_arrives_even_in_a_private_repository(hub, stranger, tmp_path):
     data, repo = tricky_folder(tmp_path / "data"), f"{hub.namespace}/tricky"
     before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     script = ["python", "-m", "push_scripts.push_dataset", "--data", str(data), "--repo", repo, "--private"]
@@ -148,7 +148,7 @@ import json
 from datasets import load_dataset
 print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("dialogues", "pairs")]))
 """,
-        stranger=True,
+        python=stranger,
     )
     assert loaded == [[dialogue("open0"), dialogue("open1")], [pair("open0", negatives=["No seat is left."])]]
 

@@ -195,7 +195,7 @@ print(type(model).__module__)
 
 
 @pytest.mark.slow
-def test_what_is_pushed_is_what_a_stranger_loads(hub, core, core_folder, tmp_path):
+def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folder, tmp_path):
     """The outputs are equal to the last bit, with the package and without it."""
     import torch
 
@@ -230,7 +230,7 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, core, core_folder, tmp_pat
 
     card_code = files["README.md"].decode().split("```python\n")[1].split("```")[0]
     shown = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
-    module = hub.run(LOAD.format(trust=True, **load) + shown, stranger=True).stdout
+    module = hub.run(LOAD.format(trust=True, **load) + shown, python=stranger).stdout
     assert module.startswith("transformers_modules.")
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
 

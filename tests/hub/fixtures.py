@@ -17,21 +17,11 @@ from starlette.responses import Response
 
 from .server import HubServer
 from .store import Repo
+from .strangers import installed, stranger
 
-__all__ = ["hub", "hub_server"]
+__all__ = ["hub", "hub_server", "installed", "stranger"]
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("dataset_builders", "cube_model", "push_scripts", "dialogue_cube")
-
-# put before the code of a process that plays a user who never installed this project
-HIDE_PACKAGES = f"""
-import sys
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {PACKAGES!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Hidden())
-"""
 
 
 class Hub:
@@ -78,8 +68,8 @@ class Hub:
         *,
         env: Mapping[str, str | None] | None = None,
         check: bool = True,
-        stranger: bool = False,
-        timeout: float = 120,
+        python: Path | None = None,
+        timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Runs Python code (a string) or a command (a list) in a fresh process with an empty cache.
 
@@ -87,16 +77,18 @@ class Hub:
             command: Code for `python -c`, or program and arguments; the program beside `python` comes first.
             env: Variables on top of `Hub.env`; None takes one away.
             check: Fail the test when the process fails.
-            stranger: Make this project's packages impossible to import. Only for code.
+            python: That of another environment (`stranger`, `installed`), which then sees nothing of this checkout.
             timeout: Seconds.
         """
+        own = python or Path(sys.executable)
         if isinstance(command, str):
-            argv = [sys.executable, "-c", (HIDE_PACKAGES if stranger else "") + command]
+            argv = [str(own), "-c", command]
         else:
-            beside = Path(sys.executable).parent / command[0]
+            beside = own.parent / command[0]
             argv = [str(beside) if beside.exists() else command[0], *command[1:]]
         variables: dict[str, str | None] = {**self.env, **(env or {})}
-        if not stranger:
+        variables["PATH"] = os.pathsep.join([str(own.parent), str(variables["PATH"])])
+        if python is None:
             variables.setdefault("PYTHONPATH", str(ROOT))
         clean = {key: value for key, value in variables.items() if value is not None}
         done = subprocess.run(

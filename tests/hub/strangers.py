@@ -1,0 +1,81 @@
+"""Virtual environments of people who are not us: fresh ones, with the libraries of the test environment.
+
+Installing torch takes minutes and gigabytes, so the libraries are links to those that are installed here. Nothing of
+this project is among them: `stranger` cannot import it, `installed` has it from a wheel, as `pip install` brings it.
+`make strangers` does the same with true installs: it names the folder of both in `DIALOGUE_CUBE_VENVS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+__all__ = ["installed", "stranger"]
+
+ROOT = Path(__file__).parents[2]
+_OURS = re.compile(r"__editable__|dialogue_cube|dataset_builders|cube_model|push_scripts")
+
+
+def make_environment(folder: Path) -> Path:
+    """A virtual environment with the libraries and commands of this one, this project apart. Returns its Python."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    python = folder / "bin" / "python"
+    site = folder / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not _OURS.search(entry.name):
+            (site / entry.name).symlink_to(entry)
+    for script in Path(sys.executable).parent.iterdir():
+        text = script.read_bytes()[:2000]
+        if text.startswith(b"#!") and b"python" in text.splitlines()[0] and not script.is_symlink():
+            rest = script.read_bytes().partition(b"\n")[2]
+            if not _OURS.search(rest.decode("utf-8", "replace")):
+                (folder / "bin" / script.name).write_bytes(b"#!" + str(python).encode() + b"\n" + rest)
+                (folder / "bin" / script.name).chmod(0o755)
+    return python
+
+
+def _installed_for_real(name: str) -> Path | None:
+    folder = os.environ.get("DIALOGUE_CUBE_VENVS")
+    return Path(folder, name, "bin", "python").absolute() if folder else None
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of somebody who never installed this project."""
+    python = _installed_for_real("stranger") or make_environment(tmp_path_factory.mktemp("stranger") / "venv")
+    code = (
+        "import importlib.util as u; import torch, datasets, transformers; "
+        "print([u.find_spec(n) for n in ('cube_model', 'dataset_builders', 'push_scripts', 'dialogue_cube')])"
+    )
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[None, None, None, None]"
+    return python
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of somebody who installed this project's wheel."""
+    if python := _installed_for_real("installed"):
+        return python
+    root = tmp_path_factory.mktemp("installed")
+    python = make_environment(root / "venv")
+    source = root / "source"  # a build writes beside what it builds
+    skip = shutil.ignore_patterns("__pycache__")
+    for name in ("dataset_builders", "cube_model", "push_scripts"):
+        shutil.copytree(ROOT / name, source / name, ignore=skip)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "dialogue_cube.py"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(root), str(source)]
+    subprocess.run(build, check=True)
+    (wheel,) = root.glob("*.whl")
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True)
+    return python
