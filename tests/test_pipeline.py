@@ -148,6 +148,7 @@ run_pipeline(PipelineConfig(raw_dir=Path(sys.argv[1]), out=Path(sys.argv[2])), K
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_any_step_it_goes_on(fresh, tmp_path):
     """kill -9 while a step works, again and again on the same folder; each run begins with the step that was killed."""
     begun = fresh.out / "pipeline" / "pipeline.log"

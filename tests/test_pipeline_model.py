@@ -57,7 +57,7 @@ def config(sample_raw, tmp_path_factory):
         raw_dir=place / "raw",
         out=place / "out",
         database=False,
-        train=TrainSettings(teacher=str(teacher), epochs=60, patience=60, threads=1, map_answers=False),
+        train=TrainSettings(teacher=str(teacher), epochs=30, patience=30, threads=1, map_answers=False),
         evaluate=EvaluateSettings(response_selection=ResponseSelectionSettings(draws=1, max_pairs=50)),
         push=PushSettings(dataset=PushTarget("org/corpus", dry_run=True)),
     )
@@ -88,6 +88,7 @@ def trainers(core):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a command outlives a killed pipeline")
 def test_killed_while_a_core_is_trained(config):
     """kill -9: the training goes too; the next run resumes it from its checkpoint, and the one after has nothing to do."""
@@ -127,10 +128,10 @@ def test_what_the_core_does_not_read_does_not_train_it_again(config):
     outcomes = {outcome.step: outcome.state for outcome in run_pipeline(config)}
     assert outcomes["dataset"] == "done"
     assert outcomes["train"] == outcomes["evaluate: response_selection"] == "up to date"
-    longer = replace(config, train=replace(config.train, epochs=61))
+    longer = replace(config, train=replace(config.train, epochs=31))
     plan = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(longer)}
     assert plan["dataset"] == ("up to date", "")
-    assert plan["train"] == ("runs", "train.epochs: 60 -> 61")
+    assert plan["train"] == ("runs", "train.epochs: 30 -> 31")
     assert plan["evaluate: response_selection"] == ("may run", "if train makes something else")
 
 
