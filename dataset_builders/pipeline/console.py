@@ -60,7 +60,8 @@ class Console(Listener):
     def begins(self, step: str, why: str) -> None:
         """A step begins, for this reason."""
         self._bars.start()
-        self._bars.reset(self._one, description=step, total=None, visible=True)
+        self._bars.remove_task(self._one)
+        self._one = self._bars.add_task(step, total=None)
         if not self._errors.is_terminal:
             self._errors.print(Text(f"{step}: {why}"), soft_wrap=True)
 

@@ -150,6 +150,7 @@ def _rows(shop: Workshop, name: str, config: str | None) -> Step:
             **_options(shop),
             "code": code_digest(*_ROWS),
             **dict(versions("datasets", "pyarrow", "py3langid", "ftfy")),
+            **(dict(versions("torch", "transformers")) if shop.config.dataset.encoder else {}),
         }
 
     def run() -> Product:
