@@ -125,6 +125,9 @@ def _readable(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+    except duckdb.Error as error:
+        # damage inside of a file comes as the base class itself
+        if type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
+            raise
         cause = str(error).strip().splitlines()[0]
         raise DataError(f"{folder}: its parquet files cannot be read ({cause}); build or download it again") from error

@@ -63,9 +63,9 @@ def with_quality(built: Path, to: Path) -> Path:
     clusters = [
         {
             "cluster_id": f"cluster{size}",
-            "dialogue_id": f"{names[member % len(names)]}/train/{member}",
+            "dialogue_id": f"{names[member % len(names)]}/train/{size}-{member}",
             "source": names[member % len(names)],
-            "nearest_id": f"{names[0]}/train/0" if member else None,
+            "nearest_id": f"{names[0]}/train/{size}-0" if member else None,
             "similarity": 1 - member / 100,
             "kind": ["equal", "jaccard", "containment"][member % 3],
         }

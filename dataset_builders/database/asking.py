@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +57,13 @@ class Answer:
         columns: Their names.
     """
 
-    def __init__(self, cursor: DuckDBPyConnection) -> None:
-        self.columns = [column[0] for column in cursor.description or ()]
-        self._cursor = cursor
+    def __init__(self, executed: DuckDBPyConnection) -> None:
+        self.columns = [column[0] for column in executed.description or ()]
+        self._executed = executed
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        with _one_line(self._cursor):
-            while batch := self._cursor.fetchmany(2_000):
+        with _one_line(self._executed):
+            while batch := self._executed.fetchmany(2_000):
                 yield from batch
 
 
@@ -76,16 +77,15 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
     Raises:
         DataError: It is not SQL, not one statement, does more than read, or names what is not there.
     """
-    cursor = connection.cursor()
-    with _one_line(cursor):
-        statements = cursor.extract_statements(text)
+    with _one_line(connection):
+        statements = connection.extract_statements(text)
         if len(statements) != 1:
             raise DataError(
                 f"expected one SQL statement, found {len(statements)}; put it in quotes, or use - for standard input"
             )
         if (kind := statements[0].type.name) not in _READING:
             raise DataError(f"{kind} is not run here: only SELECT and what else reads; to change things, copy the data")
-        return Answer(cursor.execute(statements[0]))
+        return Answer(connection.execute(statements[0]))
 
 
 def names(connection: DuckDBPyConnection) -> list[str]:
@@ -105,24 +105,6 @@ def described() -> Iterator[tuple[str, str, str]]:
         yield from ((name, kind, query.comment) for name, query in sorted(sql.queries(kind).items()))
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: dates and the like become text."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value if isinstance(value, int | float | str | bool | None) else str(value)
-
-
-def cell(value: Any) -> str:
-    """A value in a table or a CSV file: empty for None, JSON for lists and structs."""
-    if value is None:
-        return ""
-    if isinstance(value, dict | list | tuple):
-        return json.dumps(plain(value), ensure_ascii=False)
-    return str(value)
-
-
 @contextmanager
 def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
     import duckdb
@@ -132,12 +114,15 @@ def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
-        if isinstance(error, duckdb.CatalogException) and "Table" in lines[0]:
-            hints = [f"there are {', '.join(names(connection))}"]
+        first, *others = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = re.sub(r"^[A-Z]\w+ Error: ", "", first).rstrip(".!")
+        hints = [line for line in others if line.startswith("Candidate")]
+        if wanted := re.match(r"Table with name (\w+)", what):
+            likely = get_close_matches(wanted[1], names(connection))
+            hints = [f"did you mean {' or '.join(likely)}?"] if likely else []
+            hints.append("`dialogue-cube sql` without a query lists all tables and views")
         elif isinstance(error, duckdb.BinderException) and not hints:
-            hints = ["DESCRIBE TABLE names the columns of a table"]
+            hints = ["`DESCRIBE pairs` names the columns of pairs"]
         elif isinstance(error, duckdb.ParserException):
             hints = ["the dialect is DuckDB's; texts stand in single quotes"]
-        raise DataError("; ".join([lines[0].rstrip("."), *hints])) from error
+        raise DataError("; ".join([what, *hints])) from error

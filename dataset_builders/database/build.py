@@ -6,16 +6,17 @@ table and view has a fingerprint of the files and of the SQL that it comes from.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataset_builders.database.aside import locked, written_file
-from dataset_builders.database.fingerprints import fingerprints
+from dataset_builders.database.fingerprints import FILES, fingerprints
 from dataset_builders.database.opening import read_contents
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.database.writer import Progress, Writer
@@ -26,6 +27,9 @@ from dataset_builders.statistics import folder_views
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+STORAGE = "v1.4.0"
+"""The oldest DuckDB that can read the file: the oldest that this package runs with."""
 
 _BASE_MEMORY = 96 * 1024**2
 """Enough for row groups of parquet on their way, in bytes."""
@@ -85,26 +89,40 @@ def build_database(
 @contextmanager
 def _open(folder: Path, file: Path, memory: str | None, threads: int) -> Iterator[DuckDBPyConnection]:
     """A connection with views over the folder and the file attached as `built`."""
-    import duckdb
-
-    config: dict[str, Any] = {"memory_limit": memory or f"{_needed(folder) // 1024}KiB", "threads": threads}
     quoted = str(file).replace("'", "''")
-    with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
-        config["temp_directory"] = spill
-        with folder_views(folder, config) as connection:
-            connection.execute(f"ATTACH '{quoted}' AS built")
-            try:
-                yield connection
-            except duckdb.OutOfMemoryException as error:
-                raise DataError(
-                    f"{file.name}: DuckDB needs more than {config['memory_limit']}; give it more with --memory"
-                ) from error
+    with (
+        tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill,
+        folder_views(folder, {"threads": threads, "temp_directory": spill}) as connection,
+    ):
+        memory = memory or f"{_needed(connection) // 1024} KiB"
+        with _one_line(folder, memory):
+            connection.execute(f"SET memory_limit = '{memory}'")
+            connection.execute(f"ATTACH '{quoted}' AS built (STORAGE_VERSION '{STORAGE}')")
+            yield connection
             connection.execute("DETACH built")
 
 
-def _needed(folder: Path) -> int:
-    """Bytes of memory to give DuckDB."""
-    import pyarrow.parquet as pq
+@contextmanager
+def _one_line(folder: Path, memory: str) -> Iterator[None]:
+    """DuckDB's errors that have nothing to do with reading the folder."""
+    import duckdb
 
-    rows = sum(pq.read_metadata(path).num_rows for path in folder.glob("*/*.parquet"))
-    return _BASE_MEMORY + _MEMORY_PER_ROW * rows
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(f"DuckDB needs more memory than {memory}; give it more with --memory") from error
+    except duckdb.ParserException as error:
+        raise DataError(f"--memory {memory}: expected a size such as 512MB or 2GB") from error
+    except duckdb.ConstraintException as error:
+        twice = re.findall('"(.*)"', str(error)) or [str(error)]
+        raise DataError(f"{folder}: the id {twice[0]} stands there twice; build the folder again") from error
+    except duckdb.Error as error:  # a full disk has several types
+        if written := re.search("Could not write.*", str(error)):
+            raise DataError(f"{written[0]}; what stood there before is as it was") from error
+        raise
+
+
+def _needed(connection: DuckDBPyConnection) -> int:
+    """Bytes of memory to give DuckDB."""
+    counts = (connection.execute(f"SELECT count(*) FROM {view}").fetchone() for view in FILES)
+    return _BASE_MEMORY + _MEMORY_PER_ROW * sum(count[0] for count in counts if count)

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.database.printing import Format
 from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from dataset_builders.database.asking import Answer
-
-SHOWN_ROWS = 100
-"""Rows of a table on the screen; csv and json give all."""
-
-
-class Format(str, Enum):
-    """How `sql` prints rows."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -93,6 +79,7 @@ def sql(
 ) -> None:
     """Ask the data with SQL (DuckDB's dialect); nothing can be changed."""
     from dataset_builders.database.asking import ask, open_any
+    from dataset_builders.database.printing import print_answer
     from dataset_builders.sql import script as views
 
     if script:
@@ -104,64 +91,9 @@ def sql(
     with open_any(database, data) as connection:
         text = sys.stdin.read() if query == "-" else query
         try:
-            _PRINTERS[shape](ask(connection, text))
+            print_answer(ask(connection, text), shape)
         except BrokenPipeError:  # `| head` has seen enough
             sys.stderr.close()
-
-
-def _print_table(answer: Answer) -> None:
-    from itertools import islice
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from dataset_builders.database.asking import cell
-
-    rows = iter(answer)
-    shown = list(islice(rows, SHOWN_ROWS))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(answer.columns):
-        are_numbers = shown and all(isinstance(row[number], int | float | None) for row in shown)
-        table.add_column(Text(name), justify="right" if are_numbers else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*(Text(f"{value:.4g}" if isinstance(value, float) else cell(value)) for value in row))
-    Console().print(table)
-    more = next(rows, None) is not None
-    count = f"the first {SHOWN_ROWS} rows; all: --format csv or json" if more else f"{len(shown)} rows"
-    Console(stderr=True).print(Text(count, style="dim"))
-
-
-def _print_csv(answer: Answer) -> None:
-    import csv
-
-    from dataset_builders.database.asking import cell
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows([cell(value) for value in row] for row in answer)
-    sys.stdout.flush()
-
-
-def _print_json(answer: Answer) -> None:
-    import json
-
-    from dataset_builders.database.asking import plain
-
-    sys.stdout.write("[")
-    for number, row in enumerate(answer):
-        line = json.dumps(dict(zip(answer.columns, map(plain, row), strict=True)), ensure_ascii=False)
-        sys.stdout.write(f"{',' if number else ''}\n{line}")
-    sys.stdout.write("\n]\n")
-    sys.stdout.flush()
-
-
-_PRINTERS: dict[Format, Callable[[Answer], None]] = {
-    Format.table: _print_table,
-    Format.csv: _print_csv,
-    Format.json: _print_json,
-}
 
 
 def _print_names() -> None:
@@ -192,4 +124,4 @@ def _print_written(console: Console, path: Path, written: tuple[str, ...], rows:
         table.add_row(name, f"{rows[name]:,}" + ("" if name in written else " (as before)"))
     console.print(table)
     size = path.stat().st_size / 1e6
-    console.print(Text(f"written: {path}, {size:,.0f} MB, {len(written)} tables and views"), soft_wrap=True)
+    console.print(Text(f"written: {path}, {size:,.0f} MB"), soft_wrap=True)

@@ -34,7 +34,9 @@ def open_database(path: str | Path, memory: str = "1GB", threads: int | None = N
     import tempfile
 
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a database file, such as {path / 'data.duckdb'}")
+    if not path.exists():
         raise DataError(f"no database {path}; `dialogue-cube database --data DIR --out {path}` makes it")
     with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
         settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": spill}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,11 @@ def export_sqlite(connection: DuckDBPyConnection, out: str | Path, progress: Pro
     rows = {}
     with locked(out):
         _check_ours(out)
-        with written_file(out) as aside, closing(sqlite3.connect(aside, isolation_level=None)) as target:
+        with (
+            _one_line(out),
+            written_file(out) as aside,
+            closing(sqlite3.connect(aside, isolation_level=None)) as target,
+        ):
             target.execute("PRAGMA journal_mode = OFF")  # a file that is not finished is thrown away
             target.execute("PRAGMA synchronous = OFF")
             target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -100,9 +104,17 @@ def _batches(connection: DuckDBPyConnection, name: str, types: dict[str, str]) -
         f'to_json("{column}")::VARCHAR' if kind.endswith("]") or kind.startswith("STRUCT") else f'"{column}"'
         for column, kind in types.items()
     )
-    cursor = connection.cursor().execute(f"SELECT {chosen} FROM {name}")
-    while batch := cursor.fetchmany(_BATCH):
+    connection.execute(f"SELECT {chosen} FROM {name}")  # on itself: a cursor does not see views over a folder
+    while batch := connection.fetchmany(_BATCH):
         yield batch
+
+
+@contextmanager
+def _one_line(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:  # a full disk, a row that stands there twice
+        raise DataError(f"{out} cannot be written ({error})") from error
 
 
 def _check_ours(out: Path) -> None:

@@ -88,7 +88,8 @@ class Writer:
             kind, rows, description = self._fact(name) if name in facts.SCHEMAS else self._query(sql.queries()[name])
             run(f"COMMENT ON {'VIEW' if kind in VIEWS else 'TABLE'} {name} IS {_literal(description)}")
             run("INSERT INTO contents VALUES (?, ?, ?, ?, ?)", [name, kind, rows, self.fingerprints[name], description])
-            run("CHECKPOINT built")
+            if kind == "tables":
+                run("CHECKPOINT built")  # gives memory back
         run(
             "INSERT INTO runs SELECT (SELECT coalesce(max(run), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, "
             "(SELECT map(list(name ORDER BY name), list(rows ORDER BY name)) FROM contents WHERE kind = 'tables')",

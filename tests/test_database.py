@@ -1,0 +1,505 @@
+"""The database against the rows of the parquet files, and what it does when builds and readers meet."""
+
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_builders import sql
+from dataset_builders.database import build_database, is_current, open_database
+from dataset_builders.errors import DataError
+from dataset_builders.schema import FEATURES
+from dataset_builders.statistics import query, statistics
+from quality_folder import rows, with_quality
+
+
+@pytest.fixture(scope="module")
+def folder(sample_dataset, tmp_path_factory):
+    return with_quality(sample_dataset, tmp_path_factory.mktemp("data") / "a folder, [with] 'signs'*")
+
+
+@pytest.fixture(scope="module")
+def database(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("database") / "it's a.duckdb"
+    build_database(folder, out)
+    return out
+
+
+@pytest.fixture
+def connection(database):
+    with open_database(database, threads=1) as opened:
+        yield opened
+
+
+def dicts(connection, text):
+    cursor = connection.execute(text)
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def everything(path):
+    """Content of a database, as hashes in order, but for the log of its builds."""
+    with open_database(path, threads=1) as opened:
+        names = [name for (name,) in opened.execute("SELECT name FROM contents ORDER BY name").fetchall()]
+        hashes = {
+            n: opened.execute(f"SELECT list(hash(t)) FROM {n} AS t").fetchone() for n in names if n != "pair_contexts"
+        }
+        return hashes | {"contents": opened.execute("FROM contents ORDER BY name").fetchall()}
+
+
+def with_fewer(folder, to, config="downstream"):
+    """A copy of a folder without the last training row of a config."""
+    shutil.copytree(folder, to)
+    shard = max((to / config).glob("train-*.parquet"))
+    table = pq.read_table(shard)
+    pq.write_table(table.slice(0, len(table) - 1), shard)
+    return to
+
+
+@pytest.mark.parametrize(
+    ("table", "config", "elsewhere"),
+    [("dialogs", "dialogues", {"turns"}), ("pairs", "pairs", {"context"}), ("downstream", "downstream", set())],
+)
+def test_tables_hold_every_column_of_every_row(connection, folder, table, config, elsewhere):
+    key = sql.KEYS[table][0]
+    found = {row[key]: row for row in dicts(connection, f"FROM {table}")}
+    expected = rows(folder, config)
+    assert len(found) == len(expected)
+    columns = {*FEATURES[config], "split"} - elsewhere
+    for row in expected:
+        assert {name: found[row[key]][name] for name in columns} == {name: row[name] for name in columns}
+
+
+def test_turns_are_the_dialogues(connection, folder):
+    found = dicts(connection, "FROM turns ORDER BY dialogue_id, turn_index")
+    dialogues = sorted(rows(folder, "dialogues"), key=lambda row: row["dialogue_id"])
+    expected = [
+        {
+            "dialogue_id": row["dialogue_id"],
+            "turn_index": index,
+            **{name: row[name] for name in ("source", "split", "language")},
+            **turn,
+            "words": len(turn["text"].split()),
+            "characters": len(turn["text"]),
+        }
+        for row in dialogues
+        for index, turn in enumerate(row["turns"])
+    ]
+    assert found == expected
+
+
+def test_derived_columns(connection, folder):
+    dialogues = {row["dialogue_id"]: row for row in rows(folder, "dialogues")}
+    for row in dicts(connection, "FROM dialogs"):
+        turns = dialogues[row["dialogue_id"]]["turns"]
+        texts = [turn["text"] for turn in turns]
+        intents = {entry["intent"] for turn in turns for entry in turn["annotations"]["state"]} - {None}
+        assert row["dialog_text"] == "\n".join(texts)
+        assert row["turn_count"] == len(texts)
+        assert row["words"] == sum(len(text.split()) for text in texts)
+        assert row["characters"] == sum(map(len, texts))
+        assert row["intents"] == sorted(intents)
+    assert any(row["intents"] for row in dicts(connection, "FROM dialogs"))
+    pairs = {row["pair_id"]: row for row in rows(folder, "pairs")}
+    for row in dicts(connection, "FROM pairs JOIN pair_contexts USING (pair_id)"):
+        pair = pairs[row["pair_id"]]
+        assert row["context"] == pair["context"]
+        assert row["context_turns"] == len(pair["context"])
+        for side in ("anchor", "positive"):
+            assert row[f"{side}_words"] == len(pair[side].split())
+            assert row[f"{side}_characters"] == len(pair[side])
+
+
+def test_columns_of_the_first_platform(connection):
+    """`dialogs(dialog_text, split_name, dataset_name)`, `pairs(first_utterance, ...)`, `downstream(utterance, ...)`."""
+    for one, other in (
+        ("SELECT dialog_text, split_name, dataset_name FROM dialogs", "SELECT dialog_text, split, source FROM dialogs"),
+        (
+            "SELECT first_utterance, second_utterance, split_name, dataset_name FROM pairs",
+            "SELECT anchor, positive, split, source FROM pairs",
+        ),
+        (
+            "SELECT utterance, label, split, language, dataset_name FROM downstream",
+            "SELECT utterance, label, split, language, source FROM downstream",
+        ),
+    ):
+        found = connection.execute(one).fetchall()
+        assert found
+        assert found == connection.execute(other).fetchall()
+
+
+def test_keys_and_types(connection):
+    keys = dict(
+        connection.execute(
+            "SELECT table_name, constraint_column_names FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
+        ).fetchall()
+    )
+    assert {name: tuple(columns) for name, columns in keys.items() if name in sql.KEYS} == sql.KEYS
+    assert {"sources", "source_rows", "leaks", "duplicates", "runs", "contents"} <= keys.keys()
+    types = {row["column_name"]: row["column_type"] for row in dicts(connection, "DESCRIBE turns")}
+    assert types["turn_index"] == "INTEGER"
+    assert types["annotations"].startswith("STRUCT(acts STRUCT(act VARCHAR")
+    orphans = "SELECT count(*) FROM {} ANTI JOIN dialogs USING (dialogue_id)"
+    assert [connection.execute(orphans.format(name)).fetchone() for name in ("pairs", "turns")] == [(0,), (0,)]
+
+
+def test_metrics_are_those_of_the_quality_report(connection, folder):
+    counted = statistics(folder)
+    assert set(counted) == set(sql.queries("metrics"))
+    for name, expected in counted.items():
+        assert query(connection, name) == expected, name
+
+
+def test_aggregates_add_up_under_any_filter(connection):
+    """Counts by source, split and language, so that a filter is a sum over fewer rows."""
+    chosen = "split <> 'test' AND language = 'en' AND source <> 'woz'"
+    for aggregate, number, table in (
+        ("dialogue_histograms WHERE measure = 'turns'", "dialogues", "dialogs"),
+        ("utterance_histograms WHERE measure = 'words'", "utterances", "turns"),
+        ("pair_lengths WHERE true", "pairs", "pairs"),
+        ("pair_histograms WHERE measure = 'characters' AND side = 'positive'", "pairs", "pairs"),
+        ("label_counts WHERE true", "rows", "downstream"),
+        ("downstream_histograms WHERE measure = 'words'", "rows", "downstream"),
+        ("row_counts WHERE config = 'pairs'", "rows", "pairs"),
+    ):
+        added = connection.execute(f"SELECT sum({number}) FROM {aggregate} AND {chosen}").fetchone()
+        counted = connection.execute(f"SELECT count(*) FROM {table} WHERE {chosen}").fetchone()
+        assert added == counted, aggregate
+        assert counted[0]
+    words = dict(
+        connection.execute("SELECT word, sum(occurrences) FROM word_counts WHERE source = 'sgd' GROUP BY 1").fetchall()
+    )
+    texts = connection.execute("SELECT text FROM turns WHERE source = 'sgd'").fetchall()
+    assert words["the"] == sum(
+        Counter(text.lower().replace("?", " ").replace(".", " ").replace(",", " ").split())["the"] for (text,) in texts
+    )
+
+
+def test_lengths(connection, folder):
+    said = sorted(len(t["text"].split()) for d in rows(folder, "dialogues") for t in d["turns"] if d["source"] == "sgd")
+    (row,) = dicts(connection, "FROM lengths WHERE what = 'words per utterance' AND source = 'sgd' AND split IS NULL")
+    assert row["number"] == len(said)
+    assert row["mean"] == pytest.approx(sum(said) / len(said))
+    assert row["median"] == said[(len(said) - 1) // 2]
+    assert row["p95"] == said[math.ceil(0.95 * len(said)) - 1]
+    assert (row["smallest"], row["largest"]) == (said[0], said[-1])
+    kinds = {row["what"] for row in dicts(connection, "FROM lengths")}
+    assert kinds == {
+        "turns per dialogue", "words per dialogue", "characters per dialogue", "words per utterance",
+        "characters per utterance", "words per anchor", "words per positive", "characters per anchor",
+        "characters per positive", "words per labelled utterance", "characters per labelled utterance",
+    }  # fmt: skip
+
+
+def test_what_the_report_says(connection, folder):
+    report = json.loads((folder / "quality" / "report.json").read_text())
+    sources = {row["source"]: row for row in dicts(connection, "FROM sources")}
+    assert sources.keys() == report["sources"].keys()
+    assert sources["banking77"]["kind"] == "downstream"
+    assert sources["banking77"]["license"] == report["sources"]["banking77"]["license"]
+    assert sources["sgd"]["title"]
+    kept = {
+        (row["config"], row["source"]): (row["rows_in"], row["rows_out"])
+        for row in dicts(connection, "FROM source_rows")
+    }
+    assert kept == {(c, s): (n["in"], n["out"]) for c, of in report["rows"].items() for s, n in of.items()}
+    leaks = connection.execute("SELECT rows FROM leaks WHERE stage = 'before' AND kind = 'text'").fetchall()
+    assert sorted(leaks) == [(0,), (0,), (5,)]
+    duplicates = {
+        (row["config"], row["source"], row["also_in"]): row["rows"] for row in dicts(connection, "FROM duplicates")
+    }
+    assert duplicates["downstream", "banking77", "banking77"] == 4
+    (run,) = dicts(connection, "FROM runs")
+    assert run["dataset_fingerprint"] == report["fingerprint"]
+    assert json.loads(run["options"]) == report["options"]
+    assert run["rows"] == {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in sql.KEYS}
+    described = {row["name"]: row for row in dicts(connection, "FROM contents")}
+    views = {
+        name for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    }
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    assert described.keys() == views | tables - {"contents", "runs"}
+    assert all(row["description"] for row in described.values())
+
+
+def test_a_second_build_writes_nothing(folder, database):
+    assert is_current(database, folder)
+    before = database.stat()
+    steps = []
+    built = build_database(folder, database, lambda *step: steps.append(step))
+    assert built.written == ()
+    assert not steps
+    assert built.rows["pairs"] == len(rows(folder, "pairs"))
+    after = database.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_two_builds_give_the_same(folder, database, tmp_path):
+    build_database(folder, tmp_path / "again.duckdb", threads=1)
+    assert everything(tmp_path / "again.duckdb") == everything(database)
+
+
+def test_only_what_changed_is_written(folder, database, tmp_path):
+    out = tmp_path / "data.duckdb"
+    shutil.copyfile(database, out)
+    fewer = with_fewer(folder, tmp_path / "fewer")
+    assert not is_current(out, fewer)
+    steps = []
+    built = build_database(fewer, out, lambda *step: steps.append(step))
+    assert [name for name, *_ in steps] == list(built.written)
+    assert {"downstream", "label_counts", "word_counts"} <= set(built.written)
+    assert not {"dialogs", "turns", "pairs", "dialogue_histograms", "pair_lengths", "sources"} & set(built.written)
+    build_database(fewer, tmp_path / "fresh.duckdb")
+    assert everything(out) == everything(tmp_path / "fresh.duckdb")
+    with open_database(out) as opened:
+        (first, second) = dicts(opened, "FROM runs ORDER BY run")
+    assert second["written"] == list(built.written)
+    assert second["rows"]["downstream"] == first["rows"]["downstream"] - 1
+
+
+def test_a_part_that_is_no_longer_made_goes(folder, database, tmp_path):
+    out = tmp_path / "old.duckdb"
+    shutil.copyfile(database, out)
+    with duckdb.connect(str(out)) as opened:
+        opened.execute("CREATE VIEW retired AS FROM dialogs")
+        opened.execute("INSERT INTO contents VALUES ('retired', 'metrics', NULL, 'x', 'of an earlier version')")
+    assert build_database(folder, out).written == ()
+    assert everything(out) == everything(database)
+
+
+def test_a_database_of_an_older_version_is_made_anew(folder, database, tmp_path):
+    out = tmp_path / "old.duckdb"
+    with duckdb.connect(str(out)) as opened:
+        opened.execute("CREATE TABLE runs AS SELECT 1 AS run, 0 AS schema_version, '0.0.1' AS package_version")
+    assert not is_current(out, folder)
+    build_database(folder, out)
+    assert everything(out) == everything(database)
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(".lock")}
+
+
+def test_files_of_others_are_refused(folder, database, tmp_path):
+    (tmp_path / "notes.txt").write_text("my notes")
+    (tmp_path / "empty.duckdb").touch()
+    with duckdb.connect(str(tmp_path / "theirs.duckdb")) as theirs:
+        theirs.execute("CREATE TABLE runs (when_ DATE)")
+    shutil.copyfile(database, tmp_path / "newer.duckdb")
+    with duckdb.connect(str(tmp_path / "newer.duckdb")) as newer:
+        newer.execute("UPDATE runs SET schema_version = 99, package_version = '7.0'")
+    before = files_of(tmp_path)
+    for name, message in (
+        ("notes.txt", "cannot be opened as a database"),
+        ("empty.duckdb", "cannot be opened as a database"),
+        ("theirs.duckdb", "is not a database made by"),
+        ("newer.duckdb", r"newer version of this package \(7.0\)"),
+    ):
+        for attempt in (
+            lambda path: build_database(folder, path),
+            lambda path: is_current(path, folder),
+            lambda path: open_database(path).__enter__(),
+        ):
+            with pytest.raises(DataError, match=message) as caught:
+                attempt(tmp_path / name)
+            assert "\n" not in str(caught.value)
+            assert name in str(caught.value)
+    assert files_of(tmp_path) == before
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="folder is a folder"):
+        build_database(folder, tmp_path / "folder")
+    with pytest.raises(DataError, match=r"no database .*missing.duckdb; `dialogue-cube database"):
+        open_database(tmp_path / "missing.duckdb").__enter__()
+
+
+def test_bad_data_leaves_the_old_database(folder, database, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    out = place / "data.duckdb"
+    shutil.copyfile(database, out)
+    before = files_of(place)
+    with pytest.raises(DataError, match=r"no folder .*nowhere"):
+        build_database(tmp_path / "nowhere", out)
+    with pytest.raises(DataError, match=r"has no quality/report\.json"):
+        build_database(place, out)
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    shard = next((broken / "pairs").glob("*.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:1000] + bytes(len(whole) - 3000) + whole[-2000:])  # the footer is whole, the rows are not
+    with pytest.raises(DataError, match="broken: its parquet files cannot be read"):
+        build_database(broken, out)
+    old = shutil.copytree(folder, tmp_path / "old")
+    for shard in (old / "pairs").glob("*.parquet"):
+        pq.write_table(pq.read_table(shard).drop_columns(["answer_id"]), shard)
+    with pytest.raises(DataError, match="old: pairs lack the columns answer_id"):
+        build_database(old, out)
+    twice = shutil.copytree(folder, tmp_path / "twice")
+    for name in ("train", "copy"):
+        shard = min((twice / "downstream").glob("train-*.parquet"))
+        shutil.copyfile(shard, shard.with_name(f"{name}-00001-of-00002.parquet"))
+    with pytest.raises(DataError, match=r"twice: the id banking77/train/\S+ stands there twice"):
+        build_database(twice, out)
+    with pytest.raises(DataError, match="needs more memory than 10MB; give it more with --memory"):
+        build_database(with_fewer(folder, tmp_path / "fewer", "dialogues"), out, memory="10MB")
+    with pytest.raises(DataError, match="--memory much: expected a size such as"):
+        build_database(tmp_path / "fewer", out, memory="much")
+    assert files_of(place) == before
+
+
+def test_configs_that_were_not_built_are_empty(folder, tmp_path):
+    part = shutil.copytree(folder, tmp_path / "part")
+    report = json.loads((part / "quality" / "report.json").read_text())
+    for name in list(report["files"]):
+        if not name.startswith("downstream"):
+            (part / name).unlink()
+            del report["files"][name]
+    (part / "quality" / "report.json").write_text(json.dumps(report))
+    built = build_database(part, tmp_path / "part.duckdb")
+    assert built.rows["downstream"]
+    assert built.rows["dialogs"] == built.rows["pairs"] == built.rows["turns"] == built.rows["drops"] == 0
+    with open_database(tmp_path / "part.duckdb") as opened:
+        assert query(opened, "dialogue_statistics") == query(opened, "pair_statistics") == []
+        assert query(opened, "downstream_statistics")
+
+
+CHILD = """
+import sys, time
+from dataset_builders.database import build_database
+
+def stop(what, done, total):
+    if what == sys.argv[3]:
+        print("here", flush=True)
+        time.sleep(60)
+
+build_database(sys.argv[1], sys.argv[2], stop)
+"""
+
+
+def started(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_a_stopped_build_leaves_the_old_database(folder, database, tmp_path, how):
+    out = tmp_path / "data.duckdb"
+    shutil.copyfile(database, out)
+    before = out.read_bytes()
+    fewer = with_fewer(folder, tmp_path / "fewer", "pairs")
+    with started(CHILD, fewer, out, "pair_lengths") as child:
+        assert child.stdout.readline() == "here\n"
+        assert any(path.name.startswith(".data.duckdb.building") for path in tmp_path.iterdir())
+        child.send_signal(how)
+        child.wait()
+    assert out.read_bytes() == before
+    assert is_current(out, folder)
+    assert build_database(fewer, out).written
+    build_database(fewer, tmp_path / "fresh.duckdb")
+    assert everything(out) == everything(tmp_path / "fresh.duckdb")
+    assert {path.name for path in tmp_path.iterdir() if ".building" in path.name} == set()
+
+
+def test_a_full_disk(folder, tmp_path):
+    code = """
+import resource, sys
+from dataset_builders.database import build_database, export_sqlite, open_any
+from dataset_builders.errors import DataError
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # a larger file is refused as on a full disk
+try:
+    build_database(sys.argv[1], sys.argv[2])
+except DataError as error:
+    print(error)
+with open_any(data=sys.argv[1]) as connection:
+    try:
+        export_sqlite(connection, sys.argv[2])
+    except DataError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, folder, tmp_path / "data.db"], capture_output=True, text=True)
+    duck, lite = done.stdout.splitlines() or [done.stderr, ""]
+    assert "Could not write file" in duck
+    assert "what stood there before is as it was" in duck
+    assert "data.db cannot be written" in lite
+    assert [path.name for path in tmp_path.iterdir()] == [".data.db.lock"]
+
+
+READER = """
+import sys
+from dataset_builders.database import open_database
+
+with open_database(sys.argv[1]) as connection:
+    for _ in sys.stdin:
+        print(*connection.execute("SELECT count(*), max(utterance_id) FROM downstream").fetchone(), flush=True)
+"""
+
+
+def test_readers_of_the_old_file_are_not_disturbed(folder, database, tmp_path):
+    out = tmp_path / "data.duckdb"
+    shutil.copyfile(database, out)
+
+    def asked(reader):
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        return reader.stdout.readline()
+
+    with started(READER, out) as reader:
+        before = asked(reader)
+        assert build_database(with_fewer(folder, tmp_path / "fewer"), out).written
+        assert asked(reader) == before
+        with started(READER, out) as late:
+            assert int(asked(late).split()[0]) == int(before.split()[0]) - 1
+            late.stdin.close()
+        reader.stdin.close()
+
+
+def test_two_builds_at_once_take_turns(folder, tmp_path):
+    out = tmp_path / "data.duckdb"
+    built = []
+    threads = [threading.Thread(target=lambda: built.append(build_database(folder, out))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(bool(one.written) for one in built) == [False, True]
+
+
+def test_from_the_hub(hub, folder, tmp_path):
+    code = f"""
+from huggingface_hub import HfApi
+HfApi().create_repo("{hub.namespace}/corpus", repo_type="dataset")
+HfApi().upload_folder(repo_id="{hub.namespace}/corpus", repo_type="dataset", folder_path={str(folder)!r})
+"""
+    hub.run([sys.executable, "-c", code])
+    out = tmp_path / "hub.duckdb"
+    hub.run(["dialogue-cube", "database", "--data", f"{hub.namespace}/corpus", "--out", str(out)])
+    build_database(folder, tmp_path / "local.duckdb")
+    assert everything(out) == everything(tmp_path / "local.duckdb")
+    done = hub.run(["dialogue-cube", "database", "--data", "nobody/nothing", "--out", str(out)], check=False)
+    assert done.returncode == 1
+    assert "no folder nobody/nothing, and the Hub gives no dataset of that name" in done.stderr
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_counts_of_a_real_corpus(corpora, tmp_path, cache_dir):
+    """The raw files counted here, without our parsers: every turn that is kept stands in the table."""
+    from dataset_builders.build import build_dataset
+
+    raw = json.loads((corpora / "camrest676" / "CamRest676.json").read_text())
+    build_dataset(["camrest676"], corpora, tmp_path / "built", cache_dir=cache_dir)
+    build_database(tmp_path / "built", tmp_path / "real.duckdb")
+    with open_database(tmp_path / "real.duckdb") as opened:
+        turns = dict(opened.execute("SELECT original_id, turn_count FROM dialogs").fetchall())
+        dropped = opened.execute("SELECT count(*) FROM drops WHERE config = 'dialogues'").fetchone()[0]
+    true = {str(dialogue["dialogue_id"]): 2 * len(dialogue["dial"]) for dialogue in raw}
+    assert len(turns) + dropped == len(true)
+    assert all(true[name] == count for name, count in turns.items())
