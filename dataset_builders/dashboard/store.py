@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -15,6 +16,9 @@ from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from duckdb import DuckDBPyConnection
+
+Answer = TypeVar("Answer")
 
 ANSWERS = 1000
 """Answers kept: a few hundred rows each, so some tens of megabytes at most."""
@@ -55,29 +59,42 @@ class Store:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The answer as plain Python values, for nested columns; not kept."""
-        with _opened(self).connection.cursor() as cursor:
-            cursor.execute(sql, list(parameters))
+
+        def read(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
+            cursor = connection.execute(sql, list(parameters))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+        return _file(self.path).ask(self, read)
 
 
 @st.cache_data(max_entries=ANSWERS, show_spinner=False)
 def _frame(store: Store, sql: str, parameters: tuple[Any, ...]) -> pd.DataFrame:
-    with _opened(store).connection.cursor() as cursor:
-        return cursor.execute(sql, list(parameters)).df()
+    return _file(store.path).ask(store, lambda connection: connection.execute(sql, list(parameters)).df())
 
 
-@st.cache_resource(max_entries=2, show_spinner=False, on_release=lambda opened: opened.close())
-def _opened(store: Store) -> _Opened:
-    return _Opened(store.path)
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _file(path: str) -> _File:
+    return _File()
 
 
-class _Opened:
-    """A connection that stays open until it is released."""
+class _File:
+    """The one connection to a file; questions are asked one after another.
 
-    def __init__(self, path: str) -> None:
-        self._stack = ExitStack()
-        self.connection = self._stack.enter_context(open_database(path))
+    DuckDB opens a file once in a process: to see a new file of the same name, the old one has to be let go first.
+    """
 
-    def close(self) -> None:
-        self._stack.close()
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._opened = ExitStack()
+        self._store: Store | None = None
+
+    def ask(self, store: Store, question: Callable[[DuckDBPyConnection], Answer]) -> Answer:
+        """The answer of the file as it is now."""
+        with self._lock:
+            if store != self._store:
+                self._opened.close()
+                self._store = None
+                self._connection = self._opened.enter_context(open_database(store.path))
+                self._store = store
+            return question(self._connection)
