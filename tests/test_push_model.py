@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from hub.invented import write_model
 from push_scripts.errors import PushError
@@ -176,6 +177,91 @@ def test_results_that_are_none(tmp_path, content):
         push_model(write_model(tmp_path / "core"), "org/name", dry_run=True, results=path)
 
 
+def test_figures_of_another_model_are_refused(core, core_folder, tmp_path):
+    from cube_model.loading_core import core_fingerprint
+
+    path = results_file(tmp_path / "results.json", core)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "fingerprints": {"model": "f" * 64}}))
+    with pytest.raises(PushError, match=r"figures of another model \(fingerprint ffffffffffff, this one \w{12}\)"):
+        push_model(core_folder, "org/name", dry_run=True, results=path)
+    path.write_text(json.dumps({**content, "fingerprints": {"model": core_fingerprint(core)}}))
+    assert "0.512 [0.502, 0.522]" in push_model(core_folder, "org/name", dry_run=True, results=[path]).card
+
+
+def test_time_and_carbon_are_an_estimate_with_its_assumption(core, core_folder):
+    def card(**record):
+        (core_folder / "training.json").write_text(json.dumps({**TRAINING, **record}))
+        return push_model(core_folder, "org/name", dry_run=True).card
+
+    assert "nothing is estimated" in card(seconds=3600.0)  # on what?
+    on_cpu = card(seconds=3600.0, hardware={"processor": "Abacus 9", "threads": 4})
+    assert "3,600 s on Abacus 9, 4 threads" in on_cpu
+    assert "40 Wh and 19 g CO2eq" in on_cpu  # an hour of 4 x 10 W, at 473 g/kWh
+    assert "10 W a thread, 473 g CO2eq/kWh (world average of 2024), nothing measured" in on_cpu
+    assert yaml.safe_load(on_cpu.split("---\n")[1])["co2_eq_emissions"]["emissions"] == 18.92
+    on_gpu = card(seconds=60.0, hardware={"processor": "x", "threads": 4, "accelerator": "H9", "accelerators": 2})
+    assert "60 s on 2 x H9" in on_gpu
+    assert "10 Wh and 4.7 g CO2eq" in on_gpu
+
+
+def test_figures_for_the_pages_of_benchmarks(hub, core, core_folder, tmp_path, monkeypatch):
+    """Trained on a Hub dataset, the figures also go into `.eval_results/`."""
+    hub.use_here(monkeypatch)
+    record = {**TRAINING, "arguments": {**TRAINING["arguments"], "data": "org/corpus"}}
+    (core_folder / "training.json").write_text(json.dumps(record))
+    results = results_file(tmp_path / "results.json", core)
+    push_model(core_folder, f"{hub.namespace}/figures", results=results)
+    entries = yaml.safe_load(hub.files("models", "figures")[".eval_results/dialogue-cube.yaml"])
+    assert {entry["dataset"]["id"] for entry in entries} == {"org/corpus"}
+    assert {entry["dataset"]["task_id"]: entry["value"] for entry in entries} == {
+        "response-selection-tiny-accuracy_1_of_100": 0.5123,
+        "response-selection-tiny-mrr": 0.5123,
+    }
+
+
+@pytest.fixture
+def index(core, core_folder, tmp_path):
+    """A saved index of the core, with an answer that may not be passed on."""
+    import pyarrow as pa
+
+    from cube_model.answer_index import AnswerIndex
+    from cube_model.loading_core import core_fingerprint, load_core
+    from cube_model.vector_search import make_search
+
+    vectors = np.eye(24, dtype=np.float32)[:3]
+    texts, free = ["Yes.", "No.", "The secret word is xylograph."], [True, True, False]
+    table = {"text": texts, "source": ["tiny", "tiny", "shut"], "license": ["MIT"] * 3, "redistributable": free}
+    recorded = load_core(core_folder)
+    fingerprints = {"core": core_fingerprint(recorded), "data": "0", "teacher": recorded.config.teacher["fingerprint"]}
+    AnswerIndex(pa.table(table), make_search(vectors, "exact"), fingerprints).save(tmp_path / "index")
+    return tmp_path / "index"
+
+
+def test_an_index_goes_along_without_the_answers_that_may_not(hub, core_folder, index, tmp_path, monkeypatch):
+    from cube_model.answer_index import AnswerIndex
+
+    hub.use_here(monkeypatch)
+    done = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
+    assert done.gate.held_by_source() == {"shut": {"index": 1}}
+    assert "`index/` holds 2 answers and their vectors" in done.card
+    files = {name: content for name, content in hub.files("models", "indexed").items() if name.startswith("index/")}
+    for name, content in files.items():
+        assert b"xylograph" not in content
+        (tmp_path / "loaded" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "loaded" / name).write_bytes(content)
+    loaded = AnswerIndex.load(tmp_path / "loaded" / "index")
+    assert loaded.answers["text"].to_pylist() == ["Yes.", "No."]
+    np.testing.assert_array_equal(loaded.search.vectors, np.eye(24, dtype=np.float32)[:2])
+
+
+def test_an_index_of_another_core_is_refused(core, core_folder, index):
+    other = with_other_bias(core)
+    other.save_pretrained(core_folder)
+    with pytest.raises(PushError, match=r"--index .*made with another core"):
+        push_model(core_folder, "org/name", dry_run=True, index=index)
+
+
 LOAD = """
 import numpy, torch
 from transformers import AutoModel
@@ -228,7 +314,8 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folde
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
     out.unlink()
 
-    card_code = files["README.md"].decode().split("```python\n")[1].split("```")[0]
+    (card_code,) = [c for c in files["README.md"].decode().split("```python\n") if "AutoModel" in c]
+    card_code = card_code.split("```")[0]
     shown = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
     module = hub.run(LOAD.format(trust=True, **load) + shown, python=stranger).stdout
     assert module.startswith("transformers_modules.")
@@ -244,3 +331,58 @@ def with_other_bias(core):
     with torch.no_grad():
         other.core.bias.add_(1)
     return other
+
+
+def write_embedder(folder, own_code=False):
+    """What a push reads of a SentenceTransformer folder."""
+    write_model(folder)
+    for code in folder.glob("*.py"):
+        code.unlink()
+    kinds = {
+        "": "sentence_transformers.base.modules.transformer.Transformer",
+        "1_Last": "sentence_transformers.Pooling",
+    }
+    if own_code:
+        kinds["1_Last"] = "own_module.Last"
+        (folder / "own_module.py").write_text("import torch\nfrom .helper import help\n")
+        (folder / "helper.py").write_text("def help(): pass\n")
+    (folder / "1_Last").mkdir()
+    (folder / "1_Last" / "config.json").write_text("{}")
+    save_file({"side": np.zeros(5, dtype=np.float32)}, folder / "1_Last" / "model.safetensors")
+    (folder / "modules.json").write_text(json.dumps([{"path": path, "type": kind} for path, kind in kinds.items()]))
+    for stray in ("eval/results.csv", "checkpoint-5/optimizer.pt", "2_Stray/model.safetensors", "notes.py"):
+        (folder / stray).parent.mkdir(exist_ok=True)
+        (folder / stray).write_text("secret")
+    return folder
+
+
+EMBEDDER = {"README.md", "config.json", "model.safetensors", "modules.json", "1_Last/config.json"}
+EMBEDDER |= {"1_Last/model.safetensors"}
+
+
+@pytest.mark.parametrize(("own_code", "more"), [(False, set()), (True, {"own_module.py", "helper.py"})])
+def test_an_embedder_goes_along_with_its_modules_and_code(tmp_path, own_code, more):
+    done = push_model(write_embedder(tmp_path / "st", own_code), "org/name", dry_run=True)
+    assert done.sizes.keys() == EMBEDDER | more
+    assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in done.card
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda d: (d / "1_Last" / "pytorch_model.bin").write_bytes(b"x"),
+            "pytorch_model.bin can run code when loaded",
+        ),
+        (lambda d: (d / "modules.json").write_text("{"), "modules.json is damaged"),
+        (lambda d: (d / "modules.json").write_text('[{"path": "../up", "type": "x"}]'), "module '../up', named by"),
+        (lambda d: (d / "modules.json").write_text('[{"path": "3_Gone", "type": "x"}]'), "module '3_Gone', named by"),
+        (lambda d: (d / "helper.py").unlink(), "code file helper.py is missing"),
+    ],
+    ids=["pickle", "no JSON", "outside of the folder", "no such module", "no code"],
+)
+def test_folder_that_is_no_embedder(tmp_path, spoil, message):
+    folder = write_embedder(tmp_path / "st", own_code=True)
+    spoil(folder)
+    with pytest.raises(PushError, match=message):
+        push_model(folder, "org/name", dry_run=True)
