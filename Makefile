@@ -4,7 +4,7 @@ BIN    := .venv/bin
 OUT    ?= demo
 RAW_DIR ?=
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test test-oldest strangers lint format clean
 
 install: .venv/installed
 
@@ -20,6 +20,23 @@ demo: install
 # two files at a time, one thread each; a file's tests stay together, as they share what they built
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# the tests at the oldest versions that pyproject.toml allows, in an environment of their own
+test-oldest: install
+	$(PYTHON) -m venv .venv/oldest
+	$(BIN)/python tests/oldest.py > .venv/oldest/constraints.txt
+	.venv/oldest/bin/python -m pip install --quiet --constraint .venv/oldest/constraints.txt --editable ".[dev]"
+	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+# what a stranger meets, with true installs: one environment without this package, one with its wheel
+strangers: install
+	$(PYTHON) -m venv --clear .venv/strangers/stranger
+	$(PYTHON) -m venv --clear .venv/strangers/installed
+	.venv/strangers/stranger/bin/python -m pip install --quiet --constraint constraints.txt \
+		datasets transformers torch sentence-transformers duckdb pandas
+	rm -rf build
+	.venv/strangers/installed/bin/python -m pip install --quiet --constraint constraints.txt ".[embedder]"
+	DIALOGUE_CUBE_VENVS=.venv/strangers OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_strangers.py
 
 lint: install
 	$(BIN)/ruff check .
