@@ -1,12 +1,15 @@
 """From raw files to the database: once, again for nothing, after a change, after a kill, past a broken source."""
 
+import functools
 import hashlib
+import http.server
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from dataset_builders.pipeline.config import DatasetSettings, OwnSettings, Pipel
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from dataset_builders.registry import builders, source_modules
 from dataset_builders.schema import CONFIGS
+from dataset_builders.source import SourceFile
 
 SOURCES = ("camrest676", "woz", "banking77")
 
@@ -118,6 +122,7 @@ def test_first_run_second_run_changed_source(finished, config, raw, tmp_path):
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(config):
     code = f"""
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from dataset_builders.pipeline.config import PipelineConfig
@@ -265,6 +270,61 @@ def test_own_data_beside_a_source_and_alone(config, tmp_path):
     (tmp_path / "faq.csv").write_text("question,answer\nWo ist mein Paket?,Es kommt heute.\n")
     assert ran(run_pipeline(both))[0] == "source: own"
     assert "quality and pairs: camrest676" not in ran(run_pipeline(both))
+
+
+def test_without_a_raw_folder_the_named_sources_are_downloaded(finished, fresh, tmp_path, monkeypatch):
+    folder = finished[0] / "raw" / "banking77"
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    banking77 = builders()["banking77"]
+    address = f"http://127.0.0.1:{server.server_port}"
+    files = [
+        SourceFile(name, f"{address}/{name}", hashlib.sha256((folder / name).read_bytes()).hexdigest())
+        for name in ("train.csv", "test.csv")
+    ]
+    monkeypatch.setattr(banking77, "INFO", replace(banking77.INFO, files=tuple(files)))
+    monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "cube"))
+    config = replace(fresh, raw_dir=None, sources=("banking77",), database=False)
+    assert ran(run_pipeline(config))[:2] == ["download: banking77", "source: banking77"]
+    server.shutdown()
+    server.server_close()
+    assert ran(run_pipeline(config)) == []
+    (tmp_path / "cube" / "raw" / "banking77" / "test.csv").unlink()
+    with pytest.raises(DataError, match="no connection"):
+        run_pipeline(config)
+
+
+def test_the_command_line_overrides_the_config(fresh, tmp_path):
+    def call(*arguments):
+        environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
+        return subprocess.run(
+            [COMMAND, "pipeline", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=tmp_path,
+        )
+
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(call("--example-config").stdout)
+    assert PipelineConfig.load(file) == PipelineConfig()
+    file.write_text("raw_dir: absent\nout: here\nsources: [woz]\ndatabase: false\nkeep_going: true\n")
+    done = call("--config", file)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"error: no raw folder {tmp_path}/absent; `dialogue-cube download` or `dialogue-cube sample` makes one\n"
+    )
+    done = call("banking77", "--config", file, "--raw-dir", fresh.raw_dir, "--set", "database=true", "--dry-run")
+    assert [line.split(" runs ")[0].strip() for line in done.stdout.splitlines() if " runs " in line] == [
+        "source: banking77", "duplicates and splits", "quality and pairs: banking77", "dataset", "database"
+    ]  # fmt: skip
+    done = call("--config", file, "--set", "dataset.sede=1")
+    assert "error: --set: dataset.sede: no such key; did you mean seed?" in done.stderr
+    assert "--dashboard needs the database" in call("--config", file, "--dashboard").stderr
 
 
 def test_two_runs_in_one_folder(config, raw):
