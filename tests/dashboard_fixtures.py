@@ -9,11 +9,17 @@ APP = Path(__file__).parents[1] / "dataset_builders" / "dashboard" / "app.py"
 TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences")
 
 
-@pytest.fixture(scope="module")
+_made: dict[str, Path] = {}
+
+
+@pytest.fixture(scope="session")
 def database(sample_dataset, tmp_path_factory):
+    """Made once, although several test modules import it."""
     from dataset_builders.database import build_database
 
-    return build_database(sample_dataset, tmp_path_factory.mktemp("database") / "sample.duckdb").path
+    if "database" not in _made:
+        _made["database"] = build_database(sample_dataset, tmp_path_factory.mktemp("database") / "sample.duckdb").path
+    return _made["database"]
 
 
 @pytest.fixture
