@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,7 @@ def _print_table(answer: Answer) -> None:
 
     rows = iter(answer)
     shown = list(islice(rows, SHOWN_ROWS))
-    cells = [[f"{value:,.4g}" if isinstance(value, float) else cell(value) for value in row] for row in shown]
+    cells = [[f"{value:,.4g}" if isinstance(value, float | Decimal) else cell(value) for value in row] for row in shown]
     numeric = [bool(shown) and all(_is_number(row[n]) for row in shown) for n in range(len(answer.columns))]
     console = Console()
     if not _print_grid(console, answer.columns, cells, numeric):
@@ -123,7 +125,11 @@ def cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON knows it: dates and the like become text."""
+    """A value as JSON knows it: decimals are numbers, NaN and infinity are null, dates and the like become text."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -132,4 +138,4 @@ def _plain(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
