@@ -1,0 +1,115 @@
+"""The dataset card that `build` writes: true, whole, well-formed, and its examples run."""
+
+import re
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from dataset_builders.licenses import get_license
+from dataset_builders.registry import builders
+from dataset_builders.schema import COLUMNS, CONFIGS, FEATURES
+
+
+@pytest.fixture(scope="module")
+def card(sample_dataset):
+    return (sample_dataset / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tables(card):
+    """Heading -> the rows of the tables below it, as people see them."""
+    found, heading, row = {}, "", None
+    tokens = MarkdownIt("commonmark").enable("table").parse(card.split("---\n", 2)[2])
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.type == "inline" and before.type == "heading_open":
+            heading = token.content
+        elif token.type == "tr_open":
+            row = []
+            found.setdefault(heading, []).append(row)
+        elif token.type == "inline" and row is not None and before.type in ("td_open", "th_open"):
+            row.append(token.content)
+    return found
+
+
+def rows_of(folder, config, split="*"):
+    shards = folder.glob(f"{config}/{split}-*.parquet")
+    return [row for path in shards for row in pq.read_table(path, columns=["source", "license", "flags"]).to_pylist()]
+
+
+def test_every_table_is_one(card, tables):
+    """A line that looks like a table's stands in one: a broken table shows as raw bars."""
+    page = MarkdownIt("commonmark").enable("table").render(card.split("---\n", 2)[2])
+    assert not re.search(r"<p>[^<]*\|---", page)
+    assert all(len(set(map(len, rows))) <= 2 for rows in tables.values())
+
+
+def test_sizes_are_those_of_the_files(sample_dataset, tables):
+    _, *rows = tables["Dialogue corpus"]
+    assert {name.strip("`") for name, *_ in rows} == set(CONFIGS)
+    for name, _, *counts in rows:
+        expected = [len(rows_of(sample_dataset, name.strip("`"), s)) for s in ("train", "validation", "test")]
+        assert [int(count.replace(",", "") or 0) for count in counts] == expected
+
+
+def test_every_source_has_licence_counts_and_citation(sample_dataset, card, tables):
+    head, *rows = [row for row in tables["Sources and licences"] if len(row) > 3]
+    by_name = {re.search(r"\(`(\w+)`", row[0])[1]: dict(zip(head, row, strict=True)) for row in rows}
+    pairs = rows_of(sample_dataset, "pairs")
+    assert set(by_name) == {row["source"] for config in CONFIGS for row in rows_of(sample_dataset, config)}
+    for name, shown in by_name.items():
+        info = builders()[name].INFO
+        assert info.license in shown["licence"]
+        assert shown["evidence"]
+        assert info.title in shown["source"]
+        assert shown["cite"]
+        assert all(f"{{{key}," in card for key in shown["cite"].split(", "))
+        count = sum(row["source"] == name for row in pairs)
+        assert int(shown["pairs"].replace(",", "") or 0) == count
+
+
+def test_licences_are_the_union_and_share_alike_is_named(sample_dataset, card):
+    header = yaml.safe_load(card.split("---\n")[1])
+    licenses = {row["license"] for config in CONFIGS for row in rows_of(sample_dataset, config)}
+    assert header["license"] == sorted({get_license(name).hub_id for name in licenses})
+    assert "| CC-BY-SA-4.0 | yes | name the authors; **share alike**" in card
+    assert "Share-alike rows come from `sgd`" in card
+
+
+def test_every_column_is_explained(tables):
+    for config in CONFIGS:
+        _, *rows = tables[f"`{config}`"]
+        assert [row[0].strip("`") for row in rows] == list(FEATURES[config])
+        assert all(kind and len(meaning) > 5 for _, kind, meaning in rows)
+        assert set(COLUMNS[config]) == set(FEATURES[config])
+
+
+def test_quality_leaks_build_and_faults(sample_dataset, card, tables):
+    shown = [row for row in tables["Quality and leaks"] if len(row) == 4 and row[0].startswith("`")]
+    flags = [flag for config in CONFIGS for row in rows_of(sample_dataset, config) for flag in row["flags"]]
+    assert {row[0].strip("`") for row in shown} == set(flags)
+    assert sum(int(cell.replace(",", "")) for row in shown for cell in row[1:] if cell) == len(flags)
+    assert "before, in the sources' own splits" in card
+    assert "dialogue-cube build camrest676:default multiwoz:2.2" in card
+    assert "## Known faults" in card
+    assert "**woz**, as published: In German and Italian" in card
+
+
+@pytest.mark.slow
+def test_the_examples_run(sample_dataset, card, tmp_path, monkeypatch):
+    """On the folder itself, which `load_dataset` opens as it opens the repository."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(examples) == 2
+    scope = {}
+    for code in examples:
+        exec(code.replace("ORG/NAME", str(sample_dataset)), scope)
+    assert set(scope["pairs"]) == {"train", "validation", "test"}
+    assert scope["questions"].column_names == ["anchor", "positive", "license"]
+    assert 0 < len(scope["questions"]) < len(scope["pairs"]["train"])
+    without_sa = scope["load_dataset"](
+        str(sample_dataset), "pairs", split="train", filters=[("license", "not in", ["CC-BY-SA-4.0"])]
+    )
+    assert "CC-BY-SA-4.0" not in without_sa.unique("license")
+    assert len(without_sa) > 0
