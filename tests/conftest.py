@@ -2,11 +2,19 @@
 
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from hub.fixtures import *  # noqa: F403  (the loopback Hub)
+
+
+def pytest_report_header() -> str:
+    """The versions that the tests pass with."""
+    names = ("datasets", "huggingface_hub", "transformers", "accelerate", "torch", "evaluate", "safetensors")
+    return "core: " + ", ".join(f"{name} {version(name)}" for name in names)
+
 
 SHARED = "DIALOGUE_CUBE_SHARED"
 """The one setting for tests on real corpora: a folder with `corpora/`. Default: `shared` beside the checkout."""

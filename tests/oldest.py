@@ -12,7 +12,10 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def oldest():
     """name==version of every dependency, those of the extras too; each must state its lowest version."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    stated = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    stated = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     return [_lowest(line) for line in stated if not line.startswith(f"{project['name']}[")]
 
 
