@@ -7,8 +7,8 @@ A row passes when all of these hold:
 - a corpus of its name, where this project knows one, is under that very licence,
 - the dialogue that it was taken from passed.
 
-What a held-back row says is taken out of passing rows that quote it (hard negatives, values in the drops). Whether the
-repository is private does not matter: uploading is passing on.
+What only held-back rows say is taken out of passing rows that quote it (hard negatives, values in the drops). Whether
+the repository is private does not matter: uploading is passing on.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ class LicenseGate:
         self._held_texts = pa.array([], pa.string())
         for (config, _), files in shards.items():
             self._judge(config, files)
+        if len(self._held_texts):
+            for (config, _), files in shards.items():
+                self._forget_what_others_say(config, files)
 
     def admit(self, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
         """Puts the rows of one split that may be published into a folder.
@@ -122,7 +125,7 @@ class LicenseGate:
                 kept = self._without_quotes(kept, name)
         return kept
 
-    def _judge(self, config: str, shards: Sequence[Path]) -> None:
+    def _judge(self, config: Config, shards: Sequence[Path]) -> None:
         """Counts the rows, and remembers what the held-back ones say."""
         dialogues, texts = [self._held_dialogues], [self._held_texts]
         for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
@@ -131,11 +134,17 @@ class LicenseGate:
             held = rows.filter(pc.invert(mask))
             if config == "dialogues":
                 dialogues += held["dialogue_id"].chunks
-            for name in _TEXTS[config]:
-                said = pc.struct_field(pc.list_flatten(held[name]), "text") if name == "turns" else held[name]
-                texts.append(said.unique())
+            texts += [_texts(held, name).unique() for name in _TEXTS[config]]
         self._held_dialogues = pa.concat_arrays(dialogues)
         self._held_texts = pa.concat_arrays(texts).unique()
+
+    def _forget_what_others_say(self, config: Config, shards: Sequence[Path]) -> None:
+        """What a row that may be published says, too, is no secret: "Thank you."."""
+        for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
+            passed = rows.filter(self.passes(rows))
+            for name in _TEXTS[config]:
+                free = pc.is_in(self._held_texts, value_set=_texts(passed, name).unique())
+                self._held_texts = self._held_texts.filter(pc.invert(free))
 
     def passes(self, rows: pa.Table) -> pa.ChunkedArray:
         """True where a row may be published. A table without licence columns goes by its `dialogue_id`."""
@@ -169,6 +178,10 @@ class LicenseGate:
     @functools.cached_property
     def _held_beginnings(self) -> pa.Array:
         return pc.utf8_slice_codeunits(self._held_texts, 0, VALUE_LENGTH)
+
+
+def _texts(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    return pc.struct_field(pc.list_flatten(rows[name]), "text") if name == "turns" else rows[name]
 
 
 def _as_the_source_says(rows: pa.Table) -> pa.ChunkedArray:

@@ -153,6 +153,15 @@ print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("
     assert loaded == [[dialogue("open0"), dialogue("open1")], [pair("open0", negatives=["No seat is left."])]]
 
 
+def test_what_an_open_row_says_too_is_no_secret(tmp_path, hub, monkeypatch):
+    shut = pair("b", "Thank you.", positive=SECRET, redistributable=False)
+    rows = {("pairs", "train"): [pair("a", "Thank you.", negatives=["Thank you.", SECRET]), shut]}
+    hub.use_here(monkeypatch)
+    push_dataset(write_dataset(tmp_path / "data", rows), f"{hub.namespace}/thanks")
+    content = hub.files("datasets", "thanks")["pairs/train-00000-of-00001.parquet"]
+    assert pq.read_table(io.BytesIO(content))["negatives"].to_pylist() == [["Thank you."]]
+
+
 def test_gate_says_and_counts_what_it_held(tmp_path):
     done = push_dataset(tricky_folder(tmp_path / "data"), "org/name", dry_run=True)
     assert done.sizes.keys() == PUBLISHED
