@@ -12,6 +12,7 @@ import typer
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.database import cli as database
 from dataset_builders.errors import DataError
+from dataset_builders.notebooks.cli import notebook
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
 
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command()(download)
     app.command()(sample)
     database.register(app)
+    app.command()(notebook)
     app.command()(dashboard)
 
 

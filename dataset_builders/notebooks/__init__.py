@@ -1,0 +1,1 @@
+"""The analysis notebooks, and their rendering to pages."""

@@ -1,0 +1,86 @@
+"""A notebook executed on a dataset -> one HTML page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.errors import DataError
+
+NAME = "downstream_analysis.ipynb"
+
+CELL_SECONDS = 900
+"""A cell that takes longer is stopped."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what runs, the cells done, and their number."""
+
+
+def render(data: str | Path, html: str | Path, progress: Progress | None = None) -> None:
+    """Execute the analysis of the intent sets and write it as a page, plots within it.
+
+    Args:
+        data: A folder made by `dialogue-cube build` with an intent set, or a Hub dataset repository.
+        html: The page; what stands there is replaced at the end.
+        progress: Called before each cell.
+
+    Raises:
+        DataError: A package is missing, the dataset cannot be read, or a cell fails.
+    """
+    notebook = execute(data, progress)
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
+        notebook
+    )
+    html = Path(html)
+    html.parent.mkdir(parents=True, exist_ok=True)
+    aside = html.with_name(f".{html.name}.writing")
+    aside.write_text(page, encoding="utf-8")
+    aside.replace(html)
+
+
+def execute(data: str | Path, progress: Progress | None = None) -> Any:
+    """The executed notebook (`nbformat.NotebookNode`). Arguments and errors as for `render`."""
+    try:
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    except ImportError as error:
+        raise DataError(f"{error.name} is not installed; pip install 'dialogue-cube[notebook]'") from None
+    place = Path(data)
+    if place.exists() and not any(place.glob("downstream/*.parquet")):
+        raise DataError(f"{data} has no intent set; build one with it, such as `dialogue-cube build banking77 ...`")
+    notebook = nbformat.reads(files("dataset_builders.notebooks").joinpath(NAME).read_text(encoding="utf-8"), 4)
+    total = len(notebook.cells)
+
+    def begins(cell: Any, cell_index: int) -> None:
+        if progress is not None:
+            progress(f"cell {cell_index + 1}", cell_index, total)
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        on_cell_start=begins,
+    )
+    environment = {
+        **os.environ,
+        # the kernel starts in another folder
+        "DIALOGUE_CUBE_DATA": str(place.resolve() if place.exists() else data),
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # a page has no use for progress bars
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    try:
+        return client.execute(env=environment)
+    except CellTimeoutError:
+        raise DataError(f"a cell of {NAME} took more than {CELL_SECONDS} s; give it a smaller dataset") from None
+    except DeadKernelError:
+        raise DataError(f"the process that executes {NAME} died, likely for want of memory") from None
+    except CellExecutionError as error:
+        lines = error.evalue.strip().splitlines() or [error.ename]
+        raise DataError(f"{NAME} on {data}: {error.ename}: {lines[0][:300]}") from error
