@@ -19,6 +19,7 @@ from pathlib import Path
 from dataset_builders import card
 from dataset_builders.build_report import write_report
 from dataset_builders.built import Built
+from dataset_builders.decisions import Survey
 from dataset_builders.download import Progress as DownloadProgress
 from dataset_builders.download import download, downloads_folder
 from dataset_builders.encoder import Encoder, load_encoder
@@ -31,9 +32,10 @@ from dataset_builders.own_data import OwnBuilder, write_rejects
 from dataset_builders.parsed import parse
 from dataset_builders.quality.clusters import Progress
 from dataset_builders.registry import get_builder, select_sources
+from dataset_builders.sinks import FolderWriter
 from dataset_builders.source import CorpusBuilder
-from dataset_builders.survey import Survey, survey
-from dataset_builders.writing import FolderWriter, write_source
+from dataset_builders.survey import survey
+from dataset_builders.writing import write_source
 
 logger = logging.getLogger(__name__)
 

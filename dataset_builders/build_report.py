@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.built import Built
+from dataset_builders.decisions import Survey
 from dataset_builders.folder import FORMAT, REPORT
 from dataset_builders.options import BuildOptions
 from dataset_builders.raw_files import sha256
 from dataset_builders.schema import CONFIGS
-from dataset_builders.survey import Survey
 
 
 def write_report(folder: Path, results: list[Built], options: BuildOptions, survey: Survey) -> str:

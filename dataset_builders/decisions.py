@@ -1,14 +1,19 @@
-"""What was decided about the rows of one source when all sources were seen: two small tables that can be kept."""
+"""What was decided when all sources were seen: small tables for each source, and figures, that can be kept."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 _ROWS, _PAIRS = "rows.arrow", "pairs.arrow"
+_FIGURES, _MEMBERS = "figures.json", "members.parquet"
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,37 @@ class Decisions:
         ]
         assert tables[0] is not None
         return cls(tables[0], tables[1])
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was decided about all sources.
+
+    Attributes:
+        decisions: By name of the source.
+        leaks: Leaks `before` and `after`, for the report.
+        duplicates: Duplicates between sources, for the report.
+        members: `schema.CLUSTERS` rows of the clusters of two or more dialogues.
+    """
+
+    decisions: dict[str, Decisions]
+    leaks: dict[str, dict[str, Any]]
+    duplicates: dict[str, Any]
+    members: pa.Table
+
+    def save(self, folder: Path) -> None:
+        """Write everything into an empty folder; equal surveys give equal bytes."""
+        for name, decisions in self.decisions.items():
+            decisions.save(folder / name)
+        (folder / _FIGURES).write_text(json.dumps({"leaks": self.leaks, "duplicates": self.duplicates}, indent=1))
+        pq.write_table(self.members, folder / _MEMBERS)
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> Survey:
+        """What `save` wrote of these sources."""
+        figures = json.loads((folder / _FIGURES).read_text())
+        decisions = {name: Decisions.load(folder / name) for name in names}
+        return cls(decisions, figures["leaks"], figures["duplicates"], pq.read_table(folder / _MEMBERS))
 
 
 def blocking_ids(leaks: np.ndarray, ids: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dataset_builders.built import REPEATED, Built
 from dataset_builders.decisions import Decisions
 from dataset_builders.encoder import Encoder
-from dataset_builders.folder import CLUSTERS, DROPS
 from dataset_builders.options import BuildOptions
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs import make_pairs
-from dataset_builders.parquet import ShardWriter
 from dataset_builders.parsed import ParsedSource, turn_texts
 from dataset_builders.quality.config import QualityConfig
-from dataset_builders.quality.drops import DROPS_SCHEMA, drop_rows
+from dataset_builders.quality.drops import drop_rows
 from dataset_builders.quality.flags import with_flags
 from dataset_builders.quality.leaks import TEST, TRAIN
 from dataset_builders.quality.screen import screen
 from dataset_builders.same_intent import same_intent_pairs
-from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
+from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
+from dataset_builders.sinks import Sink
 
 
 @dataclass(frozen=True)
@@ -62,48 +58,6 @@ class Batch:
             part = self.where(self.side == side)
             if len(part):
                 yield split, part
-
-
-class Sink(Protocol):
-    """Where finished rows and drop records go."""
-
-    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
-        """Take rows of the config's schema."""
-
-    def record(self, drops: pa.Table) -> None:
-        """Take records of `schema.DROPS`."""
-
-
-class FolderWriter:
-    """A sink that is a dataset folder.
-
-    Args:
-        folder: An empty folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._writers = {
-            (config, split): ShardWriter(folder / config, split, ARROW_SCHEMAS[config])
-            for config in CONFIGS
-            for split in SPLITS
-        }
-        (folder / DROPS).parent.mkdir()
-        self._drops = pq.ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
-
-    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
-        """Append rows."""
-        self._writers[config, split].write(rows)
-
-    def record(self, drops: pa.Table) -> None:
-        """Append drop records."""
-        self._drops.write_table(drops)
-
-    def close(self, members: pa.Table) -> dict[tuple[Config, Split], list[Path]]:
-        """Write the table of clusters and finish all files; returns the shards."""
-        pq.write_table(members, self.folder / CLUSTERS, compression="zstd")
-        self._drops.close()
-        return {key: writer.close() for key, writer in self._writers.items()}
 
 
 def write_source(

@@ -22,13 +22,13 @@ _READING = [f"{_HERE}/{name}.py" for name in ("source", "schema", "licenses", "r
 _ROWS = [
     *_READING,
     *(f"{_HERE}/{name}.py" for name in ("built", "decisions", "encoder", "normalize", "options", "pair_keys", "pairs")),
-    *(f"{_HERE}/{name}.py" for name in ("same_intent", "splits", "survey", "writing")),
+    *(f"{_HERE}/{name}.py" for name in ("same_intent", "splits", "survey*", "writing")),
     f"{_HERE}/quality/**/*.py",
     f"{_HERE}/pipeline/fragments.py",
 ]
 _FOLDER = [
     *_ROWS,
-    *(f"{_HERE}/{name}.py" for name in ("build", "build_report", "folder", "hard_negatives", "parquet")),
+    *(f"{_HERE}/{name}.py" for name in ("build", "build_report", "folder", "hard_negatives", "parquet", "sinks")),
     f"{_HERE}/card*",
 ]
 _DATABASE = [f"{_HERE}/database/*.py", f"{_HERE}/sql/**/*.sql"]
@@ -190,9 +190,9 @@ def _dataset(shop: Workshop, sources: list[str]) -> Step:
     def run() -> Product:
         from dataset_builders.build import finish_folder, warn_of_differences
         from dataset_builders.built import Built
+        from dataset_builders.decisions import Survey
         from dataset_builders.pipeline.fragments import replay
-        from dataset_builders.survey import Survey
-        from dataset_builders.writing import FolderWriter
+        from dataset_builders.sinks import FolderWriter
 
         check_replaceable(out)
         there = [name for name in sources if shop.stamps.get(rows_step(name))]

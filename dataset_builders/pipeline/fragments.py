@@ -9,7 +9,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
-from dataset_builders.writing import Sink
+from dataset_builders.sinks import Sink
 
 _DROPS = "drops"
 

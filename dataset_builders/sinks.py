@@ -1,0 +1,56 @@
+"""Where finished rows go: a dataset folder, or what a caller makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset_builders.folder import CLUSTERS, DROPS
+from dataset_builders.parquet import ShardWriter
+from dataset_builders.quality.drops import DROPS_SCHEMA
+from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
+
+
+class Sink(Protocol):
+    """Where finished rows and drop records go."""
+
+    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        """Take rows of the config's schema."""
+
+    def record(self, drops: pa.Table) -> None:
+        """Take records of `schema.DROPS`."""
+
+
+class FolderWriter:
+    """A sink that is a dataset folder.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._writers = {
+            (config, split): ShardWriter(folder / config, split, ARROW_SCHEMAS[config])
+            for config in CONFIGS
+            for split in SPLITS
+        }
+        (folder / DROPS).parent.mkdir()
+        self._drops = pq.ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
+
+    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        """Append rows."""
+        self._writers[config, split].write(rows)
+
+    def record(self, drops: pa.Table) -> None:
+        """Append drop records."""
+        self._drops.write_table(drops)
+
+    def close(self, members: pa.Table) -> dict[tuple[Config, Split], list[Path]]:
+        """Write the table of clusters and finish all files; returns the shards."""
+        pq.write_table(members, self.folder / CLUSTERS, compression="zstd")
+        self._drops.close()
+        return {key: writer.close() for key, writer in self._writers.items()}
