@@ -83,15 +83,21 @@ class CellUnits(nn.Module):
         return grouped.view(self.groups, *sides, -1).movedim(0, self.axis).reshape(-1, grouped.shape[-1])
 
     def listen(self, turns: torch.Tensor, voice: int) -> torch.Tensor:
-        """What the units read of `[turns, all cells, batch]`: `[groups, units, batch]`; `voice`: of the first."""
-        # the gates go to the weights: they are far fewer than what a batch makes of them
-        gated = self.read[:, None] * self.gate[voice : voice + len(turns)].movedim(0, 1)
-        return torch.bmm(gated.flatten(1, 2).transpose(1, 2), self.gather(turns))
+        """What the units read of `[turns, all cells, batch]`: `[groups, units, batch]`; `voice`: of the first turn."""
+        return torch.bmm(self._gated(len(turns), voice), self.gather(turns))
 
-    def forward(self, state: torch.Tensor, memory: torch.Tensor, role: int, voice: int) -> torch.Tensor:
-        """What the units write to the cells, `[all cells, batch]`, given state and what they read of earlier turns."""
-        active = functional.gelu(self.listen(state[None], voice) + memory)
-        return self.scatter(torch.bmm(self.write[role].transpose(1, 2), active))
+    def hear(self, turns: torch.Tensor, voice: int, role: int) -> torch.Tensor:
+        """`listen`, and the bias."""
+        return torch.baddbmm(self.read_bias[role], self._gated(len(turns), voice), self.gather(turns))
+
+    def _gated(self, turns: int, voice: int) -> torch.Tensor:
+        # the gates go to the weights: they are far fewer than what a batch makes of them
+        gated = self.read[:, None] * self.gate[voice : voice + turns].movedim(0, 1)
+        return gated.flatten(1, 2).transpose(1, 2)
+
+    def forward(self, heard: torch.Tensor, role: int) -> torch.Tensor:
+        """What the units write to the cells, `[all cells, batch]`, given what they heard."""
+        return self.scatter(torch.bmm(self.write[role].transpose(1, 2), functional.gelu(heard)))
 
 
 class CellRule(nn.Module):
@@ -110,11 +116,11 @@ class CellRule(nn.Module):
         self.read_bias = nn.Parameter(torch.empty(hidden, 1))
         self.write = nn.Parameter(torch.empty(hidden))
 
-    def forward(self, state: torch.Tensor, earlier: torch.Tensor) -> torch.Tensor:
-        """Change of the state `[cells, batch]`, given the earlier turns `[turns, cells x batch]`."""
-        # channels first: the cells of a whole batch are then the long side of one product
-        channels = torch.cat([state.reshape(1, -1), earlier])
-        return (self.write @ functional.relu(self.read @ channels + self.read_bias)).view_as(state)
+    def forward(self, turns: torch.Tensor) -> torch.Tensor:
+        """Change of the first of the turns `[turns, cells, batch]`: `[cells, batch]`."""
+        # one product over the cells of the whole batch: it is the long side
+        hidden = torch.addmm(self.read_bias, self.read, turns.flatten(1)).relu_()
+        return (self.write @ hidden).view(turns.shape[1:])
 
 
 class CubeCore(nn.Module):
@@ -160,32 +166,32 @@ class CubeCore(nn.Module):
         scale = math.sqrt(inputs.shape[-1])
         # the batch last: copies between planes then move long runs of memory
         scaled = (inputs * scale).permute(1, 2, 0).contiguous()
-        given, earlier = scaled[0], scaled[1:]
-        # what is read of the earlier turns does not change from step to step
-        memories = []
-        for units in cast("list[CellUnits]", list(self.units)):
-            heard = units.listen(earlier, 1) if len(earlier) else 0
-            memories.append(units.read_bias[role] + heard)
-        if self.rule is not None and role == QUESTION:
-            memories.append(earlier.flatten(1))
-        residual, states = torch.zeros_like(given), []
+        # reading is linear: what is given is read once, later steps read only what was added to it
+        heard = [units.hear(scaled, self.voices[role], role) for units in self._cell_units()]
+        residual, states = None, []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, role, given, residual, *memories)
+                residual = self._gradient_checkpointing_func(self.step, role, scaled, residual, *heard)
             else:
-                residual = self.step(role, given, residual, *memories)
-            states.append(inputs[:, 0] + residual.T / scale)
+                residual = self.step(role, scaled, residual, *heard)
+            states.append(torch.add(inputs[:, 0], residual.T, alpha=1 / scale))
         return states[-1], states
 
-    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor, *memories: torch.Tensor) -> torch.Tensor:
-        """One step: what has been added to the given vector `[cells, batch]`, with this step's part."""
-        state = given + residual
-        residual = residual + self.bias[role][:, None]
+    def step(
+        self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor
+    ) -> torch.Tensor:
+        """One step: what has been added to the first of the turns `[turns, cells, batch]`, with this step's part."""
+        added = self.bias[role][:, None]
         if self.rule is not None and role == QUESTION:
-            residual = residual + self.rule(state, memories[-1])
-        for units, memory in zip(self.units, memories, strict=False):
-            residual = residual + units(state, memory, role, self.voices[role])
-        return residual
+            state = given if residual is None else torch.cat([(given[0] + residual)[None], given[1:]])
+            added = added + self.rule(state)
+        for units, before in zip(self._cell_units(), heard, strict=True):
+            now = before if residual is None else before + units.listen(residual[None], self.voices[role])
+            added = added + units(now, role)
+        return added if residual is None else residual + added
+
+    def _cell_units(self) -> list[CellUnits]:
+        return cast("list[CellUnits]", list(self.units))
 
 
 class LatticeCode(nn.Module):
