@@ -42,8 +42,9 @@ class Version:
 def check_not_newer(repo_id: str, commits: Sequence[GitCommitInfo], version: Version) -> None:
     """Refuses to replace what came after the version to push.
 
-    Newer is: a commit that was not made by a push (an edit on the website, say); a push by a later version of this
-    project; and anything after an earlier push of this very build. The commit that makes a repository does not count.
+    Newer is: a commit that was not made by a push (an edit on the website, or a pull request that was merged there); a
+    push by a later version of this project; and anything after an earlier push of this very build. The commit that
+    makes a repository does not count.
 
     Args:
         repo_id: Named in the message.
