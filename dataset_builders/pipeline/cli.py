@@ -88,7 +88,7 @@ def pipeline(
         raise DataError(f"{failed[0].step} failed: {failed[0].why}{more}")
     if dashboard:
         from dataset_builders.pipeline.commands import run_command
-        from dataset_builders.pipeline.workshop import Layout
+        from dataset_builders.pipeline.context import Layout
 
         assert wanted.out is not None
         run_command(["dialogue-cube", "dashboard", "--database", Layout(wanted.out).database], console.command)

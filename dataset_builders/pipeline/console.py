@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dataset_builders.pipeline.config import PipelineConfig
+from dataset_builders.pipeline.context import Layout
 from dataset_builders.pipeline.pipeline import Listener
 from dataset_builders.pipeline.steps import Outcome
-from dataset_builders.pipeline.workshop import Layout
 
 _STYLES = {
     "done": "green",

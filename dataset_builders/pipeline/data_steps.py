@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dataset_builders.folder import REPORT, check_replaceable, written_aside
+from dataset_builders.pipeline.context import OWN, Context, versions
 from dataset_builders.pipeline.digests import code_digest, digest_of, signature
 from dataset_builders.pipeline.steps import Product, Step
-from dataset_builders.pipeline.workshop import OWN, Workshop, versions
 from dataset_builders.registry import source_modules
 
 DUPLICATES, DATASET, DATABASE = "duplicates and splits", "dataset", "database"
@@ -45,20 +45,20 @@ def rows_step(name: str) -> str:
     return f"quality and pairs: {name}"
 
 
-def data_steps(shop: Workshop, sources: Mapping[str, str | None]) -> list[Step]:
+def data_steps(context: Context, sources: Mapping[str, str | None]) -> list[Step]:
     """The steps from raw files to dataset and database, in order."""
     steps = []
     for name, config in sources.items():
-        if shop.config.raw_dir is None and name != OWN:
-            steps.append(_download(shop, name, config))
-        steps.append(_read(shop, name, config))
-    steps.append(_duplicates(shop, sources))
-    steps += [_rows(shop, name, config) for name, config in sources.items()]
-    steps.append(_dataset(shop, list(sources)))
-    return [*steps, _database(shop)] if shop.config.database else steps
+        if context.config.raw_dir is None and name != OWN:
+            steps.append(_download(context, name, config))
+        steps.append(_read(context, name, config))
+    steps.append(_duplicates(context, sources))
+    steps += [_rows(context, name, config) for name, config in sources.items()]
+    steps.append(_dataset(context, list(sources)))
+    return [*steps, _database(context)] if context.config.database else steps
 
 
-def _download(shop: Workshop, name: str, config: str | None) -> Step:
+def _download(context: Context, name: str, config: str | None) -> Step:
     module = f"{_HERE}/{source_modules()[name]}"
 
     def inputs() -> dict[str, str]:
@@ -71,25 +71,25 @@ def _download(shop: Workshop, name: str, config: str | None) -> Step:
 
         download(
             [f"{name}:{config}" if config else name],
-            shop.raw_folder(name).parent,
-            lambda file, done, total: shop.progress(f"downloading {file.path}", done, total or done),
+            context.raw_folder(name).parent,
+            lambda file, done, total: context.progress(f"downloading {file.path}", done, total or done),
         )
         return Product()
 
-    return Step(_download_step(name), inputs, run, (shop.raw_folder(name),))
+    return Step(_download_step(name), inputs, run, (context.raw_folder(name),))
 
 
 def _download_step(name: str) -> str:
     return f"download: {name}"
 
 
-def _read(shop: Workshop, name: str, config: str | None) -> Step:
+def _read(context: Context, name: str, config: str | None) -> Step:
     def inputs() -> dict[str, str]:
         code = [*_READING, f"{_HERE}/own_data/*.py" if name == OWN else f"{_HERE}/{source_modules()[name]}"]
-        own = {f"own.{key}": repr(value) for key, value in vars(shop.config.own).items()} if name == OWN else {}
+        own = {f"own.{key}": repr(value) for key, value in vars(context.config.own).items()} if name == OWN else {}
         own.pop("own.path", None)
         return {
-            **shop.files.below(shop.raw_folder(name), "raw file"),
+            **context.files.below(context.raw_folder(name), "raw file"),
             "config": config or "default",
             **own,
             "code": code_digest(*code),
@@ -97,26 +97,26 @@ def _read(shop: Workshop, name: str, config: str | None) -> Step:
         }
 
     def run() -> Product:
-        parsed = shop.parsed(name, config)
+        parsed = context.parsed(name, config)
         if name == OWN:
             from dataset_builders.build import write_rejects_of
 
-            write_rejects_of(shop.place.dataset, shop.own_builders(), shop.warn)
+            write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
         kept = [signature(Path(source.builder.cache_dir)) for source in parsed]
         size = sum(file[0] for files in kept for file in files.values())
         return Product(digest_of(source.builder.hash or "" for source in parsed), size)
 
-    downloads = shop.config.raw_dir is None and name != OWN
+    downloads = context.config.raw_dir is None and name != OWN
     return Step(source_step(name), inputs, run, needs=(_download_step(name),) if downloads else ())
 
 
-def _duplicates(shop: Workshop, sources: Mapping[str, str | None]) -> Step:
-    place = shop.place.own / "survey"
+def _duplicates(context: Context, sources: Mapping[str, str | None]) -> Step:
+    place = context.place.own / "survey"
 
     def inputs() -> dict[str, str]:
-        given = shop.config.dataset
+        given = context.config.dataset
         return {
-            **_there(shop, sources, source_step, "rows of"),
+            **_there(context, sources, source_step, "rows of"),
             "dataset.seed": str(given.seed),
             "dataset.split_policy": given.split_policy,
             "code": code_digest(*_ROWS),
@@ -126,9 +126,9 @@ def _duplicates(shop: Workshop, sources: Mapping[str, str | None]) -> Step:
     def run() -> Product:
         from dataset_builders.survey import survey
 
-        there = [name for name in sources if shop.stamps.get(source_step(name))]
-        parsed = [source for name in there for source in shop.parsed(name, sources[name])]
-        found = survey(parsed, shop.options(), shop.progress)
+        there = [name for name in sources if context.stamps.get(source_step(name))]
+        parsed = [source for name in there for source in context.parsed(name, sources[name])]
+        found = survey(parsed, context.options(), context.progress)
         with written_aside(place) as folder:
             found.save(folder)
         return Product()
@@ -136,21 +136,21 @@ def _duplicates(shop: Workshop, sources: Mapping[str, str | None]) -> Step:
     return Step(DUPLICATES, inputs, run, (place,), joins=tuple(map(source_step, sources)))
 
 
-def _rows(shop: Workshop, name: str, config: str | None) -> Step:
-    place = shop.place.own / "rows" / name
-    survey = shop.place.own / "survey"
+def _rows(context: Context, name: str, config: str | None) -> Step:
+    place = context.place.own / "rows" / name
+    survey = context.place.own / "survey"
 
     def inputs() -> dict[str, str]:
         # own data may be two sources under names of its own
         about = [p for p in survey.iterdir() if p.is_dir() and (p.name if p.name in source_modules() else OWN) == name]
-        decided = [digest for folder in sorted(about) for digest in shop.files.below(folder, folder.name).values()]
+        decided = [digest for folder in sorted(about) for digest in context.files.below(folder, folder.name).values()]
         return {
-            f"rows of {name}": shop.stamps.digest(source_step(name)),
+            f"rows of {name}": context.stamps.digest(source_step(name)),
             "duplicates and splits of its rows": digest_of(decided),
-            **_options(shop),
+            **_options(context),
             "code": code_digest(*_ROWS),
             **dict(versions("datasets", "pyarrow", "py3langid", "ftfy")),
-            **(dict(versions("torch", "transformers")) if shop.config.dataset.encoder else {}),
+            **(dict(versions("torch", "transformers")) if context.config.dataset.encoder else {}),
         }
 
     def run() -> Product:
@@ -158,11 +158,11 @@ def _rows(shop: Workshop, name: str, config: str | None) -> Step:
         from dataset_builders.pipeline.fragments import FragmentWriter
         from dataset_builders.writing import write_source
 
-        options, encoder = shop.options(), shop.encoder()
+        options, encoder = context.options(), context.encoder()
         with written_aside(place) as folder:
-            for source in shop.parsed(name, config):
+            for source in context.parsed(name, config):
                 own = source.builder.INFO.name
-                shop.progress(f"judging {own}", 0, 1)
+                context.progress(f"judging {own}", 0, 1)
                 decisions = Decisions.load(survey / own)
                 with FragmentWriter(folder / own) as kept:
                     built = write_source(source, decisions, options, kept, encoder)
@@ -172,17 +172,17 @@ def _rows(shop: Workshop, name: str, config: str | None) -> Step:
     return Step(rows_step(name), inputs, run, (place,), needs=(source_step(name), DUPLICATES))
 
 
-def _dataset(shop: Workshop, sources: list[str]) -> Step:
-    rows, survey, out = shop.place.own / "rows", shop.place.own / "survey", shop.place.dataset
+def _dataset(context: Context, sources: list[str]) -> Step:
+    rows, survey, out = context.place.own / "rows", context.place.own / "survey", context.place.dataset
 
     def inputs() -> dict[str, str]:
-        figures = [shop.files.of(path) for path in sorted(survey.iterdir()) if path.is_file()]
+        figures = [context.files.of(path) for path in sorted(survey.iterdir()) if path.is_file()]
         return {
-            **_there(shop, sources, rows_step, "rows and pairs of"),
+            **_there(context, sources, rows_step, "rows and pairs of"),
             "duplicates over all": digest_of(figures),
-            **_options(shop),
-            "dataset.hard_negatives": str(shop.config.dataset.hard_negatives),
-            "licenses": ", ".join(shop.config.licenses),
+            **_options(context),
+            "dataset.hard_negatives": str(context.config.dataset.hard_negatives),
+            "licenses": ", ".join(context.config.licenses),
             "code": code_digest(*_FOLDER),
             **dict(versions("dialogue-cube", "pyarrow")),
         }
@@ -195,55 +195,55 @@ def _dataset(shop: Workshop, sources: list[str]) -> Step:
         from dataset_builders.sinks import FolderWriter
 
         check_replaceable(out)
-        there = [name for name in sources if shop.stamps.get(rows_step(name))]
+        there = [name for name in sources if context.stamps.get(rows_step(name))]
         found = [folder for name in there for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
         results = {folder: Built.load(folder / _BUILT) for folder in found}
         found.sort(key=lambda folder: results[folder].info.kind != "dialogues")  # the order of the rows
         with written_aside(out) as folder:
             writer = FolderWriter(folder)
             for done, place in enumerate(found):
-                shop.progress(f"writing {place.name}", done, len(found))
+                context.progress(f"writing {place.name}", done, len(found))
                 replay(place, writer)
             ordered = [results[place] for place in found]
-            finish_folder(writer, ordered, Survey.load(survey, []), shop.options(), shop.encoder())
+            finish_folder(writer, ordered, Survey.load(survey, []), context.options(), context.encoder())
             for result in ordered:
-                warn_of_differences(result, shop.warn)
-        return Product(digest_of(shop.files.of(out / name) for name in (REPORT, "README.md")))
+                warn_of_differences(result, context.warn)
+        return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))
 
 
-def _database(shop: Workshop) -> Step:
+def _database(context: Context) -> Step:
     def inputs() -> dict[str, str]:
-        return {"dataset": shop.stamps.digest(DATASET), "code": code_digest(*_DATABASE), **dict(versions("duckdb"))}
+        return {"dataset": context.stamps.digest(DATASET), "code": code_digest(*_DATABASE), **dict(versions("duckdb"))}
 
     def run() -> Product:
         from dataset_builders.database import build_database
 
-        build_database(shop.place.dataset, shop.place.database, shop.progress)
+        build_database(context.place.dataset, context.place.database, context.progress)
         return Product()
 
-    return Step(DATABASE, inputs, run, (shop.place.database,), needs=(DATASET,))
+    return Step(DATABASE, inputs, run, (context.place.database,), needs=(DATASET,))
 
 
 def _there(
-    shop: Workshop, sources: Mapping[str, str | None] | list[str], step: Callable[[str], str], what: str
+    context: Context, sources: Mapping[str, str | None] | list[str], step: Callable[[str], str], what: str
 ) -> dict[str, str]:
     """What the finished steps of the sources made."""
-    return {f"{what} {name}": shop.stamps.digest(step(name)) for name in sources if shop.stamps.get(step(name))}
+    return {f"{what} {name}": context.stamps.digest(step(name)) for name in sources if context.stamps.get(step(name))}
 
 
-def _options(shop: Workshop) -> dict[str, str]:
+def _options(context: Context) -> dict[str, str]:
     """What changes the rows of a source, by the names in the config."""
-    given, config = shop.config.dataset, shop.config
+    given, config = context.config.dataset, context.config
     found = {f"dataset.{name}": _shown(value) for name, value in vars(given).items() if name != "hard_negatives"}
     if isinstance(given.quality, str) and Path(given.quality).is_file():
-        found["dataset.quality"] = shop.files.of(Path(given.quality))
+        found["dataset.quality"] = context.files.of(Path(given.quality))
     return {
         **found,
         "languages": _shown(config.languages),
         "splits": _shown(config.splits),
-        **shop.encoder_inputs("dataset.encoder", given.encoder),
+        **context.encoder_inputs("dataset.encoder", given.encoder),
     }
 
 

@@ -11,10 +11,10 @@ from dataset_builders.errors import DataError
 from dataset_builders.folder import REPORT
 from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import PushTarget, TrainSettings
+from dataset_builders.pipeline.context import Context, versions
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
 from dataset_builders.pipeline.digests import code_digest, digest_of, write_whole
 from dataset_builders.pipeline.steps import Product, Step
-from dataset_builders.pipeline.workshop import Workshop, versions
 
 TRAIN = "train"
 """Name of a step."""
@@ -36,39 +36,39 @@ def evaluation_step(name: str) -> str:
     return f"evaluate: {name}"
 
 
-def model_steps(shop: Workshop, sources: list[str], show: Callable[[str], None]) -> list[Step]:
+def model_steps(context: Context, sources: list[str], show: Callable[[str], None]) -> list[Step]:
     """The steps that the config asks for, in order.
 
     Args:
-        shop: The run.
+        context: The run.
         sources: Every source: nothing is pushed when one of them failed.
         show: Told each command before it runs.
     """
-    config, steps = shop.config, []
+    config, steps = context.config, []
     if config.train:
-        steps.append(_train(shop, config.train, show))
+        steps.append(_train(context, config.train, show))
     if config.evaluate:
         for name in ("response_selection", "intents", "leaderboard"):
             settings = getattr(config.evaluate, name)
             if settings is not None:
-                steps.append(_evaluate(shop, name, settings, show))
+                steps.append(_evaluate(context, name, settings, show))
     if config.push:
         made = tuple(step.name for step in steps)
         everything = (*map(rows_step, sources), DATASET, *made)
         if config.push.dataset:
-            steps.append(_push(shop, "dataset", config.push.dataset, everything, show))
+            steps.append(_push(context, "dataset", config.push.dataset, everything, show))
         if config.push.model:
-            steps.append(_push(shop, "model", config.push.model, everything, show))
+            steps.append(_push(context, "model", config.push.model, everything, show))
     return steps
 
 
-def check_model_steps(shop: Workshop) -> None:
+def check_model_steps(context: Context) -> None:
     """What goes together, before any time is spent.
 
     Raises:
         DataError: A step lacks what it works on.
     """
-    config = shop.config
+    config = context.config
     if config.train and not {"train", "validation"} <= set(config.splits):
         raise DataError("train: needs the splits train and validation; name both in `splits`")
     chosen = config.evaluate and config.evaluate.response_selection
@@ -76,18 +76,18 @@ def check_model_steps(shop: Workshop) -> None:
         raise DataError(f"evaluate.response_selection.split: {chosen.split} is not among `splits`")
     if config.push and config.push.model and not config.train:
         raise DataError("push.model: no core is trained; say how under `train`")
-    if config.train and shop.place.core.exists() and not (shop.place.core / "training.json").is_file():
-        raise DataError(f"{shop.place.core} exists and is no trained core; name another folder for --out")
+    if config.train and context.place.core.exists() and not (context.place.core / "training.json").is_file():
+        raise DataError(f"{context.place.core} exists and is no trained core; name another folder for --out")
 
 
-def _train(shop: Workshop, settings: TrainSettings, show: Callable[[str], None]) -> Step:
-    core, begun = shop.place.core, shop.place.own / "training_of"
+def _train(context: Context, settings: TrainSettings, show: Callable[[str], None]) -> Step:
+    core, begun = context.place.core, context.place.own / "training_of"
 
     def inputs() -> dict[str, str]:
         return {
-            **_rows_of(shop, "pairs/train", "pairs/validation"),
+            **_rows_of(context, "pairs/train", "pairs/validation"),
             **_values("train", settings),
-            **shop.encoder_inputs("train.teacher", settings.teacher),
+            **context.encoder_inputs("train.teacher", settings.teacher),
             "code": code_digest(*_TRAINING, without=_OTHER_COMMANDS),
             **dict(versions("torch", "transformers", "accelerate")),
         }
@@ -103,19 +103,19 @@ def _train(shop: Workshop, settings: TrainSettings, show: Callable[[str], None])
         launch = ["python"]
         if settings.processes > 1:
             launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
-        words = [*launch, "-m", "cube_model.train", "--data", shop.place.dataset, "--output", core]
+        words = [*launch, "-m", "cube_model.train", "--data", context.place.dataset, "--output", core]
         map_answers = ["--keep-answers"] if settings.map_answers is False else []
         words += [*options(settings, ["processes"]), *map_answers, "--resume" if resumes else "--overwrite"]
         run_command(words, show)
         begun.unlink()
         weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]
-        return Product(digest_of(shop.files.of(path) for path in weights if path.name != "training.json"))
+        return Product(digest_of(context.files.of(path) for path in weights if path.name != "training.json"))
 
     return Step(TRAIN, inputs, run, (core,), needs=(DATASET,))
 
 
-def _evaluate(shop: Workshop, name: str, settings: Any, show: Callable[[str], None]) -> Step:
-    config, out = shop.config, shop.place.evaluation(name)
+def _evaluate(context: Context, name: str, settings: Any, show: Callable[[str], None]) -> Step:
+    config, out = context.config, context.place.evaluation(name)
     assert config.evaluate is not None
     encoder = config.train.teacher if config.train else config.evaluate.encoder
     judges_core = config.train is not None and name != "leaderboard"  # that one trains cores of its own
@@ -123,10 +123,10 @@ def _evaluate(shop: Workshop, name: str, settings: Any, show: Callable[[str], No
 
     def inputs() -> dict[str, str]:
         return {
-            **_rows_of(shop, *rows[name]),
-            **({"core": shop.stamps.digest(TRAIN)} if judges_core else {}),
+            **_rows_of(context, *rows[name]),
+            **({"core": context.stamps.digest(TRAIN)} if judges_core else {}),
             **_values(f"evaluate.{name}", settings),
-            **shop.encoder_inputs("encoder", encoder),
+            **context.encoder_inputs("encoder", encoder),
             "code": code_digest(*_EVALUATION, without=_OTHER_COMMANDS),
             **dict(versions("torch", "transformers")),
         }
@@ -139,42 +139,42 @@ def _evaluate(shop: Workshop, name: str, settings: Any, show: Callable[[str], No
             "leaderboard": ("leaderboard",),
         }[name]
         judged = ["--teacher" if name == "leaderboard" else "--encoder", encoder]
-        model = ["--model", shop.place.core] if judges_core else []
-        words = ["dialogue-cube", *command, "--data", shop.place.dataset, *judged, *model]
+        model = ["--model", context.place.core] if judges_core else []
+        words = ["dialogue-cube", *command, "--data", context.place.dataset, *judged, *model]
         run_command([*words, *options(settings), "--json", out], show)
         return Product()
 
     return Step(evaluation_step(name), inputs, run, (out,), needs=(DATASET, *([TRAIN] if judges_core else [])))
 
 
-def _push(shop: Workshop, what: str, target: PushTarget, needs: tuple[str, ...], show: Callable[[str], None]) -> Step:
+def _push(context: Context, what: str, target: PushTarget, needs: tuple[str, ...], show: Callable[[str], None]) -> Step:
     made = DATASET if what == "dataset" else TRAIN
-    results = shop.place.evaluation("response_selection")
-    has_results = what == "model" and bool(shop.config.evaluate and shop.config.evaluate.response_selection)
+    results = context.place.evaluation("response_selection")
+    has_results = what == "model" and bool(context.config.evaluate and context.config.evaluate.response_selection)
 
     def inputs() -> dict[str, str]:
         return {
-            made: shop.stamps.digest(made),
-            **({"results": shop.files.of(results)} if has_results else {}),
+            made: context.stamps.digest(made),
+            **({"results": context.files.of(results)} if has_results else {}),
             **_values(f"push.{what}", target),
             "code": code_digest(*_PUSHING),
         }
 
     def run() -> Product:
-        words = ["dialogue-cube", "push", what, *_source_of(shop, what), *options(target)]
+        words = ["dialogue-cube", "push", what, *_source_of(context, what), *options(target)]
         run_command([*words, *(["--results", results] if has_results else [])], show)
         return Product()
 
     return Step(f"push: {what}", inputs, run, needs=needs)
 
 
-def _source_of(shop: Workshop, what: str) -> list[object]:
-    return ["--data", shop.place.dataset] if what == "dataset" else ["--model", shop.place.core]
+def _source_of(context: Context, what: str) -> list[object]:
+    return ["--data", context.place.dataset] if what == "dataset" else ["--model", context.place.core]
 
 
-def _rows_of(shop: Workshop, *places: str) -> dict[str, str]:
+def _rows_of(context: Context, *places: str) -> dict[str, str]:
     """Parquet files of the dataset that a step reads: others may change without it."""
-    report = json.loads((shop.place.dataset / REPORT).read_text(encoding="utf-8"))
+    report = json.loads((context.place.dataset / REPORT).read_text(encoding="utf-8"))
     return {
         f"dataset {name}": f"sha256:{digest}" for name, digest in report["files"].items() if name.startswith(places)
     }

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TextIO
 from dataset_builders.errors import DataError
 from dataset_builders.folder import check_replaceable
 from dataset_builders.pipeline.config import PipelineConfig
+from dataset_builders.pipeline.context import Context, Layout
 from dataset_builders.pipeline.data_steps import data_steps
 from dataset_builders.pipeline.digests import FileDigests
 from dataset_builders.pipeline.model_steps import check_model_steps, model_steps
 from dataset_builders.pipeline.steps import Outcome, Stamps, Step, plan, run
-from dataset_builders.pipeline.workshop import Layout, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,10 @@ def plan_pipeline(config: PipelineConfig, listener: Listener | None = None) -> l
     Raises:
         DataError: The config names something that is not there.
     """
-    shop, steps = _prepare(config, listener or Listener())
-    found = plan(steps, shop.stamps)
+    context, steps = _prepare(config, listener or Listener())
+    found = plan(steps, context.stamps)
     if any(outcome.state == "runs" for outcome in found):
-        shop.options()  # a wrong value shows now
+        context.options()  # a wrong value shows now
     return found
 
 
@@ -71,14 +71,14 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
             same folder.
     """
     listener = listener or Listener()
-    shop, steps = _prepare(config, listener)
-    with _alone(shop.place.own), _log(shop.place.own / "pipeline.log") as log:
+    context, steps = _prepare(config, listener)
+    with _alone(context.place.own), _log(context.place.own / "pipeline.log") as log:
         is_checked = False
 
         def begin(step: Step, why: str) -> None:
             nonlocal is_checked
             if not is_checked:  # takes a second: only where something is to be done
-                shop.options()
+                context.options()
                 is_checked = True
             log(f"{step.name}: begins: {why}")
             listener.begins(step.name, why)
@@ -88,24 +88,24 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
                 took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else f": {outcome.why}"
                 log(f"{outcome.step}: {outcome.state}{took}")
             listener.ends(outcome)
-            shop.files.save()
+            context.files.save()
 
         listener.planned(len(steps))
         try:
-            return run(steps, shop.stamps, config.keep_going, tell, begin)
-        except (DataError, OSError) as error:
-            log(f"stopped: {error}")
+            return run(steps, context.stamps, config.keep_going, tell, begin)
+        except (DataError, OSError, KeyboardInterrupt) as error:
+            log(f"stopped: {str(error) or type(error).__name__}")
             raise
         finally:
-            shop.files.save()
+            context.files.save()
 
 
-def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Workshop, list[Step]]:
+def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Context, list[Step]]:
     if config.out is None:
         raise DataError("name the folder of the results: --out DIR, or `out` in the config")
     place = Layout(config.out)
     check_replaceable(place.dataset)
-    shop = Workshop(
+    context = Context(
         config,
         place,
         Stamps(place.own / "steps"),
@@ -113,9 +113,9 @@ def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Workshop, list
         listener.progress,
         listener.warns,
     )
-    check_model_steps(shop)
-    sources = shop.sources()
-    return shop, [*data_steps(shop, sources), *model_steps(shop, list(sources), listener.command)]
+    check_model_steps(context)
+    sources = context.sources()
+    return context, [*data_steps(context, sources), *model_steps(context, list(sources), listener.command)]
 
 
 @contextmanager

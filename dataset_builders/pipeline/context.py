@@ -61,7 +61,7 @@ class Layout:
 
 
 @dataclass
-class Workshop:
+class Context:
     """One run of the pipeline.
 
     Args:
