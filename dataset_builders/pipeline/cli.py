@@ -74,8 +74,8 @@ def pipeline(
     from dataset_builders.pipeline.pipeline import plan_pipeline, run_pipeline
 
     wanted = _wanted(names, raw_dir, out, keep_going, num_proc, config, assignments)
-    if dashboard and not wanted.database:
-        raise DataError("--dashboard needs the database; the config says `database: false`")
+    if dashboard:
+        _check_dashboard(wanted)
     with Console() as console:
         outcomes = (plan_pipeline if dry_run else run_pipeline)(wanted, console)
     if dry_run:
@@ -91,7 +91,20 @@ def pipeline(
         from dataset_builders.pipeline.context import Layout
 
         assert wanted.out is not None
-        run_command(["dialogue-cube", "dashboard", "--database", Layout(wanted.out).database], console.command)
+        teacher = ["--teacher", wanted.train.teacher] if wanted.train else []
+        run_command(
+            ["dialogue-cube", "dashboard", "--database", Layout(wanted.out).database, *teacher], console.command
+        )
+
+
+def _check_dashboard(wanted: PipelineConfig) -> None:
+    """What the dashboard needs, before any time is spent."""
+    from importlib.util import find_spec
+
+    if not wanted.database:
+        raise DataError("--dashboard needs the database; the config says `database: false`")
+    if find_spec("streamlit") is None:
+        raise DataError("the dashboard needs streamlit; install it: pip install 'dialogue-cube[dashboard]'")
 
 
 def _wanted(
