@@ -6,17 +6,22 @@ kinds of colour blindness can tell apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import altair as alt
+import streamlit as st
 
 from dataset_builders.schema import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dataset_builders.dashboard.texts import Texts
+P = ParamSpec("P")
+
+Specification = dict[str, Any]
+"""A chart as Vega-Lite takes it."""
 
 BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#F0E442",
@@ -24,7 +29,7 @@ BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW = (
 PALETTE = [BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW]
 """Okabe and Ito's, without black, which is the colour of text."""
 
-SPLIT_COLOURS = dict(zip(SPLITS, PALETTE, strict=False))
+SPLIT_COLOURS: dict[str, str] = dict(zip(SPLITS, PALETTE, strict=False))
 
 _ROW = 24
 """Height of a bar with its gap, in pixels."""
@@ -33,12 +38,21 @@ _HEIGHT = 300
 """Height of a chart with its axes and its legend; likewise `_height`."""
 
 
-def finished(chart: alt.Chart | alt.LayerChart, texts: Texts) -> alt.Chart | alt.LayerChart:
-    """The chart with numbers written as the language does, and without a menu of its own."""
-    options = {"formatLocale": texts.chart_locale, "actions": False}
-    return chart.configure_view(strokeOpacity=0).properties(usermeta={"embedOptions": options})
+def drawn(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, Specification]:
+    """A function that draws, as one that gives Vega-Lite's description; the same chart is described once.
+
+    The description is not checked against Vega-Lite's schema: that alone takes half of the time of a page.
+    """
+
+    @st.cache_data(max_entries=1000, show_spinner=False)
+    @wraps(draw)
+    def described(*args: P.args, **kwargs: P.kwargs) -> Specification:
+        return dict(draw(*args, **kwargs).configure_view(strokeOpacity=0).to_dict(validate=False))
+
+    return described
 
 
+@drawn
 def bars(
     frame: pd.DataFrame,
     category: str,
@@ -46,6 +60,7 @@ def bars(
     titles: dict[str, str],
     *,
     split: str | None = None,
+    colours: dict[str, str] = SPLIT_COLOURS,
     ascending: bool = False,
     form: str = ",",
     colour: str = BLUE,
@@ -58,6 +73,7 @@ def bars(
         value: Column of the lengths.
         titles: Column -> what axis and tooltip call it, with its unit.
         split: Column that the bars are stacked and coloured by.
+        colours: Value of that column -> colour, in the order of the stack.
         ascending: The shortest first.
         form: d3 format of the numbers.
         colour: Of bars that are not stacked.
@@ -71,15 +87,16 @@ def bars(
     if split is None:
         drawn = alt.Chart(parts).mark_bar(cornerRadiusEnd=2, color=colour).encode(y=y, x=x, tooltip=tips)
     else:
-        parts = parts.assign(rank=parts[split].map({name: place for place, name in enumerate(SPLITS)}))
+        parts = parts.assign(rank=parts[split].map({name: place for place, name in enumerate(colours)}))
         drawn = (
             alt.Chart(parts)
             .mark_bar()
-            .encode(y=y, x=x, color=_split_colour(split, titles), order=alt.Order("rank:Q"), tooltip=tips)
+            .encode(y=y, x=x, color=_colour(split, titles, colours), order=alt.Order("rank:Q"), tooltip=tips)
         )
     return (drawn + _numbers(whole, y, value, form)).properties(height=_height(len(whole), legend=split is not None))
 
 
+@drawn
 def grouped_bars(
     frame: pd.DataFrame, category: str, value: str, series: str, titles: dict[str, str], names: list[str]
 ) -> alt.LayerChart:
@@ -88,28 +105,30 @@ def grouped_bars(
     within = alt.YOffset(f"{series}:N", sort=names)
     tips = [_tip(category, titles), _tip(series, titles), _tip(value, titles, ",")]
     colour = alt.Color(
-        f"{series}:N", title=titles[series], scale=alt.Scale(domain=names, range=PALETTE), legend=_legend()
+        f"{series}:N", title=titles[series], scale=alt.Scale(domain=names, range=PALETTE), legend=_legend(columns=1)
     )
     drawn = alt.Chart(frame).mark_bar(cornerRadiusEnd=2)
     drawn = drawn.encode(y=y, yOffset=within, x=_counts(value, titles, frame[value].max()), color=colour, tooltip=tips)
     numbers = _numbers(frame, y, value).encode(yOffset=within)
-    rows = frame[category].nunique() * frame[series].nunique()
+    rows = frame[category].nunique() * frame[series].nunique() + len(names)
     return (drawn + numbers).properties(height=_height(rows, legend=True))
 
 
+@drawn
 def split_bars(frame: pd.DataFrame, value: str, titles: dict[str, str]) -> alt.LayerChart:
     """A bar a split, in the colours that splits have everywhere; `frame` has a row a split."""
     shares = frame.assign(share=frame[value] / frame[value].sum())
     y = _names("split", titles, list(SPLITS))
     x = _counts(value, titles, frame[value].max() * 1.15)
     tips = [_tip("split", titles), _tip(value, titles, ","), alt.Tooltip("share:Q", title="%", format=".1%")]
-    colour = _split_colour("split", titles).legend(None)
+    colour = _colour("split", titles, SPLIT_COLOURS).legend(None)
     drawn = alt.Chart(shares).mark_bar(cornerRadiusEnd=2).encode(y=y, x=x, color=colour, tooltip=tips)
     text = f"format(datum['{value}'], ',') + '  (' + format(datum.share, '.1%') + ')'"
     numbers = _numbers(shares, y, value).transform_calculate(label=text).encode(text="label:N")
     return (drawn + numbers).properties(height=_height(len(frame)))
 
 
+@drawn
 def histogram(
     frame: pd.DataFrame,
     bin: str,
@@ -143,6 +162,7 @@ def histogram(
     )
 
 
+@drawn
 def joint(
     frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str], *, widths: dict[str, int]
 ) -> alt.Chart:
@@ -172,6 +192,7 @@ def joint(
     )
 
 
+@drawn
 def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.Chart:
     """A point for each pair of lengths that occurs; its size is the number of rows."""
     return (
@@ -192,11 +213,12 @@ def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, s
     )
 
 
+@drawn
 def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.LayerChart:
     """A table of counts as coloured fields with their numbers in them."""
     size = frame[y].nunique()
     body = alt.Chart(frame).encode(
-        x=alt.X(f"{x}:N", title=titles[x], axis=alt.Axis(labelAngle=-40, labelLimit=110)),
+        x=alt.X(f"{x}:N", title=titles[x], axis=alt.Axis(labelAngle=-40, labelLimit=110, labelOverlap=False)),
         y=alt.Y(f"{y}:N", title=titles[y], axis=alt.Axis(labelLimit=110)),
     )
     middle = (float(frame[value].max()) * max(float(frame[value].min()), 1.0)) ** 0.5
@@ -210,6 +232,7 @@ def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]
     return (fields + numbers).properties(height=190 + 44 * size)
 
 
+@drawn
 def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, str], form: str = ".3f") -> alt.Chart:
     """Lines with points, one a series; told apart by colour and by shape."""
     names = list(dict.fromkeys(frame[series]))
@@ -228,6 +251,7 @@ def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, st
     )
 
 
+@drawn
 def intervals(
     frame: pd.DataFrame, category: str, value: str, low: str, high: str, titles: dict[str, str]
 ) -> alt.LayerChart:
@@ -270,9 +294,9 @@ def _legend(**options: Any) -> alt.Legend:
     return alt.Legend(orient="top", titleLimit=300, **options)
 
 
-def _split_colour(split: str, titles: dict[str, str]) -> alt.Color:
-    scale = alt.Scale(domain=list(SPLIT_COLOURS), range=list(SPLIT_COLOURS.values()))
-    return alt.Color(f"{split}:N", title=titles[split], scale=scale, legend=_legend())
+def _colour(series: str, titles: dict[str, str], colours: dict[str, str]) -> alt.Color:
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{series}:N", title=titles[series], scale=scale, legend=_legend())
 
 
 def _amount(value: str, titles: dict[str, str]) -> alt.Color:

@@ -82,9 +82,12 @@ def _serve(host: str, port: int, browser: bool) -> None:
     """Run Streamlit in this process until it is stopped."""
     import socket
 
+    from streamlit.logger import get_logger
     from streamlit.web import bootstrap
 
-    from dataset_builders.dashboard import tabs  # noqa: F401  (so that the first visitor need not wait for imports)
+    # the tabs are imported before the first visitor comes; that no page runs yet is then no news
+    get_logger("streamlit.runtime.caching.cache_data_api").setLevel("ERROR")
+    import dataset_builders.dashboard.tabs  # noqa: F401
     from dataset_builders.dashboard.charts import PALETTE
 
     with socket.socket() as probe:

@@ -15,8 +15,9 @@ from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.texts import Texts
 
 if TYPE_CHECKING:
-    import altair as alt
     import pandas as pd
+
+    from dataset_builders.dashboard.charts import Specification
 
 
 _WHOLE = 20
@@ -61,7 +62,7 @@ class Page:
             for label, value in figures.items():
                 st.metric(label, value, border=True, help=(help or {}).get(label), height="stretch")
 
-    def chart(self, title: str, frame: pd.DataFrame, chart: alt.Chart | alt.LayerChart, note: str = "") -> None:
+    def chart(self, title: str, frame: pd.DataFrame, chart: Specification, note: str = "") -> None:
         """A chart below its title, and its numbers as a file.
 
         Args:
@@ -71,9 +72,9 @@ class Page:
             note: Small print below.
         """
         self.heading(title, frame)
-        from dataset_builders.dashboard.charts import finished
-
-        st.altair_chart(finished(chart, self.texts), width="stretch", alt=title)
+        config = chart["config"] | {"locale": {"number": self.texts.chart_locale}}
+        options = {"embedOptions": {"actions": False}}
+        st.vega_lite_chart(spec=chart | {"config": config, "usermeta": options}, width="stretch", alt=title)
         if note:
             st.caption(note)
 
@@ -85,8 +86,8 @@ class Page:
             frame: Numbers of the file.
             every: Query and parameters whose answer is the file in place of `frame`.
         """
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{title}**", width="content")
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            st.markdown(f"**{title}**", width="stretch")
             st.download_button(
                 "CSV",
                 lambda: csv(frame if every is None else self.store.frame(*every)),

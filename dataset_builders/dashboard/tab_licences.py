@@ -43,13 +43,13 @@ def show(page: Page) -> None:
     titles = {"license": t("column.license"), "rows": t("column.rows"), "may": t("column.redistributable")}
     answers = {True: t("licences.yes"), False: t("licences.no")}
     shown = rows.assign(may=rows["redistributable"].map(answers))
-    columns = st.columns(2)
-    kinds = [config for config in CONFIGS if (rows["config"] == config).any()]
-    for number, config in enumerate(kinds):
-        with columns[number % 2]:
-            part = shown[shown["config"] == config]
-            drawn = charts.grouped_bars(part, "license", "rows", "may", titles, list(answers.values()))
-            page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, drawn)
+    colours = {answers[True]: charts.BLUE, answers[False]: charts.ORANGE}
+    for column, config in zip(st.columns(len(CONFIGS)), CONFIGS, strict=True):
+        part = shown[shown["config"] == config]
+        if not part.empty:
+            with column:
+                drawn = charts.bars(part, "license", "rows", titles, split="may", colours=colours)
+                page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, drawn)
     sources = page.ask(SOURCES, columns=("source",))
     known = sources["license"].map(get_license)
     sources = sources.assign(

@@ -93,7 +93,8 @@ def show(page: Page) -> None:
     _joint(page)
     columns = {f"{side}_{unit}": "%.1f" for unit in ("words", "characters") for side in ("anchor", "positive")}
     page.table(t("pairs.per_source"), means(totals), {"source": "", "pairs": "localized", **columns})
-    show_words(page, words_of(page, "pairs"))
+    show_words(page, words_of(page, "dialogues"))
+    st.caption(t("pairs.words_note"))
 
 
 def means(totals: pd.DataFrame) -> pd.DataFrame:

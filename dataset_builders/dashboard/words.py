@@ -34,7 +34,7 @@ def words_of(page: Page, config: str) -> pd.DataFrame:
 
     Args:
         page: The page.
-        config: `"dialogues"`, `"pairs"` or `"downstream"`.
+        config: `"dialogues"` or `"downstream"`.
     """
     return page.ask(WORDS, f"config = '{config}'")
 
