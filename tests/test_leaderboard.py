@@ -112,6 +112,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_repeats_nothing(board, mo
     assert not set(before) & set(fits[len(before) + 3 :])
 
 
+def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
+    from cube_model.evaluation.baselines.residual import ResidualBaseline
+    from cube_model.evaluation.baselines.ridge import Ridge
+
+    sizes = {"low_rank": [], "ridge": []}
+    for kind in (ResidualBaseline, Ridge):
+
+        def fit(self, train, validation, *, seed=0, settings=None, real=kind.fit):
+            sizes[self.name].append((len(train), seed))
+            return real(self, train, validation, seed=seed, settings=settings)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    output = board(methods=["low_rank", "ridge"], train_sizes=(100, None), tuning_pairs=120).run()
+    within, above = [(100, 0), (100, 0), (100, 1)], [(120, 0), (120, 0), (360, 0), (360, 1)]
+    assert sizes == {"low_rank": within + above, "ridge": [(100, 0), (100, 1), (360, 0)]}
+    assert {(row["method"], row["train_size"]) for row in output["results"]} == {
+        (method, size) for method in sizes for size in (100, 360)
+    }
+
+
 def test_a_search_that_was_stopped_keeps_its_trials(board, monkeypatch):
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 

@@ -1,7 +1,7 @@
 """Every map on the same frozen vectors in one run: accuracy beside parameters, training seconds and query time.
 
-Settings of every method are chosen on validation pairs with the first seed, then it is trained with each seed. All are
-judged on the same test pairs and batches.
+Settings of every method are chosen on validation pairs with the first seed, from fits on at most `tuning_pairs`
+training pairs, then it is trained with each seed on all of them. All are judged on the same test pairs and batches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cube_model.versions import versions
 if TYPE_CHECKING:
     from cube_model.question_answer_data import QuestionAnswerPairs
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a change of a baseline or of this file changes a figure: finished cells of before are not reused."""
 
 _SELECTION_SEED = 0
@@ -56,6 +56,8 @@ class LeaderboardConfig:
         draws: Shuffles of the test pairs that are averaged.
         max_test_pairs: At most so many test pairs, a seeded choice.
         max_validation_pairs: At most so many pairs to choose settings and epochs by, a seeded choice.
+        tuning_pairs: Training pairs, at most, of the fits that settings are chosen from, the same for every method; a
+            search among all of a large corpus would take most of the time.
         teacher_dtype: See `Teacher.load`.
     """
 
@@ -71,6 +73,7 @@ class LeaderboardConfig:
     draws: int = 3
     max_test_pairs: int | None = None
     max_validation_pairs: int = 5_000
+    tuning_pairs: int = 20_000
     teacher_dtype: str = "auto"
 
 
@@ -169,7 +172,7 @@ class Leaderboard:
         if found is None:
             train = self.training_pairs(cell.train_size, cell.seed)
             tuned = self._tune(cell, advance)
-            if cell.seed == 0 and isinstance(tuned, Tuning):
+            if cell.seed == 0 and isinstance(tuned, Tuning) and self._tuning_size(cell) == cell.train_size:
                 fitted = tuned.best
             else:
                 chosen = tuned.best.settings if isinstance(tuned, Tuning) else tuned["settings"]
@@ -187,15 +190,20 @@ class Leaderboard:
         """The search of a method and training size: with the fit where it is run now, else its record."""
         facts = self._tuning_facts(cell)
         record = self.cells.get(facts)
-        if record is not None and cell.seed != 0:
+        if record is not None and (cell.seed != 0 or self._tuning_size(cell) != cell.train_size):
             return dict(record)
-        train = self.training_pairs(cell.train_size, 0)
+        train = self.training_pairs(self._tuning_size(cell), 0)
         tuning = cell.baseline.tune(
             train, self.validation, seed=0, known=self.cells.trials(facts), advance=advance if cell.seed == 0 else None
         )
         search = {"settings": tuning.best.settings, "seconds": tuning.seconds, "trials": len(tuning.tried)}
         self.cells.put(facts, search)
         return tuning
+
+    def _tuning_size(self, cell: Cell) -> int | None:
+        """Training pairs of the fits that settings are chosen from; what chooses them in closed form reads all."""
+        size, most = cell.train_size, self.config.tuning_pairs
+        return most if cell.baseline.grid != ({},) and (size or len(self.train)) > most else size
 
     def _judge(self, cell: Cell, fitted: Fitted, search: dict[str, Any]) -> Iterator[dict[str, Any]]:
         config, method = self.config, fitted.method
@@ -240,6 +248,7 @@ class Leaderboard:
             "method": cell.baseline.name,
             "grid": list(cell.baseline.grid),
             "train_size": cell.train_size,
+            "tuning_size": self._tuning_size(cell),
             "train": self.train.pairs.fingerprint,
             "validation": self.validation.pairs.fingerprint,
             "teacher": self.teacher.fingerprint,

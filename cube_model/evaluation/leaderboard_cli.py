@@ -36,6 +36,9 @@ def leaderboard(
     max_validation_pairs: Annotated[
         int, typer.Option(min=2, help="Pairs to choose settings and epochs by, at most.")
     ] = 5_000,
+    tuning_pairs: Annotated[
+        int, typer.Option(min=2, help="Training pairs, at most, of the fits that settings are chosen from.")
+    ] = 20_000,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against parameters: a .png, .svg or .pdf.")] = None,
     card: Annotated[Path | None, typer.Option(help="Write the core's figures as model-card metadata (YAML).")] = None,
 ) -> None:
@@ -65,6 +68,7 @@ def leaderboard(
         draws=draws,
         max_test_pairs=max_test_pairs,
         max_validation_pairs=max_validation_pairs,
+        tuning_pairs=tuning_pairs,
     )
     board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
     output = {"command": _command(config), **board.run()}
@@ -110,6 +114,7 @@ def _command(config: LeaderboardConfig) -> str:
         "draws": config.draws,
         "max-test-pairs": config.max_test_pairs,
         "max-validation-pairs": config.max_validation_pairs,
+        "tuning-pairs": config.tuning_pairs,
     }
     given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
     return f"dialogue-cube leaderboard {given} --json FILE"
