@@ -177,9 +177,7 @@ class CubeCore(nn.Module):
             states.append(torch.add(inputs[:, 0], residual.T, alpha=1 / scale))
         return states[-1], states
 
-    def step(
-        self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor
-    ) -> torch.Tensor:
+    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor) -> torch.Tensor:
         """One step: what has been added to the first of the turns `[turns, cells, batch]`, with this step's part."""
         added = self.bias[role][:, None]
         if self.rule is not None and role == QUESTION:
