@@ -145,7 +145,7 @@ def test_causes_are_named_and_the_rest_counted(kitchen):
     content = json.loads(stamp.read_text())
     content["inputs"] |= {"case": "lower", "language": "en", "zebra": "1"}
     stamp.write_text(json.dumps(content))
-    assert kitchen.plan()["upper a"] == ("runs", "case: lower -> upper, language is gone and 1 more")
+    assert kitchen.plan()["upper a"] == ("runs", "case: lower -> upper, gone: language and 1 more")
 
 
 def test_files_are_read_again_only_when_they_moved(tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def reason(step: Step, inputs: Mapping[str, str], stamp: Mapping[str, Any] | Non
         if old == new:
             continue
         if old is None or new is None:
-            causes.append(f"{name} is {'new' if old is None else 'gone'}")
+            causes.append(f"{'new' if old is None else 'gone'}: {name}")
         elif new.startswith(DIGEST):
             causes.append(f"{name} changed")
         else:
