@@ -25,6 +25,9 @@ DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
 
+FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput", "stAlert"))
+"""What a tab begins with."""
+
 
 @pytest.fixture(scope="module")
 def address(database, tmp_path_factory):
@@ -88,8 +91,11 @@ def visit(browser, address):
 
 
 def settled(page):
-    page.wait_for_selector("[data-testid=stTabs]")
+    """The open tab is drawn to its end; gives its panel."""
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    panel.locator(FIRST).first.wait_for()
     page.wait_for_selector(DRAWN)
+    return panel
 
 
 def errors(page):
@@ -101,11 +107,8 @@ def test_every_tab_is_drawn_without_an_error_and_fits(visit, tmp_path, size):
     page = visit("", size)
     for number, tab in enumerate(TABS):
         page.get_by_role("tab").nth(number).click()
-        page.wait_for_selector(DRAWN)
         page.wait_for_function("tab => location.search.includes(tab)", arg=f"tab={tab}" if number else "")
-        panel = page.get_by_role("tabpanel").filter(visible=True)
-        panel.locator("[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stAlert]").first.wait_for()
-        page.wait_for_selector(DRAWN)
+        panel = settled(page)
         assert errors(page) == []
         wide = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
         assert page.evaluate(wide) == [0, 0], tab
@@ -127,7 +130,8 @@ def test_the_address_holds_the_choice(visit):
     page.get_by_role("tab", name="Лицензии").click()
     page.get_by_text("English").click()
     page.wait_for_function("location.search.includes('lang=en')")
-    page.wait_for_selector(DRAWN)
+    page.get_by_role("tab", name="Licences").wait_for()
+    settled(page)
     assert page.get_by_role("tab", selected=True).inner_text() == "Licences"
     again = visit(page.url.split("/")[-1])  # what another person sees who is given the address
     assert again.get_by_role("tab", selected=True).inner_text() == "Licences"

@@ -120,7 +120,7 @@ def test_picture_of_a_lattice_has_a_cube_a_cell():
 
 def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboard):
     settings(cores=(str(core),), leaderboards=(str(leaderboard),))
-    at = page(tab="model")
+    at = page(tab="model", source=["woz"], split=["test"])
     assert not at.error
     assert list(at.dataframe[0].value["method"]) == ["core", "sim"]
     at.selectbox("board-size").set_value("100").run()

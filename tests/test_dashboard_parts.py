@@ -204,6 +204,15 @@ def test_wrong_input_is_one_line(command, served, tmp_path, content, options, me
         assert file.read_bytes() == content
 
 
+def test_without_the_extra_the_command_says_what_to_install(command, served, tmp_path, monkeypatch):
+    from dataset_builders.dashboard import command as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "plotly" else True)
+    result = command("--database", tmp_path / "c.duckdb")
+    assert "needs plotly; install it: pip install 'dialogue-cube[dashboard]'" in str(result.exception)
+    assert not served
+
+
 def test_somebody_elses_database_is_refused(command, served, tmp_path):
     import duckdb
 

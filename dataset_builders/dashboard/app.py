@@ -33,9 +33,12 @@ ICON = (
 
 def main() -> None:
     """Draw the page for one visitor."""
-    settings = Settings.read()
     st.set_page_config("Dialogue Cube", ICON, layout="wide")
     st.html(STYLE)
+    guarded(load_texts("en"), lambda: _page(Settings.read()))
+
+
+def _page(settings: Settings) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         heading = st.empty()
         texts = load_texts(_language(settings))

@@ -274,7 +274,8 @@ def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y
 def _counts(value: str, titles: dict[str, str], longest: float, form: str = ",") -> alt.X:
     """The axis of the lengths of bars, with room for the number at the end of the longest."""
     scale = alt.Scale(domain=[0, max(float(longest), 1e-9) * 1.25], nice=False)
-    axis = alt.Axis(format=",d", tickCount=4, tickMinStep=1) if form == "," else alt.Axis(format=form, tickCount=4)
+    whole: dict[str, Any] = {"format": ",d", "tickMinStep": 1}
+    axis = alt.Axis(tickCount=4, labelBound=True, **(whole if form == "," else {"format": form}))
     return alt.X(f"{value}:Q", title=titles[value], scale=scale, axis=axis)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -40,10 +41,9 @@ def dashboard(
     """Show the corpus in a browser: figures, charts, quality, single dialogues, trained cores, licences."""
     from dataset_builders.dashboard.settings import Settings
 
-    try:
-        import streamlit  # noqa: F401
-    except ImportError:
-        raise DataError("the dashboard needs streamlit; install it: pip install 'dialogue-cube[dashboard]'") from None
+    missing = [name for name in ("streamlit", "plotly", "wordcloud") if find_spec(name) is None]
+    if missing:
+        raise DataError(f"the dashboard needs {', '.join(missing)}; install it: pip install 'dialogue-cube[dashboard]'")
     if language not in ("en", "ru"):
         raise DataError(f"--language {language}: expected en or ru")
     cores = core if core is not None else [path for path in [database.parent / "core"] if path.is_dir()]

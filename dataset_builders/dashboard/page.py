@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from dataset_builders.dashboard.charts import Specification
 
+
+_MARKUP = re.compile(r"([\\`*_$\[\]<>~:])")
+"""What Markdown would not show as it is: titles quote texts of the corpus."""
 
 _WHOLE = 20
 """Tables up to this many rows are shown whole, longer ones scroll."""
@@ -87,7 +91,7 @@ class Page:
             every: Query and parameters whose answer is the file in place of `frame`.
         """
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
-            st.markdown(f"**{title}**", width="stretch")
+            st.markdown("**" + _MARKUP.sub(r"\\\1", title) + "**", width="stretch")
             st.download_button(
                 "CSV",
                 lambda: csv(frame if every is None else self.store.frame(*every)),

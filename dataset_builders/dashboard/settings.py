@@ -6,6 +6,8 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
+from dataset_builders.errors import DataError
+
 VARIABLE = "DIALOGUE_CUBE_DASHBOARD"
 """Environment variable that holds the settings as JSON."""
 
@@ -37,7 +39,9 @@ class Settings:
         """What `publish` put there.
 
         Raises:
-            KeyError: The page was not started by the command.
+            DataError: The page was not started by the command.
         """
+        if not os.environ.get(VARIABLE):
+            raise DataError("this page is started by the command: dialogue-cube dashboard --database FILE")
         values = json.loads(os.environ[VARIABLE])
         return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards")})
