@@ -180,6 +180,8 @@ def test_explorer_finds_labelled_utterances(page, ask):
         ({"tab": "pairs", "source": ["banking77"]}, "No pair matches the filters"),
         ({"tab": "downstream", "source": ["sgd"]}, "dialogue-cube build banking77"),
         ({"tab": "explorer", "text": "no such words anywhere"}, "Nothing matches"),
+        ({"tab": "explorer", "source": ["banking77"]}, "Nothing matches"),
+        ({"tab": "explorer", "source": ["sgd"], "kind": "downstream"}, "Nothing matches"),
         ({"tab": "explorer", "dialogue": "nowhere/1"}, "There is no dialogue nowhere/1"),
         ({"tab": "model"}, "dialogue-cube leaderboard"),
         ({"tab": "model"}, "python -m cube_model.train"),

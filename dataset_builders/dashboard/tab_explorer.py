@@ -18,9 +18,9 @@ NAMES = "SELECT name FROM domain_counts {where} GROUP BY name ORDER BY name"
 
 LABELS = "SELECT label FROM label_counts {where} GROUP BY label ORDER BY label"
 
-LONGEST_DIALOGUE = "SELECT max(value) AS value FROM dialogue_histograms {where}"
+LONGEST_DIALOGUE = "SELECT coalesce(max(value), 0) AS value FROM dialogue_histograms {where}"
 
-LONGEST_UTTERANCE = "SELECT max(value) AS value FROM downstream_histograms {where}"
+LONGEST_UTTERANCE = "SELECT coalesce(max(value), 0) AS value FROM downstream_histograms {where}"
 
 DIALOGUE = """
 SELECT dialogue_id, source, split, language, domains, intents, scenario, turn_count, flags, license, cluster_id
@@ -104,11 +104,11 @@ def _several(page: Page, name: str, options: list[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _range(page: Page, name: str, longest: Any) -> tuple[int, int] | None:
+def _range(page: Page, name: str, longest: int) -> tuple[int, int] | None:
     """Least and most of a length; None where there is nothing to choose or all is chosen."""
-    if longest is None or longest != longest or longest < 2:
+    if longest < 2:
         return None
-    whole = (1, int(longest))
+    whole = (1, int(longest))  # a number of numpy is none to Streamlit
     chosen = st.slider(page.texts(f"explorer.{name}"), *whole, value=whole, key=f"range-{name}-{longest}")
     return None if chosen == whole else chosen
 
