@@ -137,13 +137,14 @@ def hub_repo(name: str | None) -> str | None:
 def _licenses(record: Mapping[str, Any]) -> dict[str, str]:
     """Source -> licences: as recorded with the training, else as the source's builder states them."""
     recorded = record.get("licenses") or {}
-    by_source = recorded if isinstance(recorded, dict) else {}
+    by_source = recorded if isinstance(recorded, dict) else {}  # an embedder records those of all sources together
     found = {}
     for name in record.get("sources") or []:
         try:
             found[name] = by_source.get(name) or get_builder(name).INFO.license
         except DataError:  # the user's own data
-            found[name] = "not recorded"
+            together = recorded if isinstance(recorded, list) else []
+            found[name] = f"among {', '.join(together)}" if together else "not recorded"
     return {name: license if isinstance(license, str) else ", ".join(license) for name, license in found.items()}
 
 
