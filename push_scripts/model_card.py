@@ -61,7 +61,9 @@ def model_card(folder: ModelFolder, repo_id: str, results: Results, index: Mappi
         fingerprint=str(record.get("fingerprint") or record.get("data_fingerprint"))[:16],
         sources=_licenses(record),
         share_alike=[
-            n for n, names in _licenses(record).items() if any(get_license(x).share_alike for x in names.split(", "))
+            n
+            for n, names in _licenses(record).items()
+            if any(get_license(x).share_alike for x in names.removeprefix("among ").split(", "))
         ],
         license=LICENSE,
         footprint=Footprint.of(training),
