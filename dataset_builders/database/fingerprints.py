@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 from dataset_builders import sql
@@ -34,10 +35,11 @@ def fingerprints(folder: Path) -> dict[str, str]:
         for view, pattern in FILES.items()
     }
     report = sha256(folder / REPORT)
-    parts = {name: _digest(report, str(schema)) for name, schema in facts.SCHEMAS.items()}
+    # what the package knows about its sources stands in them too
+    parts = {name: _digest(report, str(schema), version("dialogue-cube")) for name, schema in facts.SCHEMAS.items()}
     for query in sql.queries().values():
         parts[query.name] = found[query.name] = _digest(
-            sql.MACROS, sql.PARQUET, query.view, *(found[name] for name in query.reads)
+            sql.MACROS, sql.PARQUET, query.view, str(sql.KEYS.get(query.name)), *(found[name] for name in query.reads)
         )
     return parts
 

@@ -1,4 +1,4 @@
--- Utterances of dialogues by length. measure: words or characters; value: so many of them
+-- Utterances of dialogues by length and speaker. measure: words or characters; value: so many of them
 -- utterances: how many have that length
 SELECT source, split, language, speaker, 'words' AS measure, words AS value, count(*) AS utterances
 FROM turns GROUP BY ALL
