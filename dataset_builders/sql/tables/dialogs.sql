@@ -6,7 +6,7 @@ WITH spoken AS (
 )
 SELECT
     dialogue_id, source, split, language, original_id, original_split, domains,
-    list_sort(list_distinct(flatten([[entry.intent FOR entry IN turn.annotations.state] FOR turn IN turns]))) AS intents,
+    list_sort(list_distinct(flatten([[goal.intent FOR goal IN turn.annotations.state] FOR turn IN turns]))) AS intents,
     scenario,
     array_to_string(texts, chr(10)) AS dialog_text,
     len(texts)::INTEGER AS turn_count,
