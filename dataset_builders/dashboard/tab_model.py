@@ -52,7 +52,10 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         return
     left, right = st.columns(2)
     with left:
-        source = st.selectbox(t("model.tested_on"), rows["source"].unique(), key="board-source")
+        tested = list(rows["source"].unique())
+        chosen = next((place for place, name in enumerate(tested) if name in page.filters.source), 0)
+        key = f"board-source {page.filters.source}"  # another choice at the left is another start here
+        source = st.selectbox(t("model.tested_on"), tested, index=chosen, key=key)
     rows = rows[rows["source"] == source]
     sizes = {t("model.all_pairs") if pd.isna(n) else t.number(n): n for n in rows["pairs"].unique()}
     learned = [name for name, n in sizes.items() if not pd.isna(n)]
