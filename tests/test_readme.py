@@ -33,6 +33,7 @@ README, RUSSIAN = (ROOT / name for name in ("README.md", "README.ru.md"))
 ELSEWHERE = {"make demo": "test_demo.py", "make test": "test_readme.py"}
 
 ELSEWHERE["dialogue-cube pipeline --raw-dir raw --out out"] = "test_pipeline.py"
+ELSEWHERE["dialogue-cube dashboard --database corpus.duckdb --data dataset --core core"] = "test_dashboard_browser.py"
 
 INSTEAD = {"dialogue-cube download woz banking77 --to raw": "dialogue-cube sources"}  # `test_download.py` downloads
 
