@@ -47,7 +47,7 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     }
     files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
-    with duckdb.connect(config=config) as connection, _readable(folder):
+    with duckdb.connect(config=config) as connection, _readable(folder), stoppable():
         connection.execute("SET enable_progress_bar = false")  # it would go to standard output
         connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
         for name, (pattern, schema) in files.items():
@@ -109,6 +109,19 @@ def statistics(folder: str | Path, progress: Callable[[str], None] | None = None
             progress(name)
             found[name] = query(connection, name)
         return found
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C during a query is Ctrl-C: DuckDB makes an error of it."""
+    import duckdb
+
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:

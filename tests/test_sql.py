@@ -5,8 +5,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,8 @@ import pytest
 
 import dialogue_cube
 from dataset_builders import sql
-from dataset_builders.database import build_database
+from dataset_builders.database import ask, build_database, open_any
+from dataset_builders.errors import DataError
 from quality_folder import with_quality
 
 COMMAND = Path(sys.executable).with_name("dialogue-cube")
@@ -160,9 +163,6 @@ def test_standard_input_and_closed_output(database):
     ],
 )
 def test_what_is_not_answered(database, tmp_path, monkeypatch, query, message):
-    from dataset_builders.database import ask, open_any
-    from dataset_builders.errors import DataError
-
     monkeypatch.chdir(tmp_path)
     before = database.read_bytes()
     with open_any(database) as connection, pytest.raises(DataError) as caught:
@@ -171,6 +171,13 @@ def test_what_is_not_answered(database, tmp_path, monkeypatch, query, message):
     assert "\n" not in str(caught.value)
     assert not any(tmp_path.iterdir())
     assert database.read_bytes() == before
+
+
+def test_a_query_can_be_stopped(folder, database):
+    for place in ({"database": database}, {"data": folder}):
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt), open_any(**place) as connection:
+            list(ask(connection, "SELECT sum(a.range * b.range) FROM range(10000000) AS a, range(10000000) AS b"))
 
 
 def test_errors_of_the_command(database, tmp_path):

@@ -112,7 +112,7 @@ def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
+        raise
     except duckdb.Error as error:
         first, *others = [line.strip() for line in str(error).splitlines() if line.strip()]
         what = re.sub(r"^[A-Z]\w+ Error: ", "", first).rstrip(".!")

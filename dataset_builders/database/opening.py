@@ -11,6 +11,7 @@ from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.errors import DataError
 from dataset_builders.quality.report import read_built
+from dataset_builders.statistics import stoppable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,7 +43,7 @@ def open_database(path: str | Path, memory: str = "1GB", threads: int | None = N
         settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": spill}
         if threads is not None:
             settings["threads"] = threads
-        with connect(path, read_only=True, config=settings) as connection:
+        with connect(path, read_only=True, config=settings) as connection, stoppable():
             connection.execute("SET enable_progress_bar = false")  # it would go to standard output
             check_ours(connection, path)
             yield connection
