@@ -73,9 +73,9 @@ class CubeConfig(PreTrainedConfig):
         elif self.lattice_size is not None:
             self.lattice_size = list(self.lattice_size)
         if self.plane_units is None:
-            self.plane_units = self.embedding_dim // 24
+            self.plane_units = self.embedding_dim // 48
         if self.global_units is None:
-            self.global_units = max(1, self.embedding_dim * 37 // 192)
+            self.global_units = max(1, self.embedding_dim * 49 // 192)
         if self.mode == "autoencoder" and self.code_size is None:
             self.code_size = max(1, self.embedding_dim // 8)
         super().__post_init__(**kwargs)
