@@ -115,8 +115,14 @@ def finish_folder(
         decided: What the survey found.
         options: What changed the rows.
         encoder: Mines the negatives.
+
+    Raises:
+        DataError: There is no row.
     """
     shards = writer.close(decided.members)
+    if not any(shards.values()):
+        wanted = f" in {', '.join(options.languages)}" if options.languages else ""
+        raise DataError(f"no row is left{wanted} in the splits {', '.join(options.splits)}; nothing was written")
     if options.hard_negatives and encoder is not None:
         options_of_mining = NegativeOptions(options.hard_negatives, seed=options.seed)
         add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining, progress=sys.stderr.isatty())

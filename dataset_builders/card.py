@@ -19,6 +19,7 @@ from dataset_builders import schema
 from dataset_builders.card_facts import Facts, count_rows
 from dataset_builders.folder import REPORT
 from dataset_builders.licenses import LICENSES, get_license
+from dataset_builders.pairs import DIRECTIONS
 from dataset_builders.registry import builders
 
 LEAKS = {
@@ -197,9 +198,18 @@ def _command(report: Mapping[str, Any]) -> str:
             "--same-intent": options.get("same_intent"),
             "--encoder": options.get("encoder"),
             "--hard-negatives": options.get("hard_negatives"),
+            "--license": ",".join(options.get("licenses") or []),
+            "--languages": ",".join(options.get("languages") or []),
+            "--splits": _unless(schema.SPLITS, options.get("splits")),
+            "--directions": _unless(DIRECTIONS, options.get("directions")),
         }
     )
     return shlex.join(words)
+
+
+def _unless(usual: Iterable[str], chosen: Iterable[str] | None) -> str:
+    """What was chosen, by commas; nothing where it is the usual."""
+    return "" if list(chosen or usual) == list(usual) else ",".join(chosen or ())
 
 
 def _given(options: Mapping[str, Any]) -> Iterable[str]:

@@ -103,6 +103,10 @@ def sources(
     Console().print(table)
 
 
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
 def build(
     out: Annotated[Path, typer.Option(help="Dataset folder to write; an earlier build there is replaced.")],
     names: Names = None,
@@ -113,6 +117,12 @@ def build(
     licenses: Annotated[
         str | None,
         typer.Option("--license", help="Keep only sources under these: `commercial`, or licence ids by commas."),
+    ] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Write only rows of these, by commas; `en` is also `en-US`.")
+    ] = None,
+    splits: Annotated[
+        str | None, typer.Option(help="Write only these splits, by commas; duplicates and leaks are judged over all.")
     ] = None,
     num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
@@ -194,12 +204,13 @@ def build(
     from rich.text import Text
 
     from dataset_builders.build import build_dataset
-    from dataset_builders.options import BuildOptions
+    from dataset_builders.options import BuildOptions, check_splits
     from dataset_builders.own_data import OwnBuilder, load, own_builders
     from dataset_builders.pairs import DIRECTIONS, check_directions
     from dataset_builders.progress import step_bar
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.leaks import check_policy
+    from dataset_builders.schema import SPLITS
 
     filters = QualityConfig.load(quality)
     if min_words is not None:
@@ -214,7 +225,9 @@ def build(
         same_intent=same_intent,
         encoder=encoder,
         hard_negatives=hard_negatives,
-        licenses=tuple(part.strip() for part in (licenses or "").split(",") if part.strip()),
+        licenses=_listed(licenses),
+        languages=_listed(languages),
+        splits=check_splits(_listed(splits) or SPLITS),
     )
 
     builders: list[OwnBuilder] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dataset_builders.errors import DataError
 from dataset_builders.pairs import CONTEXT_TURNS, DIRECTIONS
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.leaks import SplitPolicy
@@ -56,3 +58,15 @@ class BuildOptions:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the report."""
         return asdict(self) | {"quality": self.quality.as_dict()}
+
+
+def check_splits(names: Collection[str]) -> tuple[Split, ...]:
+    """The splits of those names, in the usual order.
+
+    Raises:
+        DataError: There is no such split.
+    """
+    unknown = sorted(set(names) - set(SPLITS))
+    if unknown:
+        raise DataError(f"no split {', '.join(unknown)}; expected {', '.join(SPLITS)}")
+    return tuple(split for split in SPLITS if split in set(names))

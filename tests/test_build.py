@@ -9,6 +9,7 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
+from typer.testing import CliRunner
 
 from dataset_builders import build as build_module
 from dataset_builders import licenses
@@ -18,6 +19,7 @@ from dataset_builders.options import BuildOptions
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.registry import builders
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
+from dialogue_cube import app
 
 
 def digests(folder):
@@ -230,6 +232,21 @@ def test_labels_that_contradict_each_other_are_flagged_over_all_splits(tmp_path,
         ("banking77/train/0", "leak", "banking77/test/0"),
         ("banking77/train/1", "leak", "banking77/test/1"),
     ]
+
+
+def test_languages_and_splits_choose_what_is_written_and_the_card_says_so(sample_raw, cache_dir, tmp_path):
+    words = ["build", "banking77", "woz", "--raw-dir", str(sample_raw), "--out", str(tmp_path / "out")]
+    environment = {"HF_DATASETS_CACHE": str(cache_dir)}
+    chosen = CliRunner().invoke(app, [*words, "--languages", "en", "--splits", "train,test"], env=environment)
+    assert chosen.exit_code == 0, chosen.output
+    assert {path.name.split("-")[0] for path in tmp_path.glob("out/[dp]*/*.parquet")} == {"train", "test"}
+    card = (tmp_path / "out/README.md").read_text()
+    assert re.search(r"dialogue-cube build .* --languages en --splits train,test", card)
+    with pytest.raises(DataError, match="no split trian; expected train, validation, test"):
+        CliRunner().invoke(app, [*words, "--splits", "trian"], env=environment, catch_exceptions=False)
+    with pytest.raises(DataError, match="no row is left in xx in the splits train, validation, test"):
+        CliRunner().invoke(app, [*words, "--languages", "xx"], env=environment, catch_exceptions=False)
+    assert (tmp_path / "out/README.md").read_text() == card
 
 
 def test_same_intent_pairs_share_a_label_and_an_answer_id(sample_raw, cache_dir, tmp_path):

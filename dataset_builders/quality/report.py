@@ -67,6 +67,11 @@ def read_report(folder: str | Path, progress: Callable[[str], None] | None = Non
 
 
 def read_built(folder: Path) -> dict[str, Any]:
+    """What `build` wrote into its report.
+
+    Raises:
+        DataError: See `read_report`.
+    """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; `dialogue-cube build` makes one")
     path = folder / REPORT
