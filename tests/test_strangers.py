@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 CONFIGS = ("dialogues", "pairs", "downstream")
 ANSWERS = "Is there a cheap hotel?"
 
-DATA = """
+CHECKS = """
 import json, os, sys
 found = {}
 
@@ -27,7 +27,11 @@ def check(function):
         found[function.__name__] = function()
     except Exception as error:
         found[function.__name__] = f"{type(error).__name__}: {error}"
+"""
 
+DATA = (
+    CHECKS
+    + """
 repo = sys.argv[1]
 online = not os.environ.get("HF_HUB_OFFLINE")
 
@@ -80,17 +84,12 @@ def duckdb():
 
 print(json.dumps(found))
 """
+)
 
-MODELS = """
-import json, os, sys
+MODELS = (
+    CHECKS
+    + """
 import torch
-found = {}
-
-def check(function):
-    try:
-        found[function.__name__] = function()
-    except Exception as error:
-        found[function.__name__] = f"{type(error).__name__}: {error}"
 
 core, embedder, export, trust = *sys.argv[1:4], json.loads(sys.argv[4])
 
@@ -119,6 +118,7 @@ if trust:
 
 print(json.dumps(found))
 """
+)
 
 
 PUBLISH = """
