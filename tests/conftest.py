@@ -2,12 +2,19 @@
 
 import json
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from hub.fixtures import *  # noqa: F403  (the loopback Hub)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C stops what is tested even where a script started the tests in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

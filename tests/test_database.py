@@ -399,8 +399,9 @@ def test_a_stopped_build_leaves_the_old_database(folder, database, tmp_path, how
         assert child.stdout.readline() == "here\n"
         assert any(path.name.startswith(".data.duckdb.building") for path in tmp_path.iterdir())
         child.send_signal(how)
-        child.wait()
-    assert out.read_bytes() == before
+        assert child.wait() != 0
+    same = out.read_bytes() == before  # pytest would take hours to say where megabytes differ
+    assert same
     assert is_current(out, folder)
     assert build_database(fewer, out).written
     build_database(fewer, tmp_path / "fresh.duckdb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,7 +86,7 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
             )
         if (kind := statements[0].type.name) not in _READING:
             raise DataError(f"{kind} is not run here: only SELECT and what else reads; to change things, copy the data")
-        return Answer(connection.execute(statements[0]))
+        return Answer(_stopped_by_ctrl_c(connection, statements[0]))
 
 
 def names(connection: DuckDBPyConnection) -> list[str]:
@@ -103,6 +104,17 @@ def described() -> Iterator[tuple[str, str, str]]:
     yield from ((name, "report", comment) for name, comment in COMMENTS.items())
     for kind in ("aggregates", "metrics", "details"):
         yield from ((name, kind, query.comment) for name, query in sorted(sql.queries(kind).items()))
+
+
+def _stopped_by_ctrl_c(connection: DuckDBPyConnection, statement: Any) -> DuckDBPyConnection:
+    """Execute in a second thread: DuckDB looks for Ctrl-C between its tasks only, and one may take hours."""
+    with ThreadPoolExecutor(1) as second:
+        executed = second.submit(connection.execute, statement)
+        try:
+            return executed.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 @contextmanager
