@@ -81,6 +81,8 @@ def _check(database: Path, data: str | None) -> None:
 def _serve(host: str, port: int, browser: bool) -> None:
     """Run Streamlit in this process until it is stopped."""
     import socket
+    import threading
+    import webbrowser
 
     from streamlit.logger import get_logger
     from streamlit.web import bootstrap
@@ -99,7 +101,7 @@ def _serve(host: str, port: int, browser: bool) -> None:
     options = {
         "server_address": host,
         "server_port": port,
-        "server_headless": not browser,
+        "server_headless": True,  # else Streamlit advertises over the figures; the browser is opened here
         "server_fileWatcherType": "none",
         "server_showEmailPrompt": False,
         "browser_gatherUsageStats": False,
@@ -110,4 +112,8 @@ def _serve(host: str, port: int, browser: bool) -> None:
         "theme_chartCategoricalColors": PALETTE,
     }
     bootstrap.load_config_options(options)
+    if browser:
+        opening = threading.Timer(1, webbrowser.open, [f"http://{host}:{port}"])
+        opening.daemon = True
+        opening.start()
     bootstrap.run(str(_APP), False, [], options)
