@@ -1,4 +1,4 @@
-"""`dialogue-cube push dataset` and `dialogue-cube push model`."""
+"""`dialogue-cube push dataset | model | metric`."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ COMMANDS: dict[str, Callable[..., None]] = {"dataset": dataset, "model": model, 
 
 def register(app: typer.Typer) -> None:
     """Mounts the group `push`."""
-    group = typer.Typer(help="Publish a dataset or a model on the Hugging Face Hub.", no_args_is_help=True)
+    group = typer.Typer(help="Publish a dataset, a model or the metrics on the Hugging Face Hub.", no_args_is_help=True)
     for name, command in COMMANDS.items():
         group.command(name)(command)
     app.add_typer(group, name="push")
