@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from push_scripts.errors import PushError
+from push_scripts.push_options import with_push_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,45 +19,24 @@ if TYPE_CHECKING:
     from push_scripts.license_gate import GateReport
 
 Repo = Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository; made when it is missing.")]
-Private = Annotated[bool, typer.Option("--private", help="Make the repository private.")]
-CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")]
-Tag = Annotated[str | None, typer.Option("--tag", metavar="V", help="Name this version, e.g. v1.0.")]
-Revision = Annotated[
-    str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; made when missing.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, contact no server.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a revision that is newer than what is pushed.")]
-Message = Annotated[str | None, typer.Option("--message", "-m", help="Title of the commit.")]
 
 
+@with_push_options
 def dataset(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder that `dialogue-cube build` wrote.")],
     repo: Repo,
-    private: Private = False,
-    create_pr: CreatePr = False,
-    tag: Tag = None,
-    revision: Revision = None,
     dry_run: DryRun = False,
-    message: Message = None,
-    overwrite: Overwrite = False,
+    **how: Any,
 ) -> None:
     """Publish a built dataset in one commit; rows that may not be redistributed stay here."""
     from push_scripts.push_dataset import push_dataset
 
-    done = push_dataset(
-        data,
-        repo,
-        private=private,
-        create_pr=create_pr,
-        tag=tag,
-        revision=revision,
-        dry_run=dry_run,
-        message=message,
-        overwrite=overwrite,
-    )
+    done = push_dataset(data, repo, dry_run=dry_run, **how)
     _show(repo, done.sizes, done.published, done.gate)
 
 
+@with_push_options
 def model(
     model: Annotated[
         Path, typer.Option("--model", metavar="DIR", help="Folder that a training or `dialogue-cube export` wrote.")
@@ -72,56 +52,26 @@ def model(
         Path | None,
         typer.Option("--index", metavar="DIR", help="Saved answer index; its free answers go along."),
     ] = None,
-    private: Private = False,
-    create_pr: CreatePr = False,
-    tag: Tag = None,
-    revision: Revision = None,
     dry_run: DryRun = False,
-    message: Message = None,
-    overwrite: Overwrite = False,
+    **how: Any,
 ) -> None:
     """Publish a trained core, an embedder or an export with its code and a filled model card in one commit."""
     from push_scripts.push_model import push_model
 
-    done = push_model(
-        model,
-        repo,
-        results=results or [],
-        index=index,
-        private=private,
-        create_pr=create_pr,
-        tag=tag,
-        revision=revision,
-        dry_run=dry_run,
-        message=message,
-        overwrite=overwrite,
-    )
+    done = push_model(model, repo, results=results or [], index=index, dry_run=dry_run, **how)
     _show(repo, done.sizes, done.published, done.gate)
 
 
+@with_push_options
 def metric(
     repo: Repo,
-    private: Private = False,
-    create_pr: CreatePr = False,
-    tag: Tag = None,
-    revision: Revision = None,
     dry_run: DryRun = False,
-    message: Message = None,
-    overwrite: Overwrite = False,
+    **how: Any,
 ) -> None:
     """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
     from push_scripts.push_metric import push_metric
 
-    done = push_metric(
-        repo,
-        private=private,
-        create_pr=create_pr,
-        tag=tag,
-        revision=revision,
-        dry_run=dry_run,
-        message=message,
-        overwrite=overwrite,
-    )
+    done = push_metric(repo, dry_run=dry_run, **how)
     _show(repo, done.sizes, done.published)
 
 

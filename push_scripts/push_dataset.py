@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataset_builders.card import dataset_card
 from dataset_builders.raw_files import sha256
@@ -19,6 +19,11 @@ from push_scripts.dataset_folder import CARD, REPORT, SHARD_PATH, check_unchange
 from push_scripts.errors import PushError, explained
 from push_scripts.hub import Published, Target, Version, publish, require_token
 from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from push_scripts.push_options import PushOptions
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,8 @@ def push_dataset(
     data: str | Path,
     repo: str,
     *,
-    private: bool = False,
-    create_pr: bool = False,
-    tag: str | None = None,
-    revision: str | None = None,
     dry_run: bool = False,
-    message: str | None = None,
-    overwrite: bool = False,
+    **how: Unpack[PushOptions],
 ) -> PushedDataset:
     """Publishes the rows of a built dataset that may be redistributed, in one commit.
 
@@ -58,18 +58,13 @@ def push_dataset(
     Args:
         data: Folder that `dialogue-cube build` wrote. It is not changed.
         repo: `org/name`; made when missing.
-        private: Make the repository private. Rows that may not be redistributed are held back all the same.
-        create_pr: Open a pull request.
-        tag: Name of this version.
-        revision: Branch to commit to, instead of the main one.
         dry_run: Only say what would be done; no server is contacted.
-        message: Title of the commit.
-        overwrite: Replace a revision that is newer than this dataset.
+        **how: See `PushOptions`.
 
     Raises:
         PushError: No built dataset, no row may be published, or the Hub refused.
     """
-    target = Target(repo, "dataset", private, create_pr, tag, revision, message or "Upload dataset", overwrite)
+    target = Target(repo, "dataset", **how)
     if not dry_run:
         require_token()
     folder = read_folder(Path(data))

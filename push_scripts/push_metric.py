@@ -11,11 +11,17 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import PushError, explained
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from push_scripts.push_options import PushOptions
 
 _OWNED = re.compile(r"\w+\.py|requirements\.txt")
 
@@ -36,32 +42,22 @@ class PushedMetric:
 def push_metric(
     repo: str,
     *,
-    private: bool = False,
-    create_pr: bool = False,
-    tag: str | None = None,
-    revision: str | None = None,
     dry_run: bool = False,
-    message: str | None = None,
-    overwrite: bool = False,
+    **how: Unpack[PushOptions],
 ) -> PushedMetric:
     """Publishes the metrics of response selection and of intents in one commit.
 
     Args:
         repo: `org/name`; made when missing. `evaluate.load` expects a name that can be imported.
-        private: Make the repository private.
-        create_pr: Open a pull request.
-        tag: Name of this version.
-        revision: Branch to commit to, instead of the main one.
         dry_run: Only say what would be done; no server is contacted.
-        message: Title of the commit.
-        overwrite: Replace a newer revision.
+        **how: See `PushOptions`.
 
     Raises:
         PushError: The name cannot be imported, or the Hub refused.
     """
     from cube_model.evaluation.evaluate_metrics import write_metric_folder
 
-    target = Target(repo, "space", private, create_pr, tag, revision, message or "Upload metrics", overwrite)
+    target = Target(repo, "space", **how)
     name = repo.split("/")[1]
     if not name.isidentifier():
         raise PushError(f"--repo {repo}: `evaluate.load` imports a file of that name; use letters, digits and _ only")

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import explained
@@ -22,6 +22,11 @@ from push_scripts.license_gate import GateReport
 from push_scripts.model_card import hub_repo, model_card
 from push_scripts.model_folder import OWNED, TRAINING, ModelFolder, read_model_folder
 from push_scripts.model_results import Results, eval_results, read_results
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from push_scripts.push_options import PushOptions
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,10 @@ def push_model(
     model: str | Path,
     repo: str,
     *,
-    private: bool = False,
-    create_pr: bool = False,
-    tag: str | None = None,
-    revision: str | None = None,
     dry_run: bool = False,
-    message: str | None = None,
-    overwrite: bool = False,
     results: str | Path | Sequence[str | Path] = (),
     index: str | Path | None = None,
+    **how: Unpack[PushOptions],
 ) -> PushedModel:
     """Publishes a trained model in one commit: weights as safetensors, code, training facts, and the card.
 
@@ -61,21 +61,16 @@ def push_model(
         model: Folder that a training or `dialogue-cube export` wrote. Checkpoints, optimizer states and logs in it
             stay here.
         repo: `org/name`; made when missing.
-        private: Make the repository private.
-        create_pr: Open a pull request.
-        tag: Name of this version.
-        revision: Branch to commit to, instead of the main one.
         dry_run: Only say what would be done; no server is contacted.
-        message: Title of the commit.
-        overwrite: Replace a revision that is newer than this model.
         results: JSON that an evaluation of this model wrote, one or several; the figures go into the card.
         index: Folder of a saved answer index (`dialogue-cube ask --index`); its answers that may be redistributed go
             along.
+        **how: See `PushOptions`.
 
     Raises:
         PushError: No whole and safe model folder, results or index of another model, or the Hub refused.
     """
-    target = Target(repo, "model", private, create_pr, tag, revision, message or "Upload model", overwrite)
+    target = Target(repo, "model", **how)
     if not dry_run:
         require_token()
     folder = read_model_folder(Path(model))
