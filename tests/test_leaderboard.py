@@ -11,7 +11,7 @@ from cube_model import EmbeddingCache, ModelError
 from cube_model.evaluation import leaderboard as module
 from cube_model.evaluation.baselines.base import Baseline
 from cube_model.evaluation.leaderboard import Leaderboard, LeaderboardConfig
-from cube_model.evaluation.leaderboard_tables import eval_results, lines
+from cube_model.evaluation.leaderboard_tables import differences_table, eval_results, lines
 
 TIMES = ("training_seconds", "tuning_seconds", "microseconds_per_query")
 SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, None), "draws": 1, "teacher_dtype": "float32"}
@@ -200,6 +200,36 @@ def test_card_and_table_from_the_json(board):
     assert entries[0].metric_args["train_size"] == 360
     assert entries[0].metric_value == pytest.approx(found[2].mean("accuracy_1_of_100"), abs=1e-4)
     assert "accuracy_1_of_100" in ModelCardData(model_name="x", eval_results=entries).to_yaml()
+
+
+def test_differences_to_the_core_are_paired(board):
+    output = board(methods=["sim", "low_rank", "core"], train_sizes=(100,)).run()
+    assert not any("bootstrap_samples" in row for row in output["results"])
+    of = {line.method: line for line in lines(output["results"], "invented")}
+    found = {each["method"]: each for each in output["differences"]}
+    assert set(found) == {"sim", "low_rank"}
+    for method, each in found.items():
+        accuracy = "accuracy_1_of_100"
+        assert each["train_size"] == 100
+        assert each["value"] == pytest.approx(of[method].mean(accuracy) - of["core"].mean(accuracy))
+        low, high = each["ci95"]
+        assert low <= each["value"] <= high
+        ends = zip(of[method].intervals[accuracy], reversed(of["core"].intervals[accuracy]), strict=True)
+        apart = [own - other for own, other in ends]
+        assert high - low < apart[1] - apart[0], "as wide as if the dialogues of both were drawn apart"
+    table = differences_table(output["differences"], "invented")
+    assert table.row_count == 2
+
+
+def test_equal_methods_differ_by_nothing():
+    from cube_model.evaluation.paired_differences import SAMPLES, differences
+
+    entry = {"source": "x", "metric": "accuracy_1_of_100", "train_size": 10, "value": 0.5, SAMPLES: [0.4, 0.5, 0.6]}
+    seeds = [{**entry, "method": "core"}, {**entry, "method": "core", "value": 0.7, SAMPLES: [0.6, 0.7, 0.8]}]
+    other = {**entry, "method": "map", "value": 0.6, SAMPLES: [0.5, 0.6, 0.7]}
+    (found,) = differences([*seeds, other, {**other, "source": "y"}, {**other, "train_size": 20}])
+    assert (found["method"], found["minus"], found["train_size"]) == ("map", "core", 10)
+    assert [found["value"], *found["ci95"]] == pytest.approx([0, 0, 0])
 
 
 def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):

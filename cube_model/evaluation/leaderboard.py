@@ -21,6 +21,7 @@ from cube_model.evaluation.baselines import Baseline, EmbeddedPairs, Fitted, Tun
 from cube_model.evaluation.baselines.contrastive import Contrastive
 from cube_model.evaluation.baselines.core import Core
 from cube_model.evaluation.cells import Cells, Facts
+from cube_model.evaluation.paired_differences import METRIC, SAMPLES, differences, without_samples
 from cube_model.evaluation.response_selection import PROTOCOL, evaluate, to_json
 from cube_model.evaluation.timing import microseconds_per_query
 from cube_model.question_answer_data import load_pairs
@@ -32,7 +33,7 @@ from cube_model.versions import versions
 if TYPE_CHECKING:
     from cube_model.question_answer_data import QuestionAnswerPairs
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a change of a baseline or of this file changes a figure: finished cells of before are not reused."""
 
 _SELECTION_SEED = 0
@@ -125,7 +126,8 @@ class Leaderboard:
     def run(self) -> dict[str, Any]:
         """Compute what is missing; returns the JSON object.
 
-        `results` holds one entry a method, training size, seed, source and metric.
+        `results` holds one entry a method, training size, seed, source and metric, `differences` one a method, training
+        size and source: see `paired_differences`.
         """
         from cube_model.evaluation.leaderboard_bar import leaderboard_bar
 
@@ -138,7 +140,8 @@ class Leaderboard:
                 results += self._cell(cell, lambda cell=cell: advance(1, cell))
                 advance(1, cell)
         return {
-            "results": results,
+            "results": [without_samples(entry) for entry in results],
+            "differences": differences(results),
             "fingerprints": {
                 "teacher": self.teacher.fingerprint,
                 **{name: getattr(self, name).pairs.fingerprint for name in ("train", "validation", "test")},
@@ -227,7 +230,9 @@ class Leaderboard:
                 [method], pairs, self.test.vectors, seed=_SELECTION_SEED, draws=config.draws, negatives=("random",)
             )
             language = "+".join(sorted({tag or "und" for tag in pairs.languages}))
-            yield from to_json(report, source=source, language=language, **shared)
+            drawn = report.results[0].samples[METRIC]
+            for entry in to_json(report, source=source, language=language, **shared):
+                yield entry if entry["metric"] != METRIC else entry | {SAMPLES: drawn.round(6).tolist()}
 
     def _tests(self) -> Iterator[tuple[str, QuestionAnswerPairs]]:
         """Each tested source by itself, and all together where there are several."""

@@ -88,6 +88,8 @@ def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Pat
         zero_shot = ", zero-shot" if results[0]["zero_shot"] else ""
         title = f"{source}, {output['encoder']['name']}, {1 + results[0]['context_turns']} turns{zero_shot}"
         Console().print(tables.leaderboard_table(results, source, title))
+        if any(each["source"] == source for each in output["differences"]):
+            Console().print(tables.differences_table(output["differences"], source))
     if plot is not None:
         plot_leaderboard(results, tables.sources(results)[0], plot)
     if card is not None:

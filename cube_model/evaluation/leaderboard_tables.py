@@ -97,6 +97,32 @@ def leaderboard_table(results: Entries, source: str, title: str) -> Table:
     return table
 
 
+def differences_table(differences: Entries, source: str) -> Table:
+    """1-of-100 of every method minus that of the core; bold where the interval holds no zero."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(f"{source}: 1-of-100 against the core"), box=box.SIMPLE_HEAD)
+    table.add_column("method", no_wrap=True)
+    for head in ("pairs", "difference", "95 % interval"):
+        table.add_column(head, justify="right")
+    size: int | None = None
+    for each in differences:
+        if each["source"] != source:
+            continue
+        if each["train_size"] != size:
+            table.add_section()
+            size = each["train_size"]
+        low, high = each["ci95"]
+        style = "" if low <= 0 <= high else "bold"
+        table.add_row(
+            each["method"], f"{size or 0:,}", f"{each['value']:+.3f}", f"{low:+.3f} to {high:+.3f}", style=style
+        )
+    table.caption = "means over seeds; the same dialogues drawn for both; bold: not zero"
+    return table
+
+
 def eval_results(results: Entries, method: str = "core", dataset: str = "dialogue-corpus") -> list[EvalResult]:
     """Entries for the metadata of a model card (`ModelCardData(eval_results=...)`).
 

@@ -145,12 +145,13 @@ def cosines(questions: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return (normalize(questions) * normalize(answers)).sum(1)
 
 
-def bootstrap_interval(
+def bootstrap(
     values: np.ndarray, groups: np.ndarray, *, samples: int = BOOTSTRAP_SAMPLES, seed: int = 0
-) -> tuple[float, float, float]:
-    """Mean and its 95 % interval when whole groups (dialogues) are drawn again with replacement.
+) -> tuple[float, np.ndarray]:
+    """Mean, and the means of samples in which whole groups (dialogues) are drawn again with replacement.
 
-    Turns of one dialogue are alike; drawing pairs alone would make the interval too narrow.
+    Turns of one dialogue are alike; drawing pairs alone would make intervals too narrow. Equal groups and seed give the
+    same samples whatever the values: the samples of two methods can be subtracted one from the other.
 
     Args:
         values: float `[n]` or `[n, draws]`; NaN entries are left out.
@@ -159,7 +160,7 @@ def bootstrap_interval(
         seed: Of the samples.
 
     Returns:
-        Mean, lower and upper end (percentile method).
+        Mean, and float64 `[samples]`.
     """
     table = values.reshape(len(values), -1).astype(np.float64)
     there = ~np.isnan(table)
@@ -175,5 +176,18 @@ def bootstrap_interval(
         # groups without a value in any draw can make a sample empty: that sample says nothing beyond the mean
         total = weights @ counts
         drawn[start : start + size] = np.where(total > 0, (weights @ sums) / np.maximum(total, 1), mean)
+    return mean, drawn
+
+
+def percentile_interval(drawn: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % interval of bootstrap samples (percentile method)."""
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return mean, float(low), float(high)
+    return float(low), float(high)
+
+
+def bootstrap_interval(
+    values: np.ndarray, groups: np.ndarray, *, samples: int = BOOTSTRAP_SAMPLES, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean, lower and upper end of its 95 % interval over groups; see `bootstrap`."""
+    mean, drawn = bootstrap(values, groups, samples=samples, seed=seed)
+    return mean, *percentile_interval(drawn)

@@ -17,10 +17,11 @@ from cube_model.evaluation.metrics import (
     BATCH,
     RECALL_AT,
     Draws,
-    bootstrap_interval,
+    bootstrap,
     cosines,
     gold_ranks,
     one_of_batch,
+    percentile_interval,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Result:
         negatives: One of `NEGATIVES`.
         domain: Only the pairs of this domain, still among the negatives of all; None: all pairs.
         metrics: Name -> (value, low, high), the ends of the 95 % interval over dialogues.
+        samples: Name -> the bootstrap samples of that interval, see `metrics.bootstrap`.
         pairs: Pairs that were scored in at least one draw.
         dialogues: Their dialogues.
         ceiling_by_index: Share of the pairs whose true answer occurs once in its batch: by index no method can be
@@ -77,6 +79,7 @@ class Result:
     negatives: str = "random"
     domain: str | None = None
     metrics: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    samples: dict[str, np.ndarray] = field(default_factory=dict)
     pairs: int = 0
     dialogues: int = 0
     ceiling_by_index: float = float("nan")
@@ -157,7 +160,8 @@ def evaluate(
                 result.dialogues = len(np.unique(pairs.dialogues[scored]))
                 result.ceiling_by_index = float(np.nanmean(unique[scored]))
                 for name, value in values.items():
-                    result.metrics[name] = bootstrap_interval(value[rows], pairs.dialogues[rows], seed=seed)
+                    mean, result.samples[name] = bootstrap(value[rows], pairs.dialogues[rows], seed=seed)
+                    result.metrics[name] = (mean, *percentile_interval(result.samples[name]))
                 results.append(result)
     batch = min(BATCH, len(pairs))
     return Report(results, len(pairs), len(first), len(np.unique(pairs.dialogues)), batch)
