@@ -36,9 +36,11 @@ def settings(database, monkeypatch):
 
 
 @pytest.fixture
-def page(settings):
+def page(settings, monkeypatch):
     """Run the page as a visitor of an address: `page(tab="pairs", source=["sgd"])`."""
     from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setattr("dataset_builders.dashboard.page.PAUSE", 0)  # no browser has anything to draw
 
     def visit(**address):
         at = AppTest.from_file(str(APP), default_timeout=60)

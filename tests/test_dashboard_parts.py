@@ -157,10 +157,10 @@ def command():
 @pytest.fixture
 def served(monkeypatch):
     """The server's own call, not run: where it would listen."""
-    from streamlit.web import bootstrap
+    import uvicorn
 
     calls = []
-    monkeypatch.setattr(bootstrap, "run", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: calls.append(options))
     return calls
 
 
@@ -175,8 +175,8 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
     result = command("--database", file, "--data", sample_dataset, "--no-browser", "--port", 8763)
     assert result.exception is None
     assert file.is_file()
-    assert Path(served[0][0]).name == "app.py"
-    assert served[0][3]["server_port"] == 8763
+    assert (served[0]["host"], served[0]["port"]) == ("localhost", 8763)
+    assert "http://localhost:8763" in result.output
     settings = Settings.read()
     assert settings.cores == (str(tmp_path / "core"),)  # what a pipeline put beside the database
     assert settings.leaderboards == (str(tmp_path / "evaluation" / "leaderboard.json"),)

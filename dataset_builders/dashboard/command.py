@@ -84,11 +84,15 @@ def _serve(host: str, port: int, browser: bool) -> None:
     import threading
     import webbrowser
 
+    import streamlit as st
+    import uvicorn
     from streamlit.logger import get_logger
     from streamlit.web import bootstrap
 
     # the tabs are imported before the first visitor comes; that no page runs yet is then no news
     get_logger("streamlit.runtime.caching.cache_data_api").setLevel("ERROR")
+    import streamlit.emojis  # a quarter of a second
+
     import dataset_builders.dashboard.tabs  # noqa: F401
     from dataset_builders.dashboard.charts import PALETTE
 
@@ -116,4 +120,6 @@ def _serve(host: str, port: int, browser: bool) -> None:
         opening = threading.Timer(1, webbrowser.open, [f"http://{host}:{port}"])
         opening.daemon = True
         opening.start()
-    bootstrap.run(str(_APP), False, [], options)
+    # not `streamlit run`: its own socket waits 40 ms for each of a hundred small files (Nagle's algorithm)
+    typer.echo(f"The dashboard is at http://{host}:{port} (stop it with Ctrl-C)")
+    uvicorn.run(st.App(_APP), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=1)

@@ -45,6 +45,7 @@ def show(page: Page) -> None:
         bind="query-params",
         persist_state="session",
     )
+    page.let_draw()
     read = _dialogues(page, text) if kind == "dialogues" else _utterances(page, text)
     show_neighbours(page, read)
 

@@ -12,6 +12,7 @@ and `test`, and Chromium, are needed.
 import argparse
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -26,6 +27,13 @@ from playwright.sync_api import Browser, sync_playwright
 TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences")
 FIRST = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stAlert]"
 DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+# the page looks itself: a question from outside is answered only when the browser has time
+WATCH = """
+new MutationObserver((_, observer) => {
+    if (document.querySelector("%s")) { window.firstFigures = performance.now(); observer.disconnect() }
+}).observe(document, {childList: true, subtree: true})
+"""
 
 
 class Visit(NamedTuple):
@@ -72,16 +80,17 @@ def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(120_000)
+    page.add_init_script(WATCH % FIRST)
     meter = context.new_cdp_session(page)
     meter.send("Performance.enable", {"timeDomain": "threadTicks"})
     before, start = processor(), time.perf_counter()
     page.goto(address, wait_until="commit")
     page.wait_for_selector(FIRST)
-    first = time.perf_counter() - start
     page.wait_for_selector(DRAWN)
     drawn = time.perf_counter() - start
     metrics = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+    first = page.evaluate("window.firstFigures") / 1000
     found = Visit(paint, first, drawn, processor() - before, metrics["TaskDuration"])
     context.close()
     return found
@@ -104,7 +113,7 @@ def main() -> None:
                 visit(browser, server, f"http://localhost:{options.port}/?tab={tab}") for _ in range(options.visits)
             ]
             say(f"{tab:11} 1st   {visits[0]}")
-            say(f"{'':11} best  {min(visits[1:], key=lambda visit: visit.first)}")
+            say(f"{'':11} median{Visit(*map(statistics.median, zip(*visits[1:], strict=True)))}")
         browser.close()
 
 
