@@ -35,7 +35,7 @@ class EmbedderConfig:
         sources: Corpora whose dialogues to train on; all when not given.
         direction: A key of `DIRECTIONS`.
         max_pairs: At most so many pairs of each direction, and of intent positives (seeded choice).
-        context_turns: Earlier turns put after the anchor, most recent first (see `turn_separator`).
+        context_turns: Earlier turns put after the anchor, most recent first (see `joined_turns`).
         intent_positives: Also train on the pairs of type `same_intent` of the data, of all sources.
         hard_negatives: Mined wrong answers of each pair to use; a pair with fewer gets random answers instead.
         epochs: Passes over the pairs.

@@ -13,6 +13,7 @@ import numpy as np
 
 from cube_model.embedder_config import DIRECTIONS, EmbedderConfig
 from cube_model.errors import ModelError
+from cube_model.joined_turns import joined_turns
 from cube_model.question_answer_data import COLUMNS, NO_TURN, QuestionAnswerPairs, pairs_of_table, read_pairs_table
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         digest.update(pairs.fingerprint.encode())
     negatives = [_filled(pairs, config.hard_negatives, rng) for pairs in groups]
     return EmbedderData(
-        anchors=[text for pairs in groups for text in anchor_texts(pairs, separator)],
+        anchors=[text for pairs in groups for text in joined_turns(pairs, separator)],
         positives=[pairs.texts[i] for pairs in groups for i in pairs.answers],
         negatives=[list(chain.from_iterable(column)) for column in zip(*negatives, strict=True)],
         answer_ids=np.concatenate([pairs.labels for pairs in groups]),
@@ -104,11 +105,6 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         fingerprint=digest.hexdigest(),
         left_out=left_out,
     )
-
-
-def anchor_texts(pairs: QuestionAnswerPairs, separator: str) -> list[str]:
-    """Each question, then its earlier turns, most recent first: what is cut off at the end is what matters least."""
-    return [separator.join(pairs.texts[i] for i in turns if i != NO_TURN) for turns in pairs.questions.tolist()]
 
 
 def _pairs(

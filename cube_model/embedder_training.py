@@ -27,6 +27,7 @@ from cube_model.errors import ModelError
 from cube_model.hardware import hardware
 from cube_model.known_teachers import KNOWN_TEACHERS
 from cube_model.sentence_files import read_sentence_files
+from cube_model.teacher import turn_separator
 from cube_model.teacher_fingerprint import weights_sha256
 from cube_model.teacher_source import find_teacher, first_line
 from cube_model.training_output import check_output, make_working_folder, working_folder, write_output
@@ -74,7 +75,8 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     started = time.monotonic()
     set_seed(config.seed)
     model, base = load_base(config)
-    data = load_embedder_data(config, turn_separator(model))
+    separator = turn_separator(model.tokenizer)
+    data = load_embedder_data(config, separator)
     own_length = model.max_seq_length
     length = min(config.max_length or training_length(model, data), own_length or math.inf)
     model.max_seq_length = int(length)
@@ -100,7 +102,7 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
         "data": {"name": Path(config.data).name, **data.describe()},
         "base": base,
         "max_length_in_training": int(length),
-        "turn_separator": turn_separator(model),
+        "turn_separator": separator,
         "mixed_precision": "bf16" if trainer.args.bf16 else "no",
         "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
@@ -162,12 +164,6 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
         "parameters": sum(weight.numel() for weight in model.parameters()),
     }
     return model.float(), facts
-
-
-def turn_separator(model: SentenceTransformer) -> str:
-    """What stands between a question and its earlier turns: the tokenizer's separator, or a line end."""
-    separator = getattr(model.tokenizer, "sep_token", None)
-    return f" {separator} " if separator else "\n"
 
 
 def training_length(model: SentenceTransformer, data: EmbedderData, share: float = 0.99) -> int:

@@ -194,6 +194,11 @@ class Teacher:
             "fallback_from": list(self.fallback_from),
         }
 
+    @property
+    def turn_separator(self) -> str:
+        """What stands between a question and its earlier turns where they are given as one text."""
+        return turn_separator(self._tokenizer)
+
     def encode(
         self,
         texts: Sequence[str],
@@ -256,6 +261,12 @@ class Teacher:
             if self.normalize:
                 pooled = torch.nn.functional.normalize(pooled, dim=-1)
             return pooled.cpu().numpy()
+
+
+def turn_separator(tokenizer: Any) -> str:
+    """What stands between a question and its earlier turns: the tokenizer's separator, or a line end."""
+    separator = getattr(tokenizer, "sep_token", None)
+    return f" {separator} " if separator else "\n"
 
 
 def _positions(model: Any) -> int:

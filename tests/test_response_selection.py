@@ -293,6 +293,29 @@ def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path
     json.dumps(output, allow_nan=False)
 
 
+def test_turns_of_an_encoder_are_judged_as_a_mean_and_as_one_text(pairs_folder, minilm, cache_folder):
+    reports, _ = run_response_selection(
+        pairs_folder, encoder="minilm", context_turns=1, cache=EmbeddingCache(cache_folder)
+    )
+    results = [r for r in reports["invented"].results if (r.negatives, r.domain) == ("random", None)]
+    assert [(r.method.name, r.method.turns) for r in results] == [
+        ("identity", 1),
+        ("identity", 2),
+        ("joined turns", 2),
+    ]
+    pairs = load_pairs(pairs_folder, "test", context_turns=1)
+    texts = [
+        " [SEP] ".join(pairs.texts[i] for i in turns if i >= 0)  # MiniLM's separator
+        for turns in pairs.questions.tolist()
+    ]
+    assert any(" [SEP] " in text for text in texts)
+    teacher = results[2].method.teacher
+    questions, answers = (teacher.encode(each) for each in (texts, [pairs.texts[i] for i in pairs.answers]))
+    by_text, _, _ = one_of_batch(questions, answers, pairs.labels, Draws.of(len(pairs)))
+    assert results[2].metrics["accuracy_1_of_100"][0] == pytest.approx(np.nanmean(by_text), abs=0.02)
+    assert results[2].metrics["mrr"] != results[1].metrics["mrr"]
+
+
 def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
     _, output = run_response_selection(pairs_folder, trained_core, context_turns=1, cache=EmbeddingCache(cache_folder))
     shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))

@@ -6,17 +6,20 @@ The untrained core is the identity (SIM), so the row `identity` is what training
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from cube_model.evaluation.metrics import normalize
+from cube_model.joined_turns import joined_turns
 
 if TYPE_CHECKING:
+    from cube_model.embedding_cache import EmbeddingCache
     from cube_model.evaluation.metrics import Matrix
     from cube_model.modeling_cube import CubeModel
     from cube_model.question_answer_data import QuestionAnswerPairs
+    from cube_model.teacher import Teacher
 
 Encode = Callable[[np.ndarray], np.ndarray]
 
@@ -105,6 +108,40 @@ def identity(turns: int = 1) -> Method:
         turns: More than 1: the mean of the vectors of the question and the turns before it.
     """
     return Method("identity", lambda questions: questions.mean(1), lambda answers: answers, turns=turns)
+
+
+@dataclass(frozen=True)
+class JoinedTurns:
+    """The encoder alone, given the question and the turns before it as one text; the answers' own vectors (SIM).
+
+    Args:
+        teacher: The encoder.
+        cache: Where the vectors of the texts are kept.
+        turns: Question and earlier turns that are joined.
+        progress: Show a progress bar while texts are encoded.
+    """
+
+    teacher: Teacher
+    cache: EmbeddingCache
+    turns: int
+    progress: bool = False
+    name: str = "joined turns"
+    parameters: int = 0
+    train_size: int | None = None
+    reads_vectors: bool = True
+
+    def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Scorer.map`."""
+        questions = self.cache.embed(self.teacher, self._texts(pairs), progress=self.progress)
+        return normalize(questions), normalize(vectors[pairs.answers])
+
+    def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
+        """See `Scorer.query`; encoding is all that there is to do."""
+        texts = self._texts(pairs)
+        return lambda: self.teacher.encode(texts)
+
+    def _texts(self, pairs: QuestionAnswerPairs) -> list[str]:
+        return joined_turns(replace(pairs, questions=pairs.questions[:, : self.turns]), self.teacher.turn_separator)
 
 
 def core(

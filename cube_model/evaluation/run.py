@@ -10,7 +10,7 @@ import numpy as np
 
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.evaluation.domains import domains_of
-from cube_model.evaluation.methods import Scorer, core, identity
+from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.loading_core import core_fingerprint, load_core, teacher_of
 from cube_model.question_answer_data import load_pairs
@@ -48,7 +48,8 @@ def run_response_selection(
         sources: Corpora; all when not given. Several are judged together and each by itself.
         split: Split to judge on.
         context_turns: Judge with 0, 1, ... so many earlier turns. When not given: a core with as many as it reads, an
-            encoder with the question only.
+            encoder with the question only. An encoder's turns are judged in two ways: the mean of their vectors
+            (`identity`), and all as one text (`joined turns`).
         max_pairs: At most so many pairs, a seeded choice.
         seed: Of choice, batches and bootstrap.
         draws: Shuffles that are averaged.
@@ -61,10 +62,13 @@ def run_response_selection(
     """
     trained = load_core(model) if model is not None else None
     teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or "minilm", "auto")
+    cache = cache or EmbeddingCache()
     methods, record = _methods(trained, context_turns)
+    if trained is None:
+        methods += [JoinedTurns(teacher, cache, 1 + turns, progress) for turns in range(1, 1 + (context_turns or 0))]
     turns = max(method.turns for method in methods) - 1
     pairs = load_pairs(data, split, sources=sources, max_pairs=max_pairs, context_turns=turns, seed=seed)
-    vectors = pairs.embed(teacher, cache or EmbeddingCache(), progress=progress)
+    vectors = pairs.embed(teacher, cache, progress=progress)
     domains = domains_of(data, split, pairs)
 
     reports: dict[str, Report] = {}
