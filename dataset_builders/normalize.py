@@ -6,6 +6,7 @@ Works on arrow arrays: hundreds of thousands of texts a second.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,9 @@ def normalize(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _words(texts: pa.Array) -> pa.Array:
-    folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
+    # not pyarrow's own: before version 26 it decomposes where NFKC composes
+    composed = pa.array([unicodedata.normalize("NFKC", text) for text in texts.to_pylist()], pa.string())
+    folded = pc.utf8_lower(composed)
     return pc.replace_substring_regex(folded, pattern=_NOT_WORD, replacement=" ")
 
 

@@ -30,7 +30,7 @@ class PairKeys:
         found = [[np.empty(0, np.uint64)] for _ in range(5)]
         for read in reads:
             rows = read(columns).combine_chunks()
-            group = pc.binary_join_element_wise(*(rows[name] for name in columns[:4]), "\0")
+            group = pc.binary_join_element_wise(*(rows[name] for name in columns[:4]), "\n")  # not NUL: see `_hashes`
             place = pc.coalesce(rows["cluster_id"], rows["dialogue_id"], rows["pair_id"])
             texts = group, normalize(rows["positive"]), rows["answer_id"], place, normalize(rows["anchor"])
             for hashes, column in zip(found, texts, strict=True):
@@ -39,6 +39,7 @@ class PairKeys:
 
 
 def _hashes(column: pa.ChunkedArray) -> np.ndarray:
+    """pandas before 3 reads a string up to its first NUL."""
     from pandas.util import hash_array
 
     return hash_array(column.to_numpy(zero_copy_only=False).astype(object))

