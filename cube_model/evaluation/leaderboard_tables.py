@@ -73,7 +73,8 @@ def leaderboard_table(results: Entries, source: str, title: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD)  # without lines between columns it fits 80 characters
+    # without lines and margins it fits 80 characters
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
     for head in ("pairs", "params", "1-of-\n100", "MRR", "cosine", "train\ns", "µs/\nquery"):
         table.add_column(head, justify="right")
