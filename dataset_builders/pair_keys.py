@@ -39,7 +39,7 @@ class PairKeys:
 
 
 def _hashes(column: pa.ChunkedArray) -> np.ndarray:
-    """Pandas before 3 reads a string up to its first NUL."""
+    """Uint64 `[n]`; pandas before 3 reads a string up to its first NUL."""
     from pandas.util import hash_array
 
     return hash_array(column.to_numpy(zero_copy_only=False).astype(object))

@@ -30,7 +30,7 @@ _WHOLE = 20
 
 PAUSE = 0.5
 """Seconds between a visitor's first figures and the charts. Measured in Chromium on two cores, medians of eight visits:
-the figures stand .3 s sooner, the last chart as soon as without (`tests/benchmarks/bench_dashboard.py`)."""
+the figures stand .3 s sooner, the last chart as soon as without."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""The invented sample with its quality files, and its database; a name that has to be quoted everywhere."""
+
+import pytest
+
+from dataset_builders.database import build_database
+from quality_folder import with_quality
+
+
+@pytest.fixture(scope="module")
+def folder(sample_dataset, tmp_path_factory):
+    return with_quality(sample_dataset, tmp_path_factory.mktemp("data") / "a folder, [with] 'signs'*")
+
+
+@pytest.fixture(scope="module")
+def database(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("database") / "it's a.duckdb"
+    build_database(folder, out)
+    return out
+
+
+def dicts(connection, text):
+    """The rows that a query gives."""
+    cursor = connection.execute(text)
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
