@@ -53,6 +53,7 @@ def embedder(
     train_embeddings: Annotated[
         bool, typer.Option("--train-embeddings/--freeze-embeddings", help="Train the token embeddings too.")
     ] = True,
+    dropout: Annotated[float, typer.Option(min=0, help="Share of the activations zeroed in training.")] = 0.0,
     mixed_precision: Annotated[str, typer.Option(help="bf16, no, or auto: bf16 where it is native.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 200,

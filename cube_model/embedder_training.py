@@ -23,6 +23,7 @@ from cube_model.devices import default_device, has_native_bfloat16
 from cube_model.embedder_card import card
 from cube_model.embedder_config import EmbedderConfig
 from cube_model.embedder_data import EmbedderData, load_embedder_data
+from cube_model.embedder_speed import trained_with
 from cube_model.errors import ModelError
 from cube_model.hardware import hardware
 from cube_model.known_teachers import KNOWN_TEACHERS
@@ -90,7 +91,8 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     elif first:
         (work / _ARGUMENTS).write_text(json.dumps(identity, indent=1), encoding="utf-8")
     trainer = _trainer(config, model, data, checkpoints)
-    trainer.train(resume_from_checkpoint=last if config.resume else None)
+    with trained_with(model, config.dropout, on_processor=_device(config) == "cpu"):
+        trainer.train(resume_from_checkpoint=last if config.resume else None)
     model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
