@@ -15,6 +15,10 @@ from cube_model.errors import ModelError
 from cube_model.training_output import RECORD
 
 
+_LEADERBOARD = "dialogue-cube leaderboard --json"
+"""What writes a leaderboard."""
+
+
 class Cores:
     """Figures of leaderboards and trainings, and trained cores to ask."""
 
@@ -26,7 +30,7 @@ class Cores:
         """
         from cube_model.evaluation.leaderboard_tables import lines, sources
 
-        content = _read_json(file, "dialogue-cube leaderboard --json")
+        content = _read_json(file, _LEADERBOARD)
         try:
             results = content["results"]
             return [
@@ -48,7 +52,27 @@ class Cores:
                 for line in lines(results, source)
             ]
         except (KeyError, TypeError, statistics.StatisticsError) as error:
-            raise ModelError(f"{file}: not a leaderboard; make one with dialogue-cube leaderboard --json") from error
+            raise _no_leaderboard(file) from error
+
+    def differences(self, file: Path) -> list[dict[str, Any]]:
+        """The paired differences in the JSON of `dialogue-cube leaderboard` as rows, those of a source best first.
+
+        Raises:
+            ModelError: The file cannot be read or holds something else.
+        """
+        try:
+            return [
+                {
+                    **{name: each[name] for name in ("source", "method", "minus")},
+                    "pairs": each["train_size"],
+                    "difference": each["value"],
+                    "low": each["ci95"][0],
+                    "high": each["ci95"][1],
+                }
+                for each in _read_json(file, _LEADERBOARD).get("differences", ())
+            ]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _no_leaderboard(file) from error
 
     def training(self, folder: Path) -> list[dict[str, Any]]:
         """The figures of every epoch, of the untrained core first.
@@ -141,6 +165,10 @@ class DashboardCore:
         nowhere = pa.array([""] * len(answers), pa.string())
         table = pa.table({"text": pa.array(answers, pa.string()), "source": nowhere, "license": nowhere})
         return CubeRetriever(self._core, self._teacher, AnswerIndex(table, make_search(mapped), {}))
+
+
+def _no_leaderboard(file: Path) -> ModelError:
+    return ModelError(f"{file}: not a leaderboard; make one with {_LEADERBOARD}")
 
 
 def _read_json(file: Path, maker: str) -> Any:

@@ -116,11 +116,21 @@ class CellRule(nn.Module):
         self.read_bias = nn.Parameter(torch.empty(hidden, 1))
         self.write = nn.Parameter(torch.empty(hidden))
 
-    def forward(self, turns: torch.Tensor) -> torch.Tensor:
-        """Change of the first of the turns `[turns, cells, batch]`: `[cells, batch]`."""
+    def hear(self, turns: torch.Tensor) -> torch.Tensor:
+        """What the hidden channels read of `[turns, cells, batch]`: `[hidden, cells x batch]`."""
         # one product over the cells of the whole batch: it is the long side
-        hidden = torch.addmm(self.read_bias, self.read, turns.flatten(1)).relu_()
-        return (self.write @ hidden).view(turns.shape[1:])
+        return torch.addmm(self.read_bias, self.read, turns.flatten(1))
+
+    def forward(self, heard: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
+        """Change of the first of the turns, flat `[cells x batch]`.
+
+        Args:
+            heard: What was read of the turns as they were given.
+            residual: `[cells, batch]`, what has been added to the first of them since.
+        """
+        if residual is not None:
+            heard = torch.addr(heard, self.read[:, 0], residual.flatten())
+        return self.write @ heard.relu()
 
 
 class CubeCore(nn.Module):
@@ -168,21 +178,33 @@ class CubeCore(nn.Module):
         scaled = (inputs * scale).permute(1, 2, 0).contiguous()
         # reading is linear: what is given is read once, later steps read only what was added to it
         heard = [units.hear(scaled, self.voices[role], role) for units in self._cell_units()]
+        weighed = self.rule.hear(scaled) if self.rule is not None and role == QUESTION else None
         residual, states = None, []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, role, scaled, residual, *heard)
+                residual = self._gradient_checkpointing_func(self.step, role, residual, weighed, *heard)
             else:
-                residual = self.step(role, scaled, residual, *heard)
+                residual = self.step(role, residual, weighed, *heard)
             states.append(torch.add(inputs[:, 0], residual.T, alpha=1 / scale))
         return states[-1], states
 
-    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor) -> torch.Tensor:
-        """One step: what has been added to the first of the turns `[turns, cells, batch]`, with this step's part."""
+    def step(
+        self, role: int, residual: torch.Tensor | None, weighed: torch.Tensor | None, *heard: torch.Tensor
+    ) -> torch.Tensor:
+        """One step.
+
+        Args:
+            role: `QUESTION` or `ANSWER`.
+            residual: `[cells, batch]`, what earlier steps added to the first of the turns.
+            weighed: What the cell rule read of the turns as they were given; None without a rule.
+            heard: What each kind of units read of them.
+
+        Returns:
+            The residual with this step's part.
+        """
         added = self.bias[role][:, None]
-        if self.rule is not None and role == QUESTION:
-            state = given if residual is None else torch.cat([(given[0] + residual)[None], given[1:]])
-            added = added + self.rule(state)
+        if self.rule is not None and weighed is not None:
+            added = added + self.rule(weighed, residual).view(len(added), -1)
         for units, before in zip(self._cell_units(), heard, strict=True):
             now = before if residual is None else before + units.listen(residual[None], self.voices[role])
             added = added + units(now, role)

@@ -44,7 +44,9 @@ def leaderboard(tmp_path):
         for size in of
         for metric, value in metrics.items()
     ]
-    file.write_text(json.dumps({"results": results}))
+    apart = {"source": "invented", "metric": "accuracy_1_of_100", "method": "sim", "minus": "core"}
+    differences = [apart | {"train_size": n, "value": -n / 10000, "ci95": [-0.2, -0.001]} for n in sizes["core"]]
+    file.write_text(json.dumps({"results": results, "differences": differences}))
     return file
 
 
@@ -75,6 +77,15 @@ def test_leaderboard_rows(leaderboard):
     assert (rows[0]["parameters"], rows[0]["seeds"], rows[0]["seconds"]) == (0, 1, 1.5)
 
 
+def test_differences_of_a_leaderboard(leaderboard, tmp_path):
+    rows = Cores().differences(leaderboard)
+    assert [(row["method"], row["minus"], row["pairs"]) for row in rows] == [("sim", "core", 100), ("sim", "core", 1000)]
+    assert (rows[1]["difference"], rows[1]["low"], rows[1]["high"]) == (-0.1, -0.2, -0.001)
+    older = tmp_path / "older.json"
+    older.write_text('{"results": []}')
+    assert Cores().differences(older) == []
+
+
 @pytest.mark.parametrize("content", [None, "no json", "[]", '{"results": [{"source": "x"}]}'])
 def test_what_is_no_leaderboard_is_one_line(tmp_path, content):
     file = tmp_path / "board.json"
@@ -83,6 +94,9 @@ def test_what_is_no_leaderboard_is_one_line(tmp_path, content):
     with pytest.raises(ModelError, match=r"board\.json: .*leaderboard --json") as caught:
         Cores().leaderboard(file)
     assert "\n" not in str(caught.value)
+    if content is None or "results" not in content:
+        with pytest.raises(ModelError, match=r"board\.json: "):
+            Cores().differences(file)
 
 
 def test_a_folder_without_a_training_is_one_line(tmp_path):
@@ -125,7 +139,8 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     assert list(at.dataframe[0].value["method"]) == ["core", "sim"]
     at.selectbox("board-size").set_value("100").run()
     assert at.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
-    assert len(at.get("vega_lite_chart")) == 3  # intervals, loss, figures on the validation pairs
+    assert len(at.get("vega_lite_chart")) == 4  # accuracy, differences, loss, figures on the validation pairs
+    assert any("Difference to core" in chart.proto.spec for chart in at.get("vega_lite_chart"))
     at.text_input[0].set_value("I need a cheap room")
     at.select_slider[0].set_value(500)
     at.button[-1].click().run()

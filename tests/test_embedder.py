@@ -294,6 +294,30 @@ def test_frozen_token_embeddings_stay(data, base, tmp_path):
     assert any((before[key] != after[key]).any() for key in before)
 
 
+def test_training_without_dropout_leaves_the_base_as_it_was(base):
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from cube_model.embedder_speed import trained_with
+
+    model = SentenceTransformer(str(base), device="cpu")
+    encoder = model[0].auto_model
+
+    def state() -> tuple[list[float], str]:
+        layers = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+        return layers, encoder.config._attn_implementation
+
+    before = state()
+    assert max(before[0]) > 0
+    with trained_with(model, 0.25, on_processor=True):
+        assert state() == ([0.25] * len(before[0]), "eager")
+    assert state() == before
+    with pytest.raises(KeyboardInterrupt), trained_with(model, 0.0, on_processor=False):
+        assert state() == ([0.0] * len(before[0]), before[1])
+        raise KeyboardInterrupt
+    assert state() == before
+
+
 def test_without_sentence_transformers_it_says_what_to_install(data, base, tmp_path, monkeypatch):
     import sys
 
@@ -312,7 +336,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(data, base, tmp_path):
     assert not (tmp_path / "wild").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"warmup": 1.0}, {"direction": "up"}, {"scale": 0.0}])
+@pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"warmup": 1.0}, {"direction": "up"}, {"scale": 0.0}, {"dropout": 1.0}])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ModelError, match=next(iter(wrong)).replace("_", "-")):
         EmbedderConfig(data="x", output="y", **wrong)

@@ -253,16 +253,26 @@ def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, st
 
 @drawn
 def intervals(
-    frame: pd.DataFrame, category: str, value: str, low: str, high: str, titles: dict[str, str]
+    frame: pd.DataFrame,
+    category: str,
+    value: str,
+    low: str,
+    high: str,
+    titles: dict[str, str],
+    reference: float | None = None,
 ) -> alt.LayerChart:
-    """Points with their intervals, in the order of the frame."""
+    """Points with their intervals, in the order of the frame, and a line at `reference`."""
     body = alt.Chart(frame).encode(y=_names(category, titles, list(frame[category])))
     axis = alt.Axis(format="~r", tickCount=6)
     across = alt.X(f"{low}:Q", title=titles[value], scale=alt.Scale(zero=False), axis=axis)
     spans = body.mark_rule(color=BLUE, strokeWidth=2).encode(x=across, x2=f"{high}:Q")
-    tips = [_tip(category, titles), _tip(value, titles, ".3f"), _tip("parameters", titles, ",")]
+    tips = [_tip(category, titles), _tip(value, titles, ".3f")]
+    tips += [_tip("parameters", titles, ",")] if "parameters" in frame else []
     points = body.mark_circle(color=BLUE, size=90, opacity=1).encode(x=f"{value}:Q", tooltip=tips)
-    return (spans + points).properties(height=_height(len(frame)))
+    layers = spans + points
+    if reference is not None:
+        layers += alt.Chart().mark_rule(color="#555", strokeDash=[4, 3]).encode(x=alt.datum(reference))
+    return layers.properties(height=_height(len(frame)))
 
 
 def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y:

@@ -54,6 +54,14 @@ class Cores(Protocol):
         """
         ...
 
+    def differences(self, file: Path) -> list[dict[str, Any]]:
+        """How far each method is from the one it was compared with, on the same pairs, best first.
+
+        `source`, `method`, `minus` (the other), `pairs` (as above), `difference` (1-of-100 of the method minus that of
+        the other), `low`, `high` (its 95 % interval). Empty for a leaderboard without such figures.
+        """
+        ...
+
     def training(self, folder: Path) -> list[dict[str, Any]]:
         """A row an epoch: `epoch`, `loss`, and the figures on the validation pairs by their names."""
         ...

@@ -25,6 +25,7 @@ FROM pairs {where} GROUP BY answer_id ORDER BY hash(answer_id), answer_id LIMIT 
 """
 """Different answers of what is chosen, an arbitrary choice that is the same every time."""
 
+_APART = ("source", "method", "minus", "pairs", "difference")
 _SIZES = (500, 2000, 10000, 50000)
 
 
@@ -67,6 +68,13 @@ def _leaderboards(page: Page, cores: Cores) -> None:
     titles = {name: t(f"column.{name}") for name in ("method", "accuracy", "parameters")}
     drawn = charts.intervals(shown, "method", "accuracy", "low", "high", titles)
     page.chart(t("model.accuracy_of", source=source), rows, drawn, t("model.interval_note"))
+    apart = pd.DataFrame(cores.differences(Path(file)), columns=[*_APART, "low", "high"])
+    apart = apart[(apart["source"] == source) & apart["pairs"].isin([sizes[size]])]
+    if not apart.empty:
+        other = apart["minus"].iat[0]
+        titles |= {"difference": t("column.difference", other=other)}
+        drawn = charts.intervals(apart, "method", "difference", "low", "high", titles, reference=0)
+        page.chart(t("model.difference", other=other, source=source), apart, drawn, t("model.difference_note"))
     columns = {
         "method": "",
         **dict.fromkeys(("pairs", "parameters", "seeds"), "localized"),
