@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -27,8 +25,6 @@ def trained_with(model: SentenceTransformer, dropout: float, *, on_processor: bo
     """
     import torch
 
-    if on_processor:
-        keep_freed_memory()
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
     own = [layer.p for layer in layers]
     encoder = cast("Any", model[0]).auto_model
@@ -44,19 +40,3 @@ def trained_with(model: SentenceTransformer, dropout: float, *, on_processor: bo
             layer.p = share
         if on_processor:
             encoder.set_attn_implementation(attention)
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, for the next step: a step frees gigabytes, and asking the system for them
-    page by page again takes a tenth of it.
-
-    glibc only (its `mallopt`); elsewhere nothing happens.
-    """
-    if sys.platform != "linux":
-        return
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # as in malloc.h
-    library = ctypes.CDLL(None)
-    if hasattr(library, "gnu_get_libc_version"):
-        library.mallopt(mmap_threshold, 32 << 20)  # the most it takes
-        library.mallopt(trim_threshold, (1 << 31) - 1)
-        library.mallopt(top_pad, 256 << 20)
