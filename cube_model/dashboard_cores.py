@@ -14,7 +14,6 @@ import numpy as np
 from cube_model.errors import ModelError
 from cube_model.training_output import RECORD
 
-
 _LEADERBOARD = "dialogue-cube leaderboard --json"
 """What writes a leaderboard."""
 

@@ -52,8 +52,8 @@ class EmbedderConfig:
         max_length: Tokens read of a text in training; None: what 99 % of the texts fit in. The saved encoder reads as
             many as the base did.
         train_embeddings: Train the token embeddings too: half the weights of a small encoder.
-        dropout: Share of the activations zeroed in training, in place of the base's own; 0 costs least, and a pass or two
-            over pairs that all differ has little to overfit.
+        dropout: Share of the activations zeroed in training, in place of the base's own; 0 costs least, and a pass or
+            two over pairs that all differ has little to overfit.
         mixed_precision: `"bf16"`, `"no"`, or `"auto"`: bf16 where the processor or card computes in it natively.
         seed: Of order, dropout and choices.
         checkpoint_every: Optimizer steps between checkpoints.

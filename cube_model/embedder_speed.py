@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def trained_with(model: SentenceTransformer, dropout: float, *, on_processor: bool) -> Iterator[None]:
     """Train under it: `dropout` in place of the base's own, and on a processor the attention that is fastest there.
 
-    Random numbers are drawn by one thread, a third of a step with dropout .1; and the fused attention of PyTorch, made
-    for long texts, takes longer to go backwards through turns of twenty tokens than all the rest of the step. Afterwards
-    all is as before.
+    Random numbers are drawn by one thread, a third of a step with dropout .1; and PyTorch's fused attention, made for
+    long texts, takes longer to go backwards through turns of twenty tokens than all the rest of the step
+    (`tests/benchmarks/bench_embedder.py`). Afterwards all is as before.
 
     Args:
         model: What is trained.

@@ -79,7 +79,10 @@ def test_leaderboard_rows(leaderboard):
 
 def test_differences_of_a_leaderboard(leaderboard, tmp_path):
     rows = Cores().differences(leaderboard)
-    assert [(row["method"], row["minus"], row["pairs"]) for row in rows] == [("sim", "core", 100), ("sim", "core", 1000)]
+    assert [(row["method"], row["minus"], row["pairs"]) for row in rows] == [
+        ("sim", "core", 100),
+        ("sim", "core", 1000),
+    ]
     assert (rows[1]["difference"], rows[1]["low"], rows[1]["high"]) == (-0.1, -0.2, -0.001)
     older = tmp_path / "older.json"
     older.write_text('{"results": []}')

