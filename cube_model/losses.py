@@ -100,7 +100,9 @@ class AutoencoderLoss(nn.Module):
 
 def noisy(vectors: torch.Tensor, length: float) -> torch.Tensor:
     """`vectors` with Gaussian noise of that expected length on each."""
-    return vectors + length / math.sqrt(vectors.shape[-1]) * torch.randn_like(vectors) if length else vectors
+    if not length:
+        return vectors
+    return torch.add(vectors, torch.randn_like(vectors), alpha=length / math.sqrt(vectors.shape[-1]))
 
 
 def cosine_distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -38,6 +38,9 @@ class CubeOutput(ModelOutput):
     code: torch.Tensor | None = None
     cell_states: torch.Tensor | None = None
 
+
+_COLUMNS = 16384
+"""Cells x batch that the cell rule is computed for at a time: few enough for a processor's cache."""
 
 QUESTION, ANSWER = 0, 1
 """Roles: what the lattice maps. An autoencoder encodes as the first and decodes as the second."""
@@ -76,11 +79,9 @@ class CellUnits(nn.Module):
         return state.view(turns, *self.lattice, batch).movedim(self.axis + 1, 0).reshape(self.groups, -1, batch)
 
     def scatter(self, grouped: torch.Tensor) -> torch.Tensor:
-        """`[groups, cells of a group, batch]` -> `[all cells, batch]`."""
-        if self.axis is None:
-            return grouped[0]
+        """`[groups, cells of a group, batch]` -> `[x, y, z, batch]`, a view."""
         sides = [side for axis, side in enumerate(self.lattice) if axis != self.axis]
-        return grouped.view(self.groups, *sides, -1).movedim(0, self.axis).reshape(-1, grouped.shape[-1])
+        return grouped.view(self.groups, *sides, -1).movedim(0, self.axis or 0)
 
     def listen(self, turns: torch.Tensor, voice: int) -> torch.Tensor:
         """What the units read of `[turns, all cells, batch]`: `[groups, units, batch]`; `voice`: of the first turn."""
@@ -88,16 +89,24 @@ class CellUnits(nn.Module):
 
     def hear(self, turns: torch.Tensor, voice: int, role: int) -> torch.Tensor:
         """`listen`, and the bias."""
-        return torch.baddbmm(self.read_bias[role], self._gated(len(turns), voice), self.gather(turns))
+        heard = self.read_bias[role]
+        # cells of one plane lie together within a turn, but not the turns: one by one, most of them need no copy
+        for first, part in enumerate([turns] if self.axis is None else turns.split(1), start=voice):
+            heard = torch.baddbmm(heard, self._gated(len(part), first), self.gather(part))
+        return heard
 
     def _gated(self, turns: int, voice: int) -> torch.Tensor:
         # the gates go to the weights: they are far fewer than what a batch makes of them
         gated = self.read[:, None] * self.gate[voice : voice + turns].movedim(0, 1)
         return gated.flatten(1, 2).transpose(1, 2)
 
-    def forward(self, heard: torch.Tensor, role: int) -> torch.Tensor:
-        """What the units write to the cells, `[all cells, batch]`, given what they heard."""
-        return self.scatter(torch.bmm(self.write[role].transpose(1, 2), functional.gelu(heard)))
+    def forward(self, added: torch.Tensor, heard: torch.Tensor, role: int) -> torch.Tensor:
+        """`added` `[all cells, batch]` and what the units write to the cells, given what they heard."""
+        active, write = functional.gelu(heard), self.write[role].transpose(1, 2)
+        if self.axis is None:
+            return torch.addmm(added, write[0], active[0])
+        planes = self.scatter(torch.bmm(write, active))
+        return (added.view_as(planes) + planes).view_as(added)
 
 
 class CellRule(nn.Module):
@@ -116,21 +125,44 @@ class CellRule(nn.Module):
         self.read_bias = nn.Parameter(torch.empty(hidden, 1))
         self.write = nn.Parameter(torch.empty(hidden))
 
-    def hear(self, turns: torch.Tensor) -> torch.Tensor:
-        """What the hidden channels read of `[turns, cells, batch]`: `[hidden, cells x batch]`."""
-        # one product over the cells of the whole batch: it is the long side
-        return torch.addmm(self.read_bias, self.read, turns.flatten(1))
+    def forward(self, turns: torch.Tensor) -> torch.Tensor:
+        """Change of the first of the turns `[turns, cells, batch]`: `[cells, batch]`."""
+        with torch.autocast(turns.device.type, enabled=False):
+            flat = turns.flatten(1).to(self.read.dtype)
+            return _SmallNetwork.apply(flat, self.read, self.read_bias, self.write).view(turns.shape[1:])
 
-    def forward(self, heard: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
-        """Change of the first of the turns, flat `[cells x batch]`.
 
-        Args:
-            heard: What was read of the turns as they were given.
-            residual: `[cells, batch]`, what has been added to the first of them since.
-        """
-        if residual is not None:
-            heard = torch.addr(heard, self.read[:, 0], residual.flatten())
-        return self.write @ heard.relu()
+class _SmallNetwork(torch.autograd.Function):
+    """write @ relu(read @ inputs + bias), for few channels and very many columns.
+
+    The hidden channels of a whole batch would be written to memory and read again a dozen times, which took a sixth of
+    a training step. Here they are made for as many columns as fit in a processor's cache, and made again backwards.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: torch.Tensor, read: torch.Tensor, bias: torch.Tensor, write: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(inputs, read, bias, write)
+        parts = inputs.split(_COLUMNS, dim=1)
+        return torch.cat([write @ torch.mm(read, part).add_(bias).relu_() for part in parts])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        inputs, read, bias, write = ctx.saved_tensors
+        of_read, of_bias, of_write = (torch.zeros_like(each) for each in (read, bias, write))
+        back, of_inputs = (read * write[:, None]).T, []
+        for part, wanted in zip(inputs.split(_COLUMNS, dim=1), gradient.split(_COLUMNS), strict=True):
+            hidden = torch.mm(read, part).add_(bias).relu_()
+            of_write.addmv_(hidden, wanted)
+            passed = hidden.sign_().mul_(wanted)  # where a hidden channel was active
+            of_read.addmm_(passed, part.T)
+            of_bias.add_(passed.sum(1, keepdim=True))
+            if ctx.needs_input_grad[0]:
+                of_inputs.append(back @ passed)
+        of_turns = torch.cat(of_inputs, dim=1) if of_inputs else None
+        return of_turns, of_read * write[:, None], of_bias * write[:, None], of_write
 
 
 class CubeCore(nn.Module):
@@ -178,36 +210,24 @@ class CubeCore(nn.Module):
         scaled = (inputs * scale).permute(1, 2, 0).contiguous()
         # reading is linear: what is given is read once, later steps read only what was added to it
         heard = [units.hear(scaled, self.voices[role], role) for units in self._cell_units()]
-        weighed = self.rule.hear(scaled) if self.rule is not None and role == QUESTION else None
         residual, states = None, []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, role, residual, weighed, *heard)
+                residual = self._gradient_checkpointing_func(self.step, role, scaled, residual, *heard)
             else:
-                residual = self.step(role, residual, weighed, *heard)
+                residual = self.step(role, scaled, residual, *heard)
             states.append(torch.add(inputs[:, 0], residual.T, alpha=1 / scale))
         return states[-1], states
 
-    def step(
-        self, role: int, residual: torch.Tensor | None, weighed: torch.Tensor | None, *heard: torch.Tensor
-    ) -> torch.Tensor:
-        """One step.
-
-        Args:
-            role: `QUESTION` or `ANSWER`.
-            residual: `[cells, batch]`, what earlier steps added to the first of the turns.
-            weighed: What the cell rule read of the turns as they were given; None without a rule.
-            heard: What each kind of units read of them.
-
-        Returns:
-            The residual with this step's part.
-        """
-        added = self.bias[role][:, None]
-        if self.rule is not None and weighed is not None:
-            added = added + self.rule(weighed, residual).view(len(added), -1)
+    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor) -> torch.Tensor:
+        """One step: what has been added to the first of the turns `[turns, cells, batch]`, with this step's part."""
+        added = self.bias[role][:, None].expand(given.shape[1:])
+        if self.rule is not None and role == QUESTION:
+            state = given if residual is None else torch.cat([(given[0] + residual)[None], given[1:]])
+            added = added + self.rule(state)
         for units, before in zip(self._cell_units(), heard, strict=True):
             now = before if residual is None else before + units.listen(residual[None], self.voices[role])
-            added = added + units(now, role)
+            added = units(added, now, role)
         return added if residual is None else residual + added
 
     def _cell_units(self) -> list[CellUnits]:

@@ -6,7 +6,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch.nn.functional import normalize
 
-from cube_model import CubeConfig, CubeModel
+from cube_model import CubeConfig, CubeModel, modeling_cube
 from cube_model.configuration_cube import cubic_lattice
 from cube_model.losses import DialogueLoss, contrastive_loss
 
@@ -92,8 +92,30 @@ def test_every_cell_hears_every_cell_through_planes_alone():
 
 def test_scatter_is_the_inverse_of_gather():
     model, state = CubeModel(CubeConfig(embedding_dim=60, lattice_size=[3, 4, 5])), vectors(7, 60)
-    for units in model.core.units:
-        assert torch.equal(units.scatter(units.gather(state.T[None].contiguous())), state.T)
+    planes = [units for units in model.core.units if units.axis is not None]
+    assert len(planes) == 3
+    for units in planes:
+        assert torch.equal(units.scatter(units.gather(state.T[None].contiguous())).reshape(60, 7), state.T)
+
+
+@pytest.mark.parametrize("columns", [7, 16384])
+def test_the_rule_of_a_cell_is_a_small_network_with_its_gradients(columns, monkeypatch):
+    monkeypatch.setattr(modeling_cube, "_COLUMNS", columns)  # parts that do not come out even
+    rule = modeling_cube.CellRule(channels=3, hidden=4).double()
+    for parameter in rule.parameters():
+        torch.nn.init.normal_(parameter)
+    turns = torch.randn(3, 5, 4, dtype=torch.double, requires_grad=True)
+    expected = torch.einsum(
+        "h,hcb->cb",
+        rule.write,
+        torch.relu(torch.einsum("ht,tcb->hcb", rule.read, turns) + rule.read_bias[:, :, None]),
+    )
+    torch.testing.assert_close(rule(turns), expected)
+    wanted = torch.randn_like(expected)
+    inputs = [turns, *rule.parameters()]
+    found = torch.autograd.grad(rule(turns), inputs, wanted)
+    for gradient, true in zip(found, torch.autograd.grad(expected, inputs, wanted), strict=True):
+        torch.testing.assert_close(gradient, true)
 
 
 def loss_of(model, **options):
