@@ -144,6 +144,7 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     assert at.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
     assert len(at.get("vega_lite_chart")) == 4  # accuracy, differences, loss, figures on the validation pairs
     assert any("Difference to core" in chart.proto.spec for chart in at.get("vega_lite_chart"))
+    assert any("minus that of core" in note.value for note in at.caption)
     at.text_input[0].set_value("I need a cheap room")
     at.select_slider[0].set_value(500)
     at.button[-1].click().run()

@@ -74,7 +74,9 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         other = apart["minus"].iat[0]
         titles |= {"difference": t("column.difference", other=other)}
         drawn = charts.intervals(apart, "method", "difference", "low", "high", titles, reference=0)
-        page.chart(t("model.difference", other=other, source=source), apart, drawn, t("model.difference_note"))
+        page.chart(
+            t("model.difference", other=other, source=source), apart, drawn, t("model.difference_note", other=other)
+        )
     columns = {
         "method": "",
         **dict.fromkeys(("pairs", "parameters", "seeds"), "localized"),
