@@ -90,8 +90,10 @@ class CellUnits(nn.Module):
     def hear(self, turns: torch.Tensor, voice: int, role: int) -> torch.Tensor:
         """`listen`, and the bias."""
         heard = self.read_bias[role]
-        # cells of one plane lie together within a turn, but not the turns: one by one, most of them need no copy
-        for first, part in enumerate([turns] if self.axis is None else turns.split(1), start=voice):
+        # cells of one plane lie together within a turn, but not the turns: one by one, most of them need no copy, which
+        # pays for the batches of a training
+        one_by_one = self.training and self.axis is not None
+        for first, part in enumerate(turns.split(1) if one_by_one else [turns], start=voice):
             heard = torch.baddbmm(heard, self._gated(len(part), first), self.gather(part))
         return heard
 
@@ -129,7 +131,11 @@ class CellRule(nn.Module):
         """Change of the first of the turns `[turns, cells, batch]`: `[cells, batch]`."""
         with torch.autocast(turns.device.type, enabled=False):
             flat = turns.flatten(1).to(self.read.dtype)
-            return _SmallNetwork.apply(flat, self.read, self.read_bias, self.write).view(turns.shape[1:])
+            if torch.is_grad_enabled():
+                changed = _SmallNetwork.apply(flat, self.read, self.read_bias, self.write)
+            else:  # a question alone: all at once is quicker
+                changed = self.write @ torch.addmm(self.read_bias, self.read, flat).relu_()
+            return changed.view(turns.shape[1:])
 
 
 class _SmallNetwork(torch.autograd.Function):
