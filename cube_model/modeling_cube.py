@@ -79,7 +79,7 @@ class CellUnits(nn.Module):
         return state.view(turns, *self.lattice, batch).movedim(self.axis + 1, 0).reshape(self.groups, -1, batch)
 
     def scatter(self, grouped: torch.Tensor) -> torch.Tensor:
-        """`[groups, cells of a group, batch]` -> `[x, y, z, batch]`, a view."""
+        """Planes `[groups, cells of a group, batch]` -> `[x, y, z, batch]`, a view."""
         sides = [side for axis, side in enumerate(self.lattice) if axis != self.axis]
         return grouped.view(self.groups, *sides, -1).movedim(0, self.axis or 0)
 

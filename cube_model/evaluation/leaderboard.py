@@ -33,7 +33,7 @@ from cube_model.versions import versions
 if TYPE_CHECKING:
     from cube_model.question_answer_data import QuestionAnswerPairs
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a change of a baseline or of this file changes a figure: finished cells of before are not reused."""
 
 _SELECTION_SEED = 0

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from cube_model import CubeConfig, CubeModel
 from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.baselines.contrastive import in_batch_loss
-from cube_model.losses import DialogueLoss
+from cube_model.losses import DialogueLoss, noisy
 
 PAIRS, BATCH = 100_000, 512
 
@@ -32,8 +32,8 @@ class Perceptron(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        noisy = [v + 0.3 / v.shape[-1] ** 0.5 * torch.randn_like(v) for v in (questions, answers)]
-        return in_batch_loss(self.maps.questions(noisy[0]), self.maps.answers(noisy[1]), labels, self.log_temperature)
+        asked, answered = noisy(questions, 0.3), noisy(answers, 0.3)
+        return in_batch_loss(self.maps.questions(asked), self.maps.answers(answered), labels, self.log_temperature)
 
 
 def step_seconds(modules: dict[str, nn.Module], batch: tuple[torch.Tensor, ...], steps: int) -> dict[str, float]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from cube_model import schedule
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.methods import Method
+from cube_model.losses import noisy
 from cube_model.training_config import TrainingConfig
 
 GRID: tuple[Settings, ...] = tuple(
@@ -105,7 +106,6 @@ def _train(
     table = torch.from_numpy(train.vectors)
     questions = torch.from_numpy(np.where(train.pairs.questions < 0, len(table) - 1, train.pairs.questions)).long()
     answers, labels = torch.from_numpy(train.pairs.answers).long(), torch.from_numpy(train.pairs.labels)
-    spread = noise / math.sqrt(train.dimension)
 
     def accuracy() -> float:
         return validation.accuracy(maps.as_method("", train.turns, 0), seed)
@@ -114,8 +114,7 @@ def _train(
     for epoch in range(1, epochs + 1):
         for rows in torch.randperm(len(train))[: steps * batch].view(steps, batch):
             asked, answered = table[questions[rows]], table[answers[rows]]
-            if spread:
-                asked, answered = (v + spread * torch.randn_like(v) for v in (asked, answered))
+            asked, answered = noisy(asked, noise), noisy(answered, noise)
             loss = in_batch_loss(maps.questions(asked), maps.answers(answered), labels[rows], log_temperature)
             optimizer.zero_grad()
             loss.backward()
