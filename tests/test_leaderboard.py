@@ -132,6 +132,23 @@ def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
     }
 
 
+def test_sizes_that_search_among_the_same_pairs_share_the_search(board, monkeypatch):
+    from cube_model.evaluation.baselines.residual import ResidualBaseline
+
+    fits, real = [], ResidualBaseline.fit
+
+    def fit(self, train, validation, *, seed=0, settings=None):
+        fits.append((len(train), seed))
+        return real(self, train, validation, seed=seed, settings=settings)
+
+    monkeypatch.setattr(ResidualBaseline, "fit", fit)
+    options = {"methods": ["low_rank"], "seeds": 1, "tuning_pairs": 100}
+    output = board(train_sizes=(100, 200, None), **options).run()
+    assert fits == [(100, 0), (100, 0), (200, 0), (360, 0)]
+    alone = board("alone", train_sizes=(None,), **options).run()
+    assert untimed(alone) == [row for row in untimed(output) if row["train_size"] == 360]
+
+
 def test_a_search_that_was_stopped_keeps_its_trials(board, monkeypatch):
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 

@@ -74,7 +74,7 @@ class LeaderboardConfig:
     draws: int = 3
     max_test_pairs: int | None = None
     max_validation_pairs: int = 5_000
-    tuning_pairs: int = 20_000
+    tuning_pairs: int = 10_000
     teacher_dtype: str = "auto"
 
 
@@ -181,7 +181,7 @@ class Leaderboard:
                 chosen = tuned.best.settings if isinstance(tuned, Tuning) else tuned["settings"]
                 settings = chosen if cell.baseline.grid != ({},) else None
                 fitted = cell.baseline.fit(train, self.validation, seed=cell.seed, settings=settings)
-            search = self.cells.get(self._tuning_facts(cell))
+            search = self.cells.get(self._search_facts(cell))
             found = [entry for each in cell.baseline.variants(fitted) for entry in self._judge(cell, each, search)]
             self.cells.put(facts, found)
         elif cell.seed == 0:
@@ -191,9 +191,11 @@ class Leaderboard:
 
     def _tune(self, cell: Cell, advance: Any) -> Tuning | dict[str, Any]:
         """The search of a method and training size: with the fit where it is run now, else its record."""
-        facts = self._tuning_facts(cell)
+        facts = self._search_facts(cell)
         record = self.cells.get(facts)
         if record is not None and (cell.seed != 0 or self._tuning_size(cell) != cell.train_size):
+            for _ in cell.baseline.grid if cell.seed == 0 else ():
+                advance()
             return dict(record)
         train = self.training_pairs(self._tuning_size(cell), 0)
         tuning = cell.baseline.tune(
@@ -245,14 +247,15 @@ class Leaderboard:
 
     def _facts(self, cell: Cell) -> Facts:
         """All that the result of a cell depends on."""
-        return {**self._tuning_facts(cell), "seed": cell.seed, "test": self.test.pairs.fingerprint}
+        trained = {"train_size": cell.train_size, "seed": cell.seed, "test": self.test.pairs.fingerprint}
+        return {**self._search_facts(cell), **trained, **self._schedule(cell, cell.train_size)}
 
-    def _tuning_facts(self, cell: Cell) -> Facts:
+    def _search_facts(self, cell: Cell) -> Facts:
+        """All that a search over settings depends on: training sizes that search among the same pairs share it."""
         facts: Facts = {
             "version": [VERSION, PROTOCOL, versions().get("dialogue-cube")],
             "method": cell.baseline.name,
             "grid": list(cell.baseline.grid),
-            "train_size": cell.train_size,
             "tuning_size": self._tuning_size(cell),
             "train": self.train.pairs.fingerprint,
             "validation": self.validation.pairs.fingerprint,
@@ -261,11 +264,20 @@ class Leaderboard:
             "draws": self.config.draws,
             "budget": getattr(cell.baseline, "budget", None),
         }
-        if isinstance(cell.baseline, Contrastive | Core):
-            facts["training"] = _training_facts(cell.train_size or len(self.train))
         if isinstance(cell.baseline, Core):
             facts["core"] = cell.baseline.config.of_the_run()
-        return facts
+        return {**facts, **self._schedule(cell, self._tuning_size(cell))}
+
+    def _schedule(self, cell: Cell, size: int | None) -> Facts:
+        """What the common training loop does with so many pairs; nothing for methods that have their own."""
+        if not isinstance(cell.baseline, Contrastive | Core):
+            return {}
+        run, pairs = TrainingConfig(), size or len(self.train)
+        batch = schedule.batch_size(run, pairs)
+        epochs = schedule.epochs(run, max(1, pairs // batch))
+        chosen = {"batch_size": batch, "epochs": epochs, "patience": schedule.patience(run, epochs)}
+        rest = {"weight_decay": run.weight_decay, "temperature": run.temperature, "scheduler": run.scheduler}
+        return {"training": {**chosen, **rest}}
 
 
 def _chosen(every: dict[str, Baseline], names: Sequence[str] | None) -> list[Baseline]:
@@ -301,15 +313,6 @@ def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnsw
         seed=_SELECTION_SEED,
     )
     return train, validation, test
-
-
-def _training_facts(pairs: int) -> Facts:
-    """What the common training loop does with so many pairs."""
-    run = TrainingConfig()
-    size = schedule.batch_size(run, pairs)
-    epochs = schedule.epochs(run, max(1, pairs // size))
-    chosen = {"batch_size": size, "epochs": epochs, "patience": schedule.patience(run, epochs)}
-    return {**chosen, "weight_decay": run.weight_decay, "temperature": run.temperature, "scheduler": run.scheduler}
 
 
 def _threads() -> int:

@@ -38,7 +38,7 @@ def leaderboard(
     ] = 5_000,
     tuning_pairs: Annotated[
         int, typer.Option(min=2, help="Training pairs, at most, of the fits that settings are chosen from.")
-    ] = 20_000,
+    ] = 10_000,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against parameters: a .png, .svg or .pdf.")] = None,
     card: Annotated[Path | None, typer.Option(help="Write the core's figures as model-card metadata (YAML).")] = None,
 ) -> None:
