@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,6 +12,7 @@ import cube_model.demo
 import dataset_builders.cli
 import push_scripts.cli
 from cube_model.errors import ModelError
+from cube_model.versions import versions
 from dataset_builders.errors import DataError
 from push_scripts.errors import PushError
 
@@ -23,6 +25,25 @@ app = typer.Typer(
 for package in (dataset_builders.cli, cube_model.cli, push_scripts.cli):
     package.register(app)
 app.command()(cube_model.demo.demo)
+
+
+def _show_versions(wanted: bool) -> None:
+    if wanted:
+        for name, number in versions().items():
+            typer.echo(f"{name} {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_versions, is_eager=True, help="Show the versions of all that decides a result."
+        ),
+    ] = False,
+) -> None:
+    """Options before a command."""
 
 
 def main() -> None:

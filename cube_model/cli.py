@@ -44,6 +44,10 @@ def response_selection(
     max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of batches and bootstrap.")] = 0,
     draws: Annotated[int, typer.Option(min=1, help="Shuffles that are averaged.")] = 3,
+    dtype: Annotated[
+        str,
+        typer.Option(help="Precision of the encoder: float32, bfloat16, float16, or auto (by processor)."),
+    ] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Judge an encoder, or a core on top of it, by response selection: the true answer among 100, and among all.
@@ -65,6 +69,7 @@ def response_selection(
         max_pairs=max_pairs,
         seed=seed,
         draws=draws,
+        dtype=dtype,
         progress=True,
     )
     if json_file:

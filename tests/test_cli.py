@@ -27,6 +27,13 @@ def imported(code):
     return set(done.stdout.split())
 
 
+def test_version_names_what_decides_a_result():
+    done = run("--version")
+    assert done.returncode == 0
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert {"dialogue-cube", "python", "torch", "datasets"} <= set(found)
+
+
 def test_help_needs_no_heavy_module():
     assert not imported("import dialogue_cube") & {"torch", "transformers", "datasets", "pandas", "pyarrow", "numpy"}
     done = run("--help")

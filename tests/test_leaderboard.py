@@ -261,12 +261,15 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     out = tmp_path / "board.json"
     arguments = ["leaderboard", "--data", str(pairs_folder), "--json", str(out), "--methods", "sim,procrustes"]
     options = ["--train-sizes", "100,all", "--plot", str(tmp_path / "board.svg"), "--card", str(tmp_path / "card.yaml")]
+    options += ["--teacher-dtype", "float32"]
     result = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "procrustes" in result.output
     written = json.loads(out.read_text())
     assert written["results"]
     assert "--train-sizes 100,all --seeds 3 --methods sim,procrustes" in written["command"]
+    assert written["command"].endswith("--teacher-dtype float32 --json FILE")
+    assert written["encoder"]["dtype"] == "float32"
     assert str(pairs_folder.parent) not in written["command"]
     assert "procrustes" in (tmp_path / "board.svg").read_text()
     assert not list(tmp_path.glob(".*.tmp"))

@@ -316,6 +316,14 @@ def test_turns_of_an_encoder_are_judged_as_a_mean_and_as_one_text(pairs_folder, 
     assert results[2].metrics["mrr"] != results[1].metrics["mrr"]
 
 
+def test_precision_of_the_encoder_can_be_chosen(pairs_folder, minilm, cache_folder):
+    cache = EmbeddingCache(cache_folder)
+    _, output = run_response_selection(pairs_folder, encoder="minilm", dtype="float32", cache=cache)
+    assert output["encoder"]["dtype"] == "float32"
+    with pytest.raises(ModelError, match="dtype 'int8': expected one of float32"):
+        run_response_selection(pairs_folder, encoder="minilm", dtype="int8", cache=cache)
+
+
 def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
     _, output = run_response_selection(pairs_folder, trained_core, context_turns=1, cache=EmbeddingCache(cache_folder))
     shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))

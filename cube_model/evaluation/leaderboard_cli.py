@@ -39,6 +39,9 @@ def leaderboard(
     tuning_pairs: Annotated[
         int, typer.Option(min=2, help="Training pairs, at most, of the fits that settings are chosen from.")
     ] = 10_000,
+    teacher_dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, float16, or auto: bfloat16 where the processor has it.")
+    ] = "auto",
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against parameters: a .png, .svg or .pdf.")] = None,
     card: Annotated[Path | None, typer.Option(help="Write the core's figures as model-card metadata (YAML).")] = None,
 ) -> None:
@@ -69,6 +72,7 @@ def leaderboard(
         max_test_pairs=max_test_pairs,
         max_validation_pairs=max_validation_pairs,
         tuning_pairs=tuning_pairs,
+        teacher_dtype=teacher_dtype,
     )
     board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
     output = {"command": _command(config), **board.run()}
@@ -117,6 +121,7 @@ def _command(config: LeaderboardConfig) -> str:
         "max-test-pairs": config.max_test_pairs,
         "max-validation-pairs": config.max_validation_pairs,
         "tuning-pairs": config.tuning_pairs,
+        "teacher-dtype": config.teacher_dtype if config.teacher_dtype != "auto" else None,
     }
     given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
     return f"dialogue-cube leaderboard {given} --json FILE"

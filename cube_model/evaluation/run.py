@@ -35,6 +35,7 @@ def run_response_selection(
     max_pairs: int | None = None,
     seed: int = 0,
     draws: int = 3,
+    dtype: str = "auto",
     cache: EmbeddingCache | None = None,
     progress: bool = False,
 ) -> tuple[dict[str, Report], dict[str, Any]]:
@@ -53,6 +54,7 @@ def run_response_selection(
         max_pairs: At most so many pairs, a seeded choice.
         seed: Of choice, batches and bootstrap.
         draws: Shuffles that are averaged.
+        dtype: Of the encoder, see `Teacher.load`; a core's teacher keeps the one that it was trained with.
         cache: Embedding cache; the default one when not given.
         progress: Show a progress bar while texts are encoded.
 
@@ -61,7 +63,7 @@ def run_response_selection(
         writes.
     """
     trained = load_core(model) if model is not None else None
-    teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or "minilm", "auto")
+    teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or "minilm", dtype)
     cache = cache or EmbeddingCache()
     methods, record = _methods(trained, context_turns)
     if trained is None:
