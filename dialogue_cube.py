@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from cube_model.errors import ModelError
 from cube_model.versions import versions
 from dataset_builders.errors import DataError
 from push_scripts.errors import PushError
+
+# Arrow's own allocator keeps what it was given: a build takes a sixth more memory with it, in the same time
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 app = typer.Typer(
     help="Dialogue corpora -> one dataset on the Hub -> a 3D cubic core that finds the right answer.",

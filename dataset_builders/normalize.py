@@ -63,8 +63,9 @@ def _ascii_words(texts: pa.Array) -> pa.Array:
 
 def text_hashes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """uint64 a text, equal for texts with the same `normalize` (64-bit BLAKE2b)."""
-    digests = b"".join(_digest(text) for text in normalize(texts).to_pylist())
-    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+    distinct = normalize(texts).dictionary_encode()
+    digests = b"".join(_digest(text) for text in distinct.dictionary.to_pylist())
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)[np.asarray(distinct.indices)]
 
 
 def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:
@@ -74,7 +75,9 @@ def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     >>> first == second
     True
     """
-    return [_digest(text).hex() for text in normalize(texts).to_pylist()]
+    distinct = normalize(texts).dictionary_encode()
+    ids = [_digest(text).hex() for text in distinct.dictionary.to_pylist()]
+    return [ids[i] for i in distinct.indices.to_pylist()]
 
 
 def _digest(text: str) -> bytes:

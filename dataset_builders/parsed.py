@@ -16,8 +16,8 @@ from dataset_builders.quality.leaks import LEFT_OUT, NO_SPLIT
 from dataset_builders.schema import ALL, SPLITS
 from dataset_builders.source import CorpusBuilder
 
-ROWS_AT_ONCE = 2000
-"""Rows in memory while a source is read or written."""
+ROWS_AT_ONCE = 500
+"""Rows in memory while a source is read or written: of dialogues, with all that is made of them, some 50 MB."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builders.folder import CLUSTERS, DROPS
-from dataset_builders.parquet import ShardWriter
+from dataset_builders.parquet import ROW_GROUP_ROWS, ShardWriter
 from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
 
@@ -40,6 +40,7 @@ class FolderWriter:
         }
         (folder / DROPS).parent.mkdir()
         self._drops = pq.ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
+        self._dropped: list[pa.Table] = []
 
     def write(self, config: Config, split: Split, rows: pa.Table) -> None:
         """Append rows."""
@@ -47,10 +48,18 @@ class FolderWriter:
 
     def record(self, drops: pa.Table) -> None:
         """Append drop records."""
-        self._drops.write_table(drops)
+        self._dropped.append(drops)
+        if sum(map(len, self._dropped)) >= ROW_GROUP_ROWS:
+            self._write_drops()
 
     def close(self, members: pa.Table) -> dict[tuple[Config, Split], list[Path]]:
         """Write the table of clusters and finish all files; returns the shards."""
         pq.write_table(members, self.folder / CLUSTERS, compression="zstd")
+        self._write_drops()
         self._drops.close()
         return {key: writer.close() for key, writer in self._writers.items()}
+
+    def _write_drops(self) -> None:
+        if self._dropped:
+            self._drops.write_table(pa.concat_tables(self._dropped))
+            self._dropped = []
