@@ -1,4 +1,4 @@
-"""Leaderboards as one Markdown table, as the README and a model card show them."""
+"""Leaderboards of one teacher as one Markdown table, as the READMEs show them."""
 
 from __future__ import annotations
 
