@@ -17,9 +17,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataset_builders import schema
-from dataset_builders.quality.filters.base import Rows, TextFilter, word_counts
+from dataset_builders.quality.filters.base import Rows, TextFilter
+from dataset_builders.quality.near_duplicates import Ragged, intersections
 
 ENOUGH_WORDS = 5
 """From here on a side says enough: task corpora have a median of 7 to 12 words an utterance, thanks and yes 1 to 4."""
@@ -29,8 +31,6 @@ MANY_WORDS = 100
 
 DAMAGED = 0.5
 """What one kind of damage on one side leaves of `cleanness`."""
-
-_PAIRS_AT_ONCE = 50_000
 
 
 def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
@@ -59,7 +59,7 @@ def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
 
 
 def _length(rows: Rows) -> np.ndarray:
-    words = np.maximum(word_counts(rows.distinct), 1e-9)
+    words = np.maximum(rows.words, 1e-9)
     side = np.minimum.reduce([np.ones(len(words)), words / ENOUGH_WORDS, MANY_WORDS / words])[rows.text]
     return np.minimum(side[::2], side[1::2])
 
@@ -67,22 +67,17 @@ def _length(rows: Rows) -> np.ndarray:
 def _cleanness(rows: Rows, checks: Sequence[TextFilter]) -> np.ndarray:
     damage = np.zeros(len(rows.distinct))
     for check in checks:
-        damage[check.hits(rows.distinct).rows] += 1
+        damage[rows.hits(check).rows] += 1
     sides = damage[rows.text]
     return DAMAGED ** (sides[::2] + sides[1::2])
 
 
 def _novelty(rows: Rows) -> np.ndarray:
-    novelty = np.empty(len(rows.table))
-    for start in range(0, len(novelty), _PAIRS_AT_ONCE):
-        sides = rows.text[2 * start : 2 * (start + _PAIRS_AT_ONCE)]
-        needed, where = np.unique(sides, return_inverse=True)
-        words = [set(text.split()) for text in rows.normal.take(pa.array(needed)).to_pylist()]
-        pairs = zip(where[::2].tolist(), where[1::2].tolist(), strict=True)
-        novelty[start : start + len(sides) // 2] = [_distance(words[a], words[b]) for a, b in pairs]
-    return novelty
-
-
-def _distance(first: set[str], second: set[str]) -> float:
-    common = len(first & second)
-    return 1 - common / ((len(first) + len(second) - common) or 1)
+    split = pc.utf8_split_whitespace(rows.normal)
+    words = split.flatten()
+    sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(rows.normal, ""))  # "" splits into ""
+    codes = words.filter(pc.not_equal(words, "")).dictionary_encode().indices.to_numpy()
+    sets = Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()
+    first, second = rows.text[::2], rows.text[1::2]
+    common = intersections(sets, first, second)
+    return 1 - common / np.maximum(sets.sizes[first] + sets.sizes[second] - common, 1)

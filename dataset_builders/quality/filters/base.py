@@ -50,6 +50,7 @@ class Rows:
     row: np.ndarray
     by_system: np.ndarray
     encoder: Encoder | None = None
+    _hits: dict[TextFilter, Findings] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, config: Config, table: pa.Table, encoder: Encoder | None = None) -> Rows:
@@ -87,6 +88,17 @@ class Rows:
     def normal(self) -> pa.Array:
         """`distinct` as `normalize` makes it."""
         return normalize(self.distinct)
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """`word_counts` of `distinct`."""
+        return word_counts(self.distinct)
+
+    def hits(self, check: TextFilter) -> Findings:
+        """What a filter objects to among `distinct`; filter and quality score ask, it is looked for once."""
+        if check not in self._hits:
+            self._hits[check] = check.hits(self.distinct)
+        return self._hits[check]
 
     @cached_property
     def cosines(self) -> np.ndarray | None:
@@ -141,7 +153,7 @@ class TextFilter(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """The rows that hold a text of `hits`."""
-        return {self.name: rows.with_text(self.hits(rows.distinct))}
+        return {self.name: rows.with_text(rows.hits(self))}
 
     def hits(self, texts: pa.Array) -> Findings:
         """Which of the texts it objects to."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow.compute as pc
 
-from dataset_builders.quality.filters.base import Action, Filter, Rows, findings, limit, word_counts
+from dataset_builders.quality.filters.base import Action, Filter, Rows, findings, limit
 from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
@@ -33,7 +33,7 @@ class PairLength(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Pairs with a short side; value: the words of the first such side."""
-        words = word_counts(rows.distinct)
+        words = rows.words
         short = np.flatnonzero(words <= self.min_words)
         texts = rows.distinct.take(short)
         values = pc.binary_join_element_wise(pc.cast(words[short], "string"), texts, " words: ")

@@ -28,11 +28,12 @@ _ALIKE = [
     {"zh", "yue", "wuu"},
 ]
 
-# words that are common in one language and in no other of the Latin or Cyrillic script: texts with several of them need
-# no closer look, which makes the filter many times faster for these languages (the others are all looked at)
+# words that are common in one language and rare in every other of the Latin or Cyrillic script: texts with several of
+# them need no closer look, which makes the filter many times faster for these languages (the others are all looked at)
 _COMMON = {
     "de": "ich und der das nicht ist ein eine sie mir für mit bitte auf den wir haben einen",
-    "en": "the you and what would that have are your please thank with this there my can i'd like",
+    "en": "the you and what would that have are your please thank with this there my can i'd like need looking how "
+    "about some which should could where when from i'm it's i'll that's yes going something they",
     "es": "que el los las una por para con está quiero gracias usted hay muy pero",
     "fr": "je vous les des est une pour dans avec que pas merci voudrais votre nous",
     "it": "che di il per non sono è vorrei nella della grazie gli anche cosa un",
