@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from dataset_builders import card
 from dataset_builders.build_report import write_report
 from dataset_builders.built import Built
@@ -61,7 +63,7 @@ def build_dataset(
         options: What changes the rows.
         own: A user's own data (`own_data.own_builders`), beside or instead of the sources. Records that cannot be used
             are written to `OUT.rejects.jsonl`, beside the folder and not into it: they hold private text.
-        num_proc: Processes that parse the raw files of a source.
+        num_proc: Processes that parse the raw files of a source and make its rows.
         cache_dir: Where `datasets` keeps parsed rows; its default cache when None.
         download_progress: Called while bytes of a download arrive.
         progress: Called with the step, what is done of it and what there is.
@@ -91,12 +93,13 @@ def build_dataset(
         parsed.append(parse(builder, num_proc))
     parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
     decided = survey(parsed, options, progress)
+    pa.default_memory_pool().release_unused()  # else what the survey needed stays with this process
     with written_aside(out) as folder:
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
             name = source.builder.INFO.name
             progress(f"writing {name}", done, len(parsed))
-            results.append(write_source(source, decided.decisions[name], options, writer, encoder))
+            results.append(write_source(source, decided.decisions[name], options, writer, encoder, num_proc))
         finish_folder(writer, results, decided, options, encoder)
         for result in results:
             warn_of_differences(result, warn)
@@ -120,6 +123,7 @@ def finish_folder(
         DataError: There is no row.
     """
     shards = writer.close(decided.members)
+    pa.default_memory_pool().release_unused()
     if not any(shards.values()):
         wanted = f" in {', '.join(options.languages)}" if options.languages else ""
         raise DataError(f"no row is left{wanted} in the splits {', '.join(options.splits)}; nothing was written")

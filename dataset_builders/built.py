@@ -37,6 +37,13 @@ class Tally:
     def __post_init__(self) -> None:
         self.dropped, self.flagged = Counter(self.dropped), Counter(self.flagged)
 
+    def add(self, other: Tally) -> None:
+        """Count what was counted elsewhere."""
+        self.rows_in += other.rows_in
+        self.rows_out += other.rows_out
+        self.dropped.update(other.dropped)
+        self.flagged.update(other.flagged)
+
     def check(self, what: str) -> None:
         """Rows in are rows out and rows dropped.
 
@@ -103,6 +110,17 @@ class Built:
                 "languages": set(kept["languages"]),
             }
         )
+
+    def add(self, other: Built) -> None:
+        """Count what was counted elsewhere, of later rows of the same source."""
+        for mine, more in ((self.original, other.original), (self.written, other.written)):
+            for split, counts in more.items():
+                mine.setdefault(split, Counter()).update(counts)
+        for config, tally in other.rows.items():
+            self.rows[config].add(tally)
+        self.heard += other.heard
+        self.languages |= other.languages
+        self.rejected += other.rejected
 
     def check(self) -> None:
         """Rows in are rows out and rows dropped, for every config."""

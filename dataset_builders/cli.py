@@ -124,7 +124,7 @@ def build(
     splits: Annotated[
         str | None, typer.Option(help="Write only these splits, by commas; duplicates and leaks are judged over all.")
     ] = None,
-    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
+    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files and make rows.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
     quality: Annotated[
         str,

@@ -8,7 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 5_000
-"""Rows that a reader loads at once: at most some 50 MB of dialogues."""
+"""Rows of pairs, intents and drops that a reader loads at once: at most some 10 MB."""
+
+ROW_GROUP_DIALOGUES = 1_000
+"""The same of dialogues, which are ten times as large."""
 
 SHARD_ROWS = 100_000
 """Rows in a file: tens of MB on disk, so that streams and several workers share the work."""
@@ -31,6 +34,7 @@ class ShardWriter:
     def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
         self.folder, self.split, self.schema = folder, split, schema
         self.rows = 0
+        self._group_rows = ROW_GROUP_DIALOGUES if "turns" in schema.names else ROW_GROUP_ROWS
         self._pending: list[pa.Table] = []
         self._shards: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
@@ -41,12 +45,12 @@ class ShardWriter:
         self.rows += len(table)
         self._pending.append(table)
         waiting = sum(map(len, self._pending))
-        if waiting < ROW_GROUP_ROWS:
+        if waiting < self._group_rows:
             return
         rows = pa.concat_tables(self._pending)
-        whole = waiting - waiting % ROW_GROUP_ROWS
-        for start in range(0, whole, ROW_GROUP_ROWS):
-            self._write_group(rows.slice(start, ROW_GROUP_ROWS))
+        whole = waiting - waiting % self._group_rows
+        for start in range(0, whole, self._group_rows):
+            self._write_group(rows.slice(start, self._group_rows))
         self._pending = [rows.slice(whole)]
 
     def close(self) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,45 @@ class Sink(Protocol):
 
     def record(self, drops: pa.Table) -> None:
         """Take records of `schema.DROPS`."""
+
+
+class Kept:
+    """A sink that holds what it is given, to give it to another one, also in another process."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Config, Split, pa.Table]] = []
+        self._drops: list[pa.Table] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a pickled table is as large as the one that it is a slice of
+        rows = [(config, split, _stream(table)) for config, split, table in self._rows]
+        return {"rows": rows, "drops": [_stream(table) for table in self._drops]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._rows = [(config, split, pa.ipc.open_stream(stream).read_all()) for config, split, stream in state["rows"]]
+        self._drops = [pa.ipc.open_stream(stream).read_all() for stream in state["drops"]]
+
+    def write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        """Hold rows."""
+        self._rows.append((config, split, rows))
+
+    def record(self, drops: pa.Table) -> None:
+        """Hold drop records."""
+        self._drops.append(drops)
+
+    def replay(self, sink: Sink) -> None:
+        """Give everything to another sink, in the same order for each kind of row."""
+        for config, split, rows in self._rows:
+            sink.write(config, split, rows)
+        for drops in self._drops:
+            sink.record(drops)
+
+
+def _stream(table: pa.Table) -> pa.Buffer:
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    return stream.getvalue()
 
 
 class FolderWriter:

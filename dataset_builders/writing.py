@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from dataset_builders.options import BuildOptions
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs import make_pairs
 from dataset_builders.parsed import ParsedSource, turn_texts
+from dataset_builders.processes import in_order
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
 from dataset_builders.quality.flags import with_flags
@@ -24,7 +25,7 @@ from dataset_builders.quality.leaks import TEST, TRAIN
 from dataset_builders.quality.screen import screen
 from dataset_builders.same_intent import same_intent_pairs
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
-from dataset_builders.sinks import Sink
+from dataset_builders.sinks import Kept, Sink
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def write_source(
     options: BuildOptions,
     sink: Sink,
     encoder: Encoder | None = None,
+    num_proc: int | None = None,
 ) -> Built:
     """Apply the decisions and the filters to one source, make its pairs, and write what is left.
 
@@ -75,9 +77,13 @@ def write_source(
         options: What changes the rows.
         sink: Where they go.
         encoder: For the relatedness of pairs; not measured when None.
+        num_proc: Processes that judge dialogues and make pairs, on Linux and without an encoder; the rows are the same.
 
     Returns:
         What was counted: rows in are rows out and rows dropped.
+
+    Raises:
+        DataError: One of the processes was killed.
     """
     builder, quality = source.builder, options.quality
     built = Built(builder.INFO, builder.config.name, builder.hash)
@@ -86,7 +92,17 @@ def write_source(
         quality = quality.with_min_words(options.own_min_words)
     writer = _SourceWriter(source, decisions, options, quality, sink, encoder, built)
     if builder.INFO.kind == "dialogues":
-        writer.write_dialogues()
+        batches = list(source.batches())
+
+        def write(number: int) -> tuple[Kept, Built]:
+            kept, counted = Kept(), Built(builder.INFO, builder.config.name, builder.hash)
+            replace(writer, sink=kept, built=counted).write_dialogues(*batches[number])
+            return kept, counted
+
+        # an encoder's threads do not survive a fork
+        for kept, counted in in_order(write, len(batches), 1 if encoder else num_proc or 1):
+            kept.replay(sink)
+            built.add(counted)
     else:
         writer.write_intents()
     built.check()
@@ -109,33 +125,31 @@ class _SourceWriter:
     def _cleans(self) -> bool:
         return self.options.split_policy == "leak-free"
 
-    def write_dialogues(self) -> None:
-        """The dialogues and the pairs that they make."""
+    def write_dialogues(self, start: int, table: pa.Table) -> None:
+        """Some dialogues, which begin at the row `start`, and the pairs that they make."""
         decided = self.decisions
         split, benchmark_turn = decided.row("split"), decided.row("benchmark_turn")
-        for batch in self._usable("dialogues"):
-            number = batch.number
-            table = _set(batch.table, "cluster_id", decided.rows["cluster_id"].take(pa.array(number)))
-            leaks, heard = (np.flatnonzero(decided.row(name)[number]) for name in ("flagged", "benchmark"))
-            table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", heard)])
-            batch = self._without_leaks(Batch("dialogues", table, number, batch.side), "a duplicate")
-            batch = Batch("dialogues", batch.table, batch.number, split[batch.number])
-            if self._cleans:
-                said = benchmark_turn[batch.number]
-                heard = (said >= 0) & (batch.side != TEST)
-                reason = (
-                    f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
-                )
-                batch = self._drop(batch, heard, "benchmark", reason, _turns(batch.table, said, heard))
-            for name, part in batch.by_split():
-                kept = self._screen("dialogues", part.table, name)
-                self._write("dialogues", name, kept)
-                self._write_pairs(kept, part, name)
+        batch = self._usable("dialogues", start, table)
+        number = batch.number
+        table = _set(batch.table, "cluster_id", decided.rows["cluster_id"].take(pa.array(number)))
+        leaks, heard = (np.flatnonzero(decided.row(name)[number]) for name in ("flagged", "benchmark"))
+        table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", heard)])
+        batch = self._without_leaks(Batch("dialogues", table, number, batch.side), "a duplicate")
+        batch = Batch("dialogues", batch.table, batch.number, split[batch.number])
+        if self._cleans:
+            said = benchmark_turn[batch.number]
+            heard = (said >= 0) & (batch.side != TEST)
+            reason = f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
+            batch = self._drop(batch, heard, "benchmark", reason, _turns(batch.table, said, heard))
+        for name, part in batch.by_split():
+            kept = self._screen("dialogues", part.table, name)
+            self._write("dialogues", name, kept)
+            self._write_pairs(kept, part, name)
 
     def write_intents(self) -> None:
         """The rows of an intent set, and pairs of the same intent when they are wanted."""
         # two rows of one text may have two labels: the filters see all rows of a source at once
-        usable = list(self._usable("downstream"))
+        usable = [self._usable("downstream", start, table) for start, table in self.source.batches()]
         if not usable:
             return
         decided = self.decisions
@@ -170,21 +184,20 @@ class _SourceWriter:
             wanted &= np.asarray(pc.is_in(table["language"], pa.array(names, pa.string())))
         return wanted
 
-    def _usable(self, config: Config) -> Iterator[Batch]:
-        """Batches of the wanted rows, without the records that make no row."""
+    def _usable(self, config: Config, start: int, table: pa.Table) -> Batch:
+        """The wanted ones of some rows, without the records that make no row."""
         built, source = self.built, self.source
-        for start, table in source.batches():
-            number = start + np.arange(len(table))
-            batch = Batch(config, table, number, source.side[number])
-            built.found(batch.where(~source.repeated[number] & ~source.silent[number]).table)
-            batch = batch.where(self._selected(table, number))
-            built.rows[config].rows_in += len(batch)
-            twice = source.repeated[batch.number]
-            batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None)
-            silent = source.silent[batch.number]
-            batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None)
-            built.languages.update(batch.table["language"].unique().to_pylist())
-            yield batch
+        number = start + np.arange(len(table))
+        batch = Batch(config, table, number, source.side[number])
+        built.found(batch.where(~source.repeated[number] & ~source.silent[number]).table)
+        batch = batch.where(self._selected(table, number))
+        built.rows[config].rows_in += len(batch)
+        twice = source.repeated[batch.number]
+        batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None)
+        silent = source.silent[batch.number]
+        batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None)
+        built.languages.update(batch.table["language"].unique().to_pylist())
+        return batch
 
     def _without_leaks(self, batch: Batch, what: str) -> Batch:
         leaks = self.decisions.row("leak")[batch.number]

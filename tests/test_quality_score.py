@@ -86,10 +86,17 @@ def test_relatedness(cosine, relatedness):
 def test_in_slices_as_at_once(monkeypatch):
     sides = [GOOD, ("first tea", "tea"), GOOD[::-1], ("a b c", "a b"), ("first", "x y z")] * 3
     whole = scores(*sides, encoder=Cosine(0.5))
-    monkeypatch.setattr("dataset_builders.quality.score._PAIRS_AT_ONCE", 4)
     monkeypatch.setattr("dataset_builders.quality.filters.base._PAIRS_AT_ONCE", 4)
     assert scores(*sides, encoder=Cosine(0.5)) == whole
     assert all(0 <= value <= 1 for score in whole for value in score.values())
+
+
+@pytest.mark.parametrize(
+    ("anchor", "positive", "novelty"),
+    [("To be or not to be", "not to be", 1 - 3 / 4), ("? !", "? !", 0), ("...", "!", 1), ("", "", 1), ("", "tea", 1)],
+)
+def test_novelty_is_of_the_distinct_words(anchor, positive, novelty):
+    assert [score["novelty"] for score in scores(GOOD, (anchor, positive))][1] == pytest.approx(novelty)
 
 
 def test_no_pairs():

@@ -35,7 +35,7 @@ def pipeline(
         bool | None,
         typer.Option("--keep-going/--stop", help="Report a source that fails and build the rest. Default: stop."),
     ] = None,
-    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files.")] = None,
+    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files and make rows.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and why; nothing is written.")
     ] = False,

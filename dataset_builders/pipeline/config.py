@@ -163,7 +163,7 @@ class PipelineConfig:
         splits: Rows of these splits only; duplicates and leaks are judged over all of them.
         licenses: Sources under these licences only: `commercial`, or licence ids.
         keep_going: Build what can be built when a source fails.
-        num_proc: Processes that parse the raw files of a source.
+        num_proc: Processes that parse the raw files of a source and make its rows.
         dataset, own, train, evaluate, push: Sections.
         database: Make `corpus.duckdb`.
     """

@@ -22,7 +22,7 @@ _READING = [f"{_HERE}/{name}.py" for name in ("source", "schema", "licenses", "r
 _ROWS = [
     *_READING,
     *(f"{_HERE}/{name}.py" for name in ("built", "decisions", "encoder", "normalize", "options", "pair_keys", "pairs")),
-    *(f"{_HERE}/{name}.py" for name in ("same_intent", "splits", "survey*", "writing")),
+    *(f"{_HERE}/{name}.py" for name in ("processes", "same_intent", "splits", "survey*", "writing")),
     f"{_HERE}/quality/**/*.py",
     f"{_HERE}/pipeline/fragments.py",
 ]
@@ -165,7 +165,7 @@ def _rows(context: Context, name: str, config: str | None) -> Step:
                 context.progress(f"judging {own}", 0, 1)
                 decisions = Decisions.load(survey / own)
                 with FragmentWriter(folder / own) as kept:
-                    built = write_source(source, decisions, options, kept, encoder)
+                    built = write_source(source, decisions, options, kept, encoder, context.config.num_proc)
                 built.save(folder / own / _BUILT)
         return Product()
 

@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.normalize import group_ids, normalize, text_ids
+from dataset_builders.normalize import group_ids, ids_of_normalized, normalize
 from dataset_builders.quality.near_duplicates import (
     BANDS,
     PERMUTATIONS,
@@ -185,7 +185,7 @@ def _content_ids(spoken: Ragged, utterances: pa.Array) -> np.ndarray:
     ids = [
         id_
         for start in range(0, len(utterances), _ROWS_AT_ONCE)
-        for id_ in text_ids(utterances.slice(start, _ROWS_AT_ONCE))
+        for id_ in ids_of_normalized(utterances.slice(start, _ROWS_AT_ONCE))
     ]
     found: list[str] = []
     for start in range(0, len(spoken), _ROWS_AT_ONCE):
