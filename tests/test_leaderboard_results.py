@@ -8,6 +8,12 @@ from cube_model.evaluation.baselines import baselines
 FILES = sorted(path.name.split(".")[0] for path in BOARDS.glob("*.json.gz"))
 
 
+def test_each_corpus_has_both_teachers():
+    assert set(FILES) == {
+        f"{corpus}-{teacher}" for corpus in ("sgd", "multiwoz", "woz") for teacher in ("minilm", "mpnet")
+    }
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_board_is_whole(name):
     source, teacher = name.split("-")
