@@ -93,13 +93,14 @@ def build_dataset(
         parsed.append(parse(builder, num_proc))
     parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
     decided = survey(parsed, options, progress)
-    pa.default_memory_pool().release_unused()  # else what the survey needed stays with this process
+    _give_memory_back()
     with written_aside(out) as folder:
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
             name = source.builder.INFO.name
             progress(f"writing {name}", done, len(parsed))
             results.append(write_source(source, decided.decisions[name], options, writer, encoder, num_proc))
+            _give_memory_back()
         finish_folder(writer, results, decided, options, encoder)
         for result in results:
             warn_of_differences(result, warn)
@@ -123,7 +124,6 @@ def finish_folder(
         DataError: There is no row.
     """
     shards = writer.close(decided.members)
-    pa.default_memory_pool().release_unused()
     if not any(shards.values()):
         wanted = f" in {', '.join(options.languages)}" if options.languages else ""
         raise DataError(f"no row is left{wanted} in the splits {', '.join(options.splits)}; nothing was written")
@@ -132,6 +132,11 @@ def finish_folder(
         add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining, progress=sys.stderr.isatty())
     write_report(writer.folder, results, options, decided)
     card.write_card(writer.folder)
+
+
+def _give_memory_back() -> None:
+    """To the system; else what a step needed at its peak stays with this process."""
+    pa.default_memory_pool().release_unused()
 
 
 def warn_of_differences(result: Built, warn: Callable[[str], None]) -> None:

@@ -76,13 +76,13 @@ def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     True
     """
     distinct = normalize(texts).dictionary_encode()
-    ids = ids_of_normalized(distinct.dictionary)
+    ids = [_digest(text).hex() for text in distinct.dictionary.to_pylist()]
     return [ids[i] for i in distinct.indices.to_pylist()]
 
 
-def ids_of_normalized(texts: pa.Array) -> list[str]:
-    """`text_ids` of what `normalize` made."""
-    return [_digest(text).hex() for text in texts.to_pylist()]
+def id_of_hash(value: int) -> str:
+    """The id of a text whose hash is known."""
+    return f"{value:016x}"
 
 
 def _digest(text: str) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dataset_builders.decisions import Decisions, Survey
+from dataset_builders.normalize import id_of_hash
 from dataset_builders.options import BuildOptions
 from dataset_builders.parsed import ParsedSource
 from dataset_builders.quality.clusters import Progress
@@ -56,7 +57,7 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
     """
     rows = Rows.of(parsed)
     ids = rows.ids.to_pylist()
-    texts = [f"{value:016x}" for value in rows.hashes.tolist()]
+    texts = [id_of_hash(value) for value in rows.hashes.tolist()]
     split = assign(rows.official, rows.hashes, texts, ids, policy, seed)
     before = seeded_splits(ids, rows.official, seed)
     found = sides(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))

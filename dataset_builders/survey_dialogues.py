@@ -42,7 +42,7 @@ def survey_dialogues(
     chunks = [c for p in parsed for c in p.table["turns"].chunks]
     texts = pa.chunked_array([turn_texts(c) for c in chunks], pa.list_(pa.string()))
     sources = pa.chunked_array([c for p in parsed for c in p.table["source"].chunks], pa.string())
-    clusters = cluster_dialogues(rows.ids, sources, texts, cluster_config or ClusterConfig(), progress)
+    clusters = cluster_dialogues(rows.ids, sources, texts, cluster_config or ClusterConfig(), progress, rows.hashes)
     groups = np.asarray(clusters.ids.dictionary_encode().indices)
     keys, ids = clusters.ids.to_pylist(), rows.ids.to_pylist()
 

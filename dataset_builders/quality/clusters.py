@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.normalize import group_ids, ids_of_normalized, normalize
+from dataset_builders.normalize import group_ids, id_of_hash, normalize, text_hashes
 from dataset_builders.quality.near_duplicates import (
     BANDS,
     PERMUTATIONS,
@@ -49,7 +49,7 @@ from dataset_builders.quality.near_duplicates import (
 )
 from dataset_builders.schema import CLUSTERS
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 1024
 _KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
@@ -106,6 +106,7 @@ def cluster_dialogues(
     turns: pa.ChunkedArray,
     config: ClusterConfig | None = None,
     progress: Progress | None = None,
+    hashes: np.ndarray | None = None,
 ) -> Clusters:
     """Find the duplicates among dialogues; the result does not depend on their order.
 
@@ -115,15 +116,16 @@ def cluster_dialogues(
         turns: Texts of each in the order spoken, n lists of strings; may be memory-mapped.
         config: When dialogues are duplicates.
         progress: Told what is going on.
+        hashes: `text_hashes` of all turns, one dialogue after the other, where they are known already.
 
     Returns:
         The cluster of each dialogue, and the members of the clusters of two or more.
     """
     config, tell = config or ClusterConfig(), progress or (lambda *_: None)
     tell("equal dialogues", 0, 3)
-    spoken, utterances = _encode(turns)
+    spoken, utterances, ids = _encode(turns, hashes)
     # equal dialogues are one node; nodes are in the order of their content's id, which no input order can change
-    names, first, nodes = np.unique(_content_ids(spoken, utterances), return_index=True, return_inverse=True)
+    names, first, nodes = np.unique(_content_ids(spoken, ids), return_index=True, return_inverse=True)
     edges = _Edges.none()
     if config.near:
         edges = _near(spoken.take(first), utterances, config, tell)
@@ -133,9 +135,9 @@ def cluster_dialogues(
     label_nodes, label_of = np.unique(labels, return_inverse=True)
     smallest = np.full(len(label_nodes), len(names))
     np.minimum.at(smallest, label_of, np.arange(len(names)))
-    ids = pa.array(names[smallest[label_of]][nodes].tolist(), pa.string())
-    table = pa.table({"cluster_id": ids, "dialogue_id": dialogue_ids, "source": sources})
-    return Clusters(ids, _members(table, nodes, edges.within(labels)))
+    named = pa.array(names[smallest[label_of]][nodes].tolist(), pa.string())
+    table = pa.table({"cluster_id": named, "dialogue_id": dialogue_ids, "source": sources})
+    return Clusters(named, _members(table, nodes, edges.within(labels)))
 
 
 @dataclass(frozen=True)
@@ -167,40 +169,40 @@ class _Edges:
         return _Edges(self.node[keep], self.other[keep], self.similarity[keep], self.kind[keep])
 
 
-def _encode(turns: pa.ChunkedArray) -> tuple[Ragged, pa.Array]:
-    """Each dialogue's normalised utterances as numbers, and the distinct utterances that they count."""
-    parts = [
-        normalize(pc.list_flatten(turns.slice(start, _ROWS_AT_ONCE))).dictionary_encode()
-        for start in range(0, len(turns), _ROWS_AT_ONCE)
-    ]
-    joined = pa.chunked_array(parts, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-    codes = [chunk.indices.to_numpy() for chunk in joined.chunks]
+def _encode(turns: pa.ChunkedArray, hashes: np.ndarray | None) -> tuple[Ragged, pa.Array, np.ndarray]:
+    """Each dialogue's utterances as numbers; the distinct normalised utterances that they count; their hashes."""
+    texts = pa.chunked_array([chunk.flatten() for chunk in turns.chunks], pa.string())
+    if hashes is None:
+        hashes = np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, texts.chunks)])
+    known, first, found = np.unique(hashes, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # counted in the order of the texts, which are read from disk chunk by chunk
+    codes, first = np.argsort(order).astype(np.uint32)[found], first[order]
+    parts, start = [pa.array([], pa.string())], 0
+    for chunk in texts.chunks:
+        fresh = first[np.searchsorted(first, start) : np.searchsorted(first, start + len(chunk))] - start
+        parts.append(normalize(chunk.take(pa.array(fresh))))
+        start += len(chunk)
+    utterances = pa.concat_arrays(parts)
     sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy().astype(np.int64)
-    utterances = joined.chunk(0).dictionary if joined.num_chunks else pa.array([], pa.string())
-    return Ragged.of(np.concatenate([np.zeros(0, np.int32), *codes]).astype(np.uint32), sizes), utterances
+    return Ragged.of(codes, sizes), utterances, known[order]
 
 
-def _content_ids(spoken: Ragged, utterances: pa.Array) -> np.ndarray:
+def _content_ids(spoken: Ragged, hashes: np.ndarray) -> np.ndarray:
     """The 16 hex digits of each dialogue's turns (`normalize.group_ids`)."""
-    ids = [
-        id_
-        for start in range(0, len(utterances), _ROWS_AT_ONCE)
-        for id_ in ids_of_normalized(utterances.slice(start, _ROWS_AT_ONCE))
-    ]
     found: list[str] = []
     for start in range(0, len(spoken), _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(spoken)))
-        codes = spoken.gather(rows)[0].tolist()
-        found += group_ids([ids[code] for code in codes], spoken.sizes[rows].tolist())
+        said = hashes[spoken.gather(rows)[0]].tolist()
+        found += group_ids([id_of_hash(value) for value in said], spoken.sizes[rows].tolist())
     return np.array(found, "U16")
 
 
 def _near(spoken: Ragged, utterances: pa.Array, config: ClusterConfig, tell: Progress) -> _Edges:
     """Pairs of nodes that are similar, or one contained in the other."""
     tell("similar dialogues", 1, 3)
-    shingles = shingle_sets(_texts(spoken, utterances), config.shingle)
-    rich = shingles.sizes >= config.min_shingles
-    shingles = shingles.where(rich)
+    shingles = shingle_sets(_texts(spoken, utterances), config.shingle, config.min_shingles)
+    rich = shingles.sizes > 0
+    shingles = shingles.filled()
     similar = similar_sets(
         shingles, config.jaccard, permutations=config.permutations, bands=config.bands, seed=config.seed
     )

@@ -30,7 +30,7 @@ THRESHOLD = 0.7
 _ROWS_AT_ONCE = 1024
 """Sets that are hashed at once: their keys stay in the processor's cache, their signatures as Python ints are 5 MB."""
 _PAIRS_AT_ONCE = 1 << 18
-_KEYS_AT_ONCE = 1 << 21
+_KEYS_AT_ONCE = 1 << 19
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: Fibonacci hashing
 
@@ -71,10 +71,12 @@ class Ragged:
         """The rows of these numbers."""
         return Ragged.of(self.gather(rows)[0], self.sizes[rows])
 
+    def filled(self) -> Ragged:
+        """The rows that have values, without a copy of them."""
+        return Ragged(self.values, self.offsets[np.append(self.sizes > 0, True)])
+
     def where(self, wanted: np.ndarray) -> Ragged:
         """The rows where the booleans `wanted` are true; needs less memory than `take`."""
-        if wanted.all():
-            return self
         return Ragged.of(self.values[np.repeat(wanted, self.sizes)], self.sizes[wanted])
 
     def as_sets(self) -> Ragged:
@@ -138,17 +140,21 @@ def similar_texts(
     return Matches(first[found.left], first[found.right], found.similarity)
 
 
-def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragged:
+def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE, at_least: int = 0) -> Ragged:
     """The distinct runs of `size` characters of each text as 32-bit hashes; a shorter text is one run.
 
-    Two of m shingles of a pair collide with probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and
-    then change its similarity by one part in m.
+    The sets of texts with fewer runs than `at_least` are left empty. Two of m shingles of a pair collide with
+    probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and then change its similarity by one part in
+    m.
     """
     # a text has no more shingles than characters; what stays empty of this array takes no memory
     values = np.empty(len(texts) + (pc.sum(pc.utf8_length(texts)).as_py() or 0), np.uint32)
     sizes, filled = [np.zeros(0, np.int64)], 0
     for start in range(0, len(texts), _ROWS_AT_ONCE):
         chunk = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
+        if at_least:
+            enough = chunk.sizes >= at_least
+            chunk = Ragged.of(chunk.where(enough).values, np.where(enough, chunk.sizes, 0))
         values[filled : filled + len(chunk.values)] = chunk.values
         sizes.append(chunk.sizes)
         filled += len(chunk.values)
