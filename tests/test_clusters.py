@@ -279,7 +279,7 @@ def test_components_of_long_paths_are_found():
     path = np.random.default_rng(0).permutation(count)
     left, right = path[:-1], path[1:]
     matches = near_duplicates.Matches(left, right, np.ones(count - 1, np.float32))
-    edges = clusters._Edges.of([matches], np.arange(count))
+    edges = clusters._Edges.of([matches])
     assert not clusters._components(count, edges).any()
 
 

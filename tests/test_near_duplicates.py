@@ -12,11 +12,11 @@ from dataset_builders.normalize import normalize
 from dataset_builders.quality import near_duplicates
 from dataset_builders.quality.near_duplicates import (
     Ragged,
+    SimilarSets,
     equal_pairs,
     intersections,
     pack,
     shingle_sets,
-    similar_sets,
     similar_texts,
 )
 
@@ -167,14 +167,26 @@ def test_bitmaps_refuse_no_pair_above_the_threshold():
     common = intersections(sets, left, right)
     for threshold in (0.2, 0.4):
         above = pack(left, right)[common >= threshold * (sets.sizes[left] + sets.sizes[right] - common)]
-        possible = near_duplicates._Sketch(sets, threshold).possible(left, right)
+        sketch = near_duplicates._Sketch(sets, threshold)
+        sketch.add(np.arange(len(sets)), sets)
+        possible = sketch.possible(left, right)
         assert len(above) > 0
         assert np.isin(above, possible).all()
         assert len(possible) < len(left)
 
 
 def test_empty_sets_match_nothing():
-    assert len(similar_sets(Ragged.of(np.zeros(0, np.uint32), np.zeros(3, np.int64)))) == 0
+    assert len(SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(3, np.int64))).matches()) == 0
+    assert len(SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(0, np.int64))).matches()) == 0
+
+
+def test_only_some_sets_are_compared():
+    sets = Ragged.of(np.array([1, 2, 3, 1, 2, 3, 1, 2, 3], np.uint32), np.array([3, 3, 3]))
+    found = SimilarSets(sets)
+    assert [(m.left.tolist(), m.right.tolist()) for m in (found.matches(), found.matches(np.array([0, 2])))] == [
+        ([0, 0, 1], [1, 2, 2]),
+        ([0], [2]),
+    ]
 
 
 @pytest.mark.real_data

@@ -39,12 +39,12 @@ from dataset_builders.quality.near_duplicates import (
     THRESHOLD,
     Matches,
     Ragged,
+    ShingledTexts,
+    SimilarSets,
     distinct,
     equal_pairs,
     intersections,
     pack,
-    shingle_sets,
-    similar_sets,
     unpack,
 )
 from dataset_builders.schema import CLUSTERS
@@ -154,10 +154,10 @@ class _Edges:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
     @classmethod
-    def of(cls, by_kind: Sequence[Matches], rows: np.ndarray) -> _Edges:
-        """From matches of the nodes `rows`, one for each of `_KINDS`."""
-        node = rows[np.concatenate([side for m in by_kind for side in (m.left, m.right)])]
-        other = rows[np.concatenate([side for m in by_kind for side in (m.right, m.left)])]
+    def of(cls, by_kind: Sequence[Matches]) -> _Edges:
+        """From matches of nodes, one for each of `_KINDS`."""
+        node = np.concatenate([side for m in by_kind for side in (m.left, m.right)])
+        other = np.concatenate([side for m in by_kind for side in (m.right, m.left)])
         similarity = np.concatenate([m.similarity for m in by_kind for _ in range(2)])
         kind = np.repeat(np.arange(len(by_kind)), [2 * len(m) for m in by_kind])
         order = np.lexsort((other, kind, -similarity, node))
@@ -200,26 +200,23 @@ def _content_ids(spoken: Ragged, hashes: np.ndarray) -> np.ndarray:
 def _near(spoken: Ragged, utterances: pa.Array, config: ClusterConfig, tell: Progress) -> _Edges:
     """Pairs of nodes that are similar, or one contained in the other."""
     tell("similar dialogues", 1, 3)
-    shingles = shingle_sets(_texts(spoken, utterances), config.shingle, config.min_shingles)
-    rich = shingles.sizes > 0
-    shingles = shingles.filled()
-    similar = similar_sets(
-        shingles, config.jaccard, permutations=config.permutations, bands=config.bands, seed=config.seed
-    )
-    del shingles
+    shingles = ShingledTexts(len(spoken), lambda rows: _texts(spoken, utterances, rows), config.shingle)
+    sets = SimilarSets(shingles, config.jaccard, permutations=config.permutations, bands=config.bands, seed=config.seed)
+    is_rich = sets.sizes >= config.min_shingles
+    rich = np.flatnonzero(is_rich)
+    similar = sets.matches(rich)
+    del sets
     tell("contained dialogues", 2, 3)
-    contained = _contained(spoken.where(rich).as_sets(), utterances, config)
-    return _Edges.of([similar, contained], np.flatnonzero(rich))
+    contained = _contained(spoken.where(is_rich).as_sets(), utterances, config)
+    contained = Matches(rich[contained.left], rich[contained.right], contained.similarity)
+    return _Edges.of([similar, contained])
 
 
-def _texts(spoken: Ragged, utterances: pa.Array) -> pa.ChunkedArray:
-    """Each dialogue as one text."""
-    chunks = []
-    for start in range(0, len(spoken), _ROWS_AT_ONCE):
-        part = spoken.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(spoken))))
-        turns = pa.ListArray.from_arrays(pa.array(part.offsets, pa.int32()), utterances.take(pa.array(part.values)))
-        chunks.append(pc.binary_join(turns, " "))
-    return pa.chunked_array(chunks, pa.string())
+def _texts(spoken: Ragged, utterances: pa.Array, rows: np.ndarray) -> pa.Array:
+    """Some dialogues, each as one text."""
+    part = spoken.take(rows)
+    turns = pa.ListArray.from_arrays(pa.array(part.offsets, pa.int32()), utterances.take(pa.array(part.values)))
+    return pc.binary_join(turns, " ")
 
 
 def _contained(spoken: Ragged, utterances: pa.Array, config: ClusterConfig) -> Matches:

@@ -7,13 +7,13 @@ bands of r slots a pair becomes a candidate with probability 1 - (1 - J^r)^b (Le
 Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 give
 3.4 times the candidates for the last percent. A pair that is found has its true similarity, no estimate.
 
-Memory, beside the texts: 4 bytes a character, `8 * bands` + 32 to 512 bytes a text, 34 bytes a match, and about 50 MB
-for the chunk at work.
+Memory, beside the texts: `8 * bands` + 32 to 512 bytes a text, 34 bytes a match, and about 50 MB for the chunk at work:
+sets of shingles are made for a chunk, and made again for the few texts that are candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,10 +70,6 @@ class Ragged:
     def take(self, rows: np.ndarray) -> Ragged:
         """The rows of these numbers."""
         return Ragged.of(self.gather(rows)[0], self.sizes[rows])
-
-    def filled(self) -> Ragged:
-        """The rows that have values, without a copy of them."""
-        return Ragged(self.values, self.offsets[np.append(self.sizes > 0, True)])
 
     def where(self, wanted: np.ndarray) -> Ragged:
         """The rows where the booleans `wanted` are true; needs less memory than `take`."""
@@ -134,55 +130,104 @@ def similar_texts(
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
     first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes count from 0 in order of appearance
-    found = similar_sets(
-        shingle_sets(encoded.dictionary, shingle), threshold, permutations=permutations, bands=bands, seed=seed
-    )
+    sets = ShingledTexts(len(encoded.dictionary), lambda rows: encoded.dictionary.take(pa.array(rows)), shingle)
+    found = SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed).matches()
     return Matches(first[found.left], first[found.right], found.similarity)
 
 
-def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE, at_least: int = 0) -> Ragged:
+@dataclass(frozen=True)
+class ShingledTexts:
+    """The sets of shingles of n texts, made when they are asked for.
+
+    Attributes:
+        count: n.
+        texts: Gives the texts of some rows.
+        size: Characters of a shingle.
+    """
+
+    count: int
+    texts: Callable[[np.ndarray], pa.Array]
+    size: int = SHINGLE
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, rows: np.ndarray) -> Ragged:
+        """The sets of the rows of these numbers."""
+        return shingle_sets(self.texts(rows), self.size)
+
+
+def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragged:
     """The distinct runs of `size` characters of each text as 32-bit hashes; a shorter text is one run.
 
-    The sets of texts with fewer runs than `at_least` are left empty. Two of m shingles of a pair collide with
-    probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and then change its similarity by one part in
-    m.
+    Two of m shingles of a pair collide with probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and
+    then change its similarity by one part in m.
     """
-    # a text has no more shingles than characters; what stays empty of this array takes no memory
-    values = np.empty(len(texts) + (pc.sum(pc.utf8_length(texts)).as_py() or 0), np.uint32)
-    sizes, filled = [np.zeros(0, np.int64)], 0
+    values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     for start in range(0, len(texts), _ROWS_AT_ONCE):
         chunk = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
-        if at_least:
-            enough = chunk.sizes >= at_least
-            chunk = Ragged.of(chunk.where(enough).values, np.where(enough, chunk.sizes, 0))
-        values[filled : filled + len(chunk.values)] = chunk.values
+        values.append(chunk.values)
         sizes.append(chunk.sizes)
-        filled += len(chunk.values)
-    return Ragged.of(values[:filled], np.concatenate(sizes))
+    return Ragged.of(np.concatenate(values), np.concatenate(sizes))
 
 
-def similar_sets(
-    sets: Ragged,
-    threshold: float = THRESHOLD,
-    *,
-    permutations: int = PERMUTATIONS,
-    bands: int = BANDS,
-    seed: int = 0,
-) -> Matches:
-    """Pairs of sets with at least `threshold` Jaccard similarity; arguments as of `similar_texts`."""
-    if not 0 < threshold <= 1 or not 0 < bands <= permutations:
-        raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
-    sketch = _Sketch(sets, threshold)
-    keys = _band_keys(sets, permutations, bands, seed)
-    found = np.zeros(0, np.int64)
-    for band in range(bands):
-        fresh = [sketch.possible(left, right) for left, right in equal_pairs(keys[band])]
-        found = distinct(np.concatenate([found, *fresh]))  # a similar pair meets in many bands
-    left, right = unpack(found)
-    common = intersections(sets, left, right)
-    similarity = common / np.maximum(sets.sizes[left] + sets.sizes[right] - common, 1)
-    true = similarity >= threshold
-    return Matches(left[true], right[true], similarity[true].astype(np.float32))
+class SimilarSets:
+    """Finds the similar ones among n sets.
+
+    Args:
+        sets: Looked at in chunks, and again those that are candidates.
+        threshold, permutations, bands, seed: As of `similar_texts`.
+
+    Attributes:
+        sizes: Of the sets, int64 of shape (n,).
+    """
+
+    def __init__(
+        self,
+        sets: Ragged | ShingledTexts,
+        threshold: float = THRESHOLD,
+        *,
+        permutations: int = PERMUTATIONS,
+        bands: int = BANDS,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < threshold <= 1 or not 0 < bands <= permutations:
+            raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
+        self.sets, self.threshold = sets, threshold
+        chunks = (
+            np.arange(start, min(start + _ROWS_AT_ONCE, len(sets))) for start in range(0, len(sets), _ROWS_AT_ONCE)
+        )
+        sizes = [np.zeros(0, np.int64)]
+        self._keys, self._sketch = np.zeros((bands, len(sets)), np.uint64), _Sketch(sets, threshold)
+        for rows in chunks:
+            chunk = sets.take(rows)
+            sizes.append(chunk.sizes)
+            self._sketch.add(rows, chunk)
+            self._keys[:, rows] = _band_keys(chunk, permutations, bands, seed)
+        self.sizes = np.concatenate(sizes)
+
+    def matches(self, among: np.ndarray | None = None) -> Matches:
+        """Pairs of sets with at least the threshold's Jaccard similarity.
+
+        Args:
+            among: Ascending numbers of the sets that are compared; all when not given. Of the matches, too.
+        """
+        among = np.arange(len(self.sets)) if among is None else among
+        found = np.zeros(0, np.int64)
+        for keys in self._keys:
+            fresh = [self._sketch.possible(among[left], among[right]) for left, right in equal_pairs(keys[among])]
+            found = distinct(np.concatenate([found, *fresh]))  # a similar pair meets in many bands
+        parts = [found[start : start + _PAIRS_AT_ONCE] for start in range(0, len(found), _PAIRS_AT_ONCE)]
+        true = [self._true(*unpack(part)) for part in parts or [found]]
+        return Matches(*(np.concatenate(columns) for columns in zip(*true, strict=True)))
+
+    def _true(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = np.unique(np.concatenate([left, right]))
+        sets = self.sets.take(rows)
+        common = intersections(sets, np.searchsorted(rows, left), np.searchsorted(rows, right))
+        similarity = common / np.maximum(self.sizes[left] + self.sizes[right] - common, 1)
+        true = similarity >= self.threshold
+        return left[true], right[true], similarity[true].astype(np.float32)
 
 
 def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -216,19 +261,21 @@ class _Sketch:
     |A and B| <= |A| - bits(A) + bits(A and B): a pair under the threshold by this bound is surely under it.
     """
 
-    def __init__(self, sets: Ragged, threshold: float) -> None:
-        mean = len(sets.values) / max(len(sets), 1)
-        bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
-        self.maps = np.zeros((len(sets), bits // 64), np.uint64)
-        for start in range(0, len(sets), _ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(sets)))
-            values, owner = sets.gather(rows)
-            flags = np.zeros((len(rows), bits), np.bool_)
-            flags[owner, values & np.uint32(bits - 1)] = True
-            self.maps[rows] = np.packbits(flags, axis=1).view(np.uint64)
-        self.sizes = sets.sizes.astype(np.int32)
-        self.hidden = self.sizes - np.bitwise_count(self.maps).sum(axis=1, dtype=np.int32)
+    def __init__(self, sets: Ragged | ShingledTexts, threshold: float) -> None:
+        some = np.unique(np.linspace(0, len(sets) - 1, min(len(sets), _ROWS_AT_ONCE)).astype(np.int64))
+        mean = sets.take(some).sizes.mean() if len(some) else 0
+        self.bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
+        self.maps = np.zeros((len(sets), self.bits // 64), np.uint64)
+        self.sizes, self.hidden = np.zeros(len(sets), np.int32), np.zeros(len(sets), np.int32)
         self.part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
+
+    def add(self, rows: np.ndarray, sets: Ragged) -> None:
+        """Take the sets of these rows."""
+        flags = np.zeros((len(rows), self.bits), np.bool_)
+        flags[np.repeat(np.arange(len(rows)), sets.sizes), sets.values & np.uint32(self.bits - 1)] = True
+        self.maps[rows] = np.packbits(flags, axis=1).view(np.uint64)
+        self.sizes[rows] = sets.sizes
+        self.hidden[rows] = sets.sizes - np.bitwise_count(self.maps[rows]).sum(axis=1, dtype=np.int32)
 
     def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """The pairs that may reach the threshold, packed."""
@@ -277,21 +324,16 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
     from rensa import RMinHash
 
     slots = permutations // bands
-    keys = np.zeros((bands, len(sets)), np.uint64)
-    for start in range(0, len(sets), _ROWS_AT_ONCE):
-        offsets = sets.offsets[start : start + _ROWS_AT_ONCE + 1]
-        # rensa expects hashes that use all 64 bits
-        tokens = sets.values[offsets[0] : offsets[-1]].astype(np.uint64) * _MULTIPLIER
-        signatures = RMinHash.digest_matrix_from_flat_token_hashes(
-            tokens, (offsets - offsets[0]).astype(np.uint64), permutations, seed
-        )
-        rows = np.array(signatures.to_rows(), np.uint32)[:, : bands * slots].reshape(-1, bands, slots)
-        chunk = np.zeros(rows.shape[:2], np.uint64)
-        for slot in range(slots):
-            chunk = (chunk ^ rows[:, :, slot]) * _MULTIPLIER
-            chunk ^= chunk >> np.uint64(29)
-        keys[:, start : start + len(chunk)] = chunk.T
-    return keys
+    tokens = sets.values.astype(np.uint64) * _MULTIPLIER  # rensa expects hashes that use all 64 bits
+    signatures = RMinHash.digest_matrix_from_flat_token_hashes(
+        tokens, sets.offsets.astype(np.uint64), permutations, seed
+    )
+    rows = np.array(signatures.to_rows(), np.uint32)[:, : bands * slots].reshape(-1, bands, slots)
+    keys = np.zeros(rows.shape[:2], np.uint64)
+    for slot in range(slots):
+        keys = (keys ^ rows[:, :, slot]) * _MULTIPLIER
+        keys ^= keys >> np.uint64(29)
+    return keys.T
 
 
 def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
