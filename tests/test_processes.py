@@ -86,12 +86,12 @@ def test_who_stops_early_leaves_none_behind():
     assert not children()
 
 
-SCRIPT = """
+SCRIPT = r"""
 import os, sys, time
 from dataset_builders.processes import in_order
 def work(number):
     if number:
-        print(os.getpid(), flush=True)
+        os.write(1, f"{os.getpid()}\n".encode())  # at once: two processes write
         time.sleep(0.2)
     return number
 for _ in in_order(work, 1000, 2):
