@@ -8,10 +8,11 @@ RAW_DIR ?=
 
 install: .venv/installed
 
-# installed again only when what is to be installed has changed
+# installed again only when what is to be installed has changed; pip would compile all files of all packages, which takes
+# longer than everything else, and Python compiles those that are imported by itself
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 demo: install
@@ -25,17 +26,17 @@ test: install
 test-oldest: install
 	$(PYTHON) -m venv .venv/oldest
 	$(BIN)/python tests/oldest.py > .venv/oldest/constraints.txt
-	.venv/oldest/bin/python -m pip install --quiet --constraint .venv/oldest/constraints.txt --editable ".[dev]"
+	.venv/oldest/bin/python -m pip install --quiet --no-compile --constraint .venv/oldest/constraints.txt --editable ".[dev]"
 	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # what a stranger meets, with true installs: one environment without this package, one with its wheel
 strangers: install
 	$(PYTHON) -m venv --clear .venv/strangers/stranger
 	$(PYTHON) -m venv --clear .venv/strangers/installed
-	.venv/strangers/stranger/bin/python -m pip install --quiet --constraint constraints.txt \
+	.venv/strangers/stranger/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
 		datasets transformers torch sentence-transformers duckdb pandas
 	rm -rf build
-	.venv/strangers/installed/bin/python -m pip install --quiet --constraint constraints.txt ".[embedder]"
+	.venv/strangers/installed/bin/python -m pip install --quiet --no-compile --constraint constraints.txt ".[embedder]"
 	DIALOGUE_CUBE_VENVS=.venv/strangers OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_strangers.py
 
 lint: install
