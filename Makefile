@@ -8,8 +8,11 @@ RAW_DIR ?=
 
 install: .venv/installed
 
-# installed again only when what is to be installed has changed; pip would compile all files of all packages, which takes
-# longer than everything else, and Python compiles those that are imported by itself
+# pip would compile all files of all packages, which takes longer than everything else. Python compiles those that are
+# imported and keeps the result, unless it is told not to
+unexport PYTHONDONTWRITEBYTECODE
+
+# installed again only when what is to be installed has changed
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
