@@ -17,7 +17,7 @@ from dataset_builders.schema import ALL, SPLITS
 from dataset_builders.source import CorpusBuilder
 
 ROWS_AT_ONCE = 500
-"""Rows in memory while a source is read or written, with all the pairs that are made of them."""
+"""Rows in memory of each process while a source is read or written, with all the pairs that are made of them."""
 
 
 @dataclass
