@@ -1,5 +1,6 @@
 # ruff: noqa: F811  (fixtures come by import)
 import json
+import os
 import shutil
 
 import numpy as np
@@ -73,9 +74,14 @@ def test_bfloat16_is_near_and_has_another_fingerprint(minilm):
     assert auto.dtype == ("bfloat16" if has_native_bfloat16("cpu") else "float32")
 
 
+def link_weights(source, target):
+    """Files are copied, the large one is not."""
+    return os.symlink(source, target) if source.endswith(".safetensors") else shutil.copy2(source, target)
+
+
 def copied(folder, tmp_path, **files):
     target = tmp_path / "teacher"
-    shutil.copytree(folder, target)
+    shutil.copytree(folder, target, copy_function=link_weights)
     for name, content in files.items():
         path = target / name.replace("__", "/")
         path = path.with_name(path.name + ".json")
@@ -114,14 +120,14 @@ def test_without_sentence_transformers_files_it_is_the_mean(minilm_folder, minil
     keep = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
     folder.mkdir()
     for name in keep:
-        shutil.copy(minilm_folder / name, folder)
+        link_weights(str(minilm_folder / name), folder / name)
     teacher = Teacher.load(folder, device="cpu")
     assert (teacher.pooling, teacher.prefix) == ("mean", "")
     np.testing.assert_allclose(teacher.encode(TEXTS), minilm.encode(TEXTS), atol=2e-6)
 
 
 def test_local_teachers_folder_comes_before_the_hub(minilm_folder, minilm, tmp_path, monkeypatch):
-    shutil.copytree(minilm_folder, tmp_path / "mpnet")
+    shutil.copytree(minilm_folder, tmp_path / "mpnet", copy_function=link_weights)
     monkeypatch.setenv("TEACHERS_DIR", str(tmp_path))
     teacher = Teacher.load("mpnet", device="cpu")
     assert (teacher.name, teacher.fingerprint) == ("mpnet", minilm.fingerprint)
