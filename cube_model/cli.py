@@ -56,6 +56,7 @@ def response_selection(
     intervals are bootstrapped over dialogues; several corpora are judged together and each by itself.
     """
     from cube_model.evaluation.json_file import write_json
+    from cube_model.evaluation.reproduce import command_line
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
 
@@ -73,5 +74,17 @@ def response_selection(
         progress=True,
     )
     if json_file:
-        write_json(json_file, output)
+        options = {
+            "data": data,
+            "model": model,
+            "encoder": encoder,
+            "sources": comma_list(sources),
+            "split": split,
+            "context-turns": context_turns,
+            "max-pairs": max_pairs,
+            "seed": seed,
+            "draws": draws,
+            "dtype": dtype,
+        }
+        write_json(json_file, {"command": command_line("evaluate response-selection", options), **output})
     show(reports, f"{data}, {split}", output["sources"])

@@ -288,8 +288,12 @@ def test_command(folder, minilm, cache_folder, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, [*command, "--sources", "lodge", "--json", str(target)])
     assert done.exit_code == 0, done.output
     assert "lodge" in done.output
-    entries = json.loads(target.read_text())["results"]
-    assert {e["protocol"] for e in entries} == {"prototype", "oos"}
+    written = json.loads(target.read_text())
+    assert {e["protocol"] for e in written["results"]} == {"prototype", "oos"}
+    assert written["command"] == (
+        f"dialogue-cube evaluate intents --data {folder.name} --encoder minilm --sources lodge "
+        "--protocol prototype,oos --labels intent,scenario --dtype float32 --json FILE"
+    )
     assert len(list((tmp_path / "intents.json.cells").iterdir())) == 3  # prototype of intents and scenarios, oos
 
 

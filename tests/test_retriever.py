@@ -251,6 +251,10 @@ def test_evaluate_on_the_command_line(run, trained_core, pairs_folder, tmp_path)
     assert value["trained core", "accuracy_1_of_100"] > value["identity", "accuracy_1_of_100"] + 0.1
     assert {row["train_size"] for row in output["results"]} == {None, 360}
     assert all(output["fingerprints"].values())
+    assert output["command"] == (
+        f"dialogue-cube evaluate response-selection --data {pairs_folder.name} --model {trained_core.name} "
+        "--split test --seed 0 --draws 3 --dtype auto --json FILE"
+    )
     again = run(*arguments, "--json", tmp_path / "again.json")
     assert again.exit_code == 0
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "figures.json").read_bytes()

