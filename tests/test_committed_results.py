@@ -1,9 +1,10 @@
-"""The committed leaderboards: whole, reproducible by the command they name, and the READMEs show their figures."""
+"""The committed results: whole, reproducible by the command they name, and the READMEs show their figures."""
 
 import pytest
-from benchmarks.readme_leaderboards import BOARDS, READMES, ROOT, filled, read
+from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, TEACHERS, filled, read
 
 from cube_model.evaluation.baselines import baselines
+from cube_model.evaluation.intent_scoring import PROTOCOLS
 
 FILES = sorted(path.name.split(".")[0] for path in BOARDS.glob("*.json.gz"))
 
@@ -17,7 +18,7 @@ def test_each_corpus_has_both_teachers():
 @pytest.mark.parametrize("name", FILES)
 def test_board_is_whole(name):
     source, teacher = name.split("-")
-    board = read(source, teacher)
+    board = read(BOARDS, name)
     assert f"--data dataset --teacher {teacher} --sources {source} " in board["command"]
     assert set(board["fingerprints"]) == {"teacher", "train", "validation", "test"}
     assert (BOARDS / f"{name}.svg").exists()
@@ -32,8 +33,26 @@ def test_board_is_whole(name):
         assert all(seeds[method, size] == {0, 1, 2} for size in sizes)
 
 
+@pytest.mark.parametrize("encoder", TEACHERS)
+def test_intents_are_whole_and_as_published(encoder):
+    output = read(INTENTS, encoder)
+    assert f"evaluate intents --data official --encoder {encoder} " in output["command"]
+    results = output["results"]
+    assert {row["protocol"] for row in results} == set(PROTOCOLS)
+    assert {row["source"] for row in results} == {"banking77", "clinc150", "massive"}
+    found = {
+        (row["encoder"], row["source"], row["predicts"]): 100 * row["value"]
+        for row in results
+        if (row["protocol"], row["metric"], row["contaminated"]) == ("mteb", "accuracy", "kept")
+    }
+    published = {name: value for name, value in MTEB.items() if name[0] == encoder}
+    assert len(published) == 3
+    assert {name: found[name] for name in published} == pytest.approx(published, abs=0.3)
+
+
 @pytest.mark.parametrize("readme", READMES)
 def test_readme_shows_these_figures(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
     assert filled(text) == text
-    assert filled(text.replace("| **core** | 142,976 |", "| **core** | 1 |", 1)) == text
+    for figure in ("| **core** | 142,976 |", "80.04 (80.04)"):
+        assert filled(text.replace(figure, "1", 1)) == text
