@@ -12,6 +12,7 @@ import cube_model.cli
 import cube_model.demo
 import dataset_builders.cli
 import push_scripts.cli
+from cube_model.disk import what_failed
 from cube_model.errors import ModelError
 from cube_model.versions import versions
 from dataset_builders.errors import DataError
@@ -57,7 +58,7 @@ def main() -> None:
     except (DataError, ModelError, PushError) as error:
         _fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
-        _fail(f"{error.filename or 'input/output'}: {error.strerror or error}")
+        _fail(what_failed(error))
     except KeyboardInterrupt:
         sys.exit(130)
 

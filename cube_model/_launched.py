@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from cube_model.disk import what_failed
 from cube_model.errors import ModelError
 
 
@@ -25,9 +26,10 @@ def run_launched(app: Callable[[], object]) -> None:
     logging.getLogger("cube_model").setLevel(logging.INFO if first else logging.ERROR)
     try:
         app()
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         if first:
-            console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+            message = what_failed(error) if isinstance(error, OSError) else str(error)
+            console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         if first:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -51,7 +52,15 @@ class Checkpoints:
         return len(self._all())
 
     def save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:
-        """Write aside and rename. Earlier ones are then removed. Every process calls it."""
+        """Write aside and rename. Earlier ones are then removed. Every process calls it.
+
+        Raises:
+            ModelError: The disk is full.
+        """
+        with needs_room(self.folder, "go on with --resume"):
+            self._save(accelerator, progress, best_weights)
+
+    def _save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:
         import torch
         from safetensors.torch import save_file
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from cube_model._quiet import quiet_transformers
 from cube_model.devices import default_device, has_native_bfloat16
+from cube_model.disk import needs_room
 from cube_model.embedder_card import card
 from cube_model.embedder_config import EmbedderConfig
 from cube_model.embedder_data import EmbedderData, load_embedder_data
@@ -91,7 +92,10 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     elif first:
         (work / _ARGUMENTS).write_text(json.dumps(identity, indent=1), encoding="utf-8")
     trainer = _trainer(config, model, data, checkpoints)
-    with trained_with(model, config.dropout, on_processor=_device(config) == "cpu"):
+    with (
+        needs_room(output, "go on with --resume"),
+        trained_with(model, config.dropout, on_processor=_device(config) == "cpu"),
+    ):
         trainer.train(resume_from_checkpoint=last if config.resume else None)
     model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

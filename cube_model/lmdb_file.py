@@ -19,6 +19,11 @@ _MAP_SIZE = 1 << 38
 
 _MAX_TABLES = 1024
 
+_LOCK_BYTES = 1 << 16
+"""More than the lock file of `_MAX_READERS` takes, 64 bytes each."""
+
+_MAX_READERS = 512
+
 Result = TypeVar("Result")
 
 
@@ -35,9 +40,10 @@ class OpenFile:
         import lmdb
 
         path.mkdir(parents=True, exist_ok=True)
+        _take_room(path / "lock.mdb")
         # metasync=False: after a power cut the last write may be missing, never broken
         self.environment = lmdb.open(
-            str(path), map_size=_MAP_SIZE, metasync=False, max_readers=512, max_dbs=_MAX_TABLES
+            str(path), map_size=_MAP_SIZE, metasync=False, max_readers=_MAX_READERS, max_dbs=_MAX_TABLES
         )
         self._tables: dict[bytes, Any] = {}
         self.checked: set[int] = set()
@@ -58,6 +64,14 @@ class OpenFile:
             except lmdb.NotFoundError:
                 return None
         return self._tables[name]
+
+
+def _take_room(lock: Path) -> None:
+    """Have the disk hold the whole lock file: LMDB maps it, and a page without room would kill the process."""
+    missing = _LOCK_BYTES - (lock.stat().st_size if lock.exists() else 0)
+    if missing > 0:
+        with lock.open("ab") as file:
+            file.write(bytes(missing))
 
 
 _OPEN: dict[tuple[int, str], OpenFile] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model._quiet import quiet_transformers
+from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -62,13 +63,17 @@ def make_working_folder(output: Path, *, discard: bool) -> None:
 
 
 def write_output(output: Path, model: CubeModel, record: dict[str, Any]) -> None:
-    """Write model, record and logs aside, then rename: the output is whole or not there."""
+    """Write model, record and logs aside, then rename: the output is whole or not there.
+
+    Raises:
+        ModelError: The disk is full.
+    """
     work = working_folder(output)
     aside = work / "output"
     shutil.rmtree(aside, ignore_errors=True)
-    with quiet_transformers():
+    with quiet_transformers(), needs_room(output, "go on with --resume"):
         model.save_pretrained(aside)
-    (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if (work / "runs").is_dir():
         shutil.move(work / "runs", aside / "runs")
     if output.exists():

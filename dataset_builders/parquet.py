@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,14 @@ ROW_GROUP_DIALOGUES = 1_000
 
 SHARD_ROWS = 100_000
 """Rows in a file: tens of MB on disk, so that streams and several workers share the work."""
+
+
+class ParquetWriter(pq.ParquetWriter):
+    """Says that it cannot write once: not a second time, as a traceback, when it is collected."""
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            super().__del__()
 
 
 class ShardWriter:
@@ -37,7 +46,7 @@ class ShardWriter:
         self._group_rows = ROW_GROUP_DIALOGUES if "turns" in schema.names else ROW_GROUP_ROWS
         self._pending: list[pa.Table] = []
         self._shards: list[Path] = []
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: ParquetWriter | None = None
         self._shard_rows = 0
 
     def write(self, table: pa.Table) -> None:
@@ -70,7 +79,7 @@ class ShardWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._shards.append(self.folder / f"{self.split}-{len(self._shards):05d}.parquet")
             # pages cut by content: the Hub then stores only what changed between two versions
-            self._writer = pq.ParquetWriter(
+            self._writer = ParquetWriter(
                 self._shards[-1], self.schema, compression="zstd", use_content_defined_chunking=True
             )
         self._writer.write_table(rows.combine_chunks())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -66,6 +67,8 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
         if isinstance(error, DataError):
             raise
         cause = error.__cause__ or error
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # no fault of the raw files
+            raise cause from error
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
     parts = {split: rows.data.table for split, rows in builder.as_dataset().items()}
     table = pa.concat_tables(parts.values())

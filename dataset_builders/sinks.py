@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builders.folder import CLUSTERS, DROPS
-from dataset_builders.parquet import ROW_GROUP_ROWS, ShardWriter
+from dataset_builders.parquet import ROW_GROUP_ROWS, ParquetWriter, ShardWriter
 from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
 
@@ -78,7 +78,7 @@ class FolderWriter:
             for split in SPLITS
         }
         (folder / DROPS).parent.mkdir()
-        self._drops = pq.ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
+        self._drops = ParquetWriter(folder / DROPS, DROPS_SCHEMA, compression="zstd")
         self._dropped: list[pa.Table] = []
 
     def write(self, config: Config, split: Split, rows: pa.Table) -> None:

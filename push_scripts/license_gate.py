@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builders.licenses import LICENSES
-from dataset_builders.parquet import ShardWriter
+from dataset_builders.parquet import ParquetWriter, ShardWriter
 from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.registry import builders
 from dataset_builders.schema import Config, Split
@@ -112,7 +112,7 @@ class LicenseGate:
     def admit_notes(self, file: Path, target: Path) -> None:
         """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
+        with ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
             for rows in _row_groups([file]):
                 writer.write_table(self.filtered(rows))
 
