@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.answers import licenses_of
+from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 from cube_model.vector_search import GraphSearch, Search, make_search
 from cube_model.versions import versions
@@ -63,10 +64,11 @@ class AnswerIndex:
         try:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
-            pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
-            save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
-            if isinstance(self.search, GraphSearch):
-                self.search.save(aside / _GRAPH)
+            with needs_room(target, "save it again"):
+                pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
+                save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
+                if isinstance(self.search, GraphSearch):
+                    self.search.save(aside / _GRAPH)
             record = {
                 "format": _FORMAT,
                 "answers": len(self.answers),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.question_answer_data import NoPairsError, read_pairs_table, split_names
+from cube_model.dataset_rows import split_names
+from cube_model.question_answer_data import NoPairsError, read_pairs_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

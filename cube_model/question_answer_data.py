@@ -12,12 +12,11 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model._quiet import quiet_datasets
+from cube_model.dataset_rows import read_rows
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -111,17 +110,6 @@ class QuestionAnswerPairs:
         )
 
 
-def split_names(data: str | os.PathLike[str], revision: str | None = None) -> list[str]:
-    """The splits that the `pairs` config of a folder or Hub repository has.
-
-    Raises:
-        ModelError: There is no such dataset, or it has no `pairs` config.
-    """
-    from datasets import get_dataset_split_names
-
-    return list(_ask_datasets(data, lambda: get_dataset_split_names(str(data), "pairs", revision=revision)))
-
-
 def load_pairs(
     data: str | os.PathLike[str],
     split: str,
@@ -169,47 +157,8 @@ def read_pairs_table(
     revision: str | None = None,
 ) -> tuple[pa.Table, np.ndarray]:
     """Columns of one split as a table, and the numbers of the rows of the wanted sources and direction."""
-    from datasets import load_dataset
-
-    def read() -> Any:
-        return load_dataset(str(data), "pairs", split=split, revision=revision, cache_dir=_cache_of_folder(data))
-
-    with quiet_datasets():
-        dataset = _ask_datasets(data, read, split)
-    missing = [name for name in columns if name not in dataset.column_names]
-    if missing:
-        raise ModelError(f"{data}: the pairs config lacks {', '.join(missing)}; build the dataset again")
-    table = dataset.select_columns(list(columns)).with_format("arrow")[:]
+    table = read_rows(data, "pairs", split, columns, revision=revision)
     return table, _rows_of(table, direction, sources, data, split)
-
-
-def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
-    """A cache folder for exactly these local files; None (the default cache) for a Hub repository.
-
-    `datasets` keys its cache of a local folder by the folder's last name and its card alone: a folder built again, or
-    another one of that name, would silently give the old rows.
-    """
-    from datasets import config
-
-    folder = Path(data).expanduser()
-    if not folder.is_dir():
-        return None
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.parquet"))]
-    key = hashlib.sha256(repr((str(folder.resolve()), states)).encode()).hexdigest()[:16]
-    return str(Path(config.HF_DATASETS_CACHE) / "dialogue-cube" / key)
-
-
-def _ask_datasets(data: str | os.PathLike[str], call: Any, split: str | None = None) -> Any:
-    """Run a `datasets` call; its many exceptions become one line for the user."""
-    try:
-        return call()
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        wanted = f"the split {split!r} of the pairs config" if split else "the pairs config"
-        raise ModelError(
-            f"{data}: cannot load {wanted}: {lines[0][:300]}; give a folder made by `dialogue-cube build` "
-            "or a Hub dataset with that config"
-        ) from error
 
 
 def _rows_of(

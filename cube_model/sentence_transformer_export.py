@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def export_sentence_transformer(
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        _write(aside, core, found, target.name)
+        with needs_room(target, "export again"):
+            _write(aside, core, found, target.name)
         if target.exists():
             shutil.rmtree(target)
         aside.rename(target)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from cube_model.dataset_rows import split_names
 from cube_model.embedding_cache import EmbeddingCache
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import NoPairsError, QuestionAnswerPairs, load_pairs, split_names
+from cube_model.question_answer_data import NoPairsError, QuestionAnswerPairs, load_pairs
 from cube_model.teacher import Teacher
 from cube_model.training_config import TrainingConfig
 

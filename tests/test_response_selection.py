@@ -117,6 +117,16 @@ def test_pairs_by_hand(tmp_path):
     assert pairs.licenses == ["CC0-1.0"] * 2
 
 
+def test_a_folder_written_again_is_read_again_and_kept_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for words in ("No.", "Sure."):
+        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+        folder = write_pairs(tmp_path / "data", {"train": [[("user", "Is it open?"), ("system", words)]]})
+        assert load_pairs(folder, "train").texts == ["Is it open?", words]
+        assert load_pairs(folder, "train").texts == ["Is it open?", words]
+    assert len(list((tmp_path / "cache" / "dialogue-cube").glob("*/*/data"))) == 1
+
+
 def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
     whole = load_pairs(pairs_folder, "train")
     assert len(whole) == 360

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model._quiet import quiet_datasets
+from cube_model.dataset_rows import read_rows
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import _cache_of_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,7 +131,9 @@ class _Split:
 
     def __init__(self, data: str | os.PathLike[str], name: str, revision: str | None) -> None:
         self.name = name
-        self.table = _read(data, name, revision)
+        self.table = read_rows(
+            data, "downstream", name, _COLUMNS, revision=revision, advice=" with an intent set, such as banking77,"
+        )
         sources, languages = (self.table[column].to_pylist() for column in ("source", "language"))
         rows: dict[tuple[str, str], list[int]] = {}
         for row, key in enumerate(zip(sources, (tag or "und" for tag in languages), strict=True)):
@@ -201,25 +202,6 @@ def _utterances(table: pa.Table, column: str, numbers: dict[str, int], digest: A
     labels = np.array([-1 if out else numbers[label] for _, label, out, _ in rows], dtype=np.int64)
     contaminated = np.array([LEAK in (flags or ()) for *_, flags in rows], dtype=bool)
     return Utterances([text for text, *_ in rows], labels, contaminated)
-
-
-def _read(data: str | os.PathLike[str], split: str, revision: str | None) -> pa.Table:
-    from datasets import load_dataset
-
-    try:
-        with quiet_datasets():
-            dataset = load_dataset(
-                str(data), "downstream", split=split, revision=revision, cache_dir=_cache_of_folder(data)
-            )
-    except Exception as error:  # datasets and the Hub raise a dozen types for "not there" and "not readable"
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"{data}: cannot load the split {split!r} of the downstream config: {lines[0][:300]}; give a folder made "
-            "by `dialogue-cube build` with an intent set, such as banking77, or a Hub dataset with that config"
-        ) from error
-    if missing := [name for name in _COLUMNS if name not in dataset.column_names]:
-        raise ModelError(f"{data}: the downstream config lacks {', '.join(missing)}; build the dataset again")
-    return dataset.select_columns(list(_COLUMNS)).with_format("arrow")[:]
 
 
 def _matches(language: str, wanted: Sequence[str]) -> bool:
