@@ -21,16 +21,17 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: install
 	$(BIN)/dialogue-cube demo --out "$(OUT)" $(if $(RAW_DIR),--raw-dir "$(RAW_DIR)")
 
-# two files at a time, one thread each; a file's tests stay together, as they share what they built
+# three files at a time, one thread each: on two processors, too, as some tests wait; a file's tests stay together, as they
+# share what they built
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # the tests at the oldest versions that pyproject.toml allows, in an environment of their own
 test-oldest: install
 	$(PYTHON) -m venv .venv/oldest
 	$(BIN)/python tests/oldest.py > .venv/oldest/constraints.txt
 	.venv/oldest/bin/python -m pip install --quiet --no-compile --constraint .venv/oldest/constraints.txt --editable ".[dev]"
-	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # what a stranger meets, with true installs: one environment without this package, one with its wheel
 strangers: install
