@@ -1,7 +1,7 @@
 """The committed results: whole, reproducible by the command they name, and the READMEs show their figures."""
 
 import pytest
-from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, TEACHERS, filled, read
+from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, SHOWN, STUDIES, TEACHERS, filled, read
 
 from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.intent_scoring import PROTOCOLS
@@ -31,6 +31,19 @@ def test_board_is_whole(name):
     assert {method for method, _ in seeds} == {*baselines(turns=3, budget=board["budget"]), "map_renormalized"}
     for method in ("core", "mlp_both", "map"):
         assert all(seeds[method, size] == {0, 1, 2} for size in sizes)
+
+
+def test_studies_name_their_command_and_their_data():
+    names = [name for group in SHOWN.values() for name in group]
+    assert {path.name.split(".")[0] for path in STUDIES.glob("*.json.gz")} == set(names)
+    boards = {name: read(STUDIES, name) for name in names}
+    published, clean = boards["published"], boards["leak-free"]
+    assert published["command"].replace("--data published", "--data dataset") == clean["command"]
+    assert published["fingerprints"]["train"] != clean["fingerprints"]["train"]
+    assert "--leave-out woz" in boards["zero-shot"]["command"]
+    assert {row["source"] for row in boards["zero-shot"]["results"]} == {"woz"}
+    for board in boards.values():
+        assert {row["method"] for row in board["results"]} >= {"core", "mlp_both", "sim"}
 
 
 @pytest.mark.parametrize("encoder", TEACHERS)

@@ -14,7 +14,7 @@ _Column = dict[str, Line]
 
 
 def markdown_table(boards: Sequence[Mapping[str, Any]]) -> str:
-    """1-of-100 accuracy of all methods, means over the seeds: a row a method, a column a board and training size.
+    """1-of-100 accuracy of all methods, means over the seeds: a row a method, a column a tested corpus and size.
 
     The best of a column is bold; `=` stands behind a figure whose paired difference to the core could be zero (95 %
     interval). What does not learn has one figure for all sizes. Rows are in the order of the first board's largest
@@ -39,8 +39,13 @@ def markdown_table(boards: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _columns(board: Mapping[str, Any]) -> list[tuple[str, _Column, set[str]]]:
-    """Head, lines, and the methods that may be level with the core, of each training size."""
-    source = sources(board["results"])[0]
+    """Head, lines, and the methods that may be level with the core, of each tested corpus and training size."""
+    tested = sources(board["results"])
+    # several corpora together are in the file
+    return [column for source in tested if source != "all" for column in _columns_of(board, source)]
+
+
+def _columns_of(board: Mapping[str, Any], source: str) -> list[tuple[str, _Column, set[str]]]:
     found = lines(board["results"], source)
     columns = []
     for size in sorted({line.train_size for line in found if line.train_size is not None}):

@@ -1,7 +1,8 @@
 """Puts the committed results into the READMEs: `python tests/benchmarks/readme_tables.py`.
 
 A result is `gzip -n` of what `--json` wrote: `leaderboards/SOURCE-TEACHER.json.gz` of `dialogue-cube leaderboard`, with its
-`--plot` as `.svg` beside it, and `intents/ENCODER.json.gz` of `dialogue-cube evaluate intents`.
+`--plot` as `.svg` beside it; `studies/NAME.json.gz` of the same on a dataset built otherwise; `intents/ENCODER.json.gz` of
+`dialogue-cube evaluate intents`.
 """
 
 import gzip
@@ -13,10 +14,13 @@ from cube_model.evaluation import intent_markdown, leaderboard_markdown
 
 ROOT = Path(__file__).parents[2]
 BOARDS = Path(__file__).parent / "leaderboards"
+STUDIES = Path(__file__).parent / "studies"
 INTENTS = Path(__file__).parent / "intents"
 READMES = ("README.md", "README.ru.md")
 TEACHERS = ("minilm", "mpnet")
 SOURCES = ("sgd", "multiwoz", "woz")
+SHOWN = {"splits": ("published", "leak-free"), "zero-shot": ("zero-shot",)}
+"""Place in the READMEs -> the studies that stand there side by side."""
 MTEB = {
     ("minilm", "banking77", "intent"): 80.04,
     ("minilm", "massive", "intent"): 66.94,
@@ -39,6 +43,8 @@ def tables():
         there = [source for source in SOURCES if (BOARDS / f"{source}-{teacher}.json.gz").exists()]
         boards = [read(BOARDS, f"{source}-{teacher}") for source in there]
         yield f"leaderboards {teacher}", leaderboard_markdown.markdown_table(boards)
+    for place, names in SHOWN.items():
+        yield place, leaderboard_markdown.markdown_table([read(STUDIES, name) for name in names])
     yield "intents", intent_markdown.markdown_table([read(INTENTS, teacher) for teacher in TEACHERS], MTEB)
 
 
