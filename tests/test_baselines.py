@@ -141,7 +141,8 @@ def test_untrained_maps_are_the_identity(name):
     np.testing.assert_array_equal(method.answers(vectors[:, 0]), vectors[:, 0])
 
 
-def test_a_fit_depends_on_data_settings_and_seed_alone(rotated):
+def test_a_fit_depends_on_data_settings_and_seed_alone(rotated, monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 30)  # whatever it learns
     train, validation, test = rotated
     baseline = baselines(turns=2, budget=2000)["mlp_both"]
     settings = {"learning_rate": 5e-3, "noise": 0.3}
@@ -154,7 +155,8 @@ def test_a_fit_depends_on_data_settings_and_seed_alone(rotated):
     assert not np.array_equal(one, other)
 
 
-def test_tuning_keeps_the_best_on_validation(rotated):
+def test_tuning_keeps_the_best_on_validation(rotated, monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 30)
     train, validation, _ = rotated
     few = EmbeddedPairs(train.pairs.select(np.arange(300)), train.vectors)
     tuning = baselines(turns=2, budget=2000)["low_rank"].tune(few, validation)
