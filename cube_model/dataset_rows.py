@@ -93,7 +93,8 @@ def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
     cache = Path(config.HF_DATASETS_CACHE) / "dialogue-cube" / _key(str(folder.resolve())) / _key(repr(states))
     if not cache.exists() and cache.parent.is_dir():
         for before in cache.parent.iterdir():
-            shutil.rmtree(before, ignore_errors=True)
+            if before != cache:  # another process may have begun it in between
+                shutil.rmtree(before, ignore_errors=True)
     return str(cache)
 
 

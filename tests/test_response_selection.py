@@ -16,6 +16,7 @@ from cube_fixtures import (  # noqa: F401
 )
 from cube_model import EmbeddingCache, ModelError
 from cube_model.evaluation.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
+from cube_model.evaluation.reproduce import command_line
 from cube_model.evaluation.response_selection import (
     METRICS,
     NEGATIVES,
@@ -115,6 +116,15 @@ def test_pairs_by_hand(tmp_path):
     assert pairs.labels[0] == pairs.labels[1]
     assert len(pairs.texts) == len(set(pairs.texts))
     assert pairs.licenses == ["CC0-1.0"] * 2
+
+
+def test_a_command_can_be_typed_as_it_stands(tmp_path):
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    options = {"data": str(folder), "model": None, "sources": ["a", "b c"], "draws": 3}
+    assert command_line("leaderboard", options) == (
+        "dialogue-cube leaderboard --data 'my data' --sources 'a,b c' --draws 3 --json FILE"
+    )
 
 
 def test_a_folder_written_again_is_read_again_and_kept_once(tmp_path, monkeypatch):

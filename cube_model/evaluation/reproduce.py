@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,6 @@ def command_line(command: str, options: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ",".join(str(each) for each in value)
+        return shlex.quote(",".join(str(each) for each in value))
     text = str(value)
-    return Path(text).resolve().name if Path(text).exists() else text
+    return shlex.quote(Path(text).resolve().name if Path(text).exists() else text)
