@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 from cube_model.vector_search import GraphSearch, Search, make_search
 from cube_model.versions import versions
+from dataset_builders.common.outputs import OutputKind, output_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ class AnswerIndex:
     fingerprints: dict[str, str]
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the folder aside, then rename it: it is whole or not there.
+        """Write the folder; it is whole or not there.
 
         Args:
             folder: To make.
@@ -58,37 +58,23 @@ class AnswerIndex:
         import pyarrow.parquet as pq
         from safetensors.numpy import save_file
 
-        target = Path(folder).expanduser()
-        _check_target(target, overwrite)
-        aside = target.with_name(f".{target.name}.{os.getpid()}.building")
         try:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            with needs_room(target, "save it again"):
+            with output_folder(folder, INDEX, overwrite=overwrite) as aside, needs_room(Path(folder), "save it again"):
                 pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
                 save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
                 if isinstance(self.search, GraphSearch):
                     self.search.save(aside / _GRAPH)
-            record = {
-                "format": _FORMAT,
-                "answers": len(self.answers),
-                "dimension": int(self.search.vectors.shape[1]),
-                "fingerprints": self.fingerprints,
-                **licenses_of(self.answers),
-                "versions": versions(),
-            }
-            (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            if target.exists():
-                old = target.with_name(f".{target.name}.{os.getpid()}.replaced")
-                target.rename(old)
-                aside.rename(target)
-                shutil.rmtree(old)
-            else:
-                aside.rename(target)
+                record = {
+                    "format": _FORMAT,
+                    "answers": len(self.answers),
+                    "dimension": int(self.search.vectors.shape[1]),
+                    "fingerprints": self.fingerprints,
+                    **licenses_of(self.answers),
+                    "versions": versions(),
+                }
+                (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         except OSError as error:
-            raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
     @classmethod
     def load(
@@ -133,12 +119,10 @@ def is_index(folder: str | os.PathLike[str]) -> bool:
     return (Path(folder).expanduser() / RECORD).is_file()
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        if not is_index(target):
-            raise ModelError(f"{target}: exists and is no answer index; choose another --index")
-        if not overwrite:
-            raise ModelError(f"{target}: exists; pass --overwrite to replace it or choose another --index")
+INDEX = OutputKind(
+    "`dialogue-cube ask --index`", "--index", is_index, (RECORD, _ANSWERS, _VECTORS, _GRAPH), error=ModelError
+)
+"""What a saved index may replace."""
 
 
 def _read_record(root: Path) -> dict[str, Any]:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_model.errors import ModelError
+from dataset_builders.common.outputs import file_kind, output_file
 
 if TYPE_CHECKING:
     from cube_model.retriever import CubeRetriever
 
 _AT_ONCE = 512
+
+_ANSWERS = file_kind("JSON lines", b"{", error=ModelError)
 
 
 class Question(NamedTuple):
@@ -74,16 +77,12 @@ def answer_questions(retriever: CubeRetriever, questions: list[Question], k: int
             sys.stdout.writelines(_lines(retriever, questions[start : start + _AT_ONCE], k))
             sys.stdout.flush()
         return
-    aside = output.with_name(f".{output.name}.tmp")
     try:
-        with aside.open("w", encoding="utf-8") as file:
+        with output_file(output, _ANSWERS) as aside, aside.open("w", encoding="utf-8") as file:
             for start in track(list(starts), "Answering", console=Console(stderr=True), transient=True):
                 file.writelines(_lines(retriever, questions[start : start + _AT_ONCE], k))
-        aside.replace(output)
     except OSError as error:
         raise ModelError(f"{output}: cannot be written ({error.strerror})") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _lines(retriever: CubeRetriever, questions: list[Question], k: int) -> Iterable[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model.disk import needs_room
 from cube_model.errors import ModelError
+from dataset_builders.common.files import synchronise
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -84,7 +85,9 @@ class Checkpoints:
             (aside / "progress.json").write_text(json.dumps(record), encoding="utf-8")
             earlier = self._all()
             shutil.rmtree(final, ignore_errors=True)
+            synchronise(aside)
             aside.rename(final)
+            synchronise(self.folder, below=False)
             for path in earlier:
                 if path != final:
                     shutil.rmtree(path, ignore_errors=True)

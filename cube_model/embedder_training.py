@@ -32,8 +32,10 @@ from cube_model.sentence_files import read_sentence_files
 from cube_model.teacher import turn_separator
 from cube_model.teacher_fingerprint import weights_sha256
 from cube_model.teacher_source import find_teacher, first_line
-from cube_model.training_output import check_output, make_working_folder, working_folder, write_output
+from cube_model.training_output import TRAINED, check_output, claimed_output, write_output
 from cube_model.versions import versions
+from dataset_builders.common.files import write_whole
+from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
@@ -59,20 +61,27 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
             or a loss that is not finite.
     """
     try:
-        import sentence_transformers
-        from transformers import set_seed
+        import sentence_transformers  # noqa: F401  said early, before data is read
         from transformers.trainer_utils import get_last_checkpoint
     except ImportError as error:
         raise ModelError(
             "fine-tuning an encoder needs sentence-transformers: pip install 'dialogue-cube[embedder]'"
         ) from error
-    output = Path(config.output).expanduser().absolute()
-    work = working_folder(output)
-    checkpoints = work / "checkpoints"
+    output = Output(config.output, TRAINED, overwrite=config.overwrite)
+    checkpoints = output.work / "checkpoints"
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    check_output(output, overwrite=config.overwrite, resume=config.resume, interrupted=last is not None)
+    check_output(output, resume=config.resume, interrupted=last is not None)
     if config.resume and last is None:
-        logger.warning("nothing to resume beside %s: starting from the beginning", output)
+        logger.warning("nothing to resume beside %s: starting from the beginning", output.place)
+    first = os.environ.get("RANK", "0") == "0"
+    with claimed_output(output if first else None):
+        return _train(config, output, last if config.resume else None)
+
+
+def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> dict[str, Any] | None:
+    """Train from the start or from a checkpoint; see `train_embedder`."""
+    import sentence_transformers
+    from transformers import set_seed
 
     started = time.monotonic()
     set_seed(config.seed)
@@ -83,20 +92,17 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     length = min(config.max_length or training_length(model, data), own_length or math.inf)
     model.max_seq_length = int(length)
 
-    first = os.environ.get("RANK", "0") == "0"
     identity = {"arguments": config.of_the_run(), "data": data.fingerprint, "base": base["weights_sha256"]}
-    if first:
-        make_working_folder(output, discard=config.overwrite)
-    if config.resume and last is not None:
-        _check_same(work / _ARGUMENTS, identity)
-    elif first:
-        (work / _ARGUMENTS).write_text(json.dumps(identity, indent=1), encoding="utf-8")
-    trainer = _trainer(config, model, data, checkpoints)
+    if checkpoint is not None:
+        _check_same(output.work / _ARGUMENTS, identity)
+    elif os.environ.get("RANK", "0") == "0":
+        write_whole(output.work / _ARGUMENTS, json.dumps(identity, indent=1))
+    trainer = _trainer(config, model, data, output.work / "checkpoints")
     with (
-        needs_room(output, "go on with --resume"),
+        needs_room(output.place, "go on with --resume"),
         trained_with(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
-        trainer.train(resume_from_checkpoint=last if config.resume else None)
+        trainer.train(resume_from_checkpoint=checkpoint)
     model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():

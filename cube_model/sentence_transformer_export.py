@@ -18,6 +18,8 @@ import typer
 
 from cube_model.disk import needs_room
 from cube_model.errors import ModelError
+from cube_model.training_output import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
     from cube_model.modeling_cube import CubeModel
@@ -27,6 +29,19 @@ _SIDES = "1_CubeSides"
 _MODULE = "sentence_transformer_module"
 _CODE = (_MODULE, "pooling", "modeling_cube", "configuration_cube")
 """Files of this package that are copied: they import nothing but each other and libraries."""
+
+EXPORT = OutputKind(
+    "`dialogue-cube export`",
+    "--output",
+    lambda folder: (folder / _SIDES).is_dir(),
+    (
+        *TRANSFORMERS_FILES,
+        *SENTENCE_TRANSFORMERS_FILES,
+        *("README.md", f"{_SIDES}/pooling.json", *(f"{module}.py" for module in _CODE)),
+    ),
+    error=ModelError,
+)
+"""What an export may replace."""
 
 _CARD = """\
 ---
@@ -70,7 +85,7 @@ def export_sentence_transformer(
     overwrite: bool = False,
     revision: str | None = None,
 ) -> Path:
-    """Write a folder with the teacher, the core, and the code that joins them; aside first, then renamed.
+    """Write a folder with the teacher, the core, and the code that joins them; whole or not there.
 
     Its vectors are those of `CubeRetriever` but for rounding: questions without earlier turns, and answers.
 
@@ -89,30 +104,19 @@ def export_sentence_transformer(
     """
     from cube_model.loading_core import load_core, teacher_of
 
-    target = Path(output).expanduser()
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        if not (target / _SIDES).is_dir():
-            raise ModelError(f"{target}: exists and is no earlier export; choose another --output")
-        if not overwrite:
-            raise ModelError(f"{target}: exists; pass --overwrite to replace it or choose another --output")
+    target = Output(output, EXPORT, overwrite=overwrite)
+    target.check()
     core = load_core(model, revision)
     if core.config.mode == "autoencoder":
         raise ModelError(f"{model}: an autoencoder has no question and answer sides; export a dialogue core")
     found = teacher_of(core, teacher, "cpu")
-    aside = target.with_name(f".{target.name}.{os.getpid()}.building")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        with needs_room(target, "export again"):
-            _write(aside, core, found, target.name)
-        if target.exists():
-            shutil.rmtree(target)
-        aside.rename(target)
+        with target.claimed(), needs_room(target.place, "export again"):
+            target.new.mkdir()
+            _write(target.new, core, found, target.place.name)
+            return target.put()
     except OSError as error:
-        raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return target
+        raise ModelError(f"{target.place}: cannot be written ({error.strerror or error})") from error
 
 
 def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:

@@ -21,9 +21,10 @@ from cube_model.hardware import hardware
 from cube_model.training_bar import training_bar
 from cube_model.training_config import TrainingConfig
 from cube_model.training_data import TrainingData, TrainingDataset, batch_loader, load_training_data
-from cube_model.training_output import RECORD, check_output, make_working_folder, working_folder, write_output
+from cube_model.training_output import RECORD, TRAINED, check_output, claimed_output, write_output
 from cube_model.validation import chosen_by, validate
 from cube_model.versions import versions
+from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,25 +107,25 @@ class CubeTrainer:
         Raises:
             ModelError: Bad arguments or data, an output that must not be replaced, or a loss that is not finite.
         """
-        config, work = self.config, None
+        config, output, work = self.config, None, None
         self.progress, self._best_weights = Progress(), {}
         if self.output is not None:
-            work = working_folder(self.output)
+            output = Output(self.output, TRAINED, overwrite=config.overwrite)
+            work = output.work
             interrupted = bool(len(Checkpoints(work, {})))
-            check_output(self.output, overwrite=config.overwrite, resume=config.resume, interrupted=interrupted)
+            check_output(output, resume=config.resume, interrupted=interrupted)
             if config.resume and not interrupted:
                 logger.warning("nothing to resume beside %s: starting from the beginning", self.output)
         accelerator = make_accelerator(config, work)
         self.is_main = accelerator.is_main_process
-        if self.output is not None and self.is_main:
-            make_working_folder(self.output, discard=config.overwrite)
-        accelerator.wait_for_everyone()  # all must see the same checkpoints
-        data = self._data(dataset, accelerator)
-        self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
-        self._fit(accelerator, self.model, data, work)
-        if self.output is not None and self.is_main:
-            ran_on = hardware(accelerator.device.type, accelerator.num_processes)
-            write_output(self.output, self.model.eval(), {**self._record(self.model, data), "hardware": ran_on})
+        with claimed_output(output if self.is_main else None):
+            accelerator.wait_for_everyone()  # all must see the same checkpoints
+            data = self._data(dataset, accelerator)
+            self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
+            self._fit(accelerator, self.model, data, work)
+            if output is not None and self.is_main:
+                ran_on = hardware(accelerator.device.type, accelerator.num_processes)
+                write_output(output, self.model.eval(), {**self._record(self.model, data), "hardware": ran_on})
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return self.output

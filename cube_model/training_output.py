@@ -1,84 +1,116 @@
-"""The folder that a run writes: refused early when it must not be replaced, written aside and renamed at the end."""
+"""The folder that a training writes, a core or an encoder: claimed at the start, put in place when it is whole."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model._quiet import quiet_transformers
 from cube_model.disk import needs_room
 from cube_model.errors import ModelError
+from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
     from cube_model.modeling_cube import CubeModel
 
 RECORD = "training.json"
-"""Written into every output folder; by it a folder is known as ours."""
+"""Lies in every output folder and marks it as ours."""
+
+TRANSFORMERS_FILES = (
+    *("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json"),
+    "model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
+    "chat_template.jinja",
+)
+"""What `save_pretrained` of models and tokenizers writes."""
+
+SENTENCE_TRANSFORMERS_FILES = (
+    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
+    *("[0-9]_*/config.json", "[0-9]_*/model.safetensors"),
+)
+"""What `SentenceTransformer.save_pretrained` writes beside the encoder."""
 
 
-def working_folder(output: Path) -> Path:
-    """Where checkpoints and logs of a run lie until it is done."""
-    return output.parent / f".{output.name}.training"
+def is_trained(folder: Path) -> bool:
+    """True for a folder that a training wrote."""
+    return (folder / RECORD).is_file() and (folder / "config.json").is_file()
 
 
-def check_output(output: Path, *, overwrite: bool, resume: bool, interrupted: bool) -> None:
-    """Refuse what must not be replaced, before any time is spent.
+TRAINED = OutputKind(
+    "training",
+    "--output",
+    is_trained,
+    (
+        *TRANSFORMERS_FILES,
+        *SENTENCE_TRANSFORMERS_FILES,
+        *(RECORD, "README.md", "configuration_cube.py", "modeling_cube.py", "runs/**"),
+    ),
+    error=ModelError,
+    suffix="training",
+    keeps_work=True,
+)
+"""What a training may replace. Its working folder keeps checkpoints and logs until it is done."""
+
+
+def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
+    """Refuse what must not be replaced, before any time is spent; every process calls it.
 
     Args:
-        output: Folder to make.
-        overwrite: Replace an earlier core, discard an interrupted run.
+        output: The folder to make.
         resume: Go on with an interrupted run.
         interrupted: There are checkpoints of an earlier run.
 
     Raises:
         ModelError: It says which option to pass.
     """
-    if output.exists():
-        ours = (output / RECORD).is_file() and (output / "config.json").is_file()
-        empty = output.is_dir() and not any(output.iterdir())
-        if not ours and not empty:
-            raise ModelError(f"{output}: exists and was not made by training; choose another --output")
-        if ours and not overwrite:
-            raise ModelError(f"{output}: exists; pass --overwrite to replace it or choose another --output")
-    if resume and overwrite:
+    output.check()
+    if resume and output.overwrite:
         raise ModelError("--resume and --overwrite exclude each other")
-    if interrupted and not resume and not overwrite:
+    if interrupted and not resume and not output.overwrite:
         raise ModelError(
-            f"{working_folder(output)}: an interrupted run; pass --resume to go on with it or --overwrite to start "
-            "again"
+            f"{output.work}: an interrupted run; pass --resume to go on with it or --overwrite to start again"
         )
 
 
-def make_working_folder(output: Path, *, discard: bool) -> None:
-    """Make the working folder, of an earlier run when not to `discard` it."""
-    work = working_folder(output)
-    try:
-        if discard:
-            shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"{work}: cannot be written ({error.strerror}); choose another --output") from error
+@contextmanager
+def claimed_output(output: Output | None) -> Iterator[None]:
+    """Keep other trainings away from the output; the first process calls it, and holds it until all is written.
 
-
-def write_output(output: Path, model: CubeModel, record: dict[str, Any]) -> None:
-    """Write model, record and logs aside, then rename: the output is whole or not there.
+    Args:
+        output: The folder to make; when it is to be overwritten, checkpoints of an earlier run go. None: nothing.
 
     Raises:
-        ModelError: The disk is full.
+        ModelError: Another training is writing it, or it cannot be written.
     """
-    work = working_folder(output)
-    aside = work / "output"
-    shutil.rmtree(aside, ignore_errors=True)
-    with quiet_transformers(), needs_room(output, "go on with --resume"):
-        model.save_pretrained(aside)
-        (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if (work / "runs").is_dir():
-        shutil.move(work / "runs", aside / "runs")
-    if output.exists():
-        replaced = work / "replaced"
-        shutil.rmtree(replaced, ignore_errors=True)
-        output.rename(replaced)
-    aside.rename(output)
-    shutil.rmtree(work, ignore_errors=True)
+    if output is None:
+        yield
+        return
+    with output.claimed():
+        if output.overwrite:
+            output.discard_work()
+        yield
+
+
+def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> None:
+    """Write model, record and logs, and let them take their place.
+
+    Args:
+        output: The claimed folder.
+        model: What to save.
+        record: For `training.json`.
+
+    Raises:
+        ModelError: The disk is full, or something foreign appeared in the place.
+    """
+    with quiet_transformers(), needs_room(output.place, "go on with --resume"):
+        model.save_pretrained(output.new)
+        (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if (output.work / "runs").is_dir():
+        shutil.move(output.work / "runs", output.new / "runs")
+    output.put()
+    output.discard_work()

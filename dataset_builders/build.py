@@ -6,7 +6,7 @@
     OUT/quality/drops.parquet                          every row that was left out, and why
     OUT/quality/clusters.parquet                       dialogues that are duplicates of each other
 
-The folder is written aside and renamed when it is whole; two runs over the same input give the same bytes.
+The folder is written aside and takes its place when it is whole; two runs over the same input give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import pyarrow as pa
 from dataset_builders import card
 from dataset_builders.build_report import write_report
 from dataset_builders.built import Built
+from dataset_builders.common.outputs import output_folder
 from dataset_builders.decisions import Survey
 from dataset_builders.download import Progress as DownloadProgress
 from dataset_builders.download import download, downloads_folder
 from dataset_builders.encoder import Encoder, load_encoder
 from dataset_builders.errors import DataError
-from dataset_builders.folder import check_replaceable, written_aside
+from dataset_builders.folder import DATASET
 from dataset_builders.hard_negatives import NegativeOptions, add_hard_negatives
 from dataset_builders.licenses import qualifies
 from dataset_builders.options import BuildOptions
@@ -74,27 +75,27 @@ def build_dataset(
         What each source gave, in the order written.
 
     Raises:
-        DataError: Unknown name, missing or broken raw file, or `out` is a folder that we did not make.
+        DataError: Unknown name, missing or broken raw file, another run is writing `out`, or `out` holds
+            something that no build wrote.
     """
-    options, out = options or BuildOptions(), Path(out)
+    options, out = options or BuildOptions(), Path(out).expanduser().resolve()
     progress = progress or (lambda what, done, total: None)
     if options.hard_negatives and not options.encoder:
         raise DataError("hard negatives are found by an encoder: name one (--encoder minilm)")
-    check_replaceable(out)
-    encoder = load_encoder(options.encoder) if options.encoder else None
-    chosen: list[CorpusBuilder] = list(own)
-    if names or raw_dir is not None or not own:
-        raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options, download_progress)
-        selected = _licensed(select_sources(names, raw), options.licenses, warn)
-        chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
-    parsed = []
-    for done, builder in enumerate(chosen):
-        progress(f"reading {builder.INFO.name}", done, len(chosen))
-        parsed.append(parse(builder, num_proc))
-    parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
-    decided = survey(parsed, options, progress)
-    _give_memory_back()
-    with written_aside(out) as folder:
+    with output_folder(out, DATASET) as folder:  # claimed before hours are spent on rows
+        encoder = load_encoder(options.encoder) if options.encoder else None
+        chosen: list[CorpusBuilder] = list(own)
+        if names or raw_dir is not None or not own:
+            raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options, download_progress)
+            selected = _licensed(select_sources(names, raw), options.licenses, warn)
+            chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
+        parsed = []
+        for done, builder in enumerate(chosen):
+            progress(f"reading {builder.INFO.name}", done, len(chosen))
+            parsed.append(parse(builder, num_proc))
+        parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
+        decided = survey(parsed, options, progress)
+        _give_memory_back()
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
             name = source.builder.INFO.name

@@ -11,7 +11,6 @@ import typer
 
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.database import cli as database
-from dataset_builders.errors import DataError
 from dataset_builders.notebooks.cli import notebook
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
@@ -325,8 +324,5 @@ def sample(
     """Write the invented sample: raw files of every source in its true format, to try things without a network."""
     from dataset_builders.sample import write_sample
 
-    try:
-        write_sample(to, seed)
-    except FileExistsError:
-        raise DataError(f"{to} exists and is not empty; name another folder") from None
+    write_sample(to, seed)
     typer.echo(f"the invented sample is in {to}")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dataset_builders.common.files import exclusive, rename_exclusively, synchronise
 from dataset_builders.errors import DataError
 from dataset_builders.raw_files import git_blob_sha1, sha256
 from dataset_builders.registry import get_builder
@@ -61,9 +62,24 @@ def download(names: Sequence[str], to: str | Path, progress: Progress | None = N
 
 
 def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
-    if target.exists() and _is_right(target, file, target):
-        return target
+    if target.exists():
+        if _is_right(target, file, target):
+            return target
+        raise DataError(
+            f"{target}: differs from the recorded version of {file.url} and is left as it is; move it elsewhere, or "
+            "name another raw folder"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(target.with_name(f".{target.name}.lock"), lambda holder: _busy(target, holder)):
+        _fetch_missing(file, target, progress)
+    return target
+
+
+def _busy(target: Path, holder: str) -> DataError:
+    return DataError(f"{target}: {holder} is downloading it; wait until it has finished")
+
+
+def _fetch_missing(file: SourceFile, target: Path, progress: Progress) -> None:
     part = target.with_name(target.name + ".part")
     _transfer(file, part, progress)
     if not _is_right(part, file, target):
@@ -75,8 +91,9 @@ def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
         )
     if not (file.sha256 or file.git_blob):  # upstream's digest is not known: the first copy's is kept from now on
         _first_digest(target).write_text(sha256(part) + "\n", encoding="ascii")
-    part.replace(target)
-    return target
+    synchronise(part)
+    rename_exclusively(part, target)
+    synchronise(target.parent, below=False)
 
 
 def _transfer(file: SourceFile, part: Path, progress: Progress) -> None:

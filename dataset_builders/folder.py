@@ -1,15 +1,16 @@
-"""The dataset folder on disk: written aside, and put in place when it is whole."""
+"""The dataset folder on disk: what lies in it, and how it is told from any other folder."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.outputs import Output, OutputKind, output_folder
+from dataset_builders.schema import CONFIGS, SPLITS
 
+CARD = Path("README.md")
 REPORT = Path("quality", "report.json")
 DROPS = Path("quality", "drops.parquet")
 CLUSTERS = Path("quality", "clusters.parquet")
@@ -18,38 +19,43 @@ FORMAT = "dialogue-cube dataset 2"
 """First value of the report: marks a folder as ours, so that a build may replace it."""
 
 
+def is_dataset(folder: Path) -> bool:
+    """True for a folder that a build wrote, whatever the version."""
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return bool(report["format"].startswith("dialogue-cube"))
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return False
+
+
+_NUMBER = "[0-9]" * 5
+
+DATASET = OutputKind(
+    "`dialogue-cube build`",
+    "--out",
+    is_dataset,
+    (
+        *(path.as_posix() for path in (CARD, REPORT, DROPS, CLUSTERS)),
+        *(f"{config}/{split}-{_NUMBER}-of-{_NUMBER}.parquet" for config in CONFIGS for split in SPLITS),
+    ),
+)
+"""What a build may replace, and nothing else."""
+
+
 def check_replaceable(out: Path) -> None:
     """Only an absent or empty folder, or one of ours, may be written over.
 
     Raises:
         DataError: The folder is somebody else's.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        ours = json.loads((out / REPORT).read_text(encoding="utf-8")).get("format", "").startswith("dialogue-cube")
-    except (OSError, ValueError, AttributeError):
-        ours = False
-    if not ours:
-        raise DataError(f"{out} exists and was not made by `dialogue-cube build`; name another folder for --out")
+    Output(out, DATASET).check()
+
+
+_WORK = OutputKind("`dialogue-cube pipeline`", "--out", lambda _: True, ("**",))
 
 
 @contextmanager
 def written_aside(out: Path) -> Iterator[Path]:
     """A hidden folder beside `out` that takes its place at the end, or vanishes when anything fails."""
-    out = out.resolve()
-    aside = out.parent / f".{out.name}.building"
-    shutil.rmtree(aside, ignore_errors=True)  # left by a run that was killed
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        if out.exists():
-            old = out.parent / f".{out.name}.replaced"
-            shutil.rmtree(old, ignore_errors=True)
-            out.rename(old)
-            aside.rename(out)
-            shutil.rmtree(old)
-        else:
-            aside.rename(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with output_folder(out, DATASET if out.name == "dataset" else _WORK) as folder:
+        yield folder

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cube_model.errors import ModelError
+from dataset_builders.common.files import write_whole
 
 Facts = dict[str, Any]
 
@@ -31,13 +32,9 @@ class Cells:
             return None
 
     def put(self, facts: Facts, value: Any) -> None:
-        """Keep a result: written aside and renamed."""
-        path = self._path(facts)
-        aside = path.with_suffix(".tmp")
+        """Keep a result; half a file never counts as one."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps({"facts": facts, "value": value}), encoding="utf-8")
-            aside.replace(path)
+            write_whole(self._path(facts), json.dumps({"facts": facts, "value": value}))
         except OSError as error:
             raise ModelError(f"{self.folder}: cannot be written ({error.strerror}); choose another --json") from error
 

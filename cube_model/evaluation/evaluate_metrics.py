@@ -134,8 +134,13 @@ def write_metric_folder(folder: str | os.PathLike[str]) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        FileExistsError: The folder holds something that is no earlier metric.
     """
-    target = Path(folder)
+    target = Path(folder).resolve()
+    if target.is_dir() and any(target.iterdir()) and not (target / f"{target.name}.py").is_file():
+        raise FileExistsError(f"{target} holds something else; name a new folder for the metric")
     target.mkdir(parents=True, exist_ok=True)
     here = Path(__file__)
     beside = {name: here.with_name(name).read_text(encoding="utf-8") for name in ("metrics.py", "intent_metrics.py")}

@@ -8,6 +8,12 @@ from typing import Any
 
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard_tables import lines
+from dataset_builders.common.outputs import file_kind, output_file
+
+_PLOT = file_kind(
+    "plots", *(b"<?xml", b"<svg", b"\x89png", b"%", b"\xff\xd8", b"riff", b"gif8", b"ii*", b"mm"), error=ModelError
+)
+"""Files that begin as SVG, PNG, PDF, PostScript, JPEG, WebP, GIF or TIFF do."""
 
 _MARKERS = "osDv^<>pPX*hd"
 
@@ -84,13 +90,11 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     first = results[0]
     figure.suptitle(f"Response selection: {source}, {first['encoder']}, {1 + first['context_turns']} turns")
-    aside = path.with_name(f".{path.name}.tmp")
     try:
-        with matplotlib.rc_context({"svg.hashsalt": ""}):
+        with matplotlib.rc_context({"svg.hashsalt": ""}), output_file(path, _PLOT) as file:
             figure.savefig(
-                aside, format=path.suffix.lstrip("."), metadata={"Date": None} if path.suffix == ".svg" else None
+                file, format=path.suffix.lstrip("."), metadata={"Date": None} if path.suffix == ".svg" else None
             )
-        aside.replace(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -7,6 +7,7 @@ table and view has a fingerprint of the files and of the SQL that it comes from.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dataset_builders.database.aside import locked, written_file
+from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.database.fingerprints import FILES, fingerprints
 from dataset_builders.database.opening import read_contents
 from dataset_builders.database.source_folder import dataset_folder
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 STORAGE = "v1.4.0"
 """The oldest DuckDB that can read the file: the oldest that this package runs with."""
+
+
+def _is_duckdb(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(12)[8:] == b"DUCK"
+
+
+DATABASE = OutputKind("`dialogue-cube database`", "--out", _is_duckdb)
+"""What a build may replace; `read_contents` then refuses a DuckDB file of somebody else."""
 
 _BASE_MEMORY = 96 * 1024**2
 """Enough for row groups of parquet on their way, in bytes."""
@@ -73,15 +83,18 @@ def build_database(
     folder, out = dataset_folder(data), Path(out)
     report = read_built(folder)
     wanted = fingerprints(folder)
-    with locked(out):
-        there = read_contents(out) if out.exists() else {}
+    with Output(out, DATABASE).claimed(wait=True) as output:
+        there = read_contents(output.place) if output.place.exists() else {}
         stale = [name for name, fingerprint in wanted.items() if name not in there or there[name][0] != fingerprint]
         gone = [name for name in there if name not in wanted]
         if stale or gone:
             written = datetime.fromtimestamp(int((folder / REPORT).stat().st_mtime), timezone.utc).replace(tzinfo=None)
-            with written_file(out, copy=bool(there)) as aside, _open(folder, aside, memory, threads) as connection:
+            if there:
+                shutil.copyfile(output.place, output.new)
+            with _open(folder, output.new, memory, threads) as connection:
                 Writer(connection, report, wanted, progress).write(stale, gone, written)
-            there = read_contents(out)
+            output.put()
+            there = read_contents(output.place)
         rows = {name: number or 0 for name, (_, kind, number) in there.items() if kind == "tables"}
         return DatabaseBuild(out, tuple(stale), rows)
 

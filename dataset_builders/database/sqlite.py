@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_builders import sql
+from dataset_builders.common.outputs import OutputKind, output_file
 from dataset_builders.database import facts
-from dataset_builders.database.aside import locked, written_file
 from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,23 +56,21 @@ def export_sqlite(connection: DuckDBPyConnection, out: str | Path, progress: Pro
     out = Path(out)
     names = [*facts.SCHEMAS, *sql.queries("tables"), *sql.queries("aggregates")]
     rows = {}
-    with locked(out):
-        _check_ours(out)
-        with (
-            _one_line(out),
-            written_file(out) as aside,
-            closing(sqlite3.connect(aside, isolation_level=None)) as target,
-        ):
-            target.execute("PRAGMA journal_mode = OFF")  # a file that is not finished is thrown away
-            target.execute("PRAGMA synchronous = OFF")
-            target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            target.execute("BEGIN")
-            for done, name in enumerate(names):
-                if progress is not None:
-                    progress(name, done, len(names))
-                rows[name] = _copy(connection, target, name)
-            target.execute("COMMIT")
-            target.execute("ANALYZE")
+    with (
+        _one_line(out),
+        output_file(out, SQLITE, wait=True) as aside,
+        closing(sqlite3.connect(aside, isolation_level=None)) as target,
+    ):
+        target.execute("PRAGMA journal_mode = OFF")  # a file that is not finished is thrown away
+        target.execute("PRAGMA synchronous = OFF")
+        target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        target.execute("BEGIN")
+        for done, name in enumerate(names):
+            if progress is not None:
+                progress(name, done, len(names))
+            rows[name] = _copy(connection, target, name)
+        target.execute("COMMIT")
+        target.execute("ANALYZE")
     return rows
 
 
@@ -117,13 +115,13 @@ def _one_line(out: Path) -> Iterator[None]:
         raise DataError(f"{out} cannot be written ({error})") from error
 
 
-def _check_ours(out: Path) -> None:
-    if not out.exists():
-        return
+def _is_ours(file: Path) -> bool:
     try:
-        with closing(sqlite3.connect(f"file:{out.resolve().as_posix()}?mode=ro", uri=True)) as there:
-            (found,) = there.execute("PRAGMA application_id").fetchone()
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as there:
+            return there.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     except sqlite3.Error:
-        found = None
-    if found != APPLICATION_ID:
-        raise DataError(f"{out} exists and was not made by `dialogue-cube database --sqlite`; name another file")
+        return False
+
+
+SQLITE = OutputKind("`dialogue-cube database --sqlite`", "--sqlite", _is_ours)
+"""What an export may replace."""

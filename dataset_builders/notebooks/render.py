@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.outputs import HTML_FILE, output_file
 from dataset_builders.errors import DataError
 
 NAME = "downstream_analysis.ipynb"
@@ -24,7 +25,7 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
 
     Args:
         data: A folder made by `dialogue-cube build` with an intent set, or a Hub dataset repository.
-        html: The page; what stands there is replaced at the end.
+        html: The page; an earlier page is replaced at the end.
         progress: Called before each cell.
 
     Raises:
@@ -36,11 +37,8 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
     page, _ = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
         notebook
     )
-    html = Path(html)
-    html.parent.mkdir(parents=True, exist_ok=True)
-    aside = html.with_name(f".{html.name}.writing")
-    aside.write_text(page, encoding="utf-8")
-    aside.replace(html)
+    with output_file(html, HTML_FILE) as file:
+        file.write_text(page, encoding="utf-8")
 
 
 def execute(data: str | Path, progress: Progress | None = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from dataset_builders.common.outputs import JSON_FILE, output_file
 from dataset_builders.errors import DataError
 
 SHOWN_CHARACTERS = 200
@@ -118,21 +119,17 @@ def rejects_file(path: Path) -> Iterator[Callable[[Rejected], object]]:
     Yields:
         What adds an entry.
     """
-    aside = path.with_name(f".{path.name}.writing")
+    stopped: DataError | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as out:
+        with output_file(path, JSON_FILE) as aside, aside.open("wb") as out:
             try:
                 yield lambda entry: out.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-            except DataError:
-                out.close()
-                aside.replace(path)
-                raise
-        aside.replace(path)
+            except DataError as error:
+                stopped = error
     except OSError as error:
         raise DataError(f"{path}: rejected records cannot be written there ({error.strerror})") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    if stopped:
+        raise stopped
 
 
 def write_rejects(path: str | Path, rejected: Iterable[Rejected]) -> int:

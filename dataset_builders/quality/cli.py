@@ -24,6 +24,7 @@ def quality(
     from rich.console import Console
     from rich.text import Text
 
+    from dataset_builders.common.outputs import HTML_FILE, JSON_FILE, output_file
     from dataset_builders.quality.report import read_report
 
     console, errors = Console(), Console(stderr=True)
@@ -33,9 +34,11 @@ def quality(
             from dataset_builders.quality.page import page
 
             status.update("drawing")
-            _write(html, page(report))
+            with output_file(html, HTML_FILE) as file:
+                file.write_text(page(report), encoding="utf-8")
         if json_file is not None:
-            _write(json_file, report.to_json())
+            with output_file(json_file, JSON_FILE) as file:
+                file.write_text(report.to_json(), encoding="utf-8")
     _print(console, report)
     for line in report.disagreements:
         errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True)
@@ -84,11 +87,3 @@ def _print_table(console: Console, table: Table) -> None:
     for cells in rows:
         shown.add_row(*cells, style="bold" if "all" in cells[:2] else None)
     console.print(shown)
-
-
-def _write(path: Path, text: str) -> None:
-    """Aside first: what stands there is whole at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.writing")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)

@@ -12,11 +12,14 @@ seed gives the same bytes.
 from __future__ import annotations
 
 import importlib
-import shutil
-import tempfile
 from pathlib import Path
 
+from dataset_builders.common.outputs import OutputKind, output_folder
+
 SOURCES = ("camrest676", "woz", "sgd", "multiwoz", "banking77", "clinc150")
+
+_SAMPLE = OutputKind("`dialogue-cube sample`", "DIR", lambda _: False, ("**",))
+"""Never replaced: raw files carry no mark."""
 
 
 def write_sample(out: Path, seed: int = 0) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
@@ -31,21 +34,11 @@ def write_sample(out: Path, seed: int = 0) -> dict[str, dict[str, dict[str, dict
         `empty`, or `rows` and `labels` for intents.
 
     Raises:
-        FileExistsError: There is something at `out` already.
+        DataError: There is something at `out` already.
     """
-    out = Path(out)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise FileExistsError(f"{out} is not empty; give a new folder for the sample")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        counts = {}
+    counts = {}
+    with output_folder(out, _SAMPLE, overwrite=False) as aside:
         for source in SOURCES:
             writer = importlib.import_module(f"{__name__}.{source}")
             counts[source] = writer.write(aside / source, seed)
-        aside.chmod(0o755)  # mkdtemp's folder is private
-        aside.replace(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return counts

@@ -1,0 +1,322 @@
+"""Outputs: a file or folder is claimed at the start, written aside, and takes its place when it is whole.
+
+Everything that a command leaves behind goes through `output_folder`, `output_file` or, where work is kept between runs,
+`Output`. The same rules hold for all of them:
+
+- the place is resolved first: what is checked is what is written;
+- one writer at a time: a second one is refused by the name of the first;
+- only an output of the same kind is replaced, and only when it holds nothing else: a foreign file is never deleted;
+- the place is checked again at the end: what is foreign and appeared there stays, and the result is kept beside it;
+- old and new are exchanged in one step where the system can do that. Elsewhere the old one moves into the working
+  folder first, and the next start puts it back if the run was killed in between;
+- files and folders are synchronised with the disk before they count as finished;
+- what a killed run left is removed at the next start.
+
+The working folder of `NAME` is `.NAME.building` beside it:
+
+    lock        held by the writer, and says who that is
+    new         what is being written
+    replaced    the earlier output, where old and new cannot be exchanged in one step
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from dataset_builders.common.files import exchange, exclusive, rename_exclusively, synchronise
+from dataset_builders.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini", ".cache/huggingface/**", "__pycache__/**")
+"""What systems and libraries leave in a folder by themselves: it may be replaced with the folder."""
+
+_NAMED = 3
+"""Foreign files that a message names; the others are counted."""
+
+
+@dataclass(frozen=True)
+class OutputKind:
+    """One kind of output: how it is recognised and what it may hold.
+
+    Args:
+        made_by: The command that writes it, for messages: "`dialogue-cube build`".
+        option: The option that names it, for messages: "--out".
+        is_ours: True for an existing file or folder that carries the mark of this kind.
+        files: What a folder of this kind holds, as patterns of paths relative to it: `*` stays within one folder name,
+            a trailing `/**` means everything below. Empty for files.
+        error: Type of the errors.
+        suffix: End of the working folder's name.
+        keeps_work: What else lies in the working folder stays there after a failure: checkpoints.
+    """
+
+    made_by: str
+    option: str
+    is_ours: Callable[[Path], bool]
+    files: tuple[str, ...] = ()
+    error: type[Exception] = DataError
+    suffix: str = "building"
+    keeps_work: bool = False
+
+    def foreign_files(self, folder: Path) -> list[str]:
+        """Paths below a folder, relative to it and sorted, that no output of this kind holds."""
+        patterns = (*self.files, *HARMLESS)
+        below = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        names = (path.relative_to(folder).as_posix() for path in below)
+        return sorted(name for name in names if not any(_matches(name, pattern) for pattern in patterns))
+
+
+class Output:
+    """One output, from its claim to its place.
+
+    Args:
+        place: The file or folder to make.
+        kind: What it is.
+        overwrite: Whether an earlier output of this kind is replaced.
+
+    Attributes:
+        place: Resolved.
+        work: The working folder beside it.
+        new: The file or folder to write, in the working folder; a folder is made by the writer.
+    """
+
+    def __init__(self, place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True) -> None:
+        self.place, self.kind, self.overwrite = Path(place).expanduser().resolve(), kind, overwrite
+        if not self.place.name:
+            raise kind.error(f"{place}: is the root of a disk; choose another {kind.option}")
+        self.work = self.place.with_name(f".{self.place.name}.{kind.suffix}")
+        self.new = self.work / "new"
+
+    def check(self) -> None:
+        """Refuse what must not be replaced, before any time is spent.
+
+        Raises:
+            Exception: Of the kind's type; names the place and what to do.
+        """
+        if problem := self._problem(self.place):
+            raise self.kind.error(problem)
+
+    @contextmanager
+    def claimed(self, *, wait: bool = False) -> Iterator[Output]:
+        """Check the place and keep every other writer away from it.
+
+        Args:
+            wait: Wait for another writer instead of being refused.
+
+        Raises:
+            Exception: Of the kind's type: another run writes there, or the place must not be replaced.
+        """
+        with self._locked(wait):
+            self._recover()
+            self.check()
+            self._sweep(keep=self.kind.keeps_work)
+            try:
+                yield self
+            finally:
+                self._sweep(keep=self.kind.keeps_work)
+
+    def put(self) -> Path:
+        """Let what was written take its place; the claim must be held.
+
+        Returns:
+            The place.
+
+        Raises:
+            Exception: Of the kind's type: something foreign appeared there during the run. It is left alone, and the
+                result is kept beside it, under the name that the message gives.
+        """
+        synchronise(self.new)
+        if problem := self._problem(self.place):
+            raise self._kept(problem)
+        if not self.place.exists():
+            try:
+                rename_exclusively(self.new, self.place)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise
+                raise self._kept(f"{self.place}: appeared during the run") from error
+        elif self.new.is_dir():
+            replaced = exchange(self.new, self.place, self.work / "replaced")
+            if problem := self._problem(replaced):  # appeared since it was checked
+                self.new = exchange(replaced, self.place, self.work / "spare")
+                raise self._kept(problem)
+            shutil.rmtree(replaced)
+        else:
+            self.new.replace(self.place)
+        synchronise(self.place.parent, below=False)
+        return self.place
+
+    def discard_work(self) -> None:
+        """Empty the working folder, checkpoints included; the claim must be held."""
+        self._sweep(keep=False)
+
+    def _problem(self, there: Path) -> str | None:
+        """Why a file or folder must not be replaced; None when it may be."""
+        place, kind = self.place, self.kind
+        if not there.exists():
+            return None
+        try:
+            is_empty = not any(there.iterdir()) if there.is_dir() else False
+            if there.is_dir() and (place == Path.cwd() or place in Path.cwd().parents):
+                return f"{place}: is the current folder or holds it; go elsewhere or choose another {kind.option}"
+            if is_empty and kind.files:
+                return None
+            if not there.is_dir() and not there.is_file():
+                return f"{place}: is neither a file nor a folder; choose another {kind.option}"
+            if there.is_dir() != bool(kind.files) or not kind.is_ours(there):
+                return f"{place}: exists and was not made by {kind.made_by}; choose another {kind.option}"
+            foreign = kind.foreign_files(there) if kind.files else []
+        except OSError as error:
+            return f"{place}: exists and cannot be read ({error.strerror}); choose another {kind.option}"
+        if foreign:
+            more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+            return (
+                f"{place}: holds {', '.join(foreign[:_NAMED])}{more}, not written by {kind.made_by}; move "
+                f"{'it' if len(foreign) == 1 else 'them'} elsewhere or choose another {kind.option}"
+            )
+        if not self.overwrite:
+            return f"{place}: exists; pass --overwrite to replace it or choose another {kind.option}"
+        return None
+
+    def _kept(self, problem: str) -> Exception:
+        """The error for a place that is no longer free: the result is not lost."""
+        names = (f"{self.place.name}.new{number}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
+        beside = next(path for name in names if not (path := self.place.with_name(name)).exists())
+        rename_exclusively(self.new, beside)
+        synchronise(beside.parent, below=False)
+        return self.kind.error(f"{problem}; nothing there was changed, the result is in {beside}")
+
+    def _recover(self) -> None:
+        """Put an earlier output back that a killed run had moved away, and remove what versions up to 0.1.0 left."""
+        older = re.compile(rf"\.{re.escape(self.place.name)}\.(\d+\.)?(building|replaced)")
+        left = [path for path in self.place.parent.iterdir() if older.fullmatch(path.name) and path != self.work]
+        for old in (self.work / "replaced", *left):
+            if old.name.endswith("replaced") and old.is_dir() and self.kind.is_ours(old) and not self.place.exists():
+                rename_exclusively(old, self.place)
+                logger.warning("%s: an interrupted run had moved it away; put back", self.place)
+        for old in left:
+            if old.is_dir() and not self.kind.foreign_files(old):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _sweep(self, *, keep: bool) -> None:
+        """Remove what lies in the working folder but the lock."""
+        ours = {self.work / name for name in ("new", "replaced", "spare")}
+        for path in self.work.iterdir():
+            if path.name != "lock" and (path in ours or not keep):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, wait: bool) -> Iterator[None]:
+        try:
+            with ExitStack() as held:
+                try:
+                    held.enter_context(exclusive(self.work / "lock", self._busy, wait=wait))
+                except OSError as error:
+                    raise self.kind.error(
+                        f"{self.place}: cannot be written ({error.strerror}); choose another {self.kind.option}"
+                    ) from error
+                yield
+        finally:
+            with suppress(OSError):  # not empty: checkpoints, or another writer
+                self.work.rmdir()
+
+    def _busy(self, holder: str) -> Exception:
+        return self.kind.error(
+            f"{self.place}: {holder} is writing it; wait until it has finished or choose another {self.kind.option}"
+        )
+
+
+@contextmanager
+def output_folder(
+    place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True, wait: bool = False
+) -> Iterator[Path]:
+    """A new folder that takes its place at the end, or vanishes when anything fails.
+
+    Args:
+        place: The folder to make.
+        kind: What it is.
+        overwrite: Whether an earlier one is replaced.
+        wait: Wait for another writer instead of being refused.
+
+    Yields:
+        The empty folder to write into.
+
+    Raises:
+        Exception: Of the kind's type: see `Output`.
+
+    Example:
+        >>> import tempfile
+        >>> kind = OutputKind("`tea`", "--out", lambda folder: (folder / "tea.txt").is_file(), ("tea.txt",))
+        >>> with tempfile.TemporaryDirectory() as somewhere:
+        ...     with output_folder(Path(somewhere, "shop"), kind) as folder:
+        ...         written = (folder / "tea.txt").write_text("Earl Grey")
+        ...     [path.name for path in Path(somewhere).iterdir()]
+        ['shop']
+    """
+    with Output(place, kind, overwrite=overwrite).claimed(wait=wait) as output:
+        output.new.mkdir()
+        yield output.new
+        output.put()
+
+
+@contextmanager
+def output_file(
+    place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True, wait: bool = False, copy: bool = False
+) -> Iterator[Path]:
+    """A new file that takes its place at the end, or vanishes when anything fails.
+
+    Args:
+        place: The file to make; its folder is made when missing.
+        kind: What it is.
+        overwrite: Whether an earlier one is replaced.
+        wait: Wait for another writer instead of being refused.
+        copy: Start with what lies there now.
+
+    Yields:
+        Path of the file to write.
+
+    Raises:
+        Exception: Of the kind's type: see `Output`.
+    """
+    with Output(place, kind, overwrite=overwrite).claimed(wait=wait) as output:
+        if copy and output.place.exists():
+            shutil.copyfile(output.place, output.new)
+        yield output.new
+        output.put()
+
+
+def file_kind(what: str, *beginnings: bytes, error: type[Exception] = DataError) -> OutputKind:
+    """The kind of a single file that its first bytes tell: a thesis is never replaced by figures.
+
+    Args:
+        what: Such as "JSON", for messages.
+        beginnings: First bytes, blanks before them left out; an empty file counts as ours.
+        error: Type of the errors.
+    """
+
+    def is_ours(path: Path) -> bool:
+        with path.open("rb") as file:
+            head = file.read(256).lstrip().lower()
+        return not head or head.startswith(beginnings)
+
+    return OutputKind(f"a command that writes {what}", "file", is_ours, error=error)
+
+
+JSON_FILE = file_kind("JSON", b"{", b"[")
+HTML_FILE = file_kind("HTML", b"<!doctype html")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if pattern.endswith("/**"):
+        return f"/{pattern[:-2]}" in f"/{name}"
+    parts, wanted = name.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
