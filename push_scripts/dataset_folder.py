@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,24 @@ def fingerprint_of(digests: Mapping[str, str]) -> str:
     """The fingerprint of rows, as the build computes it: of the digests of all shards, notes left out."""
     rows = {name: digest for name, digest in sorted(digests.items()) if name.split("/")[0] in CONFIGS}
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The report without what it says of some sources: counts, digests of raw files, leaks, duplicates.
+
+    Args:
+        report: Content of `quality/report.json`.
+        names: The sources.
+    """
+    others = {key: value for key, value in report.items() if key in ("leaks", "rows", "sources", "duplicates")}
+
+    def keep(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        if depth:
+            return {key: keep(inner, depth - 1) for key, inner in table.items()}
+        return {key: inner for key, inner in table.items() if not set(key.split("|")) & set(names)}
+
+    depths = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}
+    return {**report, **{key: keep(table or {}, depths[key]) for key, table in others.items()}}
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

@@ -1,25 +1,28 @@
-"""Rows that may not be redistributed never leave this machine.
+"""Rows that may not be redistributed never leave this machine, nor do their ids and texts.
 
 A row passes when all of these hold:
 
 - its `redistributable` is exactly true,
 - its licence is one of `licenses.LICENSES` that allows it,
-- a corpus of its name, where this project knows one, is under that very licence,
+- a corpus of its name, where this project knows one, is under that very licence, and the build's report agrees,
+- it has a source and an id, and no id of its own names a held-back row,
 - the dialogue that it was taken from passed.
 
-What only held-back rows say is taken out of passing rows that quote it (hard negatives, values in the drops). Whether
-the repository is private does not matter: uploading is passing on.
+An entry on a row that the build dropped is judged alike, and one on a member of a cluster by its source: what is not
+known to be open is held back. What passing rows and entries quote of held-back ones, ids and texts, becomes null or is
+left out (hard negatives, the value of a drop, the nearest dialogue). Whether the repository is private does not matter:
+uploading is passing on.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,12 +30,17 @@ import pyarrow.parquet as pq
 
 from dataset_builders.licenses import LICENSES
 from dataset_builders.parquet import ParquetWriter, ShardWriter
-from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.registry import builders
 from dataset_builders.schema import Config, Split
+from push_scripts.held_back import HeldBack, as_drops_cut_it
 
-_KEYS = ["source", "license", "redistributable", "dialogue_id"]
+_IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id")
+_KEYS = ["source", "license", "redistributable", *_IDS, "pair_type", "config"]
 _TEXTS = {"dialogues": ["turns"], "pairs": ["anchor", "positive"], "downstream": ["utterance"]}
+_QUOTES = ("cluster_id", "nearest_id", "reason", "value", "text")
+"""Columns that may name another row or quote one."""
+_LINK = ("nearest_id", "similarity", "kind")
+"""Columns of a cluster's member that are about the one nearest to it."""
 
 
 @dataclass
@@ -71,21 +79,31 @@ class LicenseGate:
     """Puts aside what may be published.
 
     Args:
-        shards: (config, split) -> parquet files, dialogues first: a pair of a held-back dialogue is then recognised.
+        shards: (config, split) -> parquet files.
+        notes: Tables about the rows, also about those that are not in `shards`: drops first, then clusters.
+        sources: Source -> its facts in the build's report (`license`, `redistributable`).
 
     Attributes:
         report: What passed and what was held back.
+        held: Sources, ids and texts that must not leave.
     """
 
-    def __init__(self, shards: Mapping[tuple[Config, Split], Sequence[Path]]) -> None:
+    def __init__(
+        self,
+        shards: Mapping[tuple[Config, Split], Sequence[Path]],
+        notes: Sequence[Path] = (),
+        sources: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.report = GateReport()
-        self._held_dialogues = pa.array([], pa.string())
-        self._held_texts = pa.array([], pa.string())
+        shut = {name for name, builder in builders().items() if not builder.INFO.redistributable}
+        shut |= {name for name, facts in (sources or {}).items() if not _is_open(name, facts)}
+        no_string = pa.array([], pa.string())
+        self.held = HeldBack(frozenset(shut), frozenset(sources or {}) - shut, no_string, no_string)
+        self.held = self._find_ids(shards, notes)
+        self.held = self._find_texts(shards, notes)
         for (config, _), files in shards.items():
-            self._judge(config, files)
-        if len(self._held_texts):
-            for (config, _), files in shards.items():
-                self._forget_what_others_say(config, files)
+            for rows in _row_groups(files, _KEYS):
+                self.report.count(config, rows, self.passes(rows))
 
     def admit(self, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
         """Puts the rows of one split that may be published into a folder.
@@ -102,7 +120,7 @@ class LicenseGate:
             The shards in `folder`; none when no row may be published.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        if all(self.filtered(rows) is rows for rows in _row_groups(shards, [*_KEYS, "negatives"])):
+        if all(self.filtered(rows) is rows for rows in _row_groups(shards, [*_KEYS, "negatives", "cluster_id"])):
             return [link_or_copy(shard, folder / shard.name) for shard in shards]
         writer = ShardWriter(folder, split, pq.read_schema(shards[0]))
         for rows in _row_groups(shards):
@@ -110,7 +128,13 @@ class LicenseGate:
         return writer.close()
 
     def admit_notes(self, file: Path, target: Path) -> None:
-        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published."""
+        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published.
+
+        What other entries name or quote of such rows becomes null. A table without either stays as it is.
+        """
+        if all(self.filtered(rows) is rows for rows in _row_groups([file])):
+            link_or_copy(file, target)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         with ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
             for rows in _row_groups([file]):
@@ -120,64 +144,124 @@ class LicenseGate:
         """The rows that may be published, without what they quote of others; the same table when that is all of it."""
         mask = self.passes(rows)
         kept = rows if pc.all(mask).as_py() in (True, None) else rows.filter(mask)
-        for name in ("negatives", "value", "nearest_id"):
+        if "negatives" in kept.column_names:
+            kept = self._without_negatives(kept)
+        for name in _QUOTES:
             if name in kept.column_names:
                 kept = self._without_quotes(kept, name)
         return kept
 
-    def _judge(self, config: Config, shards: Sequence[Path]) -> None:
-        """Counts the rows, and remembers what the held-back ones say."""
-        dialogues, texts = [self._held_dialogues], [self._held_texts]
-        for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
-            mask = self.passes(rows)
-            self.report.count(config, rows, mask)
-            held = rows.filter(pc.invert(mask))
-            if config == "dialogues":
-                dialogues += held["dialogue_id"].chunks
-            texts += [_texts(held, name).unique() for name in _TEXTS[config]]
-        self._held_dialogues = pa.concat_arrays(dialogues)
-        self._held_texts = pa.concat_arrays(texts).unique()
-
-    def _forget_what_others_say(self, config: Config, shards: Sequence[Path]) -> None:
-        """What a row that may be published says, too, is no secret: "Thank you."."""
-        for rows in _row_groups(shards, [*_KEYS, *_TEXTS[config]]):
-            passed = rows.filter(self.passes(rows))
-            for name in _TEXTS[config]:
-                free = pc.is_in(self._held_texts, value_set=_texts(passed, name).unique())
-                self._held_texts = self._held_texts.filter(pc.invert(free))
-
     def passes(self, rows: pa.Table) -> pa.ChunkedArray:
-        """True where a row may be published. A table without licence columns goes by its `dialogue_id`."""
-        mask = pa.chunked_array([pa.repeat(True, len(rows))])
+        """True where a row may be published. A table without licence columns goes by its sources and ids."""
+        mask = pc.and_(self._licensed(rows), _has_ids(rows))
+        for name in _IDS:
+            if name in rows.column_names:
+                mask = pc.and_(mask, pc.invert(self.held.names(rows[name])))
+        return mask
+
+    def _find_ids(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
+        """What is held back, with the ids in all tables and the sources without an open row."""
+        ids, seen = [self.held.ids], set(self.held.sources)
+        for file in [*(file for files in shards.values() for file in files), *notes]:
+            for rows in _row_groups([file], _KEYS):
+                mask = pc.and_(self._licensed(rows), _has_ids(rows))
+                passed = rows["source"].filter(mask).unique().to_pylist() if "license" in rows.column_names else []
+                self.held = replace(self.held, open_sources=self.held.open_sources.union(passed))
+                seen.update(rows["source"].unique().drop_null().to_pylist())
+                shut = rows.filter(pc.invert(mask))
+                ids += [_stem(shut[name]).unique() for name in _IDS if name in rows.column_names]
+        names = pc.drop_null(pa.concat_arrays(ids).unique())
+        names = names.filter(pc.not_equal(names, ""))
+        return replace(self.held, ids=names, sources=frozenset(seen) - self.held.open_sources)
+
+    def _find_texts(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
+        """What is held back, with the texts that only held-back rows say: "Thank you." is no secret."""
+        texts = [self.held.texts]
+        for (config, _), files in shards.items():
+            for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
+                held = rows.filter(pc.invert(self.passes(rows)))
+                texts += [_texts(held, name).unique() for name in _TEXTS[config]]
+        for rows in _row_groups(notes, [*_KEYS, "text"]):
+            if "text" in rows.column_names:
+                texts += _beginnings(rows.filter(pc.invert(self.passes(rows))))
+        secrets = pc.drop_null(pa.concat_arrays(texts).unique())
+        secrets = secrets.filter(pc.not_equal(secrets, ""))
+        for (config, _), files in shards.items() if len(secrets) else ():
+            for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
+                passed = rows.filter(self.passes(rows))
+                for name in _TEXTS[config]:
+                    free = pc.is_in(secrets, value_set=_texts(passed, name).unique())
+                    secrets = secrets.filter(pc.invert(free))
+        return replace(self.held, texts=as_drops_cut_it(secrets))
+
+    def _licensed(self, rows: pa.Table) -> pa.ChunkedArray:
+        """True where licence and source of a row let it leave."""
         if "license" in rows.column_names:
             open_licenses = pa.array([license.id for license in LICENSES.values() if license.redistributable])
             mask = pc.and_(pc.fill_null(rows["redistributable"], False), pc.is_in(rows["license"], open_licenses))
-            mask = pc.and_(mask, _as_the_source_says(rows))
-        if "dialogue_id" in rows.column_names:
-            mask = pc.and_(mask, pc.invert(pc.is_in(rows["dialogue_id"], value_set=self._held_dialogues)))
-        return mask
+            shut = pa.array(sorted(self.held.sources), pa.string())
+            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), pc.is_in(rows["source"], shut)))
+            return pc.and_(mask, _as_the_source_says(rows))
+        if "source" in rows.column_names:
+            return pc.is_in(rows["source"], pa.array(sorted(self.held.open_sources), pa.string()))
+        return pa.chunked_array([pa.repeat(True, len(rows))])
+
+    def _without_negatives(self, rows: pa.Table) -> pa.Table:
+        column = rows["negatives"].combine_chunks()
+        texts = column.flatten()
+        shut = pc.or_(self.held.quotes(texts), self.held.names(texts, by_source=False))
+        if not pc.any(shut).as_py():
+            return rows
+        secret = frozenset(texts.filter(shut).to_pylist())
+        cleaned = [[text for text in texts or [] if text not in secret] for texts in column.to_pylist()]
+        return _set(rows, "negatives", pa.array(cleaned, column.type))
 
     def _without_quotes(self, rows: pa.Table, name: str) -> pa.Table:
         column = rows[name].combine_chunks()
-        if name == "negatives":
-            said = pc.is_in(column.flatten(), value_set=self._held_texts)
-            if not pc.any(said).as_py():
-                return rows
-            cleaned = [[text for text in texts or [] if text not in self._quoted] for texts in column.to_pylist()]
-            new = pa.array(cleaned, column.type)
-        else:
-            held = self._held_dialogues if name == "nearest_id" else self._held_beginnings
-            said = pc.fill_null(pc.is_in(column, value_set=held), False)
-            new = pc.if_else(said, pa.scalar(None, column.type), column)
-        return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), new)
+        shut = pc.or_(self.held.quotes(column), self.held.names(column, by_source=name in ("value", "nearest_id")))
+        if not pc.any(shut).as_py():
+            return rows
+        for other in _LINK if name == "nearest_id" else (name,):
+            column = rows[other].combine_chunks()
+            rows = _set(rows, other, pc.if_else(shut, pa.scalar(None, column.type), column))
+        return rows
 
-    @functools.cached_property
-    def _quoted(self) -> frozenset[str]:
-        return frozenset(self._held_texts.to_pylist())
 
-    @functools.cached_property
-    def _held_beginnings(self) -> pa.Array:
-        return pc.utf8_slice_codeunits(self._held_texts, 0, VALUE_LENGTH)
+def _is_open(name: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a source may leave, by what the build's report says of it."""
+    license = LICENSES.get(str(facts.get("license")))
+    if facts.get("redistributable") is not True or license is None or not license.redistributable:
+        return False
+    builder = builders().get(name)
+    return builder is None or builder.INFO.license == license.id
+
+
+def _has_ids(rows: pa.Table) -> pa.ChunkedArray:
+    """False where a row has no id of its own, or no dialogue where it should be of one."""
+    mask = pa.chunked_array([pa.repeat(True, len(rows))])
+    for name in _IDS:
+        if name in rows.column_names:
+            has = pc.is_valid(rows[name])
+            for column, of_no_dialogue in (("pair_type", "same_intent"), ("config", "downstream")):
+                if name == "dialogue_id" and column in rows.column_names:
+                    has = pc.or_(has, pc.fill_null(pc.equal(rows[column], of_no_dialogue), False))
+            mask = pc.and_(mask, has)
+    return mask
+
+
+def _stem(ids: pa.ChunkedArray) -> pa.Array:
+    """The ids; of a pair that of its dialogue."""
+    return pc.replace_substring_regex(ids, r"#\d+$", "").combine_chunks()
+
+
+def _beginnings(drops: pa.Table) -> list[pa.Array]:
+    """What dropped rows say: each text as it is recorded, and the utterances in it."""
+    texts = drops["text"].combine_chunks()
+    return [texts.unique(), *(pc.split_pattern(texts, mark).flatten().unique() for mark in (" | ", " -> "))]
+
+
+def _set(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
 
 
 def _texts(rows: pa.Table, name: str) -> pa.ChunkedArray:

@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_builders.card import dataset_card
 from dataset_builders.raw_files import sha256
-from push_scripts.dataset_folder import CARD, REPORT, SHARD_PATH, check_unchanged, fingerprint_of, read_folder
+from push_scripts.dataset_folder import (
+    CARD,
+    NOTES,
+    REPORT,
+    SHARD_PATH,
+    check_unchanged,
+    fingerprint_of,
+    read_folder,
+    without_sources,
+)
 from push_scripts.errors import PushError, explained
 from push_scripts.hub import Published, Target, Version, publish, require_token
+from push_scripts.last_check import check_nothing_held_leaves
 from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
 
 if TYPE_CHECKING:
@@ -78,7 +88,8 @@ def push_dataset(
         notes = {path: link_or_copy(table, built / path) for path, table in folder.notes.items()}
         rows = {path.relative_to(built).as_posix(): path for paths in shards.values() for path in paths}
         check_unchanged(folder.report, rows | notes)
-        gate = LicenseGate(shards)
+        sources = folder.report.get("sources") or {}
+        gate = LicenseGate(shards, [notes[path] for path in NOTES if path in notes], sources)
         for (config, split), paths in shards.items():
             gate.admit(split, paths, staged / config)
         if not any(staged.rglob("*.parquet")):
@@ -88,29 +99,35 @@ def push_dataset(
             )
         for path, table in notes.items():
             gate.admit_notes(table, staged / path)
-        report = _published_report(folder.report, gate.report, staged)
-        card = dataset_card(staged, report, repo_id=repo, held=gate.report.held_by_source())
+        report = _published_report(folder.report, gate, staged)
+        # the card names the licences of what was held back, and the command that builds all of it
+        card = dataset_card(staged, report | {"sources": sources}, repo_id=repo, held=gate.report.held_by_source())
         for path, text in {CARD: card, REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}.items():
             (staged / path).parent.mkdir(exist_ok=True)
             (staged / path).write_text(text, encoding="utf-8")
         files = {path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()}
+        check_nothing_held_leaves(files, gate.held)
         sizes = {path: file.stat().st_size for path, file in files.items()}
         version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
         published = None if dry_run else publish(target, files, SHARD_PATH, version)
     return PushedDataset(sizes, card, gate.report, published)
 
 
-def _published_report(report: Mapping[str, Any], gate: GateReport, staged: Path) -> dict[str, Any]:
-    """`quality/report.json` as it is published: with rows held back, digests and fingerprint of the rest."""
-    if not gate.held:
-        return dict(report)
+def _published_report(report: Mapping[str, Any], gate: LicenseGate, staged: Path) -> dict[str, Any]:
+    """`quality/report.json` as it is published: with digests and fingerprint of what is published.
+
+    Of a source that is held back it says the name and how many rows were written, nothing else.
+    """
     digests = {path.relative_to(staged).as_posix(): sha256(path) for path in sorted(staged.rglob("*.parquet"))}
+    published = without_sources(report, gate.held.sources)
+    if published == report and digests == report.get("files"):
+        return published
     return {
-        **report,
+        **published,
         "fingerprint": fingerprint_of(digests),
         "built_from": report.get("fingerprint"),
         "files": digests,
-        "held_back": gate.held_by_source(),
+        "held_back": gate.report.held_by_source(),
     }
 
 

@@ -1,0 +1,330 @@
+"""Ids and texts of held-back rows, also of those that the build dropped: none reaches the Hub, in any column or file."""
+
+import io
+import json
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_builders.build import build_dataset
+from dataset_builders.options import BuildOptions
+from dataset_builders.own_data import load, own_builders
+from dataset_builders.quality.config import QualityConfig
+from dataset_builders.schema import CLUSTERS, DROPS
+from hub.invented import dialogue, drop, pair, utterance, write_dataset, write_report
+from push_scripts.errors import PushError
+from push_scripts.held_back import HeldBack
+from push_scripts.push_dataset import push_dataset
+
+SECRETS = (b"xylograph", b"acme/", b"smd/")
+"""Every private text and id holds the first; the others begin the ids of own data and of the restricted corpus."""
+
+
+def messages(*texts):
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+
+
+def secret_talk(number):
+    return [
+        f"My xylograph number {number} arrived with a broken handle, can you replace it?",
+        f"We replace xylograph {number} within the week, please send it back to our workshop.",
+        f"Thank you, I shall post xylograph {number} tomorrow morning.",
+    ]
+
+
+def texts_of(folder, split, count):
+    rows = pq.read_table(folder / f"dialogues/{split}-00000-of-00001.parquet").to_pylist()
+    return [[turn["text"] for turn in row["turns"]] for row in rows if row["source"] == "multiwoz"][:count]
+
+
+@pytest.fixture(scope="module")
+def raw(sample_raw, sample_dataset, tmp_path_factory):
+    """Raw files: an open corpus, a restricted one, and private dialogues that repeat the open ones and each other."""
+    folder = tmp_path_factory.mktemp("held")
+    for name in ("multiwoz", "banking77"):
+        shutil.copytree(sample_raw / name, folder / "raw" / name)
+    train, test = (texts_of(sample_dataset, split, 20) for split in ("train", "test"))
+    own = {
+        # copies of open test dialogues, and of private ones: leaks; one speaker alone: too poor
+        "train": [*test, *map(secret_talk, range(10)), *([f"A xylograph {i}, please, quick!"] for i in range(5))],
+        "validation": [secret_talk(20)],
+        # copies of open training dialogues: those are the leaks then
+        "test": [*train, *map(secret_talk, range(5))],
+    }
+    (folder / "acme").mkdir()
+    for split, talks in own.items():
+        records = [{"id": f"xylograph-{split}-{i}", "messages": messages(*talk)} for i, talk in enumerate(talks)]
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / "acme" / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "raw" / "smd").mkdir()
+    for split, talks in {
+        "train": [*test[:8], *map(secret_talk, range(40, 44))],
+        "test": [*train[:8], *map(secret_talk, range(40, 44))],
+    }.items():
+        records = [
+            {
+                "dialogue": [
+                    {"turn": ("driver", "assistant")[i % 2], "data": {"utterance": text}} for i, text in enumerate(talk)
+                ],
+                "scenario": {"task": {"intent": "weather"}, "uuid": f"xylograph-{split}-{number}"},
+            }
+            for number, talk in enumerate(talks)
+        ]
+        (folder / "raw" / "smd" / f"kvret_{split}_public.json").write_text(json.dumps(records), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module", params=[("train", "validation", "test"), ("train",)], ids=["all splits", "train only"])
+def built(request, raw, cache_dir, tmp_path_factory):
+    """Built whole, and without the splits of some of the duplicates, whose ids no table of rows or drops then holds."""
+    out = tmp_path_factory.mktemp("built") / "dataset"
+    options = BuildOptions(quality=QualityConfig.of({"one_sided": "drop"}, "here"), splits=request.param)
+    own = own_builders(load(raw / "acme", "acme"), cache_dir=cache_dir)
+    build_dataset([], raw / "raw", out, options, own=own, cache_dir=cache_dir)
+    return out
+
+
+def everything_in(path, content):
+    """The bytes of a file, and of a parquet file also what its cells, statistics and metadata say."""
+    yield content
+    if path.endswith(".parquet"):
+        with pq.ParquetFile(io.BytesIO(content)) as file:
+            yield json.dumps(file.read().to_pylist(), ensure_ascii=False).encode()
+            yield str(file.metadata.metadata).encode()
+            for group in range(file.num_row_groups):
+                columns = file.metadata.row_group(group).to_dict()["columns"]
+                yield str([column["statistics"] for column in columns]).encode()
+
+
+def test_a_build_with_private_duplicates_leaves_without_their_ids(built, hub, monkeypatch):
+    drops = pq.read_table(built / "quality/drops.parquet").to_pylist()
+    rows = [row for path in built.glob("dialogues/*.parquet") for row in pq.read_table(path).to_pylist()]
+    clusters = pq.read_table(built / "quality/clusters.parquet").to_pylist()
+    closed = ("acme", "smd")
+    # the build is one that could give ids away: dropped private dialogues are members of clusters, open drops name them
+    there = {row["dialogue_id"] for row in rows}
+    assert {m["source"] for m in clusters if m["dialogue_id"] not in there} >= {"acme", "smd"}
+    assert any(d["source"] == "multiwoz" and d["value"].split("/")[0] in closed for d in drops)
+    assert any(m["source"] == "multiwoz" and (m["nearest_id"] or "").split("/")[0] in closed for m in clusters)
+    assert {d["filter"] for d in drops if d["source"] == "acme"} >= {"leak", "one_sided"}
+
+    hub.use_here(monkeypatch)
+    push_dataset(built, f"{hub.namespace}/duplicates")
+    files = hub.files("datasets", "duplicates")
+    assert {"quality/drops.parquet", "quality/clusters.parquet", "quality/report.json", "README.md"} <= files.keys()
+    for path, content in files.items():
+        for part in everything_in(path, content):
+            assert [secret for secret in SECRETS if secret in part] == [], path
+
+
+def test_what_is_published_of_a_dataset_is_still_whole(built, hub, monkeypatch):
+    """Open rows, their drops and clusters are all there, and the report is right about them."""
+    hub.use_here(monkeypatch)
+    push_dataset(built, f"{hub.namespace}/whole")
+    files = hub.files("datasets", "whole")
+    for name in ("drops", "clusters"):
+        before = pq.read_table(built / f"quality/{name}.parquet").to_pylist()
+        after = pq.read_table(io.BytesIO(files[f"quality/{name}.parquet"])).to_pylist()
+        kept = [row for row in before if row["source"] not in ("acme", "smd")]
+        assert len(after) == len(kept) > 0
+        for old, new in zip(kept, after, strict=True):
+            assert {key: value for key, value in old.items() if new[key] != value}.keys() <= {
+                *("value", "nearest_id", "similarity", "kind")
+            }
+    built_report = json.loads((built / "quality/report.json").read_text())
+    report = json.loads(files["quality/report.json"])
+    assert report["sources"] == {n: facts for n, facts in built_report["sources"].items() if n not in ("acme", "smd")}
+    assert report["rows"]["pairs"].keys() == {"multiwoz"}
+    assert not any({"acme", "smd"} & set(pair.split("|")) for pair in report["duplicates"]["dialogues"])
+    written = {name for path in built.glob("*/*-of-*.parquet") for name in pq.read_table(path)["source"].to_pylist()}
+    assert report["held_back"].keys() == written & {"acme", "smd"}
+    assert ("| acme | LicenseRef-private |" in files["README.md"].decode()) == ("acme" in written)
+
+
+OPEN = {("dialogues", "train"): [dialogue("open")], ("pairs", "train"): [pair("open")]}
+
+
+def folder_with(path, tables=OPEN, drops=(), clusters=(), **report):
+    write_dataset(path, tables)
+    for name, entries, features in (("drops", drops, DROPS), ("clusters", clusters, CLUSTERS)):
+        pq.write_table(pa.Table.from_pylist(list(entries), features.arrow_schema), path / f"quality/{name}.parquet")
+    write_report(path)
+    file = path / "quality/report.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | report))
+    return path
+
+
+def notes_of(data, hub, monkeypatch, name):
+    hub.use_here(monkeypatch)
+    push_dataset(data, f"{hub.namespace}/notes")
+    content = hub.files("datasets", "notes")[f"quality/{name}.parquet"]
+    return pq.read_table(io.BytesIO(content)).to_pylist()
+
+
+PRIVATE = {"source": "mine", "license": "LicenseRef-private", "redistributable": False}
+
+DROPS_AND_VALUES = {
+    "names a dropped private dialogue": ("mine/1", None),
+    "names a pair of it": ("mine/1#3", None),
+    "names it in a sentence": ("equal to mine/1, mostly", None),
+    "names one that no table has": ("mine/77", None),
+    "names one of a restricted corpus that the build need not know": ("smd/train/5", None),
+    "says what only it says": ("what a secret this is", None),
+    "names an open row": ("tiny/other", "tiny/other"),
+    "names an open source whose name ends alike": ("not-mine/1", "not-mine/1"),
+    "is a number": ("1", "1"),
+}
+
+
+@pytest.mark.parametrize(("value", "published"), DROPS_AND_VALUES.values(), ids=DROPS_AND_VALUES)
+def test_the_value_of_an_open_rows_drop(tmp_path, hub, monkeypatch, value, published):
+    drops = [
+        drop("open", value=value),
+        drop(
+            "1", "Hello | what a secret this is", value="tiny/open", **PRIVATE
+        ),  # names an open row: goes all the same
+        drop("2", source="not-mine"),
+    ]
+    data = folder_with(tmp_path / "data", drops=drops)
+    entries = notes_of(data, hub, monkeypatch, "drops")
+    assert [(row["row_id"], row["value"]) for row in entries] == [
+        ("tiny/open", published),
+        ("not-mine/2", "not-mine/other"),
+    ]
+
+
+def test_members_of_clusters_go_by_what_is_known_of_their_source(tmp_path, hub, monkeypatch):
+    names = ["tiny/open", "tiny/dropped", "smd/1", "mine/1", "stranger/1", "tiny/closed", "noted/1"]
+    members = [{"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0]} for name in names]
+    members += [{"cluster_id": "c", "dialogue_id": "tiny/unnamed", "source": None}]
+    members += [{"cluster_id": "c", "dialogue_id": None, "source": "tiny"}]
+    for member in members:
+        member |= {"nearest_id": "stranger/1", "similarity": 1.0, "kind": "equal"}
+    rows = OPEN | {("dialogues", "test"): [dialogue("closed", license="unknown")]}
+    # `noted` is one of the build's open sources, all rows of which were dropped
+    sources = {
+        "noted": {"license": "MIT", "redistributable": True},
+        "mine": {"license": "LicenseRef-private", "redistributable": False},
+    }
+    data = folder_with(tmp_path / "data", rows, clusters=members, sources=sources)
+    entries = notes_of(data, hub, monkeypatch, "clusters")
+    none = {"nearest_id": None, "similarity": None, "kind": None}
+    assert entries == [
+        {"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0], **none}
+        for name in ("tiny/open", "tiny/dropped", "noted/1")
+    ]
+
+
+NULLS = {
+    "dialogue without source": ("dialogues", dialogue("x", source=None)),
+    "dialogue without id": ("dialogues", dialogue("x") | {"dialogue_id": None}),
+    "dialogue without licence": ("dialogues", dialogue("x", license=None)),
+    "pair without source": ("pairs", pair("x", source=None)),
+    "pair without id": ("pairs", pair("x") | {"pair_id": None}),
+    "pair of no dialogue": ("pairs", pair("x") | {"dialogue_id": None}),
+    "utterance without source": ("downstream", utterance("x", source=None)),
+    "utterance without id": ("downstream", utterance("x") | {"utterance_id": None}),
+    "pair of open facts with a restricted corpus's id": ("pairs", pair("x") | {"pair_id": "smd/train/1#0"}),
+    "dialogue of open facts with a restricted corpus's id": ("dialogues", dialogue("x") | {"dialogue_id": "smd/dev/1"}),
+    "row of a source that the report says is private": ("pairs", pair("x", source="noted")),
+}
+
+
+@pytest.mark.parametrize(("config", "row"), NULLS.values(), ids=NULLS)
+def test_a_row_that_does_not_say_whose_it_is_is_held_back(tmp_path, config, row):
+    first = {"dialogues": dialogue, "pairs": pair, "downstream": utterance}[config]("open")
+    sources = {"noted": {"license": "LicenseRef-private", "redistributable": False}}
+    data = folder_with(tmp_path / "data", {(config, "train"): [first, row]}, sources=sources)
+    gate = push_dataset(data, "org/name", dry_run=True).gate
+    assert (sum(gate.passed.values()), sum(gate.held.values())) == (1, 1)
+
+
+def test_pairs_of_one_intent_are_of_no_dialogue(tmp_path):
+    row = pair("x", pair_type="same_intent") | {"dialogue_id": None}
+    data = folder_with(tmp_path / "data", {("pairs", "train"): [row]})
+    assert sum(push_dataset(data, "org/name", dry_run=True).gate.passed.values()) == 1
+
+
+SECRET = "nobody but us says this"
+
+LEFTOVERS = {
+    "id in a context": ("pairs", pair("a", context=[{"speaker": "user", "text": "see mine/1."}]), "context"),
+    "id in an own text": ("pairs", pair("a", "as in (mine/1)"), "anchor"),
+    "id among domains": ("dialogues", dialogue("a", domains=["mine/1"]), "domains"),
+    "id in a label": ("downstream", utterance("a", label="cards/mine/1"), "label"),
+    "id as the raw file's": ("dialogues", dialogue("a", original_id="mine/1"), "original_id"),
+    "text in a context": ("pairs", pair("a", context=[{"speaker": "user", "text": SECRET}]), "context"),
+    "text as a scenario": ("dialogues", dialogue("a", scenario=SECRET), "scenario"),
+}
+
+
+@pytest.mark.parametrize(("config", "row", "column"), LEFTOVERS.values(), ids=LEFTOVERS)
+def test_what_the_gate_left_stops_the_push(tmp_path, hub, monkeypatch, config, row, column):
+    drops = [drop("1", SECRET, **PRIVATE)]
+    data = folder_with(tmp_path / "data", {(config, "train"): [row]}, drops=drops)
+    hub.use_here(monkeypatch)
+    with pytest.raises(PushError, match=rf"{config}/train-00000-of-00001\.parquet, {column}\S*: ") as error:
+        push_dataset(data, f"{hub.namespace}/leftover")
+    assert "mine/1" not in str(error.value)
+    assert SECRET not in str(error.value)
+    assert ("datasets", f"{hub.namespace}/leftover") not in hub.server.store.repos
+
+
+@pytest.mark.parametrize("note", [{"examples": ["mine/1"]}, {"mine/1": 2}, {"example": SECRET}])
+def test_a_report_with_examples_stops_the_push(tmp_path, note):
+    data = folder_with(tmp_path / "data", drops=[drop("1", SECRET, **PRIVATE)], later=note)
+    with pytest.raises(PushError, match=r"quality/report\.json, text: (names|quotes) a held-back row"):
+        push_dataset(data, "org/name", dry_run=True)
+
+
+def test_a_source_of_which_no_row_is_left_is_not_in_the_report(tmp_path, hub, monkeypatch):
+    """Nothing is held back then but its drops: digests and figures are those of what is published."""
+    tally = {"in": 1, "out": 0, "dropped": {"leak": 1}, "flagged": {}}
+    data = folder_with(
+        tmp_path / "data",
+        drops=[drop("1", **PRIVATE)],
+        sources={"mine": {"license": "LicenseRef-private", "redistributable": False}},
+        rows={"dialogues": {"mine": tally, "tiny": tally}},
+        leaks={"before": {"dialogue": {"mine": {"train-test": 1}, "tiny": {"train-test": 1}}}},
+        duplicates={"dialogues": {"mine|tiny": 1, "tiny|mine": 1, "tiny|tiny": 1}},
+    )
+    hub.use_here(monkeypatch)
+    push_dataset(data, f"{hub.namespace}/gone")
+    files = hub.files("datasets", "gone")
+    report = json.loads(files["quality/report.json"])
+    assert report["sources"] == {}
+    assert report["rows"] == {"dialogues": {"tiny": tally}}
+    assert report["leaks"] == {"before": {"dialogue": {"tiny": {"train-test": 1}}}}
+    assert report["duplicates"] == {"dialogues": {"tiny|tiny": 1}}
+    assert report["files"].keys() == {path for path in files if path.endswith(".parquet")}
+    assert not any(b"mine/" in part or b'"mine' in part for path in files for part in everything_in(path, files[path]))
+
+
+NAMED = {
+    "mine/a b/1": True,
+    "mine/a b/1#4": True,
+    "«mine/a b/1»": True,
+    "raw/mine/a b/1.": True,
+    "mine/a b/12": False,
+    "mine/a b/1-2": False,
+    "our-mine/a b/1": False,
+    "xmine/a b/1": False,
+    "mine/or yours": False,
+    "sgd/mine/1_00000": False,
+    "tiny/shut": True,
+    "tiny/shut2": False,
+    "": False,
+    None: False,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), NAMED.items())
+def test_an_id_in_a_text(text, expected):
+    ids = pa.array(["mine/a b/1", "tiny/shut", "7"])
+    held = HeldBack(frozenset({"mine"}), frozenset({"tiny", "our-mine"}), ids, pa.array([], pa.string()))
+    strings = pa.array(["7", text, "tiny/open"], pa.string())
+    assert held.names(strings, by_source=False).to_pylist() == [False, expected, False]
+    by_source = expected or str(text).startswith("mine/")
+    assert held.names(strings).to_pylist() == [True, by_source, False]
