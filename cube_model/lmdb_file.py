@@ -6,9 +6,11 @@ import os
 import shutil
 import struct
 import threading
+import time
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,8 @@ _MAP_SIZE = 1 << 38
 """Upper bound of the file, bytes: address space only, the file itself grows with what is in it."""
 
 _MAX_TABLES = 1024
+
+_HOUR = 3600  # seconds
 
 _LOCK_BYTES = 1 << 16
 """More than the lock file of `_MAX_READERS` takes, 64 bytes each."""
@@ -141,6 +145,13 @@ class LmdbFile:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
+    def _sweep(self) -> None:
+        """Remove what a killed process left beside the file; a copy that is being made is younger than an hour."""
+        for left in [*self.path.parent.glob(".old-*"), *self.path.parent.glob(".new-*")]:
+            with suppress(OSError):
+                if left.name.startswith(".old-") or time.time() - left.stat().st_mtime > _HOUR:
+                    shutil.rmtree(left)
+
     def _open(self) -> OpenFile:
         with _LOCK:
             if (opened := _OPEN.get(self._key())) and opened.inode != self._inode():
@@ -148,6 +159,7 @@ class LmdbFile:
             if self._key() not in _OPEN:
                 for inherited in [key for key in _OPEN if key[0] != os.getpid()]:  # this is a fork
                     _OPEN.pop(inherited).environment.close()
+                self._sweep()
                 _OPEN[self._key()] = OpenFile(self.path)
             return _OPEN[self._key()]
 

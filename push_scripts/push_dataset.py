@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders.card import dataset_card
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.raw_files import sha256
 from push_scripts.dataset_folder import (
     CARD,
@@ -78,7 +78,7 @@ def push_dataset(
     if not dry_run:
         require_token()
     folder = read_folder(Path(data))
-    with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-dataset-") as name:
+    with explained(repo, "the Hub"), temporary_folder() as name:
         # links first: what is judged and what is uploaded is one file, even when a new build comes in between
         built, staged = Path(name, "built"), Path(name, "staged")
         shards = {

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import PushError, explained
 from push_scripts.history import Version
@@ -63,7 +63,7 @@ def push_metric(
         raise PushError(f"--repo {repo}: `evaluate.load` imports a file of that name; use letters, digits and _ only")
     if not dry_run:
         require_token()
-    with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-metric-") as folder:
+    with explained(repo, "the Hub"), temporary_folder() as folder:
         made = write_metric_folder(Path(folder, name))
         card = made / "README.md"
         card.write_text(card.read_text(encoding="utf-8").replace(f"ORG/{name}", repo), encoding="utf-8")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.raw_files import sha256
 from push_scripts.errors import explained
 from push_scripts.history import Version
@@ -76,7 +76,7 @@ def push_model(
     folder = read_model_folder(Path(model))
     given = [results] if isinstance(results, (str, Path)) else results
     figures = read_results([Path(path) for path in given], folder)
-    with explained(repo, "the Hub"), tempfile.TemporaryDirectory(prefix="push-model-") as name:
+    with explained(repo, "the Hub"), temporary_folder() as name:
         staged, gate, record = Path(name), GateReport(), None
         files = dict(folder.files)
         if index is not None:

@@ -258,6 +258,33 @@ class TestRecovery:
         assert beside(tmp_path / "shop") == [".shop.12.building", "shop"]
 
 
+def test_temporary_folders_of_killed_runs_go_and_those_in_use_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    hold = (
+        "import sys; from dataset_builders.common.files import temporary_folder\n"
+        "with temporary_folder() as folder: print(folder, flush=True); sys.stdin.readline()"
+    )
+    start = [sys.executable, "-c", hold]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    runs = [
+        subprocess.Popen(start, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
+    killed, alive = (Path(run.stdout.readline().strip()).parent for run in runs)
+    (tmp_path / "dialogue-cube-notes").mkdir()  # younger than a minute: may be a run that has just begun
+    runs[0].kill()
+    runs[0].wait()
+    for folder in (killed, alive):
+        os.utime(folder, (0, 0))
+    with files.temporary_folder() as own:
+        assert not killed.exists()
+        assert alive.exists()
+    assert not own.parent.exists()
+    assert (tmp_path / "dialogue-cube-notes").exists()
+    runs[1].communicate("\n")
+    assert not alive.exists()
+
+
 KILLED = """
 import sys
 from pathlib import Path

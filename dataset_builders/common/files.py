@@ -5,12 +5,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = "dialogue-cube-"
+_LOCK = "lock"
+_YOUNG = 60
+"""Seconds: a temporary folder younger than this may not hold its lock yet."""
 
 
 @contextmanager
@@ -40,6 +48,33 @@ def exclusive(lock: Path, busy: Callable[[str], Exception], *, wait: bool = Fals
         with suppress(OSError):  # while it is held: a process that waits for it notices and makes a new one
             lock.unlink()
         held.release()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for temporary files. It goes at the end; those of killed runs go when the next one begins.
+
+    Yields:
+        The empty folder, below the system's folder for temporary files.
+    """
+    root = Path(tempfile.gettempdir())
+    for left in root.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):  # of another user, or somebody else is removing it
+            if time.time() - left.stat().st_mtime > _YOUNG and left.is_dir() and not left.is_symlink():
+                with suppress(_Held), exclusive(left / _LOCK, _Held):
+                    shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    try:
+        with exclusive(folder / _LOCK, _Held):
+            (folder / "files").mkdir()
+            yield folder / "files"
+            shutil.rmtree(folder / "files", ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Held(Exception):  # noqa: N818  a reason, not a failure
+    """Another process uses a temporary folder."""
 
 
 def write_whole(path: Path, text: str) -> None:

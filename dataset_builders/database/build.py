@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.database.fingerprints import FILES, fingerprints
 from dataset_builders.database.opening import read_contents
@@ -104,8 +104,8 @@ def _open(folder: Path, file: Path, memory: str | None, threads: int) -> Iterato
     """A connection with views over the folder and the file attached as `built`."""
     quoted = str(file).replace("'", "''")
     with (
-        tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill,
-        folder_views(folder, {"threads": threads, "temp_directory": spill}) as connection,
+        temporary_folder() as spill,
+        folder_views(folder, {"threads": threads, "temp_directory": str(spill)}) as connection,
     ):
         memory = memory or f"{_needed(connection) // 1024} KiB"
         with _one_line(folder, memory):
