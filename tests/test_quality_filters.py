@@ -219,10 +219,13 @@ def test_task_data_is_nobodys():
         ["My card is 4111 1111 1111 1111", "Paid."],
         ["Which card?", "We charged 4111 1111 1111 1111"],
         ["I am jo@example.org", "Thank you, jo2@example.org"],
+        ["I am jo@example.org", "Thank you, jojo@example.org"],
+        ["I am jo@example.org", "Thank you, <JO@Example.org>."],
+        [number, "Room 5, number:01223-000 111."],
     )
     assert personal("dialogues", table) == {
         "personal_data:card": [5, 6],
-        "personal_data:email": [7],
+        "personal_data:email": [7, 8],
         "personal_data:phone": [0],
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -31,17 +33,19 @@ def mask_table(config: Config, table: pa.Table, numbers: np.ndarray, spans_of: S
 
 def replaced(text: str, spans: list[Span]) -> str:
     """The text with `[KIND]` for each stretch."""
-    for start, end, kind in reversed(spans):
-        text = f"{text[:start]}[{kind.upper()}]{text[end:]}"
-    return text
+    ends = [0, *(end for _, end, _ in spans)]
+    parts = [f"{text[end:start]}[{kind.upper()}]" for end, (start, _, kind) in zip(ends, spans, strict=False)]
+    return "".join([*parts, text[ends[-1] :]])
 
 
 def _mask_dialogue(row: dict[str, Any], find: Callable[[str], list[Span]]) -> None:
     for turn in row["turns"]:
         if spans := find(turn["text"]):
+            growths = (len(kind) + 2 - (end - start) for start, end, kind in spans)
+            shifts = list(accumulate(growths, initial=0))
             for slot in turn["annotations"]["slots"] or []:
                 if slot["start"] is not None:
-                    slot["start"], slot["end"] = _moved(slot["start"], slot["end"], spans)
+                    slot["start"], slot["end"] = _moved(slot["start"], slot["end"], spans, shifts)
             turn["text"] = replaced(turn["text"], spans)
 
 
@@ -61,12 +65,9 @@ def _mask_utterance(row: dict[str, Any], find: Callable[[str], list[Span]]) -> N
 _MASKS = {"dialogues": _mask_dialogue, "pairs": _mask_pair, "downstream": _mask_utterance}
 
 
-def _moved(start: int, end: int, spans: list[Span]) -> tuple[int | None, int | None]:
-    """The slot's position after the masks; none when it overlaps one."""
-    shift = 0
-    for first, last, kind in spans:
-        if first < end and start < last:
-            return None, None
-        if last <= start:
-            shift += len(kind) + 2 - (last - first)
-    return start + shift, end + shift
+def _moved(start: int, end: int, spans: list[Span], shifts: list[int]) -> tuple[int | None, int | None]:
+    """The slot's position after the masks; none when it overlaps one. `shifts[n]` is by how much n masks lengthen."""
+    before = bisect.bisect_right(spans, start, key=lambda span: span[1])
+    if before < len(spans) and spans[before][0] < end:
+        return None, None
+    return start + shifts[before], end + shifts[before]
