@@ -12,7 +12,7 @@ from dataset_builders.quality.filters.base import TextFilter, findings, matching
 from dataset_builders.quality.findings import Findings
 
 _CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
-_SPOT = re.compile(r"(\w+)([.!?]+)(?=(\w+))")
+_SPOT = re.compile(r"(?<!\w)(\w+)([.!?]+)(?=(\w+))")  # from a word's beginning only: each character is read once
 
 # a point after these belongs to the word; a sentence never ends with an article ("Arc The.Hotel")
 _NO_END = re.compile(
