@@ -15,7 +15,7 @@ Style = Literal["prefixed", "named", "dashed", "bare"]
 _STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"  # when it was said
 # bold marks, a name, a number ("Q1:"), a colon
 _PREFIX = re.compile(
-    rf"{_STAMP}[*_#>]*\s*(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?[*_]*\s*[:：][*_]*\s*"
+    rf"{_STAMP}(?:[*_#>]+\s*)?(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?[*_]*\s*[:：][*_]*\s*"
 )
 _NAMED = re.compile(rf"{_STAMP}(?P<name>[^\W\d_][\w.' -]{{0,30}}):\s+(?=\S)")
 _DASH = re.compile(r"\s*[-–—•*]\s+")
@@ -115,7 +115,7 @@ def _joined(blocks: Iterable[list[Line]]) -> Iterator[list[Line]]:
         if waiting and answered and name == "user":
             yield waiting
             waiting, answered = [], False
-        waiting = waiting + block
+        waiting.extend(block)
         answered = answered or any(_side(line) == "system" for _, line in block)
     if waiting:
         yield waiting
@@ -133,17 +133,16 @@ def _turns(block: list[Line], style: TextStyle) -> tuple[list[tuple[str, str]], 
     if style.style == "bare":
         return [("assistant" if i % 2 else "user", line) for i, (_, line) in enumerate(block)], ""
     prefix = _PREFIXES[style.style]
-    turns: list[tuple[str, str]] = []
+    turns: list[tuple[str, list[str]]] = []
     for _, line in block:
         if found := prefix(line):
             name, end = found
-            turns.append((name or ("assistant" if len(turns) % 2 else "user"), line[end:].strip()))
+            turns.append((name or ("assistant" if len(turns) % 2 else "user"), [line[end:].strip()]))
         elif turns:
-            name, text = turns[-1]
-            turns[-1] = (name, f"{text}\n{line}" if text else line)
+            turns[-1][1].append(line)
         else:
             return [], "its first line names no speaker"
-    return turns, ""
+    return [(name, "\n".join(filter(None, lines))) for name, lines in turns], ""
 
 
 Prefix = tuple[str, int]
