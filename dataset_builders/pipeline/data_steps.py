@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from dataset_builders.folder import REPORT, check_replaceable, written_aside
+from dataset_builders.pipeline.code import PACKAGES, Code, Entries
 from dataset_builders.pipeline.context import OWN, Context, versions
-from dataset_builders.pipeline.digests import code_digest, digest_of, signature
+from dataset_builders.pipeline.digests import digest_of, signature
 from dataset_builders.pipeline.steps import Product, Step
 from dataset_builders.registry import source_modules
 
@@ -17,22 +19,8 @@ DUPLICATES, DATASET, DATABASE = "duplicates and splits", "dataset", "database"
 
 _BUILT = "built.json"
 
-_HERE = "dataset_builders"
-_READING = [f"{_HERE}/{name}.py" for name in ("source", "schema", "licenses", "readers", "raw_files", "parsed")]
-_ROWS = [
-    *_READING,
-    *(f"{_HERE}/{name}.py" for name in ("built", "decisions", "encoder", "normalize", "options", "pair_keys", "pairs")),
-    *(f"{_HERE}/{name}.py" for name in ("processes", "same_intent", "splits", "survey*", "writing")),
-    f"{_HERE}/quality/**/*.py",
-    f"{_HERE}/pipeline/fragments.py",
-]
-_FOLDER = [
-    *_ROWS,
-    *(f"{_HERE}/{name}.py" for name in ("build", "build_report", "folder", "hard_negatives", "parquet", "sinks")),
-    f"{_HERE}/card*",
-]
-_DATABASE = [f"{_HERE}/database/*.py", f"{_HERE}/sql/**/*.sql"]
-"""Code that a step's result depends on, as glob patterns."""
+_READING = ("dataset_builders.registry:get_builder", "dataset_builders.parsed:parse")
+_OWN_DATA = "dataset_builders.own_data"
 
 
 def source_step(name: str) -> str:
@@ -45,26 +33,76 @@ def rows_step(name: str) -> str:
     return f"quality and pairs: {name}"
 
 
+def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, Entries]:
+    """Where each step enters the code: the functions that it calls, by its name.
+
+    What only drives a step (its own `run`, the context, writing aside) does not count. Nor does the code of the sources
+    in the steps after the one that reads them: they depend on what that one made, and this on the code.
+
+    Args:
+        sources: Names; `OWN` for own data.
+        encoder: Functions that load the encoder, where one is used.
+    """
+    entries = {}
+    for name in sources:
+        if name == OWN:
+            own = (f"{_OWN_DATA}:load", f"{_OWN_DATA}:own_builders", "dataset_builders.build:write_rejects_of")
+            entries[source_step(name)] = Entries((*own, "dataset_builders.parsed:parse"))
+        else:
+            entries[_download_step(name)] = Entries((_source_module(name), "dataset_builders.download:download"))
+            entries[source_step(name)] = Entries((_source_module(name), *_READING))
+        rows = ("dataset_builders.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
+        entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (_OWN_DATA,))
+    dataset = ("dataset_builders.build:finish_folder", "dataset_builders.build:warn_of_differences")
+    writing = ("dataset_builders.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
+    return {
+        **entries,
+        DUPLICATES: Entries((*_READING, "dataset_builders.survey:survey")),
+        DATASET: Entries((*dataset, *writing, *encoder)),
+        DATABASE: Entries(("dataset_builders.database:build_database",)),
+    }
+
+
 def data_steps(context: Context, sources: Mapping[str, str | None]) -> list[Step]:
     """The steps from raw files to dataset and database, in order."""
+    encoder, needs = _encoder(context)
+    source, entries = Code(context.files), data_code(sources, encoder)
+
+    def code(step: str) -> str:
+        # now and not when the step begins: an earlier step may have imported the code long before
+        return source.digest(entries[step])
+
     steps = []
     for name, config in sources.items():
         if context.config.raw_dir is None and name != OWN:
-            steps.append(_download(context, name, config))
-        steps.append(_read(context, name, config))
-    steps.append(_duplicates(context, sources))
-    steps += [_rows(context, name, config) for name, config in sources.items()]
-    steps.append(_dataset(context, list(sources)))
-    return [*steps, _database(context)] if context.config.database else steps
+            steps.append(_download(context, name, config, code(_download_step(name))))
+        steps.append(_read(context, name, config, code(source_step(name))))
+    steps.append(_duplicates(context, sources, code(DUPLICATES)))
+    steps += [_rows(context, name, config, code(rows_step(name)), needs) for name, config in sources.items()]
+    steps.append(_dataset(context, list(sources), code(DATASET), needs))
+    return [*steps, _database(context, code(DATABASE))] if context.config.database else steps
 
 
-def _download(context: Context, name: str, config: str | None) -> Step:
-    module = f"{_HERE}/{source_modules()[name]}"
+def _source_module(name: str) -> str:
+    path = source_modules()[name].removesuffix(".py")
+    return f"dataset_builders.{path.replace('/', '.')}"
 
+
+def _encoder(context: Context) -> tuple[list[str], dict[str, str]]:
+    """The functions that may load the encoder, and versions of the packages that they need."""
+    if not context.config.dataset.encoder:
+        return [], {}
+    from dataset_builders.encoder import ENTRY_POINTS
+
+    offers = sorted(entry_points(group=ENTRY_POINTS), key=lambda offer: offer.name)
+    ours = [f"{offer.module}:{offer.attr}" for offer in offers if offer.module.partition(".")[0] in PACKAGES]
+    others = {offer.dist.name for offer in offers if offer.dist} - {"dialogue-cube"}
+    return ours, dict(versions("torch", "transformers", *sorted(others)))
+
+
+def _download(context: Context, name: str, config: str | None, code: str) -> Step:
     def inputs() -> dict[str, str]:
-        # addresses and digests of the files stand in the source's module and in the table beside it
-        files = code_digest(module, module.replace(".py", "_files.tsv"))
-        return {"config": config or "default", "list of files": files}
+        return {"config": config or "default", "code and list of files": code}
 
     def run() -> Product:
         from dataset_builders.download import download
@@ -83,16 +121,15 @@ def _download_step(name: str) -> str:
     return f"download: {name}"
 
 
-def _read(context: Context, name: str, config: str | None) -> Step:
+def _read(context: Context, name: str, config: str | None, code: str) -> Step:
     def inputs() -> dict[str, str]:
-        code = [*_READING, f"{_HERE}/own_data/*.py" if name == OWN else f"{_HERE}/{source_modules()[name]}"]
         own = {f"own.{key}": repr(value) for key, value in vars(context.config.own).items()} if name == OWN else {}
         own.pop("own.path", None)
         return {
             **context.files.below(context.raw_folder(name), "raw file"),
             "config": config or "default",
             **own,
-            "code": code_digest(*code),
+            "code": code,
             **dict(versions("datasets", "pyarrow")),
         }
 
@@ -110,7 +147,7 @@ def _read(context: Context, name: str, config: str | None) -> Step:
     return Step(source_step(name), inputs, run, needs=(_download_step(name),) if downloads else ())
 
 
-def _duplicates(context: Context, sources: Mapping[str, str | None]) -> Step:
+def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) -> Step:
     place = context.place.own / "survey"
 
     def inputs() -> dict[str, str]:
@@ -119,7 +156,7 @@ def _duplicates(context: Context, sources: Mapping[str, str | None]) -> Step:
             **_there(context, sources, source_step, "rows of"),
             "dataset.seed": str(given.seed),
             "dataset.split_policy": given.split_policy,
-            "code": code_digest(*_ROWS),
+            "code": code,
             **dict(versions("rensa", "numpy", "pyarrow")),
         }
 
@@ -136,7 +173,7 @@ def _duplicates(context: Context, sources: Mapping[str, str | None]) -> Step:
     return Step(DUPLICATES, inputs, run, (place,), joins=tuple(map(source_step, sources)))
 
 
-def _rows(context: Context, name: str, config: str | None) -> Step:
+def _rows(context: Context, name: str, config: str | None, code: str, needs: Mapping[str, str]) -> Step:
     place = context.place.own / "rows" / name
     survey = context.place.own / "survey"
 
@@ -148,9 +185,9 @@ def _rows(context: Context, name: str, config: str | None) -> Step:
             f"rows of {name}": context.stamps.digest(source_step(name)),
             "duplicates and splits of its rows": digest_of(decided),
             **_options(context),
-            "code": code_digest(*_ROWS),
+            "code": code,
             **dict(versions("datasets", "pyarrow", "py3langid", "ftfy")),
-            **(dict(versions("torch", "transformers")) if context.config.dataset.encoder else {}),
+            **needs,
         }
 
     def run() -> Product:
@@ -172,7 +209,7 @@ def _rows(context: Context, name: str, config: str | None) -> Step:
     return Step(rows_step(name), inputs, run, (place,), needs=(source_step(name), DUPLICATES))
 
 
-def _dataset(context: Context, sources: list[str]) -> Step:
+def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str, str]) -> Step:
     rows, survey, out = context.place.own / "rows", context.place.own / "survey", context.place.dataset
 
     def inputs() -> dict[str, str]:
@@ -183,8 +220,9 @@ def _dataset(context: Context, sources: list[str]) -> Step:
             **_options(context),
             "dataset.hard_negatives": str(context.config.dataset.hard_negatives),
             "licenses": ", ".join(context.config.licenses),
-            "code": code_digest(*_FOLDER),
+            "code": code,
             **dict(versions("dialogue-cube", "pyarrow")),
+            **needs,
         }
 
     def run() -> Product:
@@ -213,9 +251,9 @@ def _dataset(context: Context, sources: list[str]) -> Step:
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))
 
 
-def _database(context: Context) -> Step:
+def _database(context: Context, code: str) -> Step:
     def inputs() -> dict[str, str]:
-        return {"dataset": context.stamps.digest(DATASET), "code": code_digest(*_DATABASE), **dict(versions("duckdb"))}
+        return {"dataset": context.stamps.digest(DATASET), "code": code, **dict(versions("duckdb"))}
 
     def run() -> Product:
         from dataset_builders.database import build_database

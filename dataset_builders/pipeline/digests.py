@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from dataset_builders.raw_files import sha256, walk
 
@@ -19,7 +19,7 @@ _RACY_NS = 2_000_000_000
 
 
 class FileDigests:
-    """SHA-256 of files, read again only when size, time of change or time of the entry moved.
+    """SHA-256 of files, and what else is in them: read again only when size, time of change or time of the entry moved.
 
     Args:
         path: JSON file that remembers them between runs.
@@ -27,7 +27,7 @@ class FileDigests:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: dict[str, list[object]] = {}
+        self._known: dict[str, list[Any]] = {}
         self._is_new = False
         if path.exists():
             try:
@@ -37,17 +37,28 @@ class FileDigests:
 
     def of(self, file: Path) -> str:
         """Digest of one file."""
+        return str(self.recall(file, "", lambda file: DIGEST + sha256(file)))
+
+    def recall(self, file: Path, what: str, read: Callable[[Path], Any]) -> Any:
+        """What was read from a file, read again only when the file has changed.
+
+        Args:
+            file: The file.
+            what: What is read, to tell it from other things remembered of the file.
+            read: Reads it. The result is remembered as JSON.
+        """
         stat = file.stat()
         # the entry's own time moves with every change, also where a tool sets the other one back (rsync, cp -p)
         times = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(key := str(file.absolute()))
-        if known is not None and known[:-1] == times:
-            return str(known[-1])
-        digest = DIGEST + sha256(file)
+        key = f"{what} {file.absolute()}" if what else str(file.absolute())
+        *then, content = self._known.get(key, [None])
+        if then == times:
+            return content
+        content = read(file)
         if time.time_ns() - stat.st_ctime_ns > _RACY_NS:
-            self._known[key] = [*times, digest]
+            self._known[key] = [*times, content]
             self._is_new = True
-        return digest
+        return content
 
     def below(self, place: Path, label: str) -> dict[str, str]:
         """Digests of a file, or of all files below a folder but hidden ones, by `LABEL PATH`."""
@@ -64,22 +75,6 @@ class FileDigests:
 def digest_of(values: Iterable[str]) -> str:
     """One digest of several texts, in their order."""
     return DIGEST + hashlib.sha256("\0".join(values).encode()).hexdigest()
-
-
-def code_digest(*patterns: str, without: Sequence[str] = ()) -> str:
-    """Digest of files of the installed packages.
-
-    Args:
-        patterns: Which, such as `dataset_builders/quality/**/*.py`.
-        without: Patterns of names that do not count.
-    """
-    root = Path(__file__).parents[2]
-    found = {file for pattern in patterns for file in root.glob(pattern) if file.is_file()}
-    files = sorted(file for file in found if not any(fnmatch(file.name, pattern) for pattern in without))
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
-    return DIGEST + digest.hexdigest()
 
 
 def signature(place: Path) -> dict[str, list[int]]:

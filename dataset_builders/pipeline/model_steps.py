@@ -9,23 +9,16 @@ from typing import Any
 
 from dataset_builders.errors import DataError
 from dataset_builders.folder import REPORT
+from dataset_builders.pipeline.code import Code, Entries
 from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import PushTarget, TrainSettings
 from dataset_builders.pipeline.context import Context, versions
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
-from dataset_builders.pipeline.digests import code_digest, digest_of, write_whole
+from dataset_builders.pipeline.digests import digest_of, write_whole
 from dataset_builders.pipeline.steps import Product, Step
 
 TRAIN = "train"
 """Name of a step."""
-
-_TRAINING = ["cube_model/*.py"]
-_EVALUATION = ["cube_model/*.py", "cube_model/evaluation/**/*.py"]
-_PUSHING = ["push_scripts/*.py", "push_scripts/*.md"]
-"""Code that a step's result depends on, as glob patterns."""
-
-_OTHER_COMMANDS = ("*cli*", "ask_*", "demo.py", "dashboard*", "embedder*", "sentence_transformer*")
-"""What neither training nor evaluation use."""
 
 _SEVERAL = "--multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no"
 """What `accelerate launch` must be told lest it ask for a config; `--multi_gpu` also means several CPU processes."""
@@ -36,6 +29,23 @@ def evaluation_step(name: str) -> str:
     return f"evaluate: {name}"
 
 
+def push_step(what: str) -> str:
+    """Name of the step that publishes the dataset or the model."""
+    return f"push: {what}"
+
+
+MODEL_CODE = {
+    TRAIN: Entries(("cube_model.train:train",)),
+    evaluation_step("response_selection"): Entries(("cube_model.cli:response_selection",)),
+    evaluation_step("intents"): Entries(("cube_model.evaluation.intents_cli:intents",)),
+    evaluation_step("leaderboard"): Entries(("cube_model.evaluation.leaderboard_cli:leaderboard",)),
+    push_step("dataset"): Entries(("push_scripts.cli:dataset",)),
+    push_step("model"): Entries(("push_scripts.cli:model",)),
+}
+"""Where each step enters the code: the function of its command, whose defaults count too. What mounts the commands and
+shows their errors does not."""
+
+
 def model_steps(context: Context, sources: list[str], show: Callable[[str], None]) -> list[Step]:
     """The steps that the config asks for, in order.
 
@@ -44,21 +54,25 @@ def model_steps(context: Context, sources: list[str], show: Callable[[str], None
         sources: Every source: nothing is pushed when one of them failed.
         show: Told each command before it runs.
     """
-    config, steps = context.config, []
+    config, source, steps = context.config, Code(context.files), []
+
+    def code(step: str) -> str:
+        return source.digest(MODEL_CODE[step])
+
     if config.train:
-        steps.append(_train(context, config.train, show))
+        steps.append(_train(context, config.train, code(TRAIN), show))
     if config.evaluate:
         for name in ("response_selection", "intents", "leaderboard"):
             settings = getattr(config.evaluate, name)
             if settings is not None:
-                steps.append(_evaluate(context, name, settings, show))
+                steps.append(_evaluate(context, name, settings, code(evaluation_step(name)), show))
     if config.push:
         made = tuple(step.name for step in steps)
         everything = (*map(rows_step, sources), DATASET, *made)
         if config.push.dataset:
-            steps.append(_push(context, "dataset", config.push.dataset, everything, show))
+            steps.append(_push(context, "dataset", config.push.dataset, everything, code(push_step("dataset")), show))
         if config.push.model:
-            steps.append(_push(context, "model", config.push.model, everything, show))
+            steps.append(_push(context, "model", config.push.model, everything, code(push_step("model")), show))
     return steps
 
 
@@ -80,7 +94,7 @@ def check_model_steps(context: Context) -> None:
         raise DataError(f"{context.place.core} exists and is no trained core; name another folder for --out")
 
 
-def _train(context: Context, settings: TrainSettings, show: Callable[[str], None]) -> Step:
+def _train(context: Context, settings: TrainSettings, code: str, show: Callable[[str], None]) -> Step:
     core, begun = context.place.core, context.place.own / "training_of"
 
     def inputs() -> dict[str, str]:
@@ -88,7 +102,7 @@ def _train(context: Context, settings: TrainSettings, show: Callable[[str], None
             **_rows_of(context, "pairs/train", "pairs/validation"),
             **_values("train", settings),
             **context.encoder_inputs("train.teacher", settings.teacher),
-            "code": code_digest(*_TRAINING, without=_OTHER_COMMANDS),
+            "code": code,
             **dict(versions("torch", "transformers", "accelerate")),
         }
 
@@ -114,7 +128,7 @@ def _train(context: Context, settings: TrainSettings, show: Callable[[str], None
     return Step(TRAIN, inputs, run, (core,), needs=(DATASET,))
 
 
-def _evaluate(context: Context, name: str, settings: Any, show: Callable[[str], None]) -> Step:
+def _evaluate(context: Context, name: str, settings: Any, code: str, show: Callable[[str], None]) -> Step:
     config, out = context.config, context.place.evaluation(name)
     assert config.evaluate is not None
     encoder = config.train.teacher if config.train else config.evaluate.encoder
@@ -127,7 +141,7 @@ def _evaluate(context: Context, name: str, settings: Any, show: Callable[[str], 
             **({"core": context.stamps.digest(TRAIN)} if judges_core else {}),
             **_values(f"evaluate.{name}", settings),
             **context.encoder_inputs("encoder", encoder),
-            "code": code_digest(*_EVALUATION, without=_OTHER_COMMANDS),
+            "code": code,
             **dict(versions("torch", "transformers")),
         }
 
@@ -147,7 +161,14 @@ def _evaluate(context: Context, name: str, settings: Any, show: Callable[[str], 
     return Step(evaluation_step(name), inputs, run, (out,), needs=(DATASET, *([TRAIN] if judges_core else [])))
 
 
-def _push(context: Context, what: str, target: PushTarget, needs: tuple[str, ...], show: Callable[[str], None]) -> Step:
+def _push(
+    context: Context,
+    what: str,
+    target: PushTarget,
+    needs: tuple[str, ...],
+    code: str,
+    show: Callable[[str], None],
+) -> Step:
     made = DATASET if what == "dataset" else TRAIN
     results = context.place.evaluation("response_selection")
     has_results = what == "model" and bool(context.config.evaluate and context.config.evaluate.response_selection)
@@ -157,7 +178,7 @@ def _push(context: Context, what: str, target: PushTarget, needs: tuple[str, ...
             made: context.stamps.digest(made),
             **({"results": context.files.of(results)} if has_results else {}),
             **_values(f"push.{what}", target),
-            "code": code_digest(*_PUSHING),
+            "code": code,
         }
 
     def run() -> Product:
@@ -165,7 +186,7 @@ def _push(context: Context, what: str, target: PushTarget, needs: tuple[str, ...
         run_command([*words, *(["--results", results] if has_results else [])], show)
         return Product()
 
-    return Step(f"push: {what}", inputs, run, needs=needs)
+    return Step(push_step(what), inputs, run, needs=needs)
 
 
 def _source_of(context: Context, what: str) -> list[object]:

@@ -1,0 +1,290 @@
+"""The code that a step depends on: where it enters our packages and all that is imported from there.
+
+It is read from the source, never imported. What counts:
+
+- Every import in a module, also inside a function, and the packages around it, which Python runs first.
+- Of the module where a step enters, only what that function needs: the module may hold other commands.
+- `from package import name` where the package loads the name on first use: the module that it names under
+  `if TYPE_CHECKING:`. Where the package itself is imported: all such names.
+- Files that are not Python, for a module that opens what lies beside it (it says `__file__` or `files("package")`):
+  those of the folder, without those named after another module (`sgd_files.tsv` belongs to `sgd.py`).
+
+What does not count: imports that no step reaches, under `if TYPE_CHECKING:` and `if __name__ == "__main__":`; other
+packages, whose versions are inputs of their own; modules imported by a computed name, such as the sources that the
+registry collects. The step that reads a source names its module; later steps depend on what that step made.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dataset_builders
+from dataset_builders.pipeline.digests import FileDigests, digest_of
+
+PACKAGES = ("cube_model", "dataset_builders", "dialogue_cube", "push_scripts")
+"""Our own, whose imports are followed."""
+
+_FILES = re.compile(rb"""\bfiles\(["']([\w.]+)["']\)""")
+"""How a module opens the files of a package."""
+
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where a statement holds others."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Where a step enters the code.
+
+    Attributes:
+        names: Functions or classes as `package.module:name`, or whole modules as `package.module`.
+        without: Modules and packages that are not followed.
+    """
+
+    names: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a module, or one name in it, refers to.
+
+    Attributes:
+        imports: `[module, name]` of every `from module import name`; no name for `import module`.
+        lazy: The same for the names that the module loads on first use.
+        reads: Packages whose files it opens.
+    """
+
+    imports: list[list[str]]
+    lazy: dict[str, list[str]]
+    reads: list[str]
+
+
+class Code:
+    """The source of our packages, each file as it is when it is first needed.
+
+    Args:
+        files: Remembers digests and imports between runs.
+        root: Folder that holds the packages; by default where they are installed.
+    """
+
+    def __init__(self, files: FileDigests, root: Path | None = None) -> None:
+        self.root = root or Path(dataset_builders.__path__[0]).parent
+        self._files = files
+        self._rules = files.of(Path(__file__))  # what was read by other rules is read again
+        self._places: dict[str, Path | None] = {}
+        self._sources: dict[tuple[str, str], _Source] = {}
+        self._beside: dict[str, list[tuple[Path, str]]] = {}
+        self._digests: dict[Path, str] = {}
+
+    def digest(self, entries: Entries) -> str:
+        """Digest of all files that a step depends on.
+
+        Raises:
+            LookupError: An entry, or a module that is imported, does not exist.
+        """
+        files = self.files(entries)
+        self._digests |= {file: self._files.of(file) for file in files if file not in self._digests}
+        return digest_of(f"{file.relative_to(self.root).as_posix()} {self._digests[file]}" for file in files)
+
+    def files(self, entries: Entries) -> list[Path]:
+        """All files that a step depends on, sorted: modules and what they open beside them.
+
+        Raises:
+            LookupError: An entry, or a module that is imported, does not exist.
+        """
+        modules = set(self.modules(entries))
+        packages = {package for module in modules for package in self._source(module).reads}
+        data = (pair for package in packages for pair in self._data(package))
+        return sorted(
+            {self._file(m) for m in modules} | {file for file, owner in data if not owner or owner in modules}
+        )
+
+    def modules(self, entries: Entries) -> list[str]:
+        """All modules that a step depends on, sorted.
+
+        Raises:
+            LookupError: An entry, or a module that is imported, does not exist.
+        """
+        for package in entries.without:
+            self._file(package)  # a wrong name would leave nothing out
+        points = [entry.partition(":") for entry in entries.names]
+        modules: set[str] = set()
+        seen: set[tuple[str, str]] = set()
+        todo: list[list[str]] = []
+
+        def add(*names: str) -> None:
+            for name in names:
+                if name not in modules:
+                    modules.add(name)
+                    todo.extend(self._source(name).imports)
+
+        for module, _, name in points:
+            add(*_around(module))
+            todo += self._source(module, name).imports
+        while todo:
+            module, name = todo.pop()
+            is_left_out = any(f"{module}.".startswith(f"{package}.") for package in entries.without)
+            if is_left_out or (module, name) in seen:
+                continue
+            seen.add((module, name))
+            if name and self._is_package(module) and self._find(f"{module}.{name}"):
+                todo.append([f"{module}.{name}", ""])
+            else:
+                add(*_around(module), module)
+                lazy = self._source(module).lazy
+                todo += [target for export, target in lazy.items() if name in (export, "", "*")]
+        return sorted(modules | {module for module, _, _ in points})
+
+    def _source(self, module: str, name: str = "") -> _Source:
+        if (module, name) not in self._sources:
+            file = self._file(module)
+            read = functools.partial(_read, package=module if self._is_package(module) else _parent(module), name=name)
+            content = self._files.recall(file, f"imports of {module}:{name} by {self._rules}", read)
+            if content is None:
+                raise LookupError(f"{file}: no {name}, where a step of the pipeline enters; name it as it is now")
+            self._sources[module, name] = _Source(**content)
+        return self._sources[module, name]
+
+    def _data(self, package: str) -> list[tuple[Path, str]]:
+        """Files of a package that are not Python, each with the module that it is named after, empty for none."""
+        if package not in self._beside:
+            folder = self._file(package).parent
+            stems = [path.stem for path in folder.iterdir() if path.suffix == ".py" or _is_package(path)]
+            self._beside[package] = []
+            for file in _not_python(folder):
+                name = file.relative_to(folder).parts[0]
+                owners = [stem for stem in stems if re.match(rf"{re.escape(stem)}([._]|$)", name)]
+                self._beside[package].append((file, f"{package}.{max(owners, key=len)}" if owners else ""))
+        return self._beside[package]
+
+    def _file(self, module: str) -> Path:
+        if (file := self._find(module)) is None:
+            raise LookupError(f"{self.root}: no module {module}, on which a step of the pipeline depends")
+        return file
+
+    def _find(self, module: str) -> Path | None:
+        if module not in self._places:
+            place = self.root.joinpath(*module.split("."))
+            file = place / "__init__.py" if _is_package(place) else place.with_suffix(".py")
+            self._places[module] = file if file.is_file() else None
+        return self._places[module]
+
+    def _is_package(self, module: str) -> bool:
+        return self._file(module).name == "__init__.py"
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file()
+
+
+def _parent(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
+def _around(module: str) -> Iterator[str]:
+    """The packages that a module lies in."""
+    while module := _parent(module):
+        yield module
+
+
+def _not_python(folder: Path) -> Iterator[Path]:
+    """Files of a folder and of those folders below it that are not packages."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__")) or path.suffix == ".py":
+            continue
+        if path.is_file():
+            yield path
+        elif not _is_package(path):
+            yield from _not_python(path)
+
+
+def _read(file: Path, package: str, name: str) -> dict[str, Any] | None:
+    """What a file, or one name in it, refers to: the fields of `_Source`; None when there is no such name.
+
+    Args:
+        file: The source.
+        package: Where its relative imports start.
+        name: A function or class; empty for the whole file.
+    """
+    text = file.read_bytes()
+    tree = ast.parse(text, str(file))
+    lazy: dict[str, list[str]] = {}
+    if any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body):
+        for node in tree.body:
+            if isinstance(node, ast.If) and _is_type_checking(node.test):
+                lazy |= dict(_imports(node.body, package))
+    nodes = _needed(tree, name) if name else tree.body
+    imports = [target for _, target in _imports(nodes, package)]
+    if name in lazy:
+        imports.append(lazy[name])
+    elif name and not nodes:
+        return None
+    reads = [match.decode() for match in _FILES.findall(text)]
+    if package and b"__file__" in text:
+        reads.append(package)
+    return {"imports": imports, "lazy": lazy, "reads": reads}
+
+
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, list[str]]]:
+    """Imports of our packages in some code: the name that each binds, with its `[module, name]`."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            ours = (alias for alias in node.names if _is_ours(alias.name))
+            yield from ((alias.asname or alias.name, [alias.name, ""]) for alias in ours)
+        elif isinstance(node, ast.ImportFrom):
+            start = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            module = ".".join([*start, *([node.module] if node.module else [])])
+            if _is_ours(module):
+                yield from ((alias.asname or alias.name, [module, alias.name]) for alias in node.names)
+        elif isinstance(node, ast.If) and (_is_type_checking(node.test) or _is_main(node.test)):
+            yield from _imports(node.orelse, package)
+        else:
+            for block in _BLOCKS:
+                yield from _imports(getattr(node, block, ()), package)
+
+
+def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """The statements of a module that bind a name, and those that bind what they need in turn."""
+    binding: dict[str, list[ast.stmt]] = {}
+    for bound, part in (pair for statement in tree.body for pair in _bound(statement)):
+        binding.setdefault(bound, []).append(part)
+    statements: list[ast.stmt] = []
+    todo = [name]
+    while todo:
+        for statement in binding.pop(todo.pop(), ()):
+            statements.append(statement)
+            todo += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    return statements
+
+
+def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
+    """Names that a statement binds in its module, each with what binds it: of an import only that name."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name, statement
+    elif isinstance(statement, ast.ImportFrom):
+        for alias in statement.names:
+            yield alias.asname or alias.name, ast.ImportFrom(statement.module, [alias], statement.level)
+    else:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.alias):
+                yield node.asname or node.name.partition(".")[0], statement
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id, statement
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in PACKAGES
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
+
+
+def _is_main(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and getattr(test.left, "id", None) == "__name__"
