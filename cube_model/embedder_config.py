@@ -58,7 +58,7 @@ class EmbedderConfig:
         seed: Of order, dropout and choices.
         checkpoint_every: Optimizer steps between checkpoints.
         resume: Go on from the checkpoint of an interrupted run with the same arguments.
-        overwrite: Replace an earlier output of ours, discard an earlier interrupted run.
+        overwrite: Replace an earlier output of ours; without `resume` discard an interrupted run.
         device: `"auto"` (a graphics card where there is one) or `"cpu"`.
         threads: Processor threads of each process; 0: all cores, shared evenly.
         progress: Show a progress bar.
@@ -116,8 +116,6 @@ class EmbedderConfig:
         _require("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         _require("warmup", self.warmup, 0 <= self.warmup < 1, "0 to below 1, a share of the steps")
         _require("dropout", self.dropout, 0 <= self.dropout < 1, "0 to below 1")
-        if self.resume and self.overwrite:
-            raise ModelError("--resume and --overwrite exclude each other")
 
     def of_the_run(self) -> dict[str, Any]:
         """The arguments that decide the result: a resumed run must have the same."""

@@ -74,7 +74,7 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     if config.resume and last is None:
         logger.warning("nothing to resume beside %s: starting from the beginning", output.place)
     first = os.environ.get("RANK", "0") == "0"
-    with claimed_output(output if first else None):
+    with claimed_output(output if first else None, resume=config.resume):
         return _train(config, output, last if config.resume else None)
 
 

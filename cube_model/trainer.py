@@ -118,7 +118,7 @@ class CubeTrainer:
                 logger.warning("nothing to resume beside %s: starting from the beginning", self.output)
         accelerator = make_accelerator(config, work)
         self.is_main = accelerator.is_main_process
-        with claimed_output(output if self.is_main else None):
+        with claimed_output(output if self.is_main else None, resume=config.resume):
             accelerator.wait_for_everyone()  # all must see the same checkpoints
             data = self._data(dataset, accelerator)
             self.model = self._new_model(data.dimension, self._turns(data) - 1, data)

@@ -64,7 +64,7 @@ class TrainingConfig:
         tracker: Where to log: `"none"`, `"tensorboard"`, `"trackio"`, `"wandb"`, `"mlflow"`, ... (Accelerate's names).
         checkpoint_every: Optimizer steps between checkpoints; one an epoch when 0.
         resume: Go on from the checkpoint of an interrupted run with the same arguments.
-        overwrite: Replace an earlier output of ours, discard an earlier interrupted run.
+        overwrite: Replace an earlier output of ours; without `resume` discard an interrupted run.
         device: `"auto"` (a graphics card where there is one), `"cpu"`, or the kind that must be there: `"cuda"`, ...
         threads: Processor threads of each process; 0: all cores, shared evenly (`accelerate launch` would give one).
         progress: Show progress bars.

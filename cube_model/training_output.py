@@ -69,8 +69,6 @@ def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
         ModelError: It says which option to pass.
     """
     output.check()
-    if resume and output.overwrite:
-        raise ModelError("--resume and --overwrite exclude each other")
     if interrupted and not resume and not output.overwrite:
         raise ModelError(
             f"{output.work}: an interrupted run; pass --resume to go on with it or --overwrite to start again"
@@ -78,11 +76,12 @@ def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
 
 
 @contextmanager
-def claimed_output(output: Output | None) -> Iterator[None]:
+def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
     """Keep other trainings away from the output; the first process calls it, and holds it until all is written.
 
     Args:
-        output: The folder to make; when it is to be overwritten, checkpoints of an earlier run go. None: nothing.
+        output: The folder to make. None: nothing.
+        resume: Keep the checkpoints of an interrupted run.
 
     Raises:
         ModelError: Another training is writing it, or it cannot be written.
@@ -91,7 +90,7 @@ def claimed_output(output: Output | None) -> Iterator[None]:
         yield
         return
     with output.claimed():
-        if output.overwrite:
+        if output.overwrite and not resume:
             output.discard_work()
         yield
 

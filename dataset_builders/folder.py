@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from dataset_builders.common.outputs import Output, OutputKind, output_folder
+from dataset_builders.common.outputs import OutputKind
 from dataset_builders.schema import CONFIGS, SPLITS
 
 CARD = Path("README.md")
@@ -40,22 +38,3 @@ DATASET = OutputKind(
     ),
 )
 """What a build may replace, and nothing else."""
-
-
-def check_replaceable(out: Path) -> None:
-    """Only an absent or empty folder, or one of ours, may be written over.
-
-    Raises:
-        DataError: The folder is somebody else's.
-    """
-    Output(out, DATASET).check()
-
-
-_WORK = OutputKind("`dialogue-cube pipeline`", "--out", lambda _: True, ("**",))
-
-
-@contextmanager
-def written_aside(out: Path) -> Iterator[Path]:
-    """A hidden folder beside `out` that takes its place at the end, or vanishes when anything fails."""
-    with output_folder(out, DATASET if out.name == "dataset" else _WORK) as folder:
-        yield folder

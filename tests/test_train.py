@@ -152,7 +152,6 @@ def test_best_epoch_is_kept_and_patience_ends_the_run(pairs_folder, cache_folder
         ({"batch_size": 1}, "batch-size is 1"),
         ({"epochs": 0}, "epochs is 0"),
         ({"learning_rate": 0.0}, "learning-rate is 0"),
-        ({"resume": True, "overwrite": True}, "exclude each other"),
         ({"sources": ["sgd"]}, "no source sgd"),
         ({"tracker": "no_such_tracker"}, "tracker no_such_tracker"),
         ({"steps": 0}, "steps is 0"),

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from dataset_builders.folder import REPORT, check_replaceable, written_aside
+from dataset_builders.common.outputs import OutputKind, output_folder
+from dataset_builders.folder import DATASET as DATASET_FOLDER
+from dataset_builders.folder import REPORT
 from dataset_builders.pipeline.code import PACKAGES, Code, Entries
 from dataset_builders.pipeline.context import OWN, Context, versions
 from dataset_builders.pipeline.digests import digest_of, signature
@@ -18,6 +20,14 @@ DUPLICATES, DATASET, DATABASE = "duplicates and splits", "dataset", "database"
 """Names of steps."""
 
 _BUILT = "built.json"
+
+_KEPT = OutputKind(
+    "`dialogue-cube pipeline`",
+    "--out",
+    lambda folder: any((above / "steps").is_dir() for above in folder.parents[:2]),
+    ("figures.json", "members.parquet", "*/*.arrow", f"*/{_BUILT}"),
+)
+"""What the pipeline keeps between its runs: the survey, and the finished rows of each source."""
 
 _READING = ("dataset_builders.registry:get_builder", "dataset_builders.parsed:parse")
 _OWN_DATA = "dataset_builders.own_data"
@@ -166,7 +176,7 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
         there = [name for name in sources if context.stamps.get(source_step(name))]
         parsed = [source for name in there for source in context.parsed(name, sources[name])]
         found = survey(parsed, context.options(), context.progress)
-        with written_aside(place) as folder:
+        with output_folder(place, _KEPT) as folder:
             found.save(folder)
         return Product()
 
@@ -196,7 +206,7 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         from dataset_builders.writing import write_source
 
         options, encoder = context.options(), context.encoder()
-        with written_aside(place) as folder:
+        with output_folder(place, _KEPT) as folder:
             for source in context.parsed(name, config):
                 own = source.builder.INFO.name
                 context.progress(f"judging {own}", 0, 1)
@@ -232,12 +242,11 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         from dataset_builders.pipeline.fragments import replay
         from dataset_builders.sinks import FolderWriter
 
-        check_replaceable(out)
         there = [name for name in sources if context.stamps.get(rows_step(name))]
         found = [folder for name in there for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
         results = {folder: Built.load(folder / _BUILT) for folder in found}
         found.sort(key=lambda folder: results[folder].info.kind != "dialogues")  # the order of the rows
-        with written_aside(out) as folder:
+        with output_folder(out, DATASET_FOLDER) as folder:
             writer = FolderWriter(folder)
             for done, place in enumerate(found):
                 context.progress(f"writing {place.name}", done, len(found))

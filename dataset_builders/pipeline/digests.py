@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.files import write_whole
 from dataset_builders.raw_files import sha256, walk
 
 DIGEST = "sha256:"
@@ -85,11 +86,3 @@ def signature(place: Path) -> dict[str, list[int]]:
         stat = file.stat()
         found[file.relative_to(place).as_posix()] = [stat.st_size, stat.st_mtime_ns]
     return found
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dataset_builders.common.files import write_whole
 from dataset_builders.errors import DataError
 from dataset_builders.folder import REPORT
 from dataset_builders.pipeline.code import Code, Entries
@@ -14,7 +14,7 @@ from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import PushTarget, TrainSettings
 from dataset_builders.pipeline.context import Context, versions
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
-from dataset_builders.pipeline.digests import digest_of, write_whole
+from dataset_builders.pipeline.digests import digest_of
 from dataset_builders.pipeline.steps import Product, Step
 
 TRAIN = "train"
@@ -111,15 +111,13 @@ def _train(context: Context, settings: TrainSettings, code: str, show: Callable[
         these = digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))
         interrupted = core.with_name(f".{core.name}.training").exists()
         resumes = interrupted and begun.exists() and begun.read_text(encoding="utf-8") == these
-        if resumes:
-            shutil.rmtree(core, ignore_errors=True)  # of an earlier run: the trainer does not resume beside it
         write_whole(begun, these)
         launch = ["python"]
         if settings.processes > 1:
             launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
         words = [*launch, "-m", "cube_model.train", "--data", context.place.dataset, "--output", core]
         map_answers = ["--keep-answers"] if settings.map_answers is False else []
-        words += [*options(settings, ["processes"]), *map_answers, "--resume" if resumes else "--overwrite"]
+        words += [*options(settings, ["processes"]), *map_answers, "--overwrite", *(["--resume"] if resumes else [])]
         run_command(words, show)
         begun.unlink()
         weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]

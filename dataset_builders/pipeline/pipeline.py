@@ -8,8 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from dataset_builders.common.files import exclusive
+from dataset_builders.common.outputs import Output
 from dataset_builders.errors import DataError
-from dataset_builders.folder import check_replaceable
+from dataset_builders.folder import DATASET
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.pipeline.context import Context, Layout
 from dataset_builders.pipeline.data_steps import data_steps
@@ -72,7 +74,8 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
     """
     listener = listener or Listener()
     context, steps = _prepare(config, listener)
-    with _alone(context.place.own), _log(context.place.own / "pipeline.log") as log:
+    out, own = context.place.out, context.place.own
+    with exclusive(own / "lock", lambda holder: _busy(out, holder)), _log(own / "pipeline.log") as log:
         is_checked = False
 
         def begin(step: Step, why: str) -> None:
@@ -104,7 +107,7 @@ def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Context, list[
     if config.out is None:
         raise DataError("name the folder of the results: --out DIR, or `out` in the config")
     place = Layout(config.out)
-    check_replaceable(place.dataset)
+    Output(place.dataset, DATASET).check()
     context = Context(
         config,
         place,
@@ -118,17 +121,8 @@ def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Context, list[
     return context, [*data_steps(context, sources), *model_steps(context, list(sources), listener.command)]
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other run in the same folder; the lock goes with the process, however it ends."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "lock", blocking=False):
-            yield
-    except Timeout:
-        raise DataError(f"{folder.parent}: another pipeline works there; wait for it or name another --out") from None
+def _busy(folder: Path, holder: str) -> DataError:
+    return DataError(f"{folder}: another pipeline works there, {holder}; wait for it or name another --out")
 
 
 @contextmanager
