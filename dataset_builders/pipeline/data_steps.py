@@ -24,13 +24,14 @@ _BUILT = "built.json"
 _KEPT = OutputKind(
     "`dialogue-cube pipeline`",
     "--out",
-    lambda folder: any((above / "steps").is_dir() for above in folder.parents[:2]),
+    lambda folder: any((above / "steps").is_dir() for above in folder.parents[:3]),
     ("figures.json", "members.parquet", "*/*.arrow", f"*/{_BUILT}"),
 )
 """What the pipeline keeps between its runs: the survey, and the finished rows of each source."""
 
 _READING = ("dataset_builders.registry:get_builder", "dataset_builders.parsed:parse")
-_OWN_DATA = "dataset_builders.own_data"
+OWN_DATA = "dataset_builders.own_data"
+"""The package that reads own data."""
 
 
 def source_step(name: str) -> str:
@@ -56,13 +57,13 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
-            own = (f"{_OWN_DATA}:load", f"{_OWN_DATA}:own_builders", "dataset_builders.build:write_rejects_of")
+            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.build:write_rejects_of")
             entries[source_step(name)] = Entries((*own, "dataset_builders.parsed:parse"))
         else:
             entries[_download_step(name)] = Entries((_source_module(name), "dataset_builders.download:download"))
             entries[source_step(name)] = Entries((_source_module(name), *_READING))
         rows = ("dataset_builders.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
-        entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (_OWN_DATA,))
+        entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
     dataset = ("dataset_builders.build:finish_folder", "dataset_builders.build:warn_of_differences")
     writing = ("dataset_builders.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
     return {
