@@ -6,10 +6,11 @@ same queries faster; the DuckDB command line answers them from the parquet files
 
 from __future__ import annotations
 
-import glob
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,9 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     Raises:
         DataError: A parquet file cannot be read, or lacks a column.
     """
-    import duckdb
     import pyarrow as pa
 
+    from dataset_builders.read_only_files import ROOT, connect_read_only
     from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
 
     folder = Path(folder)
@@ -47,10 +48,11 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     }
     files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
-    with duckdb.connect(config=config) as connection, _readable(folder), stoppable():
-        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
-        connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
-        missing = {name: schema for name, (pattern, schema) in files.items() if not any(folder.glob(pattern))}
+    paths = {name: sorted(folder.glob(pattern)) for name, (pattern, _) in files.items()}
+    missing = {name: schema for name, (_, schema) in files.items() if not paths[name]}
+    named = {f"dataset/{path.relative_to(folder).as_posix()}": path for path in chain(*paths.values())}
+    with connect_read_only(named, config) as connection, _readable(folder), stoppable():
+        connection.execute("SET VARIABLE folder = ?", [f"{ROOT}dataset"])
         for name, schema in missing.items():
             connection.register(f"no_{name}", schema.empty_table())
             connection.execute(f"CREATE VIEW parquet_{name} AS FROM no_{name}")
@@ -121,10 +123,18 @@ def stoppable() -> Iterator[None]:
 
     try:
         yield
-    except (RuntimeError, duckdb.InterruptException) as error:
-        if isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted":
+    except (RuntimeError, duckdb.Error) as error:
+        if is_interrupt(error):
             raise KeyboardInterrupt from None
         raise
+
+
+def is_interrupt(error: Exception) -> bool:
+    """Whether an error of DuckDB is Ctrl-C, in itself or in a file of `dataset_builders.read_only_files`."""
+    import duckdb
+
+    inside = re.search(r"^KeyboardInterrupt\b", str(error), re.MULTILINE)
+    return isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted" or inside is not None
 
 
 def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
@@ -143,7 +153,7 @@ def _readable(folder: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         # damage inside of a file comes as the base class itself
-        if type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
+        if is_interrupt(error) or type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
             raise
         cause = str(error).strip().splitlines()[0]
         raise DataError(f"{folder}: its parquet files cannot be read ({cause}); build or download it again") from error

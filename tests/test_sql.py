@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pytest
 
 import dialogue_cube
@@ -22,6 +25,93 @@ from quality_folder import with_quality
 
 COMMAND = Path(sys.executable).with_name("dialogue-cube")
 ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+
+HOSTILE = (
+    # what destroyed a database, and its neighbours
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{database}'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{database}' (USE_TMP_FILE false)",
+    "COPY (SELECT 1) TO '{database}'",
+    "COPY (SELECT 1) TO '{database}' (USE_TMP_FILE false)",
+    "COPY (SELECT 1) TO '{database}.wal'",
+    "COPY (SELECT 1) TO 'readonly://corpus.duckdb' (USE_TMP_FILE false)",
+    "COPY (SELECT 1) TO '{folder}/pairs/train-00000-of-00001.parquet' (USE_TMP_FILE false)",
+    "COPY (SELECT 1) TO 'readonly://dataset/pairs/train-00000-of-00001.parquet' (USE_TMP_FILE false)",
+    "COPY (SELECT 1 AS a, 2 AS b) TO 'readonly://dataset' (FORMAT parquet, PARTITION_BY (a), OVERWRITE)",
+    "COPY pairs TO 'stolen.csv'",
+    "COPY (SELECT 1 AS a, 2 AS b) TO 'new' (FORMAT parquet, PARTITION_BY (a))",
+    # hidden in another statement
+    "WITH x AS (COPY (SELECT 1) TO '{database}' (USE_TMP_FILE false)) FROM x",
+    "WITH x AS (DELETE FROM dialogs RETURNING *) SELECT count(*) FROM x",
+    "EXPLAIN ANALYZE DELETE FROM dialogs",
+    "PREPARE p AS COPY (SELECT 1) TO 'stolen.csv'",
+    "EXECUTE p",
+    "SELECT 1; COPY (SELECT 1) TO 'stolen.csv'",
+    "FROM query($$COPY (SELECT 1) TO 'stolen.csv'$$)",
+    "FROM query($$FROM 'secret.csv'$$)",
+    "FROM json_execute_serialized_sql(json_serialize_sql($$FROM 'secret.csv'$$))",
+    # databases and extensions
+    "EXPORT DATABASE 'new'",
+    "IMPORT DATABASE 'backup'",
+    "ATTACH 'new.duckdb'",
+    "ATTACH '{database}' AS again",
+    "ATTACH 'new.duckdb' (READ_WRITE)",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "LOAD 'secret.duckdb_extension'",
+    "FORCE INSTALL spatial FROM community",
+    "CREATE SECRET (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    "CREATE PERSISTENT SECRET kept (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    # settings
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "RESET lock_configuration",
+    "SET allowed_directories = ['/']",
+    "SET temp_directory = 'new'",
+    "SET secret_directory = 'new'",
+    "PRAGMA temp_directory = 'new'",
+    "PRAGMA profiling_output = 'new.json'",
+    "PRAGMA enable_profiling = 'json'",
+    # reading
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_blob('{folder}/../../../../etc/passwd')",
+    "SELECT * FROM read_json('secret.csv')",
+    "SELECT * FROM glob('/etc/*')",
+    "FROM 'secret.csv'",
+    "FROM '{folder}/pairs/train-00000-of-00001.parquet'",
+    "FROM read_parquet('{folder}/pairs/*.parquet')",
+    "FROM parquet_metadata('{folder}/pairs/*.parquet')",
+    "FROM sniff_csv('secret.csv')",
+    "FROM 'https://example.com/secret.csv'",
+    "COPY pairs FROM 'secret.csv'",
+    "SELECT getenv('HOME')",
+    ".read secret.csv",
+    # changes
+    "DELETE FROM dialogs",
+    "UPDATE dialogs SET source = ''",
+    "INSERT INTO leaks VALUES ('a', 'b', 'c', 'd', 1)",
+    "TRUNCATE dialogs",
+    "DROP TABLE dialogs",
+    "DROP VIEW pair_statistics",
+    "ALTER TABLE dialogs ADD COLUMN more INT",
+    "CREATE TABLE more AS SELECT 1",
+)
+"""Each is refused."""
+
+QUIET = (
+    "SELECT * FROM read_blob('readonly://dataset/../../../../etc/passwd')",
+    "SELECT * FROM read_blob('readonly:///etc/passwd')",
+    "SELECT * FROM glob('readonly://*')",
+    "FROM duckdb_secrets()",
+    "FROM duckdb_settings()",
+    "PRAGMA database_list",
+    "CHECKPOINT",
+    "CALL force_checkpoint()",
+    "CALL enable_profiling(save_location = 'new.json')",
+    # last: DuckDB before 2.0 runs nothing after it, as it cannot write its log
+    "CALL enable_logging(storage = 'file', storage_config = {{'path': 'new'}})",
+)
+"""Refused or not, by place and version of DuckDB: they do no harm."""
 
 QUERIES = (
     "SELECT source, split, dialogues, words_per_utterance FROM dialogue_statistics",
@@ -154,10 +244,13 @@ def test_standard_input_and_closed_output(database):
         ),
         ("SELEC 1", 'syntax error at or near "SELEC"; the dialect is DuckDB'),
         ("SELECT 'a'::INT", "Could not convert string 'a' to INT32"),
-        ("DELETE FROM dialogs", "DELETE is not run here"),
-        ("CREATE TABLE t AS SELECT 1", "CREATE is not run here"),
-        ("COPY dialogs TO 'stolen.csv'", "COPY is not run here"),
-        ("ATTACH 'other.db'", "ATTACH is not run here"),
+        (
+            "DELETE FROM dialogs",
+            'Cannot execute statement of type "DELETE" on database "corpus" which is attached in read',
+        ),
+        ("CREATE TABLE t AS SELECT 1", "CREATE answers nothing, and what it does would not be kept"),
+        ("COPY dialogs TO 'stolen.csv'", 'Cannot access file "stolen.csv"'),
+        ("ATTACH 'other.db'", "ATTACH answers nothing"),
         ("SELECT 1; DROP TABLE pairs", "expected one SQL statement, found 2"),
         ("", "expected one SQL statement, found 0"),
     ],
@@ -171,6 +264,80 @@ def test_what_is_not_answered(database, tmp_path, monkeypatch, query, message):
     assert "\n" not in str(caught.value)
     assert not any(tmp_path.iterdir())
     assert database.read_bytes() == before
+
+
+def digests(*places):
+    files = [file for place in places for file in place.rglob("*") if file.is_file()]
+    return {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture
+def scene(folder, database, tmp_path, monkeypatch):
+    """A working folder with a secret in it, which is the home too: paths for queries, and digests of all in reach."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "secret.csv").write_text("word\nswordfish\n")
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "schema.sql").write_text("CREATE TABLE more (a INT);")
+    (tmp_path / "backup" / "load.sql").write_text("")
+    paths = {name: str(path).replace("'", "''") for name, path in (("database", database), ("folder", folder))}
+    return paths, lambda: digests(tmp_path, folder, database.parent)
+
+
+@pytest.fixture(params=["database", "data"])
+def place(request, folder, database):
+    return {"database": database} if request.param == "database" else {"data": folder}
+
+
+def test_no_query_writes_or_reads_another_file(scene, place):
+    paths, state = scene
+    before = state()
+    with open_any(**place) as connection:
+        for query in HOSTILE:
+            with pytest.raises(DataError) as caught:
+                pytest.fail(f"{query} answers {list(ask(connection, query.format(**paths)))}")
+            assert "\n" not in str(caught.value), query
+            assert "Traceback" not in str(caught.value), query
+            assert state() == before, query
+        assert list(ask(connection, "SELECT count(*) > 0 FROM pairs")) == [(True,)]
+
+
+def test_the_connection_itself_keeps_files_away(scene, place):
+    """Without `ask`, which refuses some statements for the sake of a good message."""
+    paths, state = scene
+    before = state()
+    with open_any(**place) as connection:
+        for query in (*HOSTILE, *QUIET):
+            with contextlib.suppress(duckdb.Error):
+                rows = connection.execute(query.format(**paths)).fetchall()
+                assert not any(secret in str(rows) for secret in ("swordfish", "root:")), query
+            assert state() == before, query
+
+
+def test_files_when_they_are_allowed(scene, folder, database, tmp_path):
+    _, state = scene
+    before = state()
+    allowed = ("--database", database, "--allow-files")
+    assert asked(*allowed, "--format", "csv", "FROM 'secret.csv'") == "word\nswordfish\n"
+    asked(*allowed, "COPY (SELECT count(*) AS n FROM pairs) TO 'new.csv'")
+    (written,) = state().keys() - before.keys()
+    assert written == tmp_path / "new.csv"
+    assert asked("--data", folder, "--allow-files", "--format", "csv", "FROM 'new.csv'") == written.read_text()
+    for query in ("DELETE FROM dialogs", "DROP TABLE dialogs", "WITH x AS (DELETE FROM dialogs RETURNING *) FROM x"):
+        assert run(*allowed, query).returncode == 1
+    assert before.items() <= state().items()
+    refused = run("--database", database, "FROM 'secret.csv'")
+    assert "`--allow-files` lets a query read and write files" in refused.stderr.replace("\n", " ")
+
+
+def test_times_with_a_zone_and_pivots(folder, database):
+    for option, there in (("--database", database), ("--data", folder)):
+        query = "SELECT now() > TIMESTAMPTZ '2024-01-02 03:04:05+00' AS later, now() AS time"
+        (row,) = json.loads(asked(option, there, "--format", "json", query))
+        assert row["later"] is True
+        assert re.match(r"20\d\d-\d\d-\d\d ", row["time"])
+        pivot = "PIVOT dialogs ON split USING count(*) GROUP BY source"
+        assert asked(option, there, "--format", "csv", pivot).startswith("source,")
 
 
 def test_a_query_can_be_stopped(folder, database):

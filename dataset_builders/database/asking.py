@@ -1,37 +1,42 @@
-"""Run one query that somebody typed: nothing but reading, errors as one line that says what there is."""
+"""Run one query that somebody typed: it can write nothing, and errors are one line that says what there is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders import sql
 from dataset_builders.database.facts import COMMENTS, facts
-from dataset_builders.database.opening import open_database
+from dataset_builders.database.opening import open_without_path
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.errors import DataError
 from dataset_builders.quality.report import read_built
-from dataset_builders.statistics import open_folder
+from dataset_builders.read_only_files import lock
+from dataset_builders.statistics import is_interrupt, open_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_READING = {"SELECT", "EXPLAIN", "RELATION"}
-"""Types of statements that read; DESCRIBE, SHOW and SUMMARIZE are SELECT to DuckDB."""
-
 
 @contextmanager
-def open_any(database: str | Path | None = None, data: str | Path | None = None) -> Iterator[DuckDBPyConnection]:
+def open_any(
+    database: str | Path | None = None, data: str | Path | None = None, *, allow_files: bool = False
+) -> Iterator[DuckDBPyConnection]:
     """A connection on which the same queries run, whether to a database or to the parquet files themselves.
+
+    No statement can open another file or write this one, see `dataset_builders.read_only_files`. What it makes is
+    temporary or in memory.
 
     Args:
         database: A file made by `dialogue-cube database`.
         data: A dataset folder or Hub repository; its numbers are counted when they are asked for.
+        allow_files: Let statements read and write every file that this process may, by its path.
 
     Raises:
         DataError: None or both are given, or what is given is not there.
@@ -39,7 +44,8 @@ def open_any(database: str | Path | None = None, data: str | Path | None = None)
     if (database is None) == (data is None):
         raise DataError("name what to ask: --database FILE, or --data DIR for the parquet files of a dataset folder")
     if database is not None:
-        with open_database(database) as connection:
+        with open_without_path(database) as connection:
+            lock(connection, allow_files=allow_files)
             yield connection
         return
     folder = dataset_folder(str(data))
@@ -48,6 +54,7 @@ def open_any(database: str | Path | None = None, data: str | Path | None = None)
         for name, table in facts(report).items():
             connection.register(f"report_{name}", table)
             connection.execute(f"CREATE VIEW {name} AS FROM report_{name}")
+        lock(connection, allow_files=allow_files)
         yield connection
 
 
@@ -76,7 +83,7 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
         text: SQL; a semicolon at its end is allowed.
 
     Raises:
-        DataError: It is not SQL, not one statement, does more than read, or names what is not there.
+        DataError: It is not SQL, not one statement, has no answer, writes, or names what is not there.
     """
     with _one_line(connection):
         statements = connection.extract_statements(text)
@@ -84,8 +91,7 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
             raise DataError(
                 f"expected one SQL statement, found {len(statements)}; put it in quotes, or use - for standard input"
             )
-        if (kind := statements[0].type.name) not in _READING:
-            raise DataError(f"{kind} is not run here: only SELECT and what else reads; to change things, copy the data")
+        _check_answers(statements[0])
         return Answer(_stopped_by_ctrl_c(connection, statements[0]))
 
 
@@ -106,15 +112,37 @@ def described() -> Iterator[tuple[str, str, str]]:
         yield from ((name, kind, query.comment) for name, query in sorted(sql.queries(kind).items()))
 
 
+def _check_answers(statement: Any) -> None:
+    """Refuse what would end without a word and leave nothing behind. A courtesy: safety does not need it."""
+    import duckdb
+
+    try:
+        kind = statement.type.name
+    except ValueError:  # DuckDB has types that its Python package does not know
+        kind = "this statement"
+    # a PIVOT is a MULTI: it finds its columns first
+    if duckdb.ExpectedResultType.NOTHING in statement.expected_result_type and kind != "MULTI":
+        raise DataError(f"{kind} answers nothing, and what it does would not be kept; to change things, copy the data")
+
+
 def _stopped_by_ctrl_c(connection: DuckDBPyConnection, statement: Any) -> DuckDBPyConnection:
     """Execute in a second thread: DuckDB looks for Ctrl-C between its tasks only, and one may take hours."""
-    with ThreadPoolExecutor(1) as second:
-        executed = second.submit(connection.execute, statement)
+    executed: Future[DuckDBPyConnection] = Future()
+
+    def execute() -> None:
         try:
-            return executed.result()
-        except KeyboardInterrupt:
+            executed.set_result(connection.execute(statement))
+        except BaseException as error:
+            executed.set_exception(error)
+
+    try:
+        Thread(target=execute, daemon=True).start()
+        return executed.result()
+    except KeyboardInterrupt:
+        while not executed.done():  # an interrupt before the query begins is lost
             connection.interrupt()
-            raise
+            wait([executed], timeout=0.1)
+        raise
 
 
 @contextmanager
@@ -123,18 +151,24 @@ def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.InterruptException:
-        raise
     except duckdb.Error as error:
+        if is_interrupt(error):
+            raise
         first, *others = [line.strip() for line in str(error).splitlines() if line.strip()]
-        what = re.sub(r"^[A-Z]\w+ Error: ", "", first).rstrip(".!")
+        if first.startswith("Traceback"):  # of our file system, in Python
+            first = others[-1]
+        what = re.sub(r"^(\w+ )*\w*Error: ", "", first).rstrip(".!")
         hints = [line for line in others if line.startswith("Candidate")]
         if wanted := re.match(r"Table with name (\w+)", what):
             likely = get_close_matches(wanted[1], names(connection))
             hints = [f"did you mean {' or '.join(likely)}?"] if likely else []
             hints.append("`dialogue-cube sql` without a query lists all tables and views")
+        elif isinstance(error, duckdb.PermissionException):
+            hints = ["`--allow-files` lets a query read and write files"]
+        elif "read-only mode" in what:
+            hints = ["to change things, copy the data"]
         elif isinstance(error, duckdb.BinderException) and not hints:
             hints = ["`DESCRIBE pairs` names the columns of pairs"]
         elif isinstance(error, duckdb.ParserException):
-            hints = ["the dialect is DuckDB's; texts stand in single quotes"]
+            hints = ["the dialect is DuckDB's; write texts in single quotes"]
         raise DataError("; ".join([what, *hints])) from error

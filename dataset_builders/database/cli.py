@@ -76,6 +76,13 @@ def sql(
             "--script", help="Print the SQL that gives the DuckDB command line the same views on parquet alone."
         ),
     ] = False,
+    allow_files: Annotated[
+        bool,
+        typer.Option(
+            "--allow-files",
+            help="Let the query read files, and write them: COPY ... TO replaces any file, even that of the database.",
+        ),
+    ] = False,
 ) -> None:
     """Ask the data with SQL (DuckDB's dialect); nothing can be changed."""
     from dataset_builders.database.asking import ask, open_any
@@ -88,7 +95,7 @@ def sql(
     if query is None:
         _print_names()
         return
-    with open_any(database, data) as connection:
+    with open_any(database, data, allow_files=allow_files) as connection:
         text = sys.stdin.read() if query == "-" else query
         try:
             print_answer(ask(connection, text), shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.errors import DataError
 from dataset_builders.quality.report import read_built
+from dataset_builders.read_only_files import ROOT, connect_read_only
 from dataset_builders.statistics import stoppable
 
 if TYPE_CHECKING:
@@ -32,21 +34,42 @@ def open_database(path: str | Path, memory: str = "1GB", threads: int | None = N
     Raises:
         DataError: There is no such file, or it is not a database of ours, or of a newer version.
     """
-    import tempfile
-
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a database file, such as {path / 'data.duckdb'}")
     if not path.exists():
         raise DataError(f"no database {path}; `dialogue-cube database --data DIR --out {path}` makes it")
+    with _settings(memory, threads) as config, connect(path, read_only=True, config=config) as connection, stoppable():
+        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+        check_ours(connection, path)
+        yield connection
+
+
+@contextmanager
+def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBPyConnection]:
+    """A read-only connection that gives DuckDB no path to the file, for queries that somebody typed.
+
+    Args:
+        path: As of `open_database`, likewise below.
+        memory: Above this, DuckDB goes on in temporary files.
+
+    Raises:
+        DataError: As `open_database`.
+    """
+    # the plain connection says what is wrong with a file, and keeps writers of other programs out while it is open
+    with open_database(path, memory), _settings(memory) as config:
+        parts = {f"corpus.duckdb{end}": Path(f"{path}{end}") for end in ("", ".wal") if Path(f"{path}{end}").exists()}
+        with connect_read_only(parts, config) as connection, stoppable():
+            connection.execute(f"ATTACH '{ROOT}corpus.duckdb' AS corpus (READ_ONLY)")
+            connection.execute("USE corpus")
+            yield connection
+
+
+@contextmanager
+def _settings(memory: str, threads: int | None = None) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
         settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": spill}
-        if threads is not None:
-            settings["threads"] = threads
-        with connect(path, read_only=True, config=settings) as connection, stoppable():
-            connection.execute("SET enable_progress_bar = false")  # it would go to standard output
-            check_ours(connection, path)
-            yield connection
+        yield settings if threads is None else {**settings, "threads": threads}
 
 
 def connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> DuckDBPyConnection:
