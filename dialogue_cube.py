@@ -15,7 +15,7 @@ import push_scripts.cli
 from cube_model.disk import what_failed
 from cube_model.errors import ModelError
 from cube_model.versions import versions
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from push_scripts.errors import PushError
 
 # Arrow's own allocator keeps what it was given: a build takes a sixth more memory with it, in the same time

@@ -9,45 +9,45 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cube_model._registration import register_lazily
+from cube_model.core.registration import register_lazily
 
 if TYPE_CHECKING:
-    from cube_model.autoencoder_dataset import AutoencoderDataset as AutoencoderDataset
-    from cube_model.configuration_cube import CubeConfig as CubeConfig
-    from cube_model.dialogue_config import DatasetConfig as DatasetConfig
-    from cube_model.dialogue_config import DialogueConfig as DialogueConfig
-    from cube_model.dialogue_dataset import DialogueDataset as DialogueDataset
-    from cube_model.dialogue_dataset import create_conversation_dataset as create_conversation_dataset
-    from cube_model.dialogue_dataset import create_dialogue_dataset as create_dialogue_dataset
-    from cube_model.dialogue_dataset import load_dialogue_dataset_from_files as load_dialogue_dataset_from_files
-    from cube_model.embedding_cache import EmbeddingCache as EmbeddingCache
-    from cube_model.embedding_loader import EmbeddingLoader as EmbeddingLoader
-    from cube_model.embedding_processor import EmbeddingProcessor as EmbeddingProcessor
+    from cube_model.core.configuration_cube import CubeConfig as CubeConfig
+    from cube_model.core.modeling_cube import CubeModel as CubeModel
+    from cube_model.data.autoencoder_dataset import AutoencoderDataset as AutoencoderDataset
+    from cube_model.data.config import DatasetConfig as DatasetConfig
+    from cube_model.data.config import DialogueConfig as DialogueConfig
+    from cube_model.data.dialogue_dataset import DialogueDataset as DialogueDataset
+    from cube_model.data.dialogue_dataset import create_conversation_dataset as create_conversation_dataset
+    from cube_model.data.dialogue_dataset import create_dialogue_dataset as create_dialogue_dataset
+    from cube_model.data.dialogue_dataset import load_dialogue_dataset_from_files as load_dialogue_dataset_from_files
     from cube_model.errors import ModelError as ModelError
-    from cube_model.modeling_cube import CubeModel as CubeModel
-    from cube_model.retriever import CubeRetriever as CubeRetriever
-    from cube_model.teacher import Teacher as Teacher
-    from cube_model.trainer import CubeTrainer as CubeTrainer
-    from cube_model.training_config import TrainingConfig as TrainingConfig
+    from cube_model.inference.processor import EmbeddingProcessor as EmbeddingProcessor
+    from cube_model.inference.retriever import CubeRetriever as CubeRetriever
+    from cube_model.teacher.teacher import Teacher as Teacher
+    from cube_model.training.config import TrainingConfig as TrainingConfig
+    from cube_model.training.trainer import CubeTrainer as CubeTrainer
+    from cube_model.vectors.cache import EmbeddingCache as EmbeddingCache
+    from cube_model.vectors.loader import EmbeddingLoader as EmbeddingLoader
 
 _HOME = {
-    "AutoencoderDataset": "autoencoder_dataset",
-    "CubeConfig": "configuration_cube",
-    "CubeModel": "modeling_cube",
-    "CubeRetriever": "retriever",
-    "CubeTrainer": "trainer",
-    "DatasetConfig": "dialogue_config",
-    "DialogueConfig": "dialogue_config",
-    "DialogueDataset": "dialogue_dataset",
-    "EmbeddingCache": "embedding_cache",
-    "EmbeddingLoader": "embedding_loader",
-    "EmbeddingProcessor": "embedding_processor",
+    "AutoencoderDataset": "data.autoencoder_dataset",
+    "CubeConfig": "core.configuration_cube",
+    "CubeModel": "core.modeling_cube",
+    "CubeRetriever": "inference.retriever",
+    "CubeTrainer": "training.trainer",
+    "DatasetConfig": "data.config",
+    "DialogueConfig": "data.config",
+    "DialogueDataset": "data.dialogue_dataset",
+    "EmbeddingCache": "vectors.cache",
+    "EmbeddingLoader": "vectors.loader",
+    "EmbeddingProcessor": "inference.processor",
     "ModelError": "errors",
-    "Teacher": "teacher",
-    "TrainingConfig": "training_config",
-    "create_conversation_dataset": "dialogue_dataset",
-    "create_dialogue_dataset": "dialogue_dataset",
-    "load_dialogue_dataset_from_files": "dialogue_dataset",
+    "Teacher": "teacher.teacher",
+    "TrainingConfig": "training.config",
+    "create_conversation_dataset": "data.dialogue_dataset",
+    "create_dialogue_dataset": "data.dialogue_dataset",
+    "load_dialogue_dataset_from_files": "data.dialogue_dataset",
 }
 
 __all__ = sorted(_HOME)

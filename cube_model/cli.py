@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from cube_model._options import comma_list
-from cube_model.ask_cli import ask
-from cube_model.cache_cli import cache_app
-from cube_model.evaluation.intents_cli import intents
-from cube_model.evaluation.leaderboard_cli import leaderboard
-from cube_model.sentence_transformer_export import export
+from cube_model.evaluation.intents.command import intents
+from cube_model.evaluation.leaderboard.command import leaderboard
+from cube_model.inference.ask import ask
+from cube_model.inference.export import export
+from cube_model.vectors.cli import cache_app
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Judge encoders and trained cores.", rich_markup_mode="rich")
 evaluate_app.command("intents")(intents)

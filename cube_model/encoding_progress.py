@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cube_model.teacher import Teacher
+    from cube_model.teacher.teacher import Teacher
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cube_model._launched import run_launched
+from cube_model._command import run_launched
 from cube_model._options import comma_list
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -84,9 +84,9 @@ def train(
     The train split trains, the validation split chooses the best epoch, the test split is never read.
     """
     options = dict(locals())
-    from cube_model.trainer import CubeTrainer
-    from cube_model.training_config import TrainingConfig
-    from cube_model.validation import chosen_by
+    from cube_model.training.config import TrainingConfig
+    from cube_model.training.trainer import CubeTrainer
+    from cube_model.training.validation import chosen_by
 
     options["sources"] = comma_list(sources)
     options["progress"] = not options.pop("quiet")

@@ -8,15 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataset_builders.build import build_dataset
-    from dataset_builders.registry import builders, get_builder
+    from dataset_builders.build.build import build_dataset
     from dataset_builders.sample import write_sample
+    from dataset_builders.sources.registry import builders, get_builder
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 __all__ = ["DataError", "build_dataset", "builders", "get_builder", "write_sample"]
 
-_WHERE = {"build_dataset": "build", "builders": "registry", "get_builder": "registry", "write_sample": "sample"}
+_WHERE = {
+    "build_dataset": "build.build",
+    "builders": "sources.registry",
+    "get_builder": "sources.registry",
+    "write_sample": "sample",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataset_builders.built import Built
-    from dataset_builders.download import Progress
-    from dataset_builders.source import SourceFile
+    from dataset_builders.build.counts import Built
+    from dataset_builders.sources.download import Progress
+    from dataset_builders.sources.source import SourceFile
 
 FILTERS = "Quality"
 PAIRS = "Pairs"
@@ -59,7 +59,7 @@ def sources(
     from rich.table import Table
 
     from dataset_builders.licenses import get_license
-    from dataset_builders.registry import builders
+    from dataset_builders.sources.registry import builders
 
     infos = [builder.INFO for builder in builders().values()]
     if as_json:
@@ -202,14 +202,14 @@ def build(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.build import build_dataset
-    from dataset_builders.options import BuildOptions, check_splits
+    from dataset_builders.build.build import build_dataset
+    from dataset_builders.build.options import BuildOptions, check_splits
+    from dataset_builders.common.progress import step_bar
     from dataset_builders.own_data import OwnBuilder, load, own_builders
-    from dataset_builders.pairs import DIRECTIONS, check_directions
-    from dataset_builders.progress import step_bar
+    from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
     from dataset_builders.quality.config import QualityConfig
-    from dataset_builders.quality.leaks import check_policy
     from dataset_builders.schema import SPLITS
+    from dataset_builders.survey.leaks import check_policy
 
     filters = QualityConfig.load(quality)
     if min_words is not None:
@@ -291,7 +291,7 @@ def download(
     to: Annotated[Path, typer.Option(help="Raw folder; `build --raw-dir` takes it.")],
 ) -> None:
     """Fetch raw files from their pinned addresses; every file is checked against its recorded digest."""
-    from dataset_builders.download import download as fetch
+    from dataset_builders.sources.download import download as fetch
 
     with _download_bars() as advance:
         files = fetch(names, to, advance)

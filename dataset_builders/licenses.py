@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 Commercial = Literal["yes", "no", "unknown"]
 

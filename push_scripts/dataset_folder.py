@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builders.raw_files import sha256
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, CONFIGS, DROPS, SPLITS, Config, Split
+from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError
 
 CARD, REPORT = "README.md", "quality/report.json"

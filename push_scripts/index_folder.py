@@ -27,11 +27,11 @@ def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[st
     """
     import pyarrow.compute as pc
 
-    from cube_model.answer_index import RECORD, AnswerIndex
-    from cube_model.answers import answers_fingerprint
     from cube_model.errors import ModelError
-    from cube_model.loading_core import core_fingerprint, load_core
-    from cube_model.vector_search import make_search
+    from cube_model.inference.answers import answers_fingerprint
+    from cube_model.inference.index import RECORD, AnswerIndex
+    from cube_model.inference.loading import core_fingerprint, load_core
+    from cube_model.inference.search import make_search
 
     if folder.kind != "core":
         raise PushError(f"--index goes with a core; {folder.path} is an {folder.kind}")

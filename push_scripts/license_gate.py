@@ -28,10 +28,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataset_builders.folder.parquet import ParquetWriter, ShardWriter
 from dataset_builders.licenses import LICENSES
-from dataset_builders.parquet import ParquetWriter, ShardWriter
-from dataset_builders.registry import builders
 from dataset_builders.schema import Config, Split
+from dataset_builders.sources.registry import builders
 from push_scripts.held_back import HeldBack, as_drops_cut_it
 
 _IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.licenses import get_license
-from dataset_builders.registry import get_builder
+from dataset_builders.sources.registry import get_builder
 from push_scripts.footprint import Footprint
 from push_scripts.model_folder import ModelFolder
 from push_scripts.model_results import METRICS, Results, model_index, tables
@@ -124,7 +124,7 @@ def _metadata(folder: ModelFolder, repo_id: str, results: Results) -> str:
 
 
 def _teacher_repo(teacher: Mapping[str, Any]) -> str | None:
-    from cube_model.teacher import KNOWN_TEACHERS
+    from cube_model.teacher.teacher import KNOWN_TEACHERS
 
     name = str(teacher.get("name", ""))
     known = KNOWN_TEACHERS.get(name)

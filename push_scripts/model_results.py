@@ -63,11 +63,11 @@ def _read(path: Path, folder: ModelFolder) -> Results:
 def _check_same_model(path: Path, content: Mapping[str, Any], folder: ModelFolder) -> None:
     """A file that names the model that it judged must name this one."""
     if folder.kind == "embedder":
-        from cube_model.teacher_fingerprint import weights_sha256
+        from cube_model.teacher.fingerprint import weights_sha256
 
         judged, here = (content.get("encoder") or {}).get("weights_sha256"), lambda: weights_sha256(folder.path)
     else:
-        from cube_model.loading_core import core_fingerprint, load_core
+        from cube_model.inference.loading import core_fingerprint, load_core
 
         core = folder.path if folder.kind == "core" else next(folder.path.glob("[0-9]*_*/config.json")).parent
         judged, here = (content.get("fingerprints") or {}).get("model"), lambda: core_fingerprint(load_core(core))

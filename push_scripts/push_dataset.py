@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataset_builders.card import dataset_card
+from dataset_builders.card.card import dataset_card
 from dataset_builders.common.files import temporary_folder
-from dataset_builders.raw_files import sha256
+from dataset_builders.sources.raw_files import sha256
 from push_scripts.dataset_folder import (
     CARD,
     NOTES,

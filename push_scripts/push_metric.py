@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_builders.common.files import temporary_folder
-from dataset_builders.raw_files import sha256
+from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError, explained
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
@@ -55,7 +55,7 @@ def push_metric(
     Raises:
         PushError: The name cannot be imported, or the Hub refused.
     """
-    from cube_model.evaluation.evaluate_metrics import write_metric_folder
+    from cube_model.metrics.evaluate_metrics import write_metric_folder
 
     target = Target(repo, "space", **how)
     name = repo.split("/")[1]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders.common.files import temporary_folder
-from dataset_builders.raw_files import sha256
+from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import explained
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token

@@ -63,7 +63,7 @@ def cache_dir(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
     """The dataset folder built from the invented sample."""
-    from dataset_builders.build import build_dataset
+    from dataset_builders.build.build import build_dataset
 
     out = tmp_path_factory.mktemp("built") / "dataset"
     build_dataset([], sample_raw, out, cache_dir=cache_dir)
@@ -82,7 +82,7 @@ def parse(tmp_path):
                 target.write_bytes(content)
             else:
                 target.write_text(content if isinstance(content, str) else json.dumps(content), newline="")
-        from dataset_builders.registry import get_builder
+        from dataset_builders.sources.registry import get_builder
 
         builder = get_builder(name)(data_dir=tmp_path / "raw", config_name=config, cache_dir=tmp_path / "cache")
         builder.download_and_prepare()

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from dataset_builders.normalize import text_ids
 from dataset_builders.schema import ARROW_SCHEMAS
+from dataset_builders.text.normalize import text_ids
 
 _LICENSE = {"license": "CC-BY-4.0", "redistributable": True}
 

@@ -12,11 +12,12 @@ import pytest
 from test_retriever import answers_folder, run, say_redistributable  # noqa: F401
 
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
-from cube_model import CubeRetriever, EmbeddingCache, ModelError, vector_search
-from cube_model.answer_index import AnswerIndex
-from cube_model.answers import answers_fingerprint, read_answers
-from cube_model.loading_core import load_core
-from cube_model.vector_search import ExactSearch, GraphSearch, make_search
+from cube_model import CubeRetriever, EmbeddingCache, ModelError
+from cube_model.inference import search as vector_search
+from cube_model.inference.answers import answers_fingerprint, read_answers
+from cube_model.inference.index import AnswerIndex
+from cube_model.inference.loading import load_core
+from cube_model.inference.search import ExactSearch, GraphSearch, make_search
 
 
 def invented_vectors(count, dimension=48, seed=0):
@@ -113,7 +114,7 @@ def test_its_vectors_stay_on_disk(tmp_path, answers_folder):
     table = pa.table({"text": texts, "source": texts, "license": texts, "redistributable": pa.array([True] * 50_000)})
     AnswerIndex(table, make_search(np.zeros((50_000, 400), np.float32)), {}).save(tmp_path / "index")
     script = (
-        "import resource, sys, torch, safetensors, pyarrow.parquet; from cube_model.answer_index import AnswerIndex\n"
+        "import resource, sys, torch, safetensors, pyarrow.parquet; from cube_model.inference.index import AnswerIndex\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak(); index = AnswerIndex.load(sys.argv[1]); print(peak() - before, index.search.vectors.shape)"
     )

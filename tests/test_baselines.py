@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cube_model import schedule
 from cube_model.evaluation.baselines import EmbeddedPairs, baselines
 from cube_model.evaluation.baselines.lexical import BM25, Tfidf
-from cube_model.evaluation.baselines.map_polyai import MapPolyAI
+from cube_model.evaluation.baselines.map import MapPolyAI
 from cube_model.evaluation.baselines.monarch import Monarch, MonarchBaseline
 from cube_model.evaluation.baselines.residual import ResidualBaseline
-from cube_model.evaluation.metrics import normalize
+from cube_model.metrics.metrics import normalize
+from cube_model.training import schedule
 
 D = 24
 

@@ -11,14 +11,14 @@ import pytest
 from datasets import load_dataset
 from typer.testing import CliRunner
 
-from dataset_builders import build as build_module
 from dataset_builders import licenses
-from dataset_builders.build import build_dataset
-from dataset_builders.errors import DataError
-from dataset_builders.options import BuildOptions
+from dataset_builders.build import build as build_module
+from dataset_builders.build.build import build_dataset
+from dataset_builders.build.options import BuildOptions
+from dataset_builders.common.errors import DataError
 from dataset_builders.quality.config import QualityConfig
-from dataset_builders.registry import builders
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
+from dataset_builders.sources.registry import builders
 from dialogue_cube import app
 
 
@@ -107,7 +107,7 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
 
 
 def test_processes_that_make_rows_change_no_byte(sample_raw, cache_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_builders.parsed.ROWS_AT_ONCE", 20)  # the sample would be done by one process
+    monkeypatch.setattr("dataset_builders.survey.parsed.ROWS_AT_ONCE", 20)  # the sample would be done by one process
     for processes in (1, 3):
         names = ["camrest676", "woz:en", "banking77"]
         build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cube_model import EmbeddingCache, ModelError
-from cube_model.cache_cli import cache_app
-from cube_model.vector_store import LAYOUT
+from cube_model.vectors.cli import cache_app
+from cube_model.vectors.store import LAYOUT
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_clear_one_teacher_gives_its_room_back(run, cache, tmp_path):
 def test_clear_by_age(run, cache, monkeypatch):
     assert "removed 0 vectors" in run("clear", "--older-than", "3").output
     later = time.time() + 4 * 24 * 3600
-    monkeypatch.setattr("cube_model.vector_store.time.time", lambda: later)
+    monkeypatch.setattr("cube_model.vectors.store.time.time", lambda: later)
     assert cache.get_many("a" * 64, ["7"])[0] is not None
     assert "removed 2,000 vectors" in run("clear", "--older-than", "3").output
     assert [shelf.teacher for shelf in cache.shelves()] == ["minilm"]

@@ -8,8 +8,8 @@ import yaml
 from markdown_it import MarkdownIt
 
 from dataset_builders.licenses import get_license
-from dataset_builders.registry import builders
 from dataset_builders.schema import COLUMNS, CONFIGS, FEATURES
+from dataset_builders.sources.registry import builders
 
 
 @pytest.fixture(scope="module")

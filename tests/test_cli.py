@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builders.registry import builders
+from dataset_builders.sources.registry import builders
 
 ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "300", "OMP_NUM_THREADS": "1"}
 COMMAND = Path(sys.executable).with_name("dialogue-cube")

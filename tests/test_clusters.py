@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from dataset_builders.normalize import group_ids, normalize, text_ids
-from dataset_builders.quality import clusters, near_duplicates
-from dataset_builders.quality.clusters import ClusterConfig, cluster_dialogues
 from dataset_builders.schema import CLUSTERS
+from dataset_builders.survey import clusters
+from dataset_builders.survey.clusters import ClusterConfig, cluster_dialogues
+from dataset_builders.text import near_duplicates
+from dataset_builders.text.normalize import group_ids, normalize, text_ids
 
 HOTEL = [
     "I am looking for a quiet guesthouse near the old harbour",
@@ -286,7 +287,7 @@ def test_components_of_long_paths_are_found():
 @pytest.mark.real_data
 def test_camrest676_is_inside_woz(corpora, tmp_path):
     """670 of 676 dialogues have 70 % of their utterances in one English WOZ 2.0 dialogue, by a plain search."""
-    from dataset_builders.registry import get_builder
+    from dataset_builders.sources.registry import get_builder
 
     tables = []
     for name in ("camrest676", "woz"):

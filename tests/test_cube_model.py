@@ -6,9 +6,10 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch.nn.functional import normalize
 
-from cube_model import CubeConfig, CubeModel, modeling_cube
-from cube_model.configuration_cube import cubic_lattice
-from cube_model.losses import DialogueLoss, contrastive_loss
+from cube_model import CubeConfig, CubeModel
+from cube_model.core import modeling_cube
+from cube_model.core.configuration_cube import cubic_lattice
+from cube_model.training.losses import DialogueLoss, contrastive_loss
 
 
 def vectors(*shape, seed=0):
@@ -264,8 +265,8 @@ torch.save((model.eval()(given).embeddings, type(model).__module__), sys.argv[2]
 @pytest.mark.parametrize(
     ("before", "options", "module"),
     [
-        ("import cube_model", "", "cube_model.modeling_cube"),
-        ("from transformers import AutoConfig, AutoModel\nimport cube_model", "", "cube_model.modeling_cube"),
+        ("import cube_model", "", "cube_model.core.modeling_cube"),
+        ("from transformers import AutoConfig, AutoModel\nimport cube_model", "", "cube_model.core.modeling_cube"),
         ("sys.modules['cube_model'] = None", ", trust_remote_code=True", "transformers_modules"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
 from cube_model import ModelError
-from cube_model.dashboard_cores import Cores
+from cube_model.dashboard import Cores
 from dashboard_fixtures import database, page, settings  # noqa: F401
 from dataset_builders.dashboard import cores as finding
 from dataset_builders.dashboard.lattice import lattice_picture
@@ -58,7 +58,7 @@ def core(pairs_folder, cache_folder, trained_core, monkeypatch):
 
 def test_cores_are_found_by_their_entry_point():
     offers = entry_points(group=finding.ENTRY_POINTS)
-    assert [(offer.name, offer.value) for offer in offers] == [("cores", "cube_model.dashboard_cores:Cores")]
+    assert [(offer.name, offer.value) for offer in offers] == [("cores", "cube_model.dashboard:Cores")]
     assert type(finding.find_cores()).__name__ == "Cores"
 
 

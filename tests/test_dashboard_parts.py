@@ -12,19 +12,19 @@ pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 
 import pandas as pd
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.binning import bin_width, binned
 from dataset_builders.dashboard.chat import with_slots
 from dataset_builders.dashboard.filters import COLUMNS, Filters
 from dataset_builders.dashboard.page import csv, file_name
-from dataset_builders.dashboard.tab_downstream import balance
-from dataset_builders.dashboard.tabs import TABS
+from dataset_builders.dashboard.tabs.all import TABS
+from dataset_builders.dashboard.tabs.downstream import balance
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
-from dataset_builders.errors import DataError
 from dataset_builders.schema import CONFIGS
 
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
-    for path in sorted((Path(__file__).parents[1] / "dataset_builders" / "dashboard").glob("*.py"))
+    for path in sorted((Path(__file__).parents[1] / "dataset_builders" / "dashboard").rglob("*.py"))
 )
 
 GROUPS = {

@@ -11,7 +11,7 @@ from database_fixtures import database, dicts, folder  # noqa: F401
 from dataset_builders import sql
 from dataset_builders.database import build_database, open_database
 from dataset_builders.schema import FEATURES
-from dataset_builders.statistics import query, statistics
+from dataset_builders.sql.run import query, statistics
 from quality_folder import rows
 
 
@@ -191,7 +191,7 @@ def test_what_the_report_says(connection, folder):
 @pytest.mark.slow
 def test_counts_of_a_real_corpus(corpora, tmp_path, cache_dir):
     """The raw files counted here, without our parsers: every turn that is kept stands in the table."""
-    from dataset_builders.build import build_dataset
+    from dataset_builders.build.build import build_dataset
 
     raw = json.loads((corpora / "camrest676" / "CamRest676.json").read_text())
     build_dataset(["camrest676"], corpora, tmp_path / "built", cache_dir=cache_dir)

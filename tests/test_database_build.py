@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from database_fixtures import database, dicts, folder  # noqa: F401
+from dataset_builders.common.errors import DataError
 from dataset_builders.database import build_database, is_current, open_database
-from dataset_builders.errors import DataError
-from dataset_builders.statistics import query
+from dataset_builders.sql.run import query
 from quality_folder import rows
 
 
@@ -221,7 +221,7 @@ def test_a_full_disk(folder, tmp_path):
     code = """
 import resource, sys
 from dataset_builders.database import build_database, export_sqlite, open_any
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # a larger file is refused as on a full disk
 try:
     build_database(sys.argv[1], sys.argv[2])
@@ -285,7 +285,7 @@ def test_from_the_hub(hub, folder, database, tmp_path):
     code = f"""
 from huggingface_hub import HfApi
 from dataset_builders.database import build_database
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 api, name, out = HfApi(), "{hub.namespace}/corpus", {str(tmp_path / "hub.duckdb")!r}
 api.create_repo(name, repo_type="dataset")
 api.upload_folder(repo_id=name, repo_type="dataset", folder_path={str(folder)!r})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.database import build_database, export_sqlite, open_any, open_database
-from dataset_builders.errors import DataError
 from quality_folder import with_quality
 
 

@@ -68,7 +68,7 @@ def test_training_says_so_and_goes_on(on_small_disk, pairs_folder, cache_folder,
 VECTORS = """
 import sys
 import numpy as np
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache
 from cube_model.errors import ModelError
 try:
     EmbeddingCache(sys.argv[1]).put_many("teacher", [str(i) for i in range(1000)], np.ones((1000, 384), np.float32))
@@ -89,7 +89,7 @@ def test_vectors_say_so(on_small_disk, size):
 ROWS = """
 import sys
 from cube_model.disk import what_failed
-from cube_model.question_answer_data import load_pairs
+from cube_model.data.pairs import load_pairs
 try:
     load_pairs(sys.argv[1], "train")
 except OSError as error:

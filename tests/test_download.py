@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataset_builders import download as module
-from dataset_builders.build import build_dataset
-from dataset_builders.download import download
-from dataset_builders.errors import DataError
-from dataset_builders.registry import builders
-from dataset_builders.source import SourceFile
+from dataset_builders.build.build import build_dataset
+from dataset_builders.common.errors import DataError
+from dataset_builders.sources import download as module
+from dataset_builders.sources.download import download
+from dataset_builders.sources.registry import builders
+from dataset_builders.sources.source import SourceFile
 
 CONTENT = b"text,category\n" + b"a line of text,label\n" * 20_000
 

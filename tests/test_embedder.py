@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cube_model.embedder_config import EmbedderConfig
+from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
 from dataset_builders.schema import ARROW_SCHEMAS
 from tiny_teacher import save_tiny_distilbert
@@ -98,7 +98,7 @@ def config(data, base, output, **options) -> EmbedderConfig:
 
 @pytest.fixture(scope="module")
 def trained(data, base, tmp_path_factory):
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     output = tmp_path_factory.mktemp("embedder-out") / "encoder"
     return output, train_embedder(config(data, base, output))
@@ -135,7 +135,7 @@ def test_sentence_transformers_and_teacher_give_equal_vectors(trained):
 
 
 def test_same_seed_same_weights(trained, data, base, tmp_path):
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     again = train_embedder(config(data, base, tmp_path / "again"))
     other = train_embedder(config(data, base, tmp_path / "other", seed=1, epochs=1))
@@ -145,7 +145,8 @@ def test_same_seed_same_weights(trained, data, base, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
-    from cube_model import embedder_trainer, embedder_training
+    from cube_model.embedder import embedder_trainer
+    from cube_model.embedder import trainer as embedder_training
 
     full, output = len(trained[1]["history"]), tmp_path / "encoder"
     assert full > 1
@@ -171,7 +172,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp
 
 
 def test_the_record_says_what_the_result_depends_on(trained, base):
-    from cube_model.teacher_fingerprint import weights_sha256
+    from cube_model.teacher.fingerprint import weights_sha256
 
     output, record = trained
     assert json.loads((output / "training.json").read_text()) == json.loads(json.dumps(record))
@@ -190,7 +191,7 @@ def test_the_record_says_what_the_result_depends_on(trained, base):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_no_answer_and_no_anchor_twice_in_a_batch(processes):
-    from cube_model.embedder_batches import DistinctAnswersSampler
+    from cube_model.embedder.pair_trainer import DistinctAnswersSampler
 
     rng = np.random.default_rng(0)
     answers, anchors = rng.integers(60, size=600), [f"text {i}" for i in rng.integers(200, size=600)]
@@ -213,14 +214,14 @@ def test_no_answer_and_no_anchor_twice_in_a_batch(processes):
 
 
 def test_too_few_different_answers_for_a_batch():
-    from cube_model.embedder_batches import DistinctAnswersSampler
+    from cube_model.embedder.pair_trainer import DistinctAnswersSampler
 
     with pytest.raises(ModelError, match="--batch-size"):
         DistinctAnswersSampler(["a", "b", "c"], np.array([1, 1, 1]), np.zeros(3), batch_size=2)
 
 
 def test_intents_context_and_negatives(data, base, tmp_path):
-    from cube_model.embedder_data import load_embedder_data
+    from cube_model.embedder.data import load_embedder_data
 
     plain = load_embedder_data(config(data, base, tmp_path), "|")
     assert plain.anchors[0] == "Where is the red lamp?"
@@ -237,7 +238,7 @@ def test_intents_context_and_negatives(data, base, tmp_path):
 
 
 def test_mined_negatives_and_random_ones_where_there_are_none(base, tmp_path):
-    from cube_model.embedder_data import load_embedder_data
+    from cube_model.embedder.data import load_embedder_data
 
     mined = [row | {"negatives": ["Nothing of ours."] if i == 0 else []} for i, row in enumerate(rows()[:30])]
     found = load_embedder_data(config(write(tmp_path / "mined", mined), base, tmp_path, hard_negatives=1), "|")
@@ -252,7 +253,7 @@ def test_neither_grouping_by_length_nor_gradient_caching_changes_the_gradient(da
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    from cube_model.embedder_loss import contrastive_loss
+    from cube_model.embedder.loss import contrastive_loss
 
     texts = [("a " * (1 + 7 * i % 90), "b " * (1 + 5 * i % 60)) for i in range(40)]
     both = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"} if symmetric else {}
@@ -274,7 +275,7 @@ def test_neither_grouping_by_length_nor_gradient_caching_changes_the_gradient(da
 
 
 def test_a_folder_that_is_not_ours_stays(data, base, tmp_path):
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     (tmp_path / "precious.txt").write_text("keep me")
     for overwrite in (False, True):
@@ -286,7 +287,7 @@ def test_a_folder_that_is_not_ours_stays(data, base, tmp_path):
 def test_frozen_token_embeddings_stay(data, base, tmp_path):
     from safetensors.numpy import load_file
 
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     train_embedder(config(data, base, tmp_path / "frozen", train_embeddings=False, max_steps=3))
     before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "frozen"))
@@ -299,7 +300,7 @@ def test_training_without_dropout_leaves_the_base_as_it_was(base):
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from cube_model.embedder_speed import trained_with
+    from cube_model.embedder.speed import trained_with
 
     model = SentenceTransformer(str(base), device="cpu")
     encoder = model[0].auto_model
@@ -322,7 +323,7 @@ def test_training_without_dropout_leaves_the_base_as_it_was(base):
 def test_without_sentence_transformers_it_says_what_to_install(data, base, tmp_path, monkeypatch):
     import sys
 
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(ModelError, match=r"dialogue-cube\[embedder\]"):
@@ -330,7 +331,7 @@ def test_without_sentence_transformers_it_says_what_to_install(data, base, tmp_p
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(data, base, tmp_path):
-    from cube_model.embedder_training import train_embedder
+    from cube_model.embedder.trainer import train_embedder
 
     with pytest.raises(ModelError, match="lower --learning-rate"):
         train_embedder(config(data, base, tmp_path / "wild", learning_rate=1e30, max_steps=9))
@@ -348,7 +349,7 @@ def test_wrong_arguments_are_named(wrong):
 def test_the_command_shows_an_error_in_one_line(base, tmp_path):
     from typer.testing import CliRunner
 
-    from cube_model.embedder import app
+    from cube_model.embedder.__main__ import app
 
     result = CliRunner().invoke(app, ["--data", str(tmp_path), "--base", str(base), "--output", str(tmp_path / "out")])
     assert isinstance(result.exception, ModelError)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cube_model import EmbeddingCache, ModelError
-from cube_model.vector_store import LAYOUT
+from cube_model.vectors.store import LAYOUT
 
 
 class Counter:
@@ -141,7 +141,7 @@ def test_seconds_saved_are_those_that_the_teacher_would_take(tmp_path):
 
 def test_a_limit_lets_go_of_what_was_not_used_for_longest(tmp_path, monkeypatch):
     now = time.time()
-    monkeypatch.setattr("cube_model.vector_store.time.time", lambda: now)
+    monkeypatch.setattr("cube_model.vectors.store.time.time", lambda: now)
     cache = EmbeddingCache(tmp_path, max_bytes=1_200_000)
     vectors = np.ones((100, 768), np.float32)  # 307,200 bytes a chunk: three fit
     for name in ("first", "second", "third"):
@@ -189,7 +189,7 @@ def test_wrong_arguments_are_named(tmp_path):
 
 WRITER = """
 import sys, numpy as np
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache
 cache, name, rounds = EmbeddingCache(sys.argv[1], max_bytes=int(sys.argv[4])), sys.argv[2], int(sys.argv[3])
 for i in range(rounds):
     texts = [f"{i}-{j}" for j in range(50)]
@@ -254,7 +254,7 @@ def test_a_forked_process_opens_its_own(tmp_path):
 
 FILL = """
 import sys, numpy as np
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache
 rng = np.random.default_rng(0)
 cache = EmbeddingCache(sys.argv[1])
 for part in range(4):
@@ -263,7 +263,7 @@ for part in range(4):
 
 READ = """
 import sys, numpy as np
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache
 rng = np.random.default_rng(0)
 cache = EmbeddingCache(sys.argv[1])
 there = 0

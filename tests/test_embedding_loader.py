@@ -11,8 +11,8 @@ import pytest
 
 from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError
-from cube_model.embedding_loader import EmbeddingLoader
-from cube_model.known_teachers import KNOWN_TEACHERS
+from cube_model.teacher.known_teachers import KNOWN_TEACHERS
+from cube_model.vectors.loader import EmbeddingLoader
 
 TEXTS = ["I need a room.", "Yes.", "I need a room.", "Да, спасибо.", "Could you book a table for four people?"]
 
@@ -72,7 +72,7 @@ TOGETHER = """
 import json, sys
 from accelerate import Accelerator
 from cube_model import ModelError
-from cube_model.embedding_loader import EmbeddingLoader
+from cube_model.vectors.loader import EmbeddingLoader
 
 folder, texts = sys.argv[1], json.loads(sys.argv[2])
 accelerator = Accelerator()

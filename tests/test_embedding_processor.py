@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cube_model import CubeConfig, CubeModel, ModelError
-from cube_model.embedding_processor import EmbeddingProcessor
+from cube_model.inference.processor import EmbeddingProcessor
 
 
 def vectors(*shape, seed=0):

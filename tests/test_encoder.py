@@ -7,9 +7,9 @@ from importlib.metadata import EntryPoint, EntryPoints
 import numpy as np
 import pytest
 
-from dataset_builders import encoder
-from dataset_builders.encoder import ENTRY_POINTS, load_encoder
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
+from dataset_builders.pairs import encoder
+from dataset_builders.pairs.encoder import ENTRY_POINTS, load_encoder
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_first_package_that_has_it_is_asked(offers):
 
 def test_the_data_side_imports_no_model():
     code = (
-        "import sys, dataset_builders.encoder, dataset_builders.hard_negatives, dataset_builders.same_intent\n"
+        "import sys, dataset_builders.pairs.encoder, dataset_builders.pairs.hard_negatives, dataset_builders.pairs.same_intent\n"
         "sys.exit(any(name.split('.')[0] in ('torch', 'cube_model', 'transformers') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders import parquet
-from dataset_builders.encoder import load_encoder
-from dataset_builders.errors import DataError
-from dataset_builders.hard_negatives import Mined, NegativeOptions, add_hard_negatives, mine
-from dataset_builders.normalize import text_ids
-from dataset_builders.parquet import ShardWriter
+from dataset_builders.common.errors import DataError
+from dataset_builders.folder import parquet
+from dataset_builders.folder.parquet import ShardWriter
+from dataset_builders.pairs.encoder import load_encoder
+from dataset_builders.pairs.hard_negatives import Mined, NegativeOptions, add_hard_negatives, mine
 from dataset_builders.schema import ARROW_SCHEMAS
+from dataset_builders.text.normalize import text_ids
 
 SCHEMA = ARROW_SCHEMAS["pairs"]
 

@@ -8,9 +8,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 
-from cube_model.evaluation.intent_data import IntentTask, Utterances
-from cube_model.evaluation.intent_protocols import few_shot, few_shot_rows, knn, linear, prototype
-from cube_model.evaluation.intent_scoring import score
+from cube_model.evaluation.intents.protocols import few_shot, few_shot_rows, knn, linear, prototype
+from cube_model.evaluation.intents.scoring import score
+from cube_model.evaluation.intents.task import IntentTask, Utterances
 
 CLASSES, DIMENSION = 5, 12
 

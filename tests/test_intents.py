@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
 from cube_model import EmbeddingCache, ModelError
-from cube_model.evaluation import intent_metrics, intents
-from cube_model.evaluation.intent_data import load_intents
-from cube_model.evaluation.intent_intervals import classification_intervals, interval_of_mean, scope_interval
-from cube_model.evaluation.intent_metrics import METRICS, IntentMetric, auroc, fpr95, macro_f1
-from cube_model.evaluation.intents import IntentsConfig, run_intents
+from cube_model.evaluation.intents import run as intents
+from cube_model.evaluation.intents.intervals import classification_intervals, interval_of_mean, scope_interval
+from cube_model.evaluation.intents.run import IntentsConfig, run_intents
+from cube_model.evaluation.intents.task import load_intents
+from cube_model.metrics import intent_metrics
+from cube_model.metrics.intent_metrics import METRICS, IntentMetric, auroc, fpr95, macro_f1
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +227,7 @@ def test_a_stopped_run_goes_on(whole, folder, minilm, cache_folder, tmp_path, mo
 
 
 def test_a_core_is_judged_by_its_question_side(folder, minilm, pairs_folder, cache_folder, trained_core):
-    from cube_model.evaluation.intent_encoder import IntentEncoder
+    from cube_model.evaluation.intents.encoder import IntentEncoder
 
     cache = EmbeddingCache(cache_folder)
     encoder = IntentEncoder(model=trained_core, cache=cache)
@@ -243,8 +244,8 @@ def test_a_core_is_judged_by_its_question_side(folder, minilm, pairs_folder, cac
 
 def test_a_sentence_transformer_as_it_is(folder, minilm, tmp_path):
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
-    from cube_model.evaluation.intent_encoder import IntentEncoder
-    from cube_model.teacher_source import find_teacher
+    from cube_model.evaluation.intents.encoder import IntentEncoder
+    from cube_model.teacher.find import find_teacher
 
     model = library.SentenceTransformer(str(Path(find_teacher("minilm", None)[0])), device="cpu")
     encoder = IntentEncoder(model, cache=EmbeddingCache(tmp_path))
@@ -282,7 +283,7 @@ def test_errors_say_what_to_do(rows, options, message, tmp_path):
 def test_command(folder, minilm, cache_folder, tmp_path, monkeypatch):
     from dialogue_cube import app
 
-    monkeypatch.setattr("cube_model.embedding_cache.default_folder", lambda: Path(cache_folder))
+    monkeypatch.setattr("cube_model.vectors.cache.default_folder", lambda: Path(cache_folder))
     target = tmp_path / "intents.json"
     command = ["evaluate", "intents", "--data", str(folder), "--encoder", "minilm", "--protocol", "prototype,oos"]
     done = CliRunner().invoke(app, [*command, "--sources", "lodge", "--json", str(target)])
@@ -301,8 +302,8 @@ def test_command(folder, minilm, cache_folder, tmp_path, monkeypatch):
 @pytest.mark.real_data
 def test_banking77_as_published(corpora, cache_dir, minilm, tmp_path):
     """all-MiniLM-L6-v2 on MTEB's leaderboard: Banking77Classification 80.04."""
-    from dataset_builders.build import build_dataset
-    from dataset_builders.options import BuildOptions
+    from dataset_builders.build.build import build_dataset
+    from dataset_builders.build.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
 
     options = BuildOptions(split_policy="official", quality=QualityConfig.preset("none"))

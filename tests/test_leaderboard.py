@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 from cube_fixtures import cache_folder, invented_dialogues, minilm, pairs_folder, write_pairs  # noqa: F401
 from cube_model import EmbeddingCache, ModelError
-from cube_model.evaluation import leaderboard as module
 from cube_model.evaluation.baselines.base import Baseline
-from cube_model.evaluation.leaderboard import Leaderboard, LeaderboardConfig
-from cube_model.evaluation.leaderboard_tables import differences_table, eval_results, lines
+from cube_model.evaluation.leaderboard import board as module
+from cube_model.evaluation.leaderboard.board import Leaderboard, LeaderboardConfig
+from cube_model.evaluation.leaderboard.tables import differences_table, eval_results, lines
 
 TIMES = ("training_seconds", "tuning_seconds", "microseconds_per_query")
 SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, None), "draws": 1, "teacher_dtype": "float32"}
@@ -33,9 +33,9 @@ def untimed(output):
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch):
     """Two settings instead of six, and few steps: the search itself is what is tested."""
-    from cube_model import schedule
     from cube_model.evaluation.baselines.contrastive import Contrastive
     from cube_model.evaluation.baselines.core import Core
+    from cube_model.training import schedule
 
     monkeypatch.setattr(schedule, "LEAST_STEPS", 30)
     monkeypatch.setattr(schedule, "EPOCHS", 3)
@@ -113,8 +113,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_repeats_nothing(board, mo
 
 
 def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
+    from cube_model.evaluation.baselines.closed_form import Ridge
     from cube_model.evaluation.baselines.residual import ResidualBaseline
-    from cube_model.evaluation.baselines.ridge import Ridge
 
     sizes = {"low_rank": [], "ridge": []}
     for kind in (ResidualBaseline, Ridge):
@@ -239,7 +239,7 @@ def test_differences_to_the_core_are_paired(board):
 
 
 def test_equal_methods_differ_by_nothing():
-    from cube_model.evaluation.paired_differences import SAMPLES, differences
+    from cube_model.evaluation.leaderboard.differences import SAMPLES, differences
 
     entry = {"source": "x", "metric": "accuracy_1_of_100", "train_size": 10, "value": 0.5, SAMPLES: [0.4, 0.5, 0.6]}
     seeds = [{**entry, "method": "core"}, {**entry, "method": "core", "value": 0.7, SAMPLES: [0.6, 0.7, 0.8]}]
@@ -255,7 +255,7 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
 
     from cube_model.cli import register
 
-    monkeypatch.setattr("cube_model.embedding_cache.default_folder", lambda: cache_folder)
+    monkeypatch.setattr("cube_model.vectors.cache.default_folder", lambda: cache_folder)
     app = typer.Typer()
     register(app)
     out = tmp_path / "board.json"

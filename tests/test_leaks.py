@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from dataset_builders.build import build_dataset
-from dataset_builders.options import BuildOptions
-from dataset_builders.quality.leaks import LEFT_OUT, NO_SPLIT, check_policy, count_leaks, leaking, sides
-from dataset_builders.splits import assign
+from dataset_builders.build.build import build_dataset
+from dataset_builders.build.options import BuildOptions
+from dataset_builders.survey.leaks import LEFT_OUT, NO_SPLIT, check_policy, count_leaks, leaking, sides
+from dataset_builders.survey.splits import assign
 from leak_check import contained, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataset_builders.normalize import normalize
 from dataset_builders.own_data.plain_text import TextStyle, find_style, read_blocks
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.filters.base import Rows, TextFilter
 from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.personal_data import PersonalData, mask_texts, personal_spans
+from dataset_builders.text.normalize import normalize
 from quality_rows import dialogues, pairs, turn, utterances
 
 CHARACTERS = 1_000_000

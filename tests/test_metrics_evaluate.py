@@ -7,8 +7,8 @@ import evaluate
 import numpy as np
 import pytest
 
-from cube_model.evaluation.evaluate_metrics import CONFIGS, ResponseSelection, write_metric_folder
-from cube_model.evaluation.metrics import Draws, cosines, gold_ranks, normalize, one_of_batch
+from cube_model.metrics.evaluate_metrics import CONFIGS, ResponseSelection, write_metric_folder
+from cube_model.metrics.metrics import Draws, cosines, gold_ranks, normalize, one_of_batch
 
 
 @pytest.fixture(scope="module")

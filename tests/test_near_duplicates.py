@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from dataset_builders.normalize import normalize
-from dataset_builders.quality import near_duplicates
-from dataset_builders.quality.near_duplicates import (
+from dataset_builders.text import near_duplicates
+from dataset_builders.text.near_duplicates import (
     Ragged,
     SimilarSets,
     equal_pairs,
@@ -19,6 +18,7 @@ from dataset_builders.quality.near_duplicates import (
     shingle_sets,
     similar_texts,
 )
+from dataset_builders.text.normalize import normalize
 
 VOCABULARY = "table train hotel cheap north seven people Friday museum garden please book ticket postcode phone river"
 WORDS = VOCABULARY.split()
@@ -194,7 +194,7 @@ def test_real_utterances_against_all_pairs(corpora, tmp_path):
     """A product of sparse matrices counts the shingles that any two of 8,000 real utterances share."""
     from scipy import sparse
 
-    from dataset_builders.registry import get_builder
+    from dataset_builders.sources.registry import get_builder
 
     builder = get_builder("smd")(data_dir=corpora / "smd", cache_dir=tmp_path)
     builder.download_and_prepare()

@@ -7,7 +7,7 @@ import unicodedata
 import pyarrow as pa
 import pytest
 
-from dataset_builders.normalize import normalize, text_hashes, text_ids
+from dataset_builders.text.normalize import normalize, text_hashes, text_ids
 
 
 def plain(text):

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.notebooks import render as rendering
 from dataset_builders.notebooks.render import NAME, execute, render
 from quality_folder import rows

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cube_model.answer_index import INDEX
-from cube_model.sentence_transformer_export import EXPORT
-from cube_model.training_output import TRAINED
+from cube_model.inference.export import EXPORT
+from cube_model.inference.index import INDEX
+from cube_model.training.output import TRAINED
 from dataset_builders.common import files, outputs
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import JSON_FILE, Output, OutputKind, output_file, output_folder
-from dataset_builders.errors import DataError
-from dataset_builders.folder import DATASET
+from dataset_builders.folder.layout import DATASET
 
 TEA = OutputKind("`tea`", "--out", lambda folder: (folder / "mark.txt").is_file(), ("mark.txt", "leaves/*.txt"))
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import Rejected, load
 from dataset_builders.schema import Dialogue, Utterance
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import Rejected, load, own_builders
 from dataset_builders.schema import FEATURES
 

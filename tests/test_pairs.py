@@ -5,10 +5,10 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from dataset_builders.errors import DataError
-from dataset_builders.normalize import normalize, text_ids
-from dataset_builders.pairs import DIRECTIONS, make_pairs
+from dataset_builders.common.errors import DataError
+from dataset_builders.pairs.consecutive import DIRECTIONS, make_pairs
 from dataset_builders.schema import ALL, ARROW_SCHEMAS
+from dataset_builders.text.normalize import normalize, text_ids
 
 
 def dialogue(name, *turns):

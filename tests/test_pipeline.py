@@ -16,13 +16,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.build import build_dataset
-from dataset_builders.errors import DataError
+from dataset_builders.build.build import build_dataset
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.config import DatasetSettings, OwnSettings, PipelineConfig
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
-from dataset_builders.registry import builders, source_modules
 from dataset_builders.schema import CONFIGS
-from dataset_builders.source import SourceFile
+from dataset_builders.sources.registry import builders, source_modules
+from dataset_builders.sources.source import SourceFile
 
 SOURCES = ("camrest676", "woz", "banking77")
 

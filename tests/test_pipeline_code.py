@@ -26,12 +26,12 @@ from dataset_builders.pipeline.data_steps import (
 from dataset_builders.pipeline.digests import FileDigests
 from dataset_builders.pipeline.model_steps import MODEL_CODE, TRAIN, evaluation_step, push_step
 from dataset_builders.pipeline.steps import Stamps
-from dataset_builders.registry import builders, source_modules
+from dataset_builders.sources.registry import builders, source_modules
 from tiny_teacher import save_tiny_distilbert
 
 INSTALLED = Code(FileDigests(Path(os.devnull))).root
 
-ENCODER = ("cube_model.data_encoder:load_encoder",)
+ENCODER = ("cube_model.vectors.plugin:load_encoder",)
 
 CODE = data_code(["taskmaster", OWN], ENCODER) | MODEL_CODE
 
@@ -392,8 +392,8 @@ def pipeline(sample_raw, tmp_path_factory):
 
 def compare(run, processes, step):
     """Nothing that a step called, imported or opened is missing from its code, but for what is documented here."""
-    from cube_model._launched import run_launched
-    from dataset_builders.options import BuildOptions
+    from cube_model._command import run_launched
+    from dataset_builders.build.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.filters import Filter
 
@@ -455,8 +455,10 @@ def test_a_command_uses_nothing_but_the_code_of_its_step(pipeline, step, words):
 
 @pytest.mark.slow
 def test_a_step_runs_again_when_its_code_is_edited(pipeline):
-    from cube_model.evaluation import methods, metrics, response_selection
-    from dataset_builders import licenses, sql, statistics
+    from cube_model.evaluation import methods, response_selection
+    from cube_model.metrics import metrics
+    from dataset_builders import licenses, sql
+    from dataset_builders.sql import run as statistics
 
     assert pipeline.would_run() == {}
     for module, step in {

@@ -8,7 +8,7 @@ import pytest
 import typer
 import yaml
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.config import (
     EvaluateSettings,
     IntentsSettings,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import (
     EvaluateSettings,

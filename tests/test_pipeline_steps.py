@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.digests import FileDigests, digest_of, signature
 from dataset_builders.pipeline.steps import Product, Stamps, Step, plan, run
 

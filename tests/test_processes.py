@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builders.errors import DataError
-from dataset_builders.processes import in_order
+from dataset_builders.common.errors import DataError
+from dataset_builders.common.processes import in_order
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all is done in one process")
 
@@ -88,7 +88,7 @@ def test_who_stops_early_leaves_none_behind():
 
 SCRIPT = r"""
 import os, sys, time
-from dataset_builders.processes import in_order
+from dataset_builders.common.processes import in_order
 def work(number):
     if number:
         os.write(1, f"{os.getpid()}\n".encode())  # at once: two processes write

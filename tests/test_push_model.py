@@ -178,7 +178,7 @@ def test_results_that_are_none(tmp_path, content):
 
 
 def test_figures_of_another_model_are_refused(core, core_folder, tmp_path):
-    from cube_model.loading_core import core_fingerprint
+    from cube_model.inference.loading import core_fingerprint
 
     path = results_file(tmp_path / "results.json", core)
     content = json.loads(path.read_text())
@@ -225,9 +225,9 @@ def index(core, core_folder, tmp_path):
     """A saved index of the core, with an answer that may not be passed on."""
     import pyarrow as pa
 
-    from cube_model.answer_index import AnswerIndex
-    from cube_model.loading_core import core_fingerprint, load_core
-    from cube_model.vector_search import make_search
+    from cube_model.inference.index import AnswerIndex
+    from cube_model.inference.loading import core_fingerprint, load_core
+    from cube_model.inference.search import make_search
 
     vectors = np.eye(24, dtype=np.float32)[:3]
     texts, free = ["Yes.", "No.", "The secret word is xylograph."], [True, True, False]
@@ -239,7 +239,7 @@ def index(core, core_folder, tmp_path):
 
 
 def test_an_index_goes_along_without_the_answers_that_may_not(hub, core_folder, index, tmp_path, monkeypatch):
-    from cube_model.answer_index import AnswerIndex
+    from cube_model.inference.index import AnswerIndex
 
     hub.use_here(monkeypatch)
     done = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
@@ -307,7 +307,7 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folde
     load = {"given": str(tmp_path / "given.npy"), "out": str(out), "repo": repo, "revisions": revisions}
     direct = f"model.push_to_hub({repo + '-direct'!r})"  # transformers' own way gives the same weights and code
     module = hub.run("import cube_model" + LOAD.format(trust=False, **load) + direct).stdout
-    assert module.strip() == "cube_model.modeling_cube"
+    assert module.strip() == "cube_model.core.modeling_cube"
     files_of_pull_request = hub.files("models", "cube-core", "refs/pr/1")
     for path, content in hub.files("models", "cube-core-direct").items():
         assert path == "README.md" or content == files_of_pull_request[path], path

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.quality.config import PRESETS, QualityConfig
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.filters.pair_length import PairLength

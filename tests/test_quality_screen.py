@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataset_builders.normalize import text_ids
 from dataset_builders.quality.config import PRESETS, QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.quality.screen import screen
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS
+from dataset_builders.text.normalize import text_ids
 from quality_rows import dialogues, pairs, turn, utterances
 
 IDS = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
@@ -231,7 +231,7 @@ def test_short_answers_are_kept_when_asked_for():
 @pytest.mark.slow
 def test_default_is_gentle_on_a_real_corpus(corpora, cache_dir):
     """No row of a clean corpus is dropped by judgement, few are flagged; WOZ's German files do hold English turns."""
-    from dataset_builders.registry import get_builder
+    from dataset_builders.sources.registry import get_builder
 
     for name, config, flagged in (("camrest676", "default", {}), ("woz", "de", {"wrong_language": 1100})):
         builder = get_builder(name)(data_dir=corpora / name, config_name=config, cache_dir=cache_dir)

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.read_only_files import ROOT, ReadOnlyFiles, connect_read_only, lock
+from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles, connect_read_only, lock
 
 NUMBERS = "SELECT range AS n, md5(range::VARCHAR) AS text FROM range({})"
 

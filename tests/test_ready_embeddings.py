@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from cube_model import DialogueConfig, DialogueDataset, ModelError
-from cube_model.question_answer_data import NO_TURN
+from cube_model.data.pairs import NO_TURN
 
 N, D = 20, 8
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from cube_fixtures import (  # noqa: F401
     write_pairs,
 )
 from cube_model import EmbeddingCache, ModelError
-from cube_model.evaluation.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
+from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
 from cube_model.evaluation.reproduce import command_line
 from cube_model.evaluation.response_selection import (
     METRICS,
@@ -28,7 +28,7 @@ from cube_model.evaluation.response_selection import (
     to_json,
 )
 from cube_model.evaluation.run import run_response_selection
-from cube_model.question_answer_data import NO_TURN, NoPairsError, load_pairs
+from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
 
 
 def random_unit(n, d=16, seed=0):

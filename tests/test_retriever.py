@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
 from cube_model import CubeModel, CubeRetriever, EmbeddingCache, ModelError, Teacher
 from cube_model.cli import register
-from cube_model.embedding_processor import EmbeddingProcessor
-from cube_model.loading_core import load_core, teacher_of
+from cube_model.inference.loading import load_core, teacher_of
+from cube_model.inference.processor import EmbeddingProcessor
 
 
 def say_redistributable(folder, value=True):

@@ -5,10 +5,10 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from dataset_builders.errors import DataError
-from dataset_builders.normalize import text_ids
-from dataset_builders.same_intent import CONFLICTING_LABEL, same_intent_pairs
+from dataset_builders.common.errors import DataError
+from dataset_builders.pairs.same_intent import CONFLICTING_LABEL, same_intent_pairs
 from dataset_builders.schema import ARROW_SCHEMAS
+from dataset_builders.text.normalize import text_ids
 
 
 def utterance(label, number, text=None, language="en", scenario="home", out_of_scope=False, flags=()):

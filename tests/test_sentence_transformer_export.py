@@ -12,8 +12,8 @@ from test_retriever import run  # noqa: F401
 
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
 from cube_model import CubeConfig, CubeModel, ModelError, Teacher
-from cube_model.embedding_processor import EmbeddingProcessor
-from cube_model.sentence_transformer_export import export_sentence_transformer
+from cube_model.inference.export import export_sentence_transformer
+from cube_model.inference.processor import EmbeddingProcessor
 
 TEXTS = ["Hello there", "Is there a CHEAP hotel in the north, please?", "ok", "Да, конечно.", "Which number do I call?"]
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from dataset_builders.registry import builders
+from dataset_builders.sources.registry import builders
 
 pytestmark = pytest.mark.real_data
 

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from dataset_builders.errors import DataError
-from dataset_builders.registry import builders, get_builder
+from dataset_builders.common.errors import DataError
+from dataset_builders.sources.registry import builders, get_builder
 
 
 def texts(row):

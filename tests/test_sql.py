@@ -19,8 +19,8 @@ import pytest
 
 import dialogue_cube
 from dataset_builders import sql
+from dataset_builders.common.errors import DataError
 from dataset_builders.database import ask, build_database, open_any
-from dataset_builders.errors import DataError
 from quality_folder import with_quality
 
 COMMAND = Path(sys.executable).with_name("dialogue-cube")

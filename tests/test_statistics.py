@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_builders import sql
-from dataset_builders.errors import DataError
-from dataset_builders.statistics import open_folder, query, statistics
+from dataset_builders.common.errors import DataError
+from dataset_builders.sql.run import open_folder, query, statistics
 from quality_folder import rows, with_quality
 
 

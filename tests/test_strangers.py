@@ -123,7 +123,7 @@ print(json.dumps(found))
 
 PUBLISH = """
 import sys
-from cube_model.sentence_transformer_export import export_sentence_transformer
+from cube_model.inference.export import export_sentence_transformer
 from push_scripts.push_model import push_model
 work, org = sys.argv[1:]
 export_sentence_transformer(f"{work}/core", f"{work}/export")
@@ -135,7 +135,7 @@ for name in ("core", "embedder", "export"):
 @pytest.fixture(scope="module")
 def story(hub_server, installed, tmp_path_factory):
     """All is published; gives the hub, the teacher's setting and how many rows there are."""
-    from dataset_builders.build import build_dataset
+    from dataset_builders.build.build import build_dataset
     from dataset_builders.sample import write_sample
 
     root = tmp_path_factory.mktemp("story")

@@ -10,8 +10,8 @@ import torch
 from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError, Teacher
 from cube_model.devices import has_native_bfloat16
-from cube_model.known_teachers import KNOWN_TEACHERS, teachers_folder
-from cube_model.teacher_source import TeacherUnavailableError, find_teacher
+from cube_model.teacher.find import TeacherUnavailableError, find_teacher
+from cube_model.teacher.known_teachers import KNOWN_TEACHERS, teachers_folder
 
 TEXTS = [
     "I need a cheap room.",

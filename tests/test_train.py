@@ -20,8 +20,8 @@ from cube_fixtures import (  # noqa: F401
     write_pairs,
 )
 from cube_model import CubeModel, CubeTrainer, ModelError
-from cube_model.trainer import RECORD
-from cube_model.training_data import load_training_pairs
+from cube_model.training.data import load_training_pairs
+from cube_model.training.trainer import RECORD
 
 
 class StoppedError(Exception):

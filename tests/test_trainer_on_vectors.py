@@ -15,8 +15,8 @@ import torch
 from vector_training import DIMENSION, TEACHER, Vectors, config, half
 
 from cube_model import CubeModel, CubeTrainer, ModelError
-from cube_model.training_data import TrainingData, batch_loader
-from cube_model.training_output import RECORD
+from cube_model.training.data import TrainingData, batch_loader
+from cube_model.training.output import RECORD
 
 
 def trained(dataset=None, **options):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cube_model.data.pairs import read_pairs_table, string_hashes
 from cube_model.errors import ModelError
-from cube_model.question_answer_data import read_pairs_table, string_hashes
 
 if TYPE_CHECKING:
-    from cube_model.question_answer_data import QuestionAnswerPairs
+    from cube_model.data.pairs import QuestionAnswerPairs
 
 
 def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPairs) -> list[list[str]] | None:

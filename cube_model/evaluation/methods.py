@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cube_model.evaluation.metrics import normalize
-from cube_model.joined_turns import joined_turns
+from cube_model.data.joined_turns import joined_turns
+from cube_model.metrics.metrics import normalize
 
 if TYPE_CHECKING:
-    from cube_model.embedding_cache import EmbeddingCache
-    from cube_model.evaluation.metrics import Matrix
-    from cube_model.modeling_cube import CubeModel
-    from cube_model.question_answer_data import QuestionAnswerPairs
-    from cube_model.teacher import Teacher
+    from cube_model.core.modeling_cube import CubeModel
+    from cube_model.data.pairs import QuestionAnswerPairs
+    from cube_model.metrics.metrics import Matrix
+    from cube_model.teacher.teacher import Teacher
+    from cube_model.vectors.cache import EmbeddingCache
 
 Encode = Callable[[np.ndarray], np.ndarray]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.evaluation.methods import Method, Scorer, core, identity, map_vectors
-from cube_model.evaluation.metrics import (
+from cube_model.metrics.metrics import (
     BATCH,
     RECALL_AT,
     Draws,
@@ -25,7 +25,7 @@ from cube_model.evaluation.metrics import (
 )
 
 if TYPE_CHECKING:
-    from cube_model.question_answer_data import QuestionAnswerPairs
+    from cube_model.data.pairs import QuestionAnswerPairs
 
 __all__ = [
     "METRICS",

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.embedding_cache import EmbeddingCache
+from cube_model.data.pairs import load_pairs
 from cube_model.evaluation.domains import domains_of
 from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
-from cube_model.loading_core import core_fingerprint, load_core, teacher_of
-from cube_model.question_answer_data import load_pairs
-from cube_model.teacher import Teacher
+from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
+from cube_model.teacher.teacher import Teacher
+from cube_model.vectors.cache import EmbeddingCache
 from cube_model.versions import versions
 
 if TYPE_CHECKING:
-    from cube_model.modeling_cube import CubeModel
+    from cube_model.core.modeling_cube import CubeModel
 
 ALL_SOURCES = "all"
 """`source` of figures over several corpora together."""

@@ -32,8 +32,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exchange, exclusive, rename_exclusively, synchronise
-from dataset_builders.errors import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.page import Page
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
-from dataset_builders.dashboard.tabs import TABS
+from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.texts import LANGUAGES, Texts, load_texts
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 _APP = Path(__file__).with_name("app.py")
 
@@ -66,8 +66,8 @@ def _check(database: Path, data: str | None) -> None:
     Raises:
         DataError: The file is somebody else's, or there is none and nothing to make it from.
     """
+    from dataset_builders.common.progress import step_bar
     from dataset_builders.database import build_database, open_database
-    from dataset_builders.progress import step_bar
 
     if data is not None:
         with step_bar() as progress:
@@ -93,7 +93,7 @@ def _serve(host: str, port: int, browser: bool) -> None:
     get_logger("streamlit.runtime.caching.cache_data_api").setLevel("ERROR")
     import streamlit.emojis  # a quarter of a second
 
-    import dataset_builders.dashboard.tabs  # noqa: F401
+    import dataset_builders.dashboard.tabs.all  # noqa: F401
     from dataset_builders.dashboard.charts import PALETTE
 
     with socket.socket() as probe:

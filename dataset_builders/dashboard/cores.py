@@ -3,7 +3,7 @@
 A package offers them with a class registered in its `pyproject.toml`:
 
     [project.entry-points."dialogue_cube.dashboard"]
-    cores = "cube_model.dashboard_cores:Cores"
+    cores = "cube_model.dashboard:Cores"
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from dataset_builders.encoder import load_encoder
+from dataset_builders.pairs.encoder import load_encoder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dataset_builders.dashboard.page import Page
-    from dataset_builders.encoder import Encoder
+    from dataset_builders.pairs.encoder import Encoder
 
 TEXTS = """
 SELECT text, any_value(source ORDER BY id) AS source, any_value(split ORDER BY id) AS split, min(id) AS id

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 VARIABLE = "DIALOGUE_CUBE_DASHBOARD"
 """Environment variable that holds the settings as JSON."""

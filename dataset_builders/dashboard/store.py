@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.database import open_database
-from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders import sql
+from dataset_builders.common.errors import DataError
 from dataset_builders.database.facts import COMMENTS, facts
 from dataset_builders.database.opening import open_without_path
 from dataset_builders.database.source_folder import dataset_folder
-from dataset_builders.errors import DataError
-from dataset_builders.quality.report import read_built
-from dataset_builders.read_only_files import lock
-from dataset_builders.statistics import is_interrupt, open_folder
+from dataset_builders.quality.report.read import read_built
+from dataset_builders.sql.read_only_files import lock
+from dataset_builders.sql.run import is_interrupt, open_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,7 +30,7 @@ def open_any(
 ) -> Iterator[DuckDBPyConnection]:
     """A connection on which the same queries run, whether to a database or to the parquet files themselves.
 
-    No statement can open another file or write this one, see `dataset_builders.read_only_files`. What it makes is
+    No statement can open another file or write this one, see `dataset_builders.sql.read_only_files`. What it makes is
     temporary or in memory.
 
     Args:

@@ -15,16 +15,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.database.fingerprints import FILES, fingerprints
 from dataset_builders.database.opening import read_contents
 from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.database.writer import Progress, Writer
-from dataset_builders.errors import DataError
-from dataset_builders.folder import REPORT
-from dataset_builders.quality.report import read_built
-from dataset_builders.statistics import folder_views
+from dataset_builders.folder.layout import REPORT
+from dataset_builders.quality.report.read import read_built
+from dataset_builders.sql.run import folder_views
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

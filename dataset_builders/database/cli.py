@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.database.printing import Format
-from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,10 +37,10 @@ def database(
     from rich.console import Console
     from rich.text import Text
 
+    from dataset_builders.common.progress import step_bar
     from dataset_builders.database.asking import open_any
     from dataset_builders.database.build import build_database
     from dataset_builders.database.sqlite import export_sqlite
-    from dataset_builders.progress import step_bar
 
     if out is None and sqlite is None:
         raise DataError("name the file to write: --out FILE.duckdb, or --sqlite FILE.sqlite")

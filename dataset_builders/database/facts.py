@@ -85,7 +85,7 @@ def facts(report: dict[str, Any]) -> dict[str, pa.Table]:
 
 
 def _source(name: str, noted: dict[str, Any]) -> dict[str, Any]:
-    from dataset_builders.registry import builders
+    from dataset_builders.sources.registry import builders
 
     info = builders()[name].INFO if name in builders() else None
     written = sum((Counter(split) for split in noted["splits"].values()), Counter[str]())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dataset_builders import sql
 from dataset_builders.database import facts
-from dataset_builders.folder import REPORT
-from dataset_builders.raw_files import sha256
+from dataset_builders.folder.layout import REPORT
+from dataset_builders.sources.raw_files import sha256
 
 FILES = {
     "parquet_dialogues": "dialogues/*.parquet",

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.database.source_folder import dataset_folder
-from dataset_builders.errors import DataError
-from dataset_builders.quality.report import read_built
-from dataset_builders.read_only_files import ROOT, connect_read_only
-from dataset_builders.statistics import stoppable
+from dataset_builders.quality.report.read import read_built
+from dataset_builders.sql.read_only_files import ROOT, connect_read_only
+from dataset_builders.sql.run import stoppable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 _WANTED = ["dialogues/*.parquet", "pairs/*.parquet", "downstream/*.parquet", "quality/*"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataset_builders import sql
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import OutputKind, output_file
 from dataset_builders.database import facts
-from dataset_builders.errors import DataError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

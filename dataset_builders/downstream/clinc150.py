@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
-from dataset_builders.readers import read_json
 from dataset_builders.schema import Utterance
-from dataset_builders.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
 
 _URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
 _FILE_OF = {

@@ -16,8 +16,8 @@ def notebook(
     from rich.console import Console
     from rich.text import Text
 
+    from dataset_builders.common.progress import step_bar
     from dataset_builders.notebooks.render import render
-    from dataset_builders.progress import step_bar
 
     with step_bar() as progress:
         render(data, html, progress)

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import HTML_FILE, output_file
-from dataset_builders.errors import DataError
 
 NAME = "downstream_analysis.ipynb"
 

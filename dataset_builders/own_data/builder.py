@@ -11,14 +11,14 @@ from typing import Any
 import datasets
 import orjson
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.licenses import LICENSES
 from dataset_builders.own_data.data import OwnData
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, read_rejects, rejects_file
-from dataset_builders.raw_files import RawFile
 from dataset_builders.schema import Dialogue, Utterance
-from dataset_builders.source import CorpusBuilder, DialogueBuilder, IntentBuilder, SourceInfo
+from dataset_builders.sources.raw_files import RawFile
+from dataset_builders.sources.source import CorpusBuilder, DialogueBuilder, IntentBuilder, SourceInfo
 
 PRIVATE = "LicenseRef-private"
 """Own data is the user's to use and nobody's to publish, unless the user says otherwise."""
@@ -123,7 +123,7 @@ def own_builders(data: OwnData, *, license: str = PRIVATE, cache_dir: str | Path
     Raises:
         DataError: The licence is not known, or the name is that of a public source.
     """
-    from dataset_builders.registry import builders
+    from dataset_builders.sources.registry import builders
 
     if license not in LICENSES:
         raise DataError(f"no licence {license!r}; expected one of {', '.join(LICENSES)}")

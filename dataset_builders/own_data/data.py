@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.inputs import find_files
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import Event, OwnFile, open_own, split_of

@@ -9,9 +9,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.rejects import Rejected, one_line
-from dataset_builders.raw_files import RawFile
+from dataset_builders.sources.raw_files import RawFile
 
 EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
 """What is taken from a folder or an archive. A file named by itself may be called anything."""

@@ -12,12 +12,12 @@ from typing import Any, TextIO
 
 import orjson
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.inputs import open_bytes
 from dataset_builders.own_data.names import TURNS, plain
 from dataset_builders.own_data.rejects import shorten
 from dataset_builders.own_data.text_encoding import open_text
-from dataset_builders.raw_files import RawFile
+from dataset_builders.sources.raw_files import RawFile
 
 Raw = tuple[int, Any]
 """Line, and the record; a `Broken` where it cannot be parsed."""

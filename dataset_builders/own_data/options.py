@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import asdict, dataclass
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 
 @dataclass(frozen=True)

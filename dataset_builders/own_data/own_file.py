@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import json_records, plain_text, tabular
 from dataset_builders.own_data.detect import HEAD_CHARACTERS, Form, find_form
 from dataset_builders.own_data.inputs import READ_ERRORS, broken, extension
@@ -18,8 +18,8 @@ from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.records import RecordParser, dialogue_of, own_id, text_of
 from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
 from dataset_builders.own_data.text_encoding import detect_encoding, is_damaged, open_text
-from dataset_builders.raw_files import RawFile
 from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.sources.raw_files import RawFile
 
 Event = Dialogue | Utterance | Rejected
 

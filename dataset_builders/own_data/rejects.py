@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import JSON_FILE, output_file
-from dataset_builders.errors import DataError
 
 SHOWN_CHARACTERS = 200
 """Of a rejected record, enough to find it again by eye."""

@@ -13,7 +13,7 @@ from dataset_builders.own_data.names import TURNS, find_layout, is_known, plain
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.text_encoding import open_text
-from dataset_builders.raw_files import RawFile
+from dataset_builders.sources.raw_files import RawFile
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 200

@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Iterable
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.inputs import READ_ERRORS, UNDERSTOOD, broken, open_bytes
-from dataset_builders.raw_files import RawFile
+from dataset_builders.sources.raw_files import RawFile
 
 BLOCK = 1 << 18
 

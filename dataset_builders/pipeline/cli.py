@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 if TYPE_CHECKING:
     from dataset_builders.pipeline.config import PipelineConfig

@@ -12,7 +12,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 
 _PATIENCE = 60.0
 """Seconds that a stopped command has to put its things in order."""

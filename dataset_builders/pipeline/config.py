@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from dataset_builders.errors import DataError
-from dataset_builders.settings import bounded, fill, plain, read_settings
+from dataset_builders.common.errors import DataError
+from dataset_builders.common.settings import bounded, fill, plain, read_settings
 
 Split = Literal["train", "validation", "test"]
 

@@ -8,18 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.pipeline.digests import FileDigests
 from dataset_builders.pipeline.steps import Stamps
-from dataset_builders.registry import get_builder, select_sources
+from dataset_builders.sources.registry import get_builder, select_sources
 
 if TYPE_CHECKING:
-    from dataset_builders.encoder import Encoder
-    from dataset_builders.options import BuildOptions
+    from dataset_builders.build.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder
-    from dataset_builders.parsed import ParsedSource
-    from dataset_builders.source import CorpusBuilder
+    from dataset_builders.pairs.encoder import Encoder
+    from dataset_builders.sources.source import CorpusBuilder
+    from dataset_builders.survey.parsed import ParsedSource
 
 OWN = "own"
 """Name of a user's own data among the sources; no public source has it."""
@@ -110,7 +110,7 @@ class Context:
             return self.config.own.path
         if self.config.raw_dir is not None:
             return self.config.raw_dir / name
-        from dataset_builders.download import downloads_folder
+        from dataset_builders.sources.download import downloads_folder
 
         return downloads_folder() / name
 
@@ -141,7 +141,7 @@ class Context:
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
         """The rows of a source: from this run, from the cache of `datasets`, or parsed now."""
-        from dataset_builders.parsed import parse
+        from dataset_builders.survey.parsed import parse
 
         if name not in self._parsed:
             self.progress(f"reading {name}", 0, 1)
@@ -154,8 +154,8 @@ class Context:
         Raises:
             DataError: A value is not what it should be.
         """
-        from dataset_builders.options import BuildOptions
-        from dataset_builders.pairs import DIRECTIONS, check_directions
+        from dataset_builders.build.options import BuildOptions
+        from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
         from dataset_builders.quality.config import QualityConfig
 
         config, given = self.config, self.config.dataset
@@ -184,7 +184,7 @@ class Context:
 
     def encoder(self) -> Encoder | None:
         """The encoder of relatedness and negatives, loaded once."""
-        from dataset_builders.encoder import load_encoder
+        from dataset_builders.pairs.encoder import load_encoder
 
         if self._encoder is None and self.config.dataset.encoder:
             self._encoder = load_encoder(self.config.dataset.encoder)

@@ -8,13 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from dataset_builders.common.outputs import OutputKind, output_folder
-from dataset_builders.folder import DATASET as DATASET_FOLDER
-from dataset_builders.folder import REPORT
+from dataset_builders.folder.layout import DATASET as DATASET_FOLDER
+from dataset_builders.folder.layout import REPORT
 from dataset_builders.pipeline.code import PACKAGES, Code, Entries
 from dataset_builders.pipeline.context import OWN, Context, versions
 from dataset_builders.pipeline.digests import digest_of, signature
 from dataset_builders.pipeline.steps import Product, Step
-from dataset_builders.registry import source_modules
+from dataset_builders.sources.registry import source_modules
 
 DUPLICATES, DATASET, DATABASE = "duplicates and splits", "dataset", "database"
 """Names of steps."""
@@ -29,7 +29,7 @@ _KEPT = OutputKind(
 )
 """What the pipeline keeps between its runs: the survey, and the finished rows of each source."""
 
-_READING = ("dataset_builders.registry:get_builder", "dataset_builders.parsed:parse")
+_READING = ("dataset_builders.sources.registry:get_builder", "dataset_builders.survey.parsed:parse")
 OWN_DATA = "dataset_builders.own_data"
 """The package that reads own data."""
 
@@ -57,18 +57,20 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
-            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.build:write_rejects_of")
-            entries[source_step(name)] = Entries((*own, "dataset_builders.parsed:parse"))
+            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.build.build:write_rejects_of")
+            entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
         else:
-            entries[_download_step(name)] = Entries((_source_module(name), "dataset_builders.download:download"))
+            entries[_download_step(name)] = Entries(
+                (_source_module(name), "dataset_builders.sources.download:download")
+            )
             entries[source_step(name)] = Entries((_source_module(name), *_READING))
-        rows = ("dataset_builders.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
+        rows = ("dataset_builders.build.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
-    dataset = ("dataset_builders.build:finish_folder", "dataset_builders.build:warn_of_differences")
-    writing = ("dataset_builders.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
+    dataset = ("dataset_builders.build.build:finish_folder", "dataset_builders.build.build:warn_of_differences")
+    writing = ("dataset_builders.build.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
     return {
         **entries,
-        DUPLICATES: Entries((*_READING, "dataset_builders.survey:survey")),
+        DUPLICATES: Entries((*_READING, "dataset_builders.survey.survey:survey")),
         DATASET: Entries((*dataset, *writing, *encoder)),
         DATABASE: Entries(("dataset_builders.database:build_database",)),
     }
@@ -103,7 +105,7 @@ def _encoder(context: Context) -> tuple[list[str], dict[str, str]]:
     """The functions that may load the encoder, and versions of the packages that they need."""
     if not context.config.dataset.encoder:
         return [], {}
-    from dataset_builders.encoder import ENTRY_POINTS
+    from dataset_builders.pairs.encoder import ENTRY_POINTS
 
     offers = sorted(entry_points(group=ENTRY_POINTS), key=lambda offer: offer.name)
     ours = [f"{offer.module}:{offer.attr}" for offer in offers if offer.module.partition(".")[0] in PACKAGES]
@@ -116,7 +118,7 @@ def _download(context: Context, name: str, config: str | None, code: str) -> Ste
         return {"config": config or "default", "code and list of files": code}
 
     def run() -> Product:
-        from dataset_builders.download import download
+        from dataset_builders.sources.download import download
 
         download(
             [f"{name}:{config}" if config else name],
@@ -147,7 +149,7 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
     def run() -> Product:
         parsed = context.parsed(name, config)
         if name == OWN:
-            from dataset_builders.build import write_rejects_of
+            from dataset_builders.build.build import write_rejects_of
 
             write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
         kept = [signature(Path(source.builder.cache_dir)) for source in parsed]
@@ -172,7 +174,7 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
         }
 
     def run() -> Product:
-        from dataset_builders.survey import survey
+        from dataset_builders.survey.survey import survey
 
         there = [name for name in sources if context.stamps.get(source_step(name))]
         parsed = [source for name in there for source in context.parsed(name, sources[name])]
@@ -202,9 +204,9 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         }
 
     def run() -> Product:
-        from dataset_builders.decisions import Decisions
+        from dataset_builders.build.writing import write_source
         from dataset_builders.pipeline.fragments import FragmentWriter
-        from dataset_builders.writing import write_source
+        from dataset_builders.survey.decisions import Decisions
 
         options, encoder = context.options(), context.encoder()
         with output_folder(place, _KEPT) as folder:
@@ -237,11 +239,11 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         }
 
     def run() -> Product:
-        from dataset_builders.build import finish_folder, warn_of_differences
-        from dataset_builders.built import Built
-        from dataset_builders.decisions import Survey
+        from dataset_builders.build.build import finish_folder, warn_of_differences
+        from dataset_builders.build.counts import Built
+        from dataset_builders.build.sinks import FolderWriter
         from dataset_builders.pipeline.fragments import replay
-        from dataset_builders.sinks import FolderWriter
+        from dataset_builders.survey.decisions import Survey
 
         there = [name for name in sources if context.stamps.get(rows_step(name))]
         found = [folder for name in there for folder in sorted((rows / name).iterdir()) if folder.is_dir()]

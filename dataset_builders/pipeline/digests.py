@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.common.files import write_whole
-from dataset_builders.raw_files import sha256, walk
+from dataset_builders.sources.raw_files import sha256, walk
 
 DIGEST = "sha256:"
 """Begins every digest, which tells it from a value that is shown to people."""

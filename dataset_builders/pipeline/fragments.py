@@ -8,8 +8,8 @@ from types import TracebackType
 
 import pyarrow as pa
 
+from dataset_builders.build.sinks import Sink
 from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
-from dataset_builders.sinks import Sink
 
 _DROPS = "drops"
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import write_whole
-from dataset_builders.errors import DataError
-from dataset_builders.folder import REPORT
+from dataset_builders.folder.layout import REPORT
 from dataset_builders.pipeline.code import Code, Entries
 from dataset_builders.pipeline.commands import options, run_command
 from dataset_builders.pipeline.config import PushTarget, TrainSettings
@@ -37,8 +37,8 @@ def push_step(what: str) -> str:
 MODEL_CODE = {
     TRAIN: Entries(("cube_model.train:train",)),
     evaluation_step("response_selection"): Entries(("cube_model.cli:response_selection",)),
-    evaluation_step("intents"): Entries(("cube_model.evaluation.intents_cli:intents",)),
-    evaluation_step("leaderboard"): Entries(("cube_model.evaluation.leaderboard_cli:leaderboard",)),
+    evaluation_step("intents"): Entries(("cube_model.evaluation.intents.command:intents",)),
+    evaluation_step("leaderboard"): Entries(("cube_model.evaluation.leaderboard.command:leaderboard",)),
     push_step("dataset"): Entries(("push_scripts.cli:dataset",)),
     push_step("model"): Entries(("push_scripts.cli:model",)),
 }

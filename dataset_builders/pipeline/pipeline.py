@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exclusive
 from dataset_builders.common.outputs import Output
-from dataset_builders.errors import DataError
-from dataset_builders.folder import DATASET
+from dataset_builders.folder.layout import DATASET
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.pipeline.context import Context, Layout
 from dataset_builders.pipeline.data_steps import data_steps

@@ -16,8 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import write_whole
-from dataset_builders.errors import DataError
 from dataset_builders.pipeline.digests import DIGEST, digest_of, signature
 
 State = Literal["up to date", "runs", "may run", "done", "failed", "skipped"]

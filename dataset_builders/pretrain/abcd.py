@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
-from dataset_builders.readers import read_json
 from dataset_builders.schema import Dialogue, Turn, act
-from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
 
 _SPLITS = ("train", "dev", "test")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
-from dataset_builders.readers import RawDataError, read_json
 from dataset_builders.schema import Dialogue, Turn, act, span, state
-from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.readers import RawDataError, read_json
+from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
 
 _URL = "https://raw.githubusercontent.com/budzianowski/multiwoz/fe0c8e65cfcd8462bd33c86e35f21addc84ca82b/data/"
 _GIT_BLOBS = {  # upstream's files of 2.2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import Dialogue, Turn, act, span, state
-from dataset_builders.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
 
 _URL = (
     "https://raw.githubusercontent.com/google-research-datasets/dstc8-schema-guided-dialogue/"

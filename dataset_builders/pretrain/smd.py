@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import Dialogue, Turn, act, state
-from dataset_builders.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
 
 
 class SMD(DialogueBuilder):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.raw_files import RawFile, RawFolder
 from dataset_builders.schema import ALL, Dialogue, Turn, act, span
-from dataset_builders.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
 
 _URL = "https://raw.githubusercontent.com/google-research-datasets/Taskmaster/d92cb6af3005f1dc09c39e75e7daf4a04905e00b/"
 _FOLDERS = {"tm1": "TM-1-2019", "tm2": "TM-2-2020", "tm3": "TM-3-2020", "tm4": "TM-4-2024"}

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dataset_builders.quality.report import QualityReport
-    from dataset_builders.quality.tables import Table
+    from dataset_builders.quality.report.read import QualityReport
+    from dataset_builders.quality.report.tables import Table
 
 
 def quality(
@@ -25,13 +25,13 @@ def quality(
     from rich.text import Text
 
     from dataset_builders.common.outputs import HTML_FILE, JSON_FILE, output_file
-    from dataset_builders.quality.report import read_report
+    from dataset_builders.quality.report.read import read_report
 
     console, errors = Console(), Console(stderr=True)
     with errors.status("counting") as status:
         report = read_report(data, lambda name: status.update(f"counting {name.replace('_', ' ')}"))
         if html is not None:
-            from dataset_builders.quality.page import page
+            from dataset_builders.quality.report.page import page
 
             status.update("drawing")
             with output_file(html, HTML_FILE) as file:
@@ -54,7 +54,7 @@ def quality(
 def _print(console: Console, report: QualityReport) -> None:
     from rich.text import Text
 
-    from dataset_builders.quality.sections import sections
+    from dataset_builders.quality.report.sections import sections
 
     for section in sections(report):
         tables = [table for table in section.tables if not table.page_only]

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from dataset_builders.errors import DataError
+from dataset_builders.common.errors import DataError
+from dataset_builders.common.settings import read_settings
 from dataset_builders.quality.filters import FILTERS, Filter
 from dataset_builders.quality.filters.pair_length import PairLength
-from dataset_builders.settings import read_settings
 
 Preset = Literal["none", "default", "strict"]
 

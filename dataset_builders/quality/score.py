@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from dataset_builders import schema
 from dataset_builders.quality.filters.base import Rows, TextFilter
-from dataset_builders.quality.near_duplicates import Ragged, intersections
+from dataset_builders.text.near_duplicates import Ragged, intersections
 
 ENOUGH_WORDS = 5
 """From here on a side says enough: task corpora have a median of 7 to 12 words an utterance, thanks and yes 1 to 4."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.encoder import Encoder
+from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA, drop_rows
 from dataset_builders.quality.filters import FILTERS, Filter

@@ -15,10 +15,10 @@ import torch
 from sklearn.decomposition import PCA
 
 from cube_model import AutoencoderDataset, CubeTrainer, TrainingConfig
-from cube_model.embedding_cache import EmbeddingCache
-from cube_model.evaluation.metrics import bootstrap_interval, cosines
-from cube_model.question_answer_data import load_pairs
-from cube_model.teacher import Teacher
+from cube_model.data.pairs import load_pairs
+from cube_model.metrics.metrics import bootstrap_interval, cosines
+from cube_model.teacher.teacher import Teacher
+from cube_model.vectors.cache import EmbeddingCache
 
 
 def say(*words: object) -> None:

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from cube_model import CubeConfig, CubeModel
 from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.baselines.contrastive import in_batch_loss
-from cube_model.losses import DialogueLoss, noisy
+from cube_model.training.losses import DialogueLoss, noisy
 
 PAIRS, BATCH = 100_000, 512
 

@@ -67,8 +67,8 @@ def names(prefix: str, numbers: np.ndarray, suffix: np.ndarray | None = None) ->
 
 def write_folder(folder: Path, rows: int) -> None:
     """A dataset folder as `build` writes it."""
-    from dataset_builders.folder import FORMAT
-    from dataset_builders.parquet import ShardWriter
+    from dataset_builders.folder.layout import FORMAT
+    from dataset_builders.folder.parquet import ShardWriter
     from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
 
     generator = np.random.default_rng(0)

@@ -14,8 +14,8 @@ import numpy as np
 
 from cube_model.evaluation.baselines import EmbeddedPairs, baselines
 from cube_model.evaluation.baselines.core import Core
-from cube_model.evaluation.metrics import normalize
-from cube_model.evaluation.timing import microseconds_per_query
+from cube_model.evaluation.leaderboard.timing import microseconds_per_query
+from cube_model.metrics.metrics import normalize
 
 
 def pairs(n: int, turns: int, dimension: int, seed: int) -> EmbeddedPairs:

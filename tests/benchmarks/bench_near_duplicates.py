@@ -28,7 +28,7 @@ THRESHOLD, SHINGLE, PERMUTATIONS = 0.7, 5, 128
 def write_texts(source: str, raw_dir: Path, count: int, path: Path) -> None:
     import datasets
 
-    from dataset_builders.registry import get_builder
+    from dataset_builders.sources.registry import get_builder
 
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
@@ -46,13 +46,13 @@ def shingles(text: str) -> set[str]:
 
 
 def normalised(texts: list[str]) -> list[str]:
-    from dataset_builders.normalize import normalize
+    from dataset_builders.text.normalize import normalize
 
     return pc.unique(normalize(pa.array(texts, pa.string()))).to_pylist()
 
 
 def ours(texts: list[str]) -> np.ndarray:
-    from dataset_builders.quality.near_duplicates import similar_texts
+    from dataset_builders.text.near_duplicates import similar_texts
 
     found = similar_texts(texts, THRESHOLD, shingle=SHINGLE, permutations=PERMUTATIONS)
     return np.stack([found.left, found.right], 1)
@@ -83,7 +83,7 @@ def datasketch_tuned(texts: list[str]) -> np.ndarray:
 
 
 def normalised_codes(texts: list[str]) -> list[int]:
-    from dataset_builders.normalize import normalize
+    from dataset_builders.text.normalize import normalize
 
     return normalize(pa.array(texts, pa.string())).dictionary_encode().indices.to_pylist()
 
@@ -148,7 +148,7 @@ def run(method: str, texts_path: Path, pairs_path: Path) -> None:
     import rensa  # noqa: F401
     import scipy.sparse  # noqa: F401
 
-    import dataset_builders.quality.near_duplicates  # noqa: F401
+    import dataset_builders.text.near_duplicates  # noqa: F401
 
     texts = np.load(texts_path, allow_pickle=True).tolist()
     before, cpu, wall = peak(), time.process_time(), time.perf_counter()

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cube_model.answer_index import AnswerIndex
-from cube_model.vector_search import ExactSearch, GraphSearch
+from cube_model.inference.index import AnswerIndex
+from cube_model.inference.search import ExactSearch, GraphSearch
 
 
 def say(*words: object) -> None:

@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from dataset_builders.raw_files import RawFile
-from dataset_builders.registry import builders
+from dataset_builders.sources.raw_files import RawFile
+from dataset_builders.sources.registry import builders
 
 
 def raw_files(name: str, raw_dir: Path) -> list[RawFile]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from dataset_builders.parquet import ShardWriter
-from dataset_builders.raw_files import sha256
+from dataset_builders.folder.parquet import ShardWriter
 from dataset_builders.schema import FEATURES, act, span, state
+from dataset_builders.sources.raw_files import sha256
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.evaluation.methods import Scorer
-from cube_model.evaluation.metrics import Draws, one_of_batch
-from cube_model.question_answer_data import QuestionAnswerPairs
+from cube_model.metrics.metrics import Draws, one_of_batch
 
 Settings = dict[str, Any]
 Advance = Callable[[], object]

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cube_model import schedule
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.methods import Method
-from cube_model.losses import noisy
-from cube_model.training_config import TrainingConfig
+from cube_model.training import schedule
+from cube_model.training.config import TrainingConfig
+from cube_model.training.losses import noisy
 
 GRID: tuple[Settings, ...] = tuple(
     {"learning_rate": rate, "noise": noise} for rate in (5e-4, 1.5e-3, 5e-3) for noise in (0.3, 0.6)

@@ -9,8 +9,8 @@ from typing import Any
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.baselines.contrastive import GRID
 from cube_model.evaluation.methods import core
-from cube_model.training_config import TrainingConfig
-from cube_model.training_data import TrainingData
+from cube_model.training.config import TrainingConfig
+from cube_model.training.data import TrainingData
 
 
 class Core(Baseline):
@@ -38,7 +38,7 @@ class Core(Baseline):
         """See `Baseline.fit`."""
         import torch
 
-        from cube_model.trainer import CubeTrainer
+        from cube_model.training.trainer import CubeTrainer
 
         settings = dict(settings or self.grid[0])
         # as many threads as the other baselines: seconds are compared
@@ -70,8 +70,8 @@ class _Both:
 def _count(config: TrainingConfig) -> int:
     import torch
 
-    from cube_model.configuration_cube import CubeConfig
-    from cube_model.modeling_cube import CubeModel
+    from cube_model.core.configuration_cube import CubeConfig
+    from cube_model.core.modeling_cube import CubeModel
 
     shape = {**config.core(), "embedding_dim": config.embedding_dim, "context_turns": config.context_turns}
     with torch.device("meta"):

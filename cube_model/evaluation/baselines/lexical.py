@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from cube_model.question_answer_data import QuestionAnswerPairs
+    from cube_model.data.pairs import QuestionAnswerPairs
 
     Ask = Callable[[list[str]], csr_matrix]
 

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.encoder import Encoder
-from dataset_builders.normalize import normalize
+from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
+from dataset_builders.text.normalize import normalize
 
 Action = Literal["off", "flag", "mask", "drop"]
 """What happens to the rows a filter objects to: nothing, a flag, masked texts, or out with a reason."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.normalize import text_ids
 from dataset_builders.schema import Config
+from dataset_builders.text.normalize import text_ids
 
 Span = tuple[int, int, str]
 """Start, end (exclusive) and kind of a stretch of text."""

@@ -1,0 +1,1 @@
+"""The core as it is uploaded: configuration, model, module of sentence-transformers."""

@@ -1,0 +1,171 @@
+"""Texts that the dialogue embedder learns from: anchors, positives, hard negatives, and what must not share a batch."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.data.joined_turns import joined_turns
+from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, pairs_of_table, read_pairs_table
+from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
+from cube_model.errors import ModelError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+SAME_INTENT = "same_intent"
+LEAK = "leak:"
+"""Beginning of the flags of rows that stand in a test split too: kept by `build --split-policy official`."""
+
+
+@dataclass(frozen=True)
+class EmbedderData:
+    """n training pairs.
+
+    Attributes:
+        anchors, positives: n texts each.
+        negatives: k columns of n texts each.
+        answer_ids: int64 `[n]`: equal for answers that say the same, and for utterances of the same intent.
+        groups: int8 `[n]`: a batch holds pairs of one group (dialogue, reversed dialogue, intents).
+        sources, licenses, languages: Those that occur, sorted.
+        fingerprint: sha256 over all of the above that training sees.
+        left_out: Pairs flagged as standing in a test split.
+    """
+
+    anchors: list[str]
+    positives: list[str]
+    negatives: list[list[str]]
+    answer_ids: np.ndarray
+    groups: np.ndarray
+    sources: list[str]
+    licenses: list[str]
+    languages: list[str]
+    fingerprint: str
+    left_out: int
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+    def columns(self) -> dict[str, list[str]]:
+        """The columns in the order that the losses of sentence-transformers expect."""
+        wrong = {f"negative_{i + 1}": texts for i, texts in enumerate(self.negatives)}
+        return {"anchor": self.anchors, "positive": self.positives, **wrong}
+
+    def describe(self) -> dict[str, Any]:
+        """What the record and the card say of the data."""
+        names = ("fingerprint", "sources", "licenses", "languages", "left_out")
+        return {"pairs": len(self), **{name: getattr(self, name) for name in names}}
+
+
+def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
+    """Read the training pairs that a run wants.
+
+    Args:
+        config: The run.
+        separator: Put between the anchor and its earlier turns.
+
+    Raises:
+        ModelError: No such dataset, column or source; no pair is left; or what was asked for is not in the data.
+    """
+    groups, left_out = [], 0
+    for direction in DIRECTIONS[config.direction]:
+        pairs, flagged = _pairs(config, direction)
+        groups.append(pairs)
+        left_out += flagged
+    if config.hard_negatives and all(pairs.negatives is None or (pairs.negatives < 0).all() for pairs in groups):
+        raise ModelError(f"{config.data}: no pair holds mined negatives; build it with them, or drop --hard-negatives")
+    if config.intent_positives:
+        pairs, flagged = _pairs(config, ("user", "user"), SAME_INTENT)
+        groups.append(pairs)
+        left_out += flagged
+    if left_out:
+        logger.warning("%s: %d pairs left out, as they stand in a test split too", config.data, left_out)
+    rng = np.random.default_rng(config.seed)
+    digest = hashlib.sha256(repr((separator, config.hard_negatives)).encode())
+    for pairs in groups:
+        digest.update(pairs.fingerprint.encode())
+    negatives = [_filled(pairs, config.hard_negatives, rng) for pairs in groups]
+    return EmbedderData(
+        anchors=[text for pairs in groups for text in joined_turns(pairs, separator)],
+        positives=[pairs.texts[i] for pairs in groups for i in pairs.answers],
+        negatives=[list(chain.from_iterable(column)) for column in zip(*negatives, strict=True)],
+        answer_ids=np.concatenate([pairs.labels for pairs in groups]),
+        groups=np.repeat(np.arange(len(groups), dtype=np.int8), [len(pairs) for pairs in groups]),
+        sources=_distinct(pairs.sources for pairs in groups),
+        licenses=_distinct(pairs.licenses for pairs in groups),
+        languages=_distinct(pairs.languages for pairs in groups),
+        fingerprint=digest.hexdigest(),
+        left_out=left_out,
+    )
+
+
+def _pairs(
+    config: EmbedderConfig, direction: tuple[str, str], pair_type: str = "consecutive"
+) -> tuple[QuestionAnswerPairs, int]:
+    """The pairs of one direction and type, and how many were left out as leaks."""
+    import pyarrow.compute as pc
+
+    intents = pair_type == SAME_INTENT
+    columns = (*COLUMNS, "pair_type", "flags", *(("negatives",) if config.hard_negatives else ()))
+    sources = None if intents else config.sources  # intents have sources of their own
+    try:
+        table, rows = read_pairs_table(config.data, "train", columns, sources, direction)
+    except ModelError as error:
+        if intents:
+            raise ModelError(_no_intents(config)) from error
+        raise
+    rows = rows[np.asarray([kind == pair_type for kind in table["pair_type"].take(rows).to_pylist()], dtype=bool)]
+    leaks = _leaks(table.take(rows))
+    rows = rows[~leaks]
+    if not len(rows):
+        what = "" if not intents else _no_intents(config)
+        raise ModelError(what or f"{config.data}: no {' -> '.join(direction)} pair is left in split train")
+    if config.max_pairs is not None and config.max_pairs < len(rows):
+        rows = np.sort(np.random.default_rng(config.seed).choice(rows, size=config.max_pairs, replace=False))
+    turns, wrong = (0, 0) if intents else (config.context_turns, config.hard_negatives)
+    table = table.take(rows)
+    if intents:  # two utterances of one intent stand in no dialogue
+        at = table.column_names.index("dialogue_id")
+        table = table.set_column(at, "dialogue_id", pc.fill_null(table["dialogue_id"], ""))
+    return pairs_of_table(table.combine_chunks(), turns, wrong), int(leaks.sum())
+
+
+def _no_intents(config: EmbedderConfig) -> str:
+    return (
+        f"{config.data}: no pair of type same_intent in split train; build it with intent positives, or drop "
+        "--intent-positives"
+    )
+
+
+def _leaks(table: pa.Table) -> np.ndarray:
+    """A bool array `[n]`: the row is flagged as standing in a test split."""
+    return np.asarray(
+        [any(flag.startswith(LEAK) for flag in flags or ()) for flags in table["flags"].to_pylist()], bool
+    )
+
+
+def _filled(pairs: QuestionAnswerPairs, count: int, rng: np.random.Generator) -> list[list[str]]:
+    """`count` columns of wrong answers: mined where there are, else an answer of another pair."""
+    if not count:
+        return []
+    rows = pairs.negatives if pairs.negatives is not None else np.full((len(pairs), count), NO_TURN, dtype=np.int32)
+    others = rng.integers(len(pairs), size=rows.shape)
+    for _ in range(100):  # an equal answer is no wrong one; frequent answers need a few draws
+        equal = pairs.labels[others] == pairs.labels[:, None]
+        if not equal.any():
+            break
+        others[equal] = rng.integers(len(pairs), size=int(equal.sum()))
+    rows = np.where(rows == NO_TURN, pairs.answers[others], rows)
+    return [[pairs.texts[i] for i in column] for column in rows.T]
+
+
+def _distinct(columns: Iterator[Sequence[str]]) -> list[str]:
+    return sorted(set(chain.from_iterable(columns)))

@@ -1,0 +1,268 @@
+"""Contrastive fine-tuning of a text encoder with the trainer and the losses of sentence-transformers.
+
+>>> from cube_model.embedder.config import EmbedderConfig
+>>> from cube_model.embedder.trainer import train_embedder
+>>> train_embedder(EmbedderConfig(data="my-corpus", base="minilm", output="my-encoder"))["loss_last"]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from cube_model._quiet import quiet_transformers
+from cube_model.devices import default_device, has_native_bfloat16
+from cube_model.disk import needs_room
+from cube_model.embedder.card import card
+from cube_model.embedder.config import EmbedderConfig
+from cube_model.embedder.data import EmbedderData, load_embedder_data
+from cube_model.embedder.speed import trained_with
+from cube_model.errors import ModelError
+from cube_model.machine import hardware
+from cube_model.teacher.find import find_teacher, first_line
+from cube_model.teacher.fingerprint import weights_sha256
+from cube_model.teacher.known_teachers import KNOWN_TEACHERS
+from cube_model.teacher.sentence_files import read_sentence_files
+from cube_model.teacher.teacher import turn_separator
+from cube_model.training.output import TRAINED, check_output, claimed_output, write_output
+from cube_model.versions import versions
+from dataset_builders.common.files import write_whole
+from dataset_builders.common.outputs import Output
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+
+logger = logging.getLogger(__name__)
+
+_ARGUMENTS = "arguments.json"
+_LENGTH_CAP = 64
+"""Tokens that training reads at most unless told otherwise: a rare wall of text would slow every batch."""
+
+
+def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
+    """Fine-tune, and write the output folder.
+
+    Args:
+        config: The run.
+
+    Returns:
+        The record that stands in `training.json`; None on processes other than the first.
+
+    Raises:
+        ModelError: sentence-transformers is not installed, bad arguments or data, an output that must not be replaced,
+            or a loss that is not finite.
+    """
+    try:
+        import sentence_transformers  # noqa: F401  said early, before data is read
+        from transformers.trainer_utils import get_last_checkpoint
+    except ImportError as error:
+        raise ModelError(
+            "fine-tuning an encoder needs sentence-transformers: pip install 'dialogue-cube[embedder]'"
+        ) from error
+    output = Output(config.output, TRAINED, overwrite=config.overwrite)
+    checkpoints = output.work / "checkpoints"
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    check_output(output, resume=config.resume, interrupted=last is not None)
+    if config.resume and last is None:
+        logger.warning("nothing to resume beside %s: starting from the beginning", output.place)
+    first = os.environ.get("RANK", "0") == "0"
+    with claimed_output(output if first else None, resume=config.resume):
+        return _train(config, output, last if config.resume else None)
+
+
+def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> dict[str, Any] | None:
+    """Train from the start or from a checkpoint; see `train_embedder`."""
+    import sentence_transformers
+    from transformers import set_seed
+
+    started = time.monotonic()
+    set_seed(config.seed)
+    model, base = load_base(config)
+    separator = turn_separator(model.tokenizer)
+    data = load_embedder_data(config, separator)
+    own_length = model.max_seq_length
+    length = min(config.max_length or training_length(model, data), own_length or math.inf)
+    model.max_seq_length = int(length)
+
+    identity = {"arguments": config.of_the_run(), "data": data.fingerprint, "base": base["weights_sha256"]}
+    if checkpoint is not None:
+        _check_same(output.work / _ARGUMENTS, identity)
+    elif os.environ.get("RANK", "0") == "0":
+        write_whole(output.work / _ARGUMENTS, json.dumps(identity, indent=1))
+    trainer = _trainer(config, model, data, output.work / "checkpoints")
+    with (
+        needs_room(output.place, "go on with --resume"),
+        trained_with(model, config.dropout, on_processor=_device(config) == "cpu"),
+    ):
+        trainer.train(resume_from_checkpoint=checkpoint)
+    model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    if not trainer.is_world_process_zero():
+        return None
+    record = {
+        "format": 1,
+        "task": "dialogue-embedder",
+        "arguments": {key: value for key, value in dataclasses.asdict(config).items() if key != "output"},
+        "data": {"name": Path(config.data).name, **data.describe()},
+        "base": base,
+        "max_length_in_training": int(length),
+        "turn_separator": separator,
+        "mixed_precision": "bf16" if trainer.args.bf16 else "no",
+        "processes": trainer.args.world_size,
+        "steps": trainer.state.global_step,
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "history": [
+            {key: entry[key] for key in ("step", "loss", "learning_rate")}
+            for entry in trainer.state.log_history
+            if "loss" in entry
+        ],
+        "seconds": round(time.monotonic() - started, 1),
+        "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
+        "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
+    }
+    write_output(output, cast("Any", _Whole(model, card(record))), record)
+    return record
+
+
+class _Whole:
+    """The encoder and its card as something that can be saved.
+
+    `SentenceTransformer.save_pretrained` alone would write a card that quotes training rows, which
+    their licence may forbid.
+    """
+
+    def __init__(self, model: SentenceTransformer, text: str) -> None:
+        self.model, self.text = model, text
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.model.save_pretrained(str(folder), create_model_card=False)
+        (folder / "README.md").write_text(self.text, encoding="utf-8")
+
+
+def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, Any]]:
+    """The encoder to start from as a SentenceTransformer of native modules, and its facts for the record.
+
+    Raises:
+        ModelError: It cannot be had or read, or is nothing that this package could use as a teacher afterwards.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    folder, name = find_teacher(config.base, config.revision)
+    files = read_sentence_files(folder)  # refuses modules that a teacher could not follow
+    known = KNOWN_TEACHERS.get(config.base)
+    try:
+        with quiet_transformers():
+            model = SentenceTransformer(str(folder), device=_device(config), local_files_only=True)
+        weights = weights_sha256(files.folder)
+    except Exception as error:  # a dozen types for a folder that cannot be read
+        raise ModelError(f"base {config.base}: cannot read {folder}: {first_line(error)}") from error
+    if known and known.prefix and not model.default_prompt_name:
+        model.prompts, model.default_prompt_name = {"default": known.prefix}, "default"
+    facts = {
+        "name": name,
+        "repo": known.repo if known else (name if "/" in name else None),
+        "revision": config.revision or (known.revision if known else None),
+        "weights_sha256": weights,
+        "dimension": model.get_embedding_dimension(),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+    }
+    return model.float(), facts
+
+
+def training_length(model: SentenceTransformer, data: EmbedderData, share: float = 0.99) -> int:
+    """Tokens that `share` of the texts fit in, a multiple of 8, at most 64: padding costs as much as words."""
+    rows = np.random.default_rng(0).choice(len(data), size=min(len(data), 2000), replace=False)
+    texts = [column[i] for column in (data.anchors, data.positives) for i in rows]
+    lengths = [len(ids) for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+    return min(_LENGTH_CAP, 8 * math.ceil(float(np.quantile(lengths, share)) / 8))
+
+
+def _trainer(
+    config: EmbedderConfig, model: SentenceTransformer, data: EmbedderData, checkpoints: Path
+) -> SentenceTransformerTrainer:
+    import torch
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from transformers import PrinterCallback
+
+    from cube_model.embedder.embedder_trainer import PairTrainer
+    from cube_model.embedder.loss import contrastive_loss
+
+    if not config.train_embeddings:
+        cast("Any", model[0]).auto_model.get_input_embeddings().requires_grad_(False)
+    device = _device(config)
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.scheduler,
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        bf16=_wants_bf16(config, device),
+        use_cpu=device == "cpu",
+        seed=config.seed,
+        data_seed=config.seed,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=device != "cpu",
+        save_strategy="steps",
+        save_steps=config.checkpoint_every,
+        save_total_limit=1,
+        logging_steps=0.01,  # of all steps
+        logging_nan_inf_filter=False,
+        logging_first_step=True,
+        disable_tqdm=not config.progress,
+        report_to="none",
+        prompts=model.prompts.get(model.default_prompt_name) if model.default_prompt_name else None,
+    )
+    if device == "cpu":
+        beside = int(os.environ.get("LOCAL_WORLD_SIZE", arguments.world_size))
+        torch.set_num_threads(config.threads or max(1, _cores() // beside))
+    trainer = PairTrainer(
+        data=data,
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(data.columns()),
+        loss=contrastive_loss(config, model, arguments.world_size),
+    )
+    trainer.remove_callback(PrinterCallback)  # without a bar it would print a dictionary every few steps
+    return trainer
+
+
+def _device(config: EmbedderConfig) -> str:
+    return default_device() if config.device == "auto" else config.device
+
+
+def _wants_bf16(config: EmbedderConfig, device: str) -> bool:
+    return config.mixed_precision == "bf16" or (config.mixed_precision == "auto" and has_native_bfloat16(device))
+
+
+def _check_same(path: Path, identity: dict[str, Any]) -> None:
+    """A run goes on only as it began."""
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read; pass --overwrite to start again") from error
+    now = json.loads(json.dumps(identity))
+    different = [key for key in now["arguments"] if now["arguments"][key] != earlier["arguments"].get(key)]
+    different += [key for key in ("data", "base") if now[key] != earlier.get(key)]
+    if different:
+        raise ModelError(
+            f"{path.parent}: the interrupted run had another {', '.join(dict.fromkeys(different))}; pass what it had, "
+            "or --overwrite to start again"
+        )
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""How well vectors separate intents: tasks, protocols, scores and tables."""

@@ -1,0 +1,117 @@
+"""What turns utterances into vectors: a frozen encoder, a core's question side on top, or a SentenceTransformer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.evaluation.methods import Method, core, identity
+from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
+from cube_model.metrics.metrics import normalize
+from cube_model.teacher.teacher import Teacher
+from cube_model.vectors.cache import EmbeddingCache
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_CHUNK = 4096
+"""Utterances mapped by a core at a time."""
+
+
+class IntentEncoder:
+    """Texts -> vectors of length 1, through the embedding cache.
+
+    Args:
+        teacher: The frozen encoder: short name, folder, Hub repository, or a SentenceTransformer; minilm when not
+            given. With a core: where to find the core's own.
+        model: Folder or Hub repository of a trained core; each utterance is a question without earlier turns.
+        dtype: See `Teacher.load`; a core's teacher keeps the one that it was trained with.
+        cache: Embedding cache; the default one when not given.
+        progress: Show a progress bar while texts are encoded.
+
+    Attributes:
+        name: Of the encoder.
+        method: `"identity"`: the encoder alone, or `"trained core"`.
+        parameters: Trained numbers on top of the encoder.
+    """
+
+    def __init__(
+        self,
+        teacher: str | os.PathLike[str] | SentenceTransformer | None = None,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        dtype: str = "float32",
+        cache: EmbeddingCache | None = None,
+        progress: bool = False,
+    ) -> None:
+        self._cache, self._progress = cache or EmbeddingCache(), progress
+        trained = load_core(model) if model is not None else None
+        self._map: Method = identity()
+        if teacher is not None and not isinstance(teacher, str | os.PathLike):
+            self.teacher: Any = _OfSentenceTransformers(teacher)
+        elif trained is None:
+            self.teacher = Teacher.load(teacher or "minilm", dtype)
+        else:
+            self.teacher = teacher_of(trained, None if teacher is None else str(teacher))
+        self._core = None
+        if trained is not None:
+            self._core = core_fingerprint(trained)
+            self._map = core(trained)
+        self.name, self.method, self.parameters = self.teacher.name, self._map.name, self._map.parameters
+
+    @property
+    def fingerprints(self) -> dict[str, str | None]:
+        """Of the encoder and of the core (None without one)."""
+        return {"teacher": self.teacher.fingerprint, "model": self._core}
+
+    def describe(self) -> dict[str, Any]:
+        """For the JSON file."""
+        return dict(self.teacher.describe())
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 `[n, d]`, every row of length 1."""
+        vectors = self._cache.embed(self.teacher, texts, progress=self._progress)
+        if self._core is not None:
+            turns = np.zeros((len(vectors), self._map.turns, vectors.shape[1]), dtype=np.float32)
+            turns[:, 0] = vectors  # the turns before it are zero, as where a dialogue begins
+            parts = [self._map.questions(turns[start : start + _CHUNK]) for start in range(0, len(turns), _CHUNK)]
+            vectors = np.concatenate(parts)
+        return np.asarray(normalize(vectors), dtype=np.float32)
+
+
+class _OfSentenceTransformers:
+    """A SentenceTransformer in the place of a `Teacher`."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        self._model = model
+        self.name = model.model_card_data.base_model or "SentenceTransformer"
+        self.dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        probe = model.encode(["Hello, World!"], normalize_embeddings=True, show_progress_bar=False)
+        self.dimension = int(probe.shape[1])
+        digest = hashlib.sha256(
+            repr((str(model), model.max_seq_length, model.prompts, model.default_prompt_name)).encode()
+        )
+        for name, value in sorted(model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().float().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "dimension": self.dimension,
+            "dtype": self.dtype,
+            "normalize": True,
+            "fingerprint": self.fingerprint,
+        }
+
+    def encode(self, texts: Sequence[str], *, advance: Callable[[int], object] | None = None) -> np.ndarray:
+        vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        if advance:
+            advance(len(texts))
+        return np.asarray(vectors, dtype=np.float32)

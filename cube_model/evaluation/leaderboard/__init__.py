@@ -1,0 +1,1 @@
+"""Baselines and the core side by side: training, differences, tables and plots."""

@@ -1,0 +1,1 @@
+"""Using a trained core: load it, map vectors, search answers, export it."""

@@ -1,0 +1,147 @@
+"""A saved index: the answers that a core can give, their mapped vectors, and the fingerprints that they depend on.
+
+INDEX/index.json             fingerprints of core, teacher and data; licences; versions
+INDEX/answers.parquet        text, source, license, redistributable
+INDEX/vectors.safetensors    float32 [m, d], length 1, mapped by the core; opened as a memory map
+INDEX/graph.faiss            above a million answers
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.disk import needs_room
+from cube_model.errors import ModelError
+from cube_model.inference.answers import licenses_of
+from cube_model.inference.search import GraphSearch, Search, make_search
+from cube_model.versions import versions
+from dataset_builders.common.outputs import OutputKind, output_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RECORD = "index.json"
+_ANSWERS, _VECTORS, _GRAPH = "answers.parquet", "vectors.safetensors", "graph.faiss"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class AnswerIndex:
+    """Answers, vectors and a search over them.
+
+    Attributes:
+        answers: Table with the columns text, source, license, redistributable; m rows.
+        search: Over the vectors float32 `[m, d]`, of length 1.
+        fingerprints: Of `"core"`, `"teacher"` and `"data"`: what the vectors and rows were made from.
+    """
+
+    answers: pa.Table
+    search: Search
+    fingerprints: dict[str, str]
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the folder; it is whole or not there.
+
+        Args:
+            folder: To make.
+            overwrite: Replace an earlier index there.
+
+        Raises:
+            ModelError: Something is there that must not be replaced, or it cannot be written.
+        """
+        import pyarrow.parquet as pq
+        from safetensors.numpy import save_file
+
+        try:
+            with output_folder(folder, INDEX, overwrite=overwrite) as aside, needs_room(Path(folder), "save it again"):
+                pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
+                save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
+                if isinstance(self.search, GraphSearch):
+                    self.search.save(aside / _GRAPH)
+                record = {
+                    "format": _FORMAT,
+                    "answers": len(self.answers),
+                    "dimension": int(self.search.vectors.shape[1]),
+                    "fingerprints": self.fingerprints,
+                    **licenses_of(self.answers),
+                    "versions": versions(),
+                }
+                (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+    @classmethod
+    def load(
+        cls, folder: str | os.PathLike[str], expected: dict[str, str] | None = None, *, search: str = "auto"
+    ) -> AnswerIndex:
+        """Open an index; its vectors stay on disk until they are read.
+
+        Args:
+            folder: That `save` wrote.
+            expected: Fingerprints that it must have, all or some of `"core"`, `"teacher"` and `"data"`.
+            search: `"auto"`, `"exact"` or `"graph"`, see `make_search`.
+
+        Raises:
+            ModelError: It is none, is damaged, or was made from something else; both fingerprints are named.
+        """
+        import pyarrow.parquet as pq
+
+        root = Path(folder).expanduser()
+        record = _read_record(root)
+        for what, fingerprint in (expected or {}).items():
+            found = str(record["fingerprints"].get(what))
+            if found != fingerprint:
+                raise ModelError(
+                    f"{root}: this index was made with another {what} (fingerprint {found[:12]}, now "
+                    f"{fingerprint[:12]}); build it again with --overwrite, or choose another --index"
+                )
+        try:
+            answers = pq.read_table(root / _ANSWERS, memory_map=True)
+            vectors = _map_vectors(root / _VECTORS)
+        except Exception as error:  # pyarrow, safetensors and the file system have a dozen types for "not readable"
+            raise ModelError(f"{root}: the index is damaged ({error}); build it again with --overwrite") from error
+        if not len(answers) == len(vectors) == record["answers"]:
+            raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; build it again")
+        graph = root / _GRAPH
+        return cls(
+            answers, make_search(vectors, search, graph if graph.is_file() else None), dict(record["fingerprints"])
+        )
+
+
+def is_index(folder: str | os.PathLike[str]) -> bool:
+    """Something that `AnswerIndex.save` wrote is there."""
+    return (Path(folder).expanduser() / RECORD).is_file()
+
+
+INDEX = OutputKind(
+    "`dialogue-cube ask --index`", "--index", is_index, (RECORD, _ANSWERS, _VECTORS, _GRAPH), error=ModelError
+)
+"""What a saved index may replace."""
+
+
+def _read_record(root: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((root / RECORD).read_text(encoding="utf-8"))
+        if record["format"] == _FORMAT:
+            return dict(record)
+    except OSError as error:
+        raise ModelError(
+            f"{root}: no answer index; `dialogue-cube ask --data DATA --index {root}` makes one"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{root / RECORD}: not an index record; build the index again with --overwrite") from error
+    raise ModelError(f"{root}: index format {record['format']}, this version reads {_FORMAT}; build it again")
+
+
+def _map_vectors(path: Path) -> np.ndarray:
+    """The vectors as a memory map: torch's reader of safetensors maps the file, numpy's copies it."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return np.asarray(file.get_tensor("vectors").numpy())

@@ -1,0 +1,1 @@
+"""Metrics of response selection and of intents, also as `evaluate` loads them."""

@@ -1,0 +1,1 @@
+"""The frozen text encoder: finding it, loading it, encoding with it, and its fingerprint."""

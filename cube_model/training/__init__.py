@@ -1,0 +1,1 @@
+"""Training of the core: configuration, batches, losses, trainer, checkpoints and output."""

@@ -1,0 +1,1 @@
+"""Vectors of texts, computed once and kept on disk."""

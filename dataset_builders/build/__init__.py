@@ -1,0 +1,1 @@
+"""Sources -> the dataset folder: options, rows, counts and the build report."""

@@ -1,0 +1,65 @@
+"""`quality/report.json`: what came in, what went out, what was left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.build.counts import Built
+from dataset_builders.build.options import BuildOptions
+from dataset_builders.folder.layout import FORMAT, REPORT
+from dataset_builders.schema import CONFIGS
+from dataset_builders.sources.raw_files import sha256
+from dataset_builders.survey.decisions import Survey
+
+
+def write_report(folder: Path, results: list[Built], options: BuildOptions, survey: Survey) -> str:
+    """Write the report.
+
+    Args:
+        folder: The dataset folder, all parquet files in it.
+        results: What each source gave.
+        options: What changed the rows.
+        survey: Duplicates and leaks.
+
+    Returns:
+        The fingerprint of the rows of all three configs.
+    """
+    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
+    rows = {name: digest for name, digest in digests.items() if name.split("/")[0] in CONFIGS}
+    fingerprint = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "version": version("dialogue-cube"),
+        "fingerprint": fingerprint,
+        "options": options.as_dict(),
+        "sources": {
+            r.info.name: {
+                "config": r.config,
+                "license": r.info.license,
+                "redistributable": r.info.redistributable,
+                "input_hash": r.input_hash,
+                "differs_from_official": r.differences(),
+                "rejected": r.rejected,
+                "original_splits": r.original,
+                "splits": r.written,
+            }
+            for r in results
+        },
+        "rows": {
+            config: {r.info.name: r.rows[config].as_dict() for r in results if r.rows[config].rows_in}
+            for config in CONFIGS
+        },
+        "leaks": {
+            "before": survey.leaks["before"],
+            "after": survey.leaks["after"]
+            | {"benchmark": {r.info.name: {"train-test": r.heard} for r in results if r.info.kind == "dialogues"}},
+        },
+        "duplicates": survey.duplicates,
+        "files": digests,
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return fingerprint

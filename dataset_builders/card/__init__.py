@@ -1,0 +1,1 @@
+"""The dataset card, rendered from the folder and the build report."""

@@ -1,0 +1,25 @@
+"""All tabs in the order in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dataset_builders.dashboard.page import Page
+from dataset_builders.dashboard.tabs import dialogs as tab_dialogs
+from dataset_builders.dashboard.tabs import downstream as tab_downstream
+from dataset_builders.dashboard.tabs import explorer as tab_explorer
+from dataset_builders.dashboard.tabs import licences as tab_licences
+from dataset_builders.dashboard.tabs import model as tab_model
+from dataset_builders.dashboard.tabs import pairs as tab_pairs
+from dataset_builders.dashboard.tabs import quality as tab_quality
+
+TABS: dict[str, Callable[[Page], None]] = {
+    "dialogs": tab_dialogs.show,
+    "pairs": tab_pairs.show,
+    "downstream": tab_downstream.show,
+    "quality": tab_quality.show,
+    "explorer": tab_explorer.show,
+    "model": tab_model.show,
+    "licences": tab_licences.show,
+}
+"""Name in the address -> what draws it."""

@@ -1,0 +1,1 @@
+"""The dataset folder on disk: its layout and its parquet shards."""

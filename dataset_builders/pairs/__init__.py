@@ -1,0 +1,1 @@
+"""Question -> answer pairs made of dialogues and intents, with mined negatives."""

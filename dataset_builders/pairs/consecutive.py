@@ -1,0 +1,120 @@
+"""Dialogues -> contrastive pairs: each turn (anchor) with the turn after it (positive).
+
+Works on whole arrow tables: texts are only gathered, never copied one by one. Which pairs are worth keeping is not
+decided here but by the filters of `dataset_builders.quality`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.schema import ARROW_SCHEMAS
+from dataset_builders.text.normalize import text_ids
+
+Direction = Literal["user-system", "system-user", "user-user", "system-system"]
+
+DIRECTIONS: tuple[Direction, ...] = ("user-system", "system-user", "user-user", "system-system")
+"""Who says the anchor, and who the positive; `"user-system"` pairs are the questions with their answers."""
+
+CONTEXT_TURNS = 50
+"""Turns kept before the anchor. Longer than every task dialogue here; it bounds chat logs of thousands of turns."""
+
+
+def make_pairs(
+    dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[str] = DIRECTIONS
+) -> pa.Table:
+    """All pairs of consecutive turns, of any length.
+
+    Args:
+        dialogues: Rows of the `dialogues` config.
+        context_turns: At most so many turns before the anchor are kept, the nearest ones.
+        directions: Only pairs of these speakers.
+
+    Returns:
+        Rows of the `pairs` config, in the order of the dialogues and their turns; the context oldest turn first.
+
+    Raises:
+        DataError: A direction is unknown, or none is given.
+    """
+    wanted_directions = check_directions(directions)
+    turns = _one_array(dialogues["turns"])
+    starts, lengths = _starts_and_lengths(turns)
+    flat = turns.flatten()
+    texts, speakers = flat.field("text"), flat.field("speaker")
+
+    dialogue_of = np.repeat(np.arange(len(lengths)), lengths)
+    start_of = np.repeat(starts, lengths)
+    anchor = np.flatnonzero(dialogue_of[:-1] == dialogue_of[1:])
+    if len(wanted_directions) < len(DIRECTIONS):
+        spoken = pc.binary_join_element_wise(speakers.take(pa.array(anchor)), speakers.take(pa.array(anchor + 1)), "-")
+        anchor = anchor[pc.is_in(spoken, pa.array(wanted_directions)).to_numpy(zero_copy_only=False)]
+
+    dialogue = pa.array(dialogue_of[anchor])
+    turn_index = anchor - start_of[anchor]
+    dialogue_ids = _one_array(dialogues["dialogue_id"]).take(dialogue)
+    positives = texts.take(pa.array(anchor + 1))
+    count = len(anchor)
+    schema = ARROW_SCHEMAS["pairs"]
+    columns = {
+        "pair_id": pc.binary_join_element_wise(dialogue_ids, pa.array(turn_index).cast(pa.string()), "#"),
+        "dialogue_id": dialogue_ids,
+        "turn_index": pa.array(turn_index),
+        "anchor": texts.take(pa.array(anchor)),
+        "positive": positives,
+        "anchor_speaker": speakers.take(pa.array(anchor)),
+        "positive_speaker": speakers.take(pa.array(anchor + 1)),
+        "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
+        "answer_id": pa.array(text_ids(positives), pa.string()),
+        "negatives": empty_lists(count),
+        "pair_type": pa.repeat(pa.scalar("consecutive"), count),
+        "quality": pa.nulls(count, schema.field("quality").type),  # set by the quality score
+        "flags": empty_lists(count),
+    }
+    for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
+        columns[name] = dialogues[name].take(dialogue)
+    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def check_directions(directions: Sequence[str]) -> list[Direction]:
+    """The directions in the order of `DIRECTIONS`, each once.
+
+    Raises:
+        DataError: One is unknown, or none is given.
+    """
+    unknown = [name for name in directions if name not in DIRECTIONS]
+    if unknown or not directions:
+        found = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs is named"
+        raise DataError(f"{found}; expected some of {', '.join(DIRECTIONS)}")
+    return [name for name in DIRECTIONS if name in directions]
+
+
+def empty_lists(count: int) -> pa.ListArray:
+    """`count` empty lists of strings."""
+    return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    if isinstance(combined, pa.ChunkedArray):  # a table without rows
+        combined = pa.concat_arrays(combined.chunks) if combined.num_chunks else pa.array([], type=combined.type)
+    return cast(pa.Array, combined)
+
+
+def _starts_and_lengths(lists: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets[:-1] - offsets[0], np.diff(offsets)
+
+
+def _context(texts: pa.Array, speakers: pa.Array, anchor: np.ndarray, lengths: np.ndarray) -> pa.ListArray:
+    """For each anchor the `lengths` turns right before it."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    index = pa.array(np.repeat(anchor - lengths, lengths) + within)
+    turns = pa.StructArray.from_arrays([speakers.take(index), texts.take(index)], names=["speaker", "text"])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), turns)

@@ -1,0 +1,116 @@
+"""Downstream rows -> pairs of two utterances of the same intent, as further positives for contrastive training."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.pairs.consecutive import empty_lists
+from dataset_builders.schema import ARROW_SCHEMAS
+from dataset_builders.text.normalize import text_ids
+
+CONFLICTING_LABEL = "conflicting_label"
+"""Flag of a text that stands under two labels: it is no example of either."""
+
+
+def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table:
+    """Each utterance with `per_utterance` others of the same label and language.
+
+    The texts of a label stand in a seeded ring, and each is paired with those after it: so none meets itself or an
+    equal (normalised) text, all are equally often a positive, and a pair depends neither on the order of the rows nor
+    on other labels. Of equal texts the one with the smallest `utterance_id` is used. Out-of-scope rows, which share no
+    intent, and rows flagged `conflicting_label` make no pairs.
+
+    Args:
+        rows: Rows of the `downstream` config; give those of the train split only.
+        per_utterance: Positives of each utterance, at least 1; fewer where the label has fewer other texts.
+        seed: Of the ring.
+
+    Returns:
+        Rows of the `pairs` config, `pair_type` "same_intent", in the order of the anchors in `rows`. All pairs of a
+        label share one `answer_id`: a batch without repeated answer ids never uses an utterance of the same intent as
+        a negative.
+
+    Raises:
+        DataError: `per_utterance` is below 1.
+    """
+    if per_utterance < 1:
+        raise DataError(f"same-intent pairs per utterance: {per_utterance}; expected at least 1")
+    rows = _usable(rows)
+    anchors, positives = _rings(rows, per_utterance, seed)
+    first, second = rows.take(pa.array(anchors)), rows.take(pa.array(positives))
+    count = len(first)
+    schema = ARROW_SCHEMAS["pairs"]
+    user = pa.repeat(pa.scalar("user"), count)
+    columns = {
+        "pair_id": pc.binary_join_element_wise(first["utterance_id"], second["utterance_id"], "~"),
+        "anchor": first["utterance"],
+        "positive": second["utterance"],
+        "anchor_speaker": user,
+        "positive_speaker": user,
+        "context": pa.array([[]] * count, schema.field("context").type),
+        "answer_id": pa.array([_digest(label) for label in first["label"].to_pylist()], pa.string()),
+        "pair_type": pa.repeat(pa.scalar("same_intent"), count),
+        "domains": _domains(first["scenario"]),
+        "negatives": empty_lists(count),
+        "flags": empty_lists(count),
+    }
+    for name in ("source", "language", "license", "redistributable"):
+        columns[name] = first[name]
+    arrays = [
+        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def _usable(rows: pa.Table) -> pa.Table:
+    """In-scope rows of one label, each text of a label and language once."""
+    flags = rows["flags"].combine_chunks()
+    flagged = pc.equal(pc.list_flatten(flags), CONFLICTING_LABEL)
+    conflicting = np.zeros(len(rows), dtype=bool)
+    conflicting[pc.list_parent_indices(flags).filter(flagged).to_numpy()] = True
+    rows = rows.filter(pc.and_(pc.invert(rows["is_out_of_scope"]), pa.array(~conflicting)))
+    keys = pa.table(
+        {
+            "label": rows["label"],
+            "language": rows["language"],
+            "text": pa.array(text_ids(rows["utterance"]), pa.string()),
+            "id": rows["utterance_id"],
+            "row": np.arange(len(rows)),
+        }
+    ).sort_by("id")
+    first = keys.group_by(["label", "language", "text"], use_threads=False).aggregate([("row", "first")])
+    return rows.take(pa.array(np.sort(first["row_first"].to_numpy())))
+
+
+def _rings(rows: pa.Table, per_utterance: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of the anchors, ascending, and of their positives: those that follow in the ring of the label."""
+    places = [_digest(f"{seed}\0{name}") for name in rows["utterance_id"].to_pylist()]
+    keys = pa.table({"label": rows["label"], "language": rows["language"], "place": pa.array(places, pa.string())})
+    order = pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]).to_numpy()
+    rings = keys.group_by(["label", "language"], use_threads=False).aggregate([("place", "count")])
+    rings = rings.sort_by([("label", "ascending"), ("language", "ascending")])
+    sizes = rings["place_count"].to_numpy()
+    size, start = np.repeat(sizes, sizes), np.repeat(np.cumsum(sizes) - sizes, sizes)
+    step = np.arange(1, per_utterance + 1)
+    offset = (np.arange(len(order)) - start)[:, None] + step
+    after = start[:, None] + offset % size[:, None]
+    ring, nth = np.nonzero(step < size[:, None])
+    anchors, positives = order[ring], order[after[ring, nth]]
+    by_row = np.lexsort([nth, anchors])
+    return anchors[by_row], positives[by_row]
+
+
+def _domains(scenarios: pa.ChunkedArray) -> pa.ListArray:
+    known = pc.is_valid(scenarios).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(known)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pc.drop_null(scenarios).combine_chunks())
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

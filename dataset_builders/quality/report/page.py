@@ -1,0 +1,63 @@
+"""The quality report as one HTML file: nothing is loaded from elsewhere, it can be mailed or put on any server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from dataset_builders.quality.report.figures import FIGURES, Figure, leak_totals
+from dataset_builders.quality.report.read import QualityReport
+from dataset_builders.quality.report.sections import sections
+from dataset_builders.quality.report.tables import shown
+from dataset_builders.schema import CONFIGS
+
+
+def page(report: QualityReport) -> str:
+    """The page; equal reports give equal text.
+
+    Raises:
+        DataError: matplotlib is not installed.
+    """
+    return render(report, {key: draw(report) for key, draw in FIGURES.items()})
+
+
+def render(report: QualityReport, figures: Mapping[str, list[Figure]]) -> str:
+    """The page with these plots.
+
+    Args:
+        report: All numbers.
+        figures: Key of a section -> its plots.
+    """
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = Path(__file__).with_name("page.html.jinja").read_text(encoding="utf-8")
+    private = {e["license"] for e in report.statistics["drop_examples"] if not e["redistributable"]}
+    return environment.from_string(template).render(
+        report=report,
+        sections=sections(report),
+        tiles=_tiles(report),
+        figures=figures,
+        private_licenses=sorted(private),
+    )
+
+
+def _tiles(report: QualityReport) -> list[tuple[str, str]]:
+    """The figures that matter most: (number, what it is)."""
+    numbers = report.statistics
+    rows = Counter[str]()
+    for row in numbers["licenses"]:
+        rows[row["config"]] += row["rows"]
+        rows["free"] += row["rows"] if row["redistributable"] else 0
+    names = {"dialogues": "dialogues", "pairs": "pairs", "downstream": "labelled utterances"}
+    tiles = [(shown(rows[config], ","), name) for config, name in names.items() if rows[config]]
+    total = sum(rows[config] for config in CONFIGS)
+    if total:
+        tiles.append((shown(rows["free"] / total, ".0%"), "of rows may be passed on"))
+    if "rows" in report.built:
+        tiles.append((shown(sum(row["rows"] for row in numbers["drop_counts"]), ","), "rows dropped"))
+    if leaks := report.built.get("leaks"):
+        before, after = (sum(leak_totals(leaks[when]).values()) for when in ("before", "after"))
+        tiles.append((f"{before:,} → {after:,}", "leaks before → after"))
+    return tiles

@@ -1,0 +1,365 @@
+"""What a source is: its facts (`SourceInfo`) and the `datasets` builder that turns its raw files into rows.
+
+A new source is one file in `pretrain/` or `downstream/`: a subclass of `DialogueBuilder` or `IntentBuilder` with an
+`INFO`, a `files` method that says which raw file holds which split, and a `parse` generator from a raw record to rows.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import inspect
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+import pyarrow as pa
+from datasets.builder import Key
+
+from dataset_builders import licenses, schema
+from dataset_builders.common.errors import DataError
+from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.sources import raw_files, readers
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.readers import RawDataError, read_json
+
+# How sources name the three splits. Anything else must be mapped by the source itself.
+SPLIT_NAMES = {
+    "train": "train",
+    "dev": "validation",
+    "val": "validation",
+    "validate": "validation",
+    "validation": "validation",
+    "test": "test",
+    ALL: "train",
+}
+
+_ROWS_PER_TABLE = 1000
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file to fetch from upstream.
+
+    Args:
+        path: Where it belongs below the source's raw folder.
+        url: Pinned address (a commit or a version, never a branch).
+        sha256: Hex digest of the content, or None where only `git_blob` is known.
+        git_blob: Git's SHA-1 of the content.
+        config: The config that needs the file; None for all.
+    """
+
+    path: str
+    url: str
+    sha256: str | None = None
+    git_blob: str | None = None
+    config: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """The facts about a source, kept beside its parser.
+
+    Args:
+        name: Short name, also the name of the raw folder and the prefix of every id.
+        title: Full name.
+        kind: `"dialogues"` or `"downstream"`.
+        languages: BCP 47 tags.
+        license: Id in `licenses.LICENSES` as upstream states it, or `"unknown"`.
+        license_evidence: File or address that states the licence.
+        license_disputed: Who says otherwise; empty when nobody does.
+        homepage: Where a person reads about it.
+        citation: BibTeX.
+        counts: Official size: config -> the source's own split name -> dialogues and utterances, or rows.
+        files: What to fetch from where.
+        configs: Config name -> version of the upstream release; the first is the default.
+        accept_license: The licence must be read and accepted by hand: the files are not fetched automatically.
+        notes: Known faults of the data, for the card.
+    """
+
+    name: str
+    title: str
+    kind: Literal["dialogues", "downstream"]
+    languages: tuple[str, ...]
+    license: str
+    license_evidence: str
+    homepage: str
+    citation: str
+    counts: dict[str, dict[str, dict[str, int]]]
+    configs: dict[str, str]
+    files: tuple[SourceFile, ...] = ()
+    license_disputed: str = ""
+    accept_license: bool = False
+    notes: str = ""
+
+    @property
+    def redistributable(self) -> bool:
+        """Whether the licence lets us pass the rows on."""
+        return licenses.get_license(self.license).redistributable
+
+    @property
+    def default_config(self) -> str:
+        """The config that `build NAME` takes."""
+        return next(iter(self.configs))
+
+    def files_of(self, config: str) -> tuple[SourceFile, ...]:
+        """The files that one config needs."""
+        return tuple(f for f in self.files if f.config in (None, config))
+
+    def where_to_get(self, config: str) -> str:
+        """One clause for error messages."""
+        files = self.files_of(config)
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        origin = f"{files[0].url}{more}" if files else self.homepage
+        accept = f", read and accept its licence first ({self.license_evidence})" if self.accept_license else ""
+        return f"get it from {origin}{accept}"
+
+
+class CorpusBuilder(datasets.ArrowBasedBuilder):
+    """A `datasets` builder over a folder of raw files; use `DialogueBuilder` or `IntentBuilder`.
+
+    Args:
+        data_dir: The source's raw folder.
+        config_name: One of `INFO.configs`.
+        cache_dir: Where `datasets` keeps prepared rows. The key covers this code and every input byte, so changed
+            input or code never gives stale rows.
+
+    Raises:
+        DataError: No raw file of this source is in the folder.
+
+    Example:
+        >>> builder = Woz(data_dir="raw/woz", config_name="en")     # doctest: +SKIP
+        >>> builder.download_and_prepare(); builder.as_dataset("test")  # doctest: +SKIP
+    """
+
+    INFO: SourceInfo
+    BUILDER_CONFIG_CLASS = datasets.BuilderConfig
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "INFO" in cls.__dict__:
+            cls.BUILDER_CONFIGS = [datasets.BuilderConfig(name=name, version="1.0.0") for name in cls.INFO.configs]
+            cls.DEFAULT_CONFIG_NAME = cls.INFO.default_config
+
+    def __init__(
+        self,
+        data_dir: str | Path,
+        config_name: str | None = None,
+        cache_dir: str | Path | None = None,
+        **kwargs: Any,
+    ) -> None:
+        info, self.raw_dir = self.INFO, Path(data_dir)
+        config = config_name or info.default_config
+        if config not in info.configs:
+            raise DataError(f"source {info.name} has no config {config!r}; it has: {', '.join(info.configs)}")
+        if not self.raw_dir.is_dir():
+            raise DataError(f"no raw folder {self.raw_dir} for source {info.name}; {info.where_to_get(config)}")
+        raw = RawFolder(self.raw_dir)
+        found = self.files(raw, config)
+        self.split_files = {split: files for split, files in found.items() if files}
+        if not self.split_files:
+            raise DataError(f"{self.raw_dir}: {self.missing(found, config)}; {info.where_to_get(config)}")
+        super().__init__(
+            cache_dir=str(cache_dir) if cache_dir else None,
+            dataset_name=info.name,
+            config_name=config,
+            hash=self._input_hash(raw.used),
+            **kwargs,
+        )
+
+    # --- what a source says -------------------------------------------------------------------------------------
+
+    def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
+        """Raw files by the source's own split name, in reading order; a file of several splits stands under each."""
+        raise NotImplementedError
+
+    def records(self, file: RawFile, split: str) -> Iterable[Any]:
+        """Raw records of one file; by default the file is a JSON list."""
+        records = read_json(file)
+        if not isinstance(records, list):
+            raise RawDataError(f"{file}: expected a JSON list of records, found {type(records).__name__}")
+        return records
+
+    def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue | Utterance]:
+        """Rows of one raw record. A missing key or a wrong type may simply raise: file and record are named."""
+        raise NotImplementedError
+
+    def missing(self, found: dict[str, list[RawFile]], config: str) -> str:
+        """What the folder lacks, for the error message."""
+        paths = sorted({f.path for f in self.INFO.files_of(config)})
+        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        return f"no raw file of {self.INFO.name} ({config}) here; expected {shown}"
+
+    # --- what `datasets` asks -----------------------------------------------------------------------------------
+
+    def _info(self) -> datasets.DatasetInfo:
+        info = self.INFO
+        return datasets.DatasetInfo(
+            description=info.title,
+            features=schema.FEATURES[info.kind],
+            homepage=info.homepage,
+            license=info.license,
+            citation=info.citation,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        shards: dict[str, list[tuple[RawFile, str]]] = {}
+        for split, files in self.split_files.items():
+            shards.setdefault(self.split_name(split), []).extend((file, split) for file in files)
+        return [
+            datasets.SplitGenerator(name=name, gen_kwargs={"shards": shards[name]})
+            for name in schema.SPLITS
+            if name in shards
+        ]
+
+    def as_dataset(self, split: Any = None, **kwargs: Any) -> Any:
+        """As in `datasets`; without a split, those that have rows (a partial raw folder may leave one empty)."""
+        if split is not None:
+            return super().as_dataset(split=split, **kwargs)
+        filled = [name for name, info in (self.info.splits or {}).items() if info.num_examples]
+        return datasets.DatasetDict({name: super(CorpusBuilder, self).as_dataset(name, **kwargs) for name in filled})
+
+    def split_name(self, original_split: str) -> str:
+        """`train`, `validation` or `test` for the source's own split name; `ALL` stands in train until it is split."""
+        return SPLIT_NAMES[original_split]
+
+    def _generate_tables(self, shards: list[tuple[RawFile, str]]) -> Iterator[tuple[Key, pa.Table]]:
+        with _no_cycle_search():
+            for number, (file, split) in enumerate(shards):
+                for batch, table in enumerate(self._tables(file, split)):
+                    yield Key(number, batch), table
+
+    def _tables(self, file: RawFile, split: str) -> Iterator[pa.Table]:
+        arrow_schema = schema.ARROW_SCHEMAS[self.INFO.kind]
+        rows = self._rows(file, split)
+        while chunk := list(itertools.islice(rows, _ROWS_PER_TABLE)):
+            try:
+                yield pa.Table.from_pylist(chunk, schema=arrow_schema)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise RawDataError(f"{file}: a value has the wrong type ({error})") from error
+
+    def _rows(self, file: RawFile, split: str) -> Iterator[dict[str, Any]]:
+        number = 0
+        try:
+            for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  named in errors
+                for row in self.parse(record, file, split):
+                    if isinstance(row, Dialogue) or row.text.strip():  # an empty utterance shows in the counts
+                        yield self.row(row)
+        except DataError as error:
+            raise RawDataError(str(error)) from error
+        except KeyError as error:
+            raise RawDataError(f"{file}: record {number}: no key {error}; {self._compare()}") from error
+        except (TypeError, ValueError, IndexError, AttributeError) as error:
+            raise RawDataError(
+                f"{file}: record {number}: not in the expected form ({error}); {self._compare()}"
+            ) from error
+
+    def row(self, parsed: Any) -> dict[str, Any]:
+        """A row of the schema."""
+        raise NotImplementedError
+
+    def _compare(self) -> str:
+        return f"compare it with the official file ({self.INFO.homepage})"
+
+    def _license_columns(self) -> dict[str, Any]:
+        return {"license": self.INFO.license, "redistributable": self.INFO.redistributable}
+
+    def _input_hash(self, used: set[RawFile]) -> str:
+        """Digest of the input bytes and of the code that reads them."""
+        digest = hashlib.sha256()
+        own, base = sys.modules[type(self).__module__], sys.modules[__name__]
+        for module in (own, base, schema, licenses, readers, raw_files):
+            digest.update(inspect.getsource(module).encode())
+        for file in sorted(used, key=lambda f: f.name):
+            digest.update(f"{file.name}\0{raw_files.sha256(file.path)}\n".encode())
+        return digest.hexdigest()[:32]
+
+
+@contextmanager
+def _no_cycle_search() -> Iterator[None]:
+    """Parsed JSON is millions of small objects without cycles: searching them for cycles takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class DialogueBuilder(CorpusBuilder):
+    """Base of the dialogue sources: `parse` yields `Dialogue` objects."""
+
+    def row(self, parsed: Dialogue) -> dict[str, Any]:
+        """A row of the `dialogues` config; turns without a visible character are left out and counted."""
+        info = self.INFO
+        turns = [turn_row(turn) for turn in parsed.turns if turn.text.strip()]
+        return {
+            "dialogue_id": f"{info.name}/{parsed.id}",
+            "source": info.name,
+            "original_id": parsed.original_id or parsed.id,
+            "original_split": parsed.split,
+            "language": parsed.language or info.languages[0],
+            "domains": parsed.domains,
+            "scenario": parsed.scenario,
+            "turns": turns,
+            "empty_turns": len(parsed.turns) - len(turns),
+            "cluster_id": None,  # known only when all sources are seen: `build` fills it
+            "flags": [],
+            "source_version": info.configs[self.config.name],
+            **self._license_columns(),
+        }
+
+
+class IntentBuilder(CorpusBuilder):
+    """Base of the intent sets: `parse` yields `Utterance` objects."""
+
+    def row(self, parsed: Utterance) -> dict[str, Any]:
+        """A row of the `downstream` config."""
+        info = self.INFO
+        return {
+            "utterance_id": f"{info.name}/{parsed.split}/{parsed.id}",
+            "source": info.name,
+            "utterance": parsed.text.strip(),
+            "label": f"{info.name}/{parsed.label}",
+            "scenario": parsed.scenario,
+            "is_out_of_scope": parsed.is_out_of_scope,
+            "language": parsed.language or info.languages[0],
+            "original_split": parsed.split,
+            "flags": [],
+            **self._license_columns(),
+        }
+
+
+def turn_row(turn: schema.Turn) -> dict[str, Any]:
+    """A turn with its text trimmed; character positions of slots move with it."""
+    text = turn.text.strip()
+    shift = len(turn.text) - len(turn.text.lstrip())
+    if shift:
+        for slot in turn.slots:
+            if slot["start"] is not None:
+                slot["start"], slot["end"] = slot["start"] - shift, slot["end"] - shift
+    annotations = {"acts": turn.acts, "slots": turn.slots, "state": turn.state}
+    return {"speaker": turn.speaker, "text": text, "annotations": annotations}
+
+
+def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = None) -> tuple[SourceFile, ...]:
+    """Many files of one source, listed in `<module>_files.tsv`: path, kind of digest (`sha256`, `git_blob`), digest.
+
+    Args:
+        module: `__file__` of the source's module.
+        url: What stands before the path in every address.
+        config_of_folder: The config that needs a file, by the first folder of its path; all configs when None.
+    """
+    table = Path(module).with_name(f"{Path(module).stem}_files.tsv")
+    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+    folders = config_of_folder or {}
+    return tuple(
+        SourceFile(path, url + path, **{kind: digest}, config=folders.get(path.partition("/")[0]))
+        for path, kind, digest in rows
+    )

@@ -1,0 +1,159 @@
+"""Numbers about a dataset folder: the queries of `dataset_builders.sql` that DuckDB runs on the parquet files.
+
+They are aggregates: no table is ever held in memory as a whole. A database made by `dialogue-cube database` answers the
+same queries faster; the DuckDB command line answers them from the parquet files alone, see `sql.script`.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataset_builders import sql
+from dataset_builders.common.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+Rows = list[dict[str, Any]]
+"""The answer to a query: a dict a row, keyed by the columns that the query's file explains."""
+
+
+@contextmanager
+def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBPyConnection]:
+    """A connection with views named `parquet_...` over the files of a dataset folder.
+
+    Args:
+        folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
+        config: Settings of DuckDB.
+
+    Raises:
+        DataError: A parquet file cannot be read, or lacks a column.
+    """
+    import pyarrow as pa
+
+    from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
+    from dataset_builders.sql.read_only_files import ROOT, connect_read_only
+
+    folder = Path(folder)
+    split = pa.field("split", pa.string())
+    files: dict[str, tuple[str, pa.Schema]] = {
+        config: (f"{config}/*.parquet", schema.append(split)) for config, schema in ARROW_SCHEMAS.items()
+    }
+    files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
+    files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
+    paths = {name: sorted(folder.glob(pattern)) for name, (pattern, _) in files.items()}
+    missing = {name: schema for name, (_, schema) in files.items() if not paths[name]}
+    named = {f"dataset/{path.relative_to(folder).as_posix()}": path for path in chain(*paths.values())}
+    with connect_read_only(named, config) as connection, _readable(folder), stoppable():
+        connection.execute("SET VARIABLE folder = ?", [f"{ROOT}dataset"])
+        for name, schema in missing.items():
+            connection.register(f"no_{name}", schema.empty_table())
+            connection.execute(f"CREATE VIEW parquet_{name} AS FROM no_{name}")
+        connection.execute(sql.MACROS)
+        for statement in connection.extract_statements(sql.PARQUET):
+            # DuckDB before 2.0 looks for the files of a view even where there is one
+            if not any(f"parquet_{name} " in statement.query for name in missing):
+                connection.execute(statement)
+        for name, (_, schema) in files.items():
+            _check_columns(connection, folder, name, schema)
+        yield connection
+
+
+@contextmanager
+def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> Iterator[DuckDBPyConnection]:
+    """A connection with every table and metric of `dataset_builders.sql` as a view over a dataset folder.
+
+    Args:
+        folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
+        memory: Above this, DuckDB goes on in temporary files.
+        threads: Threads of DuckDB.
+
+    Raises:
+        DataError: A parquet file cannot be read, or lacks a column.
+    """
+    with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
+        settings: dict[str, Any] = {"memory_limit": memory, "threads": threads, "temp_directory": spill}
+        with folder_views(folder, settings) as connection:
+            for query in sql.queries().values():
+                connection.execute(query.view)
+            yield connection
+
+
+def query(connection: DuckDBPyConnection, name: str) -> Rows:
+    """The rows of a metric (or of any table or view) on a connection that has it."""
+    cursor = connection.execute(f"FROM {name}")
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def statistics(folder: str | Path, progress: Callable[[str], None] | None = None) -> dict[str, Rows]:
+    """All metrics of a dataset folder, counted anew.
+
+    Args:
+        folder: A folder made by `dialogue-cube build`.
+        progress: Called with the name of each aggregate and metric before it is made.
+
+    Raises:
+        DataError: As `open_folder`.
+    """
+    progress = progress or (lambda _: None)
+    with open_folder(folder) as connection, _readable(Path(folder)):
+        for name in sql.queries("aggregates"):
+            # several metrics read it, and it costs a pass over all texts
+            progress(name)
+            connection.execute(f"CREATE TEMP TABLE {name} AS FROM memory.main.{name}")
+        found = {}
+        for name in sorted(sql.queries("metrics")):
+            progress(name)
+            found[name] = query(connection, name)
+        return found
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C during a query is Ctrl-C: DuckDB makes an error of it."""
+    import duckdb
+
+    try:
+        yield
+    except (RuntimeError, duckdb.Error) as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def is_interrupt(error: Exception) -> bool:
+    """Whether an error of DuckDB is Ctrl-C, in itself or in a file of `dataset_builders.sql.read_only_files`."""
+    import duckdb
+
+    inside = re.search(r"^KeyboardInterrupt\b", str(error), re.MULTILINE)
+    return isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted" or inside is not None
+
+
+def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
+    there = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
+    if missing := set(schema.names) - there:
+        what = f"{folder}: {name} lack the columns {', '.join(sorted(missing))}"
+        raise DataError(f"{what}; another version built it, build it again")
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """DuckDB's errors about broken files as one line."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        # damage inside of a file comes as the base class itself
+        if is_interrupt(error) or type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
+            raise
+        cause = str(error).strip().splitlines()[0]
+        raise DataError(f"{folder}: its parquet files cannot be read ({cause}); build or download it again") from error

@@ -1,0 +1,1 @@
+"""Comparing texts: a normal form, and near-duplicates."""
