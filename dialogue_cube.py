@@ -12,10 +12,10 @@ import cube_model.cli
 import cube_model.demo
 import dataset_builders.cli
 import push_scripts.cli
-from cube_model.disk import what_failed
 from cube_model.errors import ModelError
-from cube_model.versions import versions
+from cube_model.machine import versions
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.files import what_failed
 from push_scripts.errors import PushError
 
 # Arrow's own allocator keeps what it was given: a build takes a sixth more memory with it, in the same time

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cube_model._options import comma_list
+from cube_model._command import comma_list
+from cube_model.errors import ModelError
 from cube_model.evaluation.intents.command import intents
 from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.inference.ask import ask
@@ -55,10 +56,10 @@ def response_selection(
     The identity (what an untrained core does: the encoder alone) is judged on the same vectors and batches. 95 %
     intervals are bootstrapped over dialogues; several corpora are judged together and each by itself.
     """
-    from cube_model.evaluation.json_file import write_json
-    from cube_model.evaluation.reproduce import command_line
+    from cube_model._command import command_line
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
+    from dataset_builders.common.outputs import write_json
 
     reports, output = run_response_selection(
         data,
@@ -86,5 +87,5 @@ def response_selection(
             "draws": draws,
             "dtype": dtype,
         }
-        write_json(json_file, {"command": command_line("evaluate response-selection", options), **output})
+        write_json(json_file, {"command": command_line("evaluate response-selection", options), **output}, ModelError)
     show(reports, f"{data}, {split}", output["sources"])

@@ -1,4 +1,4 @@
-"""What a training ran on, for its record and the model card."""
+"""What the work runs on: device, processor, and the versions of all that decides a result."""
 
 from __future__ import annotations
 
@@ -35,3 +35,40 @@ def _processor() -> str:
     except OSError:
         name = None
     return name[1] if name else platform.processor() or platform.machine()
+
+
+def default_device() -> str:
+    """The first accelerator, else the processor."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def has_native_bfloat16(device: str) -> bool:
+    """True where bfloat16 is faster than float32: a CUDA card that has it, or a processor with AMX tiles."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+def versions() -> dict[str, str]:
+    """Of Python, this project and the libraries that decide the numbers."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ("dialogue-cube", "torch", "transformers", "accelerate", "datasets", "numpy")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

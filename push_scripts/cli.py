@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from push_scripts.errors import PushError
 from push_scripts.push_options import with_push_options
 
 if TYPE_CHECKING:
@@ -84,20 +82,6 @@ def register(app: typer.Typer) -> None:
     for name, command in COMMANDS.items():
         group.command(name)(command)
     app.add_typer(group, name="push")
-
-
-def run(name: str) -> None:
-    """One of the commands as a script: `python -m push_scripts.push_dataset ...`."""
-    from rich.console import Console
-    from rich.text import Text
-
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command(name)(COMMANDS[name])
-    try:
-        app()
-    except PushError as error:
-        Console(stderr=True).print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
-        sys.exit(1)
 
 
 def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: GateReport | None = None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.quality.findings import VALUE_LENGTH
+from dataset_builders.quality.drops import VALUE_LENGTH
 
 LONG_TEXT = 5
 """Minimum words of a quotation: that two shorter strings are equal is chance ("train", "book a table")."""

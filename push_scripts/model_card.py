@@ -124,7 +124,7 @@ def _metadata(folder: ModelFolder, repo_id: str, results: Results) -> str:
 
 
 def _teacher_repo(teacher: Mapping[str, Any]) -> str | None:
-    from cube_model.teacher.teacher import KNOWN_TEACHERS
+    from cube_model.teacher.find import KNOWN_TEACHERS
 
     name = str(teacher.get("name", ""))
     known = KNOWN_TEACHERS.get(name)

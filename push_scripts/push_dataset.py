@@ -26,7 +26,8 @@ from push_scripts.dataset_folder import (
     without_sources,
 )
 from push_scripts.errors import PushError, explained
-from push_scripts.hub import Published, Target, Version, publish, require_token
+from push_scripts.history import Version
+from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.last_check import check_nothing_held_leaves
 from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
 
@@ -129,9 +130,3 @@ def _published_report(report: Mapping[str, Any], gate: LicenseGate, staged: Path
         "files": digests,
         "held_back": gate.report.held_by_source(),
     }
-
-
-if __name__ == "__main__":
-    from push_scripts.cli import run
-
-    run("dataset")

@@ -72,9 +72,3 @@ def push_metric(
         label = f"metrics {sha256(files[name + '.py'])[:16]}"
         published = None if dry_run else publish(target, files, _OWNED, Version(label, version("dialogue-cube")))
     return PushedMetric(sizes, published)
-
-
-if __name__ == "__main__":
-    from push_scripts.cli import run
-
-    run("metric")

@@ -109,9 +109,3 @@ def _version(folder: ModelFolder, files: Mapping[str, Path]) -> Version:
     digests = {path: sha256(file) for path, file in sorted(files.items()) if path != "README.md"}
     made_by: Any = (folder.training.get("versions") or {}).get("dialogue-cube", "0")
     return Version(f"{folder.kind} {hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}", str(made_by))
-
-
-if __name__ == "__main__":
-    from push_scripts.cli import run
-
-    run("model")

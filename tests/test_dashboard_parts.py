@@ -13,9 +13,9 @@ pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 import pandas as pd
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.dashboard.binning import bin_width, binned
 from dataset_builders.dashboard.chat import with_slots
 from dataset_builders.dashboard.filters import COLUMNS, Filters
+from dataset_builders.dashboard.lengths import bin_width, binned
 from dataset_builders.dashboard.page import csv, file_name
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import balance

@@ -15,7 +15,7 @@ from cube_model import (
     create_dialogue_dataset,
     load_dialogue_dataset_from_files,
 )
-from cube_model.data.held_out import held_out_rows
+from cube_model.data.vector_pairs import held_out_rows
 from tiny_teacher import save_tiny_distilbert
 
 DIMENSION = 48

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from cube_fixtures import cache_folder, minilm, pairs_folder  # noqa: F401
-from cube_model.disk import needs_room, what_failed
 from cube_model.errors import ModelError
+from dataset_builders.common.files import needs_room, what_failed
 
 SETTINGS = ["--teacher", "minilm", "--teacher-dtype", "float32", "--epochs", "1", "--max-pairs", "100"]
 
@@ -88,7 +88,7 @@ def test_vectors_say_so(on_small_disk, size):
 
 ROWS = """
 import sys
-from cube_model.disk import what_failed
+from dataset_builders.common.files import what_failed
 from cube_model.data.pairs import load_pairs
 try:
     load_pairs(sys.argv[1], "train")
@@ -114,10 +114,10 @@ def test_a_dataset_says_so_and_leaves_nothing(on_small_disk, sample_raw, tmp_pat
 
 
 def test_other_errors_are_left_alone(tmp_path):
-    with pytest.raises(RuntimeError, match="shape"), needs_room(tmp_path, "go on"):
+    with pytest.raises(RuntimeError, match="shape"), needs_room(tmp_path, "go on", ModelError):
         raise RuntimeError("shape")
     full = r"no/such: cannot be written \(.*No space left.*\); .* make room, then go on"
-    with pytest.raises(ModelError, match=full), needs_room(tmp_path / "no" / "such", "go on"):
+    with pytest.raises(ModelError, match=full), needs_room(tmp_path / "no" / "such", "go on", ModelError):
         Path("/dev/full").write_text("x")
     gone = FileNotFoundError(errno.ENOENT, "No such file or directory", "raw.json")
     assert what_failed(gone) == "raw.json: No such file or directory"

@@ -145,7 +145,7 @@ def test_same_seed_same_weights(trained, data, base, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
-    from cube_model.embedder import embedder_trainer
+    from cube_model.embedder import pair_trainer as embedder_trainer
     from cube_model.embedder import trainer as embedder_training
 
     full, output = len(trained[1]["history"]), tmp_path / "encoder"
@@ -300,7 +300,7 @@ def test_training_without_dropout_leaves_the_base_as_it_was(base):
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from cube_model.embedder.speed import trained_with
+    from cube_model.embedder.trainer import trained_with
 
     model = SentenceTransformer(str(base), device="cpu")
     encoder = model[0].auto_model

@@ -11,7 +11,7 @@ import pytest
 
 from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError
-from cube_model.teacher.known_teachers import KNOWN_TEACHERS
+from cube_model.teacher.find import KNOWN_TEACHERS
 from cube_model.vectors.loader import EmbeddingLoader
 
 TEXTS = ["I need a room.", "Yes.", "I need a room.", "Да, спасибо.", "Could you book a table for four people?"]

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from cube_fixtures import cache_folder, minilm, pairs_folder, trained_core  # noqa: F401
 from cube_model import EmbeddingCache, ModelError
 from cube_model.evaluation.intents import run as intents
-from cube_model.evaluation.intents.intervals import classification_intervals, interval_of_mean, scope_interval
 from cube_model.evaluation.intents.run import IntentsConfig, run_intents
+from cube_model.evaluation.intents.scoring import classification_intervals, interval_of_mean, scope_interval
 from cube_model.evaluation.intents.task import load_intents
 from cube_model.metrics import intent_metrics
 from cube_model.metrics.intent_metrics import METRICS, IntentMetric, auroc, fpr95, macro_f1

@@ -98,7 +98,7 @@ def test_report_tells_what_is_published(hub, tmp_path):
     rows = {("pairs", "train"): [pair("a"), pair("b", redistributable=False)], ("pairs", "test"): [pair("t")]}
     data, repo = write_dataset(tmp_path / "data", rows), f"{hub.namespace}/told"
     built = json.loads((data / "quality/report.json").read_text())
-    hub.run(["python", "-m", "push_scripts.push_dataset", "--data", str(data), "--repo", repo])
+    hub.run(["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data), "--repo", repo])
     files = hub.files("datasets", "told")
     report = json.loads(files["quality/report.json"])
     assert report["held_back"] == {"tiny": {"pairs": 1}}

@@ -88,7 +88,7 @@ print(json.dumps(said))
 
 def test_command_line(hub, data):
     """Exit codes, one line on stderr, never the token; a dry run and usage errors contact no server."""
-    push = ["python", "-m", "push_scripts.push_dataset", "--data", str(data), "--repo"]
+    push = ["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data), "--repo"]
     asked = len(hub.server.requests)
 
     dry = hub.run([*push, "org/name", "--dry-run"], env={"HF_TOKEN": None})

@@ -131,7 +131,7 @@ def assert_no_secret(files):
 def test_nothing_forbidden_arrives_even_in_a_private_repository(hub, stranger, tmp_path):
     data, repo = tricky_folder(tmp_path / "data"), f"{hub.namespace}/tricky"
     before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
-    script = ["python", "-m", "push_scripts.push_dataset", "--data", str(data), "--repo", repo, "--private"]
+    script = ["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data), "--repo", repo, "--private"]
     said = hub.run(script).stdout
     assert hub.repo("datasets", "tricky").private
     files = hub.files("datasets", "tricky")

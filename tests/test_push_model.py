@@ -288,7 +288,7 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folde
     repo = f"{hub.namespace}/cube-core"
     (core_folder / "checkpoints").mkdir()
     (core_folder / "checkpoints" / "optimizer.bin").write_bytes(b"secret")
-    push = ["python", "-m", "push_scripts.push_model", "--model", str(core_folder), "--repo", repo]
+    push = ["python", "-m", "dialogue_cube", "push", "model", "--model", str(core_folder), "--repo", repo]
     assert "loads with revision='v1'" in hub.run([*push, "--tag", "v1"]).stdout
     files = hub.files("models", "cube-core")
     assert files.keys() == WHOLE | {"model.safetensors", "training.json", ".gitattributes"}

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from dataset_builders.common.errors import DataError
 from dataset_builders.quality.cli import quality
 from dataset_builders.quality.report import plots
-from dataset_builders.quality.report.page import page, render
+from dataset_builders.quality.report.page import page, render, sections
 from dataset_builders.quality.report.read import UNCHECKED, read_report
-from dataset_builders.quality.report.sections import sections
 from quality_folder import FILTERS, with_quality
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 
 from dataset_builders.quality.config import PRESETS, QualityConfig
-from dataset_builders.quality.drops import DROPS_SCHEMA
+from dataset_builders.quality.drops import DROPS_SCHEMA, VALUE_LENGTH
 from dataset_builders.quality.filters import FILTERS
-from dataset_builders.quality.findings import VALUE_LENGTH
 from dataset_builders.quality.screen import screen
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS
 from dataset_builders.text.normalize import text_ids

@@ -15,18 +15,10 @@ from cube_fixtures import (  # noqa: F401
     write_pairs,
 )
 from cube_model import EmbeddingCache, ModelError
+from cube_model._command import command_line
 from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
-from cube_model.evaluation.reproduce import command_line
-from cube_model.evaluation.response_selection import (
-    METRICS,
-    NEGATIVES,
-    PROTOCOL,
-    Method,
-    evaluate,
-    identity,
-    note,
-    to_json,
-)
+from cube_model.evaluation.methods import Method, identity
+from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
 from cube_model.evaluation.run import run_response_selection
 from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
 

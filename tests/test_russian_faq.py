@@ -10,7 +10,7 @@ from russian_faq import FAQ
 
 from cube_fixtures import cache_folder  # noqa: F401
 from cube_model import CubeRetriever, CubeTrainer, EmbeddingCache, Teacher, TrainingConfig
-from cube_model.teacher.known_teachers import teachers_folder
+from cube_model.teacher.find import teachers_folder
 from dataset_builders.cli import register
 
 pytestmark = pytest.mark.slow

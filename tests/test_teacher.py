@@ -9,9 +9,8 @@ import torch
 
 from cube_fixtures import minilm  # noqa: F401
 from cube_model import ModelError, Teacher
-from cube_model.devices import has_native_bfloat16
-from cube_model.teacher.find import TeacherUnavailableError, find_teacher
-from cube_model.teacher.known_teachers import KNOWN_TEACHERS, teachers_folder
+from cube_model.machine import has_native_bfloat16
+from cube_model.teacher.find import KNOWN_TEACHERS, TeacherUnavailableError, find_teacher, teachers_folder
 
 TEXTS = [
     "I need a cheap room.",

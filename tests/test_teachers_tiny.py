@@ -6,7 +6,7 @@ import torch
 
 from cube_model import ModelError, Teacher
 from cube_model.core.pooling import pool
-from cube_model.teacher.length_batches import length_batches
+from cube_model.teacher.teacher import length_batches
 
 TEXTS = [
     "i need a cheap room",

@@ -21,7 +21,7 @@ from cube_fixtures import (  # noqa: F401
 )
 from cube_model import CubeModel, CubeTrainer, ModelError
 from cube_model.training.data import load_training_pairs
-from cube_model.training.trainer import RECORD
+from cube_model.training.output import RECORD
 
 
 class StoppedError(Exception):

@@ -15,7 +15,8 @@ import torch
 from vector_training import DIMENSION, TEACHER, Vectors, config, half
 
 from cube_model import CubeModel, CubeTrainer, ModelError
-from cube_model.training.data import TrainingData, batch_loader
+from cube_model.data.training_data import TrainingData
+from cube_model.training.data import batch_loader
 from cube_model.training.output import RECORD
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cube_model import CubeTrainer, TrainingConfig
 from cube_model.data.pairs import QuestionAnswerPairs
-from cube_model.training.data import TrainingData
+from cube_model.data.training_data import TrainingData
 
 DIMENSION = 24
 TEACHER = {"name": "invented", "fingerprint": "0" * 64, "dimension": DIMENSION}

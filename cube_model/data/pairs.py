@@ -254,3 +254,8 @@ def string_hashes(column: pa.ChunkedArray) -> np.ndarray:
     ]
     numbers = np.frombuffer(b"".join(digests), dtype="<i8")
     return numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def joined_turns(pairs: QuestionAnswerPairs, separator: str) -> list[str]:
+    """Each question, then its earlier turns, most recent first: what is cut off at the end is what matters least."""
+    return [separator.join(pairs.texts[i] for i in turns if i != NO_TURN) for turns in pairs.questions.tolist()]

@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cube_model._command import run_launched
-from cube_model._options import comma_list
+from cube_model._command import comma_list, run_launched
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.joined_turns import joined_turns
-from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, pairs_of_table, read_pairs_table
+from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, joined_turns, pairs_of_table, read_pairs_table
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
 from cube_model.errors import ModelError
 

@@ -13,28 +13,25 @@ import logging
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from cube_model._quiet import quiet_transformers
-from cube_model.devices import default_device, has_native_bfloat16
-from cube_model.disk import needs_room
 from cube_model.embedder.card import card
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.data import EmbedderData, load_embedder_data
-from cube_model.embedder.speed import trained_with
 from cube_model.errors import ModelError
-from cube_model.machine import hardware
-from cube_model.teacher.find import find_teacher, first_line
+from cube_model.machine import default_device, hardware, has_native_bfloat16, versions
+from cube_model.teacher.find import KNOWN_TEACHERS, find_teacher, first_line
 from cube_model.teacher.fingerprint import weights_sha256
-from cube_model.teacher.known_teachers import KNOWN_TEACHERS
 from cube_model.teacher.sentence_files import read_sentence_files
 from cube_model.teacher.teacher import turn_separator
 from cube_model.training.output import TRAINED, check_output, claimed_output, write_output
-from cube_model.versions import versions
-from dataset_builders.common.files import write_whole
+from dataset_builders.common.files import needs_room, write_whole
 from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
@@ -99,7 +96,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> di
         write_whole(output.work / _ARGUMENTS, json.dumps(identity, indent=1))
     trainer = _trainer(config, model, data, output.work / "checkpoints")
     with (
-        needs_room(output.place, "go on with --resume"),
+        needs_room(output.place, "go on with --resume", ModelError),
         trained_with(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -194,8 +191,8 @@ def _trainer(
     from sentence_transformers import SentenceTransformerTrainingArguments
     from transformers import PrinterCallback
 
-    from cube_model.embedder.embedder_trainer import PairTrainer
     from cube_model.embedder.loss import contrastive_loss
+    from cube_model.embedder.pair_trainer import PairTrainer
 
     if not config.train_embeddings:
         cast("Any", model[0]).auto_model.get_input_embeddings().requires_grad_(False)
@@ -266,3 +263,35 @@ def _check_same(path: Path, identity: dict[str, Any]) -> None:
 def _cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def trained_with(model: SentenceTransformer, dropout: float, *, on_processor: bool) -> Iterator[None]:
+    """Train under it: `dropout` in place of the base's own, and on a processor the attention that is fastest there.
+
+    Random numbers are drawn by one thread, a third of a step with dropout .1; and PyTorch's fused attention, made for
+    long texts, takes longer to go backwards through turns of twenty tokens than all the rest of the step
+    (`tests/benchmarks/bench_embedder.py`). Afterwards all is as before.
+
+    Args:
+        model: What is trained.
+        dropout: Share of the activations zeroed.
+        on_processor: Trained on a processor, not a graphics card.
+    """
+    import torch
+
+    layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    own = [layer.p for layer in layers]
+    encoder = cast("Any", model[0]).auto_model
+    attention = encoder.config._attn_implementation
+    for layer in layers:
+        layer.p = dropout
+    if on_processor:
+        encoder.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        for layer, share in zip(layers, own, strict=True):
+            layer.p = share
+        if on_processor:
+            encoder.set_attn_implementation(attention)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cube_model.data.joined_turns import joined_turns
+from cube_model.data.pairs import joined_turns
+from cube_model.inference.processor import core_function, map_rows
 from cube_model.metrics.metrics import normalize
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from cube_model.vectors.cache import EmbeddingCache
 
 Encode = Callable[[np.ndarray], np.ndarray]
-
-_CHUNK = 4096
-"""Pairs mapped at a time: bounds the memory for the gathered turns."""
 
 
 class Scorer(Protocol):
@@ -82,23 +80,14 @@ class Method:
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Scorer.map`; rows of length 1 unless `cosine` is off."""
-        questions, answers = [], []
-        for start in range(0, len(pairs), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            questions.append(self.questions(vectors[pairs.questions[rows, : self.turns]]))
-            answers.append(self.answers(vectors[pairs.answers[rows]]))
-        mapped = np.concatenate(questions), np.concatenate(answers)
-        return (normalize(mapped[0]), normalize(mapped[1])) if self.cosine else mapped
+        questions = map_rows(self.questions, vectors, pairs.questions[:, : self.turns])
+        answers = map_rows(self.answers, vectors, pairs.answers)
+        return (normalize(questions), normalize(answers)) if self.cosine else (questions, answers)
 
     def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
         """See `Scorer.query`."""
         given = vectors[pairs.questions[:, : self.turns]]
         return lambda: self.questions(given)
-
-
-def map_vectors(method: Scorer, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Any, Any]:
-    """`method.map(pairs, vectors)`."""
-    return method.map(pairs, vectors)
 
 
 def identity(turns: int = 1) -> Method:
@@ -148,22 +137,12 @@ def core(
     model: CubeModel, name: str = "trained core", *, train_size: int | None = None, turns: int | None = None
 ) -> Method:
     """A trained core as a method; `turns` less than the core reads hides the earlier ones."""
-    import torch
-
-    def run(function: Callable[..., Any]) -> Encode:
-        def encode(vectors: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                given = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, model.dtype)
-                return function(given).float().cpu().numpy()
-
-        return encode
-
     model.eval()
     turns = 1 + model.config.context_turns if turns is None else turns
     return Method(
         name,
-        run(model.encode_questions),
-        run(model.encode_answers),
+        core_function(model, model.encode_questions),
+        core_function(model, model.encode_answers),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         turns=turns,
         train_size=train_size,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.evaluation.methods import Method, Scorer, core, identity, map_vectors
+from cube_model.evaluation.methods import Scorer
 from cube_model.metrics.metrics import (
     BATCH,
     RECALL_AT,
@@ -31,15 +31,10 @@ __all__ = [
     "METRICS",
     "NEGATIVES",
     "PROTOCOL",
-    "Method",
     "Report",
     "Result",
-    "core",
     "evaluate",
-    "identity",
-    "map_vectors",
     "note",
-    "quick_accuracy",
     "to_json",
 ]
 
@@ -195,12 +190,6 @@ def _rows_by_domain(domains: Sequence[Sequence[str]] | None) -> dict[str | None,
         for name in dict.fromkeys(names):
             rows.setdefault(name, []).append(row)
     return {name: np.array(rows[name]) for name in sorted(rows)} if len(rows) > 1 else {}
-
-
-def quick_accuracy(questions: np.ndarray, answers: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> float:
-    """1-of-100 accuracy by text equality of one draw: what training chooses its best epoch by."""
-    by_text, _, _ = one_of_batch(questions, answers, labels, Draws.of(len(labels), draws=1, seed=seed))
-    return float(np.nanmean(by_text))
 
 
 def to_json(report: Report, **facts: Any) -> list[dict[str, Any]]:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.pairs import load_pairs
-from cube_model.evaluation.domains import domains_of
+from cube_model.data.pairs import load_pairs, read_pairs_table, string_hashes
+from cube_model.errors import ModelError
 from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
+from cube_model.machine import versions
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
-from cube_model.versions import versions
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
+    from cube_model.data.pairs import QuestionAnswerPairs
 
 ALL_SOURCES = "all"
 """`source` of figures over several corpora together."""
@@ -106,3 +107,25 @@ def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list
     shown = [reads] if context_turns is None else range(1 + min(reads, context_turns))
     cores = [core(trained, train_size=record.get("pairs"), turns=1 + turns) for turns in shown]
     return [identity(), *cores], record
+
+
+def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPairs) -> list[list[str]] | None:
+    """Domains of the dialogue of each of n pairs, as the corpus names them.
+
+    Args:
+        data: Where `pairs` were read from.
+        split: Their split.
+        pairs: The pairs.
+
+    Returns:
+        n lists; None where the dataset has no column `domains`, or none of the pairs has a domain.
+    """
+    columns = ("source", "dialogue_id", "domains", "anchor_speaker", "positive_speaker")
+    try:
+        table, rows = read_pairs_table(data, split, columns, sorted(set(pairs.sources)))
+    except ModelError:
+        return None
+    table = table.take(rows).combine_chunks()
+    known = dict(zip(string_hashes(table["dialogue_id"]).tolist(), table["domains"].to_pylist(), strict=True))
+    found = [known.get(dialogue) or [] for dialogue in pairs.dialogues.tolist()]
+    return found if any(found) else None

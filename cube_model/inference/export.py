@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cube_model.disk import needs_room
 from cube_model.errors import ModelError
-from cube_model.training.output import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def export_sentence_transformer(
         raise ModelError(f"{model}: an autoencoder has no question and answer sides; export a dialogue core")
     found = teacher_of(core, teacher, "cpu")
     try:
-        with target.claimed(), needs_room(target.place, "export again"):
+        with target.claimed(), needs_room(target.place, "export again", ModelError):
             target.new.mkdir()
             _write(target.new, core, found, target.place.name)
             return target.put()

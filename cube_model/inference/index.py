@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.disk import needs_room
 from cube_model.errors import ModelError
 from cube_model.inference.answers import licenses_of
 from cube_model.inference.search import GraphSearch, Search, make_search
-from cube_model.versions import versions
+from cube_model.machine import versions
+from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import OutputKind, output_folder
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ class AnswerIndex:
         from safetensors.numpy import save_file
 
         try:
-            with output_folder(folder, INDEX, overwrite=overwrite) as aside, needs_room(Path(folder), "save it again"):
+            with (
+                output_folder(folder, INDEX, overwrite=overwrite) as aside,
+                needs_room(Path(folder), "save it again", ModelError),
+            ):
                 pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
                 save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
                 if isinstance(self.search, GraphSearch):

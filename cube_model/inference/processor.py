@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +64,7 @@ class EmbeddingProcessor:
         Raises:
             ModelError: There is none, or it was not made for this mode.
         """
-        from cube_model.inference.retriever import load_core
+        from cube_model.inference.loading import load_core
 
         return cls(load_core(model), mode, seed=seed)
 
@@ -155,13 +155,33 @@ class EmbeddingProcessor:
         return normalize(np.concatenate(list(self._chunks(function, vectors))))
 
     def _chunks(self, function: Any, vectors: np.ndarray) -> Iterator[np.ndarray]:
-        import torch
+        mapped = core_function(self.model, function)
+        for start in range(0, max(len(vectors), 1), _CHUNK):
+            try:
+                yield mapped(vectors[start : start + _CHUNK])
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"vectors {list(vectors.shape)}: {str(error).splitlines()[0]}") from error
 
+
+def core_function(model: CubeModel, function: Callable[..., Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of the core, such as `model.encode_questions`, as a function of float32 arrays."""
+    import torch
+
+    def mapped(vectors: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            for start in range(0, max(len(vectors), 1), _CHUNK):
-                given = torch.from_numpy(vectors[start : start + _CHUNK])
-                try:
-                    mapped = function(given.to(self.model.device, self.model.dtype))
-                except (ValueError, RuntimeError) as error:
-                    raise ModelError(f"vectors {list(vectors.shape)}: {str(error).splitlines()[0]}") from error
-                yield mapped.float().cpu().numpy()
+            given = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, model.dtype)
+            return function(given).float().cpu().numpy()
+
+    return mapped
+
+
+def map_rows(function: Callable[[np.ndarray], np.ndarray], vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`function(vectors[rows])`, some thousand rows at a time: bounds the memory for the gathered vectors.
+
+    Args:
+        function: `[b, ...]` -> `[b, d]`.
+        vectors: `[m, d]`.
+        rows: int `[n]`, or `[n, turns]`.
+    """
+    parts = [function(vectors[rows[start : start + _CHUNK]]) for start in range(0, max(len(rows), 1), _CHUNK)]
+    return np.concatenate(parts)

@@ -19,9 +19,7 @@ import numpy as np
 from cube_model.errors import ModelError
 from cube_model.inference.answers import answers_fingerprint, read_answers
 from cube_model.inference.index import AnswerIndex, is_index
-from cube_model.inference.loading import check_teacher, core_fingerprint
-from cube_model.inference.loading import load_core as load_core
-from cube_model.inference.loading import teacher_of as teacher_of
+from cube_model.inference.loading import check_teacher, core_fingerprint, load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
 from cube_model.inference.search import make_search
 from cube_model.teacher.teacher import Teacher

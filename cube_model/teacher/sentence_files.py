@@ -10,6 +10,21 @@ from typing import Any
 from cube_model.core.pooling import POOLINGS
 from cube_model.errors import ModelError
 
+TRANSFORMERS_FILES = (
+    *("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json"),
+    "model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
+    "chat_template.jinja",
+)
+"""What `save_pretrained` of models and tokenizers writes."""
+
+SENTENCE_TRANSFORMERS_FILES = (
+    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
+    *("[0-9]_*/config.json", "[0-9]_*/model.safetensors"),
+)
+"""What `SentenceTransformer.save_pretrained` writes beside the encoder."""
+
 
 @dataclass(frozen=True)
 class SentenceFiles:

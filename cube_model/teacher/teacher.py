@@ -20,13 +20,10 @@ import numpy as np
 
 from cube_model._quiet import quiet_transformers
 from cube_model.core.pooling import POOLINGS, pool
-from cube_model.devices import default_device, has_native_bfloat16
-from cube_model.encoding_progress import encoding_progress as encoding_progress
 from cube_model.errors import ModelError
-from cube_model.teacher.find import TeacherUnavailableError, find_teacher, first_line
+from cube_model.machine import default_device, has_native_bfloat16
+from cube_model.teacher.find import KNOWN_TEACHERS, TeacherUnavailableError, find_teacher, first_line
 from cube_model.teacher.fingerprint import fingerprint, weights_sha256
-from cube_model.teacher.known_teachers import KNOWN_TEACHERS
-from cube_model.teacher.length_batches import length_batches
 from cube_model.teacher.sentence_files import read_sentence_files
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
@@ -284,3 +281,20 @@ def _positions(model: Any) -> int:
 def _check(what: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ModelError(f"teacher {what} {value!r}: expected one of {', '.join(allowed)}")
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
+    """Row numbers of each batch, shortest texts first; a batch of n rows with m as the longest costs n * m tokens.
+
+    Args:
+        lengths: Tokens of each text.
+        budget: Tokens of one batch, padding among them; a single text may be longer.
+    """
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        while stop < len(order) and lengths[order[stop]] * (stop + 1 - start) <= budget:
+            stop += 1
+        yield order[start:stop]
+        start = stop

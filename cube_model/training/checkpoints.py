@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cube_model.disk import needs_room
 from cube_model.errors import ModelError
-from dataset_builders.common.files import synchronise
+from dataset_builders.common.files import needs_room, synchronise
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,7 +57,7 @@ class Checkpoints:
         Raises:
             ModelError: The disk is full.
         """
-        with needs_room(self.folder, "go on with --resume"):
+        with needs_room(self.folder, "go on with --resume", ModelError):
             self._save(accelerator, progress, best_weights)
 
     def _save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:

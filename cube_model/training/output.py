@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model._quiet import quiet_transformers
-from cube_model.disk import needs_room
 from cube_model.errors import ModelError
+from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
 
 RECORD = "training.json"
 """Lies in every output folder and marks it as ours."""
-
-TRANSFORMERS_FILES = (
-    *("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json"),
-    "model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
-    "chat_template.jinja",
-)
-"""What `save_pretrained` of models and tokenizers writes."""
-
-SENTENCE_TRANSFORMERS_FILES = (
-    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
-    *("[0-9]_*/config.json", "[0-9]_*/model.safetensors"),
-)
-"""What `SentenceTransformer.save_pretrained` writes beside the encoder."""
 
 
 def is_trained(folder: Path) -> bool:
@@ -106,7 +92,7 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
     Raises:
         ModelError: The disk is full, or something foreign appeared in the place.
     """
-    with quiet_transformers(), needs_room(output.place, "go on with --resume"):
+    with quiet_transformers(), needs_room(output.place, "go on with --resume", ModelError):
         model.save_pretrained(output.new)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if (output.work / "runs").is_dir():

@@ -13,18 +13,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cube_model.data.training_data import TrainingData, TrainingDataset
 from cube_model.errors import ModelError
-from cube_model.machine import hardware
+from cube_model.machine import hardware, versions
 from cube_model.training import schedule
 from cube_model.training.accelerator import make_accelerator, mean_over_processes
 from cube_model.training.checkpoints import Checkpoints, Progress
 from cube_model.training.config import TrainingConfig
-from cube_model.training.data import TrainingData, TrainingDataset, batch_loader, load_training_data
+from cube_model.training.data import batch_loader, load_training_data
 from cube_model.training.output import RECORD, TRAINED, check_output, claimed_output, write_output
-from cube_model.training.training_bar import training_bar
 from cube_model.training.validation import chosen_by, validate
-from cube_model.versions import versions
 from dataset_builders.common.outputs import Output
+from dataset_builders.common.progress import training_bar
 
 if TYPE_CHECKING:
     import numpy as np

@@ -34,12 +34,15 @@ def validate(model: CubeModel, pairs: QuestionAnswerPairs, vectors: np.ndarray, 
         raises the first and lowers the last, a cosine loss the reverse: both are in every history. An autoencoder has
         the last one only, of restored and true vector.
     """
-    from cube_model.evaluation.response_selection import core, map_vectors, quick_accuracy
-    from cube_model.metrics.metrics import normalize
+    from cube_model.inference.processor import core_function, map_rows
+    from cube_model.metrics.metrics import normalize, quick_accuracy
 
     training = model.training
     try:
-        questions, answers = map_vectors(core(model), pairs, vectors)
+        model.eval()
+        turns = pairs.questions[:, : 1 + model.config.context_turns]
+        questions = normalize(map_rows(core_function(model, model.encode_questions), vectors, turns))
+        answers = normalize(map_rows(core_function(model, model.encode_answers), vectors, pairs.answers))
     finally:
         model.train(training)
     to_teacher = float((questions * normalize(vectors[pairs.answers])).sum(1).mean())

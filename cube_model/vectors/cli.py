@@ -24,7 +24,7 @@ def info(folder: Folder = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cube_model.vectors.cache_admin import open_cache, other_files
+    from cube_model.vectors.cache import open_cache, other_files
 
     cache = open_cache(folder)
     shelves = cache.shelves()
@@ -67,7 +67,7 @@ def clear(
     folder: Folder = None,
 ) -> None:
     """Remove vectors: all of them, one teacher's, or those that have not been used for some time."""
-    from cube_model.vectors.cache_admin import clear_cache, open_cache
+    from cube_model.vectors.cache import clear_cache, open_cache
 
     cache = open_cache(folder)
     before = cache.stats.bytes

@@ -94,7 +94,13 @@ def build_dataset(
             progress(f"reading {builder.INFO.name}", done, len(chosen))
             parsed.append(parse(builder, num_proc))
         parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
-        decided = survey(parsed, options, progress)
+        decided = survey(
+            parsed,
+            split_policy=options.split_policy,
+            seed=options.seed,
+            benchmark_words=options.benchmark_words,
+            progress=progress,
+        )
         _give_memory_back()
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):

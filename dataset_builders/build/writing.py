@@ -20,8 +20,7 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
-from dataset_builders.quality.flags import with_flags
-from dataset_builders.quality.screen import screen
+from dataset_builders.quality.screen import screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN

@@ -1,6 +1,6 @@
 """The dataset card: written from the rows of a folder and from its report, by `build` and again by a push.
 
-Numbers of rows, their licences, languages and flags are counted in the parquet files (`card_facts`); what only the
+Numbers of rows, their licences, languages and flags are counted in the parquet files (`facts`); what only the
 build could know (leaks before, what was dropped, options, digests) comes from `quality/report.json`; names, citations
 and known faults from the sources' own facts.
 """

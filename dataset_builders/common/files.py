@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: locks, synchronised writes, renames that never overwrite."""
+"""Files and folders that are whole or not there: locks, synchronised writes, safe renames, and full disks."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _TEMPORARY = "dialogue-cube-"
 _LOCK = "lock"
 _YOUNG = 60
 """Seconds: a temporary folder younger than this may not hold its lock yet."""
+
+_LITTLE = 100_000_000
+"""Bytes. What cannot be written while less is free is taken to lack room: weights of an encoder need about as much."""
 
 
 @contextmanager
@@ -186,3 +189,40 @@ def _rename_call() -> Callable[[bytes, bytes, int], int] | None:
         return lambda one, other, flag: int(call(here, one, here, other, flag))
     except (OSError, AttributeError, TypeError):
         return None
+
+
+@contextmanager
+def needs_room(folder: Path, advice: str, raises: type[Exception]) -> Iterator[None]:
+    """Writes into a folder; what fails for want of room becomes an error that says so.
+
+    Args:
+        folder: Where it goes; need not exist yet.
+        advice: What to do once there is room.
+        raises: The error of a full disk.
+
+    Raises:
+        Exception: `raises`, when the disk is full.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if free >= _LITTLE and getattr(error, "errno", None) != errno.ENOSPC:
+            raise
+        cause = str(error).partition("\n")[0]
+        room = f"{free / 1e6:.1f} MB are free on that disk"
+        raise raises(f"{folder}: cannot be written ({cause}); {room}: make room, then {advice}") from error
+
+
+def what_failed(error: OSError) -> str:
+    """What the operating system refused, in one line, and what to do where the disk is full."""
+    if error.errno != errno.ENOSPC:
+        return f"{error.filename or 'input/output'}: {error.strerror or error}"
+    place = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{place}no space left on a disk; make room, or write to another one: the output by its option, caches by "
+        "HF_HOME and DIALOGUE_CUBE_CACHE, temporary files by TMPDIR"
+    )

@@ -22,6 +22,7 @@ The working folder of `NAME` is `.NAME.building` beside it:
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import re
@@ -31,6 +32,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exchange, exclusive, rename_exclusively, synchronise
@@ -320,3 +322,21 @@ def _matches(name: str, pattern: str) -> bool:
         return f"/{pattern[:-2]}" in f"/{name}"
     parts, wanted = name.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def write_json(path: Path, output: dict[str, Any], error: type[Exception] = DataError) -> None:
+    """Write the file so that it is whole or not there.
+
+    Args:
+        path: The file to make.
+        output: Its content.
+        error: Type of the errors.
+
+    Raises:
+        Exception: Of that type: something that is not JSON is there, or it cannot be written.
+    """
+    try:
+        with output_file(path, file_kind("JSON", b"{", error=error)) as file:
+            file.write_text(json.dumps(output, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as failure:
+        raise error(f"{path}: cannot be written ({failure.strerror})") from failure

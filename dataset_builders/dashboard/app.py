@@ -8,8 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dataset_builders.dashboard import sidebar
-from dataset_builders.dashboard.linking import switch
-from dataset_builders.dashboard.page import Page
+from dataset_builders.dashboard.page import Page, switch
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.tabs.all import TABS

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters
-from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.texts import Texts
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dataset_builders.dashboard.charts import Specification
-
 
 _MARKUP = re.compile(r"([\\`*_$\[\]<>~:])")
 """What Markdown would not show as it is: titles quote texts of the corpus."""
@@ -178,3 +176,35 @@ def csv(frame: pd.DataFrame) -> bytes:
 def file_name(title: str) -> str:
     """A title as a file name."""
     return "_".join("".join(letter if letter.isalnum() else " " for letter in title.lower()).split())
+
+
+def switch(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
+    """One of a few values.
+
+    Args:
+        name: In the address.
+        labels: Value -> what is shown for it.
+        title: Above the switch.
+        first: The value where the address has none; the first one when not given.
+        options: Of `st.segmented_control`.
+    """
+    first = first or next(iter(labels))
+    # another language is another widget: the labels are part of it
+    key = f"{name} {' '.join(labels.values())}"
+
+    def changed() -> None:
+        st.query_params[name] = st.session_state[key]
+
+    chosen = st.query_params.get(name, first)
+    return str(
+        st.segmented_control(
+            title,
+            list(labels),
+            format_func=lambda value: labels.get(value, value),
+            default=chosen if chosen in labels else first,
+            required=True,
+            key=key,
+            on_change=changed,
+            **options,
+        )
+    )

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.database.facts import COMMENTS, facts
-from dataset_builders.database.opening import open_without_path
-from dataset_builders.database.source_folder import dataset_folder
+from dataset_builders.database.opening import dataset_folder, open_without_path
 from dataset_builders.quality.report.read import read_built
 from dataset_builders.sql.read_only_files import lock
 from dataset_builders.sql.run import is_interrupt, open_folder

@@ -19,8 +19,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.database.fingerprints import FILES, fingerprints
-from dataset_builders.database.opening import read_contents
-from dataset_builders.database.source_folder import dataset_folder
+from dataset_builders.database.opening import dataset_folder, read_contents
 from dataset_builders.database.writer import Progress, Writer
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.quality.report.read import read_built

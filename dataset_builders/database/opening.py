@@ -1,4 +1,4 @@
-"""Open a database read-only; know whether a file is one, and whether it is of today's data."""
+"""Find a dataset folder and open its database read-only; know whether a file is one, and whether it is of today."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.database.fingerprints import fingerprints
-from dataset_builders.database.source_folder import dataset_folder
 from dataset_builders.quality.report.read import read_built
 from dataset_builders.sql.read_only_files import ROOT, connect_read_only
 from dataset_builders.sql.run import stoppable
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 """Raised when a table of the database itself (`runs`, `contents`) changes its columns."""
+
+_WANTED = ["dialogues/*.parquet", "pairs/*.parquet", "downstream/*.parquet", "quality/*"]
 
 
 @contextmanager
@@ -135,3 +136,26 @@ def read_contents(path: Path) -> dict[str, tuple[str, str, int | None]]:
             return {}
         found = connection.execute("SELECT name, fingerprint, kind, rows FROM contents ORDER BY name").fetchall()
         return {name: (fingerprint, kind, rows) for name, fingerprint, kind, rows in found}
+
+
+def dataset_folder(data: str | Path) -> Path:
+    """The folder itself, or a copy of a Hub dataset repository in the Hub's cache.
+
+    Args:
+        data: A folder made by `dialogue-cube build`, or a repository such as `org/dialogue-corpus`.
+
+    Raises:
+        DataError: Neither is there.
+    """
+    path = Path(data)
+    if path.exists() or str(data).count("/") != 1 or str(data).startswith((".", "/", "~")):
+        return path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(str(data), repo_type="dataset", allow_patterns=_WANTED))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = f"no folder {data}, and the Hub gives no dataset of that name ({cause[:200]})"
+        raise DataError(f"{what}; `dialogue-cube build` makes a folder") from error

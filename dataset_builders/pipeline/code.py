@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dataset_builders
 from dataset_builders.pipeline.digests import FileDigests, digest_of
 
 PACKAGES = ("cube_model", "dataset_builders", "dialogue_cube", "push_scripts")
@@ -74,7 +73,7 @@ class Code:
     """
 
     def __init__(self, files: FileDigests, root: Path | None = None) -> None:
-        self.root = root or Path(dataset_builders.__path__[0]).parent
+        self.root = root or Path(__file__).parents[2]
         self._files = files
         self._rules = files.of(Path(__file__))  # what was read by other rules is read again
         self._places: dict[str, Path | None] = {}

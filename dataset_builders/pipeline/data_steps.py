@@ -178,7 +178,14 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
 
         there = [name for name in sources if context.stamps.get(source_step(name))]
         parsed = [source for name in there for source in context.parsed(name, sources[name])]
-        found = survey(parsed, context.options(), context.progress)
+        options = context.options()
+        found = survey(
+            parsed,
+            split_policy=options.split_policy,
+            seed=options.seed,
+            benchmark_words=options.benchmark_words,
+            progress=context.progress,
+        )
         with output_folder(place, _KEPT) as folder:
             found.save(folder)
         return Product()

@@ -54,7 +54,7 @@ def quality(
 def _print(console: Console, report: QualityReport) -> None:
     from rich.text import Text
 
-    from dataset_builders.quality.report.sections import sections
+    from dataset_builders.quality.report.page import sections
 
     for section in sections(report):
         tables = [table for table in section.tables if not table.page_only]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders import schema
-from dataset_builders.quality.findings import VALUE_LENGTH
 
 DROPS_SCHEMA = schema.DROPS.arrow_schema
-CLUSTERS_SCHEMA = schema.CLUSTERS.arrow_schema
+
+VALUE_LENGTH = 200
+"""Characters of an offending value or a text that a drop record quotes."""
 
 
 def drop_rows(
@@ -64,3 +68,16 @@ def dialogue_texts(rows: pa.Table) -> pa.Array:
     texts = pc.struct_field(turns.flatten(), "text")
     offsets = turns.offsets.to_numpy()
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), texts), " | ")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Rows that a filter objects to.
+
+    Attributes:
+        rows: Ascending, unique row numbers, int64 of shape (n,).
+        values: The offending value of each, n strings: what to look at, or the measured number.
+    """
+
+    rows: np.ndarray
+    values: pa.Array

@@ -8,11 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.quality.drops import CLUSTERS_SCHEMA
+from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.clusters import ClusterConfig, Progress, cluster_dialogues
 from dataset_builders.survey.decisions import Decisions, Survey, blocking_ids
-from dataset_builders.survey.duplicates import duplicate_matrix
-from dataset_builders.survey.leaks import LEFT_OUT, NO_SPLIT, TEST, TRAIN, SplitPolicy, count_leaks, leaking, sides
+from dataset_builders.survey.leaks import (
+    LEFT_OUT,
+    NO_SPLIT,
+    TEST,
+    TRAIN,
+    SplitPolicy,
+    count_leaks,
+    duplicate_matrix,
+    leaking,
+    sides,
+)
 from dataset_builders.survey.parsed import ParsedSource, turn_texts
 from dataset_builders.survey.rows import Rows, part
 from dataset_builders.survey.splits import assign, seeded_splits
@@ -108,7 +117,7 @@ def survey_dialogues(
             "dialogues": duplicate_matrix(groups, rows.source, rows.names),
             "utterances": duplicate_matrix(rows.hashes, source_of, rows.names),
         },
-        members=clusters.members.cast(CLUSTERS_SCHEMA),
+        members=clusters.members.cast(CLUSTERS.arrow_schema),
     )
 
 

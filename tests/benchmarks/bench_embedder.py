@@ -15,11 +15,10 @@ from statistics import median
 
 import torch
 
-from cube_model.devices import has_native_bfloat16
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.loss import contrastive_loss
-from cube_model.embedder.speed import trained_with
-from cube_model.embedder.trainer import load_base
+from cube_model.embedder.trainer import load_base, trained_with
+from cube_model.machine import has_native_bfloat16
 
 
 def texts(pairs: int, longest: int, seed: int) -> dict[str, torch.Tensor]:

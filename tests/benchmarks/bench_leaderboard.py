@@ -14,7 +14,7 @@ import numpy as np
 
 from cube_model.evaluation.baselines import EmbeddedPairs, baselines
 from cube_model.evaluation.baselines.core import Core
-from cube_model.evaluation.leaderboard.timing import microseconds_per_query
+from cube_model.evaluation.leaderboard.board import microseconds_per_query
 from cube_model.metrics.metrics import normalize
 
 

@@ -10,8 +10,8 @@ import json
 import re
 from pathlib import Path
 
-from cube_model.evaluation.intents import markdown as intent_markdown
-from cube_model.evaluation.leaderboard import markdown as leaderboard_markdown
+from cube_model.evaluation.intents import tables as intent_markdown
+from cube_model.evaluation.leaderboard import tables as leaderboard_markdown
 
 ROOT = Path(__file__).parents[2]
 BOARDS = Path(__file__).parent / "leaderboards"

@@ -25,14 +25,11 @@ def baselines(*, turns: int, budget: int, core: TrainingConfig | None = None) ->
         budget: Parameters of the maps whose size can be chosen; that of the core they are compared with.
         core: The core's training; its defaults when not given.
     """
-    from cube_model.evaluation.baselines.closed_form import Ridge
+    from cube_model.evaluation.baselines.closed_form import Identity, Procrustes, Ridge
     from cube_model.evaluation.baselines.core import Core
-    from cube_model.evaluation.baselines.identity import Identity
     from cube_model.evaluation.baselines.lexical import BM25, Tfidf
-    from cube_model.evaluation.baselines.map import MapPolyAI
-    from cube_model.evaluation.baselines.map_adamw import MapAdamW
+    from cube_model.evaluation.baselines.map import MapAdamW, MapPolyAI
     from cube_model.evaluation.baselines.monarch import MonarchBaseline
-    from cube_model.evaluation.baselines.procrustes import Procrustes
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 
     every: list[Baseline] = [

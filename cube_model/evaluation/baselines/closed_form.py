@@ -1,16 +1,39 @@
-"""Ridge regression from the turns of a question to its answer's vector, in closed form."""
+"""Baselines without training steps: SIM, ridge regression, and the rotation of orthogonal Procrustes."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import numpy as np
 
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
-from cube_model.evaluation.methods import Method
+from cube_model.evaluation.methods import Method, identity
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _CHUNK = 4096
+
+
+class Identity(Baseline):
+    """Nothing is trained. Tuned: turns of the question that are averaged.
+
+    Args:
+        turns: Turns of a question at most.
+    """
+
+    name = "sim"
+    learns = False
+
+    def __init__(self, turns: int) -> None:
+        self.grid = tuple({"turns": t} for t in range(1, turns + 1))
+
+    def fit(
+        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
+    ) -> Fitted:
+        """See `Baseline.fit`."""
+        settings = dict(settings or self.grid[0])
+        method = dataclasses.replace(identity(settings["turns"]), name=self.name)
+        return Fitted(method, settings, validation.accuracy(method, seed))
 
 
 class Ridge(Baseline):
@@ -59,3 +82,26 @@ def _method(name: str, weight: np.ndarray, turns: int, train_size: int) -> Metho
         turns=turns,
         train_size=train_size,
     )
+
+
+class Procrustes(Baseline):
+    """R = U V' of the singular value decomposition of X'Y; d^2 numbers. Earlier turns are not read."""
+
+    name = "procrustes"
+    seeded = False
+
+    def fit(
+        self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
+    ) -> Fitted:
+        """See `Baseline.fit`; there is nothing to choose."""
+        started = time.monotonic()
+        left, _, right = np.linalg.svd(train.questions(slice(None), 1)[:, 0].T @ train.answers())
+        rotation = left @ right
+        method = Method(
+            self.name,
+            lambda questions: questions[:, 0] @ rotation,
+            lambda answers: answers,
+            parameters=rotation.size,
+            train_size=len(train),
+        )
+        return Fitted(method, {}, validation.accuracy(method, seed), time.monotonic() - started)

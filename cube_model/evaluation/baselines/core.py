@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from cube_model.data.training_data import TrainingData
 from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted, Settings
 from cube_model.evaluation.baselines.contrastive import GRID
 from cube_model.evaluation.methods import core
 from cube_model.training.config import TrainingConfig
-from cube_model.training.data import TrainingData
 
 
 class Core(Baseline):

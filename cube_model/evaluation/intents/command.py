@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cube_model._options import comma_list
+from cube_model._command import comma_list, command_line
 from cube_model.errors import ModelError
-from cube_model.evaluation.reproduce import command_line
 
 if TYPE_CHECKING:
     from cube_model.evaluation.intents.run import IntentsConfig
@@ -55,7 +54,7 @@ def intents(
 
     from cube_model.evaluation.intents.run import IntentsConfig, run_intents
     from cube_model.evaluation.intents.tables import NOTE, intents_table
-    from cube_model.evaluation.json_file import write_json
+    from dataset_builders.common.outputs import write_json
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ModelError(f"--json {json_file}: there is no folder {json_file.absolute().parent}; make it first")
@@ -73,7 +72,7 @@ def intents(
     cells = json_file.with_name(f"{json_file.name}.cells") if json_file else None
     output = {"command": _command(config), **run_intents(config, cells, progress=True)}
     if json_file is not None:
-        write_json(json_file, output)
+        write_json(json_file, output, ModelError)
     results = output["results"]
     console = Console()
     console.print(intents_table(results, f"{data}, {output['encoder']['name']}, {results[0]['method']}"))

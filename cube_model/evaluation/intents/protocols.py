@@ -1,4 +1,4 @@
-"""How classes are predicted from frozen vectors: few-shot, linear probe, prototype, nearest neighbours.
+"""How frozen vectors are judged: few-shot, linear probe, prototype, nearest neighbours, out of scope, clusters.
 
 The few-shot protocol is MTEB's, exactly as its code does it (`AbsTaskClassification`, mteb 2.26): see `few_shot_rows`.
 """
@@ -25,6 +25,8 @@ MTEB_SEED = 42
 DRAWS = 10
 NEIGHBOURS = 10
 _BLOCK = 1024
+
+RESTARTS = 10
 
 
 @dataclass(frozen=True)
@@ -127,3 +129,32 @@ def knn(task: IntentTask, encode: Encode) -> Guesses:
     parts = [model.predict(test[start : start + _BLOCK]) for start in range(0, len(test), _BLOCK)]
     settings = {"similarity": "cosine", "neighbours": neighbours, "weights": "uniform"}
     return Guesses(np.concatenate(parts)[None], len(task.train), None, settings)
+
+
+def scope_scores(task: IntentTask, encode: Encode) -> dict[str, np.ndarray]:
+    """Scores of the test rows, those in scope first: float `[n + m]` by the name of the method.
+
+    `max_cosine`: cosine to the nearest class mean. `max_softmax`, `max_logit`: largest probability and largest
+    decision value of the linear probe. All learn from in-scope training rows only.
+    """
+    test = encode(task.test.texts + task.outside.texts)
+    _, means = prototypes(task, encode)
+    probe, _ = linear_probe(task, encode)
+    logits = probe.decision_function(test)
+    if logits.ndim == 1:  # two classes: one value, the distance to their border
+        logits = np.stack([-logits, logits], axis=1)
+    return {
+        "max_cosine": (test @ means.T).max(1),
+        "max_softmax": probe.predict_proba(test).max(1),
+        "max_logit": logits.max(1),
+    }
+
+
+def clusters(task: IntentTask, encode: Encode, seeds: int) -> Iterator[np.ndarray]:
+    """Cluster numbers int `[n]` of the test rows by k-means, for each seed; as many as there are test classes."""
+    from sklearn.cluster import KMeans
+
+    vectors = encode(task.test.texts)
+    count = len(np.unique(task.test.labels))
+    for seed in range(seeds):
+        yield KMeans(count, n_init=RESTARTS, random_state=seed).fit_predict(vectors)

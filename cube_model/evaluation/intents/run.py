@@ -18,10 +18,9 @@ import numpy as np
 from cube_model.errors import ModelError
 from cube_model.evaluation.cells import Cells, Facts
 from cube_model.evaluation.intents.encoder import IntentEncoder
-from cube_model.evaluation.intents.intervals import interval_of_mean
-from cube_model.evaluation.intents.scoring import PROTOCOLS, Entry, applies, score
+from cube_model.evaluation.intents.scoring import PROTOCOLS, Entry, applies, interval_of_mean, score
 from cube_model.evaluation.intents.task import LABELS, IntentTask, load_intents
-from cube_model.versions import versions
+from cube_model.machine import versions
 
 if TYPE_CHECKING:
     from cube_model.vectors.cache import EmbeddingCache
@@ -46,7 +45,7 @@ class IntentsConfig:
         languages: BCP 47 tags; all when not given.
         protocols: Of `PROTOCOLS`; all when not given.
         predicts: Of `LABELS`: intents, their scenarios, or both.
-        seeds: See `intent_scoring.score`.
+        seeds: See `scoring.score`.
         dtype: Of the encoder.
     """
 

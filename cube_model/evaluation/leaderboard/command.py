@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cube_model._options import comma_list
+from cube_model._command import comma_list, command_line
 from cube_model.errors import ModelError
-from cube_model.evaluation.reproduce import command_line
 
 if TYPE_CHECKING:
     from cube_model.evaluation.leaderboard.board import LeaderboardConfig
@@ -83,12 +82,12 @@ def leaderboard(
 def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Path | None) -> None:
     from rich.console import Console
 
-    from cube_model.evaluation.json_file import write_json
     from cube_model.evaluation.leaderboard import tables
     from cube_model.evaluation.leaderboard.plots import plot_leaderboard
+    from dataset_builders.common.outputs import write_json
 
     results = output["results"]
-    write_json(json_file, output)
+    write_json(json_file, output, ModelError)
     for source in tables.sources(results):
         zero_shot = ", zero-shot" if results[0]["zero_shot"] else ""
         title = f"{source}, {output['encoder']['name']}, {1 + results[0]['context_turns']} turns{zero_shot}"

@@ -8,8 +8,8 @@ import streamlit as st
 
 from dataset_builders.dashboard import searching
 from dataset_builders.dashboard.chat import show_chat
-from dataset_builders.dashboard.linking import switch
 from dataset_builders.dashboard.neighbours import show_neighbours
+from dataset_builders.dashboard.page import switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dataset_builders.dashboard import charts
-from dataset_builders.dashboard.binning import bin_width, binned
-from dataset_builders.dashboard.lengths import length_chart
-from dataset_builders.dashboard.linking import switch
+from dataset_builders.dashboard.lengths import bin_width, binned, length_chart
+from dataset_builders.dashboard.page import switch
 from dataset_builders.dashboard.words import show_words, words_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.pairs.encoder import Encoder
-from dataset_builders.quality.findings import Findings
+from dataset_builders.quality.drops import Findings
 from dataset_builders.schema import Config
 from dataset_builders.text.normalize import normalize
 

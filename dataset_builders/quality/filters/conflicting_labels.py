@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, findings
-from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
-from dataset_builders.quality.findings import Findings
 
 # the replacement character, C0 controls but tab and line ends, C1 controls, noncharacters, private use, and the
 # question marks that a lossy conversion leaves in place of a word's letters ("???????? ????")

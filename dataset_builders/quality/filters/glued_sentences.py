@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
-from dataset_builders.quality.findings import Findings
 
 _CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
 _SPOT = re.compile(r"(?<!\w)(\w+)([.!?]+)(?=(\w+))")  # from a word's beginning only: each character is read once

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
-from dataset_builders.quality.findings import Findings
 
 # element names of HTML that occur in scraped text: "<3", "< 5 nights", "<name>" as a placeholder are no markup
 _TAG = (

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Action, Filter, Rows, findings, matching
 from dataset_builders.quality.filters.masking import Span, mask_table, replaced
-from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 # the end of an address: the common subset of RFC 5322, and as speech recognition writes it, "jo at example dot com"

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, findings, limit
-from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 

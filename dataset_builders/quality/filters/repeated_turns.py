@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import pyarrow.compute as pc
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, limit, word_counts
-from dataset_builders.quality.findings import Findings
 from dataset_builders.schema import Config
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, limit, word_counts
-from dataset_builders.quality.findings import Findings
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, findings, limit
-from dataset_builders.quality.findings import Findings
 
 _SAMPLE = 100
 """Characters of a side that are enough to judge it (whole turns until there are so many)."""

@@ -6,11 +6,25 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from dataset_builders.quality.report import check_tables, corpus_tables
 from dataset_builders.quality.report.figures import FIGURES, Figure, leak_totals
-from dataset_builders.quality.report.read import QualityReport
-from dataset_builders.quality.report.sections import sections
-from dataset_builders.quality.report.tables import shown
+from dataset_builders.quality.report.read import UNCHECKED, QualityReport
+from dataset_builders.quality.report.tables import Section, shown
 from dataset_builders.schema import CONFIGS
+
+SECTIONS = (
+    check_tables.rows_section,
+    check_tables.drops_section,
+    check_tables.flags_section,
+    check_tables.duplicates_section,
+    check_tables.leaks_section,
+    corpus_tables.dialogues_section,
+    corpus_tables.pairs_section,
+    corpus_tables.downstream_section,
+    corpus_tables.languages_section,
+    corpus_tables.licenses_section,
+    corpus_tables.words_section,
+)
 
 
 def page(report: QualityReport) -> str:
@@ -61,3 +75,11 @@ def _tiles(report: QualityReport) -> list[tuple[str, str]]:
         before, after = (sum(leak_totals(leaks[when]).values()) for when in ("before", "after"))
         tiles.append((f"{before:,} → {after:,}", "leaks before → after"))
     return tiles
+
+
+def sections(report: QualityReport) -> list[Section]:
+    """All sections; one that has nothing to say about this folder is left out."""
+    made = [section(report) for section in SECTIONS]
+    unchecked = [section.title for section in made if section.note == UNCHECKED]
+    told = [section for section in made if section.note != UNCHECKED and (section.note or section.tables)]
+    return [*([Section("unchecked", ", ".join(unchecked), UNCHECKED)] if unchecked else []), *told]
