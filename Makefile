@@ -29,7 +29,7 @@ test: install
 # the tests at the oldest versions that pyproject.toml allows, in an environment of their own
 test-oldest: install
 	$(PYTHON) -m venv .venv/oldest
-	$(BIN)/python tests/oldest.py > .venv/oldest/constraints.txt
+	$(BIN)/python tests/docs/oldest.py > .venv/oldest/constraints.txt
 	.venv/oldest/bin/python -m pip install --quiet --no-compile --constraint .venv/oldest/constraints.txt --editable ".[dev]"
 	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -41,7 +41,7 @@ strangers: install
 		datasets transformers torch sentence-transformers duckdb pandas
 	rm -rf build
 	.venv/strangers/installed/bin/python -m pip install --quiet --no-compile --constraint constraints.txt ".[embedder]"
-	DIALOGUE_CUBE_VENVS=.venv/strangers OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_strangers.py
+	DIALOGUE_CUBE_VENVS=.venv/strangers OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs/test_strangers.py
 
 lint: install
 	$(BIN)/ruff check .

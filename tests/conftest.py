@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.fixtures import *  # noqa: F403  (the loopback Hub)
+from support.shared import SHARED, shared_folder
+
+pytest_plugins = ("hub.fixtures", "support.cube_fixtures", "support.dashboard_fixtures")
 
 
 def pytest_configure() -> None:
@@ -29,14 +31,10 @@ def pytest_report_header() -> str:
     return "core: " + ", ".join(f"{name} {version(name)}" for name in names)
 
 
-SHARED = "DIALOGUE_CUBE_SHARED"
-"""The one setting for tests on real corpora: a folder with `corpora/`. Default: `shared` beside the checkout."""
-
-
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """Folder with the real raw corpora; skips where it is not, fails where it was promised by the setting."""
-    root = Path(os.environ.get(SHARED) or Path(__file__).parents[2] / "shared") / "corpora"
+    root = shared_folder() / "corpora"
     if not root.is_dir():
         if os.environ.get(SHARED):
             pytest.fail(f"{SHARED} is set, but there is no {root}")

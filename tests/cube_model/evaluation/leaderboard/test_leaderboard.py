@@ -1,0 +1,281 @@
+"""The leaderboard on invented pairs: contract, resuming, the same results however it was run."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cube_model import EmbeddingCache, ModelError
+from cube_model.evaluation.baselines.base import Baseline
+from cube_model.evaluation.leaderboard import board as module
+from cube_model.evaluation.leaderboard.board import Leaderboard, LeaderboardConfig
+from cube_model.evaluation.leaderboard.tables import differences_table, eval_results, lines
+from support.cube_fixtures import invented_dialogues, write_pairs
+
+TIMES = ("training_seconds", "tuning_seconds", "microseconds_per_query")
+SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, None), "draws": 1, "teacher_dtype": "float32"}
+
+
+@pytest.fixture
+def board(pairs_folder, minilm, cache_folder, tmp_path):
+    def make(folder="cells", data=pairs_folder, **options):
+        config = LeaderboardConfig(data=str(data), **{**SETTINGS, "methods": ["sim", "ridge"], **options})
+        return Leaderboard(config, tmp_path / folder, cache=EmbeddingCache(cache_folder))
+
+    return make
+
+
+def untimed(output):
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in output["results"]]
+
+
+@pytest.fixture(autouse=True)
+def small_grid(monkeypatch):
+    """Two settings instead of six, and few steps: the search itself is what is tested."""
+    from cube_model.evaluation.baselines.contrastive import Contrastive
+    from cube_model.evaluation.baselines.core import Core
+    from cube_model.training import schedule
+
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 30)
+    monkeypatch.setattr(schedule, "EPOCHS", 3)
+    for kind in (Contrastive, Core):
+        monkeypatch.setattr(
+            kind, "grid", ({"learning_rate": 1e-3, "noise": 0.0}, {"learning_rate": 5e-3, "noise": 0.3})
+        )
+
+
+def test_contract_of_the_json(board):
+    output = board(methods=["bm25", "tfidf", "sim", "ridge", "procrustes", "core"], train_sizes=(100,), seeds=1).run()
+    json.dumps(output, allow_nan=False)
+    wanted = {"task", "source", "language", "protocol", "method", "metric", "value", "ci95", "parameters"}
+    wanted |= {"train_size", "seed", "microseconds_per_query", "training_seconds", "tuning_trials", "settings"}
+    for row in output["results"]:
+        assert wanted <= set(row)
+        low, high = row["ci95"]
+        assert low <= row["value"] <= high
+        assert row["metric"] == row["metric"].lower()
+        assert row["microseconds_per_query"] > 0
+        assert (row["source"], row["language"], row["task"]) == ("invented", "en", "response-selection")
+    assert set(output["fingerprints"]) == {"teacher", "train", "validation", "test"}
+    sizes = {row["method"]: row["train_size"] for row in output["results"]}
+    assert sizes == {"bm25": None, "tfidf": 360, "sim": None, "ridge": 100, "procrustes": 100, "core": 100} | {
+        "tfidf": 100
+    }
+    cosine = {row["method"] for row in output["results"] if row["metric"] == "mean_cosine"}
+    assert cosine == {"sim", "ridge", "procrustes", "core"}  # of word counts it would mean nothing
+    core = next(row for row in output["results"] if row["method"] == "core")
+    assert core["parameters"] == output["budget"]
+    assert core["tuning_trials"] == 2
+
+
+def test_what_would_be_the_same_again_is_computed_once(board):
+    cells = [(c.baseline.name, c.train_size, c.seed) for c in board(methods=["sim", "ridge", "low_rank"]).plan()]
+    assert cells == [
+        ("sim", None, 0),
+        *[("ridge", 100, 0), ("ridge", 100, 1), ("ridge", None, 0)],
+        *[("low_rank", size, seed) for size in (100, None) for seed in (0, 1)],
+    ]
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_and_repeats_nothing(board, monkeypatch):
+    methods = ["sim", "ridge", "low_rank"]
+    whole = board("whole", methods=methods).run()
+    fits = []
+    real = module.Leaderboard._judge
+
+    class StoppedError(Exception):
+        pass
+
+    tuned = Baseline.tune
+
+    def stop_in_the_middle(self, cell, fitted, search):
+        if cell.baseline.name == "low_rank" and len(fits) == 3:
+            raise StoppedError
+        fits.append((cell.baseline.name, cell.train_size, cell.seed))
+        return real(self, cell, fitted, search)
+
+    monkeypatch.setattr(module.Leaderboard, "_judge", stop_in_the_middle)
+    with pytest.raises(StoppedError):
+        board("parts", methods=["low_rank", "sim", "ridge"]).run()
+    before = list(fits)
+    assert before
+
+    def searched(self, train, validation, **options):
+        assert self.name != "low_rank" or len(train) != 100, "searched twice"
+        return tuned(self, train, validation, **options)
+
+    fits.extend([("", None, 0)] * 3)  # do not stop again
+    monkeypatch.setattr(Baseline, "tune", searched)
+    resumed = board("parts", methods=methods).run()
+    assert untimed(resumed) == untimed(whole)
+    assert not set(before) & set(fits[len(before) + 3 :])
+
+
+def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
+    from cube_model.evaluation.baselines.closed_form import Ridge
+    from cube_model.evaluation.baselines.residual import ResidualBaseline
+
+    sizes = {"low_rank": [], "ridge": []}
+    for kind in (ResidualBaseline, Ridge):
+
+        def fit(self, train, validation, *, seed=0, settings=None, real=kind.fit):
+            sizes[self.name].append((len(train), seed))
+            return real(self, train, validation, seed=seed, settings=settings)
+
+        monkeypatch.setattr(kind, "fit", fit)
+    output = board(methods=["low_rank", "ridge"], train_sizes=(100, None), tuning_pairs=120).run()
+    within, above = [(100, 0), (100, 0), (100, 1)], [(120, 0), (120, 0), (360, 0), (360, 1)]
+    assert sizes == {"low_rank": within + above, "ridge": [(100, 0), (100, 1), (360, 0)]}
+    assert {(row["method"], row["train_size"]) for row in output["results"]} == {
+        (method, size) for method in sizes for size in (100, 360)
+    }
+
+
+def test_sizes_that_search_among_the_same_pairs_share_the_search(board, monkeypatch):
+    from cube_model.evaluation.baselines.residual import ResidualBaseline
+
+    fits, real = [], ResidualBaseline.fit
+
+    def fit(self, train, validation, *, seed=0, settings=None):
+        fits.append((len(train), seed))
+        return real(self, train, validation, seed=seed, settings=settings)
+
+    monkeypatch.setattr(ResidualBaseline, "fit", fit)
+    options = {"methods": ["low_rank"], "seeds": 1, "tuning_pairs": 100}
+    output = board(train_sizes=(100, 200, None), **options).run()
+    assert fits == [(100, 0), (100, 0), (200, 0), (360, 0)]
+    alone = board("alone", train_sizes=(None,), **options).run()
+    assert untimed(alone) == [row for row in untimed(output) if row["train_size"] == 360]
+
+
+def test_a_search_that_was_stopped_keeps_its_trials(board, monkeypatch):
+    from cube_model.evaluation.baselines.residual import ResidualBaseline
+
+    real, tried = ResidualBaseline.fit, []
+
+    def fit(self, train, validation, *, seed=0, settings=None):
+        tried.append(settings)
+        if len(tried) == 2:
+            raise KeyboardInterrupt
+        return real(self, train, validation, seed=seed, settings=settings)
+
+    monkeypatch.setattr(ResidualBaseline, "fit", fit)
+    options = {"methods": ["low_rank"], "seeds": 1, "train_sizes": (100,)}
+    with pytest.raises(KeyboardInterrupt):
+        board(**options).run()
+    output = board(**options).run()
+    first, second = ResidualBaseline.grid
+    assert tried[:3] == [first, second, second]
+    assert output["results"][0]["tuning_trials"] == 2
+    monkeypatch.setattr(ResidualBaseline, "fit", real)
+    assert untimed(output) == untimed(board("afresh", **options).run())
+
+
+def test_other_data_is_not_taken_for_finished(board, tmp_path):
+    board().run()
+    dialogues = {split: invented_dialogues(40, seed) for split, seed in (("train", 7), ("validation", 8), ("test", 9))}
+    other = write_pairs(tmp_path / "other" / "data", dialogues)
+    assert untimed(board(data=other, train_sizes=(None,)).run()) != untimed(board(train_sizes=(None,)).run())
+
+
+def test_leave_one_source_out(board, tmp_path):
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    splits = {"train": (60, 1), "validation": (20, 2), "test": (40, 3)}
+    folder = write_pairs(tmp_path / "two" / "data", {s: invented_dialogues(*n) for s, n in splits.items()}, "first")
+    second = write_pairs(
+        tmp_path / "more" / "data", {s: invented_dialogues(n, 9) for s, (n, _) in splits.items()}, "second"
+    )
+    for split in splits:
+        name = f"pairs/{split}-00000-of-00001.parquet"
+        both = pa.concat_tables([pq.read_table(folder / name), pq.read_table(second / name)])
+        pq.write_table(both, folder / name)
+    shutil.rmtree(second)
+    output = board(data=folder, leave_out="second", train_sizes=(None,)).run()
+    assert {row["source"] for row in output["results"]} == {"second"}
+    assert {tuple(row["train_sources"]) for row in output["results"]} == {("first",)}
+    assert all(row["zero_shot"] for row in output["results"])
+    together = board(data=folder, train_sizes=(None,)).run()
+    assert {row["source"] for row in together["results"]} == {"all", "first", "second"}
+    with pytest.raises(ModelError, match="no other source to train on"):
+        board(leave_out="invented")
+
+
+def test_card_and_table_from_the_json(board):
+    from huggingface_hub import ModelCardData
+
+    output = board(methods=["sim", "low_rank"]).run()
+    found = lines(output["results"], "invented")
+    assert [(line.method, line.train_size) for line in found] == [("sim", None), ("low_rank", 100), ("low_rank", 360)]
+    assert len(found[1].metrics["mrr"]) == 2
+    entries = eval_results(output["results"], "low_rank", "org/data")
+    assert {entry.metric_type for entry in entries} >= {"accuracy_1_of_100", "mrr", "mean_cosine"}
+    assert entries[0].metric_args["train_size"] == 360
+    assert entries[0].metric_value == pytest.approx(found[2].mean("accuracy_1_of_100"), abs=1e-4)
+    assert "accuracy_1_of_100" in ModelCardData(model_name="x", eval_results=entries).to_yaml()
+
+
+def test_differences_to_the_core_are_paired(board):
+    output = board(methods=["sim", "low_rank", "core"], train_sizes=(100,)).run()
+    assert not any("bootstrap_samples" in row for row in output["results"])
+    of = {line.method: line for line in lines(output["results"], "invented")}
+    found = {each["method"]: each for each in output["differences"]}
+    assert set(found) == {"sim", "low_rank"}
+    for method, each in found.items():
+        accuracy = "accuracy_1_of_100"
+        assert each["train_size"] == 100
+        assert each["value"] == pytest.approx(of[method].mean(accuracy) - of["core"].mean(accuracy))
+        low, high = each["ci95"]
+        assert low <= each["value"] <= high
+        ends = zip(of[method].intervals[accuracy], reversed(of["core"].intervals[accuracy]), strict=True)
+        apart = [own - other for own, other in ends]
+        assert high - low < apart[1] - apart[0], "as wide as if the dialogues of both were drawn apart"
+    table = differences_table(output["differences"], "invented")
+    assert table.row_count == 2
+
+
+def test_equal_methods_differ_by_nothing():
+    from cube_model.evaluation.leaderboard.differences import SAMPLES, differences
+
+    entry = {"source": "x", "metric": "accuracy_1_of_100", "train_size": 10, "value": 0.5, SAMPLES: [0.4, 0.5, 0.6]}
+    seeds = [{**entry, "method": "core"}, {**entry, "method": "core", "value": 0.7, SAMPLES: [0.6, 0.7, 0.8]}]
+    other = {**entry, "method": "map", "value": 0.6, SAMPLES: [0.5, 0.6, 0.7]}
+    (found,) = differences([*seeds, other, {**other, "source": "y"}, {**other, "train_size": 20}])
+    assert (found["method"], found["minus"], found["train_size"]) == ("map", "core", 10)
+    assert [found["value"], *found["ci95"]] == pytest.approx([0, 0, 0])
+
+
+def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    import typer
+
+    from cube_model.cli import register
+
+    monkeypatch.setattr("cube_model.vectors.cache.default_folder", lambda: cache_folder)
+    app = typer.Typer()
+    register(app)
+    out = tmp_path / "board.json"
+    arguments = ["leaderboard", "--data", str(pairs_folder), "--json", str(out), "--methods", "sim,procrustes"]
+    options = ["--train-sizes", "100,all", "--plot", str(tmp_path / "board.svg"), "--card", str(tmp_path / "card.yaml")]
+    options += ["--teacher-dtype", "float32"]
+    result = CliRunner().invoke(app, [*arguments, *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "procrustes" in result.output
+    written = json.loads(out.read_text())
+    assert written["results"]
+    assert "--train-sizes 100,all --seeds 3 --methods sim,procrustes" in written["command"]
+    assert written["command"].endswith("--teacher-dtype float32 --json FILE")
+    assert written["encoder"]["dtype"] == "float32"
+    assert str(pairs_folder.parent) not in written["command"]
+    assert "procrustes" in (tmp_path / "board.svg").read_text()
+    assert not list(tmp_path.glob(".*.tmp"))
+    for wrong, words in (
+        (["--train-sizes", "many"], "--train-sizes many: expected numbers"),
+        (["--methods", "magic"], "no method magic; there are bm25, tfidf, sim"),
+        (["--plot", "x.txt"], "unknown ending"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            CliRunner().invoke(app, [*arguments, *wrong], catch_exceptions=False)

@@ -1,0 +1,346 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cube_model import EmbeddingCache, ModelError
+from cube_model._command import command_line
+from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
+from cube_model.evaluation.methods import Method, identity
+from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
+from cube_model.evaluation.run import run_response_selection
+from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
+from support.cube_fixtures import invented_dialogues, write_pairs
+
+
+def random_unit(n, d=16, seed=0):
+    return normalize(np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32))
+
+
+def test_draws_are_seeded_and_use_no_row_twice():
+    draws = Draws.of(1234, draws=3, seed=7)
+    assert draws.batches.shape == (3, 12, 100)
+    assert all(len(np.unique(draw)) == 1200 for draw in draws.batches)
+    assert np.array_equal(draws.batches, Draws.of(1234, draws=3, seed=7).batches)
+    assert not np.array_equal(draws.batches, Draws.of(1234, draws=3, seed=8).batches)
+    assert Draws.of(30).batches.shape == (3, 1, 30)
+
+
+def test_one_of_batch_by_hand():
+    """Rows 0 and 1 have the same answer: by text both are right, by index only the first."""
+    answers = np.eye(4, dtype=np.float32)[[0, 0, 1, 2]]
+    questions = np.eye(4, dtype=np.float32)[[0, 0, 1, 3]]
+    questions[3] = [0, 1, 0, 0]  # prefers the answer of row 2
+    by_text, by_index, unique = one_of_batch(
+        questions, answers, np.array([9, 9, 8, 7]), Draws(np.arange(4)[None, None])
+    )
+    assert by_text[:, 0].tolist() == [1, 1, 1, 0]
+    assert by_index[:, 0].tolist() == [1, 0, 1, 0]
+    assert unique[:, 0].tolist() == [0, 0, 1, 1]
+
+
+def test_perfect_map_reaches_one_by_text_and_the_ceiling_by_index():
+    labels = np.random.default_rng(0).integers(0, 150, size=1000)
+    vectors = random_unit(150)[labels]
+    by_text, by_index, unique = one_of_batch(vectors, vectors, labels, Draws.of(1000))
+    assert np.nanmean(by_text) == 1
+    assert 0 < np.nanmean(unique) <= np.nanmean(by_index) < 1
+
+
+def test_chance_is_one_in_a_hundred():
+    by_text, _, _ = one_of_batch(random_unit(10_000), random_unit(10_000, seed=1), np.arange(10_000), Draws.of(10_000))
+    assert np.nanmean(by_text) == pytest.approx(0.01, abs=0.003)
+
+
+def test_rank_by_hand_and_in_chunks():
+    pool = np.eye(3, dtype=np.float32)
+    questions = np.array([[0.9, 0.3, 0.1], [0.9, 0.3, 0.1], [0.9, 0.3, 0.1]], dtype=np.float32)
+    assert gold_ranks(questions, pool, np.array([0, 1, 2])).tolist() == [1, 2, 3]
+    pool, gold = random_unit(40), np.arange(200) % 40
+    whole = gold_ranks(random_unit(200, seed=1), pool, gold)
+    np.testing.assert_array_equal(whole, gold_ranks(random_unit(200, seed=1), pool, gold, chunk=7))
+
+
+def test_a_map_to_one_point_gains_nothing():
+    collapsed = np.ones((300, 16), dtype=np.float32) / 4
+    assert gold_ranks(collapsed, collapsed, np.arange(300)).min() == 300
+    by_text, _, _ = one_of_batch(collapsed, collapsed, np.arange(300), Draws.of(300))
+    assert np.nanmean(by_text) == pytest.approx(0.01)
+
+
+def test_interval_is_over_dialogues():
+    """50 dialogues of 20 equal rows say as much as 50 rows, not as 1000."""
+    generator = np.random.default_rng(0)
+    by_dialogue = generator.integers(0, 2, size=50).astype(np.float32)
+    values, groups = np.repeat(by_dialogue, 20), np.repeat(np.arange(50), 20)
+    mean, low, high = bootstrap_interval(values, groups)
+    assert mean == pytest.approx(by_dialogue.mean())
+    assert high - low == pytest.approx(2 * 1.96 * by_dialogue.std() / 50**0.5, rel=0.15)
+    _, narrow_low, narrow_high = bootstrap_interval(values, np.arange(1000))
+    assert (high - low) > 3 * (narrow_high - narrow_low)
+    with_gaps = np.stack([values, np.where(groups % 2, np.nan, values)], axis=1)
+    assert bootstrap_interval(with_gaps, groups)[0] == pytest.approx(np.nanmean(with_gaps))
+
+
+def test_pairs_by_hand(tmp_path):
+    turns = [
+        ("user", "Hi"),
+        ("system", "Hello!"),
+        ("user", "Bye"),
+        ("user", "Now"),
+        ("system", "hello"),
+        ("user", "Hi"),
+    ]
+    pairs = load_pairs(write_pairs(tmp_path / "data", {"train": [turns]}), "train", context_turns=2)
+    read = [[None if i == NO_TURN else pairs.texts[i] for i in row] for row in pairs.questions]
+    assert read == [["Hi", None, None], ["Now", "Bye", "Hello!"]]
+    assert [pairs.texts[i] for i in pairs.answers] == ["Hello!", "hello"]
+    assert pairs.labels[0] == pairs.labels[1]
+    assert len(pairs.texts) == len(set(pairs.texts))
+    assert pairs.licenses == ["CC0-1.0"] * 2
+
+
+def test_a_command_can_be_typed_as_it_stands(tmp_path):
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    options = {"data": str(folder), "model": None, "sources": ["a", "b c"], "draws": 3}
+    assert command_line("leaderboard", options) == (
+        "dialogue-cube leaderboard --data 'my data' --sources 'a,b c' --draws 3 --json FILE"
+    )
+
+
+def test_a_folder_written_again_is_read_again_and_kept_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for words in ("No.", "Sure."):
+        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+        folder = write_pairs(tmp_path / "data", {"train": [[("user", "Is it open?"), ("system", words)]]})
+        assert load_pairs(folder, "train").texts == ["Is it open?", words]
+        assert load_pairs(folder, "train").texts == ["Is it open?", words]
+    assert len(list((tmp_path / "cache" / "dialogue-cube").glob("*/*/data"))) == 1
+
+
+def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
+    whole = load_pairs(pairs_folder, "train")
+    assert len(whole) == 360
+    some = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
+    again = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
+    other = load_pairs(pairs_folder, "train", max_pairs=50, seed=2)
+    assert len(some) == 50
+    assert some.fingerprint == again.fingerprint
+    assert len({some.fingerprint, other.fingerprint, whole.fingerprint}) == 3
+    assert load_pairs(pairs_folder, "train", context_turns=1).fingerprint != whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("split", "options", "kind", "words"),
+    [
+        ("dev", {}, ModelError, "split 'dev'"),
+        ("train", {"sources": ["sgd"]}, NoPairsError, "no source sgd.*there are invented"),
+        ("train", {"direction": ("system", "system")}, NoPairsError, "no system -> system pair"),
+    ],
+)
+def test_pairs_that_are_not_there_are_named(pairs_folder, split, options, kind, words):
+    with pytest.raises(kind, match=words):
+        load_pairs(pairs_folder, split, **options)
+
+
+def test_a_folder_built_again_gives_its_new_rows(tmp_path):
+    for anchor in ("before", "after"):
+        folder = write_pairs(tmp_path / anchor / "data", {"train": [[("user", anchor), ("system", "b")]]})
+        assert load_pairs(folder, "train").texts[0] == anchor
+    shutil.rmtree(folder)
+    write_pairs(folder, {"train": [[("user", "third"), ("system", "b")]]})
+    assert load_pairs(folder, "train").texts[0] == "third"
+
+
+def test_no_dataset_and_missing_columns_are_named(tmp_path):
+    import pyarrow.parquet as pq
+
+    with pytest.raises(ModelError, match="nowhere: cannot load"):
+        load_pairs(tmp_path / "nowhere", "train")
+    folder = write_pairs(tmp_path / "data", {"train": [[("user", "a"), ("system", "b")]]})
+    file = folder / "pairs" / "train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["answer_id"]), file)
+    with pytest.raises(ModelError, match="lacks answer_id"):
+        load_pairs(folder, "train")
+
+
+def test_methods_are_compared_on_the_same_vectors_and_batches(pairs_folder, minilm, cache_folder):
+    pairs = load_pairs(pairs_folder, "test", context_turns=1)
+    vectors = pairs.embed(minilm, EmbeddingCache(cache_folder))
+    assert not vectors[-1].any()
+    cheat = Method(
+        "knows the answer", lambda questions: questions[:, 1], lambda answers: answers, parameters=3, turns=2
+    )
+    knowing = pairs.questions.copy()
+    knowing[:, 1] = pairs.answers
+    report = evaluate([identity(), cheat], dataclasses.replace(pairs, questions=knowing), vectors)
+    first, second = (result.metrics for result in report.results if result.negatives == "random")
+    assert second["accuracy_1_of_100"] == (1.0, 1.0, 1.0)
+    assert second["mrr"][0] > first["mrr"][0]
+    # reworded by case and punctuation alone, an answer is the same answer with another vector
+    assert 0.99 < second["mean_cosine"][0] <= 1.0001
+    assert all(low <= value <= high for value, low, high in first.values())
+    assert 0 < report.ceiling_by_index < 1
+    assert note(report) is None
+    alone = evaluate([identity()], dataclasses.replace(pairs, questions=knowing), vectors)
+    assert alone.results[0].metrics == first
+
+    rows = to_json(report, source="invented", seed=0)
+    assert [row["metric"] for row in rows[: len(METRICS)]] == list(METRICS)
+    assert {"task", "source", "protocol", "method", "metric", "value", "ci95", "parameters"} <= set(rows[0])
+    json.dumps(rows, allow_nan=False)
+
+
+def test_few_pairs_say_so(pairs_folder, minilm, cache_folder):
+    pairs = load_pairs(pairs_folder, "test", max_pairs=20)
+    report = evaluate([identity()], pairs, pairs.embed(minilm, EmbeddingCache(cache_folder)))
+    assert report.batch == 20
+    assert "only 20 pairs: scored 1-of-20" in note(report)
+
+
+def as_pairs(questions, answers, labels=None, dialogues=None):
+    from cube_model.evaluation.baselines import EmbeddedPairs
+
+    data = EmbeddedPairs.of_arrays(questions, answers, labels)
+    changed = data.pairs if dialogues is None else dataclasses.replace(data.pairs, dialogues=dialogues)
+    return changed, data.vectors
+
+
+def test_negatives_of_the_same_domain_and_dialogue_are_harder():
+    """Answers are near those of their domain and nearer still to those of their dialogue."""
+    generator = np.random.default_rng(0)
+    dialogues = np.arange(1200) // 6
+    domain = dialogues % 3
+    noise = generator.normal(size=(3, 1200, 16))
+    base = 3 * generator.normal(size=(3, 16))[domain] + 2 * generator.normal(size=(200, 16))[dialogues] + noise[0]
+    pairs, vectors = as_pairs(normalize(base + 2 * noise[1]), normalize(base), dialogues=dialogues)
+    names = [["hotel"], ["train"], ["taxi", "hotel"]]
+    report = evaluate([identity()], pairs, vectors, domains=[names[i] for i in domain])
+    method = report.results[0].method
+    found = {kind: report.find(method, kind) for kind in NEGATIVES}
+    random, same_domain, same_dialogue = (found[kind].metrics["accuracy_1_of_100"][0] for kind in NEGATIVES)
+    assert random > same_domain + 0.05
+    assert random > same_dialogue + 0.05
+    assert "mrr" in found["random"].metrics
+    assert "mrr" not in found["same-domain"].metrics
+    hotel = report.find(method, domain="hotel")
+    assert (hotel.pairs, report.find(method, domain="train").pairs) == (798, 402)
+    without = evaluate([identity()], pairs, vectors)
+    assert {result.negatives for result in without.results} == {"random", "same-dialogue"}
+    assert without.results[0].metrics == found["random"].metrics
+
+
+def test_recall_grows_with_k_and_ends_at_the_pool():
+    pairs, vectors = as_pairs(random_unit(300), random_unit(300, seed=1))
+    metrics = evaluate([identity()], pairs, vectors).results[0].metrics
+    recalls = [metrics[f"recall_at_{k}"][0] for k in (1, 10, 100)]
+    assert recalls == sorted(recalls)
+    assert recalls[2] == pytest.approx(1 / 3, abs=0.08)
+    assert recalls[0] <= metrics["mrr"][0]
+
+
+def test_a_dot_product_method_is_judged_by_its_dot_products():
+    """One long answer wins every batch unless lengths are divided out; the mean cosine is one either way."""
+    questions = np.abs(random_unit(100)).astype(np.float32)
+    answers = questions.copy()
+    answers[7] *= 50
+    pairs, vectors = as_pairs(questions, answers)
+    scored = {
+        cosine: evaluate([Method("m", lambda q: q[:, 0], lambda a: a, cosine=cosine)], pairs, vectors).results[0]
+        for cosine in (True, False)
+    }
+    assert scored[True].metrics["accuracy_1_of_100"][0] == 1
+    assert scored[False].metrics["accuracy_1_of_100"][0] == pytest.approx(0.01)
+    assert scored[False].metrics["mean_cosine"][0] == pytest.approx(1)
+
+
+def with_domains(folder):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in (folder / "pairs").glob("*.parquet"):
+        table = pq.read_table(file)
+        domains = [
+            ["hotel"] if int(name.rsplit("/", 1)[1]) % 2 else ["train"] for name in table["dialogue_id"].to_pylist()
+        ]
+        pq.write_table(table.append_column("domains", pa.array(domains, pa.list_(pa.string()))), file)
+    return folder
+
+
+def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    one, two = (
+        write_pairs(tmp_path / name / "data", {"test": invented_dialogues(80, seed)}, name)
+        for seed, name in enumerate(("one", "two"))
+    )
+    file = "pairs/test-00000-of-00001.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(one / file), pq.read_table(two / file)]), one / file)
+    with_domains(one)
+    options = {"encoder": "minilm", "cache": EmbeddingCache(cache_folder)}
+    reports, output = run_response_selection(one, context_turns=2, **options)
+    assert list(reports) == ["all", "one", "two"]
+    rows = output["results"]
+    assert {row["source"] for row in rows} == {"all", "one", "two"}
+    assert {row["turns"] for row in rows} == {1, 2, 3}
+    assert {row["domain"] for row in rows} == {None, "hotel", "train"}
+    assert {row["negatives"] for row in rows} == set(NEGATIVES)
+    assert all(row["protocol"] == PROTOCOL for row in rows)
+    assert reports["one"].pairs == 240
+    alone, _ = run_response_selection(one, sources=["one"], **options)
+    first, second = (r.results[0].metrics for r in (alone["one"], reports["one"]))
+    assert first["accuracy_1_of_100"] == second["accuracy_1_of_100"]
+    json.dumps(output, allow_nan=False)
+
+
+def test_turns_of_an_encoder_are_judged_as_a_mean_and_as_one_text(pairs_folder, minilm, cache_folder):
+    reports, _ = run_response_selection(
+        pairs_folder, encoder="minilm", context_turns=1, cache=EmbeddingCache(cache_folder)
+    )
+    results = [r for r in reports["invented"].results if (r.negatives, r.domain) == ("random", None)]
+    assert [(r.method.name, r.method.turns) for r in results] == [
+        ("identity", 1),
+        ("identity", 2),
+        ("joined turns", 2),
+    ]
+    pairs = load_pairs(pairs_folder, "test", context_turns=1)
+    texts = [
+        " [SEP] ".join(pairs.texts[i] for i in turns if i >= 0)  # MiniLM's separator
+        for turns in pairs.questions.tolist()
+    ]
+    assert any(" [SEP] " in text for text in texts)
+    teacher = results[2].method.teacher
+    questions, answers = (teacher.encode(each) for each in (texts, [pairs.texts[i] for i in pairs.answers]))
+    by_text, _, _ = one_of_batch(questions, answers, pairs.labels, Draws.of(len(pairs)))
+    assert results[2].metrics["accuracy_1_of_100"][0] == pytest.approx(np.nanmean(by_text), abs=0.02)
+    assert results[2].metrics["mrr"] != results[1].metrics["mrr"]
+
+
+def test_precision_of_the_encoder_can_be_chosen(pairs_folder, minilm, cache_folder):
+    cache = EmbeddingCache(cache_folder)
+    _, output = run_response_selection(pairs_folder, encoder="minilm", dtype="float32", cache=cache)
+    assert output["encoder"]["dtype"] == "float32"
+    with pytest.raises(ModelError, match="dtype 'int8': expected one of float32"):
+        run_response_selection(pairs_folder, encoder="minilm", dtype="int8", cache=cache)
+
+
+def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
+    _, output = run_response_selection(pairs_folder, trained_core, context_turns=1, cache=EmbeddingCache(cache_folder))
+    shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))
+    assert shown == [("identity", 1), ("trained core", 1), ("trained core", 2)]
+    assert all(output["fingerprints"].values())
+
+
+def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
+    from cube_model.evaluation.tables import show
+
+    folder = with_domains(write_pairs(tmp_path / "data", {"test": invented_dialogues(90)}))
+    reports, output = run_response_selection(folder, encoder="minilm", cache=EmbeddingCache(cache_folder))
+    show(reports, "invented", output["sources"])
+    printed = capsys.readouterr().out
+    for word in ("identity", "same", "dialogue", "by domain", "hotel", "ceiling by index", "270 pairs"):
+        assert word in printed

@@ -1,0 +1,115 @@
+"""The exported folder in a fresh process that has no cube_model."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from cube_model import CubeConfig, CubeModel, ModelError, Teacher
+from cube_model.inference.export import export_sentence_transformer
+from cube_model.inference.processor import EmbeddingProcessor
+
+TEXTS = ["Hello there", "Is there a CHEAP hotel in the north, please?", "ok", "Да, конечно.", "Which number do I call?"]
+
+OPEN = """
+import json, sys
+import numpy as np
+
+class Hidden:
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] in ("cube_model", "dataset_builders", "push_scripts"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+from sentence_transformers import SentenceTransformer
+
+texts, folders = json.loads(sys.argv[1]), sys.argv[2:]
+for folder in folders:
+    model = SentenceTransformer(folder, trust_remote_code=True, device="cpu")
+    sides = {"query": model.encode_query(texts), "document": model.encode_document(texts), "plain": model.encode(texts)}
+    np.savez(folder + ".npz", **sides)
+"""
+
+
+def stirred_core(teacher, **options):
+    """A core that maps: both sides differ from the identity and from each other."""
+    torch.manual_seed(0)
+    core = CubeModel(CubeConfig(embedding_dim=teacher.dimension, teacher=teacher.describe(), **options)).eval()
+    for weight in core.parameters():
+        weight.data.add_(0.05 * torch.randn_like(weight))
+    return core
+
+
+def tiny_gpt2(folder):
+    """Causal, without a padding token, and its tokenizer would rather pad on the left."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={"<end>": 0, **{c: i for i, c in enumerate(letters, 1)}}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", padding_side="left").save_pretrained(folder)
+    torch.manual_seed(0)
+    GPT2Model(GPT2Config(vocab_size=257, n_embd=48, n_layer=2, n_head=2, n_positions=64)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opened(minilm, pairs_folder, cache_folder, trained_core, tmp_path_factory):
+    """Of each export: core, teacher, and the vectors that one fresh process without this package computed."""
+    pytest.importorskip("sentence_transformers", reason="pip install sentence-transformers")
+    root = tmp_path_factory.mktemp("exports")
+    source = tiny_gpt2(root / "tiny-gpt2")
+    causal = Teacher.load(source, "float32", "cpu", pooling="last", prefix="say: ", max_length=24)
+    core = stirred_core(causal, context_turns=1)
+    core.save_pretrained(root / "core")
+    export_sentence_transformer(trained_core, root / "bert")
+    export_sentence_transformer(root / "core", root / "causal", teacher=str(source))
+    environment = {"HF_HOME": str(root / "hub"), "HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", OPEN, json.dumps(TEXTS), str(root / "bert"), str(root / "causal")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=False)
+    assert done.returncode == 0, done.stderr
+    made = {"bert": (CubeModel.from_pretrained(trained_core), minilm), "causal": (core, causal)}
+    return {name: (*pair, np.load(root / f"{name}.npz")) for name, pair in made.items()}
+
+
+@pytest.mark.parametrize("name", ["bert", "causal"])
+def test_opens_without_this_package_with_equal_vectors(opened, name):
+    core, teacher, found = opened[name]
+    processor, given = EmbeddingProcessor(core), teacher.encode(TEXTS)
+    np.testing.assert_allclose(found["query"], processor.process_batch(given), atol=1e-5)
+    np.testing.assert_allclose(found["document"], processor.process_answers(given), atol=1e-5)
+    np.testing.assert_allclose(found["plain"], found["query"], atol=1e-6)
+    assert np.abs(found["query"] - given).max() > 0.01  # the core did something
+    assert np.abs(found["query"] - found["document"]).max() > 0.01
+
+
+def test_export_on_the_command_line(run, trained_core, tmp_path):
+    done = run("export", "--model", trained_core, "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "trust_remote_code=True" in done.output
+    assert "minilm" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_the_same_bytes_twice_and_what_is_there_is_not_lost(trained_core, tmp_path):
+    first = export_sentence_transformer(trained_core, tmp_path / "a")
+    second = export_sentence_transformer(trained_core, tmp_path / "b")
+    for path in sorted(first.rglob("*")):
+        if path.is_file() and path.name != "README.md":  # it names the folder
+            assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
+    with pytest.raises(ModelError, match="pass --overwrite"):
+        export_sentence_transformer(trained_core, first)
+    export_sentence_transformer(trained_core, first, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(ModelError, match="no earlier export"):
+        export_sentence_transformer(trained_core, tmp_path / "mine", overwrite=True)
+
+
+def test_an_autoencoder_has_no_sides(minilm, tmp_path):
+    CubeModel(CubeConfig(mode="autoencoder", teacher=minilm.describe())).save_pretrained(tmp_path / "core")
+    with pytest.raises(ModelError, match="autoencoder"):
+        export_sentence_transformer(tmp_path / "core", tmp_path / "out")

@@ -1,0 +1,244 @@
+"""Every tab of the page over the invented sample: its figures are those of the database, its hints say what to do."""
+
+import re
+import shutil
+
+import duckdb
+import pytest
+
+from support.dashboard_fixtures import TABS, figures
+
+pytest.importorskip("streamlit", reason="install the extra `dashboard`")
+
+
+@pytest.fixture(scope="module")
+def ask(database, tmp_path_factory):
+    # a copy: DuckDB opens a file once in a process, and the page has it open with its own settings
+    copy = shutil.copy(database, tmp_path_factory.mktemp("asked") / "copy.duckdb")
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        yield lambda sql: connection.execute(sql).fetchone()
+
+
+def charts(at):
+    return len(at.get("vega_lite_chart"))
+
+
+def hints(at):
+    return " ".join(info.value for info in at.info)
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_is_drawn_in_russian_without_an_error(page, tab):
+    at = page(tab=tab, lang="ru")
+    assert not at.error
+    assert not at.exception
+    names = ["Диалоги", "Пары", "Downstream", "Качество", "Поиск", "Модель", "Лицензии"]
+    assert [one.label for one in at.tabs] == names
+    assert at.subheader[0].value == "Корпус диалогов"
+
+
+def test_dialogs_figures_are_those_of_the_rows(page, ask):
+    at = page()
+    dialogues, turns, words, characters = ask(
+        "SELECT count(*), sum(turn_count), sum(words), sum(characters) FROM dialogs"
+    )
+    shown = figures(at)
+    assert shown["Dialogues"] == f"{dialogues:,}"
+    assert shown["Utterances"] == f"{turns:,}"
+    assert shown["Turns per dialogue (mean)"] == f"{turns / dialogues:.1f}"
+    assert shown["Words per utterance (mean)"] == f"{words / turns:.1f}"
+    assert shown["Characters per utterance (mean)"] == f"{characters / turns:.1f}"
+    assert shown["Words per dialogue (mean)"] == f"{words / dialogues:.1f}"
+    assert shown["Characters per dialogue (mean)"] == f"{characters / dialogues:.1f}"
+    assert charts(at) == 8  # dataset, split, language, domain, three lengths, words
+    assert len(at.image) == 1  # the word cloud
+    assert not at.error
+    by_source = at.dataframe[0].value.set_index("source")
+    assert by_source.loc["sgd", "dialogues"] == ask("SELECT count(*) FROM dialogs WHERE source = 'sgd'")[0]
+
+
+def test_filters_act_on_figures_and_come_from_the_address(page, ask):
+    at = page(source=["sgd", "woz"], split=["test"])
+    wanted = ask("SELECT count(*) FROM dialogs WHERE source IN ('sgd', 'woz') AND split = 'test'")[0]
+    assert figures(at)["Dialogues"] == f"{wanted:,}"
+    assert at.multiselect("source").value == ["sgd", "woz"]
+    at.multiselect("source").set_value(["sgd"]).run()
+    wanted = ask("SELECT count(*) FROM dialogs WHERE source = 'sgd' AND split = 'test'")[0]
+    assert figures(at)["Dialogues"] == f"{wanted:,}"
+
+
+def test_a_name_in_the_address_that_is_unknown_is_left_out(page, ask):
+    at = page(source=["no_such_corpus"], unit="furlongs", tab="nowhere", lang="xx")
+    assert not at.error
+    assert figures(at)["Dialogues"] == f"{ask('SELECT count(*) FROM dialogs')[0]:,}"
+
+
+def test_pairs_figures_are_those_of_the_rows(page, ask):
+    at = page(tab="pairs", split=["train"])
+    pairs, answers, first, second = ask(
+        "SELECT count(*), count(DISTINCT answer_id), avg(anchor_words), avg(positive_words) FROM pairs WHERE split = 'train'"
+    )
+    shown = figures(at)
+    assert shown["Pairs"] == f"{pairs:,}"
+    assert shown["Distinct second utterances"] == f"{answers:,}"
+    assert shown["Words, first utterance (mean)"] == f"{first:.1f}"
+    assert shown["Words, second utterance (mean)"] == f"{second:.1f}"
+    whole = ask("SELECT count(DISTINCT answer_id) FROM pairs")[0]
+    assert figures(page(tab="pairs"))["Distinct second utterances"] == f"{whole:,}"
+
+
+def test_both_lengths_are_drawn_as_fields_or_points(page):
+    fields, points = page(tab="pairs"), page(tab="pairs", joint="points")
+    assert charts(fields) == charts(points)
+    assert any("log scale" in caption.value for caption in fields.caption)
+    assert any("One point" in caption.value for caption in points.caption)
+
+
+def test_lengths_are_counted_in_the_unit_of_the_address(page):
+    at = page(tab="pairs", unit="characters")
+    specs = " ".join(chart.proto.spec for chart in at.get("vega_lite_chart"))
+    assert "Length, characters" in specs
+    assert "Length, words" not in specs
+
+
+def test_downstream_figures_are_those_of_the_rows(page, ask):
+    at = page(tab="downstream")
+    rows, labels, languages, outside = ask(
+        "SELECT count(*), count(DISTINCT label), count(DISTINCT language), count(*) FILTER (is_out_of_scope) FROM downstream"
+    )
+    shown = figures(at)
+    assert (shown["Utterances"], shown["Labels"]) == (f"{rows:,}", f"{labels:,}")
+    assert (shown["Languages"], shown["Out of scope"]) == (f"{languages:,}", f"{outside:,}")
+    assert 0 < float(shown["Class balance"]) <= 1
+    by_source = at.dataframe[0].value.set_index("source")
+    balance = ask("SELECT class_balance FROM downstream_statistics WHERE source = 'banking77' AND split IS NULL")[0]
+    assert by_source.loc["banking77", "class_balance"] == pytest.approx(balance)
+
+
+def test_quality_opens_the_rows_behind_a_reason(page, ask):
+    at = page(tab="quality")
+    for reason in at.selectbox("reason").options:
+        at.selectbox("reason").set_value(at.selectbox("reason").value)
+        assert reason
+    config, name = at.selectbox("reason").value.split(":", 1)
+    wanted = ask(f"SELECT count(*) FROM drops WHERE config = '{config}' AND filter = '{name}'")[0]
+    rows = next(table.value for table in at.dataframe if "row_id" in table.value)
+    assert len(rows) == min(wanted, 500)
+    assert rows["reason"].str.len().gt(0).all()
+    shown = figures(at)
+    left_out = int(shown["Rows left out"].replace(",", ""))
+    assert left_out == ask("SELECT sum(rows_in - rows_out) FROM source_rows")[0] == ask("SELECT count(*) FROM drops")[0]
+    after = ask("SELECT coalesce(sum(rows), 0) FROM leaks WHERE stage = 'after'")[0]
+    assert shown["Leaked rows after"] == f"{after:,}"
+
+
+def test_quality_says_which_filter_does_not_act(page):
+    captions = " ".join(caption.value for caption in page(tab="quality", language=["en"]).caption)
+    assert "Not filtered by language" in captions
+
+
+def test_explorer_finds_by_text_domain_and_length(page, ask):
+    text = ask(
+        "SELECT split_part(text, ' ', 2) FROM turns WHERE length(split_part(text, ' ', 2)) > 3 ORDER BY ALL LIMIT 1"
+    )[0]
+    wanted = ask(f"SELECT count(*) FROM dialogs WHERE contains(lower(dialog_text), lower('{text}'))")[0]
+    at = page(tab="explorer", text=text.upper())
+    assert f"of {wanted:,} shown" in at.markdown[0].value
+    domain = ask("SELECT name FROM domain_counts WHERE kind = 'domain' ORDER BY name LIMIT 1")[0]
+    wanted = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}')")[0]
+    at = page(tab="explorer", domain=[domain])
+    assert f"of {wanted:,} shown" in at.markdown[0].value
+    at.slider[0].set_value((1, 4)).run()
+    wanted = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}') AND turn_count <= 4")[0]
+    assert f"of {wanted:,} shown" in at.markdown[0].value if wanted else "Nothing matches" in hints(at)
+
+
+def test_explorer_reads_a_dialogue_with_its_annotations(page, ask):
+    dialogue, turns = ask(
+        "SELECT dialogue_id, turn_count FROM dialogs WHERE source = 'sgd' ORDER BY dialogue_id LIMIT 1"
+    )
+    at = page(tab="explorer", dialogue=dialogue)
+    assert len(at.chat_message) == turns
+    bodies = " ".join(html.proto.body for html in at.get("html"))
+    assert 'title="' in bodies  # slots are marked in the text
+    assert "INFORM" in bodies
+    assert any("goal so far" in expander.label for expander in at.expander)
+
+
+def test_explorer_finds_labelled_utterances(page, ask):
+    label, wanted = ask("SELECT label, count(*) FROM downstream GROUP BY label ORDER BY label LIMIT 1")
+    at = page(tab="explorer", kind="downstream", label=[label])
+    assert set(at.dataframe[0].value["label"]) == {label}
+    assert len(at.dataframe[0].value) == min(wanted, 200)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ({"tab": "dialogs", "source": ["banking77"]}, "No dialogue matches the filters"),
+        ({"tab": "pairs", "source": ["banking77"]}, "No pair matches the filters"),
+        ({"tab": "downstream", "source": ["sgd"]}, "dialogue-cube build banking77"),
+        ({"tab": "explorer", "text": "no such words anywhere"}, "Nothing matches"),
+        ({"tab": "explorer", "source": ["banking77"]}, "Nothing matches"),
+        ({"tab": "explorer", "source": ["sgd"], "kind": "downstream"}, "Nothing matches"),
+        ({"tab": "explorer", "dialogue": "nowhere/1"}, "There is no dialogue nowhere/1"),
+        ({"tab": "model"}, "dialogue-cube leaderboard"),
+        ({"tab": "model"}, "python -m cube_model.train"),
+    ],
+)
+def test_where_there_is_nothing_a_hint_says_what_to_do(page, address, hint):
+    at = page(**address)
+    assert not at.error
+    assert hint in hints(at)
+
+
+def test_licences_shares_and_terms(page, ask):
+    at = page(tab="licences")
+    share = ask("SELECT sum(rows) FILTER (redistributable) / sum(rows) FROM row_counts WHERE config = 'dialogues'")[0]
+    assert figures(at)["Dialogues that may be passed on"] == f"{share or 0:.1%}"
+    terms = at.dataframe[-1].value.set_index("source")
+    assert terms.loc["sgd", "license"] == "CC-BY-SA-4.0"
+    assert bool(terms.loc["sgd", "share_alike"])
+
+
+def test_the_choice_is_a_config_of_the_pipeline(database, tmp_path):
+    from dataset_builders.dashboard.filters import Filters
+    from dataset_builders.dashboard.sidebar import pipeline_config
+    from dataset_builders.dashboard.store import Store
+    from dataset_builders.pipeline.config import PipelineConfig
+
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(pipeline_config(Store.at(str(database)), Filters(("sgd",), ("test", "train"), ("en",))))
+    config = PipelineConfig.load(file)
+    assert [name.split(":")[0] for name in config.sources] == ["sgd"]
+    assert (config.splits, config.languages) == (("train", "test"), ("en",))
+
+
+def test_started_without_the_command_the_page_says_how(page, monkeypatch):
+    from dataset_builders.dashboard.settings import VARIABLE
+
+    monkeypatch.delenv(VARIABLE)
+    at = page()
+    assert not at.exception
+    assert "dialogue-cube dashboard --database FILE" in at.error[0].value
+
+
+def test_a_database_that_went_away_is_one_line(page, settings, tmp_path):
+    settings(database=str(tmp_path / "gone.duckdb"))
+    at = page()
+    assert not at.exception
+    assert re.search("no database .*gone.duckdb; make it: dialogue-cube database --data DIR", at.error[0].value)
+
+
+def test_a_new_database_is_shown_without_a_restart(page, settings, database, tmp_path):
+    own = tmp_path / "own.duckdb"
+    shutil.copy(database, own)
+    settings(database=str(own))
+    at = page()
+    before = figures(at)["Dialogues"]
+    changed = tmp_path / "changed.duckdb"
+    shutil.copy(database, changed)
+    with duckdb.connect(str(changed)) as connection:
+        connection.execute("UPDATE dialogue_histograms SET dialogues = dialogues * 2")
+    changed.replace(own)
+    assert figures(at.run())["Dialogues"] != before

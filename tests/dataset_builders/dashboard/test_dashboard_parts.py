@@ -1,0 +1,242 @@
+"""The parts of the page that need no page: texts, filters, bins, marked slots, the command."""
+
+import re
+import string
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("streamlit", reason="install the extra `dashboard`")
+
+import pandas as pd
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.dashboard.chat import with_slots
+from dataset_builders.dashboard.filters import COLUMNS, Filters
+from dataset_builders.dashboard.lengths import bin_width, binned
+from dataset_builders.dashboard.page import csv, file_name
+from dataset_builders.dashboard.tabs.all import TABS
+from dataset_builders.dashboard.tabs.downstream import balance
+from dataset_builders.dashboard.texts import LANGUAGES, load_texts
+from dataset_builders.schema import CONFIGS
+
+CODE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parents[3] / "dataset_builders" / "dashboard").rglob("*.py"))
+)
+
+GROUPS = {
+    # keys that the code puts together -> the names that it puts in
+    "tab.": set(TABS),
+    "filter.": set(COLUMNS),
+    "config.": set(CONFIGS),
+    "short.": set(CONFIGS),
+    "speaker.": {"user", "system"},
+    "leak.": {"dialogue", "pair", "text", "benchmark"},
+    "unit.": {"words", "characters"},
+    "licences.": {"yes", "no", "unknown"},
+    "explorer.": {"turns", "words"},
+    "quality.": {"before", "after"},
+    "model.choose_": {"core", "leaderboard"},
+    "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
+}
+
+
+def test_both_languages_have_the_same_texts_with_the_same_values():
+    english, russian = (load_texts(language).entries for language in LANGUAGES)
+    assert set(english) == set(russian)
+    for key in english:
+        fields = [
+            {name for _, name, _, _ in string.Formatter().parse(text[key]) if name} for text in (english, russian)
+        ]
+        assert fields[0] == fields[1], key
+        assert english[key].strip()
+        assert russian[key].strip()
+
+
+def test_every_text_is_used():
+    unused = []
+    for key in load_texts("en").entries:
+        group = next((group for group in GROUPS if key.startswith(group)), None)
+        if f'"{key}"' in CODE or (group and key.removeprefix(group) in GROUPS[group]):
+            continue
+        # headings of columns: the name of the column stands in the code by itself
+        if not (key.startswith("column.") and re.search(rf"\b{key.removeprefix('column.')}\b", CODE)):
+            unused.append(key)
+    assert not unused
+
+
+def test_every_text_that_is_used_is_there():
+    entries = load_texts("en").entries
+    wanted = re.findall(r'\b(?:t|texts|nothing)\(\s*"([a-z_]+\.[a-z_]+)"', CODE)
+    assert len(wanted) > 100
+    assert not [key for key in wanted if key not in entries]
+
+
+def test_russian_texts_are_russian():
+    same = {"tab.downstream", "short.downstream", "column.mrr", "page.title"}
+    texts = load_texts("ru").entries
+    assert not [key for key, text in texts.items() if key not in same and not re.search("[а-яё]", text, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize(
+    ("language", "value", "decimals", "shown"),
+    [
+        ("en", 1234567, None, "1,234,567"),
+        ("en", 1234.56, None, "1,234.6"),
+        ("en", 0.12345, 3, "0.123"),
+        ("ru", 1234567.25, 2, "1\u00a0234\u00a0567,25"),
+        ("en", float("nan"), None, "–"),
+        ("ru", None, None, "–"),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(language, value, decimals, shown):
+    assert load_texts(language).number(value, decimals) == shown
+
+
+def test_filters_are_parameters_never_text():
+    filters = Filters(source=("sgd'; DROP TABLE dialogs",), language=("en",))
+    where, parameters = filters.where(("source", "split"), "kind = 'domain'")
+    assert where == "WHERE source IN (?) AND kind = 'domain'"
+    assert parameters == ["sgd'; DROP TABLE dialogs"]
+    assert filters.ignored(("source",)) == ["language"]
+    assert Filters().where() == ("", [])
+
+
+def test_a_language_covers_its_longer_tags():
+    known = ["de", "de-CH", "en", "en-US", "eno"]
+    assert Filters(language=("en",)).with_longer_tags(known).language == ("en", "en-US")
+
+
+def test_bins_have_a_round_width_and_lose_no_row():
+    frame = pd.DataFrame({"value": [*range(1, 400), 9000], "rows": [3] * 400})
+    width, last = bin_width(frame["value"], frame["rows"])
+    assert (width, last) == (10, 390)
+    shown = binned(frame, {"value": (width, last)}, "rows")
+    assert shown["rows"].sum() == 1200
+    assert shown["value"].max() == last
+    assert bin_width(pd.Series([1, 2, 3]), pd.Series([1, 1, 1])) == (1, 3)
+
+
+def test_slots_are_marked_and_markup_is_quoted():
+    slot = {"domain": "hotel", "slot": "name", "value": "<b>", "start": 8, "end": 11}
+    nowhere = {"domain": None, "slot": "day", "value": "Monday", "start": None, "end": None}
+    overlapping = {**slot, "start": 9, "end": 12}
+    html = with_slots('I want "<b>" & more', [overlapping, nowhere, slot])
+    assert "&lt;b&gt;</span>" in html
+    assert 'title="hotel-name"' in html
+    assert html.count("<span") == 1
+    assert "<b>" not in html
+    assert "&amp; more" in html
+
+
+def test_class_balance_is_one_for_equal_labels():
+    assert balance(pd.Series([5, 5, 5])) == pytest.approx(1)
+    assert balance(pd.Series([99, 1])) == pytest.approx(0.0808, abs=1e-3)
+    assert balance(pd.Series([7])) is None
+
+
+def test_files_open_in_spreadsheets():
+    assert csv(pd.DataFrame({"слово": ["чай"]})) == "\ufeffслово\nчай\n".encode()
+    assert file_name("Dialogues by domain, the 25 most frequent") == "dialogues_by_domain_the_25_most_frequent"
+
+
+@pytest.fixture
+def command():
+    import typer
+
+    from dataset_builders.dashboard.command import dashboard
+
+    app = typer.Typer()
+    app.command()(dashboard)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The server's own call, not run: where it would listen."""
+    import uvicorn
+
+    calls = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: calls.append(options))
+    return calls
+
+
+def test_a_missing_database_is_built_and_the_page_served(command, served, sample_dataset, tmp_path, monkeypatch):
+    from dataset_builders.dashboard.settings import VARIABLE, Settings
+
+    monkeypatch.setenv(VARIABLE, "")
+    file = tmp_path / "corpus.duckdb"
+    for name in ("core", "evaluation"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "evaluation" / "leaderboard.json").write_text("{}")
+    result = command("--database", file, "--data", sample_dataset, "--no-browser", "--port", 8763)
+    assert result.exception is None
+    assert file.is_file()
+    assert (served[0]["host"], served[0]["port"]) == ("localhost", 8763)
+    assert "http://localhost:8763" in result.output
+    settings = Settings.read()
+    assert settings.cores == (str(tmp_path / "core"),)  # what a pipeline put beside the database
+    assert settings.leaderboards == (str(tmp_path / "evaluation" / "leaderboard.json"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (None, [], "no database .*; name the dataset that it is made from: --data DIR"),
+        (b"not a database", [], "cannot be opened as a database"),
+        (None, ["--language", "de"], "--language de: expected en or ru"),
+        (None, ["--core", "nowhere"], "nowhere is not there"),
+    ],
+)
+def test_wrong_input_is_one_line(command, served, tmp_path, content, options, message):
+    file = tmp_path / "some.duckdb"
+    if content is not None:
+        file.write_bytes(content)
+    result = command("--database", file, *options)
+    assert isinstance(result.exception, DataError)
+    assert re.search(message, str(result.exception))
+    assert "\n" not in str(result.exception)
+    assert not served
+    if content is not None:
+        assert file.read_bytes() == content
+
+
+def test_without_the_extra_the_command_says_what_to_install(command, served, tmp_path, monkeypatch):
+    from dataset_builders.dashboard import command as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "plotly" else True)
+    result = command("--database", tmp_path / "c.duckdb")
+    assert "needs plotly; install it: pip install 'dialogue-cube[dashboard]'" in str(result.exception)
+    assert not served
+
+
+def test_somebody_elses_database_is_refused(command, served, tmp_path):
+    import duckdb
+
+    file = tmp_path / "other.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE TABLE mine (x INTEGER)")
+    before = file.stat().st_mtime_ns
+    time.sleep(0.01)
+    result = command("--database", file)
+    assert isinstance(result.exception, DataError)
+    assert "not a database made by `dialogue-cube database`" in str(result.exception)
+    assert file.stat().st_mtime_ns == before
+    assert not served
+
+
+def test_a_port_in_use_is_one_line(command, served, sample_dataset, tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        result = command(
+            "--database", tmp_path / "c.duckdb", "--data", sample_dataset, "--port", taken.getsockname()[1]
+        )
+    assert isinstance(result.exception, DataError)
+    assert "choose another --port" in str(result.exception)
+    assert not served

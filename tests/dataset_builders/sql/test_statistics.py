@@ -1,0 +1,228 @@
+"""Every number of the SQL statistics against a plain count in Python over the same rows."""
+
+import math
+import re
+import shutil
+from collections import Counter, defaultdict
+
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_builders import sql
+from dataset_builders.common.errors import DataError
+from dataset_builders.sql.run import open_folder, query, statistics
+from support.quality_folder import rows, with_quality
+
+
+@pytest.fixture(scope="module")
+def folder(sample_dataset, tmp_path_factory):
+    return with_quality(sample_dataset, tmp_path_factory.mktemp("statistics") / "a folder, [with] 'signs'*")
+
+
+@pytest.fixture(scope="module")
+def counted(folder):
+    return statistics(folder)
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    return {config: rows(folder, config) for config in ("dialogues", "pairs", "downstream")}
+
+
+def groups(found):
+    """The rows by (source, split), by whole source and all together."""
+    made = defaultdict(list)
+    for row in found:
+        for key in ((row["source"], row["split"]), (row["source"], None), (None, None)):
+            made[key].append(row)
+    return made
+
+
+def mean(numbers):
+    numbers = list(numbers)
+    return sum(numbers) / len(numbers)
+
+
+def test_dialogues(counted, data):
+    expected = groups(data["dialogues"])
+    assert {(r["source"], r["split"]) for r in counted["dialogue_statistics"]} == set(expected)
+    for row in counted["dialogue_statistics"]:
+        found = expected[row["source"], row["split"]]
+        texts = [[turn["text"] for turn in dialogue["turns"]] for dialogue in found]
+        said = [text for dialogue in texts for text in dialogue]
+        assert row["dialogues"] == len(found)
+        assert row["utterances"] == len(said)
+        assert row["turns_per_dialogue"] == pytest.approx(mean(map(len, texts)))
+        assert row["words_per_utterance"] == pytest.approx(mean(len(t.split()) for t in said))
+        assert row["characters_per_utterance"] == pytest.approx(mean(map(len, said)))
+        assert row["words_per_dialogue"] == pytest.approx(mean(sum(len(t.split()) for t in d) for d in texts))
+        assert row["characters_per_dialogue"] == pytest.approx(mean(sum(map(len, d)) for d in texts))
+
+
+def test_pairs(counted, data):
+    expected = groups(data["pairs"])
+    assert {(r["source"], r["split"]) for r in counted["pair_statistics"]} == set(expected)
+    for row in counted["pair_statistics"]:
+        found = expected[row["source"], row["split"]]
+        asked = [p for p in found if (p["anchor_speaker"], p["positive_speaker"]) == ("user", "system")]
+        assert row["pairs"] == len(found)
+        assert row["question_answer"] == len(asked)
+        assert row["distinct_answers"] == len({p["answer_id"] for p in found})
+        assert row["anchor_words"] == pytest.approx(mean(len(p["anchor"].split()) for p in found))
+        assert row["positive_words"] == pytest.approx(mean(len(p["positive"].split()) for p in found))
+        scores = [p["quality"]["score"] for p in found if p["quality"] and p["quality"]["score"] is not None]
+        assert row["score"] == (pytest.approx(mean(scores), abs=1e-5) if scores else None)
+
+
+def test_downstream(counted, data):
+    expected = groups(data["downstream"])
+    assert {(r["source"], r["split"]) for r in counted["downstream_statistics"]} == set(expected)
+    for row in counted["downstream_statistics"]:
+        found = expected[row["source"], row["split"]]
+        labels = Counter(r["label"] for r in found)
+        assert row["rows"] == len(found)
+        assert row["labels"] == len(labels)
+        assert row["languages"] == len({r["language"] for r in found})
+        assert row["out_of_scope"] == sum(r["is_out_of_scope"] for r in found)
+        assert (row["smallest_label"], row["largest_label"]) == (min(labels.values()), max(labels.values()))
+        assert row["words_per_utterance"] == pytest.approx(mean(len(r["utterance"].split()) for r in found))
+        entropy = -sum(n / len(found) * math.log(n / len(found)) for n in labels.values())
+        assert row["class_balance"] == (pytest.approx(entropy / math.log(len(labels))) if len(labels) > 1 else None)
+
+
+def test_distributions(counted, data):
+    def unfolded(name, keys, count):
+        return {tuple(row[key] for key in keys): row[count] for row in counted[name]}
+
+    said = Counter((d["source"], min(len(t["text"].split()), 100)) for d in data["dialogues"] for t in d["turns"])
+    assert unfolded("utterance_words", ("source", "words"), "utterances") == said
+    turns = Counter((d["source"], min(len(d["turns"]), 100)) for d in data["dialogues"])
+    assert unfolded("dialogue_turns", ("source", "turns"), "dialogues") == turns
+    both = Counter(tuple(min(len(p[side].split()), 100) for side in ("anchor", "positive")) for p in data["pairs"])
+    assert unfolded("pair_words", ("anchor_words", "positive_words"), "pairs") == both
+    languages = Counter(
+        (config, r["source"], r["language"], r["split"]) for config in ("dialogues", "downstream") for r in data[config]
+    )
+    assert unfolded("languages", ("config", "source", "language", "split"), "rows") == languages
+    licenses = Counter((config, r["license"], r["redistributable"]) for config in data for r in data[config])
+    assert unfolded("licenses", ("config", "license", "redistributable"), "rows") == licenses
+    flags = Counter((c, r["source"], r["split"], flag) for c in data for r in data[c] for flag in r["flags"])
+    assert unfolded("flags", ("config", "source", "split", "flag"), "rows") == flags
+
+
+def test_frequent_words(counted, data):
+    expected = defaultdict(Counter)
+    texts = [(d["source"], d["language"], t["text"]) for d in data["dialogues"] for t in d["turns"]]
+    texts += [(r["source"], r["language"], r["utterance"]) for r in data["downstream"]]
+    for source, language, text in texts:
+        expected[source, language].update(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'")))
+    assert {(row["source"], row["language"]) for row in counted["frequent_words"]} == set(expected)
+    for key, words in expected.items():
+        found = [row for row in counted["frequent_words"] if (row["source"], row["language"]) == key]
+        best = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:30]
+        assert [(row["word"], row["occurrences"]) for row in found] == best
+        assert [row["rank"] for row in found] == list(range(1, len(found) + 1))
+        assert found[0]["share"] == pytest.approx(best[0][1] / words.total())
+
+
+def test_drops_and_clusters(counted, folder):
+    drops = pq.read_table(folder / "quality" / "drops.parquet").to_pylist()
+    keys = ("config", "filter", "source", "split")
+    expected = Counter(tuple(row[key] for key in keys) for row in drops)
+    assert {tuple(row[key] for key in keys): row["rows"] for row in counted["drop_counts"]} == expected
+    by_filter = Counter((row["config"], row["filter"]) for row in drops)
+    shown = Counter((row["config"], row["filter"]) for row in counted["drop_examples"])
+    assert shown == {key: min(3, number) for key, number in by_filter.items()}
+    texts = {(row["config"], row["row_id"]): row["text"] for row in drops}
+    for row in counted["drop_examples"]:
+        assert row["redistributable"]  # there are enough of them for every filter
+        assert row["text"] == texts[row["config"], row["row_id"]]
+
+    clusters = defaultdict(list)
+    for row in pq.read_table(folder / "quality" / "clusters.parquet").to_pylist():
+        clusters[row["cluster_id"]].append(row)
+    sizes = Counter(len(members) for members in clusters.values())
+    assert {row["members"]: row["clusters"] for row in counted["cluster_sizes"]} == sizes
+    assert sum(row["across_sources"] for row in counted["cluster_sizes"]) == len(clusters)
+    largest = counted["largest_clusters"][0]
+    members = clusters[largest["cluster_id"]]
+    assert largest["members"] == len(members) == max(sizes)
+    assert largest["examples"] == sorted(row["dialogue_id"] for row in members)[:10]
+    assert largest["sources"] == sorted({row["source"] for row in members})
+    assert largest["similarity"] == pytest.approx(min(row["similarity"] for row in members))
+    assert largest["kinds"] == sorted({row["kind"] for row in members})
+
+
+def test_quality_scores_are_binned(folder):
+    with open_folder(folder) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW pairs AS SELECT col0 AS source, 'train' AS split, 'en' AS language, "
+            "{'score': col1::FLOAT} AS quality FROM (VALUES ('a', 0), ('a', 0.04), ('a', 0.5), ('a', 1), ('b', NULL))"
+        )
+        found = [(row["source"], row["score"], row["pairs"]) for row in query(connection, "quality_scores")]
+    assert found == [("a", 0.0, 2), ("a", 0.5, 1), ("a", 0.95, 1)]
+
+
+def test_words_are_cut_as_python_cuts_them(folder):
+    import pyarrow as pa
+
+    points = [point for point in range(0x20000) if not 0xD800 <= point < 0xE000]
+    texts = [f"a{chr(point)}b" for point in points] + ["", " ", " a", "a ", "a  b", "a\n\nb c"]
+    with open_folder(folder) as connection:
+        connection.register("texts", pa.table({"text": texts}))
+        counts = [n for (n,) in connection.execute("SELECT word_count(text) FROM texts").fetchall()]
+    assert counts == [len(text.split()) for text in texts]
+
+
+def test_two_runs_give_the_same(folder, counted):
+    assert statistics(folder) == counted
+    assert set(counted) == set(sql.queries("metrics"))
+
+
+def test_the_sql_runs_alone_in_the_folder(folder, counted, monkeypatch):
+    """As the DuckDB command line does: no variable set, in the folder, nothing of ours but the files."""
+    import duckdb
+
+    monkeypatch.chdir(folder)
+    with duckdb.connect() as connection:
+        connection.execute(sql.script())
+        for name in sql.queries("metrics"):
+            assert query(connection, name) == counted[name]
+
+
+def test_every_query_explains_its_columns(folder):
+    with open_folder(folder) as connection:
+        for name, found in sql.queries("aggregates", "metrics", "details").items():
+            words = set(re.findall(r"\w+", found.comment.lower()))
+            columns = {column for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()}
+            unexplained = (
+                columns - words - {"source", "split", "config", "filter", "language", "pair_id", "dialogue_id"}
+            )
+            assert not unexplained, f"{name}: {unexplained}"
+
+
+def test_configs_that_were_not_built_are_empty(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "part")
+    for config in ("dialogues", "pairs"):
+        shutil.rmtree(tmp_path / "part" / config)
+    (tmp_path / "part" / "quality" / "clusters.parquet").unlink()
+    found = statistics(tmp_path / "part")
+    assert found["dialogue_statistics"] == found["pair_statistics"] == found["largest_clusters"] == []
+    assert found["downstream_statistics"]
+
+
+def test_unreadable_files_are_named(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "broken")
+    shard = next((tmp_path / "broken" / "pairs").glob("*.parquet"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"broken: its parquet files cannot be read .*build or download it again"):
+        statistics(tmp_path / "broken")
+
+
+def test_rows_of_another_version_are_named(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "old")
+    for shard in (tmp_path / "old" / "downstream").glob("*.parquet"):
+        pq.write_table(pq.read_table(shard).drop_columns(["flags"]), shard)
+    with pytest.raises(DataError, match=r"old: downstream lack the columns flags; another version built it"):
+        statistics(tmp_path / "old")

@@ -1,0 +1,71 @@
+"""The committed results: whole, reproducible by the command they name, and the READMEs show their figures."""
+
+import pytest
+
+from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, SHOWN, STUDIES, TEACHERS, filled, read
+from cube_model.evaluation.baselines import baselines
+from cube_model.evaluation.intents.scoring import PROTOCOLS
+
+FILES = sorted(path.name.split(".")[0] for path in BOARDS.glob("*.json.gz"))
+
+
+def test_each_corpus_has_both_teachers():
+    assert set(FILES) == {
+        f"{corpus}-{teacher}" for corpus in ("sgd", "multiwoz", "woz") for teacher in ("minilm", "mpnet")
+    }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_board_is_whole(name):
+    source, teacher = name.split("-")
+    board = read(BOARDS, name)
+    assert f"--data dataset --teacher {teacher} --sources {source} " in board["command"]
+    assert set(board["fingerprints"]) == {"teacher", "train", "validation", "test"}
+    assert (BOARDS / f"{name}.svg").exists()
+    seeds = {}
+    for row in board["results"]:
+        assert row["split"] == "test"
+        seeds.setdefault((row["method"], row["train_size"]), set()).add(row["seed"])
+    sizes = {size for _, size in seeds if size is not None}
+    assert {1_000, board["train_pairs"]} <= sizes
+    assert {method for method, _ in seeds} == {*baselines(turns=3, budget=board["budget"]), "map_renormalized"}
+    for method in ("core", "mlp_both", "map"):
+        assert all(seeds[method, size] == {0, 1, 2} for size in sizes)
+
+
+def test_studies_name_their_command_and_their_data():
+    names = [name for group in SHOWN.values() for name in group]
+    assert {path.name.split(".")[0] for path in STUDIES.glob("*.json.gz")} == set(names)
+    boards = {name: read(STUDIES, name) for name in names}
+    published, clean = boards["published"], boards["leak-free"]
+    assert published["command"].replace("--data published", "--data dataset") == clean["command"]
+    assert published["fingerprints"]["train"] != clean["fingerprints"]["train"]
+    assert "--leave-out woz" in boards["zero-shot"]["command"]
+    assert {row["source"] for row in boards["zero-shot"]["results"]} == {"woz"}
+    for board in boards.values():
+        assert {row["method"] for row in board["results"]} >= {"core", "mlp_both", "sim"}
+
+
+@pytest.mark.parametrize("encoder", TEACHERS)
+def test_intents_are_whole_and_as_published(encoder):
+    output = read(INTENTS, encoder)
+    assert f"evaluate intents --data official --encoder {encoder} " in output["command"]
+    results = output["results"]
+    assert {row["protocol"] for row in results} == set(PROTOCOLS)
+    assert {row["source"] for row in results} == {"banking77", "clinc150", "massive"}
+    found = {
+        (row["encoder"], row["source"], row["predicts"]): 100 * row["value"]
+        for row in results
+        if (row["protocol"], row["metric"], row["contaminated"]) == ("mteb", "accuracy", "kept")
+    }
+    published = {name: value for name, value in MTEB.items() if name[0] == encoder}
+    assert len(published) == 3
+    assert {name: found[name] for name in published} == pytest.approx(published, abs=0.3)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_readme_shows_these_figures(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert filled(text) == text
+    for figure in ("| **core** | 142,976 |", "80.04 (80.04)"):
+        assert filled(text.replace(figure, "1", 1)) == text

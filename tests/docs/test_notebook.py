@@ -1,0 +1,99 @@
+"""The analysis notebook: stored clean, executed here on the invented sample, rendered as one page."""
+
+import json
+import re
+from collections import Counter
+from importlib.resources import files
+
+import pytest
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.notebooks import render as rendering
+from dataset_builders.notebooks.render import NAME, execute, render
+from support.quality_folder import rows
+
+
+@pytest.fixture(scope="module")
+def executed(sample_dataset):
+    steps = []
+    notebook = execute(sample_dataset, lambda *step: steps.append(step))
+    code = sum(cell.cell_type == "code" for cell in notebook.cells)
+    assert len(steps) >= code
+    return notebook
+
+
+def outputs(notebook, kind):
+    return [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == kind]
+
+
+def table(notebook, heading):
+    """The text of the first table below a heading."""
+    below = False
+    for cell in notebook.cells:
+        below = below or heading in cell.source
+        for output in cell.get("outputs", []):
+            if below and "text/plain" in output.get("data", {}) and "text/html" in output.data:
+                return output.data["text/plain"]
+    raise AssertionError(heading)
+
+
+def test_it_is_stored_without_outputs():
+    stored = json.loads(files("dataset_builders.notebooks").joinpath(NAME).read_text(encoding="utf-8"))
+    code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert code
+    for cell in code:
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+    assert set(stored["metadata"]) == {"kernelspec", "language_info"}
+
+
+def test_it_runs_without_a_word_of_warning(executed):
+    streams = outputs(executed, "stream")
+    assert [stream.text for stream in streams if stream.name == "stderr"] == []
+    pictures = [o for o in outputs(executed, "display_data") if "image/png" in o.data]
+    assert len(pictures) >= 5
+
+
+def test_its_numbers_are_those_of_the_rows(executed, sample_dataset):
+    found = rows(sample_dataset, "downstream")
+    labels, languages = ({row[name] for row in found} for name in ("label", "language"))
+    (first, *_) = outputs(executed, "stream")
+    assert first.text == f"{len(found):,} utterances, {len(labels):,} labels, {len(languages)} languages\n"
+    size = table(executed, "## How much there is")
+    for source, number in Counter(row["source"] for row in found).items():
+        (line,) = [line for line in size.splitlines() if line.startswith(source)][:1]
+        assert str(number) in line.split()
+
+
+def test_word_overlap_judges_as_counted_by_hand(executed):
+    """The function of the notebook on rows whose answer is plain to see."""
+    import numpy as np
+    import pandas as pd
+
+    (source,) = [cell.source for cell in executed.cells if "def by_overlap" in cell.source]
+    names = {"np": np, "pd": pd}
+    exec(re.match(r"def by_overlap.*?return found\n", source, re.DOTALL)[0], names)
+    train = pd.DataFrame(
+        {"label": ["s/a", "s/a", "s/b", "s/b"], "plain": ["send my card", "card please", "play a song", "song please"]}
+    )
+    test = pd.DataFrame({"plain": ["the card", "a song please", "nothing known", ""]})
+    assert names["by_overlap"](train, test) == ["s/a", "s/b", None, None]
+
+
+def test_the_page(executed, sample_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "execute", lambda *_: executed)
+    render(sample_dataset, tmp_path / "pages" / "report.html")
+    page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") >= 5
+    assert "Are the labels balanced?" in page
+    assert [path.name for path in (tmp_path / "pages").iterdir()] == ["report.html"]
+
+
+def test_errors_are_one_line(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="has no intent set; build one with it"):
+        execute(tmp_path)
+    (tmp_path / "downstream").mkdir()
+    (tmp_path / "downstream" / "train-00000-of-00001.parquet").write_bytes(b"no parquet")
+    with pytest.raises(DataError, match=r"downstream_analysis\.ipynb on .*: \w+: ") as caught:
+        execute(tmp_path)
+    assert "\n" not in str(caught.value)

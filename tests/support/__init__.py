@@ -1,0 +1,1 @@
+"""What tests of several rooms share: invented data, small teachers, fixtures."""
