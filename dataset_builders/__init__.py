@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataset_builders.build.build import build_dataset
+    from dataset_builders.corpus.build import build_dataset
     from dataset_builders.sample import write_sample
     from dataset_builders.sources.registry import builders, get_builder
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataset_builders.build.counts import Built
+    from dataset_builders.corpus.counts import Built
     from dataset_builders.sources.download import Progress
     from dataset_builders.sources.source import SourceFile
 
@@ -202,9 +202,9 @@ def build(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.build.build import build_dataset
-    from dataset_builders.build.options import BuildOptions, check_splits
     from dataset_builders.common.progress import step_bar
+    from dataset_builders.corpus.build import build_dataset
+    from dataset_builders.corpus.options import BuildOptions, check_splits
     from dataset_builders.own_data import OwnBuilder, load, own_builders
     from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
     from dataset_builders.quality.config import QualityConfig

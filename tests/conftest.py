@@ -61,7 +61,7 @@ def cache_dir(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
     """The dataset folder built from the invented sample."""
-    from dataset_builders.build.build import build_dataset
+    from dataset_builders.corpus.build import build_dataset
 
     out = tmp_path_factory.mktemp("built") / "dataset"
     build_dataset([], sample_raw, out, cache_dir=cache_dir)

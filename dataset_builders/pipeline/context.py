@@ -15,7 +15,7 @@ from dataset_builders.pipeline.steps import Stamps
 from dataset_builders.sources.registry import get_builder, select_sources
 
 if TYPE_CHECKING:
-    from dataset_builders.build.options import BuildOptions
+    from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder
     from dataset_builders.pairs.encoder import Encoder
     from dataset_builders.sources.source import CorpusBuilder
@@ -154,7 +154,7 @@ class Context:
         Raises:
             DataError: A value is not what it should be.
         """
-        from dataset_builders.build.options import BuildOptions
+        from dataset_builders.corpus.options import BuildOptions
         from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
         from dataset_builders.quality.config import QualityConfig
 

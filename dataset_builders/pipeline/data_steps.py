@@ -57,17 +57,17 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
-            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.build.build:write_rejects_of")
+            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.corpus.build:write_rejects_of")
             entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
         else:
             entries[_download_step(name)] = Entries(
                 (_source_module(name), "dataset_builders.sources.download:download")
             )
             entries[source_step(name)] = Entries((_source_module(name), *_READING))
-        rows = ("dataset_builders.build.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
+        rows = ("dataset_builders.corpus.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
-    dataset = ("dataset_builders.build.build:finish_folder", "dataset_builders.build.build:warn_of_differences")
-    writing = ("dataset_builders.build.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
+    dataset = ("dataset_builders.corpus.build:finish_folder", "dataset_builders.corpus.build:warn_of_differences")
+    writing = ("dataset_builders.corpus.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
     return {
         **entries,
         DUPLICATES: Entries((*_READING, "dataset_builders.survey.survey:survey")),
@@ -149,7 +149,7 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
     def run() -> Product:
         parsed = context.parsed(name, config)
         if name == OWN:
-            from dataset_builders.build.build import write_rejects_of
+            from dataset_builders.corpus.build import write_rejects_of
 
             write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
         kept = [signature(Path(source.builder.cache_dir)) for source in parsed]
@@ -211,7 +211,7 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         }
 
     def run() -> Product:
-        from dataset_builders.build.writing import write_source
+        from dataset_builders.corpus.writing import write_source
         from dataset_builders.pipeline.fragments import FragmentWriter
         from dataset_builders.survey.decisions import Decisions
 
@@ -246,9 +246,9 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         }
 
     def run() -> Product:
-        from dataset_builders.build.build import finish_folder, warn_of_differences
-        from dataset_builders.build.counts import Built
-        from dataset_builders.build.sinks import FolderWriter
+        from dataset_builders.corpus.build import finish_folder, warn_of_differences
+        from dataset_builders.corpus.counts import Built
+        from dataset_builders.corpus.sinks import FolderWriter
         from dataset_builders.pipeline.fragments import replay
         from dataset_builders.survey.decisions import Survey
 

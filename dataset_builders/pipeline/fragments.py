@@ -8,7 +8,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
-from dataset_builders.build.sinks import Sink
+from dataset_builders.corpus.sinks import Sink
 from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
 
 _DROPS = "drops"

@@ -135,7 +135,7 @@ for name in ("core", "embedder", "export"):
 @pytest.fixture(scope="module")
 def story(hub_server, installed, tmp_path_factory):
     """All is published; gives the hub, the teacher's setting and how many rows there are."""
-    from dataset_builders.build.build import build_dataset
+    from dataset_builders.corpus.build import build_dataset
     from dataset_builders.sample import write_sample
 
     root = tmp_path_factory.mktemp("story")

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.build.build import build_dataset
-from dataset_builders.build.options import BuildOptions
+from dataset_builders.corpus.build import build_dataset
+from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.schema import CLUSTERS, DROPS

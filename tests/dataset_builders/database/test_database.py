@@ -190,7 +190,7 @@ def test_what_the_report_says(connection, folder):
 @pytest.mark.slow
 def test_counts_of_a_real_corpus(corpora, tmp_path, cache_dir):
     """The raw files counted here, without our parsers: every turn that is kept stands in the table."""
-    from dataset_builders.build.build import build_dataset
+    from dataset_builders.corpus.build import build_dataset
 
     raw = json.loads((corpora / "camrest676" / "CamRest676.json").read_text())
     build_dataset(["camrest676"], corpora, tmp_path / "built", cache_dir=cache_dir)

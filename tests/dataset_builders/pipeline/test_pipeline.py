@@ -16,8 +16,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.build.build import build_dataset
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus.build import build_dataset
 from dataset_builders.pipeline.config import DatasetSettings, OwnSettings, PipelineConfig
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from dataset_builders.schema import CONFIGS

@@ -393,7 +393,7 @@ def pipeline(sample_raw, tmp_path_factory):
 def compare(run, processes, step):
     """Nothing that a step called, imported or opened is missing from its code, but for what is documented here."""
     from cube_model._command import run_launched
-    from dataset_builders.build.options import BuildOptions
+    from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.filters import Filter
 

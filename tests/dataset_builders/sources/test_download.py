@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataset_builders.build.build import build_dataset
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus.build import build_dataset
 from dataset_builders.sources import download as module
 from dataset_builders.sources.download import download
 from dataset_builders.sources.registry import builders

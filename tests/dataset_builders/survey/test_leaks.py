@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from dataset_builders.build.build import build_dataset
-from dataset_builders.build.options import BuildOptions
+from dataset_builders.corpus.build import build_dataset
+from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.survey.leaks import LEFT_OUT, NO_SPLIT, check_policy, count_leaks, leaking, sides
 from dataset_builders.survey.splits import assign
 from support.leak_check import contained, leaks, rows

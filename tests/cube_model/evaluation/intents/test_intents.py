@@ -300,8 +300,8 @@ def test_command(folder, minilm, cache_folder, tmp_path, monkeypatch):
 @pytest.mark.real_data
 def test_banking77_as_published(corpora, cache_dir, minilm, tmp_path):
     """all-MiniLM-L6-v2 on MTEB's leaderboard: Banking77Classification 80.04."""
-    from dataset_builders.build.build import build_dataset
-    from dataset_builders.build.options import BuildOptions
+    from dataset_builders.corpus.build import build_dataset
+    from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
 
     options = BuildOptions(split_policy="official", quality=QualityConfig.preset("none"))

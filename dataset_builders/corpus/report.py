@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.build.counts import Built
-from dataset_builders.build.options import BuildOptions
+from dataset_builders.corpus.counts import Built
+from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.folder.layout import FORMAT, REPORT
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sources.raw_files import sha256

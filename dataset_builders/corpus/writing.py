@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.build.counts import REPEATED, Built
-from dataset_builders.build.options import BuildOptions
-from dataset_builders.build.sinks import Kept, Sink
 from dataset_builders.common.processes import in_order
+from dataset_builders.corpus.counts import REPEATED, Built
+from dataset_builders.corpus.options import BuildOptions
+from dataset_builders.corpus.sinks import Kept, Sink
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs.consecutive import make_pairs
 from dataset_builders.pairs.encoder import Encoder

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dataset_builders.build.counts import Built
-from dataset_builders.build.options import BuildOptions
-from dataset_builders.build.report import write_report
-from dataset_builders.build.sinks import FolderWriter
-from dataset_builders.build.writing import write_source
 from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import output_folder
+from dataset_builders.corpus.counts import Built
+from dataset_builders.corpus.options import BuildOptions
+from dataset_builders.corpus.report import write_report
+from dataset_builders.corpus.sinks import FolderWriter
+from dataset_builders.corpus.writing import write_source
 from dataset_builders.folder.layout import DATASET
 from dataset_builders.licenses import qualifies
 from dataset_builders.own_data import OwnBuilder, write_rejects

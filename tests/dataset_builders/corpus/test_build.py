@@ -12,10 +12,10 @@ from datasets import load_dataset
 from typer.testing import CliRunner
 
 from dataset_builders import licenses
-from dataset_builders.build import build as build_module
-from dataset_builders.build.build import build_dataset
-from dataset_builders.build.options import BuildOptions
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus import build as build_module
+from dataset_builders.corpus.build import build_dataset
+from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.schema import CONFIGS, FEATURES, SPLITS
 from dataset_builders.sources.registry import builders

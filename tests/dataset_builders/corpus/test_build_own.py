@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from dataset_builders.build.build import build_dataset
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus.build import build_dataset
 from dataset_builders.own_data import load, own_builders
 
 FAQ = "вопрос;ответ\n" + "".join(f"Где мой заказ номер {i}?;В пути, {i}.\n" for i in range(30)) + ";без вопроса\n"
