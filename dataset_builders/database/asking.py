@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.database.facts import COMMENTS, facts
+from dataset_builders.database.fingerprints import FILES
 from dataset_builders.database.opening import dataset_folder, open_without_path
 from dataset_builders.quality.report.read import read_built
-from dataset_builders.sql.read_only_files import lock
+from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles, lock
 from dataset_builders.sql.run import is_interrupt, open_folder
 
 if TYPE_CHECKING:
@@ -49,10 +50,15 @@ def open_any(
         return
     folder = dataset_folder(str(data))
     report = read_built(folder)
-    with open_folder(folder) as connection:
+    parquet = {
+        f"dataset/{file.relative_to(folder).as_posix()}": file for p in FILES.values() for file in folder.glob(p)
+    }
+    with ReadOnlyFiles(parquet) as files, open_folder(folder) as connection:
         for name, table in facts(report).items():
             connection.register(f"report_{name}", table)
             connection.execute(f"CREATE VIEW {name} AS FROM report_{name}")
+        connection.register_filesystem(files)
+        connection.execute(f"SET VARIABLE folder = '{ROOT}dataset'")  # a view looks for its files each time
         lock(connection, allow_files=allow_files)
         yield connection
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders.common.errors import DataError
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.quality.report.read import read_built
-from dataset_builders.sql.read_only_files import ROOT, connect_read_only
+from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles
 from dataset_builders.sql.run import stoppable
 
 if TYPE_CHECKING:
@@ -57,13 +57,22 @@ def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBP
     Raises:
         DataError: As `open_database`.
     """
+    import duckdb
+
+    parts = {f"corpus.duckdb{end}": file for end in ("", ".wal") if (file := Path(f"{path}{end}")).exists()}
     # the plain connection says what is wrong with a file, and keeps writers of other programs out while it is open
-    with open_database(path, memory), _settings(memory) as config:
-        parts = {f"corpus.duckdb{end}": Path(f"{path}{end}") for end in ("", ".wal") if Path(f"{path}{end}").exists()}
-        with connect_read_only(parts, config) as connection, stoppable():
-            connection.execute(f"ATTACH '{ROOT}corpus.duckdb' AS corpus (READ_ONLY)")
-            connection.execute("USE corpus")
-            yield connection
+    with (
+        open_database(path, memory),
+        _settings(memory) as config,
+        ReadOnlyFiles(parts) as files,
+        duckdb.connect(config=config) as connection,
+        stoppable(),
+    ):
+        connection.execute("SET enable_progress_bar = false")
+        connection.register_filesystem(files)
+        connection.execute(f"ATTACH '{ROOT}corpus.duckdb' AS corpus (READ_ONLY)")
+        connection.execute("USE corpus")
+        yield connection
 
 
 @contextmanager

@@ -9,8 +9,7 @@ the file system cannot write.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock, get_ident
@@ -27,7 +26,7 @@ ROOT = "readonly://"
 
 
 class ReadOnlyFiles(AbstractFileSystem):
-    """Named files, for `DuckDBPyConnection.register_filesystem`. Close the connection first, then this.
+    """Named files, for `DuckDBPyConnection.register_filesystem`; a context that closes them.
 
     Args:
         files: Name, with `/` between folders -> path.
@@ -114,27 +113,11 @@ class _Reader:
         """Nothing: the file system closes the file."""
 
 
-@contextmanager
-def connect_read_only(files: Mapping[str, Path], config: dict[str, Any]) -> Iterator[DuckDBPyConnection]:
-    """An empty database in memory that can read files, each as `ROOT` and its name.
-
-    Args:
-        files: As of `ReadOnlyFiles`.
-        config: Settings of DuckDB.
-    """
-    import duckdb
-
-    with ReadOnlyFiles(files) as named, duckdb.connect(config=config) as connection:
-        connection.register_filesystem(named)
-        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
-        yield connection
-
-
 def lock(connection: DuckDBPyConnection, *, allow_files: bool = False) -> None:
     """Let no later statement change a setting, read a variable of Python or, unless allowed, open a path.
 
     Args:
-        connection: One of `connect_read_only` that has all it needs; its temporary files go on.
+        connection: One that has all it needs; its temporary files go on.
         allow_files: Let statements read and write files by their paths.
     """
     settings = {

@@ -6,11 +6,11 @@ same queries faster; the DuckDB command line answers them from the parquet files
 
 from __future__ import annotations
 
+import glob
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,10 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     Raises:
         DataError: A parquet file cannot be read, or lacks a column.
     """
+    import duckdb
     import pyarrow as pa
 
     from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
-    from dataset_builders.sql.read_only_files import ROOT, connect_read_only
 
     folder = Path(folder)
     split = pa.field("split", pa.string())
@@ -48,11 +48,10 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     }
     files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
-    paths = {name: sorted(folder.glob(pattern)) for name, (pattern, _) in files.items()}
-    missing = {name: schema for name, (_, schema) in files.items() if not paths[name]}
-    named = {f"dataset/{path.relative_to(folder).as_posix()}": path for path in chain(*paths.values())}
-    with connect_read_only(named, config) as connection, _readable(folder), stoppable():
-        connection.execute("SET VARIABLE folder = ?", [f"{ROOT}dataset"])
+    with duckdb.connect(config=config) as connection, _readable(folder), stoppable():
+        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+        connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
+        missing = {name: schema for name, (pattern, schema) in files.items() if not any(folder.glob(pattern))}
         for name, schema in missing.items():
             connection.register(f"no_{name}", schema.empty_table())
             connection.execute(f"CREATE VIEW parquet_{name} AS FROM no_{name}")
@@ -153,7 +152,7 @@ def _readable(folder: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         # damage inside of a file comes as the base class itself
-        if is_interrupt(error) or type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
+        if type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
             raise
         cause = str(error).strip().splitlines()[0]
         raise DataError(f"{folder}: its parquet files cannot be read ({cause}); build or download it again") from error

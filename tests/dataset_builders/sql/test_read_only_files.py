@@ -2,14 +2,22 @@
 
 import hashlib
 import threading
+from contextlib import contextmanager
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles, connect_read_only, lock
+from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles, lock
 
 NUMBERS = "SELECT range AS n, md5(range::VARCHAR) AS text FROM range({})"
+
+
+@contextmanager
+def connected(files, config):
+    with ReadOnlyFiles(files) as named, duckdb.connect(config=config) as connection:
+        connection.register_filesystem(named)
+        yield connection
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def test_threads_that_share_a_file_keep_their_places(file):
 
 def test_answers_are_those_of_the_plain_file(file):
     query = "SELECT count(*), sum(n), sum(hash(text)) FROM read_parquet('{}')"
-    with duckdb.connect() as plain, connect_read_only({"a.parquet": file}, {"threads": 4}) as connection:
+    with duckdb.connect() as plain, connected({"a.parquet": file}, {"threads": 4}) as connection:
         expected = plain.execute(query.format(file)).fetchall()
         for _ in range(3):
             assert connection.execute(query.format(f"{ROOT}a.parquet")).fetchall() == expected
@@ -69,18 +77,18 @@ def test_answers_are_those_of_the_plain_file(file):
 def test_a_locked_connection_still_has_temporary_files(tmp_path):
     settings = {"memory_limit": "200MB", "threads": 1}
     query = f"SELECT count(*) FROM (SELECT DISTINCT text || n FROM ({NUMBERS.format(4_000_000)}))"
-    with connect_read_only({}, {**settings, "temp_directory": ""}) as connection:
+    with connected({}, {**settings, "temp_directory": ""}) as connection:
         lock(connection)
         with pytest.raises(duckdb.OutOfMemoryException):
             connection.execute(query)
-    with connect_read_only({}, {**settings, "temp_directory": str(tmp_path)}) as connection:
+    with connected({}, {**settings, "temp_directory": str(tmp_path)}) as connection:
         lock(connection)
         assert connection.execute(query).fetchone() == (4_000_000,)
 
 
 def test_a_locked_connection_reads_no_variables_of_python(file):
     secret = pq.read_table(file)
-    with connect_read_only({"a.parquet": file}, {}) as connection:
+    with connected({"a.parquet": file}, {}) as connection:
         assert connection.execute("SELECT count(*) FROM secret").fetchone() == (300_000,)
         lock(connection, allow_files=True)
         with pytest.raises(duckdb.CatalogException):
@@ -90,7 +98,7 @@ def test_a_locked_connection_reads_no_variables_of_python(file):
 
 def test_a_locked_connection_writes_nothing(file):
     before = hashlib.sha256(file.read_bytes()).digest()
-    with connect_read_only({"a.parquet": file}, {}) as connection:
+    with connected({"a.parquet": file}, {}) as connection:
         lock(connection)
         for statement in (
             f"COPY (SELECT 1) TO '{ROOT}a.parquet' (USE_TMP_FILE false)",
