@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dataset_builders.corpus.counts import Built
+    from dataset_builders.corpus.counts import SourceCounts
     from dataset_builders.sources.download import Progress
     from dataset_builders.sources.source import SourceFile
 
@@ -267,7 +267,7 @@ def build(
     console.print(Text(f"The dataset is ready. Open it: {calls}"), soft_wrap=True)
 
 
-def _print_built(console: Console, results: Iterable[Built]) -> None:
+def _print_built(console: Console, results: Iterable[SourceCounts]) -> None:
     from rich import box
     from rich.table import Table
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import output_folder
-from dataset_builders.corpus.counts import Built
+from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.report import write_report
 from dataset_builders.corpus.sinks import FolderWriter
@@ -54,7 +54,7 @@ def build_dataset(
     download_progress: DownloadProgress | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = logger.warning,
-) -> list[Built]:
+) -> list[SourceCounts]:
     """Build the dataset folder.
 
     Args:
@@ -116,7 +116,7 @@ def build_dataset(
 
 
 def finish_folder(
-    writer: FolderWriter, results: list[Built], decided: Survey, options: BuildOptions, encoder: Encoder | None
+    writer: FolderWriter, results: list[SourceCounts], decided: Survey, options: BuildOptions, encoder: Encoder | None
 ) -> None:
     """What follows when the rows of all sources are written: mined negatives, report and card.
 
@@ -146,7 +146,7 @@ def _give_memory_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def warn_of_differences(result: Built, warn: Callable[[str], None]) -> None:
+def warn_of_differences(result: SourceCounts, warn: Callable[[str], None]) -> None:
     """One line when the counts of a source are not the official ones."""
     if different := result.differences():
         warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")

@@ -1,4 +1,4 @@
-"""What a build counted: one `Built` a source, and rows in = rows out + rows dropped."""
+"""What a build counted: one `SourceCounts` a source, and rows in = rows out + rows dropped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Tally:
 
 
 @dataclass
-class Built:
+class SourceCounts:
     """What one source gave, counted while its rows were written.
 
     Attributes:
@@ -96,7 +96,7 @@ class Built:
         path.write_text(json.dumps(kept), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Built:
+    def load(cls, path: Path) -> SourceCounts:
         """What `save` wrote."""
         kept = json.loads(path.read_text(encoding="utf-8"))
         lists = {name: tuple(value) for name, value in kept["info"].items() if isinstance(value, list)}
@@ -111,7 +111,7 @@ class Built:
             }
         )
 
-    def add(self, other: Built) -> None:
+    def add(self, other: SourceCounts) -> None:
         """Count what was counted elsewhere, of later rows of the same source."""
         for mine, more in ((self.original, other.original), (self.written, other.written)):
             for split, counts in more.items():

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.corpus.counts import Built
+from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.folder.layout import FORMAT, REPORT
 from dataset_builders.schema import CONFIGS
@@ -16,7 +16,7 @@ from dataset_builders.sources.raw_files import sha256
 from dataset_builders.survey.decisions import Survey
 
 
-def write_report(folder: Path, results: list[Built], options: BuildOptions, survey: Survey) -> str:
+def write_report(folder: Path, results: list[SourceCounts], options: BuildOptions, survey: Survey) -> str:
     """Write the report.
 
     Args:

@@ -24,7 +24,7 @@ class Sink(Protocol):
         """Take records of `schema.DROPS`."""
 
 
-class Kept:
+class BufferSink:
     """A sink that holds what it is given, to give it to another one, also in another process."""
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.common.processes import in_order
-from dataset_builders.corpus.counts import REPEATED, Built
+from dataset_builders.corpus.counts import REPEATED, SourceCounts
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.sinks import Kept, Sink
+from dataset_builders.corpus.sinks import BufferSink, Sink
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs.consecutive import make_pairs
 from dataset_builders.pairs.encoder import Encoder
@@ -67,7 +67,7 @@ def write_source(
     sink: Sink,
     encoder: Encoder | None = None,
     num_proc: int | None = None,
-) -> Built:
+) -> SourceCounts:
     """Apply the decisions and the filters to one source, make its pairs, and write what is left.
 
     Args:
@@ -85,7 +85,7 @@ def write_source(
         DataError: One of the processes was killed.
     """
     builder, quality = source.builder, options.quality
-    built = Built(builder.INFO, builder.config.name, builder.hash)
+    built = SourceCounts(builder.INFO, builder.config.name, builder.hash)
     if isinstance(builder, OwnBuilder):
         built.rejected = builder.tally.rejected
         quality = quality.with_min_words(options.own_min_words)
@@ -93,8 +93,8 @@ def write_source(
     if builder.INFO.kind == "dialogues":
         batches = list(source.batches())
 
-        def write(number: int) -> tuple[Kept, Built]:
-            kept, counted = Kept(), Built(builder.INFO, builder.config.name, builder.hash)
+        def write(number: int) -> tuple[BufferSink, SourceCounts]:
+            kept, counted = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
             replace(writer, sink=kept, built=counted).write_dialogues(*batches[number])
             return kept, counted
 
@@ -118,7 +118,7 @@ class _SourceWriter:
     quality: QualityConfig
     sink: Sink
     encoder: Encoder | None
-    built: Built
+    built: SourceCounts
 
     @property
     def _cleans(self) -> bool:

@@ -247,14 +247,14 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
 
     def run() -> Product:
         from dataset_builders.corpus.build import finish_folder, warn_of_differences
-        from dataset_builders.corpus.counts import Built
+        from dataset_builders.corpus.counts import SourceCounts
         from dataset_builders.corpus.sinks import FolderWriter
         from dataset_builders.pipeline.fragments import replay
         from dataset_builders.survey.decisions import Survey
 
         there = [name for name in sources if context.stamps.get(rows_step(name))]
         found = [folder for name in there for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
-        results = {folder: Built.load(folder / _BUILT) for folder in found}
+        results = {folder: SourceCounts.load(folder / _BUILT) for folder in found}
         found.sort(key=lambda folder: results[folder].info.kind != "dialogues")  # the order of the rows
         with output_folder(out, DATASET_FOLDER) as folder:
             writer = FolderWriter(folder)
