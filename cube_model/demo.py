@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 SMALL_OPEN_SOURCES = ("woz:en", "banking77", "clinc150")
 """What is downloaded when no raw folder is given: some 12 MB under Apache-2.0, CC BY 4.0 and CC BY 3.0."""
@@ -42,7 +43,7 @@ def demo(
     raw_dir: Annotated[
         Path | None, typer.Option(help="Raw corpora of your own; small open ones are downloaded when not given.")
     ] = None,
-    teacher: Annotated[str, typer.Option(help="Frozen sentence encoder.")] = "minilm",
+    teacher: Annotated[str, typer.Option(help="Frozen sentence encoder.")] = DEFAULT_TEACHER,
 ) -> None:
     """Do the whole way in a few minutes: build a dataset, train a core on it, judge it, ask it.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cube_model._command import comma_list, run_launched
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -19,7 +20,7 @@ def train(
     teacher: Annotated[
         str,
         typer.Option(help="Frozen encoder: minilm, mpnet, distilbert, multilingual-e5, a folder, a Hub repository."),
-    ] = "minilm",
+    ] = DEFAULT_TEACHER,
     sources: Annotated[str | None, typer.Option(help="Corpora to train on, by commas: sgd,woz. Default: all.")] = None,
     max_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many training pairs.")] = None,
     max_validation_pairs: Annotated[int, typer.Option(min=1, help="At most so many validation pairs.")] = 10_000,

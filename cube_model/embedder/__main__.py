@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cube_model._command import comma_list, run_launched
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -22,7 +23,7 @@ def embedder(
     output: Annotated[Path, typer.Option(help="Folder to make; it appears whole, at the end.")],
     base: Annotated[
         str, typer.Option(help="Encoder to start from: minilm, mpnet, ..., a folder, a Hub repository.")
-    ] = "minilm",
+    ] = DEFAULT_TEACHER,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a Hub base.")] = None,
     sources: Annotated[str | None, typer.Option(help="Corpora to train on, by commas: sgd,woz. Default: all.")] = None,
     direction: Annotated[str, typer.Option(help="user-system, system-user or both.")] = "user-system",

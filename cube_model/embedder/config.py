@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 _SAME_RUN_NOT_NEEDED = ("output", "checkpoint_every", "overwrite", "resume", "device", "threads", "progress")
 """Arguments that do not change the result."""
@@ -69,7 +70,7 @@ class EmbedderConfig:
 
     data: str
     output: str
-    base: str = "minilm"
+    base: str = DEFAULT_TEACHER
     revision: str | None = None
     sources: list[str] | None = None
     direction: str = "user-system"

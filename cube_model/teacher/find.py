@@ -58,6 +58,9 @@ KNOWN_TEACHERS = {
     "mistral": KnownTeacher("mistralai/Mistral-7B-v0.1", "7231864981174d9bee8c7687c24c8344414eae6b", gated=True),
 }
 
+DEFAULT_TEACHER = "minilm"
+"""The teacher of every command, config and function that names none."""
+
 
 def teachers_folder() -> Path:
     """The folder of local teachers: `TEACHERS_DIR`, by default `~/.cache/dialogue-cube/teachers`."""

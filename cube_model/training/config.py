@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 _SAME_RUN_NOT_NEEDED = (
     "output",
@@ -77,7 +78,7 @@ class TrainingConfig:
     data: str | None = None
     output: str | None = None
     mode: str = "dialogue"
-    teacher: str = "minilm"
+    teacher: str = DEFAULT_TEACHER
     sources: list[str] | None = None
     max_pairs: int | None = None
     max_validation_pairs: int = 10_000

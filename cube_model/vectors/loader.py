@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import CacheStats, EmbeddingCache
 from cube_model.vectors.distributed import encode_together
@@ -43,7 +44,7 @@ class EmbeddingLoader:
 
     def __init__(
         self,
-        teacher_model: str | os.PathLike[str] = "distilbert",
+        teacher_model: str | os.PathLike[str] = DEFAULT_TEACHER,
         *,
         fallback: Sequence[str | os.PathLike[str]] = (),
         dtype: str = "float32",

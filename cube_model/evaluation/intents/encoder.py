@@ -12,6 +12,7 @@ import numpy as np
 from cube_model.evaluation.methods import Method, core, identity
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
 from cube_model.metrics.metrics import normalize
+from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
 
@@ -54,7 +55,7 @@ class IntentEncoder:
         if teacher is not None and not isinstance(teacher, str | os.PathLike):
             self.teacher: Any = _OfSentenceTransformers(teacher)
         elif trained is None:
-            self.teacher = Teacher.load(teacher or "minilm", dtype)
+            self.teacher = Teacher.load(teacher or DEFAULT_TEACHER, dtype)
         else:
             self.teacher = teacher_of(trained, None if teacher is None else str(teacher))
         self._core = None

@@ -25,6 +25,7 @@ from cube_model.evaluation.leaderboard.differences import METRIC, SAMPLES, diffe
 from cube_model.evaluation.methods import Scorer
 from cube_model.evaluation.response_selection import PROTOCOL, evaluate, to_json
 from cube_model.machine import versions
+from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.training import schedule
 from cube_model.training.config import TrainingConfig
@@ -66,7 +67,7 @@ class LeaderboardConfig:
     """
 
     data: str
-    teacher: str = "minilm"
+    teacher: str = DEFAULT_TEACHER
     sources: Sequence[str] | None = None
     leave_out: str | None = None
     context_turns: int = 0

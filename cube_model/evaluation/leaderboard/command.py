@@ -9,6 +9,7 @@ import typer
 
 from cube_model._command import comma_list, command_line
 from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
 
 if TYPE_CHECKING:
     from cube_model.evaluation.leaderboard.board import LeaderboardConfig
@@ -19,7 +20,9 @@ def leaderboard(
     json_file: Annotated[
         Path, typer.Option("--json", help="Write the figures to this file; finished parts are kept beside it.")
     ],
-    teacher: Annotated[str, typer.Option(help="Frozen encoder: short name, folder or Hub repository.")] = "minilm",
+    teacher: Annotated[
+        str, typer.Option(help="Frozen encoder: short name, folder or Hub repository.")
+    ] = DEFAULT_TEACHER,
     sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all.")] = None,
     leave_out: Annotated[
         str | None, typer.Option(help="Zero-shot: train on the other sources, test on this one.")

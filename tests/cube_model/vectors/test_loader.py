@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from cube_model import ModelError
-from cube_model.teacher.find import KNOWN_TEACHERS
+from cube_model.teacher.find import DEFAULT_TEACHER, KNOWN_TEACHERS
 from cube_model.vectors.loader import EmbeddingLoader
 
 TEXTS = ["I need a room.", "Yes.", "I need a room.", "Да, спасибо.", "Could you book a table for four people?"]
 
 
-def test_the_predecessors_default_and_names():
+def test_default_teacher_and_short_names():
     import inspect
 
-    assert inspect.signature(EmbeddingLoader).parameters["teacher_model"].default == "distilbert"
+    assert inspect.signature(EmbeddingLoader).parameters["teacher_model"].default == DEFAULT_TEACHER
     wanted = "distilbert bert roberta gpt2 llama2 llama3 mistral mpnet minilm multilingual-e5"
     assert set(wanted.split()) <= set(KNOWN_TEACHERS)
 
