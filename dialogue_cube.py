@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -12,11 +11,8 @@ import cube_model.cli
 import cube_model.demo
 import dataset_builders.cli
 import push_scripts.cli
-from cube_model.errors import ModelError
 from cube_model.machine import versions
-from dataset_builders.common.errors import DataError
-from dataset_builders.common.files import what_failed
-from push_scripts.errors import PushError
+from dataset_builders.common.command_line import run_command_line
 
 # Arrow's own allocator keeps what it was given: a build takes a sixth more memory with it, in the same time
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -52,23 +48,8 @@ def options(
 
 
 def main() -> None:
-    """Run a command: exit code 0 when done, 1 on an error the user can mend, 2 on wrong usage, 130 when stopped."""
-    try:
-        app()
-    except (DataError, ModelError, PushError) as error:
-        _fail(str(error))
-    except OSError as error:  # a full disk, a folder that may not be written
-        _fail(what_failed(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _fail(message: str) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
-    sys.exit(1)
+    """Run a command; see `run_command_line` for the exit codes."""
+    run_command_line(app)
 
 
 if __name__ == "__main__":

@@ -5,39 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cube_model.errors import ModelError
-from dataset_builders.common.files import what_failed
+from dataset_builders.common.command_line import run_command_line
 
 
 def run_launched(app: Callable[[], object]) -> None:
-    """Run the command; only the first process logs and shows errors.
+    """Run a command that may run in several processes; only the first one logs and shows errors.
 
-    Exit codes: 1 on an error that the user can mend, 130 when stopped.
+    Args:
+        app: The command; see `run_command_line` for the exit codes.
     """
     from rich.console import Console
     from rich.logging import RichHandler
-    from rich.markup import escape
 
+    is_main = os.environ.get("RANK", "0") == "0"
     console = Console(stderr=True)
-    first = os.environ.get("RANK", "0") == "0"
     logging.getLogger("cube_model").addHandler(RichHandler(console=console, show_time=False, show_path=False))
-    logging.getLogger("cube_model").setLevel(logging.INFO if first else logging.ERROR)
-    try:
-        app()
-    except (ModelError, OSError) as error:
-        if first:
-            message = what_failed(error) if isinstance(error, OSError) else str(error)
-            console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        if first:
-            console.print("interrupted; go on with --resume", highlight=False)
-        sys.exit(130)
+    logging.getLogger("cube_model").setLevel(logging.INFO if is_main else logging.ERROR)
+    run_command_line(app, is_main=is_main, interrupted="interrupted; go on with --resume")
 
 
 def comma_list(names: str | None) -> list[str] | None:

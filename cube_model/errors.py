@@ -1,7 +1,9 @@
-"""The one exception that tells a user what to do; the command line prints it in one line."""
+"""The error of the model side."""
 
 from __future__ import annotations
 
+from dataset_builders.common.errors import DialogueCubeError
 
-class ModelError(Exception):
-    """Something a user can put right: what is wrong, where, and what to do, in one line."""
+
+class ModelError(DialogueCubeError):
+    """A core, a teacher, vectors, training data or an option of the model side is not as expected."""

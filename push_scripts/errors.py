@@ -1,4 +1,4 @@
-"""The one error that a user of the publishing side sees, and how the Hub's errors become it."""
+"""The error of the publishing side, and how errors of the Hub become it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dataset_builders.common.errors import DialogueCubeError
 
-class PushError(Exception):
-    """Something a user can put right: what is wrong, where and what to do, in one line, without the token."""
+
+class PushError(DialogueCubeError):
+    """Publishing failed or is refused; the message never holds the token."""
 
     def __init__(self, message: str) -> None:
         super().__init__(_without_token(" ".join(message.split())))

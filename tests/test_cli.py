@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cube_model.errors import ModelError
+from dataset_builders.common.command_line import run_command_line
+from dataset_builders.common.errors import DataError, DialogueCubeError
 from dataset_builders.sources.registry import builders
+from push_scripts.errors import PushError
 
 ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "300", "OMP_NUM_THREADS": "1"}
 COMMAND = Path(sys.executable).with_name("dialogue-cube")
@@ -143,3 +147,18 @@ def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(tmp_path / "file") in done.stderr
+
+
+def test_every_error_of_the_project_has_one_root_and_one_printer(capsys):
+    for kind in (DataError, ModelError, PushError):
+        assert issubclass(kind, DialogueCubeError)
+
+        def fail(kind=kind):
+            raise kind("what, where [bold]as it is[/], what to do")
+
+        with pytest.raises(SystemExit) as ended:
+            run_command_line(fail)
+        assert ended.value.code == 1
+        assert capsys.readouterr().err == "error: what, where [bold]as it is[/], what to do\n"
+    with pytest.raises(ZeroDivisionError):  # a fault of ours keeps its traceback
+        run_command_line(lambda: 1 / 0)

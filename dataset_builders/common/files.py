@@ -217,7 +217,7 @@ def needs_room(folder: Path, advice: str, raises: type[Exception]) -> Iterator[N
         raise raises(f"{folder}: cannot be written ({cause}); {room}: make room, then {advice}") from error
 
 
-def what_failed(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """What the operating system refused, in one line, and what to do where the disk is full."""
     if error.errno != errno.ENOSPC:
         return f"{error.filename or 'input/output'}: {error.strerror or error}"

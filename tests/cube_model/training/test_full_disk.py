@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cube_model.errors import ModelError
-from dataset_builders.common.files import needs_room, what_failed
+from dataset_builders.common.files import describe_os_error, needs_room
 
 SETTINGS = ["--teacher", "minilm", "--teacher-dtype", "float32", "--epochs", "1", "--max-pairs", "100"]
 
@@ -87,12 +87,12 @@ def test_vectors_say_so(on_small_disk, size):
 
 ROWS = """
 import sys
-from dataset_builders.common.files import what_failed
+from dataset_builders.common.files import describe_os_error
 from cube_model.data.pairs import load_pairs
 try:
     load_pairs(sys.argv[1], "train")
 except OSError as error:
-    sys.exit(f"error: {what_failed(error)}")
+    sys.exit(f"error: {describe_os_error(error)}")
 """
 
 
@@ -119,4 +119,4 @@ def test_other_errors_are_left_alone(tmp_path):
     with pytest.raises(ModelError, match=full), needs_room(tmp_path / "no" / "such", "go on", ModelError):
         Path("/dev/full").write_text("x")
     gone = FileNotFoundError(errno.ENOENT, "No such file or directory", "raw.json")
-    assert what_failed(gone) == "raw.json: No such file or directory"
+    assert describe_os_error(gone) == "raw.json: No such file or directory"
