@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class MissingColumnsError(ModelError):
+    """A config of the dataset lacks columns.
+
+    Args:
+        message: The message for the user.
+        columns: Names of the missing columns.
+    """
+
+    def __init__(self, message: str, columns: Sequence[str]) -> None:
+        super().__init__(message)
+        self.columns = list(columns)
+
+
 def split_names(data: str | os.PathLike[str], revision: str | None = None) -> list[str]:
     """The splits that the `pairs` config has.
 
@@ -58,7 +71,8 @@ def read_rows(
     with quiet_datasets(), _told(data, f"the split {split!r} of the {config} config", advice):
         dataset = load_dataset(str(data), config, split=split, revision=revision, cache_dir=_cache_of_folder(data))
     if missing := [name for name in columns if name not in dataset.column_names]:
-        raise ModelError(f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again")
+        message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
+        raise MissingColumnsError(message, missing)
     return dataset.select_columns(list(columns)).with_format("arrow")[:]
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.data.hub import MissingColumnsError
 from cube_model.data.pairs import load_pairs, read_pairs_table, string_hashes
-from cube_model.errors import ModelError
 from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
 from cube_model.machine import versions
+from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
 
@@ -64,7 +65,7 @@ def run_response_selection(
         writes.
     """
     trained = load_core(model) if model is not None else None
-    teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or "minilm", dtype)
+    teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or DEFAULT_TEACHER, dtype)
     cache = cache or EmbeddingCache()
     methods, record = _methods(trained, context_turns)
     if trained is None:
@@ -110,22 +111,27 @@ def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list
 
 
 def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPairs) -> list[list[str]] | None:
-    """Domains of the dialogue of each of n pairs, as the corpus names them.
+    """Read the domains of each pair's dialogue.
 
     Args:
-        data: Where `pairs` were read from.
-        split: Their split.
-        pairs: The pairs.
+        data: Dataset that `pairs` come from: folder or Hub repository.
+        split: Split that `pairs` come from.
+        pairs: n pairs.
 
     Returns:
-        n lists; None where the dataset has no column `domains`, or none of the pairs has a domain.
+        n lists of domain names; None if the dataset has no `domains` column or no pair has a domain.
+
+    Raises:
+        ModelError: The dataset cannot be read.
     """
     columns = ("source", "dialogue_id", "domains", "anchor_speaker", "positive_speaker")
     try:
         table, rows = read_pairs_table(data, split, columns, sorted(set(pairs.sources)))
-    except ModelError:
+    except MissingColumnsError as error:
+        if error.columns != ["domains"]:
+            raise
         return None
     table = table.take(rows).combine_chunks()
-    known = dict(zip(string_hashes(table["dialogue_id"]).tolist(), table["domains"].to_pylist(), strict=True))
-    found = [known.get(dialogue) or [] for dialogue in pairs.dialogues.tolist()]
-    return found if any(found) else None
+    by_dialogue = dict(zip(string_hashes(table["dialogue_id"]).tolist(), table["domains"].to_pylist(), strict=True))
+    domains = [by_dialogue.get(dialogue) or [] for dialogue in pairs.dialogues.tolist()]
+    return domains if any(domains) else None

@@ -10,7 +10,7 @@ from cube_model._command import command_line
 from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
 from cube_model.evaluation.methods import Method, identity
 from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
-from cube_model.evaluation.run import run_response_selection
+from cube_model.evaluation.run import domains_of, run_response_selection
 from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
 from support.cube_fixtures import invented_dialogues, write_pairs
 
@@ -268,6 +268,21 @@ def with_domains(folder):
         ]
         pq.write_table(table.append_column("domains", pa.array(domains, pa.list_(pa.string()))), file)
     return folder
+
+
+def test_only_a_missing_domains_column_means_no_domains(tmp_path):
+    import pyarrow.parquet as pq
+
+    folder = write_pairs(tmp_path / "data", {"test": [[("user", "Is it open?"), ("system", "Yes.")]]})
+    file = folder / "pairs" / "test-00000-of-00001.parquet"
+    pairs = load_pairs(folder, "test")
+    assert domains_of(folder, "test", pairs) is None
+    pq.write_table(pq.read_table(file).drop_columns(["dialogue_id"]), file)
+    with pytest.raises(ModelError, match="lacks dialogue_id, domains"):
+        domains_of(folder, "test", pairs)
+    file.write_bytes(b"not a parquet file")
+    with pytest.raises(ModelError, match="cannot load the split 'test'"):
+        domains_of(folder, "test", pairs)
 
 
 def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path):
