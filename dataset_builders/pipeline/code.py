@@ -10,8 +10,9 @@ It is read from the source, never imported. What counts:
   those of the folder, without those named after another module (`sgd_files.tsv` belongs to `sgd.py`).
 
 What does not count: imports that no step reaches, under `if TYPE_CHECKING:` and `if __name__ == "__main__":`; other
-packages, whose versions are inputs of their own; modules imported by a computed name, such as the sources that the
-registry collects. The step that reads a source names its module; later steps depend on what that step made.
+packages, whose versions are inputs of their own; progress bars; modules imported by a computed name, such as the
+sources that the registry collects. The step that reads a source names its module; later steps depend on what that step
+made.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.digests import FileDigests, digest_of
 
 PACKAGES = ("cube_model", "dataset_builders", "dialogue_cube", "push_scripts")
 """Our own, whose imports are followed."""
 
+ONLY_DRAWS = ("dataset_builders.common.progress",)
+"""Not followed from anywhere: no result depends on it, and a finer bar is no reason to train again."""
+
 _FILES = re.compile(rb"""\bfiles\(["']([\w.]+)["']\)""")
 """How a module opens the files of a package."""
+
+_MEND = "install dialogue-cube again, or name it in the pipeline as it is now"
 
 _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 """Where a statement holds others."""
@@ -85,7 +92,7 @@ class Code:
         """Digest of all files that a step depends on.
 
         Raises:
-            LookupError: An entry, or a module that is imported, does not exist.
+            DataError: An entry, or a module that is imported, does not exist.
         """
         files = self.files(entries)
         self._digests |= {file: self._files.of(file) for file in files if file not in self._digests}
@@ -95,7 +102,7 @@ class Code:
         """All files that a step depends on, sorted: modules and what they open beside them.
 
         Raises:
-            LookupError: An entry, or a module that is imported, does not exist.
+            DataError: An entry, or a module that is imported, does not exist.
         """
         modules = set(self.modules(entries))
         packages = {package for module in modules for package in self._source(module).reads}
@@ -108,10 +115,11 @@ class Code:
         """All modules that a step depends on, sorted.
 
         Raises:
-            LookupError: An entry, or a module that is imported, does not exist.
+            DataError: An entry, or a module that is imported, does not exist.
         """
         for package in entries.without:
             self._file(package)  # a wrong name would leave nothing out
+        without = (*entries.without, *ONLY_DRAWS)
         points = [entry.partition(":") for entry in entries.names]
         modules: set[str] = set()
         seen: set[tuple[str, str]] = set()
@@ -128,7 +136,7 @@ class Code:
             todo += self._source(module, name).imports
         while todo:
             module, name = todo.pop()
-            is_left_out = any(f"{module}.".startswith(f"{package}.") for package in entries.without)
+            is_left_out = any(f"{module}.".startswith(f"{package}.") for package in without)
             if is_left_out or (module, name) in seen:
                 continue
             seen.add((module, name))
@@ -146,7 +154,7 @@ class Code:
             read = functools.partial(_read, package=module if self._is_package(module) else _parent(module), name=name)
             content = self._files.recall(file, f"imports of {module}:{name} by {self._rules}", read)
             if content is None:
-                raise LookupError(f"{file}: no {name}, where a step of the pipeline enters; name it as it is now")
+                raise DataError(f"{file}: a step of the pipeline calls {name}, which is not there; {_MEND}")
             self._sources[module, name] = _Source(**content)
         return self._sources[module, name]
 
@@ -164,7 +172,7 @@ class Code:
 
     def _file(self, module: str) -> Path:
         if (file := self._find(module)) is None:
-            raise LookupError(f"{self.root}: no module {module}, on which a step of the pipeline depends")
+            raise DataError(f"{self.root}: a step of the pipeline needs {module}, which is not there; {_MEND}")
         return file
 
     def _find(self, module: str) -> Path | None:

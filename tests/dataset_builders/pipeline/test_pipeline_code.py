@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import output_folder
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pipeline import digests
-from dataset_builders.pipeline.code import PACKAGES, Code, Entries
+from dataset_builders.pipeline.code import ONLY_DRAWS, PACKAGES, Code, Entries
 from dataset_builders.pipeline.context import OWN
 from dataset_builders.pipeline.data_steps import (
     DATABASE,
@@ -171,14 +172,14 @@ def test_files_that_modules_open(write):
 @pytest.mark.parametrize(
     ("entry", "without", "message"),
     [
-        ("start:gone", (), r"start\.py: no gone, where a step"),
-        ("gone", (), r"no module cube_model\.gone"),
-        ("start", (), r"no module cube_model\.lost"),
-        ("a", ("gone",), r"no module cube_model\.gone"),
+        ("start:gone", (), r"start\.py: a step of the pipeline calls gone, which is not there"),
+        ("gone", (), r"needs cube_model\.gone"),
+        ("start", (), r"needs cube_model\.lost"),
+        ("a", ("gone",), r"needs cube_model\.gone"),
     ],
 )
 def test_what_does_not_exist(write, entry, without, message):
-    with pytest.raises(LookupError, match=message):
+    with pytest.raises(DataError, match=message):
         write({**SMALL, "start.py": "import cube_model.lost\n"}, entry, without=without)
 
 
@@ -242,6 +243,13 @@ def test_no_command_line_and_no_page_is_part_of_the_data_steps():
                 step,
                 module,
             )
+
+
+def test_no_step_depends_on_progress_bars():
+    code = Code(FileDigests(Path(os.devnull)))
+    for module in ONLY_DRAWS:
+        assert module in code.modules(Entries((module,)))  # it is there
+        assert not [step for step, entries in CODE.items() if module in code.modules(entries)]
 
 
 @pytest.mark.parametrize(
@@ -401,7 +409,7 @@ def compare(run, processes, step):
     entries = (data_code(["camrest676", "banking77", OWN], ENCODER) | MODEL_CODE)[step]
     # what an idle run does too, and what drives a step: settings are checked, folders put in place, errors shown
     checks = [each.__module__ for each in (BuildOptions, QualityConfig, Filter, run_launched)]
-    driving = [*checks, *code.modules(Entries((f"{output_folder.__module__}:output_folder",)))]
+    driving = [*checks, *ONLY_DRAWS, *code.modules(Entries((f"{output_folder.__module__}:output_folder",)))]
     # the registry imports all sources; rows that were read by an earlier step come with their builder
     others = [builder.__module__ for name, builder in builders().items() if step != source_step(name)]
     if step != source_step(OWN):
