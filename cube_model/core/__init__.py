@@ -1,1 +1,1 @@
-"""The core as it is uploaded: configuration, model, module of sentence-transformers."""
+"""The core in its uploadable form: configuration, model and sentence-transformers module."""

@@ -1,4 +1,7 @@
-"""Configuration of the 3D cubic core. Uploaded next to the weights: it imports nothing of this project."""
+"""Configuration of the 3D cubic core.
+
+Uploaded with the weights, so it imports nothing else from this project.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ from transformers import PreTrainedConfig
 
 
 def cubic_lattice(cells: int) -> list[int]:
-    """The factorisation of `cells` into three sides that is nearest to a cube, sides in ascending order but the last.
+    """Factor `cells` into three sides as close to a cube as possible: those with the smallest sum.
 
-    Nearest: the smallest sum of sides. Of 384 that is 6 x 8 x 8, of 768 it is 8 x 8 x 12; a side that occurs twice
-    comes first, so that they read 8 x 8 x 6 and 8 x 8 x 12.
+    Sides are in ascending order, except that a repeated side comes first.
 
     >>> cubic_lattice(384), cubic_lattice(768), cubic_lattice(1024)
     ([8, 8, 6], [8, 8, 12], [8, 8, 16])
@@ -31,24 +33,26 @@ def cubic_lattice(cells: int) -> list[int]:
 
 @strict
 class CubeConfig(PreTrainedConfig):
-    """Shape of a core and what it was trained with.
+    """Shape of a core, with a record of its teacher and training data.
 
     Args:
-        mode: `"dialogue"`: a question's vector becomes the answer's. `"autoencoder"`: a vector goes through a short
-            code and back.
-        embedding_dim: Length of the teacher's vectors = number of cells.
-        lattice_size: Sides x, y, z; their product is `embedding_dim`. Chosen by `cubic_lattice` when not given.
-        steps: Times the one cell rule is applied; its weights are the same in every step.
-        global_units: Units that every cell reads and writes. When neither they nor `plane_units` are given, a core that
-            maps both sides has a little fewer parameters than a full matrix of its dimension.
-        plane_units: Units of each plane of the lattice, read and written by the cells of that plane: a cell meets
-            those of the three planes it lies in, so this is how cells talk to their neighbours.
-        cell_channels: Hidden channels of the rule by which a cell weighs its state against the earlier turns; 0: none.
-        context_turns: Earlier turns that enter as further input channels of the cells; 0: the question only.
-        map_answers: The answer side is mapped too: read with the same weights, written with weights of its own.
-        code_size: Numbers in the code of an autoencoder; an eighth of `embedding_dim` when not given.
-        teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose vectors the core was trained on.
-        training: Fingerprint, number and sources of the pairs it was trained on, and the seed.
+        mode: `"dialogue"` maps a question's embedding to the answer's; `"autoencoder"` compresses an embedding to a
+            short code and restores it.
+        embedding_dim: Dimension of the teacher's embeddings, equal to the number of cells.
+        lattice_size: Sides x, y, z, with `embedding_dim` as their product. Default: `cubic_lattice(embedding_dim)`.
+        steps: Number of recurrent steps. All steps share their weights.
+        global_units: Number of units connected to every cell. With this and `plane_units` at their defaults, a core
+            that maps questions and answers has slightly fewer parameters than a full matrix of its dimension.
+        plane_units: Number of units per lattice plane, connected to the cells of that plane. Every cell lies in three
+            planes, so these units link it to its neighbours.
+        cell_channels: Hidden channels of the rule that compares a cell's state with the context; 0 disables it.
+        context_turns: Maximum number of earlier turns, one extra input channel per cell each; 0 reads the question
+            only.
+        map_answers: Whether to map answers too, with shared read weights and separate write weights.
+        code_size: Dimension of the autoencoder's code. Default: an eighth of `embedding_dim`.
+        initializer_range: Standard deviation of the initial read weights, as a multiple of 1 / sqrt(number of inputs).
+        teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose embeddings trained the core.
+        training: Fingerprint, number and sources of the training pairs, and the seed.
     """
 
     model_type = "cube"
@@ -81,8 +85,8 @@ class CubeConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def validate_lattice(self) -> None:
-        """The lattice holds exactly one cell a dimension, and all counts make sense."""
-        for name, least in (
+        """Check that every count is in range and that the lattice has one cell per embedding dimension."""
+        for name, minimum in (
             ("embedding_dim", 1),
             ("steps", 1),
             ("global_units", 0),
@@ -90,10 +94,10 @@ class CubeConfig(PreTrainedConfig):
             ("cell_channels", 0),
             ("context_turns", 0),
         ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected at least {least}")
+            if getattr(self, name) < minimum:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected at least {minimum}")
         if not self.global_units and not self.plane_units:
-            raise ValueError("global_units and plane_units are both 0: cells could not exchange anything")
+            raise ValueError("global_units and plane_units are both 0: cells cannot exchange information")
         if self.mode not in ("dialogue", "autoencoder"):
             raise ValueError(f"mode is {self.mode!r}: expected 'dialogue' or 'autoencoder'")
         if self.mode == "autoencoder" and not 1 <= (self.code_size or 0) <= self.embedding_dim:

@@ -1,6 +1,6 @@
 """The 3D cubic core: a lattice of cells that maps a question's embedding to its answer's.
 
-Uploaded next to the weights: it imports nothing of this project but its configuration.
+Uploaded with the weights, so it imports nothing from this project except its configuration.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .configuration_cube import CubeConfig, cubic_lattice
 
 @dataclass
 class CubeOutput(ModelOutput):
-    """What `CubeModel` gives.
+    """Output of `CubeModel`.
 
     Args:
-        embeddings: `[batch, embedding_dim]`, the mapped questions (compare by cosine), or the restored vectors of an
-            autoencoder.
-        answer_embeddings: `[batch, embedding_dim]`, the mapped answers, when answers were given.
-        code: `[batch, code_size]`, of an autoencoder.
-        cell_states: `[batch, steps + 1, x, y, z]` with `output_lattice=True`: the state of every cell before the first
-            step and after each; the last one is `embeddings`.
+        embeddings: Mapped questions, or the embeddings that an autoencoder restored, `[batch, embedding_dim]`; not
+            normalised, so compare them by cosine.
+        answer_embeddings: Mapped answers `[batch, embedding_dim]`; None if the input had no answers.
+        code: Code of an autoencoder `[batch, code_size]`; None in other modes.
+        cell_states: With `output_lattice=True`, the state of every cell before the first step and after each step,
+            `[batch, steps + 1, x, y, z]`. The last state equals `embeddings`.
     """
 
     embeddings: torch.Tensor | None = None
@@ -40,85 +40,94 @@ class CubeOutput(ModelOutput):
 
 
 _COLUMNS = 16384
-"""Cells x batch that the cell rule is computed for at a time: few enough for a processor's cache."""
+"""Columns (cells x batch) that the cell rule processes at a time: few enough to fit in a processor's cache."""
 
 QUESTION, ANSWER = 0, 1
-"""Roles: what the lattice maps. An autoencoder encodes as the first and decodes as the second."""
+"""Roles of the lattice. An autoencoder encodes in the first role and decodes in the second."""
 
 
 class CellUnits(nn.Module):
-    """Units that a group of cells shares: all cells (global units) or the cells of one plane of the lattice.
+    """Units that a group of cells shares: all cells (global units) or the cells of one lattice plane (plane units).
 
-    A unit reads the cells of its group and is written back to the same cells. It reads question, earlier turns and
-    answer with the same weights and one gate for each of them, as they are vectors of one teacher; what it writes
-    depends on the role.
+    A unit reads from the cells of its group and writes back to the same cells. Questions, context turns and answers
+    are embeddings of the same teacher, so they share the read weights and differ by one gate per channel. Each role
+    has its own write weights.
 
     Args:
         lattice: Sides x, y, z.
-        axis: The planes across this axis are the groups; None: one group of all cells.
-        units: Units a group.
-        voices: Kinds of vectors that it reads: question, each earlier turn, answer.
-        roles: 2 with an answer side (or a decoder), else 1.
+        axis: Axis across which the lattice is cut into planes, one group each; None makes one group of all cells.
+        units: Number of units per group.
+        channels: Number of input channels: the question, each context turn and, with two roles, the answer.
+        roles: 2 if the core also maps answers or decodes, else 1.
     """
 
-    def __init__(self, lattice: tuple[int, int, int], axis: int | None, units: int, voices: int, roles: int) -> None:
+    def __init__(self, lattice: tuple[int, int, int], axis: int | None, units: int, channels: int, roles: int) -> None:
         super().__init__()
         self.lattice, self.axis = lattice, axis
         self.groups = 1 if axis is None else lattice[axis]
         self.cells = math.prod(lattice) // self.groups
         self.read = nn.Parameter(torch.empty(self.groups, self.cells, units))
-        self.gate = nn.Parameter(torch.empty(voices, self.groups, 1, units))
+        self.gate = nn.Parameter(torch.empty(channels, self.groups, 1, units))
         self.read_bias = nn.Parameter(torch.empty(roles, self.groups, units, 1))
         self.write = nn.Parameter(torch.empty(roles, self.groups, units, self.cells))
 
     def gather(self, state: torch.Tensor) -> torch.Tensor:
-        """`[turns, all cells, batch]` -> `[groups, turns x cells of a group, batch]`."""
-        turns, cells, batch = state.shape
+        """Group the cells: `[channels, all cells, batch]` -> `[groups, channels x cells of a group, batch]`."""
+        channels, cells, batch = state.shape
         if self.axis is None:
-            return state.reshape(1, turns * cells, batch)
-        return state.view(turns, *self.lattice, batch).movedim(self.axis + 1, 0).reshape(self.groups, -1, batch)
+            return state.reshape(1, channels * cells, batch)
+        return state.view(channels, *self.lattice, batch).movedim(self.axis + 1, 0).reshape(self.groups, -1, batch)
 
     def scatter(self, grouped: torch.Tensor) -> torch.Tensor:
-        """Planes `[groups, cells of a group, batch]` -> `[x, y, z, batch]`, a view."""
+        """Return planes `[groups, cells of a group, batch]` to the lattice: a view `[x, y, z, batch]`."""
         sides = [side for axis, side in enumerate(self.lattice) if axis != self.axis]
         return grouped.view(self.groups, *sides, -1).movedim(0, self.axis or 0)
 
-    def listen(self, turns: torch.Tensor, voice: int) -> torch.Tensor:
-        """What the units read of `[turns, all cells, batch]`: `[groups, units, batch]`; `voice`: of the first turn."""
-        return torch.bmm(self._gated(len(turns), voice), self.gather(turns))
+    def read_input(self, inputs: torch.Tensor, first: int, role: int) -> torch.Tensor:
+        """Compute the units' preactivations from a core's input.
 
-    def hear(self, turns: torch.Tensor, voice: int, role: int) -> torch.Tensor:
-        """`listen`, and the bias."""
-        heard = self.read_bias[role]
-        # cells of one plane lie together within a turn, but not the turns: one by one, most of them need no copy, which
-        # pays for the batches of a training
+        Args:
+            inputs: `[channels, all cells, batch]`.
+            first: Index of the first of these channels.
+            role: `QUESTION` or `ANSWER`.
+
+        Returns:
+            `[groups, units, batch]`.
+        """
+        preactivations = self.read_bias[role]
+        # The cells of a plane are contiguous within a channel but not across channels. Reading one channel at a time
+        # avoids most copies, which pays off for the batches of a training run.
         one_by_one = self.training and self.axis is not None
-        for first, part in enumerate(turns.split(1) if one_by_one else [turns], start=voice):
-            heard = torch.baddbmm(heard, self._gated(len(part), first), self.gather(part))
-        return heard
+        for channel, part in enumerate(inputs.split(1) if one_by_one else [inputs], start=first):
+            preactivations = torch.baddbmm(preactivations, self._gated(len(part), channel), self.gather(part))
+        return preactivations
 
-    def _gated(self, turns: int, voice: int) -> torch.Tensor:
-        # the gates go to the weights: they are far fewer than what a batch makes of them
-        gated = self.read[:, None] * self.gate[voice : voice + turns].movedim(0, 1)
+    def read_residual(self, residual: torch.Tensor, channel: int) -> torch.Tensor:
+        """Compute what a residual `[1, all cells, batch]` of one channel adds to the preactivations."""
+        return torch.bmm(self._gated(len(residual), channel), self.gather(residual))
+
+    def _gated(self, channels: int, first: int) -> torch.Tensor:
+        # gating the weights takes less memory than gating what a batch makes of them
+        gated = self.read[:, None] * self.gate[first : first + channels].movedim(0, 1)
         return gated.flatten(1, 2).transpose(1, 2)
 
-    def forward(self, added: torch.Tensor, heard: torch.Tensor, role: int) -> torch.Tensor:
-        """`added` `[all cells, batch]` and what the units write to the cells, given what they heard."""
-        active, write = functional.gelu(heard), self.write[role].transpose(1, 2)
+    def forward(self, update: torch.Tensor, preactivations: torch.Tensor, role: int) -> torch.Tensor:
+        """Add the output of the units to `update`, the change of all cells `[all cells, batch]`."""
+        active, write = functional.gelu(preactivations), self.write[role].transpose(1, 2)
         if self.axis is None:
-            return torch.addmm(added, write[0], active[0])
+            return torch.addmm(update, write[0], active[0])
         planes = self.scatter(torch.bmm(write, active))
-        return (added.view_as(planes) + planes).view_as(added)
+        return (update.view_as(planes) + planes).view_as(update)
 
 
 class CellRule(nn.Module):
-    """What a cell does with its own channels: a small network, the same in every cell and step.
+    """Small network over the input channels of a single cell, shared by all cells and steps.
 
-    It is where a cell weighs its state against the same place in earlier turns, at the cost of a few dozen parameters.
+    It compares a cell's state with the same cell in the context turns, using a few dozen parameters.
 
     Args:
-        channels: Input channels of a cell.
-        hidden: Hidden channels.
+        channels: Number of input channels per cell.
+        hidden: Number of hidden channels.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -127,22 +136,23 @@ class CellRule(nn.Module):
         self.read_bias = nn.Parameter(torch.empty(hidden, 1))
         self.write = nn.Parameter(torch.empty(hidden))
 
-    def forward(self, turns: torch.Tensor) -> torch.Tensor:
-        """Change of the first of the turns `[turns, cells, batch]`: `[cells, batch]`."""
-        with torch.autocast(turns.device.type, enabled=False):
-            flat = turns.flatten(1).to(self.read.dtype)
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        """Compute the update of the first channel, `[channels, cells, batch]` -> `[cells, batch]`."""
+        with torch.autocast(state.device.type, enabled=False):
+            flat = state.flatten(1).to(self.read.dtype)
             if torch.is_grad_enabled():
-                changed = _SmallNetwork.apply(flat, self.read, self.read_bias, self.write)
-            else:  # a question alone: all at once is quicker
-                changed = self.write @ torch.addmm(self.read_bias, self.read, flat).relu_()
-            return changed.view(turns.shape[1:])
+                update = _SmallNetwork.apply(flat, self.read, self.read_bias, self.write)
+            else:  # for a single question, one pass is faster
+                update = self.write @ torch.addmm(self.read_bias, self.read, flat).relu_()
+            return update.view(state.shape[1:])
 
 
 class _SmallNetwork(torch.autograd.Function):
-    """write @ relu(read @ inputs + bias), for few channels and very many columns.
+    """Compute write @ relu(read @ inputs + bias) for few channels and many columns.
 
-    The hidden channels of a whole batch would be written to memory and read again a dozen times, which took a sixth of
-    a training step. Here they are made for as many columns as fit in a processor's cache, and made again backwards.
+    Storing the hidden channels of a whole batch means writing them to memory and reading them a dozen times: a sixth
+    of a training step. This function computes them in blocks that fit in a processor's cache, and recomputes them in
+    the backward pass.
     """
 
     @staticmethod
@@ -150,36 +160,36 @@ class _SmallNetwork(torch.autograd.Function):
         ctx: Any, inputs: torch.Tensor, read: torch.Tensor, bias: torch.Tensor, write: torch.Tensor
     ) -> torch.Tensor:
         ctx.save_for_backward(inputs, read, bias, write)
-        parts = inputs.split(_COLUMNS, dim=1)
-        return torch.cat([write @ torch.mm(read, part).add_(bias).relu_() for part in parts])
+        blocks = inputs.split(_COLUMNS, dim=1)
+        return torch.cat([write @ torch.mm(read, block).add_(bias).relu_() for block in blocks])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, read, bias, write = ctx.saved_tensors
-        of_read, of_bias, of_write = (torch.zeros_like(each) for each in (read, bias, write))
-        back, of_inputs = (read * write[:, None]).T, []
-        for part, wanted in zip(inputs.split(_COLUMNS, dim=1), gradient.split(_COLUMNS), strict=True):
-            hidden = torch.mm(read, part).add_(bias).relu_()
-            of_write.addmv_(hidden, wanted)
-            passed = hidden.sign_().mul_(wanted)  # where a hidden channel was active
-            of_read.addmm_(passed, part.T)
-            of_bias.add_(passed.sum(1, keepdim=True))
+        grad_read, grad_bias, grad_write = (torch.zeros_like(parameter) for parameter in (read, bias, write))
+        back, grad_blocks = (read * write[:, None]).T, []
+        for block, grad_output in zip(inputs.split(_COLUMNS, dim=1), gradient.split(_COLUMNS), strict=True):
+            hidden = torch.mm(read, block).add_(bias).relu_()
+            grad_write.addmv_(hidden, grad_output)
+            grad_hidden = hidden.sign_().mul_(grad_output)  # only where a hidden channel was active
+            grad_read.addmm_(grad_hidden, block.T)
+            grad_bias.add_(grad_hidden.sum(1, keepdim=True))
             if ctx.needs_input_grad[0]:
-                of_inputs.append(back @ passed)
-        of_turns = torch.cat(of_inputs, dim=1) if of_inputs else None
-        return of_turns, of_read * write[:, None], of_bias * write[:, None], of_write
+                grad_blocks.append(back @ grad_hidden)
+        grad_inputs = torch.cat(grad_blocks, dim=1) if grad_blocks else None
+        return grad_inputs, grad_read * write[:, None], grad_bias * write[:, None], grad_write
 
 
 class CubeCore(nn.Module):
     """The recurrent lattice.
 
-    Each step, the same in every cell: state += bias + cell rule of my channels + what the units of my three planes
-    and the global units write to me. Steps cost no further parameters. All that writes starts at zero: an untrained
-    core adds exactly nothing.
+    Every step updates every cell by the same formula: state += bias + cell rule(channels of the cell) + output of the
+    units of its three planes + output of the global units. All steps share their weights. Everything that writes is
+    initialised to zero, so an untrained core adds exactly nothing.
 
     Args:
-        config: Shape.
+        config: Shape of the core.
     """
 
     gradient_checkpointing = False
@@ -192,60 +202,73 @@ class CubeCore(nn.Module):
         roles = 2 if config.map_answers or config.mode == "autoencoder" else 1
         groups = [(None, config.global_units)] + [(axis, config.plane_units) for axis in range(3)]
         self.steps = config.steps
-        self.voices = [0, turns]  # of a question and of an answer; the earlier turns are between them
+        self.channels = [0, turns]  # of the question and of the answer, by role; context turns come between them
         self.units = nn.ModuleList(
             CellUnits((x, y, z), axis, units, turns + roles - 1, roles) for axis, units in groups if units
         )
-        # without earlier turns a cell has one channel: nothing to weigh
+        # without context a cell has one channel and nothing to compare it with
         self.rule = CellRule(turns, config.cell_channels) if config.cell_channels and turns > 1 else None
         self.bias = nn.Parameter(torch.empty(roles, config.embedding_dim))
 
     def forward(self, inputs: torch.Tensor, role: int = QUESTION) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Map vectors of length 1 or 0.
+        """Map embeddings of norm 1 or 0.
 
         Args:
-            inputs: `[batch, channels, cells]`: a question and the turns before it, or an answer alone.
+            inputs: A question and its context turns, or an answer alone, `[batch, channels, cells]`.
             role: `QUESTION` or `ANSWER`.
 
         Returns:
-            `[batch, cells]`, and the same after each step.
+            The final state `[batch, cells]`, and the state after each step.
         """
-        # a vector of length 1 has components near 1/sqrt(d): cells compute with values near 1
+        # components of a unit vector are near 1/sqrt(d); scale them so that cells compute with values near 1
         scale = math.sqrt(inputs.shape[-1])
-        # the batch last: copies between planes then move long runs of memory
+        # batch last: copying planes then moves long contiguous runs of memory
         scaled = (inputs * scale).permute(1, 2, 0).contiguous()
-        # reading is linear: what is given is read once, later steps read only what was added to it
-        heard = [units.hear(scaled, self.voices[role], role) for units in self._cell_units()]
+        # reading is linear: read the input once, and only the residual in later steps
+        preactivations = [units.read_input(scaled, self.channels[role], role) for units in self._cell_units()]
         residual, states = None, []
         for _ in range(self.steps):
             if self.gradient_checkpointing and self.training:
-                residual = self._gradient_checkpointing_func(self.step, role, scaled, residual, *heard)
+                residual = self._gradient_checkpointing_func(self.step, role, scaled, residual, *preactivations)
             else:
-                residual = self.step(role, scaled, residual, *heard)
+                residual = self.step(role, scaled, residual, *preactivations)
             states.append(torch.add(inputs[:, 0], residual.T, alpha=1 / scale))
         return states[-1], states
 
-    def step(self, role: int, given: torch.Tensor, residual: torch.Tensor | None, *heard: torch.Tensor) -> torch.Tensor:
-        """One step: what has been added to the first of the turns `[turns, cells, batch]`, with this step's part."""
-        added = self.bias[role][:, None].expand(given.shape[1:])
+    def step(
+        self, role: int, inputs: torch.Tensor, residual: torch.Tensor | None, *preactivations: torch.Tensor
+    ) -> torch.Tensor:
+        """Run one step.
+
+        Args:
+            role: `QUESTION` or `ANSWER`.
+            inputs: Scaled input `[channels, cells, batch]`.
+            residual: Sum of the updates of earlier steps `[cells, batch]`; None in the first step.
+            preactivations: `[groups, units, batch]` of the input, one for each `CellUnits`.
+
+        Returns:
+            The residual including this step's update, `[cells, batch]`.
+        """
+        update = self.bias[role][:, None].expand(inputs.shape[1:])
         if self.rule is not None and role == QUESTION:
-            state = given if residual is None else torch.cat([(given[0] + residual)[None], given[1:]])
-            added = added + self.rule(state)
-        for units, before in zip(self._cell_units(), heard, strict=True):
-            now = before if residual is None else before + units.listen(residual[None], self.voices[role])
-            added = units(added, now, role)
-        return added if residual is None else residual + added
+            state = inputs if residual is None else torch.cat([(inputs[0] + residual)[None], inputs[1:]])
+            update = update + self.rule(state)
+        for units, current in zip(self._cell_units(), preactivations, strict=True):
+            if residual is not None:
+                current = current + units.read_residual(residual[None], self.channels[role])
+            update = units(update, current, role)
+        return update if residual is None else residual + update
 
     def _cell_units(self) -> list[CellUnits]:
         return cast("list[CellUnits]", list(self.units))
 
 
 class LatticeCode(nn.Module):
-    """The narrow place of an autoencoder: all cells -> a short code -> all cells, both linear.
+    """Linear bottleneck of an autoencoder: all cells -> a short code -> all cells.
 
     Args:
-        cells: Cells of the lattice.
-        size: Numbers in the code.
+        cells: Number of cells of the lattice.
+        size: Dimension of the code.
     """
 
     def __init__(self, cells: int, size: int) -> None:
@@ -255,19 +278,19 @@ class LatticeCode(nn.Module):
         self.write = nn.Parameter(torch.empty(size, cells))
 
     def encode(self, state: torch.Tensor) -> torch.Tensor:
-        """`[batch, cells]` -> `[batch, size]`."""
+        """Compress states `[batch, cells]` to codes `[batch, size]`."""
         return (state - self.mean) @ self.read
 
     def decode(self, code: torch.Tensor) -> torch.Tensor:
-        """`[batch, size]` -> `[batch, cells]`."""
+        """Restore states `[batch, cells]` from codes `[batch, size]`."""
         return code @ self.write + self.mean
 
 
 class CubeModel(PreTrainedModel):
-    """Maps a frozen teacher's question embedding to the answer's, or an embedding through a short code and back.
+    """Map a frozen teacher's question embeddings to answer embeddings, or compress embeddings to short codes.
 
-    An untrained core of mode `"dialogue"` returns the question's embedding bit for bit, so training starts from plain
-    similarity search. One of mode `"autoencoder"` starts from principal component analysis.
+    An untrained core in mode `"dialogue"` returns the question embedding bit for bit, so training starts from plain
+    similarity search. In mode `"autoencoder"`, training starts from principal component analysis.
 
     Example:
         >>> from cube_model import CubeConfig, CubeModel
@@ -292,7 +315,7 @@ class CubeModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, CellUnits):
-            # a unit hears all turns of a question at once
+            # a unit reads the question and all context turns at once
             turns = 1 + self.config.context_turns
             init.normal_(module.read, std=self.config.initializer_range / math.sqrt(module.cells * turns))
             init.ones_(module.gate)
@@ -311,49 +334,59 @@ class CubeModel(PreTrainedModel):
 
     @torch.no_grad()
     def start_from_principal_axes(self, vectors: torch.Tensor) -> None:
-        """Make an untrained autoencoder the principal component analysis of `vectors` `[n, embedding_dim]`."""
-        if self.code is None:
-            raise ValueError("only a core of mode 'autoencoder' has a code")
-        given = vectors.double()
-        mean = given.mean(0)
-        _, axes = torch.linalg.eigh((given - mean).T @ (given - mean))  # ascending
+        """Initialise an untrained autoencoder with the principal components of `vectors` `[n, embedding_dim]`.
+
+        Raises:
+            ValueError: The core is not an autoencoder.
+        """
+        code = self._lattice_code()
+        mean = vectors.double().mean(0)
+        centred = vectors.double() - mean
+        _, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
         axes = axes.flip(1)[:, : self.config.code_size]
-        # an axis and its opposite are equally good: the one whose largest entry is positive
+        # the sign of an axis is arbitrary: make its largest entry positive
         axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
-        self.code.mean.copy_(mean)
-        self.code.read.copy_(axes)
-        self.code.write.copy_(axes.T)
+        code.mean.copy_(mean)
+        code.read.copy_(axes)
+        code.write.copy_(axes.T)
 
     def encode_questions(self, question_embeddings: torch.Tensor) -> torch.Tensor:
-        """Map questions (an autoencoder: restore vectors).
+        """Map questions, or restore embeddings with an autoencoder.
 
         Args:
-            question_embeddings: `[batch, embedding_dim]`, or `[batch, turns, embedding_dim]` with the question first
-                and then the turns before it, most recent first; a missing turn is a row of zeros, and so are those
-                not given.
+            question_embeddings: Questions `[batch, embedding_dim]`, or questions with context `[batch, turns,
+                embedding_dim]`: the question first, then up to `context_turns` turns, most recent first. A row of
+                zeros marks a missing turn; omitted turns count as missing.
 
         Returns:
             `[batch, embedding_dim]`, not normalised.
+
+        Raises:
+            ValueError: The shape does not fit the core.
         """
         return self._run(question_embeddings)[0]
 
     def encode_answers(self, answer_embeddings: torch.Tensor) -> torch.Tensor:
-        """Map answers `[batch, embedding_dim]`; the same values when the model does not map answers."""
+        """Map answers `[batch, embedding_dim]`; return them unchanged if the core does not map answers."""
         if self.code is not None or not self.config.map_answers:
             return answer_embeddings
         return self.core(answer_embeddings[:, None], ANSWER)[0]
 
     def encode_code(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """The code `[batch, code_size]` of vectors `[batch, embedding_dim]`."""
-        if self.code is None:
-            raise ValueError("only a core of mode 'autoencoder' has a code")
-        return self.code.encode(self.core(self._channels(embeddings))[0])
+        """Compress embeddings `[batch, embedding_dim]` to codes `[batch, code_size]`.
+
+        Raises:
+            ValueError: The core is not an autoencoder, or the shape does not fit.
+        """
+        return self._lattice_code().encode(self.core(self._channels(embeddings))[0])
 
     def decode_code(self, code: torch.Tensor) -> torch.Tensor:
-        """Vectors `[batch, embedding_dim]`, not normalised, of codes `[batch, code_size]`."""
-        if self.code is None:
-            raise ValueError("only a core of mode 'autoencoder' has a code")
-        return self.core(self.code.decode(code)[:, None], ANSWER)[0]
+        """Restore embeddings `[batch, embedding_dim]`, not normalised, from codes `[batch, code_size]`.
+
+        Raises:
+            ValueError: The core is not an autoencoder.
+        """
+        return self.core(self._lattice_code().decode(code)[:, None], ANSWER)[0]
 
     def forward(
         self,
@@ -365,10 +398,10 @@ class CubeModel(PreTrainedModel):
         """Map a batch.
 
         Args:
-            question_embeddings: See `encode_questions`.
-            answer_embeddings: `[batch, embedding_dim]`, when they are to be mapped too.
-            output_lattice: Also give the states of all cells after every step, for viewing.
-            return_dict: False gives a tuple without the None entries.
+            question_embeddings: Questions with optional context, as in `encode_questions`.
+            answer_embeddings: Answers to map as well, `[batch, embedding_dim]`.
+            output_lattice: Whether to return the cell states of every step, for visualisation.
+            return_dict: Whether to return a `CubeOutput`; otherwise a tuple without its None entries.
         """
         mapped, code, first, states = self._run(question_embeddings)
         output = CubeOutput(embeddings=mapped, code=code)
@@ -382,28 +415,33 @@ class CubeModel(PreTrainedModel):
     def _run(
         self, question_embeddings: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, list[torch.Tensor]]:
-        """Mapped vectors, code, and the states of the lattice that made them: the first and one a step."""
-        given = self._channels(question_embeddings)
+        """Return mapped embeddings, code, and the initial and later states of the lattice that produced them."""
+        inputs = self._channels(question_embeddings)
         if self.code is None:
-            mapped, states = self.core(given)
-            return mapped, None, given[:, 0], states
-        code = self.code.encode(self.core(given)[0])
+            mapped, states = self.core(inputs)
+            return mapped, None, inputs[:, 0], states
+        code = self.code.encode(self.core(inputs)[0])
         first = self.code.decode(code)
         mapped, states = self.core(first[:, None], ANSWER)
         return mapped, code, first, states
 
     def _channels(self, question_embeddings: torch.Tensor) -> torch.Tensor:
-        """`[batch, 1 + context_turns, embedding_dim]`, with zeros for turns that were not given."""
-        given = question_embeddings[:, None] if question_embeddings.dim() == 2 else question_embeddings
+        """Return `[batch, 1 + context_turns, embedding_dim]`, padded with zeros for omitted turns."""
+        inputs = question_embeddings[:, None] if question_embeddings.dim() == 2 else question_embeddings
         channels = 1 + self.config.context_turns
-        if given.dim() != 3 or given.shape[-1] != self.config.embedding_dim or not 1 <= given.shape[1] <= channels:
+        if inputs.dim() != 3 or inputs.shape[-1] != self.config.embedding_dim or not 1 <= inputs.shape[1] <= channels:
             raise ValueError(
                 f"question_embeddings {list(question_embeddings.shape)}: expected [batch, {self.config.embedding_dim}] "
                 f"or [batch, 1 to {channels}, {self.config.embedding_dim}]"
             )
-        return functional.pad(given, (0, 0, 0, channels - given.shape[1]))
+        return functional.pad(inputs, (0, 0, 0, channels - inputs.shape[1]))
+
+    def _lattice_code(self) -> LatticeCode:
+        if self.code is None:
+            raise ValueError("only a core of mode 'autoencoder' has a code")
+        return self.code
 
 
-# `save_pretrained` then copies these two files beside the weights, for `trust_remote_code=True` without this package
+# makes `save_pretrained` copy both files next to the weights: `trust_remote_code=True` then works without this package
 CubeConfig.register_for_auto_class()
 CubeModel.register_for_auto_class("AutoModel")

@@ -1,4 +1,4 @@
-"""From the states of a text's tokens to one vector, wherever the padding is."""
+"""Pool the token states of a text into one vector, whichever side the padding is on."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ POOLINGS = ("mean", "cls", "last")
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Pool token states.
+    """Pool token states into text vectors.
 
     Args:
-        states: `[texts, tokens, d]`.
-        mask: bool `[texts, tokens]`, True at real tokens: one run of them, with the padding right or left of it.
-        pooling: `"mean"` over real tokens, `"cls"`: the first real token, `"last"`: the last real token.
+        states: Token states `[texts, tokens, d]`.
+        mask: Boolean mask `[texts, tokens]`, True for real tokens, which must be contiguous in each text.
+        pooling: `"mean"` of the real tokens, `"cls"` for the first one, or `"last"` for the last one.
 
     Returns:
-        `[texts, d]`.
+        Text vectors `[texts, d]`.
     """
     import torch
 
     if pooling == "mean":
-        # where, not a product: the state of a padding token may be NaN
+        # not a product with the mask: the state of a padding token may be NaN
         return torch.where(mask[..., None], states, 0).sum(1) / mask.sum(1, keepdim=True)
     first = mask.int().argmax(1)
-    chosen = first if pooling == "cls" else first + mask.sum(1) - 1
-    return states[torch.arange(len(states), device=states.device), chosen]
+    position = first if pooling == "cls" else first + mask.sum(1) - 1
+    return states[torch.arange(len(states), device=states.device), position]

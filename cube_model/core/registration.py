@@ -1,7 +1,7 @@
-"""Makes `transformers.AutoConfig` and `AutoModel` know the model type `"cube"`, without importing transformers early.
+"""Register the model type `"cube"` with transformers' auto classes, without importing transformers early.
 
-Importing transformers' auto classes takes seconds, and most uses of this package (the command line's help, for one)
-do without: a hook waits until somebody else imports them.
+Importing the auto classes takes seconds, and some uses of this package, such as the command line's help, never need
+them. An import hook therefore delays the registration until other code imports them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _AUTO = "transformers.models.auto.modeling_auto"
 
 
 def register() -> None:
-    """Register now; a second call changes nothing."""
+    """Register immediately; a second call has no effect."""
     from transformers import AutoConfig, AutoModel
 
     from cube_model.core.configuration_cube import CubeConfig
@@ -28,14 +28,14 @@ def register() -> None:
 
 
 class _AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds transformers' auto module by the usual finders, and registers right after it has run."""
+    """Import hook that loads the auto module with the usual finders, then registers the core."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name != _AUTO:
             return None
-        sys.meta_path.remove(self)  # one shot, and find_spec below must not come back here
+        sys.meta_path.remove(self)  # runs once; also keeps `find_spec` below from recursing
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return None
@@ -51,7 +51,7 @@ class _AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def register_lazily() -> None:
-    """Register now when transformers' auto classes are there already, else as soon as they are imported."""
+    """Register immediately if the auto classes are already imported, otherwise as soon as they are."""
     if _AUTO in sys.modules:
         register()
     elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):

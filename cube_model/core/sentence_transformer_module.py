@@ -1,6 +1,6 @@
-"""The last module of an exported model: pooling, and the core's side for questions or for answers.
+"""Last module of an exported sentence-transformers model: pooling, then the core's map for questions or answers.
 
-Copied beside the weights: it imports nothing of this project but the files that are copied with it.
+Uploaded with the weights, so it imports nothing from this project except the files uploaded with it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from .pooling import pool
 
 
 class CubeSides(Module):
-    """Token states -> the vector of a question, mapped by the core, or of an answer.
+    """Turn token states into mapped question or answer embeddings.
 
-    `encode_query` and `encode` give questions, `encode_document` gives answers. Both have length 1, so that their dot
-    product is the cosine. A question is read without earlier turns.
+    `encode_query` and `encode` return questions, `encode_document` returns answers. All embeddings have norm 1, so
+    their dot product is the cosine. Questions are read without context.
 
     Args:
-        core: The trained core.
-        pooling: The teacher's: `"mean"`, `"cls"` or `"last"`.
-        normalize: The teacher's vectors are scaled to length 1 before the core reads them.
+        core: Trained core.
+        pooling: Pooling of the teacher: `"mean"`, `"cls"` or `"last"`.
+        normalize: Whether to scale the teacher's embeddings to norm 1 before the core reads them.
     """
 
     config_file_name = "pooling.json"
@@ -35,28 +35,28 @@ class CubeSides(Module):
         self.core, self.pooling, self.normalize = core.eval(), pooling, normalize
 
     def forward(self, features: dict[str, Any], task: str | None = None, **kwargs: Any) -> dict[str, Any]:
-        """Add `sentence_embedding` float32 `[texts, d]`.
+        """Add `sentence_embedding`, float32 `[texts, d]`, to the features.
 
         Args:
             features: `token_embeddings` `[texts, tokens, d]` and `attention_mask` `[texts, tokens]`.
-            task: `"document"`: answers; anything else: questions.
-            kwargs: Not used.
+            task: `"document"` for answers; any other value for questions.
+            kwargs: Ignored.
         """
-        # the teacher may compute in bfloat16; what follows it does not
+        # the teacher may compute in bfloat16; pooling and normalisation use float32
         states, mask = features["token_embeddings"].float(), features["attention_mask"].bool()
-        given = pool(states, mask, self.pooling)
+        embeddings = pool(states, mask, self.pooling)
         if self.normalize:
-            given = functional.normalize(given, dim=-1)
-        side = self.core.encode_answers if task == "document" else self.core.encode_questions
-        features["sentence_embedding"] = functional.normalize(side(given.to(self.core.dtype)).float(), dim=-1)
+            embeddings = functional.normalize(embeddings, dim=-1)
+        encode = self.core.encode_answers if task == "document" else self.core.encode_questions
+        features["sentence_embedding"] = functional.normalize(encode(embeddings.to(self.core.dtype)).float(), dim=-1)
         return features
 
     def get_embedding_dimension(self) -> int:
-        """Numbers of a vector."""
+        """Dimension of the embeddings."""
         return int(self.core.config.embedding_dim)
 
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
-        """Write core and pooling to a folder."""
+        """Save the core and the pooling settings to a folder."""
         self.core.save_pretrained(output_path)
         self.save_config(output_path)
 
@@ -72,8 +72,8 @@ class CubeSides(Module):
         init_defaults: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> CubeSides:
-        """Read them from a folder or Hub repository."""
-        place: dict[str, Any] = {"token": token, "revision": revision or "main", "local_files_only": local_files_only}
-        config = cls.load_config(model_name_or_path, subfolder, cache_folder=cache_folder, **place)
-        core = CubeModel.from_pretrained(model_name_or_path, subfolder=subfolder, cache_dir=cache_folder, **place)
+        """Load the module from a folder or Hub repository."""
+        origin: dict[str, Any] = {"token": token, "revision": revision or "main", "local_files_only": local_files_only}
+        config = cls.load_config(model_name_or_path, subfolder, cache_folder=cache_folder, **origin)
+        core = CubeModel.from_pretrained(model_name_or_path, subfolder=subfolder, cache_dir=cache_folder, **origin)
         return cls(core, **config)
