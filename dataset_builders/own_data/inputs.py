@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,7 @@ from typing import BinaryIO, cast
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.rejects import Rejected, one_line
-from dataset_builders.sources.raw_files import RawFile
+from dataset_builders.sources.raw_files import RawFile, walk
 
 EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
 """What is taken from a folder or an archive. A file named by itself may be called anything."""
@@ -31,12 +30,14 @@ def find_files(path: Path) -> tuple[list[RawFile], list[Rejected]]:
     """The files to read, sorted by name, and those of a folder or archive that are passed over.
 
     Raises:
-        DataError: Nothing is there, or nothing that can be read.
+        DataError: Nothing is there, nothing that is data, or something that cannot be read.
     """
     if path.is_dir():
-        candidates = [(p.relative_to(path).as_posix(), p) for p in _walk(path)]
+        candidates = [(p.relative_to(path).as_posix(), p) for p in walk(path)]
     elif path.is_file():
         candidates = [(path.name, path)]
+    elif path.exists():
+        raise DataError(f"{path}: a pipe, socket or device, and it is read several times; save it as a file")
     else:
         raise DataError(f"{path}: no such file or folder")
     found: list[RawFile] = []
@@ -89,11 +90,6 @@ def _open(file: RawFile) -> BinaryIO:
         return cast(BinaryIO, zipfile.ZipFile(file.path).open(file.members[0]))
     except (*READ_ERRORS, RuntimeError) as error:  # RuntimeError: a password is asked for
         raise broken(file, error) from error
-
-
-def _walk(root: Path) -> list[Path]:
-    found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
-    return [p for p in found if p.is_file() and not _hidden(PurePosixPath(p.relative_to(root).as_posix()))]
 
 
 def _members(name: str, path: Path) -> list[RawFile]:

@@ -8,9 +8,11 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,7 +58,7 @@ class RawFolder:
         used: The files that `glob` has handed out so far: what the rows depend on.
 
     Raises:
-        DataError: An archive in the folder is damaged.
+        DataError: An archive in the folder is damaged, or as `walk`.
     """
 
     def __init__(self, root: Path) -> None:
@@ -86,15 +88,53 @@ def _is_plain_gzip(name: str) -> bool:
 
 
 def walk(root: Path) -> list[Path]:
-    """All files below a folder but hidden ones; links to folders are followed, each folder once."""
+    """All files below a folder but hidden ones; links to folders are followed, each folder once.
+
+    Args:
+        root: A folder of a user's files: one that cannot be read is an error, for its rows would be missing silently.
+
+    Returns:
+        The paths below `root`, sorted; a folder that is there itself comes before links to it.
+
+    Raises:
+        DataError: A folder cannot be listed, a link leads nowhere, or something is neither file nor folder.
+    """
     found: list[Path] = []
     seen: set[str] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else sorted(folders)
-        found.extend(Path(folder, name) for name in ([] if real in seen else names))
+    folders = deque([root])
+    while folders:
+        folder = folders.popleft()
+        if (real := os.path.realpath(folder)) in seen:
+            continue
         seen.add(real)
-    return sorted(path for path in found if path.is_file() and not _hidden(path.relative_to(root)))
+        for path in _listed(folder):
+            mode = _mode(path)
+            if stat.S_ISDIR(mode):
+                (folders.append if path.is_symlink() else folders.appendleft)(path)
+            elif stat.S_ISREG(mode):
+                found.append(path)
+            else:
+                raise DataError(f"{path}: a pipe, socket or device, not a file; move it out of the folder")
+    return sorted(found)
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What a folder holds but hidden names, sorted."""
+    try:
+        return sorted(path for path in folder.iterdir() if not _hidden(PurePosixPath(path.name)))
+    except OSError as error:
+        what = f"{folder}: the folder cannot be listed ({error.strerror})"
+        raise DataError(f"{what}; allow it, or move the folder away") from error
+
+
+def _mode(path: Path) -> int:
+    """The kind of a file or of what a link leads to, see `stat`."""
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        is_link = not isinstance(error, PermissionError) and path.is_symlink()
+        what = f"the link to {path.readlink()} leads nowhere" if is_link else "cannot be read"
+        raise DataError(f"{path}: {what} ({error.strerror}); mend it, or move it away") from error
 
 
 ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, KeyError)
@@ -114,7 +154,8 @@ def _member_files(archive: RawFile) -> list[RawFile]:
         if isinstance(opened, zipfile.ZipFile):
             names = [m.filename for m in opened.infolist() if not m.is_dir()]
         else:
-            names = [m.name for m in opened.getmembers() if m.isfile()]
+            # links too: tar stores a file that it packs under two names once, and the second name as a link
+            names = [m.name for m in opened.getmembers() if m.isfile() or m.islnk() or m.issym()]
     except ARCHIVE_ERRORS as error:
         raise DataError(f"{archive}: not a whole archive ({error}); fetch the file again") from error
     folder = place.with_suffix("") if archive.members else place.parent
@@ -163,8 +204,8 @@ def _sha256(path: Path, size: int, modified_ns: int) -> str:
 
 def sha256(path: Path) -> str:
     """Hex SHA-256 of a file on disk; read again only when its size or time changed."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    state = path.stat()
+    return _sha256(path, state.st_size, state.st_mtime_ns)
 
 
 def git_blob_sha1(path: Path) -> str:

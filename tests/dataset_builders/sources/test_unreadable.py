@@ -1,0 +1,186 @@
+"""What cannot be read below a folder of raw files or of own data is an error: its rows must not be missing silently."""
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.own_data import load
+from dataset_builders.own_data.inputs import find_files
+from dataset_builders.sources.raw_files import RawFolder
+
+ROW = '{"question": "Is it open on Sundays?", "answer": "It is open until noon."}\n'
+
+LISTS = {
+    "raw": lambda folder: [file.name for file in RawFolder(folder).glob("*.jsonl")],
+    "own": lambda folder: [file.name for file in find_files(folder)[0]],
+}
+
+
+@contextmanager
+def ordinary_user():
+    """Without the rights of root, for whom permissions do not count."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture(params=sorted(LISTS))
+def names(request):
+    """Lists the data files of a folder, as for a source or as for own data."""
+    return LISTS[request.param]
+
+
+@pytest.fixture
+def folder():
+    """Two files, one of them in a subfolder, that every user may read."""
+    root = Path(tempfile.mkdtemp())  # not `tmp_path`: others cannot reach it
+    root.chmod(0o755)
+    (root / "below").mkdir(mode=0o755)
+    for path in (root / "a.jsonl", root / "below" / "b.jsonl"):
+        path.write_text(ROW)
+    list(load(root))  # imports what is imported late, from folders that may be closed to others
+    with ordinary_user():
+        if not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
+            pytest.skip("the folder of temporary files is closed to other users")
+    yield root
+    for place, folders, _ in os.walk(root):
+        for name in folders:
+            if not Path(place, name).is_symlink():
+                Path(place, name).chmod(0o755)
+    shutil.rmtree(root)
+
+
+def refused(names, folder, message):
+    with ordinary_user(), pytest.raises(DataError, match=message) as caught:
+        names(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_that_can_be_read_is_listed(names, folder):
+    with ordinary_user():
+        assert names(folder) == ["a.jsonl", "below/b.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        (0o000, r"below: the folder cannot be listed \(Permission denied\); allow it, or move the folder away$"),
+        (0o311, r"below: the folder cannot be listed \(Permission denied\)"),
+        (0o644, r"below/b\.jsonl: cannot be read \(Permission denied\); mend it, or move it away$"),
+    ],
+)
+def test_a_closed_subfolder(names, folder, mode, message):
+    (folder / "below").chmod(mode)
+    refused(names, folder, message)
+
+
+def test_a_closed_folder(names, folder):
+    folder.chmod(0o311)
+    refused(names, folder, "the folder cannot be listed")
+    folder.chmod(0o755)
+
+
+def test_a_closed_folder_that_is_hidden_is_none_of_the_data(names, folder):
+    (folder / ".git").mkdir(mode=0o000)
+    with ordinary_user():
+        assert names(folder) == ["a.jsonl", "below/b.jsonl"]
+
+
+def test_a_closed_file(folder):
+    (folder / "below" / "b.jsonl").chmod(0o000)
+    refused(LISTS["own"], folder, r"b\.jsonl: cannot be read \(.*Permission denied")
+    (file,) = RawFolder(folder).glob("b.jsonl")
+    with ordinary_user(), pytest.raises(DataError, match=r"b\.jsonl: cannot be read \(.*Permission denied"):
+        file.read()
+
+
+def test_a_closed_archive(names, folder):
+    with zipfile.ZipFile(folder / "c.zip", "w") as archive:
+        archive.writestr("c.jsonl", ROW)
+    "".encode("cp437")  # how archives write names: imported late, and perhaps from a folder that is closed to others
+    (folder / "c.zip").chmod(0o000)
+    refused(names, folder, r"c\.zip: .*Permission denied")
+
+
+@pytest.mark.parametrize("target", ["gone.jsonl", "c.jsonl", "/nowhere/at/all"])
+def test_a_link_that_leads_nowhere(names, folder, target):
+    (folder / "below" / "c.jsonl").symlink_to(target)
+    refused(names, folder, rf"below/c\.jsonl: the link to {target} leads nowhere \(.*\); mend it, or move it away$")
+
+
+def test_a_link_to_a_folder_is_followed_and_each_folder_read_once(names, folder, tmp_path):
+    tmp_path.joinpath("d.jsonl").write_text(ROW)
+    (folder / "elsewhere").symlink_to(tmp_path)
+    (folder / "again").symlink_to(folder / "below")  # sorts before it, and yet comes second
+    (folder / "below" / "loop").symlink_to(folder)
+    (folder / "below" / "itself").symlink_to(".")
+    assert names(folder) == ["a.jsonl", "below/b.jsonl", "elsewhere/d.jsonl"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_what_is_no_file_is_refused_without_waiting_for_it(names, folder, kind):
+    if kind == "pipe":
+        os.mkfifo(folder / "below" / "c.jsonl")
+    else:
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(str(folder / "below" / "c.jsonl"))
+    refused(names, folder, r"below/c\.jsonl: a pipe, socket or device, not a file; move it out of the folder$")
+
+
+def test_a_pipe_named_by_itself(folder):
+    os.mkfifo(folder / "c.jsonl")
+    with pytest.raises(DataError, match=r"c\.jsonl: a pipe, socket or device, .*; save it as a file$"):
+        find_files(folder / "c.jsonl")
+
+
+def test_a_folder_that_is_gone(folder):
+    with pytest.raises(DataError, match=r"absent: the folder cannot be listed \(No such file or directory\)"):
+        RawFolder(folder / "absent")
+
+
+def test_links_in_a_tar_archive_are_files(folder):
+    with tarfile.open(folder / "c.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("first.jsonl")
+        member.size = len(ROW)
+        archive.addfile(member, io.BytesIO(ROW.encode()))
+        for name, kind in (("hard.jsonl", tarfile.LNKTYPE), ("soft.jsonl", tarfile.SYMTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "first.jsonl"
+            archive.addfile(link)
+        broken = tarfile.TarInfo("broken.jsonl")
+        broken.type, broken.linkname = tarfile.SYMTYPE, "gone.jsonl"
+        archive.addfile(broken)
+    raw = RawFolder(folder)
+    for name in ("first", "hard", "soft"):
+        (file,) = raw.glob(f"{name}.jsonl")
+        assert file.read() == ROW.encode()
+    (file,) = raw.glob("broken.jsonl")
+    with pytest.raises(DataError, match=r"broken\.jsonl: cannot be read"):
+        file.read()
+
+
+def test_the_command_says_it_in_one_line(folder):
+    (folder / "below" / "c.jsonl").symlink_to("gone.jsonl")
+    command = [Path(sys.executable).with_name("dialogue-cube"), "build", "--own", folder, "--out", folder / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {folder}/below/c.jsonl: the link to gone.jsonl leads nowhere")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (folder / "out").exists()
