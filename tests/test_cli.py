@@ -90,7 +90,7 @@ def test_quality_options_of_build(sample_raw, tmp_path):
         (("--quality", "tough"), "no quality preset or file tough; expected none, default, strict"),
         (("--split-policy", "random"), "no split policy 'random'; expected one of leak-free, official, original"),
         (("--directions", "user-robot"), "'user-robot' is not a direction of pairs"),
-        (("--hard-negatives", "1"), "hard negatives are found by an encoder: name one"),
+        (("--hard-negatives", "1"), "hard negatives need an encoder: add one"),
     ):
         done = run("build", "--raw-dir", raw, "--out", out, *wrong)
         assert done.returncode == 1

@@ -1,1 +1,1 @@
-"""Sources -> the dataset folder: options, rows, counts and the build report."""
+"""The build: sources -> dataset folder, with its options, counts and report."""

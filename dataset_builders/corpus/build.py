@@ -1,12 +1,15 @@
-"""The one pass: sources -> duplicates and splits -> filters -> pairs -> a folder that IS the Hub repository.
+"""The whole build: sources -> duplicates and splits -> filters -> pairs -> dataset folder.
 
-    OUT/README.md                                      the dataset card, with `configs:`
-    OUT/{dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
-    OUT/quality/report.json                            what came in, what went out, duplicates and leaks
-    OUT/quality/drops.parquet                          every row that was left out, and why
+The folder is laid out exactly as the Hub repository:
+
+    OUT/README.md                                      dataset card, with `configs:`
+    OUT/{dialogues,pairs,downstream}/SPLIT-*.parquet   rows
+    OUT/quality/report.json                            options, row counts, duplicates and leaks
+    OUT/quality/drops.parquet                          every dropped row, with the reason
     OUT/quality/clusters.parquet                       dialogues that are duplicates of each other
 
-The folder is written aside and takes its place when it is whole; two runs over the same input give the same bytes.
+The folder is built under a temporary name and put in place once it is complete. Two builds from the same input give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -58,57 +61,57 @@ def build_dataset(
     """Build the dataset folder.
 
     Args:
-        names: Sources as `NAME` or `NAME:CONFIG`; empty for every source that has a folder in `raw_dir`.
-        raw_dir: Folder with one folder of raw files a source; None to download the named sources.
-        out: The dataset folder; an earlier one of ours is replaced when the new one is whole.
-        options: What changes the rows.
-        own: A user's own data (`own_data.own_builders`), beside or instead of the sources. Records that cannot be used
-            are written to `OUT.rejects.jsonl`, beside the folder and not into it: they hold private text.
-        num_proc: Processes that parse the raw files of a source and make its rows.
-        cache_dir: Where `datasets` keeps parsed rows; its default cache when None.
-        download_progress: Called while bytes of a download arrive.
-        progress: Called with the step, what is done of it and what there is.
-        warn: Called with one line for each source whose counts differ from the official ones, or whose licence is not
-            among the wanted.
+        names: Sources as `NAME` or `NAME:CONFIG`; empty for every source with a folder in `raw_dir`.
+        raw_dir: Folder with a subfolder of raw files for each source; None to download the named sources.
+        out: Dataset folder to write. An earlier build there is replaced once the new one is complete.
+        options: Options that change the rows.
+        own: A user's own data (`own_data.own_builders`), in addition to the sources or instead of them. Records that
+            cannot be used go to `OUT.rejects.jsonl`, outside the folder because they contain private text.
+        num_proc: Number of processes that parse raw files and make rows.
+        cache_dir: Folder where `datasets` caches parsed rows; None for its default.
+        download_progress: Called as a download proceeds.
+        progress: Called with the current step, the number of steps done and their total.
+        warn: Called with one line for each source whose counts differ from the official ones or whose licence is
+            excluded.
 
     Returns:
-        What each source gave, in the order written.
+        Counts of each source, in the order of the rows.
 
     Raises:
-        DataError: Unknown name, missing or broken raw file, another run is writing `out`, or `out` holds
-            something that no build wrote.
+        DataError: A name is unknown, a raw file is missing or broken, another run is writing `out`, or `out` contains
+            files that no build wrote.
     """
     options, out = options or BuildOptions(), Path(out).expanduser().resolve()
-    progress = progress or (lambda what, done, total: None)
+    progress = progress or (lambda step, done, total: None)
     if options.hard_negatives and not options.encoder:
-        raise DataError("hard negatives are found by an encoder: name one (--encoder minilm)")
-    with output_folder(out, DATASET) as folder:  # claimed before hours are spent on rows
+        raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
+    with output_folder(out, DATASET) as folder:  # locked first: a second writer fails before hours of work
         encoder = load_encoder(options.encoder) if options.encoder else None
-        chosen: list[CorpusBuilder] = list(own)
+        sources: list[CorpusBuilder] = list(own)
         if names or raw_dir is not None or not own:
-            raw = Path(raw_dir) if raw_dir is not None else _downloaded(names, options, download_progress)
-            selected = _licensed(select_sources(names, raw), options.licenses, warn)
-            chosen = [*(_open(choice, raw, cache_dir) for choice in selected), *own]
+            raw = Path(raw_dir) if raw_dir is not None else _download_sources(names, options, download_progress)
+            selection = _filter_by_license(select_sources(names, raw), options.licenses, warn)
+            sources = [*(_open_source(source, raw, cache_dir) for source in selection), *own]
         parsed = []
-        for done, builder in enumerate(chosen):
-            progress(f"reading {builder.INFO.name}", done, len(chosen))
+        for done, builder in enumerate(sources):
+            progress(f"reading {builder.INFO.name}", done, len(sources))
             parsed.append(parse(builder, num_proc))
         parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
-        decided = survey(
+        survey_result = survey(
             parsed,
             split_policy=options.split_policy,
             seed=options.seed,
             benchmark_words=options.benchmark_words,
             progress=progress,
         )
-        _give_memory_back()
+        _release_memory()
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
             name = source.builder.INFO.name
             progress(f"writing {name}", done, len(parsed))
-            results.append(write_source(source, decided.decisions[name], options, writer, encoder, num_proc))
-            _give_memory_back()
-        finish_folder(writer, results, decided, options, encoder)
+            results.append(write_source(source, survey_result.decisions[name], options, writer, encoder, num_proc))
+            _release_memory()
+        finish_folder(writer, results, survey_result, options, encoder)
         for result in results:
             warn_of_differences(result, warn)
         write_rejects_of(out, own, warn)
@@ -116,79 +119,83 @@ def build_dataset(
 
 
 def finish_folder(
-    writer: FolderWriter, results: list[SourceCounts], decided: Survey, options: BuildOptions, encoder: Encoder | None
+    writer: FolderWriter,
+    results: list[SourceCounts],
+    survey_result: Survey,
+    options: BuildOptions,
+    encoder: Encoder | None,
 ) -> None:
-    """What follows when the rows of all sources are written: mined negatives, report and card.
+    """Mine hard negatives, then write the report and the card.
 
     Args:
-        writer: All rows went into it.
-        results: What each source gave, in that order.
-        decided: What the survey found.
-        options: What changed the rows.
-        encoder: Mines the negatives.
+        writer: Sink that holds the rows of all sources.
+        results: Counts of each source, in the order of the rows.
+        survey_result: Decisions, duplicates and leaks of all sources.
+        options: Options of the build.
+        encoder: Text encoder that mines the negatives.
 
     Raises:
-        DataError: There is no row.
+        DataError: No row is left.
     """
-    shards = writer.close(decided.members)
+    shards = writer.close(survey_result.members)
     if not any(shards.values()):
-        wanted = f" in {', '.join(options.languages)}" if options.languages else ""
-        raise DataError(f"no row is left{wanted} in the splits {', '.join(options.splits)}; nothing was written")
+        languages = f" in {', '.join(options.languages)}" if options.languages else ""
+        raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; nothing was written")
     if options.hard_negatives and encoder is not None:
-        options_of_mining = NegativeOptions(options.hard_negatives, seed=options.seed)
-        add_hard_negatives(shards["pairs", "train"], encoder, options_of_mining, progress=sys.stderr.isatty())
-    write_report(writer.folder, results, options, decided)
+        negative_options = NegativeOptions(options.hard_negatives, seed=options.seed)
+        add_hard_negatives(shards["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())
+    write_report(writer.folder, results, options, survey_result)
     card.write_card(writer.folder)
 
 
-def _give_memory_back() -> None:
-    """To the system; else what a step needed at its peak stays with this process."""
+def _release_memory() -> None:
+    """Return unused memory to the system: pyarrow would hold on to the peak of the last step."""
     pa.default_memory_pool().release_unused()
 
 
 def warn_of_differences(result: SourceCounts, warn: Callable[[str], None]) -> None:
-    """One line when the counts of a source are not the official ones."""
-    if different := result.differences():
-        warn(f"{result.info.name}: counts differ from the official release: {'; '.join(different)}")
+    """Warn with one line if a source's counts differ from the official ones."""
+    if differences := result.differences():
+        warn(f"{result.info.name}: counts differ from the official release: {'; '.join(differences)}")
 
 
-def _downloaded(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:
-    select_sources(names, None)
+def _download_sources(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:
+    """Download the raw files of the sources that the licences allow; returns the raw folder."""
+    select_sources(names, None)  # rejects wrong names before the first byte
     raw = downloads_folder()
-    wanted = [n for n in names if _is_licensed(n.partition(":")[0], options.licenses)]
-    download(wanted, raw, progress)
+    download([name for name in names if _is_licensed(name.partition(":")[0], options.licenses)], raw, progress)
     return raw
 
 
-def _licensed(
-    selected: list[tuple[str, str | None]], licenses: Sequence[str], warn: Callable[[str], None]
+def _filter_by_license(
+    selection: list[tuple[str, str | None]], licenses: Sequence[str], warn: Callable[[str], None]
 ) -> list[tuple[str, str | None]]:
-    """The sources under a wanted licence."""
-    kept = [choice for choice in selected if _is_licensed(choice[0], licenses)]
-    for name, _ in selected:
+    """Sources under one of the licences, as (name, config); warns about the others."""
+    allowed = [source for source in selection if _is_licensed(source[0], licenses)]
+    for name, _ in selection:
         if not _is_licensed(name, licenses):
             warn(f"{name}: left out, its licence is {get_builder(name).INFO.license}")
-    if not kept:
+    if not allowed:
         raise DataError(f"no source is left under the licences {', '.join(licenses)}")
-    return kept
+    return allowed
 
 
 def _is_licensed(name: str, licenses: Sequence[str]) -> bool:
     return not licenses or qualifies(get_builder(name).INFO.license, licenses)
 
 
-def _open(choice: tuple[str, str | None], raw_dir: Path, cache_dir: str | Path | None) -> CorpusBuilder:
-    name, config = choice
+def _open_source(source: tuple[str, str | None], raw_dir: Path, cache_dir: str | Path | None) -> CorpusBuilder:
+    name, config = source
     return get_builder(name)(data_dir=raw_dir / name, config_name=config, cache_dir=cache_dir)
 
 
 def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
-    """`OUT.rejects.jsonl`: the records of own data that could not be used; none when all could."""
-    rejects = out.with_name(f"{out.name}.rejects.jsonl")
-    skipped = own[0].data.skipped if own else []  # the builders of a path share its files
-    left_out = [*skipped, *(record for builder in own for record in builder.rejected())]
-    if left_out:
-        write_rejects(rejects, left_out)
-        warn(f"your data: {len(left_out):,} bad records were left out; {rejects} says where and why")
+    """Write the unusable records of own data to `OUT.rejects.jsonl`; remove the file if there are none."""
+    path = out.with_name(f"{out.name}.rejects.jsonl")
+    skipped = own[0].data.skipped if own else []  # builders of one path share its files
+    rejects = [*skipped, *(record for builder in own for record in builder.rejected())]
+    if rejects:
+        write_rejects(path, rejects)
+        warn(f"your data: {len(rejects):,} records could not be used; {path} lists them with the reasons")
     else:
-        rejects.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a build counted: one `SourceCounts` a source, and rows in = rows out + rows dropped."""
+"""Counts of a build, one `SourceCounts` per source; rows in always equals rows out plus rows dropped."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dataset_builders.schema import CONFIGS, Config
 from dataset_builders.sources.source import SourceInfo
 
 REPEATED = "repeated_record"
-"""Name of the check that drops a record that the raw files hold twice."""
+"""Name of the check that drops records which occur twice in the raw files."""
 
 
 @dataclass
 class Tally:
-    """What happened to the rows of one config of one source.
+    """Row counts for one config of one source.
 
     Attributes:
-        rows_in: Rows that were judged.
-        rows_out: Rows that were written.
-        dropped: Name of the check -> rows that it dropped.
-        flagged: Flag -> written rows that carry it.
+        rows_in: Number of rows checked.
+        rows_out: Number of rows written.
+        dropped: Number of rows dropped by each check.
+        flagged: Number of written rows with each flag.
     """
 
     rows_in: int = 0
@@ -38,42 +38,46 @@ class Tally:
         self.dropped, self.flagged = Counter(self.dropped), Counter(self.flagged)
 
     def add(self, other: Tally) -> None:
-        """Count what was counted elsewhere."""
+        """Add the counts of other rows of the same config and source."""
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
         self.dropped.update(other.dropped)
         self.flagged.update(other.flagged)
 
-    def check(self, what: str) -> None:
-        """Rows in are rows out and rows dropped.
+    def check(self, name: str) -> None:
+        """Check that no row was lost or duplicated.
+
+        Args:
+            name: Source and config, for the error message.
 
         Raises:
-            AssertionError: A row was lost or doubled: a fault of ours that must not reach a dataset.
+            AssertionError: Rows in differs from rows out plus rows dropped. This is a bug in the build, so it stops
+                before a wrong dataset is written.
         """
         dropped = self.dropped.total()
         if self.rows_in != self.rows_out + dropped:
-            raise AssertionError(f"{what}: {self.rows_in} rows in, {self.rows_out} out and {dropped} dropped")
+            raise AssertionError(f"{name}: {self.rows_in} rows in, {self.rows_out} out and {dropped} dropped")
 
     def as_dict(self) -> dict[str, Any]:
-        """For the report, in a fixed order."""
+        """Plain values for the report, in a fixed order."""
         dropped, flagged = (dict(sorted(counter.items())) for counter in (self.dropped, self.flagged))
         return {"in": self.rows_in, "out": self.rows_out, "dropped": dropped, "flagged": flagged}
 
 
 @dataclass
 class SourceCounts:
-    """What one source gave, counted while its rows were written.
+    """Counts of one source, collected while its rows are written.
 
     Attributes:
-        info: The source's facts.
-        config: Which of its configs.
-        input_hash: Digest of its raw files and the code that read them.
-        original: The source's own split name -> what was found (dialogues, utterances, ... or rows).
-        written: Our split name -> what was written.
-        rows: Config -> what became of its rows.
-        heard: Written pairs outside of test with a test utterance of an intent set.
-        languages: BCP 47 tags that occur in the rows.
-        rejected: Records of own data that could not be used; they are in the rejects file.
+        info: Facts about the source.
+        config: Name of the source's config.
+        input_hash: Digest of the raw files and of the code that parses them.
+        original: Size of each of the source's own splits: dialogues, utterances, ... or rows.
+        written: Size of each written split.
+        rows: Row counts of each config of the dataset.
+        benchmark_pairs: Number of written pairs outside test that contain a test utterance of an intent set.
+        languages: BCP 47 tags of the rows.
+        rejected: Number of records of own data that could not be used; the rejects file lists them.
     """
 
     info: SourceInfo
@@ -82,84 +86,85 @@ class SourceCounts:
     original: dict[str, Counter[str]] = field(default_factory=dict)
     written: dict[str, Counter[str]] = field(default_factory=dict)
     rows: dict[Config, Tally] = field(default_factory=lambda: {config: Tally() for config in CONFIGS})
-    heard: int = 0
+    benchmark_pairs: int = 0
     languages: set[str] = field(default_factory=set)
     rejected: int = 0
 
     def save(self, path: Path) -> None:
-        """Keep the counts as JSON; equal counts give equal bytes."""
-        kept = vars(self) | {
+        """Write the counts as JSON; equal counts give equal bytes."""
+        values = vars(self) | {
             "info": asdict(self.info),
             "rows": {config: vars(tally) for config, tally in self.rows.items()},
             "languages": sorted(self.languages),
         }
-        path.write_text(json.dumps(kept), encoding="utf-8")
+        values["heard"] = values.pop("benchmark_pairs")  # the key that earlier versions wrote
+        path.write_text(json.dumps(values), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> SourceCounts:
-        """What `save` wrote."""
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: tuple(value) for name, value in kept["info"].items() if isinstance(value, list)}
+        """Read the counts that `save` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["benchmark_pairs"] = values.pop("heard")
+        lists = {name: tuple(value) for name, value in values["info"].items() if isinstance(value, list)}
         return cls(
-            **kept
+            **values
             | {
-                "info": SourceInfo(**kept["info"] | lists | {"files": ()}),
-                "original": {split: Counter(counts) for split, counts in kept["original"].items()},
-                "written": {split: Counter(counts) for split, counts in kept["written"].items()},
-                "rows": {config: Tally(**tally) for config, tally in kept["rows"].items()},
-                "languages": set(kept["languages"]),
+                "info": SourceInfo(**values["info"] | lists | {"files": ()}),
+                "original": {split: Counter(counts) for split, counts in values["original"].items()},
+                "written": {split: Counter(counts) for split, counts in values["written"].items()},
+                "rows": {config: Tally(**tally) for config, tally in values["rows"].items()},
+                "languages": set(values["languages"]),
             }
         )
 
     def add(self, other: SourceCounts) -> None:
-        """Count what was counted elsewhere, of later rows of the same source."""
+        """Add the counts of later rows of the same source."""
         for mine, more in ((self.original, other.original), (self.written, other.written)):
             for split, counts in more.items():
                 mine.setdefault(split, Counter()).update(counts)
         for config, tally in other.rows.items():
             self.rows[config].add(tally)
-        self.heard += other.heard
+        self.benchmark_pairs += other.benchmark_pairs
         self.languages |= other.languages
         self.rejected += other.rejected
 
     def check(self) -> None:
-        """Rows in are rows out and rows dropped, for every config."""
+        """Check every config with `Tally.check`."""
         for config, tally in self.rows.items():
             tally.check(f"{self.info.name}, {config}")
 
-    def found(self, table: pa.Table) -> None:
-        """Count rows as the source gives them, by its own splits."""
+    def count_input(self, table: pa.Table) -> None:
+        """Count parsed rows by the source's own splits."""
         for split in table["original_split"].unique().to_pylist():
-            part = table.filter(pc.equal(table["original_split"], split))
-            self.original.setdefault(split, Counter()).update(amounts(part))
+            rows = table.filter(pc.equal(table["original_split"], split))
+            self.original.setdefault(split, Counter()).update(_size(rows))
 
-    def dropped(self, config: Config, records: pa.Table) -> None:
-        """Count rows that were dropped, by their drop records."""
-        self.rows[config].dropped.update(_counts(records["filter"]))
+    def count_drops(self, config: Config, records: pa.Table) -> None:
+        """Count dropped rows by their drop records."""
+        self.rows[config].dropped.update(_value_counts(records["filter"]))
 
-    def wrote(self, split: str, config: Config, table: pa.Table) -> None:
-        """Count rows that were written."""
+    def count_output(self, config: Config, split: str, table: pa.Table) -> None:
+        """Count written rows."""
         tally = self.rows[config]
         tally.rows_out += len(table)
-        tally.flagged.update(_counts(pc.list_flatten(table["flags"])))
-        counts = Counter(pairs=len(table)) if config == "pairs" else amounts(table)
-        self.written.setdefault(split, Counter()).update(counts)
+        tally.flagged.update(_value_counts(pc.list_flatten(table["flags"])))
+        size = Counter(pairs=len(table)) if config == "pairs" else _size(table)
+        self.written.setdefault(split, Counter()).update(size)
 
     def differences(self) -> list[str]:
-        """Where the found counts differ from the official ones: `"train: 12,174 of 16,142 dialogues"`."""
-        official = self.info.counts[self.config]
+        """Differences from the official counts, such as `"train: 12,174 of 16,142 dialogues"`."""
         repeated = sum(tally.dropped[REPEATED] for tally in self.rows.values())
-        found = [f"{repeated:,} repeated records left out"] if repeated else []
-        for split, expected in official.items():
-            for what, number in expected.items():
-                have = self.original.get(split, Counter())[what]
-                if have != number:
-                    found.append(f"{split}: {have:,} of {number:,} {what}")
-        return found
+        differences = [f"{repeated:,} repeated records left out"] if repeated else []
+        for split, official in self.info.counts[self.config].items():
+            size = self.original.get(split, Counter())
+            for unit, number in official.items():
+                if size[unit] != number:
+                    differences.append(f"{split}: {size[unit]:,} of {number:,} {unit}")
+        return differences
 
 
-def amounts(table: pa.Table) -> Counter[str]:
-    """How much stands in rows of the dialogues or downstream config."""
+def _size(table: pa.Table) -> Counter[str]:
+    """Numbers of dialogues, turns by speaker and empty turns, or of downstream rows."""
     if "turns" not in table.column_names:
         return Counter(rows=len(table))
     speakers = pc.struct_field(pc.list_flatten(table["turns"]), "speaker")
@@ -173,5 +178,5 @@ def amounts(table: pa.Table) -> Counter[str]:
     )
 
 
-def _counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
+def _value_counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in column.value_counts().to_pylist()}

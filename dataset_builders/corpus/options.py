@@ -1,4 +1,4 @@
-"""What changes the rows of a build."""
+"""Options that change the rows of a build."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from dataset_builders.schema import SPLITS, Split
 from dataset_builders.survey.leaks import SplitPolicy
 
 BENCHMARK_WORDS = 4
-"""A pretraining dialogue that says a benchmark's test utterance of more words than this is left out.
+"""A pretraining dialogue is dropped if it contains a benchmark test utterance of more words than this.
 
-Benchmarks hold "thank you goodbye" and "yes that's right": without a limit up to half of a corpus would go; above four
-words it is 0.2 to 1 % (measured on MultiWOZ, SGD and SMD). Pairs are always cleaned, whatever the length.
+Benchmarks include utterances such as "thank you goodbye" and "yes that's right": without a limit, up to half of a
+corpus would be dropped. Utterances of more than four words cost 0.2 to 1 % (measured on MultiWOZ, SGD and SMD). Pairs
+are dropped whatever the length of the utterance.
 """
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Written into the report and the card.
+    """Options of a build; the report and the dataset card record them.
 
     Args:
-        seed: Of the splits of sources that have none, and of same-intent pairs.
-        split_policy: Whether duplicates may stand in several splits.
-        quality: What the filters drop and flag.
-        own_min_words: `quality.pair_length.min_words` of a user's own data: short answers are meant there.
+        seed: Random seed of the same-intent pairs and of the splits of sources without official ones.
+        split_policy: Whether duplicates may be in different splits.
+        quality: Settings of the quality filters.
+        own_min_words: Replaces `quality.pair_length.min_words` for a user's own data, where short answers are
+            intentional.
         benchmark_words: See `BENCHMARK_WORDS`.
-        context_turns: Turns kept before the anchor of a pair.
-        directions: Who speaks first and second in a pair.
-        same_intent: Pairs of the same intent for each training utterance of the intent sets.
-        encoder: Encoder that measures how related the two sides of a pair are and mines negatives; None for neither.
-        hard_negatives: Negatives mined for each training pair; needs the encoder.
-        licenses: Keep only sources under these licences (`licenses.qualifies`); all when empty.
-        languages: Write only rows of these languages; a tag is also its longer forms (`en` is also `en-US`).
-        splits: Write only rows of these splits. Duplicates and leaks are judged over all rows, whatever is written:
-            the rows are those of the whole dataset.
+        context_turns: Maximum number of turns kept before the anchor of a pair.
+        directions: Speakers of anchor and positive, such as `"user-system"`.
+        same_intent: Number of same-intent pairs for each training utterance of the intent sets.
+        encoder: Text encoder that scores the relatedness of pairs and mines negatives; None for neither.
+        hard_negatives: Number of negatives to mine for each training pair; requires `encoder`.
+        licenses: Licences of the sources to include (`licenses.qualifies`); empty for all.
+        languages: Languages of the rows to write; `en` includes `en-US`. Empty for all.
+        splits: Splits to write. Duplicates and leaks are still judged over all splits, so the rows equal those of the
+            whole dataset.
     """
 
     seed: int = 0
@@ -61,10 +63,10 @@ class BuildOptions:
 
 
 def check_splits(names: Collection[str]) -> tuple[Split, ...]:
-    """The splits of those names, in the usual order.
+    """Validate split names and return them in the order of `SPLITS`.
 
     Raises:
-        DataError: There is no such split.
+        DataError: A name is not a split.
     """
     unknown = sorted(set(names) - set(SPLITS))
     if unknown:

@@ -1,4 +1,4 @@
-"""`quality/report.json`: what came in, what went out, what was left out and why."""
+"""The build report, `quality/report.json`: options, row counts, drops, leaks and file digests."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
     """Write the report.
 
     Args:
-        folder: The dataset folder, all parquet files in it.
-        results: What each source gave.
-        options: What changed the rows.
-        survey: Duplicates and leaks.
+        folder: Dataset folder with all its parquet files.
+        results: Counts of each source.
+        options: Options of the build.
+        survey: Duplicates and leaks of all sources.
 
     Returns:
-        The fingerprint of the rows of all three configs.
+        Fingerprint of the rows of all three configs, 16 hex digits.
     """
     digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
     rows = {name: digest for name, digest in digests.items() if name.split("/")[0] in CONFIGS}
@@ -56,7 +56,11 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
         "leaks": {
             "before": survey.leaks["before"],
             "after": survey.leaks["after"]
-            | {"benchmark": {r.info.name: {"train-test": r.heard} for r in results if r.info.kind == "dialogues"}},
+            | {
+                "benchmark": {
+                    r.info.name: {"train-test": r.benchmark_pairs} for r in results if r.info.kind == "dialogues"
+                }
+            },
         },
         "duplicates": survey.duplicates,
         "files": digests,

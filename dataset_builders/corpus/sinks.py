@@ -1,4 +1,4 @@
-"""Where finished rows go: a dataset folder, or what a caller makes of them."""
+"""Destinations of finished rows: a dataset folder, or a buffer that passes them on."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Spli
 
 
 class Sink(Protocol):
-    """Where finished rows and drop records go."""
+    """Destination of finished rows and drop records."""
 
     def write(self, config: Config, split: Split, rows: pa.Table) -> None:
-        """Take rows of the config's schema."""
+        """Accept rows of the config's schema."""
 
     def record(self, drops: pa.Table) -> None:
-        """Take records of `schema.DROPS`."""
+        """Accept drop records (`schema.DROPS`)."""
 
 
 class BufferSink:
-    """A sink that holds what it is given, to give it to another one, also in another process."""
+    """A sink that holds rows in memory until they are replayed into another sink, possibly in another process."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Config, Split, pa.Table]] = []
         self._drops: list[pa.Table] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        # a pickled table is as large as the one that it is a slice of
+        # pickling a slice would copy the whole table behind it
         rows = [(config, split, _stream(table)) for config, split, table in self._rows]
         return {"rows": rows, "drops": [_stream(table) for table in self._drops]}
 
@@ -41,15 +41,15 @@ class BufferSink:
         self._drops = [pa.ipc.open_stream(stream).read_all() for stream in state["drops"]]
 
     def write(self, config: Config, split: Split, rows: pa.Table) -> None:
-        """Hold rows."""
+        """Buffer rows."""
         self._rows.append((config, split, rows))
 
     def record(self, drops: pa.Table) -> None:
-        """Hold drop records."""
+        """Buffer drop records."""
         self._drops.append(drops)
 
     def replay(self, sink: Sink) -> None:
-        """Give everything to another sink, in the same order for each kind of row."""
+        """Pass everything on to another sink, with the rows and the drop records each in their original order."""
         for config, split, rows in self._rows:
             sink.write(config, split, rows)
         for drops in self._drops:
@@ -64,10 +64,10 @@ def _stream(table: pa.Table) -> pa.Buffer:
 
 
 class FolderWriter:
-    """A sink that is a dataset folder.
+    """A sink that writes the parquet files of a dataset folder.
 
     Args:
-        folder: An empty folder.
+        folder: Path of an empty folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -92,7 +92,14 @@ class FolderWriter:
             self._write_drops()
 
     def close(self, members: pa.Table) -> dict[tuple[Config, Split], list[Path]]:
-        """Write the table of clusters and finish all files; returns the shards."""
+        """Finish all files.
+
+        Args:
+            members: Cluster members (`schema.CLUSTERS`).
+
+        Returns:
+            Paths of the shards of each config and split.
+        """
         pq.write_table(members, self.folder / CLUSTERS, compression="zstd")
         self._write_drops()
         self._drops.close()

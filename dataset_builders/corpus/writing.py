@@ -1,4 +1,4 @@
-"""Rows of parsed sources -> parquet: what the survey decided is applied, the filters judge, pairs are made."""
+"""Parsed source -> finished rows: apply the decisions of the survey, run the quality filters, make pairs."""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ from dataset_builders.survey.parsed import ParsedSource, turn_texts
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source on their way.
+    """Some rows of a source while they pass through the checks.
 
     Attributes:
-        config: Which rows they are.
-        table: The rows.
-        number: Their numbers in the survey, shape (n,). Of a pair: the number of the utterance that begins it.
-        side: int8 [n]: number of the split that they stand in, or would.
+        config: Config of the rows.
+        table: The n rows.
+        number: Row numbers in the source, shape (n,); for pairs, the number of the anchor's utterance.
+        split: Index in `SPLITS` of each row's split, int8 of shape (n,). A row that will be dropped has the split that
+            it would go to.
     """
 
     config: Config
     table: pa.Table
     number: np.ndarray
-    side: np.ndarray
+    split: np.ndarray
 
     def __len__(self) -> int:
         return len(self.table)
 
     def where(self, mask: np.ndarray) -> Batch:
-        """The rows under a mask."""
+        """The rows where the mask is true."""
         if mask.all():
             return self
-        return Batch(self.config, self.table.filter(pa.array(mask)), self.number[mask], self.side[mask])
+        return Batch(self.config, self.table.filter(pa.array(mask)), self.number[mask], self.split[mask])
 
     def by_split(self) -> Iterator[tuple[Split, Batch]]:
-        """The rows of each split."""
-        for side, split in enumerate(SPLITS):
-            part = self.where(self.side == side)
+        """The rows of each split that has any."""
+        for index, split in enumerate(SPLITS):
+            part = self.where(self.split == index)
             if len(part):
                 yield split, part
 
@@ -68,49 +69,50 @@ def write_source(
     encoder: Encoder | None = None,
     num_proc: int | None = None,
 ) -> SourceCounts:
-    """Apply the decisions and the filters to one source, make its pairs, and write what is left.
+    """Apply decisions and filters to the rows of one source, make its pairs, and write the rest into a sink.
 
     Args:
-        source: Its rows.
-        decisions: What the survey decided about them.
-        options: What changes the rows.
-        sink: Where they go.
-        encoder: For the relatedness of pairs; not measured when None.
-        num_proc: Processes that judge dialogues and make pairs, on Linux and without an encoder; the rows are the same.
+        source: The parsed source.
+        decisions: Decisions of the survey about its rows.
+        options: Options of the build.
+        sink: Destination of the rows.
+        encoder: Text encoder that scores the relatedness of pairs; None to skip the score.
+        num_proc: Number of processes that filter dialogues and make pairs. Used on Linux without an encoder; the rows
+            do not depend on it.
 
     Returns:
-        What was counted: rows in are rows out and rows dropped.
+        Counts of the source.
 
     Raises:
-        DataError: One of the processes was killed.
+        DataError: A process was killed.
     """
     builder, quality = source.builder, options.quality
-    built = SourceCounts(builder.INFO, builder.config.name, builder.hash)
+    counts = SourceCounts(builder.INFO, builder.config.name, builder.hash)
     if isinstance(builder, OwnBuilder):
-        built.rejected = builder.tally.rejected
+        counts.rejected = builder.tally.rejected
         quality = quality.with_min_words(options.own_min_words)
-    writer = _SourceWriter(source, decisions, options, quality, sink, encoder, built)
+    writer = _SourceWriter(source, decisions, options, quality, sink, encoder, counts)
     if builder.INFO.kind == "dialogues":
         batches = list(source.batches())
 
         def write(number: int) -> tuple[BufferSink, SourceCounts]:
-            kept, counted = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
-            replace(writer, sink=kept, built=counted).write_dialogues(*batches[number])
-            return kept, counted
+            buffer, batch_counts = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
+            replace(writer, sink=buffer, counts=batch_counts).write_dialogues(*batches[number])
+            return buffer, batch_counts
 
         # an encoder's threads do not survive a fork
-        for kept, counted in in_order(write, len(batches), 1 if encoder else num_proc or 1):
-            kept.replay(sink)
-            built.add(counted)
+        for buffer, batch_counts in in_order(write, len(batches), 1 if encoder else num_proc or 1):
+            buffer.replay(sink)
+            counts.add(batch_counts)
     else:
         writer.write_intents()
-    built.check()
-    return built
+    counts.check()
+    return counts
 
 
 @dataclass(frozen=True)
 class _SourceWriter:
-    """One source on its way into a sink; see `write_source`."""
+    """Writes one source into a sink; see `write_source`."""
 
     source: ParsedSource
     decisions: Decisions
@@ -118,116 +120,125 @@ class _SourceWriter:
     quality: QualityConfig
     sink: Sink
     encoder: Encoder | None
-    built: SourceCounts
+    counts: SourceCounts
 
     @property
-    def _cleans(self) -> bool:
+    def _drops_leaks(self) -> bool:
         return self.options.split_policy == "leak-free"
 
     def write_dialogues(self, start: int, table: pa.Table) -> None:
-        """Some dialogues, which begin at the row `start`, and the pairs that they make."""
-        decided = self.decisions
-        split, benchmark_turn = decided.row("split"), decided.row("benchmark_turn")
+        """Write a batch of dialogues and their pairs.
+
+        Args:
+            start: Number of the first row.
+            table: Rows of the `dialogues` config.
+        """
+        decisions = self.decisions
         batch = self._usable("dialogues", start, table)
         number = batch.number
-        table = _set(batch.table, "cluster_id", decided.rows["cluster_id"].take(pa.array(number)))
-        leaks, heard = (np.flatnonzero(decided.row(name)[number]) for name in ("flagged", "benchmark"))
-        table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", heard)])
-        batch = self._without_leaks(Batch("dialogues", table, number, batch.side), "a duplicate")
-        batch = Batch("dialogues", batch.table, batch.number, split[batch.number])
-        if self._cleans:
-            said = benchmark_turn[batch.number]
-            heard = (said >= 0) & (batch.side != TEST)
+        table = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
+        leaks, in_benchmark = (np.flatnonzero(decisions.row(name)[number]) for name in ("flagged", "benchmark"))
+        table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", in_benchmark)])
+        batch = self._without_leaks(Batch("dialogues", table, number, batch.split), "a duplicate")
+        batch = Batch("dialogues", batch.table, batch.number, decisions.row("split")[batch.number])
+        if self._drops_leaks:
+            turn = decisions.row("benchmark_turn")[batch.number]
+            in_benchmark = (turn >= 0) & (batch.split != TEST)
             reason = f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
-            batch = self._drop(batch, heard, "benchmark", reason, _turns(batch.table, said, heard))
-        for name, part in batch.by_split():
-            kept = self._screen("dialogues", part.table, name)
-            self._write("dialogues", name, kept)
-            self._write_pairs(kept, part, name)
+            texts = _turn_texts(batch.table, turn, in_benchmark)
+            batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
+        for split, part in batch.by_split():
+            rows = self._screen("dialogues", part.table, split)
+            self._write("dialogues", split, rows)
+            self._write_pairs(rows, part, split)
 
     def write_intents(self) -> None:
-        """The rows of an intent set, and pairs of the same intent when they are wanted."""
-        # two rows of one text may have two labels: the filters see all rows of a source at once
-        usable = [self._usable("downstream", start, table) for start, table in self.source.batches()]
-        if not usable:
+        """Write all rows of an intent set, and same-intent pairs if the options ask for them."""
+        # one text may have two labels in different rows, so the filters need all rows at once
+        batches = [self._usable("downstream", start, table) for start, table in self.source.batches()]
+        if not batches:
             return
-        decided = self.decisions
-        number = np.concatenate([batch.number for batch in usable])
-        shared = np.flatnonzero(decided.row("flagged")[number])
-        table = with_flags(pa.concat_tables(b.table for b in usable), [("leak:text", shared)])
+        decisions = self.decisions
+        number = np.concatenate([batch.number for batch in batches])
+        leaks = np.flatnonzero(decisions.row("flagged")[number])
+        table = with_flags(pa.concat_tables(batch.table for batch in batches), [("leak:text", leaks)])
         table = table.append_column("number", pa.array(number))
-        kept = self._screen("downstream", table, [SPLITS[s] for s in self._goal[number]])
-        number = np.asarray(kept["number"])
-        batch = Batch("downstream", kept.drop_columns("number"), number, self.source.side[number])
+        rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split[number]])
+        number = np.asarray(rows["number"])
+        batch = Batch("downstream", rows.drop_columns("number"), number, self.source.split[number])
         batch = self._without_leaks(batch, "the same text")
-        batch = Batch("downstream", batch.table, batch.number, decided.row("split")[batch.number])
+        batch = Batch("downstream", batch.table, batch.number, decisions.row("split")[batch.number])
         for split, part in batch.by_split():
             self._write("downstream", split, part.table)
             if split == "train" and self.options.same_intent:
                 pairs = same_intent_pairs(part.table, self.options.same_intent, self.options.seed)
-                self.built.rows["pairs"].rows_in += len(pairs)
+                self.counts.rows["pairs"].rows_in += len(pairs)
                 self._write("pairs", "train", pairs)
 
     @cached_property
-    def _goal(self) -> np.ndarray:
-        """int8 [n]: number of the split where each row goes, or would go if it were not left out."""
+    def _target_split(self) -> np.ndarray:
+        """Split of each of the source's n rows, int8 of shape (n,); for dropped rows, the one they would go to."""
         split = self.decisions.row("split")
-        return np.where(split >= TRAIN, split, self.source.side)
+        return np.where(split >= TRAIN, split, self.source.split)
 
-    def _selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
-        """True, shape (rows,), where the row's language and split are wanted."""
-        wanted = np.isin(self._goal[number], [SPLITS.index(split) for split in self.options.splits])
+    def _is_selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
+        """Whether the options include each row's language and split, bool of shape (rows,)."""
+        mask = np.isin(self._target_split[number], [SPLITS.index(split) for split in self.options.splits])
         if self.options.languages:
-            tags = table["language"].unique().to_pylist()
-            names = [tag for tag in tags if any(f"{tag}-".startswith(f"{known}-") for known in self.options.languages)]
-            wanted &= np.asarray(pc.is_in(table["language"], pa.array(names, pa.string())))
-        return wanted
+            prefixes = tuple(f"{language}-" for language in self.options.languages)
+            tags = [tag for tag in table["language"].unique().to_pylist() if f"{tag}-".startswith(prefixes)]
+            mask &= np.asarray(pc.is_in(table["language"], pa.array(tags, pa.string())))
+        return mask
 
     def _usable(self, config: Config, start: int, table: pa.Table) -> Batch:
-        """The wanted ones of some rows, without the records that make no row."""
-        built, source = self.built, self.source
+        """Rows that the options select, without repeated records and empty dialogues."""
+        counts, source = self.counts, self.source
         number = start + np.arange(len(table))
-        batch = Batch(config, table, number, source.side[number])
-        built.found(batch.where(~source.repeated[number] & ~source.silent[number]).table)
-        batch = batch.where(self._selected(table, number))
-        built.rows[config].rows_in += len(batch)
-        twice = source.repeated[batch.number]
-        batch = self._drop(batch, twice, REPEATED, "the raw files hold it twice", None)
-        silent = source.silent[batch.number]
-        batch = self._drop(batch, silent, "empty_dialogue", "every turn is empty", None)
-        built.languages.update(batch.table["language"].unique().to_pylist())
+        batch = Batch(config, table, number, source.split[number])
+        counts.count_input(batch.where(~source.repeated[number] & ~source.empty[number]).table)
+        batch = batch.where(self._is_selected(table, number))
+        counts.rows[config].rows_in += len(batch)
+        batch = self._drop(batch, source.repeated[batch.number], REPEATED, "the raw files hold it twice", None)
+        batch = self._drop(batch, source.empty[batch.number], "empty_dialogue", "every turn is empty", None)
+        counts.languages.update(batch.table["language"].unique().to_pylist())
         return batch
 
-    def _without_leaks(self, batch: Batch, what: str) -> Batch:
+    def _without_leaks(self, batch: Batch, match: str) -> Batch:
         leaks = self.decisions.row("leak")[batch.number]
         others = self.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
-        return self._drop(batch, leaks, "leak", f"{what} stands in a later split", others)
+        return self._drop(batch, leaks, "leak", f"{match} stands in a later split", others)
 
-    def _write_pairs(self, dialogues: pa.Table, part: Batch, split: Split) -> None:
-        made = make_pairs(dialogues, self.options.context_turns, self.options.directions)
-        self.built.rows["pairs"].rows_in += len(made)
-        kept = self._screen("pairs", made, split, self.encoder)
-        row = part.number[np.asarray(pc.index_in(kept["dialogue_id"], part.table["dialogue_id"]))]
-        begins = self.source.starts[row] + np.asarray(kept["turn_index"])
-        of_pair = self.decisions.pair
-        shared, heard = (np.flatnonzero(of_pair(name)[begins]) for name in ("flagged", "benchmark"))
-        table = with_flags(kept, [("leak:pair", shared), ("leak:benchmark", heard)])
-        batch = Batch("pairs", table, begins, np.full(len(table), SPLITS.index(split), np.int8))
-        if self._cleans:
-            leaks = of_pair("leak")[begins]
+    def _write_pairs(self, dialogues: pa.Table, batch: Batch, split: Split) -> None:
+        """Make the pairs of some dialogues and write those that no check drops.
+
+        Args:
+            dialogues: Dialogues of `batch` that the filters let through.
+            batch: Dialogues of one split.
+            split: That split.
+        """
+        pairs = make_pairs(dialogues, self.options.context_turns, self.options.directions)
+        self.counts.rows["pairs"].rows_in += len(pairs)
+        pairs = self._screen("pairs", pairs, split, self.encoder)
+        row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
+        number = self.source.starts[row] + np.asarray(pairs["turn_index"])
+        decision = self.decisions.pair
+        leaks, in_benchmark = (np.flatnonzero(decision(name)[number]) for name in ("flagged", "benchmark"))
+        pairs = with_flags(pairs, [("leak:pair", leaks), ("leak:benchmark", in_benchmark)])
+        batch = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
+        if self._drops_leaks:
+            leaks = decision("leak")[number]
             assert self.decisions.pairs is not None
-            others = self.decisions.pairs["blocking"].take(pa.array(begins[leaks]))
+            others = self.decisions.pairs["blocking"].take(pa.array(number[leaks]))
             batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others)
-            heard = of_pair("benchmark")[batch.number] & (batch.side != TEST)
-            reason = "a side is a test utterance of an intent set"
-            first = of_pair("first_in_benchmark")[batch.number[heard]]
-            values = pc.if_else(
-                pa.array(first),
-                batch.table["anchor"].filter(pa.array(heard)),
-                batch.table["positive"].filter(pa.array(heard)),
+            in_benchmark = decision("benchmark")[batch.number] & (batch.split != TEST)
+            texts = pc.if_else(
+                pa.array(decision("first_in_benchmark")[batch.number[in_benchmark]]),
+                batch.table["anchor"].filter(pa.array(in_benchmark)),
+                batch.table["positive"].filter(pa.array(in_benchmark)),
             )
-            batch = self._drop(batch, heard, "benchmark", reason, values)
-        self.built.heard += int((of_pair("benchmark")[batch.number] & (batch.side != TEST)).sum())
+            reason = "a side is a test utterance of an intent set"
+            batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
+        self.counts.benchmark_pairs += int((decision("benchmark")[batch.number] & (batch.split != TEST)).sum())
         self._write("pairs", split, batch.table)
 
     def _screen(
@@ -240,33 +251,40 @@ class _SourceWriter:
     def _drop(
         self, batch: Batch, mask: np.ndarray, name: str, reason: str, values: list[str] | pa.ChunkedArray | None
     ) -> Batch:
-        """The batch without the rows under a mask, which are recorded with their values (their ids when None)."""
+        """Record the rows where the mask is true as dropped and return the others.
+
+        Args:
+            batch: n rows.
+            mask: bool of shape (n,).
+            name: Name of the check.
+            reason: Reason in words.
+            values: Offending value of each dropped row; None for the row's id.
+        """
         if not mask.any():
             return batch
-        out = batch.where(mask)
-        values = out.table.column(0) if values is None else values
-        records = drop_rows(batch.config, out.table, [SPLITS[side] for side in out.side], name, reason, values)
-        self._record(batch.config, records)
+        dropped = batch.where(mask)
+        values = dropped.table.column(0) if values is None else values
+        splits = [SPLITS[index] for index in dropped.split]
+        self._record(batch.config, drop_rows(batch.config, dropped.table, splits, name, reason, values))
         return batch.where(~mask)
 
     def _record(self, config: Config, records: pa.Table) -> None:
         if len(records):
             self.sink.record(records)
-            self.built.dropped(config, records)
+            self.counts.count_drops(config, records)
 
     def _write(self, config: Config, split: Split, rows: pa.Table) -> None:
         self.sink.write(config, split, rows.cast(ARROW_SCHEMAS[config]))
-        self.built.wrote(split, config, rows)
+        self.counts.count_output(config, split, rows)
 
 
 def _set(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(column), table.schema.field(column), values)
 
 
-def _turns(dialogues: pa.Table, turn: np.ndarray, mask: np.ndarray) -> pa.Array:
-    """The text of one turn of each dialogue under the mask."""
+def _turn_texts(dialogues: pa.Table, turn: np.ndarray, mask: np.ndarray) -> pa.Array:
+    """Text of the turn with the index `turn` of each dialogue where the mask is true."""
     turns = dialogues["turns"].filter(pa.array(mask)).combine_chunks()
     texts = turn_texts(turns) if len(turns) else pa.array([], pa.list_(pa.string()))
-    return pa.array(
-        [said[number] for said, number in zip(texts.to_pylist(), turn[mask].tolist(), strict=True)], pa.string()
-    )
+    picks = [dialogue[index] for dialogue, index in zip(texts.to_pylist(), turn[mask].tolist(), strict=True)]
+    return pa.array(picks, pa.string())

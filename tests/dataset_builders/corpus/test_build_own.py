@@ -37,7 +37,7 @@ def test_own_data_from_the_command_line(mine, tmp_path):
     cache = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
     done = run("build", "--own", mine, "--name", "acme-support", "--language", "ru", "--out", out, **cache)
     assert done.returncode == 0, done.stderr
-    assert "your data: 1 bad records were left out" in done.stderr
+    assert "your data: 1 records could not be used" in done.stderr
     (reject,) = map(json.loads, (tmp_path / "out.rejects.jsonl").read_text(encoding="utf-8").splitlines())
     assert (reject["file"], reject["line"], reject["reason"]) == ("faq.csv", 32, "the question is empty")
 
