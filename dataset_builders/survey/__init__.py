@@ -1,1 +1,1 @@
-"""A look at all sources before rows are written: duplicates, leaks, splits and decisions."""
+"""The survey of all sources before rows are written: duplicates, leaks and splits."""

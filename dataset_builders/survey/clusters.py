@@ -1,25 +1,25 @@
-"""Dialogues of all sources that are duplicates of each other get one `cluster_id`.
+"""Clusters of duplicate dialogues over all sources.
 
-Two dialogues are joined when they are
+Two dialogues are duplicates if they are
 
-- equal: the same turns but for case, punctuation and spacing (`normalize`);
-- similar: Jaccard similarity of their 5-character shingles is at least 0.7;
-- contained: utterances with at least 70 % of the words of the shorter one stand word for word in the other.
+- equal: the same turns apart from case, punctuation and spacing (`normalize`);
+- similar: the Jaccard similarity of their 5-character shingles is at least 0.7;
+- contained: utterances with at least 70 % of the words of the shorter dialogue occur verbatim in the other.
 
-The second and third hold only for dialogues with something to say (100 distinct shingles, about 20 words), and every
-joined pair has its true value. The figures behind the thresholds, on MultiWOZ, CamRest676, WOZ 2.0, SMD, Taskmaster and
-SGD (38,646 dialogues): at Jaccard 0.7 the largest cluster has 28 members, coffee orders by the script of Taskmaster-4,
-and 99 % of the clusters have at most 5; at 0.6 such orders chain into a cluster of 124. Of CamRest676, 674 dialogues
-share a cluster with WOZ 2.0, and all 676 with MultiWOZ.
+Similarity and containment apply only to dialogues with enough content (100 distinct shingles, about 20 words) and are
+computed exactly for every pair that is joined. The thresholds were chosen on MultiWOZ, CamRest676, WOZ 2.0, SMD,
+Taskmaster and SGD (38,646 dialogues). At Jaccard 0.7 the largest cluster has 28 members, coffee orders that follow the
+script of Taskmaster-4, and 99 % of the clusters have at most 5; at 0.6 such orders form a chain of 124. Of the 676
+dialogues of CamRest676, 674 share a cluster with WOZ 2.0, and all of them with MultiWOZ.
 
-A cluster is a connected component, so that no verified pair is torn apart: a split by cluster is free of leaks. Chains
-are rare: in 911 of 916 components of distinct dialogues one matches all others, and stars alone would tear 55 of 1,588
-pairs. Only a component that is too large to be one dialogue's copies is cut into stars, whose members all match their
-centre: a corpus made from templates does not become one cluster.
+A cluster is a connected component, so every verified pair stays together and a split by cluster has no leaks. Chains
+are rare: in 911 of 916 components of distinct dialogues, one dialogue matches all others. Stars around a centre would
+separate 55 of 1,588 pairs. Only a component that is too large to be copies of one dialogue is cut into stars, so that
+a corpus made from templates does not become a single cluster.
 
-Memory, beside the input: about 200 bytes an utterance and 60 MB for the chunk at work (measured on those corpora and on
-a half of them): texts that are new, numbers of all, signatures; at most 200 bytes an utterance more for candidates of
-the third kind.
+Memory in addition to the input, measured on these corpora and on half of them: about 200 bytes per utterance (distinct
+texts, utterance numbers, signatures) and 60 MB for the current chunk, plus at most 200 bytes per utterance for the
+candidates of containment.
 """
 
 from __future__ import annotations
@@ -53,25 +53,26 @@ _ROWS_AT_ONCE = 1024
 _KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done now, the steps done, and the steps in all."""
+"""Called with the name of the current step, the number of steps done and their total."""
 
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """When dialogues are duplicates.
+    """Criteria for duplicate dialogues.
 
     Args:
-        near: False joins only equal dialogues.
-        jaccard: Least Jaccard similarity of the shingles.
-        containment: Least part of the shorter dialogue's words, in whole utterances, that the other holds.
-        min_shingles: A dialogue with fewer distinct shingles is joined only when equal: "thanks", "you're welcome" is
-            no evidence of a common origin.
-        rare: An utterance of at most so many distinct dialogues makes them candidates for containment.
-        max_linked: Largest connected component of distinct dialogues that is taken as it is.
-        shingle: Characters of a shingle.
-        permutations: Slots of a MinHash signature.
-        bands: Bands of the signature; see `near_duplicates`.
-        seed: Of the signatures.
+        near: Whether similar and contained dialogues are duplicates; if False, only equal ones are.
+        jaccard: Minimum Jaccard similarity of the shingles, in (0, 1].
+        containment: Minimum share of the shorter dialogue's words, in whole utterances, that the other contains, in
+            (0, 1].
+        min_shingles: Minimum number of distinct shingles for similarity and containment. Short dialogues such as
+            "thanks", "you're welcome" are no evidence of a common origin.
+        rare: Maximum number of distinct dialogues with an utterance for it to make them candidates for containment.
+        max_linked: Maximum number of distinct dialogues in a connected component that is not cut into stars.
+        shingle: Number of characters of a shingle.
+        permutations: Number of slots of a MinHash signature.
+        bands: Number of bands of a signature; see `near_duplicates`.
+        seed: Random seed of the signatures.
     """
 
     near: bool = True
@@ -88,11 +89,11 @@ class ClusterConfig:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which dialogues belong together.
+    """Clusters of dialogues.
 
     Attributes:
-        ids: `cluster_id` of every dialogue, 16 hex digits, in the order given; alone in it without a duplicate.
-        members: `schema.CLUSTERS` rows of the clusters of two or more, by `cluster_id`, then `dialogue_id`. Every
+        ids: `cluster_id` of each of the n dialogues, 16 hex digits. A dialogue without duplicates has its own.
+        members: Members of the clusters of two or more (`schema.CLUSTERS`), by `cluster_id`, then `dialogue_id`. Every
             member but the first names the one that it matches best.
     """
 
@@ -108,41 +109,44 @@ def cluster_dialogues(
     progress: Progress | None = None,
     hashes: np.ndarray | None = None,
 ) -> Clusters:
-    """Find the duplicates among dialogues; the result does not depend on their order.
+    """Cluster duplicate dialogues; the result does not depend on their order.
 
     Args:
-        dialogue_ids: n unique strings.
-        sources: Source of each, n strings.
-        turns: Texts of each in the order spoken, n lists of strings; may be memory-mapped.
-        config: When dialogues are duplicates.
-        progress: Told what is going on.
-        hashes: `text_hashes` of all turns, one dialogue after the other, where they are known already.
-
-    Returns:
-        The cluster of each dialogue, and the members of the clusters of two or more.
+        dialogue_ids: Dialogue ids, n unique strings.
+        sources: Source of each dialogue, n strings.
+        turns: Texts of each dialogue's turns in order, n lists of strings; may be memory-mapped.
+        config: Criteria for duplicates.
+        progress: Called at the start of each step.
+        hashes: `text_hashes` of the turns of all dialogues in order, uint64 of shape (m,); computed if None.
     """
-    config, tell = config or ClusterConfig(), progress or (lambda *_: None)
-    tell("equal dialogues", 0, 3)
+    config, progress = config or ClusterConfig(), progress or (lambda *_: None)
+    progress("equal dialogues", 0, 3)
     spoken, utterances, ids = _encode(turns, hashes)
-    # equal dialogues are one node; nodes are in the order of their content's id, which no input order can change
+    # equal dialogues are one node; nodes are sorted by the id of their content, whatever the order of the input
     names, first, nodes = np.unique(_content_ids(spoken, ids), return_index=True, return_inverse=True)
     edges = _Edges.none()
     if config.near:
-        edges = _near(spoken.take(first), utterances, config, tell)
-    tell("clusters", 3, 3)
+        edges = _near(spoken.take(first), utterances, config, progress)
+    progress("clusters", 3, 3)
     labels = _cut_large(_components(len(names), edges), edges, config.max_linked)
     # a cluster is named after its first node
     label_nodes, label_of = np.unique(labels, return_inverse=True)
     smallest = np.full(len(label_nodes), len(names))
     np.minimum.at(smallest, label_of, np.arange(len(names)))
-    named = pa.array(names[smallest[label_of]][nodes].tolist(), pa.string())
-    table = pa.table({"cluster_id": named, "dialogue_id": dialogue_ids, "source": sources})
-    return Clusters(named, _members(table, nodes, edges.within(labels)))
+    cluster_ids = pa.array(names[smallest[label_of]][nodes].tolist(), pa.string())
+    table = pa.table({"cluster_id": cluster_ids, "dialogue_id": dialogue_ids, "source": sources})
+    return Clusters(cluster_ids, _members(table, nodes, edges.within(labels)))
 
 
 @dataclass(frozen=True)
 class _Edges:
-    """Verified pairs of nodes, each in both directions, sorted by `node`, its best partner first."""
+    """Verified pairs of nodes, each in both directions, sorted by `node` with its best match first.
+
+    Attributes:
+        node, other: Numbers of the two nodes, int64 of shape (e,).
+        similarity: Jaccard similarity or containment, float32 of shape (e,).
+        kind: Kind of the match as an index in `_KINDS`, int64 of shape (e,).
+    """
 
     node: np.ndarray
     other: np.ndarray
@@ -155,92 +159,98 @@ class _Edges:
 
     @classmethod
     def of(cls, by_kind: Sequence[Matches]) -> _Edges:
-        """From matches of nodes, one for each of `_KINDS`."""
-        node = np.concatenate([side for m in by_kind for side in (m.left, m.right)])
-        other = np.concatenate([side for m in by_kind for side in (m.right, m.left)])
+        """Edges from the matches of each of `_KINDS`."""
+        node = np.concatenate([nodes for m in by_kind for nodes in (m.left, m.right)])
+        other = np.concatenate([nodes for m in by_kind for nodes in (m.right, m.left)])
         similarity = np.concatenate([m.similarity for m in by_kind for _ in range(2)])
         kind = np.repeat(np.arange(len(by_kind)), [2 * len(m) for m in by_kind])
         order = np.lexsort((other, kind, -similarity, node))
         return cls(node[order], other[order], similarity[order], kind[order])
 
     def within(self, labels: np.ndarray) -> _Edges:
-        """Only the pairs of nodes with the same label."""
+        """Edges between nodes with the same label."""
         keep = labels[self.node] == labels[self.other]
         return _Edges(self.node[keep], self.other[keep], self.similarity[keep], self.kind[keep])
 
 
 def _encode(turns: pa.ChunkedArray, hashes: np.ndarray | None) -> tuple[Ragged, pa.Array, np.ndarray]:
-    """Each dialogue's utterances as numbers; the distinct normalised utterances that they count; their hashes."""
+    """Number the distinct normalised utterances.
+
+    Returns:
+        Utterance numbers of each dialogue, the distinct utterances in the order of their numbers, and their hashes.
+    """
     texts = pa.chunked_array([chunk.flatten() for chunk in turns.chunks], pa.string())
     if hashes is None:
         hashes = np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, texts.chunks)])
-    known, first, found = np.unique(hashes, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # counted in the order of the texts, which are read from disk chunk by chunk
-    codes, first = np.argsort(order).astype(np.uint32)[found], first[order]
+    distinct_hashes, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # numbered by first occurrence, as the texts are read from disk chunk by chunk
+    codes, first = np.argsort(order).astype(np.uint32)[inverse], first[order]
     parts, start = [pa.array([], pa.string())], 0
     for chunk in texts.chunks:
-        fresh = first[np.searchsorted(first, start) : np.searchsorted(first, start + len(chunk))] - start
-        parts.append(normalize(chunk.take(pa.array(fresh))))
+        rows = first[np.searchsorted(first, start) : np.searchsorted(first, start + len(chunk))] - start
+        parts.append(normalize(chunk.take(pa.array(rows))))
         start += len(chunk)
     utterances = pa.concat_arrays(parts)
     sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy().astype(np.int64)
-    return Ragged.of(codes, sizes), utterances, known[order]
+    return Ragged.of(codes, sizes), utterances, distinct_hashes[order]
 
 
 def _content_ids(spoken: Ragged, hashes: np.ndarray) -> np.ndarray:
-    """The 16 hex digits of each dialogue's turns (`normalize.group_ids`)."""
-    found: list[str] = []
+    """Id of each dialogue's turns, 16 hex digits (`normalize.group_ids`)."""
+    ids: list[str] = []
     for start in range(0, len(spoken), _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(spoken)))
-        said = hashes[spoken.gather(rows)[0]].tolist()
-        found += group_ids([id_of_hash(value) for value in said], spoken.sizes[rows].tolist())
-    return np.array(found, "U16")
+        turn_hashes = hashes[spoken.gather(rows)[0]].tolist()
+        ids += group_ids([id_of_hash(value) for value in turn_hashes], spoken.sizes[rows].tolist())
+    return np.array(ids, "U16")
 
 
-def _near(spoken: Ragged, utterances: pa.Array, config: ClusterConfig, tell: Progress) -> _Edges:
-    """Pairs of nodes that are similar, or one contained in the other."""
-    tell("similar dialogues", 1, 3)
+def _near(spoken: Ragged, utterances: pa.Array, config: ClusterConfig, progress: Progress) -> _Edges:
+    """Pairs of nodes that are similar, or of which one is contained in the other."""
+    progress("similar dialogues", 1, 3)
     shingles = ShingledTexts(len(spoken), lambda rows: _texts(spoken, utterances, rows), config.shingle)
     sets = SimilarSets(shingles, config.jaccard, permutations=config.permutations, bands=config.bands, seed=config.seed)
     is_rich = sets.sizes >= config.min_shingles
     rich = np.flatnonzero(is_rich)
     similar = sets.matches(rich)
     del sets
-    tell("contained dialogues", 2, 3)
+    progress("contained dialogues", 2, 3)
     contained = _contained(spoken.where(is_rich).as_sets(), utterances, config)
     contained = Matches(rich[contained.left], rich[contained.right], contained.similarity)
     return _Edges.of([similar, contained])
 
 
 def _texts(spoken: Ragged, utterances: pa.Array, rows: np.ndarray) -> pa.Array:
-    """Some dialogues, each as one text."""
-    part = spoken.take(rows)
-    turns = pa.ListArray.from_arrays(pa.array(part.offsets, pa.int32()), utterances.take(pa.array(part.values)))
+    """Each of these dialogues as one text."""
+    dialogues = spoken.take(rows)
+    texts = utterances.take(pa.array(dialogues.values))
+    turns = pa.ListArray.from_arrays(pa.array(dialogues.offsets, pa.int32()), texts)
     return pc.binary_join(turns, " ")
 
 
 def _contained(spoken: Ragged, utterances: pa.Array, config: ClusterConfig) -> Matches:
-    """Pairs of which the shorter dialogue's utterances, by words, stand in the other.
+    """Pairs in which one dialogue contains most utterances of the other, weighted by words.
 
-    MinHash cannot find them: a dialogue inside one of three times its size has a Jaccard similarity of 1/3. Pairs that
-    share an utterance which few dialogues hold are found by sorting the utterances. What shares only frequent ones
-    ("Is there anything else?") is talk by the same script, no copy: it is no candidate, which also bounds their number.
+    MinHash cannot find these pairs: a dialogue within another of three times its size has a Jaccard similarity of 1/3.
+    Instead, two dialogues are candidates if they share an utterance that few dialogues contain. Dialogues that share
+    only frequent ones ("Is there anything else?") follow the same script but are no copies; excluding them also limits
+    the number of candidates.
     """
     rows = np.repeat(np.arange(len(spoken)), spoken.sizes)
     words = np.asarray(pc.count_substring(utterances, " ")) + 1.0
     total = np.bincount(rows, words[spoken.values], len(spoken))
-    held_by = np.bincount(spoken.values, minlength=len(utterances))
-    rare = held_by[spoken.values] <= config.rare
+    frequency = np.bincount(spoken.values, minlength=len(utterances))
+    rare = frequency[spoken.values] <= config.rare
     rows, codes = rows[rare], spoken.values[rare]
     chunks = [distinct(pack(rows[a], rows[b])) for a, b in equal_pairs(codes.astype(np.uint64))]
     left, right = unpack(distinct(np.concatenate([np.zeros(0, np.int64), *chunks])))
     share = intersections(spoken, left, right, words) / np.minimum(total[left], total[right])
-    true = share >= config.containment
-    return Matches(left[true], right[true], share[true].astype(np.float32))
+    keep = share >= config.containment
+    return Matches(left[keep], right[keep], share[keep].astype(np.float32))
 
 
 def _components(count: int, edges: _Edges) -> np.ndarray:
-    """The smallest node that each node is linked to over any number of edges."""
+    """Label each node with the smallest node of its connected component."""
     labels = np.arange(count)
     while True:
         lower = labels.copy()
@@ -252,47 +262,54 @@ def _components(count: int, edges: _Edges) -> np.ndarray:
 
 
 def _cut_large(labels: np.ndarray, edges: _Edges, largest: int) -> np.ndarray:
-    """Components above `largest` as stars: the node with most partners takes all that are free, then the next one."""
+    """Cut components of more than `largest` nodes into stars.
+
+    The node with the most matches becomes the centre of a star with all its matches; then the next free node.
+    """
     large = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > largest)
     if not len(large):
         return labels
-    begins = np.searchsorted(edges.node, np.arange(len(labels) + 1))
-    partners = np.diff(begins)
+    starts = np.searchsorted(edges.node, np.arange(len(labels) + 1))
+    degree = np.diff(starts)
     labels, free = labels.copy(), np.zeros(len(labels), np.bool_)
     free[large] = True
-    for centre in large[np.lexsort((large, -partners[large]))].tolist():
+    for centre in large[np.lexsort((large, -degree[large]))].tolist():
         if free[centre]:
-            near = edges.other[begins[centre] : begins[centre + 1]]
-            star = np.append(near[free[near]], centre)
+            matches = edges.other[starts[centre] : starts[centre + 1]]
+            star = np.append(matches[free[matches]], centre)
             labels[star] = centre
             free[star] = False
     return labels
 
 
 def _members(table: pa.Table, nodes: np.ndarray, edges: _Edges) -> pa.Table:
-    """`schema.CLUSTERS` rows from the columns that all dialogues have, their nodes, and the edges within clusters."""
+    """Build the `schema.CLUSTERS` rows.
+
+    Args:
+        table: `cluster_id`, `dialogue_id` and `source` of all n dialogues.
+        nodes: Node of each dialogue, shape (n,).
+        edges: Edges within clusters.
+    """
     counts = pc.value_counts(table["cluster_id"])
     shared = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     table = table.append_column("node", pa.array(nodes, pa.int64()))
     table = table.filter(pc.is_in(table["cluster_id"], value_set=shared))
     table = table.sort_by([("cluster_id", "ascending"), ("dialogue_id", "ascending")])
     node = table["node"].to_numpy()
-    known, first = np.unique(node, return_index=True)  # the first dialogue of each node
-    partner, similarity, kind = (
-        first[np.searchsorted(known, node)],
-        np.ones(len(node), np.float32),
-        np.full(len(node), -1),
-    )
-    linked, best = np.unique(edges.node, return_index=True)
-    rows = first[np.searchsorted(known, linked)]
-    partner[rows] = first[np.searchsorted(known, edges.other[best])]
+    distinct_nodes, first = np.unique(node, return_index=True)
+    # a dialogue's nearest one is the first of its node; that one's nearest is the first of the best other node
+    nearest, similarity = first[np.searchsorted(distinct_nodes, node)], np.ones(len(node), np.float32)
+    kind = np.full(len(node), -1)
+    matched, best = np.unique(edges.node, return_index=True)
+    rows = first[np.searchsorted(distinct_nodes, matched)]
+    nearest[rows] = first[np.searchsorted(distinct_nodes, edges.other[best])]
     similarity[rows], kind[rows] = edges.similarity[best], edges.kind[best]
     clusters = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    alone = np.append(True, clusters[1:] != clusters[:-1])[: len(clusters)]  # the first of each cluster names nobody
+    is_first = np.append(True, clusters[1:] != clusters[:-1])[: len(clusters)]  # the first of a cluster names none
     columns = {
         **{name: table[name] for name in ("cluster_id", "dialogue_id", "source")},
-        "nearest_id": table["dialogue_id"].take(pa.array(partner, mask=alone)),
-        "similarity": pa.array(similarity, mask=alone),
-        "kind": pa.array(["equal", *_KINDS]).take(pa.array(kind + 1, mask=alone)),
+        "nearest_id": table["dialogue_id"].take(pa.array(nearest, mask=is_first)),
+        "similarity": pa.array(similarity, mask=is_first),
+        "kind": pa.array(["equal", *_KINDS]).take(pa.array(kind + 1, mask=is_first)),
     }
     return pa.table(columns).cast(CLUSTERS.arrow_schema)

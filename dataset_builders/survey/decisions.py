@@ -1,4 +1,4 @@
-"""What was decided when all sources were seen: small tables for each source, and figures, that can be kept."""
+"""Results of the survey: a small table of decisions for each source, and figures for the report. Both can be saved."""
 
 from __future__ import annotations
 
@@ -18,28 +18,38 @@ _FIGURES, _MEMBERS = "figures.json", "members.parquet"
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decisions in the source's own numbering, so that they are equal whatever stands beside the source.
+    """Decisions about one source, in its own row numbers, which do not depend on the other sources of the build.
 
     Attributes:
-        rows: A row for each of its n rows. `split` (int8: number of the split where it goes, `LEFT_OUT`), `leak` (left
-            out, as a duplicate stands on a later side), `blocking` (id of that duplicate), `flagged` (its duplicates
-            stand on several sides of the official splits). Of dialogues also `cluster_id`, `benchmark` (says a test
-            utterance of an intent set) and `benchmark_turn` (int32: the first such turn of more than the given number
-            of words, -1 for none).
-        pairs: Of dialogues: a row for each of its m utterances, about the pair that it begins. `leak`, `blocking` (id
-            of the equal pair on a later side), `flagged`, `first_in_benchmark` (the utterance is a test utterance of
-            an intent set), `benchmark` (so is one side of the pair).
+        rows: Table of n rows, one for each row of the source:
+
+            - `split`: split that the row goes to, or `DROPPED` (int8);
+            - `leak`: dropped, because a later split has a duplicate;
+            - `blocking`: id of that duplicate;
+            - `flagged`: the row and its duplicates are in different official splits.
+
+            For dialogues also:
+
+            - `cluster_id`;
+            - `benchmark`: some turn is a test utterance of an intent set;
+            - `benchmark_turn`: index of the first such turn with more than `benchmark_words` words, -1 for none
+              (int32).
+        pairs: For dialogues, table of m rows, one for each utterance, about the pair with this anchor:
+
+            - `leak`, `blocking`, `flagged`: as above, for pairs with equal texts;
+            - `first_in_benchmark`: the anchor is a test utterance of an intent set;
+            - `benchmark`: the anchor or the positive is one.
     """
 
     rows: pa.Table
     pairs: pa.Table | None = None
 
     def row(self, column: str) -> np.ndarray:
-        """A column about the rows, shape (n,)."""
+        """A column of `rows`, shape (n,)."""
         return np.asarray(self.rows[column])
 
     def pair(self, column: str) -> np.ndarray:
-        """A column about the pairs, shape (m,)."""
+        """A column of `pairs`, shape (m,)."""
         assert self.pairs is not None
         return np.asarray(self.pairs[column])
 
@@ -53,7 +63,7 @@ class Decisions:
 
     @classmethod
     def load(cls, folder: Path) -> Decisions:
-        """What `save` wrote, memory-mapped."""
+        """Memory-map the tables that `save` wrote."""
         tables = [
             pa.ipc.open_file(pa.memory_map(str(folder / name))).read_all() if (folder / name).exists() else None
             for name in (_ROWS, _PAIRS)
@@ -64,13 +74,13 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was decided about all sources.
+    """Result of the survey of all sources.
 
     Attributes:
-        decisions: By name of the source.
-        leaks: Leaks `before` and `after`, for the report.
-        duplicates: Duplicates between sources, for the report.
-        members: `schema.CLUSTERS` rows of the clusters of two or more dialogues.
+        decisions: Decisions about each source, by its name.
+        leaks: Numbers of leaks `before` and `after` the decisions, for the report.
+        duplicates: Numbers of duplicates between sources, for the report.
+        members: Members of the clusters of two or more dialogues (`schema.CLUSTERS`).
     """
 
     decisions: dict[str, Decisions]
@@ -87,13 +97,13 @@ class Survey:
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str]) -> Survey:
-        """What `save` wrote of these sources."""
+        """Read what `save` wrote, with the decisions about the named sources."""
         figures = json.loads((folder / _FIGURES).read_text())
         decisions = {name: Decisions.load(folder / name) for name in names}
         return cls(decisions, figures["leaks"], figures["duplicates"], pq.read_table(folder / _MEMBERS))
 
 
 def blocking_ids(leaks: np.ndarray, ids: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """The ids of blocking rows, one for each leak, at the places of the leaks; null elsewhere."""
-    place = np.cumsum(leaks) - 1
-    return pa.array(ids.to_pylist(), pa.string()).take(pa.array(place, mask=~leaks))
+    """Spread the ids of blocking rows, one for each leak, over the positions of the leaks; null elsewhere."""
+    index = np.cumsum(leaks) - 1
+    return pa.array(ids.to_pylist(), pa.string()).take(pa.array(index, mask=~leaks))

@@ -1,4 +1,4 @@
-"""Duplicates among the dialogues of all sources, and what follows for each dialogue and each pair."""
+"""The survey of dialogues: duplicates over all sources, and the decisions about each dialogue and each pair."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.clusters import ClusterConfig, Progress, cluster_dialogues
 from dataset_builders.survey.decisions import Decisions, Survey, blocking_ids
 from dataset_builders.survey.leaks import (
-    LEFT_OUT,
+    DROPPED,
     NO_SPLIT,
     TEST,
     TRAIN,
     SplitPolicy,
     count_leaks,
     duplicate_matrix,
+    group_splits,
     leaking,
-    sides,
 )
 from dataset_builders.survey.parsed import ParsedSource, turn_texts
-from dataset_builders.survey.rows import Rows, part
+from dataset_builders.survey.rows import Rows, copy_rows
 from dataset_builders.survey.splits import assign, seeded_splits
 
 
@@ -36,16 +36,16 @@ def survey_dialogues(
     cluster_config: ClusterConfig | None = None,
     progress: Progress | None = None,
 ) -> Survey:
-    """Find duplicates among the dialogues of all sources and decide where each one goes.
+    """Find duplicates among the dialogues of all sources and decide the split of each one.
 
     Args:
         parsed: The dialogue sources.
         policy: See `leaks.SplitPolicy`.
-        seed: Of the splits of sources that have none.
-        benchmark_texts: uint64: hashes of the test utterances of the intent sets.
-        benchmark_words: A dialogue outside test that says one of more words than this is left out.
-        cluster_config: When dialogues are duplicates.
-        progress: Called while duplicates are looked for.
+        seed: Random seed of the splits of sources without official ones.
+        benchmark_texts: Hashes of the test utterances of the intent sets, uint64.
+        benchmark_words: Dialogues outside test are dropped if they contain one of more words than this.
+        cluster_config: Criteria for duplicate dialogues.
+        progress: Called during the search for duplicates.
     """
     rows = Rows.of(parsed)
     chunks = [c for p in parsed for c in p.table["turns"].chunks]
@@ -58,55 +58,57 @@ def survey_dialogues(
     official = rows.official_under(policy)
     split = assign(official, groups, keys, ids, policy, seed)
     before = seeded_splits(ids, official, seed)
-    placed = np.where(official >= TRAIN, official, split).astype(np.int8)
-    found = sides(groups, placed)
+    undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
+    group = group_splits(groups, undropped)
 
+    # each utterance stands for the pair with this anchor
     row_of = rows.row_of_utterance()
+    source_of = rows.source[row_of]
     pairs = pair_hashes(rows.hashes)
     last_turn = np.zeros(len(row_of), bool)
     last_turn[rows.starts[1:][np.diff(rows.starts) > 0] - 1] = True
-    side = _of_pairs(split, row_of, last_turn)
-    pair_sides, placed_sides = sides(pairs, side), sides(pairs, _of_pairs(placed, row_of, last_turn))
-    in_benchmark = np.isin(rows.hashes, benchmark_texts)
-    pair_benchmark = in_benchmark | np.append(in_benchmark[1:], np.zeros(min(1, len(in_benchmark)), bool))
-    is_long = in_benchmark.copy()
-    is_long[in_benchmark] = _words(texts, np.flatnonzero(in_benchmark)) > benchmark_words
-    benchmark, benchmark_long = np.zeros(len(rows), bool), np.full(len(rows), -1)
-    benchmark[row_of[in_benchmark]] = True
-    benchmark_long[row_of[is_long][::-1]] = np.flatnonzero(is_long)[::-1]
-    pair_leaks = leaking(pairs, side)
+    pair_split = _pair_splits(split, row_of, last_turn)
+    pair_leaks = leaking(pairs, pair_split)
+    pair_group = group_splits(pairs, _pair_splits(undropped, row_of, last_turn))
 
-    source_of = rows.source[row_of]
-    after = np.where(pair_leaks, LEFT_OUT, side) if policy == "leak-free" else side
-    heard = pair_benchmark & (side >= TRAIN) & (side != TEST)
-    leaks = (split == LEFT_OUT) & (official != LEFT_OUT)
-    table = rows.table(split, leaks, sides(groups, official).blocking, found.first != found.last)
+    in_benchmark = np.isin(rows.hashes, benchmark_texts)
+    pair_in_benchmark = in_benchmark | np.append(in_benchmark[1:], np.zeros(min(1, len(in_benchmark)), bool))
+    is_long = in_benchmark.copy()
+    is_long[in_benchmark] = _word_counts(texts, np.flatnonzero(in_benchmark)) > benchmark_words
+    row_in_benchmark, benchmark_utterance = np.zeros(len(rows), bool), np.full(len(rows), -1)
+    row_in_benchmark[row_of[in_benchmark]] = True
+    benchmark_utterance[row_of[is_long][::-1]] = np.flatnonzero(is_long)[::-1]  # the first one of a row is written last
+    benchmark_turn = np.where(benchmark_utterance >= 0, benchmark_utterance - rows.starts[:-1], -1)
+
+    leaks = (split == DROPPED) & (official != DROPPED)
+    table = rows.table(split, leaks, group_splits(groups, official).blocking, group.earliest != group.latest)
     table = table.append_column("cluster_id", clusters.ids)
-    table = table.append_column("benchmark", pa.array(benchmark))
-    said = np.where(benchmark_long >= 0, benchmark_long - rows.starts[:-1], -1)
-    table = table.append_column("benchmark_turn", pa.array(said, pa.int32()))
-    blocked_by = [rows.pair_id(other) for other in pair_sides.blocking[pair_leaks].tolist()]
+    table = table.append_column("benchmark", pa.array(row_in_benchmark))
+    table = table.append_column("benchmark_turn", pa.array(benchmark_turn, pa.int32()))
+    blocking = group_splits(pairs, pair_split).blocking[pair_leaks].tolist()
     pair_table = pa.table(
         {
             "leak": pa.array(pair_leaks),
-            "blocking": blocking_ids(pair_leaks, pa.array(blocked_by, pa.string())),
-            # the last turn of a dialogue begins no pair: what follows it must not show in its source's decisions
-            "flagged": pa.array((placed_sides.first != placed_sides.last) & ~last_turn),
+            "blocking": blocking_ids(pair_leaks, pa.array([rows.pair_id(pair) for pair in blocking], pa.string())),
+            # a last turn is no anchor; its hash covers the next dialogue, which must not affect this source's decisions
+            "flagged": pa.array((pair_group.earliest != pair_group.latest) & ~last_turn),
             "first_in_benchmark": pa.array(in_benchmark),
-            "benchmark": pa.array(pair_benchmark & ~last_turn),
+            "benchmark": pa.array(pair_in_benchmark & ~last_turn),
         }
     )
     decisions = {}
-    for name, start, length in rows.places():
+    for name, start, length in rows.ranges():
         first, end = int(rows.starts[start]), int(rows.starts[start + length])
-        decisions[name] = Decisions(part(table, start, length), part(pair_table, first, end - first))
+        decisions[name] = Decisions(copy_rows(table, start, length), copy_rows(pair_table, first, end - first))
+    after = np.where(pair_leaks, DROPPED, pair_split) if policy == "leak-free" else pair_split
+    benchmark_leaks = pair_in_benchmark & (pair_split >= TRAIN) & (pair_split != TEST)
     return Survey(
         decisions,
         leaks={
             "before": {
-                "benchmark": _per_source(heard, source_of, rows.names),
+                "benchmark": _count_by_source(benchmark_leaks, source_of, rows.names),
                 "dialogue": count_leaks(groups, before, rows.source, rows.names),
-                "pair": count_leaks(pairs, _of_pairs(before, row_of, last_turn), source_of, rows.names),
+                "pair": count_leaks(pairs, _pair_splits(before, row_of, last_turn), source_of, rows.names),
             },
             "after": {
                 "dialogue": count_leaks(groups, split, rows.source, rows.names),
@@ -122,25 +124,33 @@ def survey_dialogues(
 
 
 def pair_hashes(hashes: np.ndarray) -> np.ndarray:
-    """uint64 for each utterance and the one after it; equal for equal pairs of texts. The last one has no partner."""
+    """Hash each utterance together with the next one.
+
+    Args:
+        hashes: Hashes of the utterances, uint64 of shape (m,).
+
+    Returns:
+        Hashes of the pairs, uint64 of shape (m,); equal for equal pairs of texts. The last has no second utterance.
+    """
     following = np.append(hashes[1:], np.zeros(min(1, len(hashes)), np.uint64))
-    # an odd multiplier and a shift keep (a, b) apart from (b, a); 64 bits: a collision in 10^6 pairs has odds of 10^-8
+    # an odd multiplier and a shift keep (a, b) apart from (b, a); with 64 bits, the probability of a collision among
+    # 10^6 pairs is 10^-8
     mixed = hashes * np.uint64(0x9E3779B97F4A7C15) ^ (following >> np.uint64(29))
     return mixed + following * np.uint64(0xC2B2AE3D27D4EB4F)
 
 
-def _of_pairs(split: np.ndarray, row_of: np.ndarray, last_turn: np.ndarray) -> np.ndarray:
-    """Side of each utterance's pair; the last turn of a dialogue begins none."""
-    side = split[row_of]
-    return np.where(last_turn | (side == NO_SPLIT), LEFT_OUT, side).astype(np.int8)
+def _pair_splits(split: np.ndarray, row_of: np.ndarray, last_turn: np.ndarray) -> np.ndarray:
+    """Split of the pair with each utterance as its anchor; `DROPPED` for last turns, which have no pair."""
+    pair_split = split[row_of]
+    return np.where(last_turn | (pair_split == NO_SPLIT), DROPPED, pair_split).astype(np.int8)
 
 
-def _per_source(found: np.ndarray, source: np.ndarray, names: list[str]) -> dict[str, dict[str, int]]:
-    counts = np.bincount(source[found], minlength=len(names)).tolist()
+def _count_by_source(mask: np.ndarray, source: np.ndarray, names: list[str]) -> dict[str, dict[str, int]]:
+    counts = np.bincount(source[mask], minlength=len(names)).tolist()
     return {name: {"train-test": count} for name, count in zip(names, counts, strict=True)}
 
 
-def _words(texts: pa.ChunkedArray, utterances: np.ndarray) -> np.ndarray:
-    """Number of words of the utterances at these numbers."""
+def _word_counts(texts: pa.ChunkedArray, utterances: np.ndarray) -> np.ndarray:
+    """Number of words in the utterances of these numbers."""
     flat = pa.chunked_array([chunk.flatten() for chunk in texts.chunks], pa.string())
     return pc.count_substring_regex(flat.take(pa.array(utterances)), r"\S+").to_numpy()

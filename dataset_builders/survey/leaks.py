@@ -1,8 +1,8 @@
-"""Which side of train / validation / test a row may stand on, so that no duplicate stands on two sides.
+"""Leaks between splits: duplicates of which one is in train, validation or test, and another in a later split.
 
-Works on groups: rows of one group are duplicates of each other (a cluster of dialogues, pairs of equal texts, equal
-utterances). Test goes before validation, and validation before train: the later side keeps its rows, the earlier one
-loses them.
+The functions work on groups. Rows of one group are duplicates of each other: a cluster of dialogues, pairs with equal
+texts, or equal utterances. The latest split wins: test before validation before train. It keeps its rows, and
+duplicates in earlier splits are dropped.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.schema import SPLITS
 
 SplitPolicy = Literal["leak-free", "official", "original"]
-"""`leak-free`: official splits, then no duplicate on two sides. `official`: official splits as they are, leaks only
-flagged. `original`: as the first dialogue data platform did, every dialogue corpus but MultiWOZ goes into train."""
+"""`leak-free`: official splits, minus duplicates of rows in a later split. `official`: official splits unchanged; leaks
+are only flagged. `original`: as in the first dialogue data platform, every dialogue corpus except MultiWOZ is train."""
 
 POLICIES: tuple[SplitPolicy, ...] = get_args(SplitPolicy)
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
-"""Numbers of `SPLITS`, in the order in which duplicates are resolved: the highest keeps its rows."""
+"""Indices in `SPLITS`. Of duplicates in different splits, those with the highest index stay."""
 
 NO_SPLIT = -1
-"""The source has no split of its own: `assign` chooses one."""
+"""The source has no official split for the row; `splits.assign` chooses one."""
 
-LEFT_OUT = -2
-"""The row stands nowhere."""
+DROPPED = -2
+"""The row is in no split."""
 
 
 def check_policy(name: str) -> SplitPolicy:
-    """The policy of that name.
+    """Validate the name of a split policy.
 
     Raises:
-        DataError: There is none.
+        DataError: The name is unknown.
     """
     for policy in POLICIES:
         if name == policy:
@@ -44,83 +44,84 @@ def check_policy(name: str) -> SplitPolicy:
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Where the other members of each row's group stand; arrays of shape (n,).
+class GroupSplits:
+    """Splits of each row's group; arrays of shape (n,).
 
     Attributes:
-        first: Earliest side of the group (`TRAIN` .. `TEST`, `NO_SPLIT` when no member has a side).
-        last: Latest side.
-        blocking: Row number of the first member on the latest side; -1 when no member has a side.
+        earliest: Earliest split with a row of the group (`TRAIN` .. `TEST`), `NO_SPLIT` if there is none.
+        latest: Latest split with a row of the group, likewise.
+        blocking: Number of the group's first row in its latest split, -1 if there is none.
     """
 
-    first: np.ndarray
-    last: np.ndarray
+    earliest: np.ndarray
+    latest: np.ndarray
     blocking: np.ndarray
 
 
-def sides(groups: np.ndarray, split: np.ndarray) -> Sides:
-    """Look at all rows of each row's group.
+def group_splits(groups: np.ndarray, split: np.ndarray) -> GroupSplits:
+    """Find the splits of each row's group.
 
     Args:
         groups: Group of each row, any dtype, shape (n,).
-        split: int8 of shape (n,); rows below `TRAIN` are in no group's sides.
+        split: Split of each row, int8 of shape (n,). Rows with `NO_SPLIT` or `DROPPED` do not count.
     """
     if not len(groups):
-        return Sides(split, split, np.zeros(0, np.int64))
+        return GroupSplits(split, split, np.zeros(0, np.int64))
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
-    placed = split >= TRAIN
-    first, last = np.full(count, len(SPLITS), np.int8), np.full(count, NO_SPLIT, np.int8)
-    np.minimum.at(first, group[placed], split[placed])
-    np.maximum.at(last, group[placed], split[placed])
-    first[first == len(SPLITS)] = NO_SPLIT
+    in_split = split >= TRAIN
+    earliest, latest = np.full(count, len(SPLITS), np.int8), np.full(count, NO_SPLIT, np.int8)
+    np.minimum.at(earliest, group[in_split], split[in_split])
+    np.maximum.at(latest, group[in_split], split[in_split])
+    earliest[earliest == len(SPLITS)] = NO_SPLIT
     blocking = np.full(count, len(groups), np.int64)
-    latest = np.flatnonzero(placed & (split == last[group]))
-    np.minimum.at(blocking, group[latest], latest)
+    in_latest = np.flatnonzero(in_split & (split == latest[group]))
+    np.minimum.at(blocking, group[in_latest], in_latest)
     blocking[blocking == len(groups)] = -1
-    return Sides(first[group], last[group], blocking[group])
+    return GroupSplits(earliest[group], latest[group], blocking[group])
 
 
 def leaking(groups: np.ndarray, split: np.ndarray) -> np.ndarray:
-    """Which rows have a duplicate on a later side: bool of shape (n,)."""
-    return (split >= TRAIN) & (split < sides(groups, split).last)
+    """Whether each row has a duplicate in a later split, bool of shape (n,)."""
+    return (split >= TRAIN) & (split < group_splits(groups, split).latest)
 
 
 def count_leaks(groups: np.ndarray, split: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, dict]:
-    """Rows of an earlier side that have a duplicate on a later one.
+    """Count the rows of each source that have a duplicate in a later split.
 
     Args:
-        groups: Group of each row.
-        split: int8 side of each row.
-        sources: Number of each row's source, an index in `names`.
+        groups: Group of each row, shape (n,).
+        split: Split of each row, int8 of shape (n,).
+        sources: Source of each row as an index in `names`, shape (n,).
         names: Names of the sources.
 
     Returns:
-        Source -> {"train-test": n, "train-validation": n, "validation-test": n}; sources without a row are left out.
+        Source -> {"train-test": n, "train-validation": n, "validation-test": n}, for every source with rows.
     """
     _, group = np.unique(groups, return_inverse=True)
-    on_side = np.zeros((len(SPLITS), int(group.max()) + 1 if len(group) else 0), bool)
-    for side in range(len(SPLITS)):
-        on_side[side, group[split == side]] = True
+    in_split = np.zeros((len(SPLITS), int(group.max()) + 1 if len(group) else 0), bool)
+    for index in range(len(SPLITS)):
+        in_split[index, group[split == index]] = True
     table: dict[str, dict[str, int]] = {names[number]: {} for number in np.unique(sources).tolist()}
     for earlier, later in ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST)):
-        found = (split == earlier) & on_side[later][group]
-        for name, count in zip(names, np.bincount(sources[found], minlength=len(names)).tolist(), strict=True):
+        leaks = (split == earlier) & in_split[later][group]
+        for name, count in zip(names, np.bincount(sources[leaks], minlength=len(names)).tolist(), strict=True):
             if name in table:
                 table[name][f"{SPLITS[earlier]}-{SPLITS[later]}"] = count
     return table
 
 
 def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, int]:
-    """Rows of source A that have a duplicate in source B; for A = B, in another row of A.
+    """Count the rows of each source that have a duplicate in another source, or elsewhere in their own.
 
     Args:
-        groups: Group of duplicates of each row, shape (n,).
-        sources: Number of each row's source, an index in `names`.
+        groups: Group of each row, shape (n,).
+        sources: Source of each row as an index in `names`, shape (n,).
         names: Names of the sources.
 
     Returns:
-        `"A|B"` -> number of rows of A; entries of zero are left out. Not symmetric: one row of A may have many in B.
+        `"A|B"` -> number of rows of A with a duplicate in B; zeros are omitted. Not symmetric, since one row of A may
+        have many duplicates in B.
     """
     if not len(groups):
         return {}
@@ -129,7 +130,7 @@ def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) 
     table = {}
     for a, name in enumerate(names):
         for b, other in enumerate(names):
-            found = (members[b] > (1 if a == b else 0)) & (members[a] > 0)
-            if rows := int(members[a][found].sum()):
+            shared = (members[b] > (1 if a == b else 0)) & (members[a] > 0)
+            if rows := int(members[a][shared].sum()):
                 table[f"{name}|{other}"] = rows
     return table

@@ -1,6 +1,6 @@
-"""What must be known of all sources before the first row is written: duplicates, splits and leaks.
+"""The survey: find duplicates over all sources and decide the split of every row before the first one is written.
 
-Memory: 8 bytes an utterance for its hash, a few dozen a row, and what `clusters` needs; texts stay on disk.
+Memory: 8 bytes per utterance for its hash, a few dozen bytes per row, and what `clusters` needs. Texts stay on disk.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.clusters import Progress
 from dataset_builders.survey.decisions import Decisions, Survey
 from dataset_builders.survey.dialogues import survey_dialogues
-from dataset_builders.survey.leaks import LEFT_OUT, TEST, TRAIN, SplitPolicy, count_leaks, duplicate_matrix, sides
+from dataset_builders.survey.leaks import DROPPED, TEST, TRAIN, SplitPolicy, count_leaks, duplicate_matrix, group_splits
 from dataset_builders.survey.parsed import ParsedSource
-from dataset_builders.survey.rows import Rows, part
+from dataset_builders.survey.rows import Rows, copy_rows
 from dataset_builders.survey.splits import assign, seeded_splits
 from dataset_builders.text.normalize import id_of_hash
 
@@ -28,49 +28,49 @@ def survey(
     benchmark_words: int,
     progress: Progress | None = None,
 ) -> Survey:
-    """Find duplicates over all sources and decide where each row goes.
+    """Find duplicates over all sources and decide the split of each row.
 
     Args:
-        parsed: All sources.
-        split_policy: Whether duplicates may stand in several splits.
-        seed: Of the splits of sources that have none.
-        benchmark_words: A dialogue outside test that says a test utterance of more words than this is left out.
-        progress: Called while duplicates are looked for.
+        parsed: All sources of the build.
+        split_policy: Whether duplicates may be in different splits.
+        seed: Random seed of the splits of sources without official ones.
+        benchmark_words: Dialogues outside test are dropped if they contain a test utterance of more words than this.
+        progress: Called during the search for duplicates.
     """
     intents = [p for p in parsed if p.builder.INFO.kind == "downstream"]
     dialogues = [p for p in parsed if p.builder.INFO.kind == "dialogues"]
-    of_intents, test_texts = _survey_intents(intents, split_policy, seed)
-    of_dialogues = survey_dialogues(dialogues, split_policy, seed, test_texts, benchmark_words, progress=progress)
+    intent_survey, test_texts = _survey_intents(intents, split_policy, seed)
+    dialogue_survey = survey_dialogues(dialogues, split_policy, seed, test_texts, benchmark_words, progress=progress)
     return Survey(
-        decisions=of_dialogues.decisions | of_intents.decisions,
-        leaks={when: of_dialogues.leaks[when] | of_intents.leaks[when] for when in ("before", "after")},
-        duplicates=of_dialogues.duplicates | of_intents.duplicates,
-        members=of_dialogues.members,
+        decisions=dialogue_survey.decisions | intent_survey.decisions,
+        leaks={time: dialogue_survey.leaks[time] | intent_survey.leaks[time] for time in ("before", "after")},
+        duplicates=dialogue_survey.duplicates | intent_survey.duplicates,
+        members=dialogue_survey.members,
     )
 
 
 def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: int) -> tuple[Survey, np.ndarray]:
-    """Decide where the rows of all intent sets go.
+    """Decide the splits of the rows of all intent sets.
 
     Args:
         parsed: The intent sets.
-        policy: See `leaks.SplitPolicy`; `original` is as `official` here.
-        seed: Of the splits of sets that have none.
+        policy: See `leaks.SplitPolicy`; `original` acts like `official` here.
+        seed: Random seed of the splits of sets without official ones.
 
     Returns:
-        The survey, and the hashes of the test utterances: no pretraining pair may hold one.
+        The survey, and the hashes of the test utterances, which must not occur in a pretraining pair.
     """
     rows = Rows.of(parsed)
     ids = rows.ids.to_pylist()
     texts = [id_of_hash(value) for value in rows.hashes.tolist()]
     split = assign(rows.official, rows.hashes, texts, ids, policy, seed)
     before = seeded_splits(ids, rows.official, seed)
-    found = sides(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
-    blocking = sides(rows.hashes, rows.official).blocking
-    leaks = (split == LEFT_OUT) & (rows.official != LEFT_OUT)
-    table = rows.table(split, leaks, blocking, found.first != found.last)
-    decided = Survey(
-        decisions={name: Decisions(part(table, start, length)) for name, start, length in rows.places()},
+    group = group_splits(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
+    blocking = group_splits(rows.hashes, rows.official).blocking
+    leaks = (split == DROPPED) & (rows.official != DROPPED)
+    table = rows.table(split, leaks, blocking, group.earliest != group.latest)
+    result = Survey(
+        decisions={name: Decisions(copy_rows(table, start, length)) for name, start, length in rows.ranges()},
         leaks={
             "before": {"text": count_leaks(rows.hashes, before, rows.source, rows.names)},
             "after": {"text": count_leaks(rows.hashes, split, rows.source, rows.names)},
@@ -78,4 +78,4 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
         duplicates={"downstream": duplicate_matrix(rows.hashes, rows.source, rows.names)},
         members=CLUSTERS.arrow_schema.empty_table(),
     )
-    return decided, np.unique(rows.hashes[split == TEST])
+    return result, np.unique(rows.hashes[split == TEST])
