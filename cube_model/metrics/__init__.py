@@ -1,1 +1,1 @@
-"""Metrics of response selection and of intents, also as `evaluate` loads them."""
+"""Metrics for response selection and intents, as functions and as `evaluate` metrics."""

@@ -1,13 +1,13 @@
-"""The metrics for the `evaluate` library: vectors or labels in, one figure out.
+"""Metrics for the `evaluate` library: embeddings or labels in, one number out.
 
 >>> import evaluate
 >>> from cube_model.metrics.evaluate_metrics import ResponseSelection
 >>> both = evaluate.combine([ResponseSelection("accuracy_1_of_100"), ResponseSelection("mrr")])
 >>> both.compute(predictions=mapped_questions, references=mapped_answers, labels=answer_ids)
 
-`write_metric_folder` copies this file, `metrics.py` and `intent_metrics.py` into a folder that is a metric by itself,
-of response selection and of intents: `evaluate.load(folder, "mrr")`, `evaluate.load(folder, "macro_f1")`, or
-`evaluate.load("org/dialogue_metrics", "mrr")` when it is pushed as a Space.
+`write_metric_folder` copies this file, `metrics.py` and `intent_metrics.py` into a self-contained metric folder for
+response selection and intents: `evaluate.load(folder, "mrr")`, `evaluate.load(folder, "macro_f1")`, or, once it is
+pushed as a Space, `evaluate.load("org/dialogue_metrics", "mrr")`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .metrics import BATCH, Draws, cosines, gold_ranks, normalize, one_of_batch
 CONFIGS = ("accuracy_1_of_100", "accuracy_1_of_100_by_index", "mrr", "recall_at_k", "mean_cosine")
 
 _DESCRIPTION = """\
-Does a question find its answer? Vectors of questions and of their true answers are compared by cosine.
-accuracy_1_of_100: share of the questions whose best-scored answer among their own and 99 others, in seeded shuffled
-batches, says the same as the true one (by text, that is by label); accuracy_1_of_100_by_index: ... is the very row of
-the true one; mrr: mean of 1 / rank of the true answer among all distinct answers; recall_at_k: share of the ranks up to
-k; mean_cosine: mean cosine of question and true answer.
+Does a question find its answer? These metrics compare embeddings of questions and answers by cosine.
+accuracy_1_of_100: share of questions whose best answer, among the true one and 99 others in seeded shuffled batches,
+has the same text (label) as the true one. accuracy_1_of_100_by_index: the same, but the best answer must be the very
+row of the true one. mrr: mean of 1 / rank of the true answer among all distinct answers. recall_at_k: share of
+questions whose true answer has a rank of at most k. mean_cosine: mean cosine of question and true answer.
 """
 
 _CITATION = """\
@@ -44,41 +44,42 @@ _CITATION = """\
 
 _INPUTS = """\
 Args:
-    predictions: n vectors of d numbers, the mapped questions.
-    references: n vectors of d numbers, the mapped answers; row i answers question i.
-    labels: n whole numbers, equal for answers that say the same (range(n) when all differ).
-    seed: of the batches of accuracy_1_of_100 (0).
-    draws: shuffles that are averaged (3).
-    k: rank of recall_at_k (10).
+    predictions: n mapped questions, each a vector of d numbers.
+    references: n mapped answers, each a vector of d numbers; row i answers question i.
+    labels: n integers, equal for equal answers (range(n) if all differ).
+    seed: random seed of the batches of accuracy_1_of_100 (default 0).
+    draws: number of shuffles to average over (default 3).
+    k: cut-off of recall_at_k (default 10).
 """
 
 
 class DialogueMetric(evaluate.Metric):
-    """Any of the metrics by `config_name`: one of `CONFIGS` or of the intents'; 1-of-100 accuracy when not given.
+    """The metric named by `config_name`, for response selection or intents; 1-of-100 accuracy by default.
 
-    It stands first in this file and before anything imported: `evaluate.load` takes the first metric that it finds.
+    This class must be the first metric in the file: `evaluate.load` takes the first one it finds. For the same reason,
+    `IntentMetric` is imported only inside a method.
     """
 
     config_name: str
 
     def _info(self) -> evaluate.MetricInfo:
-        known = (*CONFIGS, *INTENT_METRICS)
-        if self.config_name not in ("default", *known):
-            raise ValueError(f"no metric {self.config_name!r}; there are {', '.join(known)}")
-        return self._kind()._info(self)
+        names = (*CONFIGS, *INTENT_METRICS)
+        if self.config_name not in ("default", *names):
+            raise ValueError(f"unknown metric {self.config_name!r}: expected one of {', '.join(names)}")
+        return self._metric_class()._info(self)
 
-    def _compute(self, **given: Any) -> dict[str, float]:
-        found: dict[str, float] = self._kind()._compute(self, **given)
-        return found
+    def _compute(self, **inputs: Any) -> dict[str, float]:
+        results: dict[str, float] = self._metric_class()._compute(self, **inputs)
+        return results
 
-    def _kind(self) -> Any:
+    def _metric_class(self) -> Any:
         from .intent_metrics import IntentMetric
 
         return IntentMetric if self.config_name in INTENT_METRICS else ResponseSelection
 
 
 class ResponseSelection(evaluate.Metric):
-    """One metric, named by `config_name`: one of `CONFIGS`; 1-of-100 accuracy when not given."""
+    """The metric named by `config_name`, one of `CONFIGS`; 1-of-100 accuracy by default."""
 
     config_name: str
 
@@ -86,7 +87,7 @@ class ResponseSelection(evaluate.Metric):
         if self.config_name == "default":
             self.config_name = CONFIGS[0]
         if self.config_name not in CONFIGS:
-            raise ValueError(f"no metric {self.config_name!r}; there are {', '.join(CONFIGS)}")
+            raise ValueError(f"unknown metric {self.config_name!r}: expected one of {', '.join(CONFIGS)}")
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation=_CITATION,
@@ -115,46 +116,46 @@ class ResponseSelection(evaluate.Metric):
         if self.config_name == "mean_cosine":
             return {"mean_cosine": float(cosines(questions, answers).mean())}
         if self.config_name.startswith("accuracy"):
-            plan = Draws.of(len(gold), draws=draws, seed=seed, size=BATCH)
-            by_text, by_index, _ = one_of_batch(questions, answers, gold, plan)
-            found = by_index if self.config_name.endswith("by_index") else by_text
-            return {self.config_name: float(np.nanmean(found, dtype=np.float64))}
-        _, first, place = np.unique(gold, return_index=True, return_inverse=True)
-        ranks = gold_ranks(questions, answers[first], place)
+            batches = Draws.of(len(gold), draws=draws, seed=seed, size=BATCH)
+            by_text, by_index, _ = one_of_batch(questions, answers, gold, batches)
+            correct = by_index if self.config_name.endswith("by_index") else by_text
+            return {self.config_name: float(np.nanmean(correct, dtype=np.float64))}
+        _, first, position = np.unique(gold, return_index=True, return_inverse=True)
+        ranks = gold_ranks(questions, answers[first], position)
         if self.config_name == "mrr":
             return {"mrr": float((1 / ranks).mean())}
         return {f"recall_at_{k}": float((ranks <= k).mean())}
 
 
 def write_metric_folder(folder: str | os.PathLike[str]) -> Path:
-    """Write the metric as a folder that needs nothing of this package; `evaluate.load` takes it, and so does a Space.
+    """Write a metric folder that does not depend on this package, for `evaluate.load` or a Space.
 
     Args:
-        folder: Made when missing; its name names the script in it, as `evaluate.load` expects.
+        folder: Target folder, created if missing. The script in it takes the folder's name, as `evaluate.load`
+            expects.
 
     Returns:
-        The folder.
+        Path of the folder.
 
     Raises:
-        FileExistsError: The folder holds something that is no earlier metric.
+        FileExistsError: The folder is not empty and contains no earlier metric.
     """
     target = Path(folder).resolve()
     if target.is_dir() and any(target.iterdir()) and not (target / f"{target.name}.py").is_file():
-        raise FileExistsError(f"{target} holds something else; name a new folder for the metric")
+        raise FileExistsError(f"{target}: not empty, and not a metric folder; choose a new folder")
     target.mkdir(parents=True, exist_ok=True)
-    here = Path(__file__)
-    beside = {name: here.with_name(name).read_text(encoding="utf-8") for name in ("metrics.py", "intent_metrics.py")}
+    source = Path(__file__)
     files = {
-        f"{target.name}.py": here.read_text(encoding="utf-8"),
-        **beside,
+        f"{target.name}.py": source.read_text(encoding="utf-8"),
+        **{name: source.with_name(name).read_text(encoding="utf-8") for name in ("metrics.py", "intent_metrics.py")},
         "requirements.txt": "evaluate>=0.4.6\ndatasets>=5.2\nnumpy\nscikit-learn\n",
         "README.md": _card(target.name),
         "app.py": _APP.format(name=target.name, config=CONFIGS[0]),
     }
     for name, content in files.items():
-        aside = target / f".{name}.tmp"
-        aside.write_text(content, encoding="utf-8")
-        aside.replace(target / name)
+        temporary = target / f".{name}.tmp"
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(target / name)
     return target
 
 

@@ -1,4 +1,4 @@
-"""The figures of intent classification, and the same as metrics for the `evaluate` library.
+"""Metrics of intent classification, as functions and as `evaluate` metrics.
 
 >>> import evaluate
 >>> from cube_model.metrics.intent_metrics import IntentMetric
@@ -6,7 +6,7 @@
 >>> both.compute(predictions=[0, 1, 1], references=[0, 1, 0])
 {'accuracy': 0.6666666666666666, 'macro_f1': 0.6666666666666666}
 
-The file needs nothing of this package: `evaluate.load("intent_metrics.py", "macro_f1")` takes it as it is.
+This file does not depend on the package: `evaluate.load("intent_metrics.py", "macro_f1")` loads it directly.
 """
 
 from __future__ import annotations
@@ -18,39 +18,45 @@ import evaluate
 import numpy as np
 
 POSITIVE_RATE = 95
-"""Percentage of in-scope utterances that are let through where `fpr95` is measured."""
+"""Percentage of in-scope utterances accepted at the threshold of `fpr95`."""
 
 
 def accuracy(references: np.ndarray, predictions: np.ndarray) -> float:
-    """Share of the rows whose label is predicted; both int `[n]`."""
+    """Compute the share of correct predictions; both arrays int `[n]`."""
     return float(np.mean(np.asarray(references) == np.asarray(predictions)))
 
 
 def macro_f1(references: np.ndarray, predictions: np.ndarray) -> float:
-    """Mean of the F1 of every class that is in references or predictions, both int `[n]`."""
+    """Compute the mean F1 over the classes of the references and predictions, both int `[n]`."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(references, predictions, average="macro", zero_division=0))
 
 
 def auroc(references: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve; `references` `[n]` are true (1) in scope, `scores` `[n]` are higher in scope."""
-    inside, outside = _let_through(references, scores)
+    """Compute the area under the ROC curve.
+
+    Args:
+        references: Ground truth `[n]`: 1 or True in scope, 0 or False out of scope.
+        scores: In-scope scores `[n]`, higher for utterances in scope.
+    """
+    inside, outside = _accepted_counts(references, scores)
     heights = (inside[1:] + inside[:-1]) / 2
     return float(np.sum(np.diff(outside) * heights) / (inside[-1] * outside[-1]))
 
 
 def aupr(references: np.ndarray, scores: np.ndarray) -> float:
-    """Average precision with the in-scope rows as positive; arguments as of `auroc`."""
-    inside, outside = _let_through(references, scores)
+    """Compute the average precision with in-scope rows as positives; arguments as in `auroc`."""
+    inside, outside = _accepted_counts(references, scores)
     precision = inside[1:] / (inside[1:] + outside[1:])
     return float(np.sum(np.diff(inside) * precision) / inside[-1])
 
 
-def _let_through(references: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """In-scope and out-of-scope rows that score at least as high as each distinct score, from 0 and the highest on.
+def _accepted_counts(references: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the in-scope and out-of-scope rows accepted at each distinct score as threshold, from the highest down.
 
-    scikit-learn's figures are the same; its checks take ten times as long, which thousands of bootstrap samples feel.
+    Both arrays start with 0, for a threshold above all scores. scikit-learn computes the same curves, but its input
+    checks take ten times as long, which matters for thousands of bootstrap samples.
     """
     order = np.argsort(-np.asarray(scores), kind="stable")
     sorted_scores = np.asarray(scores)[order]
@@ -60,14 +66,14 @@ def _let_through(references: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray
 
 
 def aupr_out(references: np.ndarray, scores: np.ndarray) -> float:
-    """Average precision with the out-of-scope rows as positive and the scores negated; arguments as of `auroc`."""
+    """Compute the average precision with out-of-scope rows as positives and negated scores; arguments as in `auroc`."""
     return aupr(1 - np.asarray(references, dtype=np.int64), -np.asarray(scores))
 
 
 def fpr95(references: np.ndarray, scores: np.ndarray) -> float:
-    """Share of out-of-scope rows that score above the 5th percentile of the in-scope scores; arguments as of `auroc`.
+    """Compute the share of out-of-scope rows that score above the 5th percentile of the in-scope scores.
 
-    The percentile is numpy's, which interpolates: what lets 95 % of the in-scope rows through.
+    This threshold accepts 95 % of the in-scope rows. `np.percentile` interpolates it linearly. Arguments as in `auroc`.
     """
     inside = np.asarray(references).astype(bool)
     scores = np.asarray(scores)
@@ -75,14 +81,17 @@ def fpr95(references: np.ndarray, scores: np.ndarray) -> float:
 
 
 def v_measure(references: np.ndarray, predictions: np.ndarray) -> float:
-    """Harmonic mean of homogeneity and completeness (Rosenberg & Hirschberg 2007) of clusters, int `[n]`."""
+    """Compute the V-measure of clusters (Rosenberg & Hirschberg 2007), int `[n]`.
+
+    It is the harmonic mean of homogeneity and completeness.
+    """
     from sklearn.metrics import v_measure_score
 
     return float(v_measure_score(references, predictions))
 
 
 def nmi(references: np.ndarray, predictions: np.ndarray) -> float:
-    """Mutual information over the arithmetic mean of both entropies: by definition equal to `v_measure`."""
+    """Compute the mutual information divided by the mean of both entropies; by definition equal to `v_measure`."""
     from sklearn.metrics import normalized_mutual_info_score
 
     return float(normalized_mutual_info_score(references, predictions))
@@ -99,20 +108,20 @@ CLUSTERING: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"v_measure":
 METRICS = {**CLASSIFICATION, **OUT_OF_SCOPE, **CLUSTERING}
 
 _DESCRIPTION = """\
-Intent classification. accuracy and macro_f1 of predicted classes; auroc, aupr, aupr_out (out of scope is positive) and
-fpr95 (share of out-of-scope rows above the 5th percentile of the in-scope scores) of a score that is higher for
-utterances in scope; v_measure and nmi of clusters against classes.
+Metrics of intent classification. accuracy and macro_f1 score predicted classes. auroc, aupr, aupr_out (out-of-scope
+rows are positives) and fpr95 (share of out-of-scope rows above the 5th percentile of the in-scope scores) evaluate a
+score that is higher for utterances in scope. v_measure and nmi compare clusters with classes.
 """
 
 _INPUTS = """\
 Args:
-    predictions: n whole numbers, the predicted classes or the clusters; for auroc, aupr, aupr_out, fpr95 n scores.
-    references: n whole numbers, the true classes; for auroc, aupr, aupr_out, fpr95 1 in scope and 0 out of scope.
+    predictions: n integers, predicted classes or clusters; for auroc, aupr, aupr_out and fpr95, n scores.
+    references: n integers, true classes; for auroc, aupr, aupr_out and fpr95, 1 in scope and 0 out of scope.
 """
 
 
 class IntentMetric(evaluate.Metric):
-    """One metric, named by `config_name`: a key of `METRICS`; accuracy when not given."""
+    """The metric named by `config_name`, a key of `METRICS`; accuracy by default."""
 
     config_name: str
 
@@ -120,13 +129,13 @@ class IntentMetric(evaluate.Metric):
         if self.config_name == "default":
             self.config_name = next(iter(METRICS))
         if self.config_name not in METRICS:
-            raise ValueError(f"no metric {self.config_name!r}; there are {', '.join(METRICS)}")
-        given = "float64" if self.config_name in OUT_OF_SCOPE else "int64"
+            raise ValueError(f"unknown metric {self.config_name!r}: expected one of {', '.join(METRICS)}")
+        dtype = "float64" if self.config_name in OUT_OF_SCOPE else "int64"
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation="",
             inputs_description=_INPUTS,
-            features=datasets.Features({"predictions": datasets.Value(given), "references": datasets.Value("int64")}),
+            features=datasets.Features({"predictions": datasets.Value(dtype), "references": datasets.Value("int64")}),
         )
 
     def _compute(self, predictions: list[float], references: list[int]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The `evaluate.Metric` classes against brute force, in `evaluate.combine`, and loaded from a folder of their own."""
+"""Compare the `evaluate.Metric` classes with brute force: alone, in `evaluate.combine`, and loaded from a folder."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def data():
 
 
 def brute_force(questions, answers, labels):
-    """Plain loops over the definitions."""
+    """Compute the metrics with plain loops over their definitions."""
 
     def cosine(a, b):
         return sum(x * y for x, y in zip(a, b, strict=True)) / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
@@ -50,37 +50,37 @@ def brute_force(questions, answers, labels):
 def test_combined_metrics_equal_brute_force(data):
     questions, answers, labels = data
     combined = evaluate.combine([ResponseSelection(name) for name in CONFIGS])
-    found = combined.compute(predictions=questions, references=answers, labels=labels)
+    results = combined.compute(predictions=questions, references=answers, labels=labels)
     expected, by_index = brute_force(*data)
-    assert set(found) == {*expected, "accuracy_1_of_100_by_index"}
+    assert set(results) == {*expected, "accuracy_1_of_100_by_index"}
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-5), name
-    # equal answers have equal scores: by index only one of them can be meant
-    assert found["accuracy_1_of_100_by_index"] == pytest.approx(by_index, abs=0.02)
-    assert found["accuracy_1_of_100_by_index"] < found["accuracy_1_of_100"]
+        assert results[name] == pytest.approx(value, abs=1e-5), name
+    # equal answers have equal scores, so accuracy by index depends on which of them wins the tie
+    assert results["accuracy_1_of_100_by_index"] == pytest.approx(by_index, abs=0.02)
+    assert results["accuracy_1_of_100_by_index"] < results["accuracy_1_of_100"]
 
 
-def test_metric_classes_and_functions_are_one_definition(data):
+def test_metric_classes_agree_with_the_functions(data):
     questions, answers, labels = normalize(data[0]), normalize(data[1]), data[2]
     _, first, gold = np.unique(labels, return_index=True, return_inverse=True)
     ranks = gold_ranks(questions, answers[first], gold)
-    given = {"predictions": questions, "references": answers, "labels": labels}
-    assert ResponseSelection("mrr").compute(**given)["mrr"] == pytest.approx((1 / ranks).mean())
-    assert ResponseSelection("recall_at_k").compute(**given, k=3)["recall_at_3"] == (ranks <= 3).mean()
+    inputs = {"predictions": questions, "references": answers, "labels": labels}
+    assert ResponseSelection("mrr").compute(**inputs)["mrr"] == pytest.approx((1 / ranks).mean())
+    assert ResponseSelection("recall_at_k").compute(**inputs, k=3)["recall_at_3"] == (ranks <= 3).mean()
     by_text = one_of_batch(questions, answers, labels, Draws.of(len(labels), draws=1, seed=5))[0]
-    found = ResponseSelection().compute(**given, seed=5, draws=1)
-    assert found["accuracy_1_of_100"] == pytest.approx(np.nanmean(by_text))
-    assert ResponseSelection("mean_cosine").compute(**given)["mean_cosine"] == pytest.approx(
+    results = ResponseSelection().compute(**inputs, seed=5, draws=1)
+    assert results["accuracy_1_of_100"] == pytest.approx(np.nanmean(by_text))
+    assert ResponseSelection("mean_cosine").compute(**inputs)["mean_cosine"] == pytest.approx(
         cosines(questions, answers).mean(), abs=1e-6
     )
 
 
-def test_an_unknown_metric_is_named():
-    with pytest.raises(ValueError, match="no metric 'bleu'; there are accuracy_1_of_100"):
+def test_error_names_the_unknown_metric():
+    with pytest.raises(ValueError, match="unknown metric 'bleu': expected one of accuracy_1_of_100"):
         ResponseSelection("bleu")
 
 
-def test_batches_of_a_domain_hold_that_domain_alone():
+def test_batches_within_a_domain_contain_only_that_domain():
     groups = np.repeat([0, 1, 2], [250, 90, 130])
     plan = Draws.within(groups, draws=2, seed=1)
     assert plan.batches.shape == (2, 3, 100)
@@ -90,7 +90,7 @@ def test_batches_of_a_domain_hold_that_domain_alone():
     assert Draws.within(np.arange(50), draws=2).batches.shape == (2, 0, 100)
 
 
-def test_batches_of_whole_dialogues():
+def test_batches_consist_of_whole_dialogues():
     groups = np.random.default_rng(0).permutation(np.repeat(np.arange(100), 7))
     plan = Draws.together(groups, draws=2, seed=1)
     assert plan.batches.shape == (2, 7, 100)
@@ -98,13 +98,13 @@ def test_batches_of_whole_dialogues():
         assert len(np.unique(draw)) == 700
         for rows in draw:
             names, counts = np.unique(groups[rows], return_counts=True)
-            assert (counts == 7).sum() >= len(names) - 2  # only the first and the last are cut
+            assert (counts == 7).sum() >= len(names) - 2  # only the first and the last are split
     assert not np.array_equal(plan.batches[0], plan.batches[1])
     assert np.array_equal(plan.batches, Draws.together(groups, draws=2, seed=1).batches)
 
 
-def test_a_folder_loads_without_this_package(data, tmp_path):
-    """In a process of its own that cannot import `cube_model`, as on somebody else's machine."""
+def test_metric_folder_loads_without_the_package(data, tmp_path):
+    """Load it in a separate process that cannot import `cube_model`, as on another machine."""
     folder = write_metric_folder(tmp_path / "response_selection")
     np.savez(tmp_path / "data.npz", q=data[0], a=data[1], l=data[2])
     code = f"""
@@ -124,6 +124,6 @@ sys.stdout.write(repr({{name: float(value) for name, value in both.items()}}))
         env={"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )
     assert run.returncode == 0, run.stderr
-    found = eval(run.stdout)
+    results = eval(run.stdout)
     expected, _ = brute_force(*data)
-    assert found == pytest.approx({name: expected[name] for name in ("mrr", "accuracy_1_of_100")}, abs=1e-5)
+    assert results == pytest.approx({name: expected[name] for name in ("mrr", "accuracy_1_of_100")}, abs=1e-5)
