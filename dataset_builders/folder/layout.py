@@ -1,4 +1,4 @@
-"""The dataset folder on disk: what lies in it, and how it is told from any other folder."""
+"""Layout of the dataset folder, and how to recognise one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DROPS = Path("quality", "drops.parquet")
 CLUSTERS = Path("quality", "clusters.parquet")
 
 FORMAT = "dialogue-cube dataset 2"
-"""First value of the report: marks a folder as ours, so that a build may replace it."""
+"""First value of the report. It marks a folder as the output of a build, which a later build may replace."""
 
 
 def is_dataset(folder: Path) -> bool:
-    """True for a folder that a build wrote, whatever the version."""
+    """Whether a build of any version wrote the folder."""
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         return bool(report["format"].startswith("dialogue-cube"))
@@ -37,4 +37,4 @@ DATASET = OutputKind(
         *(f"{config}/{split}-{_NUMBER}-of-{_NUMBER}.parquet" for config in CONFIGS for split in SPLITS),
     ),
 )
-"""What a build may replace, and nothing else."""
+"""The files that a build writes; it replaces a folder only if it contains nothing else."""

@@ -1,4 +1,4 @@
-"""Rows -> parquet shards named as on the Hub; equal rows give equal bytes."""
+"""Parquet shards, named as on the Hub; equal rows give equal bytes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 5_000
-"""Rows of pairs, intents and drops that a reader loads at once: at most some 10 MB."""
+"""Rows in a row group of pairs, intents or drops: about 10 MB at most, which a reader loads at once."""
 
 ROW_GROUP_DIALOGUES = 1_000
-"""The same of dialogues, which are ten times as large."""
+"""Rows in a row group of dialogues, which are ten times as large."""
 
 SHARD_ROWS = 100_000
-"""Rows in a file: tens of MB on disk, so that streams and several workers share the work."""
+"""Rows in a file: tens of MB on disk, so that streams and workers can share a split."""
 
 
 class ParquetWriter(pq.ParquetWriter):
-    """Says that it cannot write once: not a second time, as a traceback, when it is collected."""
+    """A parquet writer that reports a write error once, without a second traceback when it is garbage-collected."""
 
     def __del__(self) -> None:
         with suppress(OSError):
@@ -29,15 +29,15 @@ class ParquetWriter(pq.ParquetWriter):
 class ShardWriter:
     """Writes tables of one schema to `FOLDER/SPLIT-NNNNN-of-NNNNN.parquet`.
 
-    Row groups and shards are cut by row number, whatever the size of the tables that arrive.
+    Row groups and shards are cut by row number, so they do not depend on the sizes of the tables.
 
     Args:
-        folder: Where the shards go; made when the first row comes.
-        split: First part of the file names.
-        schema: Schema of all tables; its metadata carries the `datasets` features.
+        folder: Folder of the shards; created with the first row.
+        split: Split, the first part of the file names.
+        schema: Schema of all tables; its metadata holds the `datasets` features.
 
     Attributes:
-        rows: Rows written so far.
+        rows: Number of rows written so far.
     """
 
     def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
@@ -53,32 +53,36 @@ class ShardWriter:
         """Append rows."""
         self.rows += len(table)
         self._pending.append(table)
-        waiting = sum(map(len, self._pending))
-        if waiting < self._group_rows:
+        count = sum(map(len, self._pending))
+        if count < self._group_rows:
             return
         rows = pa.concat_tables(self._pending)
-        whole = waiting - waiting % self._group_rows
-        for start in range(0, whole, self._group_rows):
+        end = count - count % self._group_rows
+        for start in range(0, end, self._group_rows):
             self._write_group(rows.slice(start, self._group_rows))
-        self._pending = [rows.slice(whole)]
+        self._pending = [rows.slice(end)]
 
     def close(self) -> list[Path]:
-        """Write what is left and give the shards their final names."""
+        """Write the remaining rows and give the shards their final names.
+
+        Returns:
+            Paths of the shards, in order.
+        """
         rest = pa.concat_tables(self._pending) if self._pending else None
         if rest is not None and len(rest):
             self._write_group(rest)
         self._end_shard()
         total = len(self._shards)
-        final = [self.folder / f"{self.split}-{i:05d}-of-{total:05d}.parquet" for i in range(total)]
-        for shard, name in zip(self._shards, final, strict=True):
-            shard.rename(name)
-        return final
+        paths = [self.folder / f"{self.split}-{i:05d}-of-{total:05d}.parquet" for i in range(total)]
+        for shard, path in zip(self._shards, paths, strict=True):
+            shard.rename(path)
+        return paths
 
     def _write_group(self, rows: pa.Table) -> None:
         if self._writer is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._shards.append(self.folder / f"{self.split}-{len(self._shards):05d}.parquet")
-            # pages cut by content: the Hub then stores only what changed between two versions
+            # pages are cut by content, so that the Hub stores only what changed between two versions
             self._writer = ParquetWriter(
                 self._shards[-1], self.schema, compression="zstd", use_content_defined_chunking=True
             )

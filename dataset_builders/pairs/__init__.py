@@ -1,1 +1,1 @@
-"""Question -> answer pairs made of dialogues and intents, with mined negatives."""
+"""Pairs of utterances from dialogues and intent sets, and mined hard negatives."""

@@ -1,7 +1,7 @@
-"""Dialogues -> contrastive pairs: each turn (anchor) with the turn after it (positive).
+"""Dialogues -> contrastive pairs: each turn (anchor) with the next one (positive).
 
-Works on whole arrow tables: texts are only gathered, never copied one by one. Which pairs are worth keeping is not
-decided here but by the filters of `dataset_builders.quality`.
+Pairs are made from whole arrow tables, without a Python object for each text. The filters of
+`dataset_builders.quality` decide which pairs are worth keeping.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from dataset_builders.text.normalize import text_ids
 Direction = Literal["user-system", "system-user", "user-user", "system-system"]
 
 DIRECTIONS: tuple[Direction, ...] = ("user-system", "system-user", "user-user", "system-system")
-"""Who says the anchor, and who the positive; `"user-system"` pairs are the questions with their answers."""
+"""Speakers of anchor and positive; `"user-system"` pairs are questions with their answers."""
 
 CONTEXT_TURNS = 50
-"""Turns kept before the anchor. Longer than every task dialogue here; it bounds chat logs of thousands of turns."""
+"""Maximum number of turns kept before the anchor. No task dialogue is that long; chat logs have thousands of turns."""
 
 
 def make_pairs(
     dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[str] = DIRECTIONS
 ) -> pa.Table:
-    """All pairs of consecutive turns, of any length.
+    """Make all pairs of consecutive turns, whatever their length.
 
     Args:
         dialogues: Rows of the `dialogues` config.
-        context_turns: At most so many turns before the anchor are kept, the nearest ones.
-        directions: Only pairs of these speakers.
+        context_turns: Maximum number of turns kept before the anchor; the nearest are kept, oldest first.
+        directions: Speakers of anchor and positive, some of `DIRECTIONS`.
 
     Returns:
-        Rows of the `pairs` config, in the order of the dialogues and their turns; the context oldest turn first.
+        Rows of the `pairs` config, in the order of the dialogues and their turns.
 
     Raises:
-        DataError: A direction is unknown, or none is given.
+        DataError: A direction is unknown, or `directions` is empty.
     """
-    wanted_directions = check_directions(directions)
+    directions = check_directions(directions)
     turns = _one_array(dialogues["turns"])
     starts, lengths = _starts_and_lengths(turns)
     flat = turns.flatten()
@@ -51,9 +51,10 @@ def make_pairs(
     dialogue_of = np.repeat(np.arange(len(lengths)), lengths)
     start_of = np.repeat(starts, lengths)
     anchor = np.flatnonzero(dialogue_of[:-1] == dialogue_of[1:])
-    if len(wanted_directions) < len(DIRECTIONS):
-        spoken = pc.binary_join_element_wise(speakers.take(pa.array(anchor)), speakers.take(pa.array(anchor + 1)), "-")
-        anchor = anchor[pc.is_in(spoken, pa.array(wanted_directions)).to_numpy(zero_copy_only=False)]
+    if len(directions) < len(DIRECTIONS):
+        first, second = speakers.take(pa.array(anchor)), speakers.take(pa.array(anchor + 1))
+        direction = pc.binary_join_element_wise(first, second, "-")
+        anchor = anchor[pc.is_in(direction, pa.array(directions)).to_numpy(zero_copy_only=False)]
 
     dialogue = pa.array(dialogue_of[anchor])
     turn_index = anchor - start_of[anchor]
@@ -82,20 +83,20 @@ def make_pairs(
 
 
 def check_directions(directions: Sequence[str]) -> list[Direction]:
-    """The directions in the order of `DIRECTIONS`, each once.
+    """Validate directions and return them in the order of `DIRECTIONS`, each once.
 
     Raises:
-        DataError: One is unknown, or none is given.
+        DataError: A direction is unknown, or `directions` is empty.
     """
     unknown = [name for name in directions if name not in DIRECTIONS]
     if unknown or not directions:
-        found = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs is named"
-        raise DataError(f"{found}; expected some of {', '.join(DIRECTIONS)}")
+        problem = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs"
+        raise DataError(f"{problem}; expected some of {', '.join(DIRECTIONS)}")
     return [name for name in DIRECTIONS if name in directions]
 
 
 def empty_lists(count: int) -> pa.ListArray:
-    """`count` empty lists of strings."""
+    """Arrow array of `count` empty lists of strings."""
     return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
 
 
@@ -112,7 +113,7 @@ def _starts_and_lengths(lists: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _context(texts: pa.Array, speakers: pa.Array, anchor: np.ndarray, lengths: np.ndarray) -> pa.ListArray:
-    """For each anchor the `lengths` turns right before it."""
+    """Turns right before each anchor, as many as `lengths` says, oldest first."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     index = pa.array(np.repeat(anchor - lengths, lengths) + within)

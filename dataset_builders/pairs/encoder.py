@@ -1,6 +1,6 @@
-"""Text encoders for optional checks (relatedness, mined negatives): found by entry point, never imported.
+"""Text encoders for relatedness scores and hard negatives, loaded by entry point so that nothing here imports torch.
 
-A package offers encoders with a function `load(name) -> Encoder`, registered in its `pyproject.toml`:
+A package provides encoders by a function `load(name) -> Encoder`, registered in its `pyproject.toml`:
 
     [project.entry-points."dialogue_cube.encoders"]
     teacher = "cube_model.vectors.plugin:load_encoder"
@@ -20,11 +20,11 @@ ENTRY_POINTS = "dialogue_cube.encoders"
 
 
 class Encoder(Protocol):
-    """Texts in, vectors out.
+    """Maps texts to embeddings.
 
     Attributes:
-        name: What the encoder was loaded by; written into reports.
-        fingerprint: Equal for encoders that give equal vectors.
+        name: Name that the encoder was loaded by, for reports.
+        fingerprint: Equal for encoders that give equal embeddings.
     """
 
     @property
@@ -34,28 +34,36 @@ class Encoder(Protocol):
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def encode(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
-        """Vectors of `texts`: float32 `[n, d]`, every row of length 1, so that a dot product is the cosine."""
+        """Encode texts.
+
+        Args:
+            texts: n texts.
+            progress: Show a progress bar on the error stream.
+
+        Returns:
+            Embeddings, float32 of shape (n, d), with norm 1, so that a dot product is the cosine.
+        """
         ...
 
 
 def load_encoder(name: str) -> Encoder:
-    """The encoder of that name from the first installed package that has it, packages in order of their names.
+    """Load an encoder from the first entry point, in alphabetical order, that can provide it.
 
     Raises:
-        DataError: No package offers encoders, or none has this one; the message holds what each of them said.
+        DataError: No installed package provides encoders, or none can load this one; the message quotes each of them.
     """
-    offers = sorted(entry_points(group=ENTRY_POINTS), key=lambda offer: offer.name)
-    if not offers:
+    plugins = sorted(entry_points(group=ENTRY_POINTS), key=lambda plugin: plugin.name)
+    if not plugins:
         raise DataError(
-            f"encoder {name}: no installed package offers encoders (entry points {ENTRY_POINTS}); "
+            f"encoder {name}: no installed package provides encoders (entry points {ENTRY_POINTS}); "
             "reinstall dialogue-cube with `pip install .`, or build without an encoder"
         )
-    refusals = []
-    for offer in offers:
+    problems = []
+    for plugin in plugins:
         try:
-            return cast(Encoder, offer.load()(name))
-        except Exception as error:  # a plug-in of any make: its message, not its type, is what the user needs
+            return cast(Encoder, plugin.load()(name))
+        except Exception as error:  # a plug-in may raise anything
             cause = error
             lines = str(error).strip().splitlines()
-            refusals.append(f"{offer.name}: {lines[0] if lines else type(error).__name__}")
-    raise DataError(f"encoder {name} cannot be loaded: {'; '.join(refusals)}") from cause
+            problems.append(f"{plugin.name}: {lines[0] if lines else type(error).__name__}")
+    raise DataError(f"encoder {name} cannot be loaded: {'; '.join(problems)}") from cause

@@ -1,4 +1,4 @@
-"""Which answers may not serve as negatives of which pairs, by 64-bit hashes instead of texts and ids."""
+"""Exclusion of wrong negatives by 64-bit hashes, which need less memory than texts and ids."""
 
 from __future__ import annotations
 
@@ -14,39 +14,56 @@ from dataset_builders.text.normalize import normalize
 
 @dataclass(frozen=True)
 class PairKeys:
-    """64-bit hashes of what decides whether a candidate may be used, each uint64 `[pairs]`."""
+    """Hashes of n pairs that decide which candidates a pair may have; each uint64 of shape (n,).
 
-    group: np.ndarray  # source, language, pair type and speaker
-    text: np.ndarray  # of the positive, normalised
+    Attributes:
+        group: Source, language, pair type and speaker of the positive.
+        text: Normalised positive.
+        answer: Answer id.
+        origin: Cluster, or else dialogue, or else the pair itself.
+        anchor: Normalised anchor.
+    """
+
+    group: np.ndarray
+    text: np.ndarray
     answer: np.ndarray
-    place: np.ndarray  # cluster, else dialogue, else the pair itself
-    anchor: np.ndarray  # normalised
+    origin: np.ndarray
+    anchor: np.ndarray
 
     @classmethod
-    def of(cls, reads: Iterable[Callable[[list[str]], pa.Table]]) -> PairKeys:
-        """Keys of the pairs in all tables; each of `reads` gives the named columns of one."""
+    def of(cls, readers: Iterable[Callable[[list[str]], pa.Table]]) -> PairKeys:
+        """Keys of the pairs of several tables.
+
+        Args:
+            readers: For each table, a function that reads the named columns.
+        """
         columns = ["source", "language", "pair_type", "positive_speaker", "anchor", "positive", "answer_id"]
         columns += ["cluster_id", "dialogue_id", "pair_id"]
-        found = [[np.empty(0, np.uint64)] for _ in range(5)]
-        for read in reads:
+        keys = [[np.empty(0, np.uint64)] for _ in range(5)]
+        for read in readers:
             rows = read(columns).combine_chunks()
             group = pc.binary_join_element_wise(*(rows[name] for name in columns[:4]), "\n")  # not NUL: see `_hashes`
-            place = pc.coalesce(rows["cluster_id"], rows["dialogue_id"], rows["pair_id"])
-            texts = group, normalize(rows["positive"]), rows["answer_id"], place, normalize(rows["anchor"])
-            for hashes, column in zip(found, texts, strict=True):
+            origin = pc.coalesce(rows["cluster_id"], rows["dialogue_id"], rows["pair_id"])
+            texts = group, normalize(rows["positive"]), rows["answer_id"], origin, normalize(rows["anchor"])
+            for hashes, column in zip(keys, texts, strict=True):
                 hashes.append(_hashes(column))
-        return cls(*map(np.concatenate, found))
+        return cls(*map(np.concatenate, keys))
 
 
 def _hashes(column: pa.ChunkedArray) -> np.ndarray:
-    """Uint64 `[n]`; pandas before 3 reads a string up to its first NUL."""
+    """Hashes of n strings, uint64 of shape (n,); pandas before 3 hashes a string only up to its first NUL."""
     from pandas.util import hash_array
 
     return hash_array(column.to_numpy(zero_copy_only=False).astype(object))
 
 
-class Barred:
-    """Which candidates may not be used for pairs with a given key: those that occur with it."""
+class Exclusions:
+    """Candidates that pairs with the same key may not use: those that occur with the key.
+
+    Args:
+        keys: Keys, shape (m,).
+        candidates: Candidate that occurs with each key, shape (m,).
+    """
 
     def __init__(self, keys: np.ndarray, candidates: np.ndarray) -> None:
         order = np.lexsort([candidates, keys])
@@ -55,8 +72,8 @@ class Barred:
         self._keys, self._candidates = keys[new], candidates[new]
 
     def of(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(place in `keys`, candidate) of every pair that is barred."""
-        left, right = (np.searchsorted(self._keys, keys, side) for side in ("left", "right"))
-        counts = right - left
+        """All exclusions of some pairs: indices in `keys`, and the candidate excluded for each."""
+        start, end = np.searchsorted(self._keys, keys, "left"), np.searchsorted(self._keys, keys, "right")
+        counts = end - start
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.repeat(np.arange(len(keys)), counts), self._candidates[np.repeat(left, counts) + within]
+        return np.repeat(np.arange(len(keys)), counts), self._candidates[np.repeat(start, counts) + within]

@@ -1,4 +1,4 @@
-"""Downstream rows -> pairs of two utterances of the same intent, as further positives for contrastive training."""
+"""Intent sets -> pairs of utterances with the same intent, as additional positives for contrastive training."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from dataset_builders.schema import ARROW_SCHEMAS
 from dataset_builders.text.normalize import text_ids
 
 CONFLICTING_LABEL = "conflicting_label"
-"""Flag of a text that stands under two labels: it is no example of either."""
+"""Flag of a text with two labels, which is no reliable example of either."""
 
 
 def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table:
-    """Each utterance with `per_utterance` others of the same label and language.
+    """Pair each utterance with `per_utterance` others of the same label and language.
 
-    The texts of a label stand in a seeded ring, and each is paired with those after it: so none meets itself or an
-    equal (normalised) text, all are equally often a positive, and a pair depends neither on the order of the rows nor
-    on other labels. Of equal texts the one with the smallest `utterance_id` is used. Out-of-scope rows, which share no
-    intent, and rows flagged `conflicting_label` make no pairs.
+    The texts of a label form a ring in seeded order, and each is paired with those after it. No text is paired with
+    itself or an equal (normalised) one, all are positives equally often, and a pair depends neither on the order of the
+    rows nor on other labels. Of equal texts, the one with the smallest `utterance_id` is used. Out-of-scope rows, which
+    share no intent, and rows flagged `conflicting_label` make no pairs.
 
     Args:
-        rows: Rows of the `downstream` config; give those of the train split only.
-        per_utterance: Positives of each utterance, at least 1; fewer where the label has fewer other texts.
-        seed: Of the ring.
+        rows: Rows of the `downstream` config, from the train split only.
+        per_utterance: Number of positives for each utterance, at least 1; fewer if the label has fewer other texts.
+        seed: Random seed of the order.
 
     Returns:
-        Rows of the `pairs` config, `pair_type` "same_intent", in the order of the anchors in `rows`. All pairs of a
-        label share one `answer_id`: a batch without repeated answer ids never uses an utterance of the same intent as
-        a negative.
+        Rows of the `pairs` config with `pair_type` "same_intent", in the order of the anchors in `rows`. All pairs of a
+        label share one `answer_id`, so a batch without repeated answer ids never uses an utterance of the same intent
+        as a negative.
 
     Raises:
         DataError: `per_utterance` is below 1.
@@ -69,7 +69,7 @@ def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table
 
 
 def _usable(rows: pa.Table) -> pa.Table:
-    """In-scope rows of one label, each text of a label and language once."""
+    """In-scope rows without conflicting labels, each text of a label and language once."""
     flags = rows["flags"].combine_chunks()
     flagged = pc.equal(pc.list_flatten(flags), CONFLICTING_LABEL)
     conflicting = np.zeros(len(rows), dtype=bool)
@@ -89,13 +89,15 @@ def _usable(rows: pa.Table) -> pa.Table:
 
 
 def _rings(rows: pa.Table, per_utterance: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of the anchors, ascending, and of their positives: those that follow in the ring of the label."""
-    places = [_digest(f"{seed}\0{name}") for name in rows["utterance_id"].to_pylist()]
-    keys = pa.table({"label": rows["label"], "language": rows["language"], "place": pa.array(places, pa.string())})
+    """Row numbers of the anchors, ascending, and of their positives, which follow them in the label's ring."""
+    positions = [_digest(f"{seed}\0{name}") for name in rows["utterance_id"].to_pylist()]
+    keys = pa.table(
+        {"label": rows["label"], "language": rows["language"], "position": pa.array(positions, pa.string())}
+    )
     order = pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]).to_numpy()
-    rings = keys.group_by(["label", "language"], use_threads=False).aggregate([("place", "count")])
+    rings = keys.group_by(["label", "language"], use_threads=False).aggregate([("position", "count")])
     rings = rings.sort_by([("label", "ascending"), ("language", "ascending")])
-    sizes = rings["place_count"].to_numpy()
+    sizes = rings["position_count"].to_numpy()
     size, start = np.repeat(sizes, sizes), np.repeat(np.cumsum(sizes) - sizes, sizes)
     step = np.arange(1, per_utterance + 1)
     offset = (np.arange(len(order)) - start)[:, None] + step
@@ -107,8 +109,9 @@ def _rings(rows: pa.Table, per_utterance: int, seed: int) -> tuple[np.ndarray, n
 
 
 def _domains(scenarios: pa.ChunkedArray) -> pa.ListArray:
-    known = pc.is_valid(scenarios).to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(known)])
+    """Each scenario as a list of one, null as an empty list."""
+    is_valid = pc.is_valid(scenarios).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(is_valid)])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pc.drop_null(scenarios).combine_chunks())
 
 

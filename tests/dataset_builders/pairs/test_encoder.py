@@ -13,7 +13,7 @@ from dataset_builders.pairs.encoder import ENTRY_POINTS, load_encoder
 
 
 @pytest.fixture
-def offers(monkeypatch):
+def plugins(monkeypatch):
     """Entry points as if other packages were installed."""
 
     def install(**functions):
@@ -23,7 +23,7 @@ def offers(monkeypatch):
     return install
 
 
-def test_the_installed_encoder_gives_unit_vectors_and_remembers_them(tmp_path, monkeypatch):
+def test_the_installed_encoder_gives_unit_vectors_and_caches_them(tmp_path, monkeypatch):
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path))
     first = load_encoder("minilm")
     vectors = first.encode(["I need a room", "A room, please", "Is it going to rain?"])
@@ -36,22 +36,22 @@ def test_the_installed_encoder_gives_unit_vectors_and_remembers_them(tmp_path, m
     assert first.encode([]).shape == (0, 384)
 
 
-def test_an_unknown_encoder_is_named_with_what_to_do():
+def test_the_message_about_an_unknown_encoder_names_it_and_what_to_do():
     with pytest.raises(DataError, match=r"encoder no/such/thing cannot be loaded: teacher: .*minilm") as raised:
         load_encoder("no/such/thing")
     assert "\n" not in str(raised.value)
 
 
-def test_no_package_with_encoders(offers):
-    offers()
-    with pytest.raises(DataError, match="encoder minilm: no installed package offers encoders"):
+def test_no_package_with_encoders(plugins):
+    plugins()
+    with pytest.raises(DataError, match="encoder minilm: no installed package provides encoders"):
         load_encoder("minilm")
 
 
-def test_the_first_package_that_has_it_is_asked(offers):
-    offers(b="builtins:str", a="builtins:int")  # int("minilm") is refused, str("minilm") is not
+def test_the_first_package_that_has_the_encoder_provides_it(plugins):
+    plugins(b="builtins:str", a="builtins:int")  # int("minilm") fails, str("minilm") does not
     assert load_encoder("minilm") == "minilm"
-    offers(a="builtins:int", c="no_such_module:load")
+    plugins(a="builtins:int", c="no_such_module:load")
     with pytest.raises(DataError, match=r"a: invalid literal.*; c: No module named"):
         load_encoder("minilm")
 

@@ -20,7 +20,7 @@ SCHEMA = ARROW_SCHEMAS["pairs"]
 
 
 class Angles:
-    """Texts that begin with a number of degrees stand at that angle on the circle; all others at 0."""
+    """Unit vectors at the angle in degrees that a text begins with, or at 0."""
 
     name, fingerprint = "angles", "angles"
 
@@ -30,7 +30,7 @@ class Angles:
 
 
 class Random:
-    """A direction for each text, the same in every call."""
+    """A random direction for each text, the same in every call."""
 
     name, fingerprint = "random", "random"
 
@@ -80,20 +80,20 @@ ASKED = pair(0, "0 which?", "50 this")
 OTHERS = [pair(i, f"{300 + i} other question", f"{angle} answer") for i, angle in enumerate((10, 30, 45, 80, 170), 1)]
 
 
-def test_nearest_to_the_anchor_first():
+def test_the_closest_to_the_anchor_comes_first():
     found = negatives(ASKED, *OTHERS)
     assert found[0] == ["10 answer", "30 answer", "45 answer", "80 answer", "170 answer"]
     assert negatives(ASKED, *OTHERS, per_pair=2)[0] == ["10 answer", "30 answer"]
 
 
-def test_the_band_is_laid_around_the_positive():
+def test_the_band_limits_the_cosine_with_the_positive():
     # cosines to the answer at 50 degrees: 10 -> .77, 30 -> .94, 45 -> .996, 80 -> .87, 170 -> -.5
     assert negatives(ASKED, *OTHERS, high=0.9)[0] == ["10 answer", "80 answer", "170 answer"]
     assert negatives(ASKED, *OTHERS, high=0.9, low=0)[0] == ["10 answer", "80 answer"]
     assert negatives(ASKED, *OTHERS, high=0.7, low=0)[0] == []
 
 
-def test_no_nearer_to_the_anchor_than_a_share_of_the_positive():
+def test_max_share_limits_the_cosine_with_the_anchor_by_that_of_the_positive():
     # the positive is at 50 degrees: .64; 95 % of it is .61, at 52 degrees
     assert negatives(ASKED, *OTHERS, max_share=0.95)[0] == ["80 answer", "170 answer"]
     assert negatives(ASKED, *OTHERS, max_share=1.0)[0] == ["80 answer", "170 answer"]
@@ -108,7 +108,7 @@ def test_no_nearer_to_the_anchor_than_a_share_of_the_positive():
         {"dialogue_id": "mine/0", "cluster_id": None},
         {"cluster_id": "c0"},
         {"answer_id": ASKED["answer_id"]},
-        {"anchor": "0 Which"},  # an answer to the same question is none that is wrong
+        {"anchor": "0 Which"},  # an answer to the same question is not wrong
         {"language": "de"},
         {"source": "yours"},
         {"positive_speaker": "user"},
@@ -116,14 +116,14 @@ def test_no_nearer_to_the_anchor_than_a_share_of_the_positive():
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_what_is_no_negative(other):
+def test_pairs_whose_positive_is_no_negative(other):
     asked = ASKED | {"cluster_id": None} if "dialogue_id" in other else ASKED
     allowed = pair(2, "320 other question", "30 answer")
     assert negatives(asked, pair(1, "310 other question", "10 answer"), allowed)[0] == ["10 answer", "30 answer"]
     assert negatives(asked, pair(1, "310 other question", "10 answer") | other, allowed)[0] == ["30 answer"]
 
 
-def test_a_text_that_occurs_once_in_the_dialogue_is_barred_wherever_else_it_occurs():
+def test_a_text_of_the_same_dialogue_is_excluded_wherever_else_it_occurs():
     elsewhere = pair(1, "310 other question", "10 Answer!")
     here = pair("0b", "300 later question", "10 answer", dialogue_id="mine/0", cluster_id="c0")
     assert negatives(ASKED, elsewhere)[0] == ["10 Answer!"]
@@ -149,9 +149,11 @@ def test_equal_to_a_search_in_plain_python():
     first = {row["answer_id"]: row["positive"] for row in rows[::-1]}
     encode = {text: Random().encode([text])[0] for row in rows for text in (row["anchor"], row["positive"])}
     for row, texts in zip(rows, found, strict=True):
-        barred = {o["answer_id"] for o in rows if o["cluster_id"] == row["cluster_id"] or o["anchor"] == row["anchor"]}
+        excluded = {
+            o["answer_id"] for o in rows if o["cluster_id"] == row["cluster_id"] or o["anchor"] == row["anchor"]
+        }
         anchor, positive = encode[row["anchor"]], encode[row["positive"]]
-        allowed = [t for i, t in first.items() if i not in barred and -0.3 <= encode[t] @ positive <= 0.4]
+        allowed = [t for i, t in first.items() if i not in excluded and -0.3 <= encode[t] @ positive <= 0.4]
         assert texts == sorted(allowed, key=lambda text: -(encode[text] @ anchor))[:2]
 
 
@@ -176,7 +178,7 @@ def test_rows_of_several_row_groups_and_no_rows():
 @pytest.mark.parametrize(
     "options", [{"per_pair": 0}, {"pool": 0}, {"low": 0.5, "high": 0.5}, {"high": 1.5}, {"low": -2}]
 )
-def test_wrong_options_are_named(options):
+def test_messages_about_wrong_options_name_them(options):
     with pytest.raises(DataError, match=r"hard negatives: .*(at least 1|low < high)"):
         NegativeOptions(**options)
 

@@ -45,7 +45,7 @@ SECOND = dialogue("mine/2", ("user", "Is the museum open today?"), ("system", "Y
 
 
 def expected_pairs(dialogues, context_turns, directions):
-    """The rule once more, in plain Python."""
+    """The same rule in plain Python."""
     for d in dialogues:
         turns = [(t["speaker"], t["text"]) for t in d["turns"]]
         for i, (anchor, positive) in enumerate(itertools.pairwise(turns)):
@@ -89,9 +89,9 @@ def test_every_direction_is_in_the_example_and_no_pair_is_lost():
     assert len(make_pairs(table(FIRST, SECOND))) == 6
 
 
-@pytest.mark.parametrize(("directions", "said"), [(["user>system"], "'user>system'"), ([], "no direction")])
-def test_a_wrong_direction_is_named(directions, said):
-    with pytest.raises(DataError, match=f"{said}.*expected some of user-system, system-user"):
+@pytest.mark.parametrize(("directions", "problem"), [(["user>system"], "'user>system'"), ([], "no direction")])
+def test_the_message_about_a_wrong_direction_names_it(directions, problem):
+    with pytest.raises(DataError, match=f"{problem}.*expected some of user-system, system-user"):
         make_pairs(table(FIRST), directions=directions)
 
 

@@ -41,7 +41,7 @@ def ids(pairs):
 
 
 @pytest.mark.parametrize("per_utterance", [1, 3, 6, 50])
-def test_each_utterance_meets_so_many_others_of_its_label_and_language(per_utterance):
+def test_each_utterance_is_paired_with_others_of_its_label_and_language(per_utterance):
     rows = {r["utterance_id"]: r for r in LAMP + DOOR + TUER}
     pairs = same_intent_pairs(table(rows.values()), per_utterance, seed=0)
     of_anchor = Counter()
@@ -65,7 +65,7 @@ def test_every_utterance_is_equally_often_a_positive():
     assert set(Counter(pairs["positive"].to_pylist()).values()) == {2}
 
 
-def test_what_has_no_place_in_a_dialogue_is_null():
+def test_columns_about_dialogues_are_null():
     (row, _) = same_intent_pairs(table(LAMP[:2]), 1, seed=0).to_pylist()
     assert {name for name, value in row.items() if value is None} == {
         "dialogue_id",
@@ -108,7 +108,7 @@ def test_equal_texts_are_one_and_odd_rows_make_no_pair():
         assert first != second
 
 
-def test_the_seed_decides_and_nothing_else():
+def test_pairs_depend_only_on_the_seed():
     rows = LAMP + DOOR + TUER
     first = same_intent_pairs(table(rows), 2, seed=0)
     assert first.equals(same_intent_pairs(table(rows), 2, seed=0))
