@@ -1,1 +1,1 @@
-"""Comparing texts: a normal form, and near-duplicates."""
+"""Comparison of texts: normal form and near-duplicates."""

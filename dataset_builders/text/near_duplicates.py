@@ -1,15 +1,15 @@
-"""Texts that say almost the same: MinHash-LSH finds candidates, every one of them is verified exactly.
+"""Near-duplicate texts: MinHash-LSH finds candidate pairs, and each is verified by its exact similarity.
 
-    texts -> sets of shingles -> MinHash signatures (rensa) -> bands -> candidate pairs -> true Jaccard
+    texts -> sets of shingles -> MinHash signatures (rensa) -> bands -> candidate pairs -> exact Jaccard similarity
 
-MinHash (Broder 1997) makes two signatures agree in a slot with the probability of the Jaccard similarity J; with b
-bands of r slots a pair becomes a candidate with probability 1 - (1 - J^r)^b (Leskovec et al., "Mining of Massive
-Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 give
-3.4 times the candidates for the last percent. A pair that is found has its true similarity, no estimate.
+Two MinHash signatures (Broder 1997) agree in a slot with probability J, the Jaccard similarity of the sets. With b
+bands of r slots, a pair becomes a candidate with probability 1 - (1 - J^r)^b (Leskovec et al., "Mining of Massive
+Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 would
+find the last percent at the cost of 3.4 times as many candidates.
 
-Memory, beside the texts: `8 * bands` + 32 to 512 bytes a text, 34 bytes a match, and about 50 MB for the chunk at work:
-sets of shingles are made for a chunk, and made again for the texts that are candidates. Those are few in real corpora;
-where all are, 4 bytes a character of them.
+Memory in addition to the texts: `8 * bands` + 32 to 512 bytes per text, 34 bytes per match, and about 50 MB for the
+current chunk. Sets of shingles are computed chunk by chunk, and again for the candidates. Real corpora have few
+candidates; if all texts are, their sets take 4 bytes per character.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ BANDS = 25
 THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 1024
-"""Sets that are hashed at once: their keys stay in the processor's cache, their signatures as Python ints are 5 MB."""
+"""Sets hashed at once: their keys fit into the processor's cache, and their signatures as Python ints take 5 MB."""
 _PAIRS_AT_ONCE = 1 << 18
 _KEYS_AT_ONCE = 1 << 19
 
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: Fibonacci hashing
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Fibonacci hashing
 
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of differing length, one after the other; where they stand for sets, ascending and distinct in each row.
+    """Rows of different sizes in one array; as sets, the values of a row are distinct and ascending.
 
     Attributes:
-        values: uint32 of shape (sum of sizes,).
-        offsets: Where each row begins, and the end, int64 of shape (n + 1,).
+        values: Values of all rows, uint32 of shape (sum of sizes,).
+        offsets: Bounds of the n rows in `values`, int64 of shape (n + 1,).
     """
 
     values: np.ndarray
@@ -53,16 +53,16 @@ class Ragged:
 
     @classmethod
     def of(cls, values: np.ndarray, sizes: np.ndarray) -> Ragged:
-        """From the number of values in each row."""
+        """Rows from their values and sizes."""
         return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
 
     @property
     def sizes(self) -> np.ndarray:
-        """Number of values of each row, int64 of shape (n,)."""
+        """Number of values in each row, int64 of shape (n,)."""
         return np.diff(self.offsets)
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All values of `rows`, and for each value its position in `rows`."""
+        """All values of the rows of these numbers, and the index in `rows` that each value belongs to."""
         sizes = self.sizes[rows]
         owner = np.repeat(np.arange(len(rows)), sizes)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -72,12 +72,12 @@ class Ragged:
         """The rows of these numbers."""
         return Ragged.of(self.gather(rows)[0], self.sizes[rows])
 
-    def where(self, wanted: np.ndarray) -> Ragged:
-        """The rows where the booleans `wanted` are true; needs less memory than `take`."""
-        return Ragged.of(self.values[np.repeat(wanted, self.sizes)], self.sizes[wanted])
+    def where(self, mask: np.ndarray) -> Ragged:
+        """The rows where the mask is true; needs less memory than `take`."""
+        return Ragged.of(self.values[np.repeat(mask, self.sizes)], self.sizes[mask])
 
     def as_sets(self) -> Ragged:
-        """Each row's distinct values, ascending."""
+        """The distinct values of each row, ascending."""
         return _sets(self.values, np.repeat(np.arange(len(self)), self.sizes), len(self))
 
 
@@ -87,8 +87,8 @@ class Matches:
 
     Attributes:
         left: Row number of one, int64 of shape (n,).
-        right: Row number of the other, above `left`.
-        similarity: True Jaccard similarity, float32.
+        right: Row number of the other, larger than `left`, int64 of shape (n,).
+        similarity: Exact Jaccard similarity, float32 of shape (n,).
     """
 
     left: np.ndarray
@@ -108,18 +108,18 @@ def similar_texts(
     bands: int = BANDS,
     seed: int = 0,
 ) -> Matches:
-    """Pairs of distinct texts whose sets of shingles have at least `threshold` Jaccard similarity.
+    """Find the pairs of distinct texts whose sets of shingles have at least `threshold` Jaccard similarity.
 
-    Texts that `normalize` makes equal are taken once, at their first row: a text that stands there a thousand times
-    gives no half a million pairs. Join the others to it by `text_ids`.
+    Texts with the same normal form (`normalize`) count once, at their first row; otherwise a text that occurs a
+    thousand times would give half a million pairs. Use `text_ids` to match the other rows.
 
     Args:
         texts: n texts.
-        threshold: In (0, 1].
-        shingle: Characters of a shingle; a shorter text is one shingle.
-        permutations: Slots of a MinHash signature.
-        bands: Groups of `permutations // bands` slots; more bands find more and cost more.
-        seed: Of the signatures.
+        threshold: Minimum Jaccard similarity, in (0, 1].
+        shingle: Number of characters of a shingle; a shorter text is one shingle.
+        permutations: Number of slots of a MinHash signature.
+        bands: Number of bands of `permutations // bands` slots each; more bands find more pairs at a higher cost.
+        seed: Random seed of the signatures.
 
     Example:
         >>> matches = similar_texts(["I need a cheap hotel, please", "need a cheap hotel please!", "Hello"])
@@ -130,20 +130,20 @@ def similar_texts(
     encoded = pc.dictionary_encode(normalize(rows))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
-    first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes count from 0 in order of appearance
+    first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes are numbered by first occurrence
     sets = ShingledTexts(len(encoded.dictionary), lambda rows: encoded.dictionary.take(pa.array(rows)), shingle)
-    found = SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed).matches()
-    return Matches(first[found.left], first[found.right], found.similarity)
+    matches = SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed).matches()
+    return Matches(first[matches.left], first[matches.right], matches.similarity)
 
 
 @dataclass(frozen=True)
 class ShingledTexts:
-    """The sets of shingles of n texts, made when they are asked for.
+    """Sets of shingles of n texts, computed on demand.
 
     Attributes:
-        count: n.
-        texts: Gives the texts of some rows.
-        size: Characters of a shingle.
+        count: Number of texts, n.
+        texts: Returns the texts of the rows of these numbers.
+        size: Number of characters of a shingle.
     """
 
     count: int
@@ -159,10 +159,10 @@ class ShingledTexts:
 
 
 def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragged:
-    """The distinct runs of `size` characters of each text as 32-bit hashes; a shorter text is one run.
+    """The distinct runs of `size` characters in each text, as 32-bit hashes; a shorter text is one run.
 
-    Two of m shingles of a pair collide with probability m^2 / 2^33: 3e-7 for utterances, 1e-4 for a long dialogue, and
-    then change its similarity by one part in m.
+    Among the m shingles of a pair, two collide with probability m^2 / 2^33 (3e-7 for utterances, 1e-4 for a long
+    dialogue). A collision changes the similarity by 1 / m.
     """
     values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     for start in range(0, len(texts), _ROWS_AT_ONCE):
@@ -173,14 +173,14 @@ def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragg
 
 
 class SimilarSets:
-    """Finds the similar ones among n sets.
+    """Finds similar pairs among n sets.
 
     Args:
-        sets: Looked at in chunks, and again those that are candidates.
-        threshold, permutations, bands, seed: As of `similar_texts`.
+        sets: The sets; read in chunks, and again for the candidates.
+        threshold, permutations, bands, seed: See `similar_texts`.
 
     Attributes:
-        sizes: Of the sets, int64 of shape (n,).
+        sizes: Number of values in each set, int64 of shape (n,).
     """
 
     def __init__(
@@ -206,37 +206,41 @@ class SimilarSets:
         self.sizes = np.concatenate(sizes)
 
     def matches(self, among: np.ndarray | None = None) -> Matches:
-        """Pairs of sets with at least the threshold's Jaccard similarity.
+        """Pairs of sets whose Jaccard similarity is at least the threshold.
 
         Args:
-            among: Ascending numbers of the sets that are compared; all when not given. Of the matches, too.
+            among: Numbers of the sets to compare, ascending; None for all. The matches use the same numbers.
         """
         among = np.arange(len(self.sets)) if among is None else among
-        found = np.zeros(0, np.int64)
+        candidates = np.zeros(0, np.int64)
         for keys in self._keys:
-            fresh = [self._sketch.possible(among[left], among[right]) for left, right in equal_pairs(keys[among])]
-            found = distinct(np.concatenate([found, *fresh]))  # a similar pair meets in many bands
-        parts = [found[start : start + _PAIRS_AT_ONCE] for start in range(0, len(found), _PAIRS_AT_ONCE)]
-        true = [self._true(*unpack(part)) for part in parts or [found]]
-        return Matches(*(np.concatenate(columns) for columns in zip(*true, strict=True)))
+            chunks = [self._sketch.possible(among[left], among[right]) for left, right in equal_pairs(keys[among])]
+            candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
+        starts = range(0, max(len(candidates), 1), _PAIRS_AT_ONCE)
+        matches = [self._verify(*unpack(candidates[start : start + _PAIRS_AT_ONCE])) for start in starts]
+        return Matches(*(np.concatenate(columns) for columns in zip(*matches, strict=True)))
 
-    def _true(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _verify(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pairs that reach the threshold, with their exact similarity."""
         rows = np.unique(np.concatenate([left, right]))
         sets = self.sets.take(rows)
         common = intersections(sets, np.searchsorted(rows, left), np.searchsorted(rows, right))
         similarity = common / np.maximum(self.sizes[left] + self.sizes[right] - common, 1)
-        true = similarity >= self.threshold
-        return left[true], right[true], similarity[true].astype(np.float32)
+        keep = similarity >= self.threshold
+        return left[keep], right[keep], similarity[keep].astype(np.float32)
 
 
 def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Number of values, or sum of their weights, that the sets of each pair share.
+    """Number of values that the sets of each pair share, or the sum of their weights.
 
     Args:
         sets: n sets.
-        left: Row numbers, shape (m,).
-        right: Row numbers, shape (m,).
+        left: Number of the first set of each pair, shape (m,).
+        right: Number of the second set of each pair, shape (m,).
         weights: Weight of each value, indexed by the value.
+
+    Returns:
+        float64 of shape (m,).
     """
     shared = np.zeros(len(left), np.float64)
     ends = np.cumsum(sets.sizes[left] + sets.sizes[right])
@@ -246,7 +250,7 @@ def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np
         stop = max(start + 1, int(np.searchsorted(ends, done + _KEYS_AT_ONCE, "right")))
         both = [_keyed(*sets.gather(rows[start:stop])) for rows in (left, right)]
         keys = np.sort(np.concatenate(both))
-        twice = keys[1:][keys[1:] == keys[:-1]]  # a value is there twice exactly if both sets hold it
+        twice = keys[1:][keys[1:] == keys[:-1]]  # a value occurs twice if and only if both sets contain it
         weight = None if weights is None else weights[twice & np.uint64(0xFFFFFFFF)]
         shared[start:stop] = np.bincount((twice >> np.uint64(32)).astype(np.int64), weight, stop - start)
         start = stop
@@ -254,22 +258,22 @@ def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np
 
 
 class _Sketch:
-    """A Bloom-like bitmap of each set, to refuse most candidates without looking at their values.
+    """A Bloom-like bitmap of each set, which rejects most candidates without reading their values.
 
-    A bit of A that B has not stands for a value of A that B has not, hence
-    |A and B| <= |A| - bits(A) + bits(A and B): a pair under the threshold by this bound is surely under it.
+    A bit that A has and B lacks comes from a value that A has and B lacks, hence
+    |A and B| <= |A| - bits(A) + bits(A and B). A pair whose bound is below the threshold can be rejected safely.
     """
 
     def __init__(self, sets: Ragged | ShingledTexts, threshold: float) -> None:
-        some = np.unique(np.linspace(0, len(sets) - 1, min(len(sets), _ROWS_AT_ONCE)).astype(np.int64))
-        mean = sets.take(some).sizes.mean() if len(some) else 0
+        sample = np.unique(np.linspace(0, len(sets) - 1, min(len(sets), _ROWS_AT_ONCE)).astype(np.int64))
+        mean = sets.take(sample).sizes.mean() if len(sample) else 0
         self.bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
         self.maps = np.zeros((len(sets), self.bits // 64), np.uint64)
         self.sizes, self.hidden = np.zeros(len(sets), np.int32), np.zeros(len(sets), np.int32)
         self.part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
 
     def add(self, rows: np.ndarray, sets: Ragged) -> None:
-        """Take the sets of these rows."""
+        """Set the bitmaps of these rows."""
         flags = np.zeros((len(rows), self.bits), np.bool_)
         flags[np.repeat(np.arange(len(rows)), sets.sizes), sets.values & np.uint32(self.bits - 1)] = True
         self.maps[rows] = np.packbits(flags, axis=1).view(np.uint64)
@@ -277,7 +281,7 @@ class _Sketch:
         self.hidden[rows] = sets.sizes - np.bitwise_count(self.maps[rows]).sum(axis=1, dtype=np.int32)
 
     def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The pairs that may reach the threshold, packed."""
+        """The pairs that may reach the threshold (`pack`)."""
         needed = self.part * (self.sizes[left] + self.sizes[right]) - 1e-6
         keep = np.minimum(self.sizes[left], self.sizes[right]) >= needed
         left, right, needed = left[keep], right[keep], needed[keep]
@@ -288,9 +292,9 @@ class _Sketch:
 
 
 def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
-    """The sets of a few texts."""
+    """Sets of shingles of a few texts."""
     lengths = pc.utf8_length(texts).to_numpy().astype(np.int64)
-    # code points of all texts in one array; the zeros let the last runs reach over the end
+    # code points of all texts in one array, padded with zeros for the runs that begin near the end
     joined = "".join(texts.to_pylist()) + "\0" * size
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     runs = len(points) - size
@@ -299,7 +303,7 @@ def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
         hashes = hashes * _MULTIPLIER + points[step : step + runs]
     hashes = ((hashes ^ (hashes >> np.uint64(31))) * _MULTIPLIER) >> np.uint64(32)
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(runs)  # characters of the text from here on
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(runs)  # number of characters to the end of the text
     whole = left >= size
     hashes, owner = hashes[whole], owner[whole]
     short = np.flatnonzero(lengths < size)
@@ -311,7 +315,7 @@ def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
 
 
 def _hash_text(text: str) -> int:
-    """32 bits of a text, the same in every process."""
+    """A 32-bit hash of a text, the same in every process."""
     value = 0
     for character in text:
         value = ((value + ord(character) + 1) * int(_MULTIPLIER)) & 0xFFFFFFFFFFFFFFFF
@@ -319,7 +323,7 @@ def _hash_text(text: str) -> int:
 
 
 def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndarray:
-    """A 64-bit hash of each band of each set's signature, shape (bands, n)."""
+    """Hash of each band of each set's signature, uint64 of shape (bands, n)."""
     from rensa import RMinHash
 
     slots = permutations // bands
@@ -336,7 +340,7 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
 
 
 def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of rows with the same key, a bounded number at a time."""
+    """All pairs of rows with the same key, in chunks of limited size."""
     order = np.argsort(keys)
     ordered = keys[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], len(ordered) > 0)) + 1
@@ -356,26 +360,27 @@ def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Pairs of rows as one number each, the smaller row first: equal for a pair and its mirror."""
+    """Encode each pair of rows as one number, the same for both orders of the pair."""
     return (np.minimum(left, right) << 32) | np.maximum(left, right)
 
 
 def unpack(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of packed pairs."""
+    """Decode pairs from `pack`: the smaller and the larger row number of each."""
     return pairs >> 32, pairs & 0xFFFFFFFF
 
 
 def distinct(keys: np.ndarray) -> np.ndarray:
-    """The distinct numbers, ascending: `np.unique` without its hash table, which is 20 times slower than this sort."""
+    """The distinct numbers, ascending; 20 times as fast as `np.unique`, which uses a hash table."""
     keys = np.sort(keys)
     return keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
 
 
 def _keyed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Values that sort by their owner first."""
+    """Combine owner and value into one number that sorts by owner first."""
     return (owner.astype(np.uint64) << np.uint64(32)) | values.astype(np.uint64)
 
 
 def _sets(values: np.ndarray, owner: np.ndarray, rows: int) -> Ragged:
+    """The distinct values of each owner, ascending."""
     keys = distinct(_keyed(values, owner))
     return Ragged.of(keys.astype(np.uint32), np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=rows))

@@ -1,6 +1,6 @@
-"""When two texts count as the same: equal but for case, punctuation, spacing and Unicode form.
+"""Normal form of texts: equal for texts that differ only in case, punctuation, spacing and Unicode form.
 
-Works on arrow arrays: hundreds of thousands of texts a second.
+The functions work on arrow arrays and process hundreds of thousands of texts per second.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _NOT_WORD = r"[^\pL\pN\pM]+"
-"""Anything but letters, digits and the marks that belong to letters, of any script (RE2 syntax)."""
+"""Anything but letters, digits and combining marks of any script (RE2 syntax)."""
 
 _MARK = r"[\pM\x{FF9E}\x{FF9F}]"
-"""A mark, or a letter that NFKC makes one."""
+"""A combining mark, or a letter that NFKC turns into one."""
 _LONG_RUN = rf"({_MARK}{{30}}){_MARK}+"
-"""Marks after the 30th of a run count for nothing: no writing has so many (stream-safe text, UAX #15, section 13)."""
+"""A run of more than 30 marks, of which 30 are used: no script needs more (stream-safe text, UAX #15, section 13)."""
 
 _ASCII = np.full(128, ord(" "), np.uint8)
-"""Each ASCII byte as a lower-case letter or digit, or as the blank that stands for anything else."""
+"""Replacement of each ASCII byte: lower-case letters and digits, a space for everything else."""
 for _low, _high, _shift in (("0", "9", 0), ("a", "z", 0), ("A", "Z", 32)):
     _ASCII[ord(_low) : ord(_high) + 1] = np.arange(ord(_low), ord(_high) + 1) + _shift
 
 
 def normalize(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Lower-case words of each text with single blanks between; the trimmed text itself if it has no word.
+    """Lower-case words of each text, separated by single spaces; the trimmed text if it has no word.
 
     Args:
-        texts: Strings; NFKC makes full-width and composed forms equal.
+        texts: n strings. Unicode variants of a character, such as full-width or decomposed forms, become equal (NFKC).
+
+    Returns:
+        n strings.
     """
-    codes = texts.dictionary_encode()  # people repeat themselves: each distinct text is looked at once
+    codes = texts.dictionary_encode()  # utterances repeat, so that each distinct text is processed once
     codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
     distinct = codes.dictionary
     is_ascii = np.asarray(pc.string_is_ascii(distinct))
@@ -43,40 +46,40 @@ def normalize(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _words(texts: pa.Array) -> pa.Array:
-    # Python sorts a run of marks in quadratic time: a megabyte of them takes 20 minutes
+    # Python's NFKC sorts a run of marks in quadratic time: a megabyte of them takes 20 minutes
     if pc.any(pc.match_substring_regex(texts, _LONG_RUN)).as_py():
         texts = pc.replace_substring_regex(texts, pattern=_LONG_RUN, replacement=r"\1")
-    # not pyarrow's own: before version 26 it decomposes where NFKC composes
+    # not pyarrow's NFKC, which decomposes instead of composing before version 26
     composed = pa.array([unicodedata.normalize("NFKC", text) for text in texts.to_pylist()], pa.string())
     folded = pc.utf8_lower(composed)
     return pc.replace_substring_regex(folded, pattern=_NOT_WORD, replacement=" ")
 
 
 def _ascii_words(texts: pa.Array) -> pa.Array:
-    """`_words` of ASCII texts (an array without an offset), on their bytes: several times as fast."""
+    """`_words` for ASCII texts, several times as fast because it works on bytes; the array must have no offset."""
     _, starts, content = texts.buffers()
     if content is None or not len(texts):
         return texts
     offsets = np.frombuffer(starts, np.int32)[: len(texts) + 1]
     letters = _ASCII[np.frombuffer(content, np.uint8)[: offsets[-1]]]
     is_word = letters != ord(" ")
-    kept = is_word.copy()
-    kept[1:] |= is_word[:-1]  # one blank after a word
-    begins = offsets[:-1][np.diff(offsets) > 0]
-    kept[begins] = is_word[begins]  # none before the first
-    moved = np.concatenate([np.zeros(1, np.int32), np.cumsum(kept, dtype=np.int32)])[offsets]
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(moved), pa.py_buffer(letters[kept].tobytes()))
+    keep = is_word.copy()
+    keep[1:] |= is_word[:-1]  # one space after a word
+    first = offsets[:-1][np.diff(offsets) > 0]
+    keep[first] = is_word[first]  # no space at the start of a text
+    new_offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(keep, dtype=np.int32)])[offsets]
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(new_offsets), pa.py_buffer(letters[keep].tobytes()))
 
 
 def text_hashes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """uint64 a text, equal for texts with the same `normalize` (64-bit BLAKE2b)."""
+    """Hash of each text's normal form (BLAKE2b), uint64 of shape (n,)."""
     distinct = normalize(texts).dictionary_encode()
     digests = b"".join(_digest(text) for text in distinct.dictionary.to_pylist())
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)[np.asarray(distinct.indices)]
 
 
 def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:
-    """16 hex digits a text: `text_hashes` as ids.
+    """`text_hashes` as ids of 16 hex digits.
 
     >>> first, second = text_ids(pa.array(["Thank  you!", "thank you"]))
     >>> first == second
@@ -88,7 +91,7 @@ def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:
 
 
 def id_of_hash(value: int) -> str:
-    """The id of a text whose hash is known."""
+    """Id of the text with this hash."""
     return f"{value:016x}"
 
 
@@ -97,7 +100,12 @@ def _digest(text: str) -> bytes:
 
 
 def group_ids(ids: list[str], lengths: list[int]) -> list[str]:
-    """One id for each run of `lengths` ids: equal for equal runs. The id of a dialogue from those of its turns."""
+    """Ids of groups of texts, such as the turns of a dialogue; equal for equal sequences of texts.
+
+    Args:
+        ids: Ids of the texts of all groups in order.
+        lengths: Number of texts in each group.
+    """
     groups, start = [], 0
     for length in lengths:
         groups.append(_digest("".join(ids[start : start + length])).hex())

@@ -1,4 +1,4 @@
-"""Clusters of duplicate dialogues: what is joined, what is not, and that nothing depends on the order."""
+"""Clusters of duplicate dialogues: which are joined, which are not, and independence of their order."""
 
 import random
 from collections import defaultdict
@@ -33,7 +33,7 @@ THANKS = ["thanks", "You're welcome!"]
 
 
 def cluster(dialogues, config=None, order=None, sources=None):
-    """Dialogues by id -> (cluster id by dialogue id, member rows by dialogue id, the whole result)."""
+    """Cluster ids and member rows by dialogue id, and the whole result."""
     ids = order or list(dialogues)
     sources = [(sources or {}).get(name, name.partition("/")[0]) for name in ids]
     found = cluster_dialogues(
@@ -81,7 +81,7 @@ def invented(count, seed=0):
 
 
 def plain(dialogues, config):
-    """(id, id) -> (best similarity by shingles, by words of whole utterances) by comparing all, with Python sets."""
+    """Similarities by shingles and by words of whole utterances for each pair of ids, by brute force with sets."""
     said = {name: normalize(pa.array(turns, pa.string())).to_pylist() for name, turns in dialogues.items()}
     size = config.shingle
     pieces = {
@@ -109,7 +109,7 @@ def linked(names, pairs):
     return groups(label)
 
 
-def test_equal_but_for_case_and_punctuation_whatever_the_length():
+def test_dialogues_that_differ_in_case_and_punctuation_are_equal_whatever_their_length():
     labels, members, _ = cluster({"a/1": THANKS, "b/1": ["Thanks!", "you re  welcome"], "b/2": ["thanks"]})
     assert groups(labels) == {frozenset({"a/1", "b/1"})}
     assert members["a/1"] == {
@@ -119,13 +119,13 @@ def test_equal_but_for_case_and_punctuation_whatever_the_length():
     assert (members["b/1"]["nearest_id"], members["b/1"]["kind"], members["b/1"]["similarity"]) == ("a/1", "equal", 1)
 
 
-def test_cluster_id_of_a_dialogue_alone_is_that_of_its_content():
+def test_the_cluster_id_of_a_dialogue_without_duplicates_is_the_id_of_its_content():
     labels, members, _ = cluster({"a/1": HOTEL, "b/1": TRAIN})
     assert labels["a/1"] == group_ids(text_ids(pa.array(HOTEL)), [len(HOTEL)])[0]
     assert members == {}
 
 
-def test_a_changed_word_is_similar():
+def test_a_dialogue_with_a_changed_word_is_similar():
     other = [*HOTEL[:4], HOTEL[4].replace("Ivo Marten", "Una Brand"), HOTEL[5]]
     labels, members, _ = cluster({"a/1": HOTEL, "b/1": other, "b/2": TRAIN})
     assert groups(labels) == {frozenset({"a/1", "b/1"})}
@@ -141,14 +141,14 @@ def test_a_dialogue_inside_a_long_one_is_contained():
     assert (members["b/1"]["kind"], members["b/1"]["similarity"]) == ("containment", 1)
 
 
-def test_only_equal_ones_without_near():
+def test_only_equal_dialogues_are_joined_without_near():
     labels, _, _ = cluster(
         {"a/1": HOTEL, "b/1": HOTEL[:-1], "c/1": [t.upper() for t in HOTEL]}, ClusterConfig(near=False)
     )
     assert groups(labels) == {frozenset({"a/1", "c/1"})}
 
 
-def test_generic_short_dialogues_are_not_joined_by_likeness():
+def test_short_generic_dialogues_are_not_joined_by_similarity():
     talk = {
         "a/1": THANKS,
         "a/2": ["Thanks a lot", "You're welcome!"],
@@ -159,8 +159,8 @@ def test_generic_short_dialogues_are_not_joined_by_likeness():
     assert groups(cluster(talk, ClusterConfig(min_shingles=0))[0]) != set()
 
 
-def test_what_every_dialogue_says_is_no_evidence():
-    """Scripted sentences of many dialogues make no candidates, however much of a dialogue they are."""
+def test_frequent_utterances_are_no_evidence():
+    """Scripted sentences of many dialogues make no candidates, whatever their share of a dialogue."""
     script = [
         "Welcome to the ticket desk of the harbour museum, how can I help?",
         "Your tickets are at the desk, good bye!",
@@ -174,18 +174,18 @@ def test_what_every_dialogue_says_is_no_evidence():
 
 
 def chain(length):
-    """Each dialogue holds three of the four parts of the one before; far ones have nothing in common."""
+    """Each dialogue shares three of its four parts with the one before; distant ones have nothing in common."""
     rng = random.Random(1)
     parts = [" ".join("".join(rng.choices("abcdefgh", k=6)) for _ in range(8)) for _ in range(length + 3)]
     return {f"a/{i:02}": parts[i : i + 4] for i in range(length)}
 
 
-def test_a_chain_is_one_cluster_so_that_no_match_is_torn_apart():
+def test_a_chain_is_one_cluster_so_that_every_match_stays_together():
     talk = chain(12)
     assert groups(cluster(talk)[0]) == {frozenset(talk)}
 
 
-def test_a_component_too_large_is_cut_into_stars():
+def test_a_large_component_is_cut_into_stars():
     talk, config = chain(40), ClusterConfig(max_linked=10)
     labels, members, _ = cluster(talk, config)
     _, pairs = plain(talk, config)
@@ -196,7 +196,7 @@ def test_a_component_too_large_is_cut_into_stars():
     assert len(groups(labels)) >= 13
 
 
-def test_against_all_pairs():
+def test_clusters_equal_those_of_a_brute_force_search():
     config, talk = ClusterConfig(), invented(160)
     labels, members, _ = cluster(talk, config)
     said, pairs = plain(talk, config)
@@ -241,7 +241,7 @@ def test_order_of_dialogues_does_not_matter(config):
     assert found.members.equals(other.members)
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_clusters_do_not_depend_on_chunk_sizes(monkeypatch):
     talk = invented(60)
     _, _, whole = cluster(talk)
     monkeypatch.setattr(clusters, "_ROWS_AT_ONCE", 7)
@@ -267,15 +267,15 @@ def test_nothing_to_join(talk):
     assert found.members.schema == CLUSTERS.arrow_schema
 
 
-def test_says_what_it_does():
-    told = []
+def test_progress_is_reported_for_each_step():
+    steps = []
     names = pa.chunked_array([pa.array(["a/1", "b/1"])])
     turns = pa.chunked_array([pa.array([HOTEL, HOTEL])])
-    cluster_dialogues(names, names, turns, progress=lambda *step: told.append(step))
-    assert [step[1:] for step in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    cluster_dialogues(names, names, turns, progress=lambda *step: steps.append(step))
+    assert [step[1:] for step in steps] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_components_of_long_paths_are_found():
+def test_a_long_path_is_one_component():
     count = 3000
     path = np.random.default_rng(0).permutation(count)
     left, right = path[:-1], path[1:]
@@ -286,7 +286,7 @@ def test_components_of_long_paths_are_found():
 
 @pytest.mark.real_data
 def test_camrest676_is_inside_woz(corpora, tmp_path):
-    """670 of 676 dialogues have 70 % of their utterances in one English WOZ 2.0 dialogue, by a plain search."""
+    """By a plain search, 670 of 676 dialogues have 70 % of their utterances in one English WOZ 2.0 dialogue."""
     from dataset_builders.sources.registry import get_builder
 
     tables = []

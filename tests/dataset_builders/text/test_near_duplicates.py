@@ -1,4 +1,4 @@
-"""Near-duplicate texts against plain Python sets: every pair found is true, and hardly one is missed."""
+"""Near-duplicate texts compared with plain Python sets: every pair is correct, and very few are missed."""
 
 import random
 from itertools import combinations
@@ -25,7 +25,7 @@ WORDS = VOCABULARY.split()
 
 
 def invented(count, seed=0):
-    """Sentences of which most are another one with a few words changed."""
+    """Sentences, most of them copies of another one with a few words changed."""
     rng, texts = random.Random(seed), []
     for _ in range(count):
         words = (
@@ -43,7 +43,7 @@ def shingles(text, size=5):
 
 @pytest.fixture(scope="module")
 def truth():
-    """Texts, and (text, text) -> similarity of the pairs of distinct normalised ones above 0.5, by comparing all."""
+    """Texts, and the similarity of every pair of distinct normalised ones from 0.5 up, by brute force."""
     texts = invented(500)
     sets = {text: shingles(text) for text in normalize(pa.array(texts)).to_pylist()}
     pairs = {}
@@ -69,18 +69,18 @@ def test_finds_what_brute_force_finds(truth, threshold, bands):
     expected = {pair: similarity for pair, similarity in pairs.items() if similarity >= threshold}
     found = found_pairs(texts, similar_texts(texts, threshold, bands=bands))
     assert len(expected) > 20
-    assert found.keys() <= expected.keys(), "precision is 1: every pair is verified"
+    assert found.keys() <= expected.keys(), "every pair is verified"
     assert len(found) >= 0.95 * len(expected)
     assert all(found[pair] == pytest.approx(expected[pair], abs=1e-6) for pair in found)
 
 
-def test_few_bands_miss_pairs_and_invent_none(truth):
+def test_few_bands_miss_pairs_but_report_no_wrong_ones(truth):
     texts, pairs = truth
     found = found_pairs(texts, similar_texts(texts, 0.5, bands=4))
     assert found.keys() < pairs.keys()
 
 
-def test_equal_texts_are_taken_once_at_their_first_row():
+def test_equal_texts_count_once_at_their_first_row():
     texts = [
         "Hi!",
         "I want a cheap hotel please",
@@ -100,7 +100,7 @@ def test_nothing_to_find(texts):
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0}, {"threshold": 1.1}, {"bands": 0}, {"bands": 129}])
-def test_impossible_settings_are_refused(options):
+def test_invalid_settings_are_rejected(options):
     with pytest.raises(ValueError, match=r"threshold .* bands"):
         similar_texts(["a", "b"], **options)
 
@@ -120,7 +120,7 @@ def test_same_seed_same_pairs_in_order():
     assert (np.diff(pack(first.left, first.right)) > 0).all()
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_matches_do_not_depend_on_chunk_sizes(monkeypatch):
     texts = [*invented(300), "x", "x y", "abcd"]
     whole = similar_texts(texts)
     for name, size in (("_ROWS_AT_ONCE", 7), ("_PAIRS_AT_ONCE", 5), ("_KEYS_AT_ONCE", 50)):
@@ -128,7 +128,7 @@ def test_chunks_change_nothing(monkeypatch):
     assert found_pairs(texts, similar_texts(texts)) == found_pairs(texts, whole)
 
 
-def test_pairs_are_made_a_bounded_number_at_a_time(monkeypatch):
+def test_chunks_of_pairs_have_a_limited_size(monkeypatch):
     monkeypatch.setattr(near_duplicates, "_PAIRS_AT_ONCE", 100)
     chunks = list(equal_pairs(np.zeros(60, np.uint64)))
     assert max(len(left) for left, _ in chunks) <= 100
@@ -151,7 +151,7 @@ def test_short_texts_are_one_shingle_each():
     assert len(set(values)) == 3
 
 
-def test_intersections_count_or_weigh_what_is_shared():
+def test_intersections_count_or_weigh_the_shared_values():
     sets = Ragged.of(np.array([3, 1, 2, 1, 4, 2, 2], np.uint32), np.array([3, 2, 2])).as_sets()
     assert sets.sizes.tolist() == [3, 2, 1]
     left, right = np.array([0, 0, 1]), np.array([1, 2, 2])
@@ -159,7 +159,7 @@ def test_intersections_count_or_weigh_what_is_shared():
     assert intersections(sets, left, right, np.array([0, 10.0, 0.5, 1, 1])).tolist() == [10, 0.5, 0]
 
 
-def test_bitmaps_refuse_no_pair_above_the_threshold():
+def test_bitmaps_reject_no_pair_above_the_threshold():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 400, 200)
     sets = Ragged.of(rng.integers(0, 500, sizes.sum()).astype(np.uint32), sizes).as_sets()
@@ -180,10 +180,10 @@ def test_empty_sets_match_nothing():
     assert len(SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(0, np.int64))).matches()) == 0
 
 
-def test_only_some_sets_are_compared():
+def test_only_the_sets_in_among_are_compared():
     sets = Ragged.of(np.array([1, 2, 3, 1, 2, 3, 1, 2, 3], np.uint32), np.array([3, 3, 3]))
-    found = SimilarSets(sets)
-    assert [(m.left.tolist(), m.right.tolist()) for m in (found.matches(), found.matches(np.array([0, 2])))] == [
+    similar = SimilarSets(sets)
+    assert [(m.left.tolist(), m.right.tolist()) for m in (similar.matches(), similar.matches(np.array([0, 2])))] == [
         ([0, 0, 1], [1, 2, 2]),
         ([0], [2]),
     ]
@@ -191,7 +191,7 @@ def test_only_some_sets_are_compared():
 
 @pytest.mark.real_data
 def test_real_utterances_against_all_pairs(corpora, tmp_path):
-    """A product of sparse matrices counts the shingles that any two of 8,000 real utterances share."""
+    """A product of sparse matrices counts the shared shingles of every pair among 8,000 real utterances."""
     from scipy import sparse
 
     from dataset_builders.sources.registry import get_builder

@@ -1,4 +1,4 @@
-"""When two texts count as the same, for every script, and the same on both ways through the code."""
+"""Normal form of texts of any script, by the ASCII path and by the general one."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from dataset_builders.text.normalize import normalize, text_hashes, text_ids
 
 
 def plain(text):
-    """The definition, letter by letter: words are runs of letters, numbers and marks."""
+    """The definition, character by character: words are runs of letters, numbers and marks."""
     folded = unicodedata.normalize("NFKC", text).lower()
     words = re.sub(r" +", " ", "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in folded)).strip()
     return words or text.strip()
@@ -33,7 +33,7 @@ def test_normal_form(text, expected):
     assert normalize(pa.array([text])).to_pylist() == [expected]
 
 
-def test_any_text_is_normalised_as_the_definition_says():
+def test_any_text_is_normalised_by_the_definition():
     letters = [chr(code) for code in range(128)] + list("äßéИй中ñ\u00a0ʼ—")
     generator = random.Random(0)
     texts = [
