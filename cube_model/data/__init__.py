@@ -1,1 +1,1 @@
-"""Question -> answer pairs to train on: rows of a dataset, a user's own data, or ready-made vectors."""
+"""Question -> answer pairs for training, from a dataset, a user's own data or ready-made embeddings."""

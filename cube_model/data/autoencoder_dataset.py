@@ -1,7 +1,7 @@
-"""Vectors that are their own answer: what a core with `mode="autoencoder"` learns to give back.
+"""Embeddings as both input and target, to train a core with `mode="autoencoder"` to reconstruct them.
 
 >>> from cube_model import AutoencoderDataset
->>> dataset = AutoencoderDataset.from_texts(["I need a table for two.", "When do you open?"], teacher_model="minilm")
+>>> dataset = AutoencoderDataset.from_texts(["I need a table for two.", "When do you open?"], teacher="minilm")
 >>> vector, target = dataset[0]
 >>> bool((vector == target).all())
 True
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.config import DatasetConfig, changed
+from cube_model.data.config import DatasetConfig, with_options
 from cube_model.data.own_rows import text_keys
 from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.data.ready_vectors import encode_ready, ready_vectors
-from cube_model.data.vector_pairs import EncodedPairs, SplitPairs, encode_texts, load_teacher, nothing_left
+from cube_model.data.vector_pairs import EncodedPairs, SplitPairs, encode_texts, load_teacher, no_pair_left
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -27,45 +27,47 @@ if TYPE_CHECKING:
 
 
 class AutoencoderDataset(SplitPairs):
-    """Pairs (vector, the same vector): a map-style `torch.utils.data.Dataset`, with a held-out side.
+    """Pairs of (embedding, the same embedding), split into training and validation; a map-style torch `Dataset`.
 
-    Make one with `from_texts` or `from_embeddings`. Each distinct text or vector counts once; no text is on both sides,
-    not even with other case or punctuation.
+    Create one with `from_texts` or `from_embeddings`. Duplicates are dropped, and no text is in both splits, not even
+    with different case or punctuation.
     """
 
     @classmethod
     def from_texts(
         cls, texts: Iterable[str], config: DatasetConfig | None = None, *, language: str = "und", **options: Any
     ) -> AutoencoderDataset:
-        """Vectors of texts.
+        """Create a dataset by encoding texts.
 
         Args:
             texts: Utterances.
-            config: Teacher and split; the defaults when not given.
+            config: Options of the teacher and the split. Default: `DatasetConfig()`.
             language: BCP 47 tag of the texts.
-            options: Fields of `DatasetConfig`, which go before `config`.
+            options: Fields of `DatasetConfig`; they override `config`.
 
         Raises:
-            ModelError: A text is no string, none is left, a field is not possible, or the teacher cannot be had.
+            ModelError: A text is not a string, no text is left, an option is invalid, or the teacher is unavailable.
         """
-        config = changed(config or DatasetConfig(), options)
+        config = with_options(config or DatasetConfig(), options)
         if isinstance(texts, str):
-            raise ModelError("texts is one string: expected a list of them")
-        given = list(texts)
-        for number, text in enumerate(given):
+            raise ModelError("texts is a single string: expected a list of strings")
+        texts = list(texts)
+        for number, text in enumerate(texts):
             if not isinstance(text, str):
-                raise ModelError(f"texts[{number}] is a {type(text).__name__}: expected a string")
-        visible = [text.strip() for text in given if text.strip()]
+                raise ModelError(f"texts[{number}] is of type {type(text).__name__}: expected a string")
+        visible = [text.strip() for text in texts if text.strip()]
         distinct = list(dict.fromkeys(visible))
-        dropped = {"empty": len(given) - len(visible), "a repeated text": len(visible) - len(distinct)}
+        dropped = {"empty": len(texts) - len(visible), "a repeated text": len(visible) - len(distinct)}
         if not distinct:
-            raise nothing_left(len(given), dropped)
+            raise no_pair_left(len(texts), dropped)
         keys = text_keys(distinct)
-        pairs = _of_itself(distinct, keys, language)
+        pairs = _identity_pairs(distinct, keys, language)
         teacher = load_teacher(config)
         vectors, stats = encode_texts(distinct, teacher, config)
-        none = np.zeros(len(pairs), dtype=bool)
-        encoded = EncodedPairs(pairs, vectors, teacher.describe(), keys, none, len(given), dropped, cache_stats=stats)
+        held_out = np.zeros(len(pairs), dtype=bool)
+        encoded = EncodedPairs(
+            pairs, vectors, teacher.describe(), keys, held_out, len(texts), dropped, cache_stats=stats
+        )
         return cls(encoded, config)
 
     @classmethod
@@ -78,26 +80,27 @@ class AutoencoderDataset(SplitPairs):
         column: str | None = None,
         **options: Any,
     ) -> AutoencoderDataset:
-        """Ready-made vectors.
+        """Create a dataset from ready-made embeddings.
 
         Args:
             vectors: Array or tensor `[n, dimension]`, or a .npy, .npz, .safetensors or .parquet file.
-            config: Split and normalisation; its teacher does not apply.
-            teacher: What made the vectors.
-            column: Name of the array or column in the file; needed where it holds several.
-            options: Fields of `DatasetConfig`, which go before `config`.
+            config: Options of the split and the normalisation; its teacher is ignored. Default: `DatasetConfig()`.
+            teacher: Teacher that made the embeddings.
+            column: Name of the array or column in the file; required if the file holds several.
+            options: Fields of `DatasetConfig`; they override `config`.
 
         Raises:
             ModelError: The file cannot be read, or a value is not finite.
         """
-        config = changed(config or DatasetConfig(), options)
+        config = with_options(config or DatasetConfig(), options)
         encoded = encode_ready(ready_vectors(vectors, column), teacher, config.normalize_embeddings)
         first = np.sort(np.unique(encoded.pairs.answers, return_index=True)[1])
         encoded.dropped["a repeated vector"] = len(encoded.pairs) - len(first)
         return cls(encoded.select(first), config)
 
 
-def _of_itself(texts: list[str], keys: np.ndarray, language: str) -> QuestionAnswerPairs:
+def _identity_pairs(texts: list[str], keys: np.ndarray, language: str) -> QuestionAnswerPairs:
+    """Pairs of each text with itself."""
     rows = np.arange(len(texts), dtype=np.int32)
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass"))
     return QuestionAnswerPairs(

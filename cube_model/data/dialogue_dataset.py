@@ -1,8 +1,8 @@
-"""Question -> answer vectors of a user's own pairs, conversations, files and ready-made vectors.
+"""A dataset of embedded question -> answer pairs from pairs, conversations, files or ready-made embeddings.
 
 >>> from cube_model import create_dialogue_dataset
 >>> pairs = [{"question": "When do you open?", "answer": "At nine."}, {"question": "Do you deliver?", "answer": "Yes."}]
->>> dataset = create_dialogue_dataset(pairs, teacher_model="minilm")
+>>> dataset = create_dialogue_dataset(pairs, teacher="minilm")
 >>> question, answer = dataset[0]
 >>> question.shape
 torch.Size([384])
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cube_model.data.config import DialogueConfig, changed
+from cube_model.data.config import DialogueConfig, with_options
 from cube_model.data.own_rows import DialogueRows, pair_keys, pairs_of_rows, rows_of_files, rows_of_records
 from cube_model.data.pairs import pairs_of_table
 from cube_model.data.ready_vectors import encode_ready, ready_embeddings
@@ -27,24 +27,24 @@ from cube_model.data.vector_pairs import (
     SplitPairs,
     encode_texts,
     load_teacher,
-    nothing_left,
+    no_pair_left,
 )
 
 if TYPE_CHECKING:
     from cube_model.teacher.teacher import Teacher
 
-CONVERSATION_TURNS = 2
-"""Earlier turns that come with a question of `create_conversation_dataset`: the user's last one and its answer."""
+CONVERSATION_CONTEXT_TURNS = 2
+"""Default `context_turns` of `create_conversation_dataset`: the user's previous turn and its answer."""
 
 _PAIR = '{"question": "...", "answer": "..."}'
 _CONVERSATION = '[{"role": "user", "text": "..."}, {"role": "assistant", "text": "..."}]'
 
 
 class DialogueDataset(SplitPairs):
-    """Pairs of (question vector, answer vector) for training a core: a map-style `torch.utils.data.Dataset`.
+    """Pairs of (question embedding, answer embedding) to train a core on; a map-style `torch.utils.data.Dataset`.
 
-    Iterating, indexing and `len` give the pairs for training; `validation` holds those held out. Whole conversations
-    are held out, and no pair stands on both sides. Make one with `from_pairs`, `from_conversations`, `from_files` or
+    Iterating, indexing and `len` cover the training pairs; `validation` holds the others. Whole conversations are held
+    out, and no pair is in both splits. Create one with `from_pairs`, `from_conversations`, `from_files` or
     `from_embeddings`.
 
     Example:
@@ -60,34 +60,35 @@ class DialogueDataset(SplitPairs):
     def from_pairs(
         cls, dialogue_pairs: Iterable[Any], config: DialogueConfig | None = None, *, language: str = "und"
     ) -> DialogueDataset:
-        """Pairs in memory.
+        """Create a dataset from pairs in memory.
 
         Args:
-            dialogue_pairs: `{"question": ..., "answer": ...}` each, or `(question, answer)`; other names that own files
-                may use (`prompt`, `response`, `вопрос`, `ответ`, ...) are understood too.
-            config: The defaults when not given.
-            language: BCP 47 tag of the texts; `und` is "undetermined".
+            dialogue_pairs: Dicts `{"question": ..., "answer": ...}` or tuples `(question, answer)`. The other key
+                names that are accepted in files (`prompt`, `response`, `вопрос`, `ответ`, ...) work too.
+            config: Options. Default: `DialogueConfig()`.
+            language: BCP 47 tag of the texts; `und` means undetermined.
 
         Raises:
-            ModelError: A pair is of no known form, none is left, or the teacher cannot be had.
+            ModelError: A pair has an unknown form, no pair is left, or the teacher is unavailable.
         """
-        return cls._of_rows(rows_of_records(dialogue_pairs, "dialogue_pairs", _PAIR, language), config)
+        return cls._from_rows(rows_of_records(dialogue_pairs, "dialogue_pairs", _PAIR, language), config)
 
     @classmethod
     def from_conversations(
         cls, conversations: Iterable[Any], config: DialogueConfig | None = None, *, language: str = "und"
     ) -> DialogueDataset:
-        """Conversations in memory: every turn of the user that is answered makes a pair.
+        """Create a dataset from conversations in memory: each user turn with an answer becomes a pair.
 
         Args:
-            conversations: Lists of turns `{"role": "user", "text": ...}`, or `{"messages": [...]}` each.
-            config: `context_turns` earlier turns come with each question.
+            conversations: Lists of turns `{"role": "user", "text": ...}`, or dicts `{"messages": [...]}`.
+            config: Options; each question comes with `context_turns` turns of its context. Default:
+                `DialogueConfig()`, without context.
             language: BCP 47 tag of the texts.
 
         Raises:
-            ModelError: See `from_pairs`.
+            ModelError: A conversation has an unknown form, no pair is left, or the teacher is unavailable.
         """
-        return cls._of_rows(rows_of_records(conversations, "conversations", _CONVERSATION, language), config)
+        return cls._from_rows(rows_of_records(conversations, "conversations", _CONVERSATION, language), config)
 
     @classmethod
     def from_files(
@@ -98,19 +99,19 @@ class DialogueDataset(SplitPairs):
         language: str = "und",
         **options: Any,
     ) -> DialogueDataset:
-        """Files or folders of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports, also as .gz or .zip.
+        """Create a dataset from files of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports, .gz or .zip.
 
         Args:
-            paths: A file or folder, or several. Of a folder, a file called `validation` is held out, one called `test`
-                is left out.
-            config: The defaults when not given.
-            language: BCP 47 tag of the rows that state none.
-            options: Of the reader: `question_column`, `answer_column`, `encoding`, `max_bad_share`, `rejects`.
+            paths: A file or folder, or several. In a folder, a file named `validation` is held out, and a file named
+                `test` is skipped.
+            config: Options. Default: `DialogueConfig()`.
+            language: BCP 47 tag of rows without one of their own.
+            options: Options of the reader: `question_column`, `answer_column`, `encoding`, `max_bad_share`, `rejects`.
 
         Raises:
-            ModelError: See `from_pairs`; or a file cannot be read.
+            ModelError: A file cannot be read, no pair is left, or the teacher is unavailable.
         """
-        return cls._of_rows(rows_of_files(paths, language, **options), config)
+        return cls._from_rows(rows_of_files(paths, language, **options), config)
 
     @classmethod
     def from_embeddings(
@@ -122,82 +123,85 @@ class DialogueDataset(SplitPairs):
         teacher: Teacher | dict[str, Any] | None = None,
         **options: Any,
     ) -> DialogueDataset:
-        """Ready-made vectors, in memory or in files; nothing is encoded and no teacher is loaded.
+        """Create a dataset from ready-made embeddings; no text is encoded and no teacher is loaded.
 
         Args:
-            questions: Vectors `[n, dimension]` or with earlier turns `[n, 1 + context_turns, dimension]` (array or
-                tensor); or a .npy, .npz, .safetensors or .parquet file.
-            answers: Vectors `[n, dimension]`, or a file; not needed where the first file holds both.
-            config: Its length limits and its teacher do not apply, its cosine limits do.
-            teacher: What made the vectors. Without it a core trained on them cannot be asked by text.
-            options: Of `ready_embeddings`: names of columns or arrays, texts, dialogues.
+            questions: Embeddings `[n, dimension]`, or `[n, 1 + context_turns, dimension]` with context, as an array,
+                a tensor or a .npy, .npz, .safetensors or .parquet file.
+            answers: Embeddings `[n, dimension]` in the same forms. Default: those in the file of `questions`.
+            config: Options; the teacher and the length limits are ignored, the cosine limits apply. Default:
+                `DialogueConfig()`.
+            teacher: Teacher that made the embeddings. Without it, a core trained on them cannot be asked by text.
+            options: Options of `ready_embeddings`: names of columns or arrays, texts, dialogues.
 
         Raises:
-            ModelError: A file cannot be read, or the arrays do not fit each other.
+            ModelError: A file cannot be read, or the shapes of the arrays do not match.
         """
         config = config or DialogueConfig()
         encoded = encode_ready(ready_embeddings(questions, answers, **options), teacher, config.normalize_embeddings)
-        return cls(_within_similarity(encoded, config), config)
+        return cls(_drop_by_similarity(encoded, config), config)
 
     @classmethod
-    def _of_rows(cls, rows: DialogueRows, config: DialogueConfig | None) -> DialogueDataset:
+    def _from_rows(cls, rows: DialogueRows, config: DialogueConfig | None) -> DialogueDataset:
         config = config or DialogueConfig()
-        found = pairs_of_rows(rows, config)
-        if not len(found.table):
-            raise nothing_left(found.read, found.dropped)
-        pairs = pairs_of_table(found.table, config.context_turns)
+        selected = pairs_of_rows(rows, config)
+        if not len(selected.table):
+            raise no_pair_left(selected.read, selected.dropped)
+        pairs = pairs_of_table(selected.table, config.context_turns)
         teacher = load_teacher(config)
         vectors, stats = encode_texts(pairs.texts, teacher, config)
         encoded = EncodedPairs(
             pairs,
             vectors,
             teacher.describe(),
-            keys=pair_keys(found.table),
-            stated=np.isin(found.table["dialogue_id"].to_numpy(), rows.held_out),
-            read=found.read,
-            dropped=found.dropped,
-            assessment={"flagged": dict(found.flagged), "quality": found.quality},
+            keys=pair_keys(selected.table),
+            held_out=np.isin(selected.table["dialogue_id"].to_numpy(), rows.held_out),
+            read=selected.read,
+            dropped=selected.dropped,
+            assessment={"flagged": dict(selected.flagged), "quality": selected.quality},
             cache_stats=stats,
         )
-        return cls(_within_similarity(encoded, config), config)
+        return cls(_drop_by_similarity(encoded, config), config)
 
 
 def create_dialogue_dataset(
     dialogue_pairs: Iterable[Any],
-    teacher_model: str | None = None,
+    teacher: str | None = None,
     validation_split: float | None = None,
     *,
     config: DialogueConfig | None = None,
     language: str = "und",
     **options: Any,
 ) -> DialogueDataset:
-    """A dataset of question -> answer pairs.
+    """Create a dataset from question -> answer pairs.
+
+    Arguments that are not None override `config`.
 
     Args:
-        dialogue_pairs: `{"question": ..., "answer": ...}` each; see `DialogueDataset.from_pairs`.
-        teacher_model: The frozen encoder, `"distilbert"` when not given.
-        validation_split: Share of the pairs held out, 0.2 when not given.
-        config: Other defaults than those of `DialogueConfig`.
+        dialogue_pairs: Dicts `{"question": ..., "answer": ...}`; see `DialogueDataset.from_pairs`.
+        teacher: Frozen encoder, `"minilm"` by default. `teacher_model` is an alias.
+        validation_split: Share of the pairs held out for validation, 0.2 by default.
+        config: Options. Default: `DialogueConfig()`.
         language: BCP 47 tag of the texts.
-        options: Any other field of `DialogueConfig`.
+        options: Other fields of `DialogueConfig`.
 
     Raises:
-        ModelError: A pair is of no known form, none is left, a field is not possible, or the teacher cannot be had.
+        ModelError: A pair has an unknown form, no pair is left, an option is invalid, or the teacher is unavailable.
 
     Example:
         >>> dataset = create_dialogue_dataset(
         ...     [{"question": "Что такое AI?", "answer": "Искусственный интеллект."},
         ...      {"question": "Как работает ML?", "answer": "Машина учится на примерах."}],
-        ...     teacher_model="multilingual-e5", validation_split=0.2, language="ru",
+        ...     teacher="multilingual-e5", validation_split=0.2, language="ru",
         ... )
     """
-    given = {"teacher_model": teacher_model, "validation_split": validation_split}
-    return DialogueDataset.from_pairs(dialogue_pairs, _config(config, given, options), language=language)
+    config = _config(config, options, teacher=teacher, validation_split=validation_split)
+    return DialogueDataset.from_pairs(dialogue_pairs, config, language=language)
 
 
 def create_conversation_dataset(
     conversations: Iterable[Any],
-    teacher_model: str | None = None,
+    teacher: str | None = None,
     validation_split: float | None = None,
     context_turns: int | None = None,
     *,
@@ -205,30 +209,33 @@ def create_conversation_dataset(
     language: str = "und",
     **options: Any,
 ) -> DialogueDataset:
-    """A dataset of conversations: each answered turn of the user with the turns before it.
+    """Create a dataset from conversations: each answered user turn with its context.
+
+    Arguments that are not None override `config`.
 
     Args:
         conversations: Lists of `{"role": "user" | "assistant", "text": ...}`; see `DialogueDataset.from_conversations`.
-        teacher_model: The frozen encoder, `"distilbert"` when not given.
-        validation_split: Share of the conversations held out, 0.2 when not given.
-        context_turns: Earlier turns that come with each question: 2 when neither this nor `config` says it; 0 with
-            `support_multiturn=False`. Questions are then `[1 + context_turns, dimension]`.
-        config: Other defaults than those of `DialogueConfig`.
+        teacher: Frozen encoder, `"minilm"` by default. `teacher_model` is an alias.
+        validation_split: Share of the conversations held out for validation, 0.2 by default.
+        context_turns: Number of turns before each question to include; questions then have the shape
+            `[1 + context_turns, dimension]`. Default: that of `config`; without one 2, or 0 with
+            `support_multiturn=False`.
+        config: Options. Default: `DialogueConfig()`.
         language: BCP 47 tag of the texts.
-        options: Any other field of `DialogueConfig`.
+        options: Other fields of `DialogueConfig`.
 
     Raises:
         ModelError: See `create_dialogue_dataset`.
     """
     if context_turns is None and config is None and options.get("support_multiturn", True):
-        context_turns = CONVERSATION_TURNS
-    given = {"teacher_model": teacher_model, "validation_split": validation_split, "context_turns": context_turns}
-    return DialogueDataset.from_conversations(conversations, _config(config, given, options), language=language)
+        context_turns = CONVERSATION_CONTEXT_TURNS
+    config = _config(config, options, teacher=teacher, validation_split=validation_split, context_turns=context_turns)
+    return DialogueDataset.from_conversations(conversations, config, language=language)
 
 
 def load_dialogue_dataset_from_files(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    teacher_model: str | None = None,
+    teacher: str | None = None,
     validation_split: float | None = None,
     *,
     config: DialogueConfig | None = None,
@@ -236,30 +243,34 @@ def load_dialogue_dataset_from_files(
     reader: dict[str, Any] | None = None,
     **options: Any,
 ) -> DialogueDataset:
-    """A dataset of files or folders of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT and chat exports.
+    """Create a dataset from files or folders of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports.
+
+    Arguments that are not None override `config`.
 
     Args:
         paths: A file or folder, or several; see `DialogueDataset.from_files`.
-        teacher_model: The frozen encoder, `"distilbert"` when not given.
-        validation_split: Share of the dialogues held out, 0.2 when not given.
-        config: Other defaults than those of `DialogueConfig`.
-        language: BCP 47 tag of the rows that state none.
-        reader: How to read the files: `{"question_column": ..., "answer_column": ..., "encoding": ...}`.
-        options: Any other field of `DialogueConfig`.
+        teacher: Frozen encoder, `"minilm"` by default. `teacher_model` is an alias.
+        validation_split: Share of the dialogues held out for validation, 0.2 by default.
+        config: Options. Default: `DialogueConfig()`.
+        language: BCP 47 tag of rows without one of their own.
+        reader: Options of the reader: `{"question_column": ..., "answer_column": ..., "encoding": ...}`.
+        options: Other fields of `DialogueConfig`.
 
     Raises:
         ModelError: A file cannot be read; and see `create_dialogue_dataset`.
     """
-    given = {"teacher_model": teacher_model, "validation_split": validation_split}
-    return DialogueDataset.from_files(paths, _config(config, given, options), language=language, **(reader or {}))
+    config = _config(config, options, teacher=teacher, validation_split=validation_split)
+    return DialogueDataset.from_files(paths, config, language=language, **(reader or {}))
 
 
-def _config(config: DialogueConfig | None, given: dict[str, Any], options: dict[str, Any]) -> DialogueConfig:
-    return changed(config or DialogueConfig(), {**{k: v for k, v in given.items() if v is not None}, **options})
+def _config(config: DialogueConfig | None, options: dict[str, Any], **arguments: Any) -> DialogueConfig:
+    """`config` with the arguments that are not None and the options."""
+    set_arguments = {name: value for name, value in arguments.items() if value is not None}
+    return with_options(config or DialogueConfig(), {**set_arguments, **options})
 
 
-def _within_similarity(encoded: EncodedPairs, config: DialogueConfig) -> EncodedPairs:
-    """Drop the pairs whose question-answer cosine is beyond the limits, and count them."""
+def _drop_by_similarity(encoded: EncodedPairs, config: DialogueConfig) -> EncodedPairs:
+    """Drop and count the pairs whose cosine of question and answer is outside the limits."""
     limits = config.min_similarity, config.max_similarity
     if not config.enable_quality_filter or limits == (None, None):
         return encoded

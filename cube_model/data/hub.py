@@ -1,4 +1,4 @@
-"""Rows of one split of a dataset, a folder that `dialogue-cube build` made or a Hub repository, as an Arrow table."""
+"""Reader of datasets: folders made by `dialogue-cube build`, and Hub repositories."""
 
 from __future__ import annotations
 
@@ -32,14 +32,18 @@ class MissingColumnsError(ModelError):
 
 
 def split_names(data: str | os.PathLike[str], revision: str | None = None) -> list[str]:
-    """The splits that the `pairs` config has.
+    """List the splits of the `pairs` config.
+
+    Args:
+        data: Folder or Hub repository.
+        revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        ModelError: There is no such dataset, or it has no `pairs` config.
+        ModelError: The dataset does not exist or has no `pairs` config.
     """
     from datasets import get_dataset_split_names
 
-    with _told(data, "the pairs config"):
+    with as_model_error(data, "the pairs config"):
         return list(get_dataset_split_names(str(data), "pairs", revision=revision))
 
 
@@ -52,23 +56,24 @@ def read_rows(
     revision: str | None = None,
     advice: str = "",
 ) -> pa.Table:
-    """Columns of a split.
+    """Read columns of a split.
 
     Args:
         data: Folder or Hub repository.
         config: `pairs`, `downstream` or `dialogues`.
         split: `train`, `validation` or `test`.
-        columns: Their names.
+        columns: Names of the columns.
         revision: Branch, tag or commit of a Hub repository.
-        advice: What the folder should have been built with, for the error.
+        advice: Build options that the config requires, for the error message.
 
     Raises:
-        ModelError: No such dataset, config, split or column.
-        OSError: No room for the cache of `datasets`.
+        MissingColumnsError: The config lacks a column.
+        ModelError: The dataset, config or split does not exist or cannot be read.
+        OSError: The disk has no room for the cache of `datasets`.
     """
     from datasets import load_dataset
 
-    with quiet_datasets(), _told(data, f"the split {split!r} of the {config} config", advice):
+    with quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
         dataset = load_dataset(str(data), config, split=split, revision=revision, cache_dir=_cache_of_folder(data))
     if missing := [name for name in columns if name not in dataset.column_names]:
         message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
@@ -77,26 +82,36 @@ def read_rows(
 
 
 @contextmanager
-def _told(data: str | os.PathLike[str], wanted: str, advice: str = "") -> Iterator[None]:
-    """The dozen exceptions of `datasets` and the Hub for "not there" and "not readable" become one line."""
+def as_model_error(data: str | os.PathLike[str], part: str, advice: str = "") -> Iterator[None]:
+    """Raise a one-line `ModelError` for any of the dozen exceptions of `datasets` and the Hub for missing data.
+
+    Args:
+        data: Folder or Hub repository.
+        part: Part of the dataset that is loaded, for the message.
+        advice: Build options that this part requires, for the message.
+
+    Raises:
+        ModelError: Loading failed.
+        OSError: The disk is full.
+    """
     try:
         yield
     except Exception as error:
         cause = error.__cause__ or error
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # the dataset is not to blame
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # not a fault of the dataset
             raise cause from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{data}: cannot load {wanted}: {lines[0][:300]}; give a folder made by `dialogue-cube build`{advice} "
+            f"{data}: cannot load {part}: {lines[0][:300]}; give a folder made by `dialogue-cube build`{advice} "
             "or a Hub dataset with that config"
         ) from error
 
 
 def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
-    """A cache folder for exactly these local files; None (the default cache) for a Hub repository.
+    """The cache folder for the current files of a local folder; None (the default cache) for a Hub repository.
 
-    `datasets` keys its cache of a local folder by the folder's last name and its card alone: a folder built again, or
-    another one of that name, would silently give the old rows. What it kept of a folder as it was before is removed.
+    `datasets` keys its cache of a local folder by the folder's name and its card alone, so it would silently return
+    old rows for a rebuilt folder, or for another one of the same name. Caches of earlier states are removed.
     """
     from datasets import config
 
@@ -106,9 +121,9 @@ def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.parquet"))]
     cache = Path(config.HF_DATASETS_CACHE) / "dialogue-cube" / _key(str(folder.resolve())) / _key(repr(states))
     if not cache.exists() and cache.parent.is_dir():
-        for before in cache.parent.iterdir():
-            if before != cache:  # another process may have begun it in between
-                shutil.rmtree(before, ignore_errors=True)
+        for other in cache.parent.iterdir():
+            if other != cache:  # another process may have created it since
+                shutil.rmtree(other, ignore_errors=True)
     return str(cache)
 
 

@@ -1,7 +1,7 @@
-"""A user's pairs, conversations and files as rows of pairs.
+"""Question -> answer rows from a user's pairs, conversations and files.
 
-The one place where this package uses `dataset_builders` as a library: the reader of own data, the maker of pairs and
-the quality filters are the ones that the corpora go through.
+Only this module uses `dataset_builders` as a library: it reads own data, forms pairs and filters them exactly as a
+build of the corpora does.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HELD_OUT = ("dev", "val", "validation")
-"""What files may call the split that is held out."""
+"""Names of the validation split in file names."""
 
 
 @dataclass
 class DialogueRows:
-    """Dialogues as read, before pairs are made of them.
+    """Dialogues read from records or files.
 
     Attributes:
-        table: One row a dialogue, with the columns that `dataset_builders.pairs.consecutive.make_pairs` reads.
-        held_out: Ids of the dialogues that stand in a file named after a validation split.
-        dropped: Records that could not be used, by reason.
+        table: One row per dialogue, with the columns that `dataset_builders.pairs.consecutive.make_pairs` reads.
+        held_out: Ids of the dialogues in files named after a validation split.
+        dropped: Number of unusable records by reason.
     """
 
     table: pa.Table
@@ -49,13 +49,13 @@ class DialogueRows:
 
 @dataclass
 class PairRows:
-    """Question -> answer pairs, and what became of those that are not among them.
+    """Question -> answer pairs, with the drops and flags of the quality filters.
 
     Attributes:
         table: Rows of the `pairs` config.
-        read: Exchanges, and records and dialogues that hold none.
-        dropped: Those that were left out, by reason.
-        flagged: Kept pairs by what the quality filters noticed.
+        read: Number of exchanges read, plus that of records and dialogues without one.
+        dropped: Number of drops by reason.
+        flagged: Number of pairs in `table` by flag of the quality filters.
         quality: Mean of each part of the quality score, 0 (poor) to 1 (good).
     """
 
@@ -67,16 +67,16 @@ class PairRows:
 
 
 def rows_of_records(records: Iterable[Any], what: str, expected: str, language: str = "und") -> DialogueRows:
-    """Dialogues of objects in memory: pairs or conversations in any form that the reader of own files knows.
+    """Read pairs or conversations from objects in memory, in any form that is accepted in files.
 
     Args:
-        records: Dicts, or lists of turns.
-        what: Name of the argument, for messages; the source of the rows.
-        expected: One record as it should look, for messages.
+        records: Dicts, tuples, or lists of turns.
+        what: Name of the argument, for error messages; also the source of the rows.
+        expected: Example of a record, for error messages.
         language: BCP 47 tag of the texts.
 
     Raises:
-        ModelError: A record is of no known form.
+        ModelError: A record has an unknown form.
     """
     from dataset_builders.own_data.options import Options
     from dataset_builders.own_data.records import RecordParser
@@ -89,13 +89,13 @@ def rows_of_records(records: Iterable[Any], what: str, expected: str, language: 
 
     def dialogues() -> Iterator[tuple[str, str, Dialogue]]:
         for number, record in enumerate(records):
-            given = list(record) if isinstance(record, tuple) else record
+            record = list(record) if isinstance(record, tuple) else record
             try:
-                layout = parser.layout(given)
+                layout = parser.layout(record)
             except BadRecord as problem:
                 raise ModelError(f"{what}[{number}]: {problem}; expected {expected}") from problem
             try:
-                rows = parser.parse(given, layout)
+                rows = parser.parse(record, layout)
             except BadRecord as problem:
                 dropped[str(problem)] += 1
                 continue
@@ -110,34 +110,36 @@ def rows_of_records(records: Iterable[Any], what: str, expected: str, language: 
 def rows_of_files(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], language: str = "und", **options: Any
 ) -> DialogueRows:
-    """Dialogues of files or folders: JSON, JSONL, CSV, TSV, TXT, chat exports, also as .gz or .zip.
+    """Read dialogues from files or folders: JSON, JSONL, CSV, TSV, TXT, chat exports, also as .gz or .zip.
 
     Args:
         paths: A file or folder, or several.
-        language: BCP 47 tag of the rows that state none.
-        options: Of `dataset_builders.own_data.load`: `question_column`, `answer_column`, `encoding`, `max_bad_share`,
-            `rejects`.
+        language: BCP 47 tag of rows without one of their own.
+        options: Options of `dataset_builders.own_data.load`: `question_column`, `answer_column`, `encoding`,
+            `max_bad_share`, `rejects`.
 
     Raises:
-        ModelError: Nothing usable is there, or too many records are bad.
+        ModelError: A path does not exist, a file cannot be read, too many records are bad, or an option is unknown.
     """
     from dataset_builders import own_data
     from dataset_builders.common.errors import DataError
     from dataset_builders.schema import Dialogue
 
-    given = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-    if vectors := [path for path in given if path.suffix.lower() in SUFFIXES]:
-        raise ModelError(f"{vectors[0]}: a file of vectors, not of texts: give it to DialogueDataset.from_embeddings")
-    known = [name for name in inspect.signature(own_data.load).parameters if name not in ("path", "name", "language")]
-    if unknown := sorted(set(options) - set(known)):
-        raise ModelError(f"the reader of files has no option {unknown[0]}; there are {', '.join(known)}")
+    files = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if not files:
+        raise ModelError("the list of files is empty: expected a file, a folder or a list of them")
+    if vectors := [path for path in files if path.suffix.lower() in SUFFIXES]:
+        raise ModelError(f"{vectors[0]}: a file of embeddings, not texts: pass it to DialogueDataset.from_embeddings")
+    names = [name for name in inspect.signature(own_data.load).parameters if name not in ("path", "name", "language")]
+    if unknown := sorted(set(options) - set(names)):
+        raise ModelError(f"the reader of files has no option {unknown[0]}; choose from {', '.join(names)}")
     rows = DialogueRows(_table([], language))
     tests = 0
 
     def dialogues() -> Iterator[tuple[str, str, Dialogue]]:
         nonlocal tests
         names: Counter[str] = Counter()
-        for path in given:
+        for path in files:
             data = own_data.load(path, language=language, **options)
             names[data.name] += 1
             source = data.name if names[data.name] == 1 else f"{data.name}~{names[data.name]}"
@@ -153,20 +155,24 @@ def rows_of_files(
                         rows.held_out.append(f"{source}/{event.id}")
                     yield source, event.id, event
 
-    if not given:
-        raise ModelError("no file given: expected a file, a folder or a list of them")
     try:
         rows.table = _table(dialogues(), language)
     except DataError as error:
         raise ModelError(str(error)) from error
     if tests:
-        logger.warning("left out %s dialogues of files named after a test split: nothing learns from them", tests)
+        logger.warning("skipped %s dialogues of files named after a test split: they are not for training", tests)
         rows.dropped["of a test file"] = tests
     return rows
 
 
 def pairs_of_rows(rows: DialogueRows, config: DialogueConfig) -> PairRows:
-    """Question -> answer pairs with their context: every turn of the user that the system answers.
+    """Form question -> answer pairs with their context from dialogues, and filter them.
+
+    Each user turn that the system answers is a question.
+
+    Args:
+        rows: Dialogues.
+        config: Number of context turns, and the filters.
 
     Raises:
         ModelError: `config.quality` is neither a preset nor a readable file.
@@ -192,7 +198,7 @@ def pairs_of_rows(rows: DialogueRows, config: DialogueConfig) -> PairRows:
 
 
 def text_keys(texts: Sequence[str] | pa.Array) -> np.ndarray:
-    """int64 `[n]`, equal for texts that are equal but for case, punctuation and spacing."""
+    """Hash n texts: int64 `[n]`, equal for texts that differ in case, punctuation and spacing only."""
     import pyarrow as pa
 
     from dataset_builders.text.normalize import text_hashes
@@ -201,25 +207,25 @@ def text_keys(texts: Sequence[str] | pa.Array) -> np.ndarray:
 
 
 def pair_keys(table: pa.Table) -> np.ndarray:
-    """int64 `[n]`, equal for pairs of which both sides have equal `text_keys`."""
-    sides = [text_keys(table[side].combine_chunks()) for side in ("anchor", "positive")]
-    return np.unique(np.stack(sides), axis=1, return_inverse=True)[1].reshape(-1)
+    """Number n pairs: int64 `[n]`, equal for pairs with equal `text_keys` of both anchor and positive."""
+    keys = [text_keys(table[column].combine_chunks()) for column in ("anchor", "positive")]
+    return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _drop_by_length(pairs: PairRows, config: DialogueConfig) -> None:
     import pyarrow.compute as pc
 
-    for column, side in (("anchor", "question"), ("positive", "answer")):
+    for column, part in (("anchor", "question"), ("positive", "answer")):
         length = pc.utf8_length(pairs.table[column])
-        short = pc.less(length, getattr(config, f"min_{side}_length"))
-        long = pc.greater(length, getattr(config, f"max_{side}_length"))
-        pairs.dropped[f"{side} shorter than min_{side}_length"] = pc.sum(short).as_py() or 0
-        pairs.dropped[f"{side} longer than max_{side}_length"] = pc.sum(long).as_py() or 0
+        short = pc.less(length, getattr(config, f"min_{part}_length"))
+        long = pc.greater(length, getattr(config, f"max_{part}_length"))
+        pairs.dropped[f"{part} shorter than min_{part}_length"] = pc.sum(short).as_py() or 0
+        pairs.dropped[f"{part} longer than max_{part}_length"] = pc.sum(long).as_py() or 0
         pairs.table = pairs.table.filter(pc.invert(pc.or_(short, long)))
 
 
 def _screen(pairs: PairRows, config: DialogueConfig) -> None:
-    """The filters that the corpora go through; cosines are looked at later, when the vectors are there."""
+    """Apply the quality filters of the corpora; cosine limits are applied later, to the embeddings."""
     import pyarrow.compute as pc
 
     from dataset_builders.common.errors import DataError
@@ -227,7 +233,7 @@ def _screen(pairs: PairRows, config: DialogueConfig) -> None:
     from dataset_builders.quality.screen import screen
 
     try:
-        # a user's own short answers are meant: the limits of `config` say what is too short
+        # users keep short answers on purpose; the length limits of `config` apply instead
         quality = QualityConfig.load(config.quality).with_min_words(0)
     except DataError as error:
         raise ModelError(f"quality: {error}") from error
@@ -242,7 +248,7 @@ def _screen(pairs: PairRows, config: DialogueConfig) -> None:
 
 
 def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.Table:
-    """(source, id, dialogue) -> the columns that `make_pairs` reads; turns without a visible character are left out."""
+    """Convert (source, id, dialogue) to the columns that `make_pairs` reads, without blank turns."""
     import pyarrow as pa
 
     from dataset_builders.own_data.builder import PRIVATE
@@ -255,19 +261,21 @@ def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.
         facts = (f"{source}/{name}", source, dialogue.language or language, dialogue.domains)
         for column, fact in zip(rows.values(), facts, strict=True):
             column.append(fact)
-        said = [(turn.speaker, text) for turn in dialogue.turns if (text := turn.text.strip())]
-        speakers.extend(speaker for speaker, _ in said)
-        texts.extend(text for _, text in said)
+        for turn in dialogue.turns:
+            if text := turn.text.strip():
+                speakers.append(turn.speaker)
+                texts.append(text)
         ends.append(len(texts))
-    sides = [pa.array(column, pa.string()) for column in (speakers, texts)]
-    spoken = pa.StructArray.from_arrays(sides, ["speaker", "text"])
+    turns = pa.StructArray.from_arrays(
+        [pa.array(speakers, pa.string()), pa.array(texts, pa.string())], ["speaker", "text"]
+    )
     domains = pa.array(rows.pop("domains"), pa.list_(pa.string()))
     count = len(ends) - 1
     return pa.table(
         {
             **{name: pa.array(values, pa.string()) for name, values in rows.items()},
             "domains": domains,
-            "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), spoken),
+            "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns),
             "cluster_id": pa.nulls(count, pa.string()),
             "license": pa.repeat(pa.scalar(PRIVATE), count),
             "redistributable": pa.repeat(pa.scalar(False), count),

@@ -1,8 +1,8 @@
-"""Question -> answer pairs of the `pairs` config: distinct texts, their vectors, and integer rows that point to them.
+"""Question -> answer pairs of the `pairs` config, as indices of distinct texts.
 
 >>> from cube_model.data.pairs import load_pairs
 >>> pairs = load_pairs("my-corpus", "train", context_turns=2)  # a folder or a Hub repository
->>> pairs.questions.shape  # [pairs, 1 + context_turns]: the question, the turn before it, the one before that
+>>> pairs.questions.shape  # [pairs, 1 + context_turns]
 (111878, 3)
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class NoPairsError(ModelError):
-    """The split holds no pair of the wanted sources and direction."""
+    """The split has no pair of the requested sources and direction."""
 
 
 NO_TURN = -1
-"""Index in `questions` where the dialogue has no turn so early; its vector is zero."""
+"""Index of a missing turn, before the start of the dialogue; its embedding is zero."""
 
 COLUMNS = (
     "anchor",
@@ -50,20 +50,20 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class QuestionAnswerPairs:
-    """n question -> answer pairs over m distinct texts.
+    """n question -> answer pairs, as indices of m distinct texts.
 
     Attributes:
-        texts: The m distinct texts.
-        questions: int32 `[n, 1 + context_turns]`, indices in `texts`: the question, then the turns before it, most
-            recent first; `NO_TURN` where there is none.
-        answers: int32 `[n]`, indices in `texts`.
-        labels: int64 `[n]`, equal where `answer_id` is equal: the same answer but for case, punctuation and spacing.
-            Equal in other splits too.
-        dialogues: int64 `[n]`, one number a dialogue.
+        texts: m distinct texts.
+        questions: int32 `[n, 1 + context_turns]`, indices of `texts`: the question, then the turns before it, most
+            recent first, `NO_TURN` where there is none.
+        answers: int32 `[n]`, indices of `texts`.
+        labels: int64 `[n]`, equal where `answer_id` is equal, that is for answers that differ in case, punctuation and
+            spacing only. Comparable across splits.
+        dialogues: int64 `[n]`, a number per dialogue.
         sources, licenses, languages: n strings each.
-        fingerprint: sha256 over the rows: equal for equal data.
-        negatives: int32 `[n, k]`, indices in `texts`: mined wrong answers of each question; `NO_TURN` where there are
-            fewer. None: not asked for.
+        fingerprint: SHA-256 of the rows: equal for equal data.
+        negatives: int32 `[n, k]`, indices of `texts`: mined wrong answers to each question, `NO_TURN` where there are
+            fewer. None if they were not requested.
     """
 
     texts: list[str]
@@ -88,12 +88,22 @@ class QuestionAnswerPairs:
         progress: bool = False,
         accelerator: Accelerator | None = None,
     ) -> np.ndarray:
-        """Vectors float32 `[m + 1, dimension]`: one a text and a last row of zeros, which `NO_TURN` (-1) points to."""
+        """Encode the texts.
+
+        Args:
+            teacher: Encoder of the texts.
+            cache: Embedding cache to read from and write to.
+            progress: Show a progress bar.
+            accelerator: Divide the texts among the processes of this launch.
+
+        Returns:
+            float32 `[m + 1, dimension]`: an embedding per text and a last row of zeros, to which `NO_TURN` (-1) points.
+        """
         vectors = cache.embed(teacher, self.texts, progress=progress, accelerator=accelerator)
         return np.concatenate([vectors, np.zeros((1, teacher.dimension), dtype=np.float32)])
 
     def select(self, rows: np.ndarray) -> QuestionAnswerPairs:
-        """The pairs at `rows` (int `[k]`), over the same texts."""
+        """Return the pairs at `rows` (int `[k]`) only, over the same texts."""
         return replace(
             self,
             questions=self.questions[rows],
@@ -125,18 +135,19 @@ def load_pairs(
     """Read the pairs of one split.
 
     Args:
-        data: A folder that `dialogue-cube build` made, or a Hub dataset repository.
+        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
         split: `"train"`, `"validation"` or `"test"`.
-        sources: Names of the corpora to use; all when not given.
-        max_pairs: At most so many pairs, a seeded random choice that keeps the order.
-        context_turns: Earlier turns to read for each question.
-        seed: Of that choice.
+        sources: Names of the sources to read. Default: all.
+        max_pairs: Maximum number of pairs; more are sampled at random, in their order. Default: no limit.
+        context_turns: Number of turns before each question to include.
+        seed: Random seed of the sample.
         direction: Speakers of anchor and positive; user -> system pairs are the question -> answer pairs.
-        hard_negatives: Mined wrong answers to read of each pair, the first so many.
+        hard_negatives: Number of mined wrong answers per pair to include.
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        ModelError: No such dataset, split, column or source; no pair is left; or none holds the negatives asked for.
+        ModelError: The dataset, split, a column or a source does not exist; no pair is left; or no pair has mined
+            negatives although some are requested.
     """
     columns = (*COLUMNS, "negatives") if hard_negatives else COLUMNS
     table, rows = read_pairs_table(data, split, columns, sources, direction, revision)
@@ -144,7 +155,10 @@ def load_pairs(
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
     pairs = pairs_of_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
     if pairs.negatives is not None and (pairs.negatives == NO_TURN).all():
-        raise ModelError(f"{data}: no pair of split {split} holds mined negatives; build it with them, or ask for none")
+        raise ModelError(
+            f"{data}: no pair of split {split} has mined negatives; build the dataset with --hard-negatives, or set "
+            "hard_negatives to 0"
+        )
     return pairs
 
 
@@ -156,51 +170,62 @@ def read_pairs_table(
     direction: tuple[str, str] = ("user", "system"),
     revision: str | None = None,
 ) -> tuple[pa.Table, np.ndarray]:
-    """Columns of one split as a table, and the numbers of the rows of the wanted sources and direction."""
-    table = read_rows(data, "pairs", split, columns, revision=revision)
-    return table, _rows_of(table, direction, sources, data, split)
+    """Read columns of one split, and select the rows of some sources and one direction.
 
+    Args:
+        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
+        split: `"train"`, `"validation"` or `"test"`.
+        columns: Names of the columns to read.
+        sources: Names of the sources to select. Default: all.
+        direction: Speakers of anchor and positive.
+        revision: Branch, tag or commit of a Hub repository.
 
-def _rows_of(
-    table: pa.Table,
-    direction: tuple[str, str],
-    sources: Sequence[str] | None,
-    data: str | os.PathLike[str],
-    split: str,
-) -> np.ndarray:
-    """Numbers of the rows of the wanted direction and sources."""
+    Returns:
+        Table of all rows, and the indices of the selected rows.
+
+    Raises:
+        NoPairsError: A source is not in the split, or no row is selected.
+        ModelError: The dataset, split or a column does not exist.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    table = read_rows(data, "pairs", split, columns, revision=revision)
     keep = pc.and_(pc.equal(table["anchor_speaker"], direction[0]), pc.equal(table["positive_speaker"], direction[1]))
     if sources is not None:
-        there = sorted(pc.unique(table["source"]).to_pylist())
-        unknown = sorted(set(sources) - set(there))
-        if unknown:
-            raise NoPairsError(f"{data}: no source {', '.join(unknown)} in split {split}; there are {', '.join(there)}")
+        available = sorted(pc.unique(table["source"]).to_pylist())
+        if missing := sorted(set(sources) - set(available)):
+            raise NoPairsError(
+                f"{data}: no source {', '.join(missing)} in split {split}; choose from {', '.join(available)}"
+            )
         keep = pc.and_(keep, pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
     rows = np.flatnonzero(np.asarray(keep))
     if not len(rows):
         raise NoPairsError(f"{data}: no {direction[0]} -> {direction[1]} pair in split {split}")
-    return rows
+    return table, rows
 
 
 def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0) -> QuestionAnswerPairs:
-    """Distinct texts and index arrays of an arrow table; no Python loop over rows but for the text table."""
+    """Convert rows of the `pairs` config to indices of distinct texts, without a Python loop over the rows.
+
+    Args:
+        table: Rows with the columns `COLUMNS`, and `negatives` if some are requested.
+        context_turns: Number of turns before each question to include.
+        hard_negatives: Number of mined wrong answers per pair to include.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     anchors, positives = _flat(table["anchor"]), _flat(table["positive"])
     context = _flat(table["context"])
     starts, ends = np.asarray(context.offsets[:-1]), np.asarray(context.offsets[1:])
-    spoken = context.values.field("text")
+    context_texts = context.values.field("text")
     turns = []
     for back in range(1, context_turns + 1):
-        at = pa.array(ends - back, mask=ends - back < starts)
-        turns.append(spoken.take(at))
+        turns.append(context_texts.take(pa.array(ends - back, mask=ends - back < starts)))
     wrong = _first_of_lists(table["negatives"], hard_negatives) if hard_negatives else []
-    everything = pa.chunked_array([anchors, positives, *turns, *wrong]).cast(pa.large_string())
-    encoded = everything.dictionary_encode().combine_chunks()
+    texts = pa.chunked_array([anchors, positives, *turns, *wrong]).cast(pa.large_string())
+    encoded = texts.dictionary_encode().combine_chunks()
     indices = pc.fill_null(encoded.indices, NO_TURN).to_numpy(zero_copy_only=False).astype(np.int32)
     columns = indices.reshape(2 + context_turns + hard_negatives, len(table))
     columns, negatives = columns[: 2 + context_turns], columns[2 + context_turns :].T
@@ -221,13 +246,13 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
         licenses=table["license"].to_pylist(),
         languages=table["language"].to_pylist(),
         fingerprint=digest.hexdigest(),
-        # a "negative" that is the answer itself would be pushed away from itself
+        # training would push an answer away from itself if it were among its own negatives
         negatives=np.where(negatives == columns[1][:, None], NO_TURN, negatives) if hard_negatives else None,
     )
 
 
 def _first_of_lists(column: pa.ChunkedArray, count: int) -> list[Any]:
-    """`count` arrays of `[n]` texts: the first of each list, the second, ...; null where a list is shorter."""
+    """`count` arrays `[n]`: the first text of each list, the second, ...; null where a list is shorter."""
     import pyarrow as pa
 
     lists = _flat(column)
@@ -236,17 +261,17 @@ def _first_of_lists(column: pa.ChunkedArray, count: int) -> list[Any]:
 
 
 def _flat(column: pa.ChunkedArray) -> Any:
-    """One array of a column, whatever its chunks."""
+    """The chunks of a column as one array."""
     import pyarrow as pa
 
     array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # no rows, or one chunk kept as it is
+    if isinstance(array, pa.ChunkedArray):  # pyarrow may return one or no chunk unchanged
         array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
     return array
 
 
 def string_hashes(column: pa.ChunkedArray) -> np.ndarray:
-    """int64 `[n]`: equal where the strings are equal, over splits and datasets too."""
+    """Hash n strings: int64 `[n]`, comparable across splits and datasets."""
     encoded = _flat(column).dictionary_encode()
     digests = [
         hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).digest()[:8]
@@ -257,5 +282,5 @@ def string_hashes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def joined_turns(pairs: QuestionAnswerPairs, separator: str) -> list[str]:
-    """Each question, then its earlier turns, most recent first: what is cut off at the end is what matters least."""
+    """Join each question with its context, most recent turn first, so that truncation drops what matters least."""
     return [separator.join(pairs.texts[i] for i in turns if i != NO_TURN) for turns in pairs.questions.tolist()]

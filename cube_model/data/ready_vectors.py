@@ -1,4 +1,4 @@
-"""Ready-made vectors of questions and answers: arrays in memory, or .npy, .npz, .safetensors and .parquet files."""
+"""Ready-made embeddings of questions and answers: arrays in memory or files."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ if TYPE_CHECKING:
     from cube_model.teacher.teacher import Teacher
 
 NAME = "ready-made vectors"
-"""Stands for the teacher and the source where nothing is known of them."""
+"""Name of the teacher and the source if they are unknown."""
 
 
 @dataclass(frozen=True)
 class ReadyEmbeddings:
-    """Vectors of n pairs as they were given.
+    """Embeddings of n pairs, as the user passes them.
 
     Attributes:
-        questions: `[n, 1 + context_turns, dimension]`, the question, then the turns before it, most recent first; rows
-            of zeros where there is none.
+        questions: `[n, 1 + context_turns, dimension]`: the question, then the turns before it, most recent first, zeros
+            where there is none.
         answers: `[n, dimension]`.
-        question_texts, answer_texts: n texts, or nothing where they are not known.
-        dialogues: n ids, or nothing: then every pair is a dialogue of its own.
+        question_texts, answer_texts: n texts; None if they are unknown.
+        dialogues: n dialogue ids; None makes every pair a dialogue of its own.
+
+    Raises:
+        ModelError: The shapes of the arrays do not match, or a list is not n long.
     """
 
     questions: np.ndarray
@@ -64,106 +67,109 @@ def ready_embeddings(
     answer_texts: Sequence[str] | None = None,
     dialogues: Sequence[Any] | None = None,
 ) -> ReadyEmbeddings:
-    """Vectors of questions and answers from arrays or files.
+    """Read the embeddings of questions and answers from arrays or files.
 
     Args:
-        questions: Array or tensor `[n, d]` or `[n, 1 + context_turns, d]`, or a file. A file that holds both sides has
-            arrays or columns called `question_embedding` and `answer_embedding` (or `questions`, `answers`, `anchor`,
-            `positive`, ...), and may have columns of text `question`, `answer` and `dialogue_id`; an .npy file that
-            holds both is `[n, 2, d]`.
-        answers: Array or tensor `[n, d]`, or a file.
-        question_column: Name of the questions' vectors in the file, where it is not a known one.
-        answer_column: Of the answers'.
-        question_texts: What the vectors stand for, n texts.
-        answer_texts: Likewise.
-        dialogues: n ids; pairs of one dialogue are held out together.
+        questions: Array or tensor `[n, dimension]` or `[n, 1 + context_turns, dimension]`, or a file. A file of both
+            questions and answers has arrays or columns named `question_embedding` and `answer_embedding` (or
+            `questions`, `answers`, `anchor`, `positive`, ...), and optional text columns `question`, `answer` and
+            `dialogue_id`; as .npy it is `[n, 2, dimension]`.
+        answers: Array or tensor `[n, dimension]`, or a file. Default: those in the file of `questions`.
+        question_column: Name of the questions' embeddings in the file. Default: an accepted name, as above.
+        answer_column: Name of the answers' embeddings in the file. Default: an accepted name, as above.
+        question_texts: n texts of the questions.
+        answer_texts: n texts of the answers.
+        dialogues: n dialogue ids; the pairs of a dialogue are held out together.
 
     Raises:
-        ModelError: A file cannot be read, or the arrays do not fit each other.
+        ModelError: A file cannot be read, or the shapes of the arrays do not match.
     """
-    first = _columns(questions, "questions")
-    second = first if answers is None else _columns(answers, "answers")
-    if answers is None and first.single is not None:
-        both = first.single
-        if both.ndim != 3 or both.shape[1] != 2:
-            raise ModelError(f"{first.name}: {list(both.shape)}: expected [n, 2, d], or give the answers too")
-        asked, answered = both[:, 0], both[:, 1]
+    question_file = _columns(questions, "questions")
+    answer_file = question_file if answers is None else _columns(answers, "answers")
+    if answers is None and question_file.single is not None:
+        pairs = question_file.single
+        if pairs.ndim != 3 or pairs.shape[1] != 2:
+            raise ModelError(f"{question_file.name}: {list(pairs.shape)}: expected [n, 2, d], or pass the answers too")
+        question_vectors, answer_vectors = pairs[:, 0], pairs[:, 1]
     else:
-        asked, answered = first.vectors("question", question_column), second.vectors("answer", answer_column)
+        question_vectors = question_file.vectors("question", question_column)
+        answer_vectors = answer_file.vectors("answer", answer_column)
     return ReadyEmbeddings(
-        asked[:, None] if asked.ndim == 2 else asked,
-        answered,
-        question_texts if question_texts is not None else first.texts("question"),
-        answer_texts if answer_texts is not None else second.texts("answer"),
-        dialogues if dialogues is not None else first.texts("dialogue"),
+        question_vectors[:, None] if question_vectors.ndim == 2 else question_vectors,
+        answer_vectors,
+        question_texts if question_texts is not None else question_file.texts("question"),
+        answer_texts if answer_texts is not None else answer_file.texts("answer"),
+        dialogues if dialogues is not None else question_file.texts("dialogue"),
     )
 
 
 def ready_vectors(vectors: Any, column: str | None = None) -> ReadyEmbeddings:
-    """Vectors that are their own answers, from an array or a file.
+    """Read embeddings that are both question and answer from an array or a file.
 
     Args:
-        vectors: Array or tensor `[n, d]`, or a file.
-        column: Name in the file, where it holds several.
+        vectors: Array or tensor `[n, dimension]`, or a file.
+        column: Name of the array or column in the file; required if the file holds several.
 
     Raises:
-        ModelError: The file cannot be read, or it is not `[n, d]`.
+        ModelError: The file cannot be read, or the array is not `[n, dimension]`.
     """
     columns = _columns(vectors, "vectors")
-    found = columns.vectors("vector", column)
-    if found.ndim != 2:
-        raise ModelError(f"{columns.name}: {list(found.shape)}: expected [n, d]")
+    array = columns.vectors("vector", column)
+    if array.ndim != 2:
+        raise ModelError(f"{columns.name}: {list(array.shape)}: expected [n, d]")
     texts = columns.texts("vector")
-    return ReadyEmbeddings(found[:, None], found, texts, texts)
+    return ReadyEmbeddings(array[:, None], array, texts, texts)
 
 
-def distinct_vectors(sides: Sequence[np.ndarray], normalize: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each distinct vector once.
+def distinct_vectors(columns: Sequence[np.ndarray], normalize: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Collect the distinct rows of several arrays in one table.
 
     Args:
-        sides: Arrays `[n, dimension]`, all of one shape.
-        normalize: Scale each vector to length 1.
+        columns: k arrays `[n, dimension]`.
+        normalize: Scale each row of the table to norm 1.
 
     Returns:
-        float32 `[m + 1, dimension]` with a last row of zeros; int32 `[n, sides]` rows of it, `NO_TURN` for a vector of
-        zeros; int64 `[n, sides]` hashes, equal for equal vectors.
+        The table, float32 `[m + 1, dimension]`, with a last row of zeros; the row of each vector in the table, int32
+        `[n, k]`, `NO_TURN` for a vector of zeros; hashes, int64 `[n, k]`, equal for equal vectors.
 
     Raises:
         ModelError: A value is not finite.
     """
-    n, dimension = sides[0].shape
-    hashes = np.stack([_hashes(side) for side in sides])
+    n, dimension = columns[0].shape
+    hashes = np.stack([_hashes(column) for column in columns])
     distinct, first, rows = np.unique(hashes, return_index=True, return_inverse=True)
     table = np.zeros((len(distinct) + 1, dimension), dtype=np.float32)
-    for number, side in enumerate(sides):
-        mine = np.flatnonzero(first // n == number)
-        table[mine] = side[first[mine] % n]
+    for number, column in enumerate(columns):
+        from_column = np.flatnonzero(first // n == number)
+        table[from_column] = column[first[from_column] % n]
     if not (finite := np.isfinite(table).all(axis=1)).all():
         bad = int(first[np.flatnonzero(~finite)[0]] % n)
-        raise ModelError(f"{NAME}: row {bad} (from 0) holds a value that is not finite; repair or remove it")
-    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+        raise ModelError(f"{NAME}: row {bad} (from 0) has a value that is not finite; repair or remove it")
+    norms = np.linalg.norm(table, axis=1, keepdims=True)
     if normalize:
-        np.divide(table, lengths, out=table, where=lengths > 0)
+        np.divide(table, norms, out=table, where=norms > 0)
     rows = rows.reshape(hashes.shape)
-    return table, np.where(lengths[rows, 0] > 0, rows, NO_TURN).T.astype(np.int32), hashes.T
+    return table, np.where(norms[rows, 0] > 0, rows, NO_TURN).T.astype(np.int32), hashes.T
 
 
 def encode_ready(
     ready: ReadyEmbeddings, teacher: Teacher | dict[str, Any] | None = None, normalize: bool = True
 ) -> EncodedPairs:
-    """Ready-made vectors as pairs over a table of distinct vectors.
+    """Convert ready-made embeddings to pairs over a table of distinct embeddings.
+
+    Pairs whose question or answer is a vector of zeros are dropped.
 
     Args:
-        ready: What was given.
-        teacher: What made the vectors.
-        normalize: Scale each vector to length 1.
+        ready: Embeddings of n pairs.
+        teacher: Teacher that made the embeddings.
+        normalize: Scale each embedding to norm 1.
 
     Raises:
-        ModelError: A value is not finite, or the teacher gives vectors of another length.
+        ModelError: A value is not finite, or the teacher's embeddings have another dimension.
     """
-    sides = [*np.moveaxis(ready.questions, 1, 0), ready.answers]
-    table, rows, hashes = distinct_vectors(sides, normalize)
-    texts = _texts(rows, len(table) - 1, [ready.question_texts, *[None] * (len(sides) - 2), ready.answer_texts])
+    columns = [*np.moveaxis(ready.questions, 1, 0), ready.answers]
+    table, rows, hashes = distinct_vectors(columns, normalize)
+    texts = _texts(rows, len(table) - 1, [ready.question_texts, *[None] * (len(columns) - 2), ready.answer_texts])
     dialogues = np.arange(len(rows)) if ready.dialogues is None else _codes(ready.dialogues)
     digest = hashlib.sha256(np.ascontiguousarray(hashes, "<i8").tobytes() + dialogues.astype("<i8").tobytes())
     pairs = QuestionAnswerPairs(
@@ -178,47 +184,51 @@ def encode_ready(
         fingerprint=digest.hexdigest(),
     )
     keys = np.unique(hashes[:, [0, -1]], axis=0, return_inverse=True)[1].reshape(-1)
-    none = np.zeros(len(rows), dtype=bool)
-    made_by = _description(teacher, digest.hexdigest(), table.shape[1])
-    encoded = EncodedPairs(pairs, table, made_by, keys, none, read=len(rows))
+    held_out = np.zeros(len(rows), dtype=bool)
+    description = _description(teacher, digest.hexdigest(), table.shape[1])
+    encoded = EncodedPairs(pairs, table, description, keys, held_out, read=len(rows))
     empty = (rows[:, 0] == NO_TURN) | (rows[:, -1] == NO_TURN)
     encoded.dropped["question or answer is a vector of zeros"] = int(empty.sum())
     return encoded.select(np.flatnonzero(~empty)) if empty.any() else encoded
 
 
 def _description(teacher: Teacher | dict[str, Any] | None, digest: str, dimension: int) -> dict[str, Any]:
-    if teacher is None:  # a fingerprint that no teacher has: nothing can be taken for it
+    if teacher is None:  # a fingerprint that matches no teacher
         return {"name": NAME, "fingerprint": f"unknown-{digest}", "dimension": dimension}
-    known = teacher if isinstance(teacher, dict) else teacher.describe()
-    if known.get("dimension", dimension) != dimension:
-        raise ModelError(f"teacher {known.get('name')} gives vectors of {known['dimension']}, these have {dimension}")
-    return {**known, "dimension": dimension}
+    description = teacher if isinstance(teacher, dict) else teacher.describe()
+    if description.get("dimension", dimension) != dimension:
+        raise ModelError(
+            f"the ready-made vectors have {dimension} dimensions, but those of teacher {description.get('name')} have "
+            f"{description['dimension']}: pass the teacher that made them"
+        )
+    return {**description, "dimension": dimension}
 
 
-def _texts(rows: np.ndarray, size: int, sides: Sequence[Sequence[str] | None]) -> list[str]:
-    """The text of each distinct vector; an empty one where it is not known."""
-    texts = [""] * size
-    for column, given in zip(rows.T.tolist(), sides, strict=True):
-        for row, text in zip(column, given or (), strict=False):
+def _texts(rows: np.ndarray, count: int, columns: Sequence[Sequence[str] | None]) -> list[str]:
+    """The text of each of `count` distinct vectors; empty if it is unknown."""
+    texts = [""] * count
+    for column_rows, column_texts in zip(rows.T.tolist(), columns, strict=True):
+        for row, text in zip(column_rows, column_texts or (), strict=False):
             if row != NO_TURN and not texts[row]:
                 texts[row] = str(text)
     return texts
 
 
-def _columns(given: Any, name: str) -> Columns:
-    if isinstance(given, str | os.PathLike):
-        return read_embeddings(Path(given).expanduser())
-    if hasattr(given, "detach"):  # a torch tensor, perhaps bfloat16, which numpy does not have
-        given = given.detach().cpu().float().numpy()
+def _columns(source: Any, name: str) -> Columns:
+    """The columns of a file, or an array or tensor as the only column."""
+    if isinstance(source, str | os.PathLike):
+        return read_embeddings(Path(source).expanduser())
+    if hasattr(source, "detach"):  # a torch tensor, converted here as numpy has no bfloat16
+        source = source.detach().cpu().float().numpy()
     try:
-        array = np.asarray(given, dtype=np.float32)
+        array = np.asarray(source, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: expected vectors of equal length or a file of them ({error})") from error
+        raise ModelError(f"{name}: expected vectors of equal dimension or a file of them ({error})") from error
     return Columns.of_array(name, array)
 
 
 def _hashes(vectors: np.ndarray) -> np.ndarray:
-    """int64 `[n]`: 64-bit BLAKE2b of each row's float32 bytes; -0 counts as 0."""
+    """int64 `[n]`: 64-bit BLAKE2b hash of each row's float32 bytes, with -0 as 0."""
     rows = (np.ascontiguousarray(row, "<f4") + np.float32(0) for row in vectors)
     joined = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
     return np.frombuffer(joined, "<i8").astype(np.int64)

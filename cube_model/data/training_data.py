@@ -1,32 +1,30 @@
-"""What training takes of any dataset: pairs of training and validation, and their vectors."""
+"""The data that a core is trained on: pairs of both splits, and their embeddings."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.errors import ModelError
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that training needs to know of its data: index rows over tables of vectors, and whose vectors they are.
+    """Pairs for training and validation, the embeddings that they index, and the teacher that made these.
 
     Attributes:
-        train, validation: n and k pairs; `texts` may be empty strings where only vectors are known.
-        train_vectors, validation_vectors: float32 `[m + 1, d]`, one row a text of length 1 and a last row of zeros,
-            as `QuestionAnswerPairs.embed` gives them.
-        teacher: `Teacher.describe()`, or `{"name": ..., "fingerprint": ..., "dimension": d}` of ready-made vectors.
+        train, validation: Pairs of the two splits; `texts` may be empty strings if only the embeddings are known.
+        train_vectors, validation_vectors: float32 `[m + 1, dimension]`: one embedding of norm 1 per text and a last row
+            of zeros, as `QuestionAnswerPairs.embed` returns them.
+        teacher: `Teacher.describe()`, or `{"name": ..., "fingerprint": ..., "dimension": ...}` for ready-made
+            embeddings.
 
     Raises:
-        ModelError: Tables and pairs do not fit each other, or a vector is not finite.
+        ModelError: A split has no pairs, the shape of a table does not match its pairs, or an embedding is not finite.
     """
 
     train: QuestionAnswerPairs
@@ -36,14 +34,14 @@ class TrainingData:
     teacher: dict[str, Any]
 
     def __post_init__(self) -> None:
-        halves = (("train", self.train, self.train_vectors), ("validation", self.validation, self.validation_vectors))
-        for name, pairs, vectors in halves:
+        splits = (("train", self.train, self.train_vectors), ("validation", self.validation, self.validation_vectors))
+        for name, pairs, vectors in splits:
             if not len(pairs):
                 raise ModelError(f"{name}: no pairs; give at least one")
             if vectors.shape != (len(pairs.texts) + 1, self.dimension) or vectors.dtype != np.float32:
                 raise ModelError(
                     f"{name}: vectors {vectors.dtype} {list(vectors.shape)}: expected float32 "
-                    f"[{len(pairs.texts) + 1}, {self.dimension}], one row a text and a last row of zeros"
+                    f"[{len(pairs.texts) + 1}, {self.dimension}], one row per text and a last row of zeros"
                 )
             if not np.isfinite(vectors).all():
                 raise ModelError(
@@ -53,25 +51,25 @@ class TrainingData:
 
     @property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Dimension of the embeddings."""
         return int(self.train_vectors.shape[1])
 
     @property
     def context_turns(self) -> int:
-        """Earlier turns that the pairs hold."""
+        """Number of turns before each question that the pairs include."""
         return int(self.train.questions.shape[1]) - 1
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over the pairs of both halves and the teacher: equal for equal training data."""
+        """SHA-256 of the pairs of both splits and the teacher: equal for equal training data."""
         facts = (self.train.fingerprint, self.validation.fingerprint, self.teacher.get("fingerprint"))
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 @runtime_checkable
 class TrainingDataset(Protocol):
-    """What `CubeTrainer.train` takes: anything that can hand over its pairs and their vectors."""
+    """A dataset that `CubeTrainer.train` accepts."""
 
     def training_data(self) -> TrainingData:
-        """Pairs and vectors of training and validation."""
+        """Return the pairs of both splits and their embeddings."""
         ...

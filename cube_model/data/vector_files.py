@@ -1,4 +1,4 @@
-"""Files of vectors: .npy, .npz, .safetensors and .parquet, read as named columns."""
+"""Reader of embedding files, .npy, .npz, .safetensors and .parquet, as named columns."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy as np
 
 from cube_model.errors import ModelError
 
-_SIDES = {
+_NAMES = {
     "question": ("question", "anchor", "prompt", "query"),
     "answer": ("answer", "positive", "response", "reply"),
     "dialogue": ("dialogue_id", "conversation_id", "dialogue"),
     "vector": ("vector", "embedding", "embeddings", "emb"),
 }
-"""Names of columns; those of vectors may have one of `_ENDINGS`."""
+"""Accepted column names by role; those of embeddings may end in one of `_ENDINGS`."""
 
-_TEXT_OF_VECTORS = ("text", "utterance", "sentence")
+_TEXT_NAMES = ("text", "utterance", "sentence")
 
 _ENDINGS = ("_embedding", "_embeddings", "_emb", "_vector", "_vectors", "s", "")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a file or an array holds.
+    """The columns of a file, or one array without a name.
 
     Attributes:
-        name: For messages.
-        arrays: Vectors by name, `[n, d]` or `[n, turns, d]`.
-        strings: Texts or ids by name, n each.
-        single: The only array where it has no name.
+        name: Name of the file or array, for error messages.
+        arrays: Embeddings by column name, `[n, dimension]` or `[n, turns, dimension]`.
+        strings: Texts or ids by column name, n each.
+        single: The only array, if it has no name.
     """
 
     name: str
@@ -43,57 +43,66 @@ class Columns:
 
     @classmethod
     def of_array(cls, name: str, array: np.ndarray) -> Columns:
-        """An array without a name."""
+        """Wrap an array without a name.
+
+        Raises:
+            ModelError: It is not a float array of two or three axes.
+        """
         if array.ndim not in (2, 3) or array.dtype.kind != "f":
             raise ModelError(f"{name}: {array.dtype} {list(array.shape)}: expected floats [n, d] or [n, turns, d]")
         return cls(name, single=array)
 
-    def vectors(self, side: str, column: str | None = None) -> np.ndarray:
-        """The vectors of a side: `"question"`, `"answer"` or `"vector"`.
+    def vectors(self, role: str, column: str | None = None) -> np.ndarray:
+        """Find the embeddings of a role.
+
+        Args:
+            role: `"question"`, `"answer"` or `"vector"`.
+            column: Name of the column. Default: the first of the accepted names.
 
         Raises:
-            ModelError: There are none, or several that could be meant.
+            ModelError: There is no such column.
         """
         if self.single is not None:
             return self.single
-        known = [name + ending for ending in _ENDINGS for name in _SIDES[side]]
-        wanted = [column] if column else known
-        found = next((self.arrays[name] for name in wanted if name in self.arrays), None)
-        if found is None and not column and len(self.arrays) == 1 and side == "vector":
-            found = next(iter(self.arrays.values()))
-        if found is None:
-            there = ", ".join(f"{name} {list(array.shape)}" for name, array in self.arrays.items()) or "none"
-            missing = column or (side if side == "vector" else f"{side}_embedding")
-            raise ModelError(f"{self.name}: no vectors called {missing!r}; there are {there}; name the right ones")
-        return found
+        names = [column] if column else [name + ending for ending in _ENDINGS for name in _NAMES[role]]
+        for name in names:
+            if name in self.arrays:
+                return self.arrays[name]
+        if role == "vector" and not column and len(self.arrays) == 1:
+            return next(iter(self.arrays.values()))
+        columns = ", ".join(f"{name} {list(array.shape)}" for name, array in self.arrays.items()) or "none"
+        missing = column or (role if role == "vector" else f"{role}_embedding")
+        raise ModelError(
+            f"{self.name}: no embeddings named {missing!r}; pass the name of one of its columns: {columns}"
+        )
 
-    def texts(self, side: str) -> list[Any] | None:
-        """The texts of a side, or the ids of the dialogues; None where there are none."""
-        names = _TEXT_OF_VECTORS if side == "vector" else _SIDES[side]
+    def texts(self, role: str) -> list[Any] | None:
+        """Find the texts of a role, or the ids for `"dialogue"`; None if there are none."""
+        names = _TEXT_NAMES if role == "vector" else _NAMES[role]
         return next((self.strings[name] for name in names if name in self.strings), None)
 
 
 def read_embeddings(path: Path) -> Columns:
-    """Read a file of vectors. Code hidden in a file is never run (no pickles).
+    """Read a file of embeddings. Pickles are rejected, so no code in a file is run.
 
     Raises:
-        ModelError: There is no such file, it is damaged, of another kind, or holds no vectors.
+        ModelError: The file does not exist, is damaged, has another format, or holds no embeddings.
     """
     from pyarrow import ArrowException
     from safetensors import SafetensorError
 
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise ModelError(f"{path}: expected a file of vectors, {', '.join(_READERS)}")
+        raise ModelError(f"{path}: expected a file of embeddings, {', '.join(_READERS)}")
     try:
         columns = reader(path)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, ArrowException, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(f"{path}: cannot be read as vectors ({reason})") from error
+        raise ModelError(f"{path}: cannot be read as embeddings ({reason})") from error
     if columns.single is None and not columns.arrays:
-        raise ModelError(f"{path}: holds no vectors, only {', '.join(columns.strings) or 'nothing'}")
+        raise ModelError(f"{path}: holds no embeddings, only {', '.join(columns.strings) or 'nothing'}")
     return columns
 
 
@@ -103,15 +112,15 @@ def _npy(path: Path) -> Columns:
 
 def _npz(path: Path) -> Columns:
     with np.load(path, allow_pickle=False) as archive:
-        return _sorted_by_kind(path, {name: archive[name] for name in archive.files})
+        return _columns_by_type(path, {name: archive[name] for name in archive.files})
 
 
 def _safetensors(path: Path) -> Columns:
     from safetensors.torch import load_file
 
-    # bfloat16, which numpy does not have, becomes float32
+    # numpy has no bfloat16: convert floats to float32
     tensors = load_file(path).items()
-    return _sorted_by_kind(path, {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in tensors})
+    return _columns_by_type(path, {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in tensors})
 
 
 def _parquet(path: Path) -> Columns:
@@ -132,17 +141,17 @@ def _parquet(path: Path) -> Columns:
 
 
 def _matrix(name: str, column: Any) -> np.ndarray:
-    """Lists of one length as `[n, d]`."""
+    """Lists of equal length as an array `[n, dimension]`."""
     import pyarrow.compute as pc
 
     values = column.flatten()
     gaps = column.null_count or values.null_count
     if gaps or len(pc.unique(pc.list_value_length(column))) > 1:
-        raise ModelError(f"{name}: expected vectors of one length without gaps")
+        raise ModelError(f"{name}: expected embeddings of equal dimension without gaps")
     return values.to_numpy(zero_copy_only=False).reshape(len(column), -1).astype(np.float32, copy=False)
 
 
-def _sorted_by_kind(path: Path, arrays: dict[str, np.ndarray]) -> Columns:
+def _columns_by_type(path: Path, arrays: dict[str, np.ndarray]) -> Columns:
     columns = Columns(str(path))
     for name, array in arrays.items():
         if array.dtype.kind == "f" and array.ndim in (2, 3):

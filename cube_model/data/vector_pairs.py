@@ -1,4 +1,4 @@
-"""Question -> answer pairs as vectors: a map-style dataset over one table of distinct vectors, with a held-out side."""
+"""Embedded question -> answer pairs: map-style datasets over one table of distinct embeddings, with a split."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from cube_model.data.config import DatasetConfig
-from cube_model.data.pairs import QuestionAnswerPairs
+from cube_model.data.pairs import NO_TURN, QuestionAnswerPairs
 from cube_model.data.training_data import TrainingData
 from cube_model.errors import ModelError
-from cube_model.teacher.find import TeacherUnavailableError
+from cube_model.teacher.find import DEFAULT_TEACHER, TeacherUnavailableError
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import CacheStats, EmbeddingCache
 from dataset_builders.common.progress import encoding_progress
 
-_ROWS_AT_ONCE = 8192
+_CHUNK = 8192
+"""Pairs whose cosines are computed at once; bounds the memory."""
 
-_LENGTH_TOLERANCE = 0.01
-"""How far from 1 the length of a normalised vector may be: bfloat16 rounds by up to 0.4 %."""
+_NORM_TOLERANCE = 0.01
+"""Tolerance of the norm of a normalised embedding: bfloat16 rounds by up to 0.4 %."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class EmbeddingPairs(Dataset[Pair]):
-    """n pairs (question vector, answer vector), gathered from one table when they are asked for.
+    """n pairs of (question embedding, answer embedding), gathered from a table on access.
 
-    Memory: 4 bytes times `dimension` for each distinct text (100,000 texts of 768 dimensions: 307 MB) and 8 bytes for
-    each index; the held-out side shares the table.
+    Memory: 4 bytes times `dimension` per distinct text (100,000 texts of 768 dimensions: 307 MB) and 8 bytes per index;
+    the training and validation pairs share the table.
 
     Args:
-        pairs: Indices of n pairs over m texts.
-        vectors: float32 `[m + 1, dimension]`, the last row zeros, for turns that are not there.
+        pairs: n pairs, as indices of m texts.
+        vectors: float32 `[m + 1, dimension]`: embeddings of the texts and a last row of zeros for missing turns.
 
     Example:
         >>> question, answer = pairs[0]           # [dimension], [dimension]
@@ -45,7 +46,7 @@ class EmbeddingPairs(Dataset[Pair]):
     def __init__(self, pairs: QuestionAnswerPairs, vectors: torch.Tensor) -> None:
         self.pairs, self.vectors = pairs, vectors
         questions = torch.from_numpy(pairs.questions).long()
-        # torch takes a negative index for "from the end" in some calls only: name the row of zeros
+        # only some torch calls accept -1 for the last row, so use the index of the row of zeros
         self._questions = torch.where(questions < 0, len(vectors) - 1, questions)
         self._answers = torch.from_numpy(pairs.answers).long()
 
@@ -53,15 +54,15 @@ class EmbeddingPairs(Dataset[Pair]):
         return len(self._answers)
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray | torch.Tensor) -> Pair:
-        """One pair, or with a slice or several rows a batch of k.
+        """Get one pair, or a batch of k pairs for a slice or k rows.
 
         Returns:
-            Question `[dimension]`, with earlier turns `[1 + context_turns, dimension]` (the question first, then the
-            turns before it, most recent first, zeros where there is none), and answer `[dimension]`; k of each with
-            several rows.
+            The question `[dimension]` and the answer `[dimension]`. With context the question is
+            `[1 + context_turns, dimension]`: the question, then the turns before it, most recent first, zeros where
+            there is none. A batch has a first axis of k.
         """
-        at = rows if isinstance(rows, int | slice) else torch.as_tensor(rows, dtype=torch.long)
-        questions, answers = self._questions[at], self._answers[at]
+        index = rows if isinstance(rows, int | slice) else torch.as_tensor(rows, dtype=torch.long)
+        questions, answers = self._questions[index], self._answers[index]
         if self.context_turns == 0:
             questions = questions.squeeze(-1)
         return self.vectors[questions], self.vectors[answers]
@@ -71,22 +72,25 @@ class EmbeddingPairs(Dataset[Pair]):
 
     @property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Dimension of the embeddings."""
         return int(self.vectors.shape[1])
 
     @property
     def context_turns(self) -> int:
-        """Earlier turns that come with each question."""
+        """Number of turns before each question that the pairs include."""
         return int(self._questions.shape[1]) - 1
 
     def batches(self, batch_size: int = 32, *, shuffle: bool = True, seed: int = 0, **options: Any) -> DataLoader[Pair]:
-        """Batches of `(questions, answers)`, each gathered at once.
+        """Load batches of `(questions, answers)`, each gathered with one indexing operation.
 
         Args:
-            batch_size: Pairs of a batch; the last one may be smaller.
-            shuffle: Another order every epoch, the same in every run with this seed.
-            seed: Of that order.
-            options: Of `torch.utils.data.DataLoader`, for example `num_workers` or `pin_memory`.
+            batch_size: Number of pairs in a batch; the last batch may be smaller.
+            shuffle: Shuffle the pairs anew for every epoch.
+            seed: Random seed of the shuffling.
+            options: Other arguments of `torch.utils.data.DataLoader`, for example `num_workers` or `pin_memory`.
+
+        Raises:
+            ModelError: `batch_size` is not a positive integer.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ModelError(f"batch_size is {batch_size!r}: expected a whole number, at least 1")
@@ -96,131 +100,138 @@ class EmbeddingPairs(Dataset[Pair]):
             else SequentialSampler(self)
         )
         drop_last = bool(options.pop("drop_last", False))
-        # batch_size=None: the sampler's list of rows goes to `__getitem__` as it is
+        # batch_size=None passes the sampler's list of rows to one `__getitem__` call
         return DataLoader(self, sampler=BatchSampler(order, batch_size, drop_last), batch_size=None, **options)
 
     def cosines(self) -> np.ndarray:
-        """Cosine of question and answer, without earlier turns: float32 `[n]`."""
-        parts = [np.zeros(0, np.float32)]
-        for start in range(0, len(self), _ROWS_AT_ONCE):
-            at = slice(start, start + _ROWS_AT_ONCE)
-            questions, answers = self.vectors[self._questions[at, 0]], self.vectors[self._answers[at]]
-            parts.append(torch.nn.functional.cosine_similarity(questions, answers).numpy())
-        return np.concatenate(parts)
+        """Compute the cosine of each question, without its context, and its answer: float32 `[n]`."""
+        cosines = [np.zeros(0, np.float32)]
+        for start in range(0, len(self), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            questions, answers = self.vectors[self._questions[chunk, 0]], self.vectors[self._answers[chunk]]
+            cosines.append(torch.nn.functional.cosine_similarity(questions, answers).numpy())
+        return np.concatenate(cosines)
 
 
 @dataclass
 class EncodedPairs:
-    """All pairs of a dataset with their vectors, before the held-out side is taken.
+    """The pairs of a dataset and their embeddings, before the split.
 
     Attributes:
-        pairs: n pairs over m texts.
-        vectors: float32 `[m + 1, dimension]`.
-        teacher: `Teacher.describe()`, or the same keys as far as they are known of ready-made vectors.
+        pairs: n pairs, as indices of m texts.
+        vectors: float32 `[m + 1, dimension]`: embeddings of the texts and a last row of zeros.
+        teacher: `Teacher.describe()`, or those of its keys that are known for ready-made embeddings.
         keys: int64 `[n]`, equal for equal pairs.
-        stated: bool `[n]`, pairs that the data itself holds out.
-        read: Pairs, and records that gave none.
-        dropped: Those that were left out, by reason.
-        assessment: What the quality filters say of the others, for `statistics()`.
-        cache_stats: Of the cache that the vectors went through.
+        held_out: bool `[n]`, True for pairs that come from a validation file.
+        read: Number of pairs read, plus that of records without a pair.
+        dropped: Number of dropped pairs and records by reason.
+        assessment: Flags and scores of the quality filters, as entries for `statistics()`.
+        cache_stats: Hits and misses of the embedding cache.
     """
 
     pairs: QuestionAnswerPairs
     vectors: np.ndarray
     teacher: dict[str, Any]
     keys: np.ndarray
-    stated: np.ndarray
+    held_out: np.ndarray
     read: int
     dropped: dict[str, int] = field(default_factory=dict)
     assessment: dict[str, Any] = field(default_factory=dict)
     cache_stats: CacheStats = field(default_factory=CacheStats)
 
     def select(self, rows: np.ndarray) -> EncodedPairs:
-        """Only the pairs at `rows`."""
-        return replace(self, pairs=self.pairs.select(rows), keys=self.keys[rows], stated=self.stated[rows])
+        """Return the pairs at `rows` only, over the same embeddings."""
+        return replace(self, pairs=self.pairs.select(rows), keys=self.keys[rows], held_out=self.held_out[rows])
 
 
 class SplitPairs(EmbeddingPairs):
-    """The training side of a dataset; `validation` is the held-out side.
+    """The training pairs of a dataset; `validation` holds the validation pairs.
+
+    Args:
+        encoded: All pairs.
+        config: Options of the split.
 
     Attributes:
-        validation: The held-out pairs, over the same table of vectors.
-        config: As given.
-        teacher: What is known of the encoder: name, fingerprint, dimension and more.
-        cache_stats: What the embedding cache was asked for by this dataset.
+        validation: The validation pairs, over the same table of embeddings.
+        config: The options.
+        teacher: Description of the teacher: name, fingerprint, dimension and more.
+        cache_stats: Hits and misses of the embedding cache for this dataset.
+
+    Raises:
+        ModelError: No pair is left, an embedding is not finite, or the dimension is not `config.embedding_dim`.
     """
 
     def __init__(self, encoded: EncodedPairs, config: DatasetConfig) -> None:
         dimension = encoded.vectors.shape[1]
         if config.embedding_dim not in (None, dimension):
             raise ModelError(
-                f"embedding_dim is {config.embedding_dim}, but {encoded.teacher.get('name')} gives vectors of "
-                f"{dimension}: set it to {dimension}, leave it out, or choose another teacher_model"
+                f"embedding_dim is {config.embedding_dim}, but embeddings of {encoded.teacher.get('name')} have "
+                f"{dimension} dimensions: set it to {dimension}, leave it out, or choose another teacher"
             )
         if not len(encoded.pairs):
-            raise nothing_left(encoded.read, encoded.dropped)
+            raise no_pair_left(encoded.read, encoded.dropped)
         if not np.isfinite(encoded.vectors).all():
-            raise ModelError(f"vectors of {encoded.teacher.get('name')} are not finite; try teacher_dtype float32")
+            raise ModelError(
+                f"some embeddings of {encoded.teacher.get('name')} are not finite: try teacher_dtype float32"
+            )
         pairs = encoded.pairs
-        train, held_out, repeated = held_out_rows(
-            pairs.dialogues, encoded.keys, config.validation_split, config.seed, encoded.stated
+        train, validation, duplicates = split_rows(
+            pairs.dialogues, encoded.keys, config.validation_split, config.seed, encoded.held_out
         )
         vectors = torch.from_numpy(encoded.vectors)
         super().__init__(pairs.select(train), vectors)
-        self.validation = EmbeddingPairs(pairs.select(held_out), vectors)
+        self.validation = EmbeddingPairs(pairs.select(validation), vectors)
         self.config, self.teacher, self.cache_stats = config, encoded.teacher, encoded.cache_stats
         self._assessment = encoded.assessment
         self._read, self._fingerprint = encoded.read, pairs.fingerprint
         self._dropped = {reason: count for reason, count in encoded.dropped.items() if count}
-        if repeated:
-            self._dropped["held out, but training has it too"] = repeated
+        if duplicates:
+            self._dropped["held out, but training has it too"] = duplicates
 
     def get_dataloader(
         self, batch_size: int = 32, shuffle: bool = True, validation: bool = False, **options: Any
     ) -> DataLoader[Pair]:
-        """Batches of `(questions [b, dimension], answers [b, dimension])`; see `EmbeddingPairs.batches`.
+        """Load batches of `(questions [b, dimension], answers [b, dimension])`; see `EmbeddingPairs.batches`.
 
         Args:
-            batch_size: Pairs of a batch.
-            shuffle: Another order every epoch, the same in every run with the same `config.seed`.
-            validation: The held-out pairs instead of those for training.
-            options: Of `torch.utils.data.DataLoader`.
+            batch_size: Number of pairs in a batch; the last batch may be smaller.
+            shuffle: Shuffle the pairs anew for every epoch, seeded by `config.seed`.
+            validation: Load the validation pairs instead of the training pairs.
+            options: Other arguments of `torch.utils.data.DataLoader`.
 
         Raises:
-            ModelError: Nothing was held out, or a bad `batch_size`.
+            ModelError: There are no validation pairs, or `batch_size` is not a positive integer.
         """
-        if validation and not len(self.validation):
-            raise ModelError(self._no_validation())
-        side = self.validation if validation else self
-        return side.batches(batch_size, shuffle=shuffle, seed=self.config.seed, **options)
+        pairs = self._require_validation() if validation else self
+        return pairs.batches(batch_size, shuffle=shuffle, seed=self.config.seed, **options)
 
     def training_data(self) -> TrainingData:
-        """What `CubeTrainer(config).train(dataset)` asks for.
+        """Return the data that `CubeTrainer(config).train(dataset)` reads.
 
         Raises:
-            ModelError: Nothing was held out to choose the best epoch by, or the vectors are not of length 1.
+            ModelError: There are no validation pairs to select the best epoch with, or an embedding's norm is not 1.
         """
-        if not len(self.validation):
-            raise ModelError(self._no_validation())
-        table = self.vectors.numpy()
+        validation, table = self._require_validation(), self.vectors.numpy()
         if not self.config.normalize_embeddings:
-            lengths = np.linalg.norm(table, axis=1)
-            if not np.all((lengths == 0) | (abs(lengths - 1) < _LENGTH_TOLERANCE)):
-                raise ModelError("a core reads vectors of length 1: set normalize_embeddings to True")
-        return TrainingData(self.pairs, table, self.validation.pairs, table, self.teacher)
+            norms = np.linalg.norm(table, axis=1)
+            if not np.all((norms == 0) | (abs(norms - 1) < _NORM_TOLERANCE)):
+                raise ModelError("a core requires embeddings of norm 1: set normalize_embeddings to True")
+        return TrainingData(self.pairs, table, validation.pairs, table, self.teacher)
 
     def statistics(self) -> dict[str, Any]:
-        """Counts, drops by reason, lengths, cosines and what made the vectors; ready for `json.dumps`.
+        """Count pairs and drops, and measure lengths and cosines.
 
-        `cosine` is the mean cosine of question and answer before any training, the figure that a trained core has to
-        beat; `length` counts characters and is None where the texts are not known. `flagged` and `quality` (means,
-        from 0 for poor to 1) are what the quality filters say of the pairs that they kept.
+        Returns:
+            A dict that `json.dumps` accepts. `cosine` is the mean cosine of question and answer before any training,
+            the figure that a trained core has to beat; `length` counts characters and is None if the texts are not
+            known. `flagged` and `quality` (means, from 0 for poor to 1) are the quality filters' flags and scores of
+            the pairs that they kept.
         """
-        both = (self.pairs, self.validation.pairs)
-        texts = np.array([len(text) for text in self.pairs.texts])
-        questions = np.concatenate([texts[p.questions[:, 0]] for p in both])
-        answers = np.concatenate([texts[p.answers] for p in both])
-        used = np.unique(np.concatenate([part.ravel() for p in both for part in (p.questions, p.answers)]))
+        splits = (self.pairs, self.validation.pairs)
+        lengths = np.array([len(text) for text in self.pairs.texts])
+        questions = np.concatenate([lengths[pairs.questions[:, 0]] for pairs in splits])
+        answers = np.concatenate([lengths[pairs.answers] for pairs in splits])
+        texts = np.concatenate([index.ravel() for pairs in splits for index in (pairs.questions, pairs.answers)])
         return {
             "read": self._read,
             "pairs": len(self) + len(self.validation),
@@ -228,8 +239,8 @@ class SplitPairs(EmbeddingPairs):
             "validation_pairs": len(self.validation),
             "dropped": dict(sorted(self._dropped.items())),
             **self._assessment,
-            "dialogues": len(np.unique(np.concatenate([p.dialogues for p in both]))),
-            "distinct_texts": int((used >= 0).sum()),
+            "dialogues": len(np.unique(np.concatenate([pairs.dialogues for pairs in splits]))),
+            "distinct_texts": len(np.unique(texts[texts != NO_TURN])),
             "context_turns": self.context_turns,
             "length": {"question": _spread(questions), "answer": _spread(answers)},
             "cosine": {"training": _mean(self.cosines()), "validation": _mean(self.validation.cosines())},
@@ -238,50 +249,62 @@ class SplitPairs(EmbeddingPairs):
             "vector_bytes": self.vectors.numel() * self.vectors.element_size(),
         }
 
-    def _no_validation(self) -> str:
-        return (
-            f"no pair is held out (validation_split is {self.config.validation_split}, "
-            f"{len(self):,} pairs for training): raise validation_split or give more dialogues"
-        )
+    def _require_validation(self) -> EmbeddingPairs:
+        if not len(self.validation):
+            raise ModelError(
+                f"no validation pairs (validation_split is {self.config.validation_split}, {len(self):,} pairs for "
+                "training): raise validation_split or add dialogues"
+            )
+        return self.validation
 
 
 def load_teacher(config: DatasetConfig) -> Teacher:
-    """The teacher of a config, or the first of its fallbacks that can be had.
+    """Load the teacher of a config, or the first of its fallbacks that is available.
 
     Raises:
-        ModelError: None of them can be had; the message says what to do.
+        TeacherUnavailableError: None of them is available; the message says what to do.
     """
     try:
         return Teacher.load(
-            config.teacher_model,
+            config.teacher,
             config.teacher_dtype,
             config.device,
             normalize=config.normalize_embeddings,
             fallback=config.fallback,
         )
     except TeacherUnavailableError as error:
-        if config.fallback:
+        if config.fallback or config.teacher == DEFAULT_TEACHER:
             raise
-        raise TeacherUnavailableError(f'{error}; or allow another teacher with fallback=["minilm"]') from error
+        advice = f'allow another teacher with fallback=["{DEFAULT_TEACHER}"]'
+        raise TeacherUnavailableError(f"{error}; or {advice}") from error
 
 
 def encode_texts(texts: list[str], teacher: Teacher, config: DatasetConfig) -> tuple[np.ndarray, CacheStats]:
-    """Vectors of m distinct texts and a last row of zeros, float32 `[m + 1, dimension]`, and what the cache did."""
+    """Encode texts, through the cache if the config allows it.
+
+    Args:
+        texts: m distinct texts.
+        teacher: Encoder of the texts.
+        config: Options of the cache and the progress bar.
+
+    Returns:
+        Embeddings of the texts and a last row of zeros, float32 `[m + 1, dimension]`; hits and misses of the cache.
+    """
     if config.use_cache:
         cache = EmbeddingCache(config.cache_dir)
         vectors, stats = cache.embed(teacher, texts, progress=config.progress), cache.stats
     else:
         with encoding_progress(teacher, len(texts), config.progress) as advance:
             vectors, stats = teacher.encode(texts, advance=advance), CacheStats()
-    # in place, where a copy would double the memory; what is appended is zeros
+    # append the row of zeros in place: a copy would double the memory
     vectors.resize((len(texts) + 1, vectors.shape[1]), refcheck=False)
     return vectors, stats
 
 
-def nothing_left(read: int, dropped: Mapping[str, int]) -> ModelError:
-    """The error of a dataset without a pair: what became of those that were read."""
+def no_pair_left(read: int, dropped: Mapping[str, int]) -> ModelError:
+    """Make the error of a dataset without pairs; it counts the drops by reason."""
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(dropped.items()) if count)
-    return ModelError(f"no pair is left of {read:,} read ({reasons or 'nothing was given'})")
+    return ModelError(f"no pair is left of {read:,} read ({reasons or 'the input is empty'})")
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -294,42 +317,45 @@ def _spread(lengths: np.ndarray) -> dict[str, float] | None:
     return {"mean": round(float(lengths.mean()), 1), "median": float(np.median(lengths)), "max": int(lengths.max())}
 
 
-def held_out_rows(
-    dialogues: np.ndarray, keys: np.ndarray, share: float, seed: int, stated: np.ndarray
+def split_rows(
+    dialogues: np.ndarray, keys: np.ndarray, share: float, seed: int, held_out: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Divide n pairs into training and validation.
+    """Split n pairs into training and validation.
 
-    Dialogues that consist of the same pairs count as one and stay together. A dialogue of the validation side loses the
-    pairs that training has too (`"Thanks!" -> "You are welcome."` is in every second conversation): keeping all
-    conversations together that share one would leave nothing to divide.
+    Dialogues with equal pairs count as one and stay together. A validation dialogue loses the pairs that training has
+    too (`"Thanks!" -> "You are welcome."` is in every second conversation): keeping all conversations that share a pair
+    together would leave nothing to split.
 
     Args:
-        dialogues: int64 `[n]`, one number a dialogue.
+        dialogues: int64 `[n]`, the dialogue of each pair.
         keys: int64 `[n]`, equal for equal pairs.
-        share: Of the distinct dialogues that is held out, 0 to below 1. Above 0 it is at least one, and one is always
-            left for training.
-        seed: Of the choice.
-        stated: bool `[n]`, pairs that the data itself holds out; where there are any, the share does not count.
+        share: Share of the distinct dialogues held out for validation, from 0 to below 1. Above 0 it is at least one
+            dialogue, and at least one is left for training.
+        seed: Random seed of the split.
+        held_out: bool `[n]`, pairs of validation files; if there are any, exactly these are held out.
 
     Returns:
         Ascending rows for training, ascending rows for validation, and the number of pairs that validation lost.
     """
-    out = stated if stated.any() else _chosen(_contents(dialogues, keys), share, seed)
-    leaking = out & np.isin(keys, keys[~out])
-    return np.flatnonzero(~out), np.flatnonzero(out & ~leaking), int(leaking.sum())
+    in_validation = held_out if held_out.any() else _sample_contents(_contents(dialogues, keys), share, seed)
+    duplicate = in_validation & np.isin(keys, keys[~in_validation])
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation & ~duplicate), int(duplicate.sum())
 
 
 def _contents(dialogues: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """int64 `[n]`: equal for pairs of one dialogue and of dialogues that consist of the same pairs."""
-    said: dict[int, list[int]] = {}
+    """int64 `[n]`: equal for pairs of the same dialogue or of dialogues with equal pairs."""
+    keys_of_dialogue: dict[int, list[int]] = {}
     for dialogue, key in zip(dialogues.tolist(), keys.tolist(), strict=True):
-        said.setdefault(dialogue, []).append(key)
+        keys_of_dialogue.setdefault(dialogue, []).append(key)
     numbers: dict[tuple[int, ...], int] = {}
-    content = {dialogue: numbers.setdefault(tuple(own), len(numbers)) for dialogue, own in said.items()}
+    content = {
+        dialogue: numbers.setdefault(tuple(own_keys), len(numbers)) for dialogue, own_keys in keys_of_dialogue.items()
+    }
     return np.fromiter((content[dialogue] for dialogue in dialogues.tolist()), dtype=np.int64, count=len(dialogues))
 
 
-def _chosen(units: np.ndarray, share: float, seed: int) -> np.ndarray:
-    count = int(units.max()) + 1 if len(units) else 0
+def _sample_contents(contents: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Boolean `[n]`: True for the pairs of a random share of the contents."""
+    count = int(contents.max()) + 1 if len(contents) else 0
     size = min(max(round(share * count), 1), count - 1) if share > 0 and count else 0
-    return np.isin(units, np.random.default_rng(seed).choice(count, size=size, replace=False) if size else [])
+    return np.isin(contents, np.random.default_rng(seed).choice(count, size=size, replace=False) if size else [])

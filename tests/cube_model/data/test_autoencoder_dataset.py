@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from cube_model import AutoencoderDataset, DatasetConfig, ModelError, Teacher
+from cube_model.teacher.find import DEFAULT_TEACHER
 from support.tiny_teacher import save_tiny_distilbert
 
 TEXTS = [f"Utterance number {i} of a longer list." for i in range(20)]
@@ -11,12 +12,12 @@ TEXTS = [f"Utterance number {i} of a longer list." for i in range(20)]
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
-    save_tiny_distilbert(folder / "distilbert", 48)
+    save_tiny_distilbert(folder / DEFAULT_TEACHER, 48)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def tiny_distilbert(teachers, tmp_path, monkeypatch):
+def tiny_default_teacher(teachers, tmp_path, monkeypatch):
     monkeypatch.setenv("TEACHERS_DIR", str(teachers))
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "cache"))
 
@@ -27,19 +28,23 @@ def test_question_and_answer_are_the_same_vector():
     assert (len(dataset), len(dataset.validation)) == (15, 5)
     vector, target = dataset[0]
     assert torch.equal(vector, target)
-    expected = Teacher.load("distilbert", "float32").encode([dataset.pairs.texts[row] for row in dataset.pairs.answers])
+    expected = Teacher.load(DEFAULT_TEACHER, "float32").encode(
+        [dataset.pairs.texts[row] for row in dataset.pairs.answers]
+    )
     torch.testing.assert_close(dataset[:][0], torch.from_numpy(expected))
     assert dataset.statistics()["cosine"] == {"training": 1.0, "validation": 1.0}
     assert config.validation_split == 0.2
 
 
-def test_each_text_counts_once_and_stands_on_one_side():
+def test_each_text_is_used_once_and_in_one_split():
     texts = [*TEXTS, *TEXTS[:3], "", "  ", *(text.upper() for text in TEXTS)]
     dataset = AutoencoderDataset.from_texts(texts, validation_split=0.3, progress=False)
     assert dataset.statistics()["dropped"] == {"a repeated text": 3, "empty": 2}
     assert dataset.statistics()["read"] == len(texts)
-    sides = [{dataset.pairs.texts[row].lower() for row in side.pairs.answers} for side in (dataset, dataset.validation)]
-    assert not sides[0] & sides[1]
+    train, validation = (
+        {split.pairs.texts[row].lower() for row in split.pairs.answers} for split in (dataset, dataset.validation)
+    )
+    assert not train & validation
     assert len(dataset) + len(dataset.validation) == 40
 
 
@@ -55,17 +60,17 @@ def test_training_data_and_loader():
 @pytest.mark.parametrize("form", ["array", "tensor", ".npy", ".npz"])
 def test_ready_vectors(form, tmp_path):
     vectors = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)
-    given = {"array": vectors, "tensor": torch.from_numpy(vectors)}.get(form, tmp_path / f"vectors{form}")
+    source = {"array": vectors, "tensor": torch.from_numpy(vectors)}.get(form, tmp_path / f"vectors{form}")
     if form == ".npy":
-        np.save(given, vectors)
+        np.save(source, vectors)
     elif form == ".npz":
-        np.savez(given, anything=vectors)
-    dataset = AutoencoderDataset.from_embeddings(given, validation_split=0)
+        np.savez(source, anything=vectors)
+    dataset = AutoencoderDataset.from_embeddings(source, validation_split=0)
     expected = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     assert sorted(map(tuple, dataset[:][0].tolist())) == sorted(map(tuple, torch.from_numpy(expected).tolist()))
 
 
-def test_repeated_ready_vectors_count_once():
+def test_repeated_ready_vectors_are_used_once():
     vectors = np.eye(6, dtype=np.float32)[[0, 1, 2, 0, 3, 4, 4]]
     dataset = AutoencoderDataset.from_embeddings(vectors, validation_split=0.4)
     assert len(dataset) + len(dataset.validation) == 5
@@ -75,12 +80,12 @@ def test_repeated_ready_vectors_count_once():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("one text", "texts is one string: expected a list"),
-        (["good", 3], r"texts\[1\] is a int: expected a string"),
+        ("one text", "texts is a single string: expected a list"),
+        (["good", 3], r"texts\[1\] is of type int: expected a string"),
         (["", " "], r"no pair is left of 2 read \(2 empty\)"),
     ],
 )
-def test_bad_texts_are_named(texts, message):
+def test_error_names_the_bad_text(texts, message):
     with pytest.raises(ModelError, match=message):
         AutoencoderDataset.from_texts(texts)
 

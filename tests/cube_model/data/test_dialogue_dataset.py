@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import warnings
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from cube_model import (
+    DatasetConfig,
     DialogueConfig,
     DialogueDataset,
     ModelError,
@@ -14,7 +16,8 @@ from cube_model import (
     create_dialogue_dataset,
     load_dialogue_dataset_from_files,
 )
-from cube_model.data.vector_pairs import held_out_rows
+from cube_model.data.vector_pairs import split_rows
+from cube_model.teacher.find import DEFAULT_TEACHER
 from support.tiny_teacher import save_tiny_distilbert
 
 DIMENSION = 48
@@ -23,15 +26,17 @@ DIMENSION = 48
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
-    save_tiny_distilbert(folder / "distilbert", DIMENSION)
+    save_tiny_distilbert(folder / DEFAULT_TEACHER, DIMENSION)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def tiny_distilbert(teachers, tmp_path, monkeypatch):
+def tiny_default_teacher(teachers, tmp_path, monkeypatch):
     monkeypatch.setenv("TEACHERS_DIR", str(teachers))
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # no waiting for what cannot be reached
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_OFFLINE", True
+    )  # fail at once instead of waiting for the network
 
 
 def faq(count):
@@ -58,22 +63,22 @@ def create(pairs, **options):
     return create_dialogue_dataset(pairs, progress=False, teacher_dtype="float32", **options)
 
 
-def pair_texts(side):
-    texts = side.pairs.texts
-    return [(texts[q], texts[a]) for q, a in zip(side.pairs.questions[:, 0], side.pairs.answers, strict=True)]
+def pair_texts(dataset):
+    texts, pairs = dataset.pairs.texts, dataset.pairs
+    return [(texts[q], texts[a]) for q, a in zip(pairs.questions[:, 0], pairs.answers, strict=True)]
 
 
-def test_items_are_the_teachers_vectors_of_question_and_answer():
+def test_items_are_the_teachers_embeddings_of_question_and_answer():
     dataset = create(faq(10), validation_split=0.2)
     assert (len(dataset), len(dataset.validation)) == (8, 2)
-    teacher = Teacher.load("distilbert", "float32")
+    teacher = Teacher.load(DEFAULT_TEACHER, "float32")
     for (question, answer), texts in zip(dataset, pair_texts(dataset), strict=True):
         expected = torch.from_numpy(teacher.encode(texts))
         torch.testing.assert_close(torch.stack([question, answer]), expected)
         assert question.shape == answer.shape == (DIMENSION,)
 
 
-def test_rows_may_be_a_number_a_slice_or_several():
+def test_index_is_an_integer_a_slice_or_a_list():
     dataset = create(faq(10))
     questions, answers = dataset[[3, 1]]
     assert torch.equal(questions[0], dataset[3][0])
@@ -85,7 +90,7 @@ def test_rows_may_be_a_number_a_slice_or_several():
         dataset[len(dataset)]
 
 
-def test_loader_gives_every_pair_once_in_a_seeded_order():
+def test_loader_yields_every_pair_once_in_a_seeded_order():
     dataset = create(faq(30), seed=3)
     batches = list(dataset.get_dataloader(batch_size=7))
     assert [len(questions) for questions, _ in batches] == [7, 7, 7, 3]
@@ -94,21 +99,23 @@ def test_loader_gives_every_pair_once_in_a_seeded_order():
     assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, dataset[:][1].tolist()))
     again = create(faq(30), seed=3).get_dataloader(batch_size=7)
     assert torch.equal(seen, torch.cat([answers for _, answers in again]))
-    assert not torch.equal(seen, torch.cat([answers for _, answers in again]))  # another order in the second epoch
+    assert not torch.equal(
+        seen, torch.cat([answers for _, answers in again])
+    )  # the second epoch is in a different order
 
 
-def test_loader_of_validation_and_in_order():
+def test_validation_loader_without_shuffling():
     dataset = create(faq(10), validation_split=0.5)
     ((questions, answers),) = dataset.get_dataloader(batch_size=8, shuffle=False, validation=True)
     assert torch.equal(questions, dataset.validation[:][0])
     assert torch.equal(answers, dataset.validation[:][1])
-    with pytest.raises(ModelError, match="no pair is held out"):
+    with pytest.raises(ModelError, match="no validation pairs"):
         create(faq(3), validation_split=0).get_dataloader(validation=True)
     with pytest.raises(ModelError, match="batch_size is 0"):
         dataset.get_dataloader(batch_size=0)
 
 
-def test_plain_torch_loader_and_workers_work_too():
+def test_plain_torch_loader_and_worker_processes():
     dataset = create(faq(10))
     plain = torch.utils.data.DataLoader(dataset, batch_size=4)
     assert torch.equal(torch.cat([questions for questions, _ in plain]), dataset[:][0])
@@ -116,7 +123,7 @@ def test_plain_torch_loader_and_workers_work_too():
     assert torch.equal(torch.cat([questions for questions, _ in workers]), dataset[:][0])
 
 
-def test_context_comes_before_the_question_most_recent_first():
+def test_context_follows_the_question_most_recent_turn_first():
     dataset = create_conversation_dataset(conversations(4), validation_split=0, teacher_dtype="float32", progress=False)
     assert dataset.context_turns == 2
     texts = [*dataset.pairs.texts, None]
@@ -132,25 +139,26 @@ def test_context_comes_before_the_question_most_recent_first():
     assert answer.shape == (DIMENSION,)
 
 
-def test_conversations_are_held_out_whole_and_their_common_pairs_only_on_one_side():
+def test_conversations_are_held_out_whole_and_common_pairs_stay_in_training():
     dataset = create_conversation_dataset(conversations(10), validation_split=0.3, progress=False)
-    train, held_out = set(dataset.pairs.dialogues), set(dataset.validation.pairs.dialogues)
-    assert (len(train), len(held_out)) == (7, 3)
-    assert not train & held_out
+    train, validation = set(dataset.pairs.dialogues), set(dataset.validation.pairs.dialogues)
+    assert (len(train), len(validation)) == (7, 3)
+    assert not train & validation
     assert not set(pair_texts(dataset)) & set(pair_texts(dataset.validation))
     assert dataset.statistics()["dropped"] == {"held out, but training has it too": 3}
 
 
-def test_equal_pairs_never_stand_on_both_sides():
+def test_equal_pairs_are_never_in_both_splits():
     repeated = [
         {"question": text, "answer": "We open at nine."} for text in ("When?", "when", " WHEN?! ", "Why?", "Who?")
     ]
     for seed in range(5):
         dataset = create(repeated, validation_split=0.4, seed=seed)
-        sides = [
-            {question.strip(" ?!").lower() for question, _ in pair_texts(s)} for s in (dataset, dataset.validation)
-        ]
-        assert not sides[0] & sides[1]
+        train, validation = (
+            {question.strip(" ?!").lower() for question, _ in pair_texts(split)}
+            for split in (dataset, dataset.validation)
+        )
+        assert not train & validation
         assert len(dataset) + len(dataset.validation) == 5
 
 
@@ -160,14 +168,14 @@ def test_split_is_seeded():
     assert first != other
 
 
-def test_without_multiturn_only_the_first_exchange_counts():
+def test_without_multiturn_only_the_first_exchange_is_used():
     dataset = create_conversation_dataset(conversations(3), support_multiturn=False, validation_split=0, progress=False)
     assert [question for question, _ in pair_texts(dataset)] == [f"Hello, table {i} please." for i in range(3)]
     assert dataset[0][0].shape == (DIMENSION,)
     assert dataset.statistics()["dropped"] == {"a later exchange of a conversation": 6}
 
 
-def test_lengths_are_filtered_by_side_and_counted():
+def test_length_limits_of_questions_and_answers_drop_and_count():
     pairs = [
         {"question": "Why?", "answer": "Because of it."},
         {"question": "Why is it so?", "answer": "No."},
@@ -202,19 +210,19 @@ def test_quality_filters_of_the_corpora_flag_or_drop():
         create(pairs, quality="best")
 
 
-def test_cosine_limits_drop_what_is_beyond_them():
-    everything = create(faq(12), validation_split=0)
-    cosines = (everything[:][0] * everything[:][1]).sum(1)
+def test_cosine_limits_drop_and_count():
+    unlimited = create(faq(12), validation_split=0)
+    cosines = (unlimited[:][0] * unlimited[:][1]).sum(1)
     middle = cosines.median().item()
     low = create(faq(12), validation_split=0, min_similarity=middle)
     assert len(low) == int((cosines >= middle).sum()) < 12
     assert low.statistics()["dropped"] == {"cosine is below min_similarity": 12 - len(low)}
-    assert low.statistics()["cosine"]["training"] > everything.statistics()["cosine"]["training"]
+    assert low.statistics()["cosine"]["training"] > unlimited.statistics()["cosine"]["training"]
     high = create(faq(12), validation_split=0, max_similarity=middle)
     assert high.statistics()["dropped"] == {"cosine is above max_similarity": 12 - len(high)}
 
 
-def test_statistics_are_complete_and_plain():
+def test_statistics_are_complete_and_serialisable():
     pairs = [*faq(9), {"question": "Who?", "answer": ""}, faq(1)[0]]
     stats = create(pairs).statistics()
     assert json.loads(json.dumps(stats)) == stats
@@ -222,13 +230,13 @@ def test_statistics_are_complete_and_plain():
     assert stats["dropped"] == {"the answer is empty": 1}
     assert stats["pairs"] == stats["training_pairs"] + stats["validation_pairs"]
     assert stats["length"]["question"] == {"mean": 26.0, "median": 26.0, "max": 26}
-    assert stats["teacher"]["name"] == "distilbert"
+    assert stats["teacher"]["name"] == DEFAULT_TEACHER
     assert stats["vector_bytes"] == (18 + 1) * DIMENSION * 4
     assert stats["data_fingerprint"] == create(pairs).statistics()["data_fingerprint"]
     assert stats["data_fingerprint"] != create(faq(9)).statistics()["data_fingerprint"]
 
 
-def test_second_use_is_read_from_the_cache(tmp_path):
+def test_second_dataset_reads_the_cache(tmp_path):
     first, second = (create(faq(10), cache_dir=str(tmp_path / "own")) for _ in range(2))
     assert (first.cache_stats.hits, first.cache_stats.misses) == (0, 20)
     assert (second.cache_stats.hits, second.cache_stats.misses) == (20, 0)
@@ -243,13 +251,13 @@ def test_training_data_is_what_the_trainer_reads():
     data = create_conversation_dataset(conversations(10), progress=False).training_data()
     assert data.context_turns == 2
     assert np.shares_memory(data.train_vectors, data.validation_vectors)
-    assert data.teacher["name"] == "distilbert"
+    assert data.teacher["name"] == DEFAULT_TEACHER
     assert len(data.train) == 24
-    with pytest.raises(ModelError, match="no pair is held out"):
+    with pytest.raises(ModelError, match="no validation pairs"):
         create(faq(3), validation_split=0).training_data()
 
 
-def test_vectors_that_are_not_normalised_are_not_for_training():
+def test_training_rejects_embeddings_that_are_not_normalised():
     dataset = create(faq(5), normalize_embeddings=False)
     assert (dataset.vectors[:-1].norm(dim=1) - 1).abs().min() > 0.01
     with pytest.raises(ModelError, match="normalize_embeddings"):
@@ -271,13 +279,13 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_of_every_form_give_the_same_pairs(tmp_path, name):
+def test_every_file_format_gives_the_same_pairs(tmp_path, name):
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
     dataset = load_dialogue_dataset_from_files(tmp_path / name, validation_split=0, progress=False)
     assert pair_texts(dataset) == [(p["question"], p["answer"]) for p in faq(6)]
 
 
-def test_several_files_and_columns_of_other_names(tmp_path):
+def test_several_files_with_custom_column_names(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "faq.csv").write_text(
@@ -290,7 +298,7 @@ def test_several_files_and_columns_of_other_names(tmp_path):
     assert dataset.statistics()["dialogues"] == 4
 
 
-def test_a_validation_file_is_held_out_and_a_test_file_is_not_read(tmp_path, caplog):
+def test_validation_file_is_held_out_and_test_file_is_skipped(tmp_path, caplog):
     for number, split in enumerate(("train", "validation", "test")):
         rows = [{"question": f"What is {split} {i}?", "answer": f"It is {split} {i}."} for i in range(number + 2)]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -298,7 +306,7 @@ def test_a_validation_file_is_held_out_and_a_test_file_is_not_read(tmp_path, cap
     assert (len(dataset), len(dataset.validation)) == (2, 3)
     assert dataset.statistics()["dropped"] == {"of a test file": 4}
     assert all("validation" in question for question, _ in pair_texts(dataset.validation))
-    assert "left out 4 dialogues" in caplog.text
+    assert "skipped 4 dialogues" in caplog.text
 
 
 def test_file_errors_are_one_line(tmp_path):
@@ -307,37 +315,35 @@ def test_file_errors_are_one_line(tmp_path):
     (tmp_path / "intents.csv").write_text("text,label\nhello there,greet\nbye now,leave\n")
     with pytest.raises(ModelError, match="2 a labelled utterance, not a dialogue"):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv")
-    with pytest.raises(ModelError, match="no file given"):
+    with pytest.raises(ModelError, match="the list of files is empty"):
         load_dialogue_dataset_from_files([])
-    with pytest.raises(ModelError, match="reader of files has no option delimiter; there are question_column"):
+    with pytest.raises(ModelError, match="reader of files has no option delimiter; choose from question_column"):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv", reader={"delimiter": ";"})
-    with pytest.raises(ModelError, match=r"pairs.npz: a file of vectors.*from_embeddings"):
+    with pytest.raises(ModelError, match=r"pairs.npz: a file of embeddings.*from_embeddings"):
         load_dialogue_dataset_from_files(tmp_path / "pairs.npz")
 
 
-def test_embedding_dim_must_be_the_teachers():
+def test_embedding_dim_must_match_the_teacher():
     assert create(faq(5), embedding_dim=DIMENSION).dimension == DIMENSION
-    with pytest.raises(
-        ModelError, match=f"embedding_dim is 768, but distilbert gives vectors of {DIMENSION}: set it to"
-    ):
+    with pytest.raises(ModelError, match=f"embeddings of {DEFAULT_TEACHER} have {DIMENSION} dimensions: set it to"):
         create(faq(5), embedding_dim=768)
 
 
-def test_missing_teacher_says_what_to_do_and_a_fallback_is_recorded(monkeypatch, tmp_path, teachers):
+def test_unavailable_teacher_says_what_to_do_and_a_fallback_is_recorded():
     with pytest.raises(ModelError, match=r'put it at .*fallback=\["minilm"\]'):
-        create(faq(5), teacher_model="llama2")
-    with warnings.catch_warnings(record=True) as said:
+        create(faq(5), teacher="llama2")
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        dataset = create(faq(5), teacher_model="llama2", fallback=["distilbert"])
-    assert any("llama2" in str(warning.message) for warning in said)
-    assert dataset.teacher["name"] == "distilbert"
+        dataset = create(faq(5), teacher="llama2", fallback=[DEFAULT_TEACHER])
+    assert any("llama2" in str(warning.message) for warning in caught)
+    assert dataset.teacher["name"] == DEFAULT_TEACHER
     assert dataset.teacher["fallback_from"] == ["llama2"]
 
 
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("teacher_model", " ", "a short name"),
+        ("teacher", " ", "a short name"),
         ("fallback", "minilm", "a list of teachers"),
         ("embedding_dim", 0, "at least 1"),
         ("validation_split", 1, "from 0 to below 1"),
@@ -360,7 +366,7 @@ def test_config_names_the_field_and_what_is_expected(field, value, expected):
         DialogueConfig(**{field: value})
 
 
-def test_contradictions_and_unknown_fields_are_errors():
+def test_contradictory_and_unknown_options_are_errors():
     with pytest.raises(ModelError, match=r"context_turns is 2.*support_multiturn is off"):
         DialogueConfig(support_multiturn=False, context_turns=2)
     with pytest.raises(ModelError, match=r"max_similarity is 0.1: expected at least min_similarity"):
@@ -369,11 +375,23 @@ def test_contradictions_and_unknown_fields_are_errors():
         create(faq(3), validation_spilt=0.1)
 
 
-def test_arguments_go_before_the_config():
+def test_arguments_override_the_config():
     config = DialogueConfig(validation_split=0.5, progress=False)
     assert len(create_dialogue_dataset(faq(10), config=config)) == 5
     assert len(create_dialogue_dataset(faq(10), validation_split=0.1, config=config)) == 9
     assert config.validation_split == 0.5
+
+
+def test_teacher_model_is_an_alias_of_teacher():
+    config = DialogueConfig(teacher_model="mpnet")
+    assert (config.teacher, config.teacher_model) == ("mpnet", "mpnet")
+    assert dataclasses.replace(config, teacher="bert").teacher == "bert"
+    assert dataclasses.replace(config, teacher_model="bert").teacher == "bert"
+    assert DatasetConfig(teacher_model="mpnet").teacher == "mpnet"
+    with pytest.raises(ModelError, match="teacher is ' '"):
+        DialogueConfig(teacher_model=" ")
+    with pytest.raises(ModelError, match="teacher llama2"):
+        create(faq(5), teacher_model="llama2")
 
 
 @pytest.mark.parametrize(
@@ -387,12 +405,12 @@ def test_arguments_go_before_the_config():
         ([{"question": "Who?", "answer": " "}], "no pair is left of 1 read .1 the answer is empty"),
     ],
 )
-def test_bad_records_are_named(records, message):
+def test_error_names_the_bad_record(records, message):
     with pytest.raises(ModelError, match=message):
         create(records)
 
 
-def test_a_conversation_that_nobody_answers_is_counted():
+def test_unanswered_conversation_is_counted():
     silent = [[{"role": "user", "text": "Is anybody there?"}]]
     with pytest.raises(ModelError, match=r"no pair is left of 1 read \(1 no turn of the user is answered\)"):
         create_conversation_dataset(silent)
@@ -402,28 +420,28 @@ def test_a_conversation_that_nobody_answers_is_counted():
     assert stats["dropped"] == {"no turn of the user is answered": 1}
 
 
-def test_tuples_are_pairs_and_russian_names_are_known():
+def test_tuples_and_russian_keys_are_accepted():
     expected = [("Где вы?", "Мы здесь."), ("Когда?", "В девять.")]
-    named = [{"вопрос": question, "ответ": answer} for question, answer in expected]
-    for records in (expected, named):
+    dicts = [{"вопрос": question, "ответ": answer} for question, answer in expected]
+    for records in (expected, dicts):
         dataset = DialogueDataset.from_pairs(records, DialogueConfig(validation_split=0, progress=False), language="ru")
         assert pair_texts(dataset) == expected
         assert dataset.pairs.languages == ["ru", "ru"]
 
 
-def test_held_out_rows_of_dialogues():
+def test_split_keeps_dialogues_whole():
     dialogues = np.repeat(np.arange(10), 2)
     keys = np.arange(20)
     keys[1::2] = 99  # the second pair of every dialogue is the same
-    train, validation, repeated = held_out_rows(dialogues, keys, 0.3, 0, np.zeros(20, bool))
-    assert (len(train), len(validation), repeated) == (14, 3, 3)
+    train, validation, duplicates = split_rows(dialogues, keys, 0.3, 0, np.zeros(20, bool))
+    assert (len(train), len(validation), duplicates) == (14, 3, 3)
     assert not set(dialogues[train]) & set(dialogues[validation])
-    everything, nothing, _ = held_out_rows(dialogues[:2], keys[:2], 0.5, 0, np.zeros(2, bool))
-    assert (len(everything), len(nothing)) == (2, 0)
+    train, validation, _ = split_rows(dialogues[:2], keys[:2], 0.5, 0, np.zeros(2, bool))
+    assert (len(train), len(validation)) == (2, 0)
 
 
-def test_real_teacher(minilm, cache_folder):
-    """Answers lie nearer to their own questions than to others: the vectors are the real ones."""
+def test_real_teacher_ranks_the_true_answer_first(minilm, cache_folder, monkeypatch):
+    monkeypatch.undo()  # TEACHERS_DIR leads to the tiny teacher
     pairs = [
         ("Can I bring my dog to the hotel?", "Yes, dogs are welcome in every room."),
         ("When does the last train leave?", "The last train leaves at half past eleven."),

@@ -30,7 +30,7 @@ def lists(vectors, kind=None):
 
 
 def write_both(folder, form):
-    """One file that holds both sides."""
+    """Write a file of both questions and answers."""
     path = folder / f"pairs{form}"
     if form == ".npy":
         np.save(path, np.stack([QUESTIONS, ANSWERS], axis=1))
@@ -46,27 +46,27 @@ def write_both(folder, form):
 
 
 @pytest.mark.parametrize("form", [".npy", ".npz", ".safetensors", ".parquet"])
-def test_one_file_of_any_form_holds_both_sides(tmp_path, form):
+def test_one_file_of_questions_and_answers(tmp_path, form):
     dataset = DialogueDataset.from_embeddings(write_both(tmp_path, form), config=ALL)
     torch.testing.assert_close(dataset[:][0], unit(QUESTIONS))
     torch.testing.assert_close(dataset[:][1], unit(ANSWERS))
 
 
 @pytest.mark.parametrize("form", ["array", "tensor", ".npy"])
-def test_two_sides_given_apart(tmp_path, form):
-    sides = {"question": QUESTIONS, "answer": ANSWERS}
+def test_separate_questions_and_answers(tmp_path, form):
+    sources = {"questions": QUESTIONS, "answers": ANSWERS}
     if form == ".npy":
-        for name, side in sides.items():
-            np.save(tmp_path / f"{name}.npy", side)
-            sides[name] = tmp_path / f"{name}.npy"
+        for name, vectors in sources.items():
+            np.save(tmp_path / f"{name}.npy", vectors)
+            sources[name] = tmp_path / f"{name}.npy"
     elif form == "tensor":
-        sides = {name: torch.from_numpy(side) for name, side in sides.items()}
-    dataset = DialogueDataset.from_embeddings(*sides.values(), ALL)
+        sources = {name: torch.from_numpy(vectors) for name, vectors in sources.items()}
+    dataset = DialogueDataset.from_embeddings(*sources.values(), ALL)
     torch.testing.assert_close(dataset[:][0], unit(QUESTIONS))
     torch.testing.assert_close(dataset[:][1], unit(ANSWERS))
 
 
-def test_half_precision_and_bfloat16_are_read(tmp_path):
+def test_float16_and_bfloat16(tmp_path):
     halves = {"question": torch.from_numpy(QUESTIONS).bfloat16(), "answer": torch.from_numpy(ANSWERS).half()}
     save_file(halves, tmp_path / "half.safetensors")
     dataset = DialogueDataset.from_embeddings(tmp_path / "half.safetensors", config=ALL)
@@ -77,7 +77,7 @@ def test_half_precision_and_bfloat16_are_read(tmp_path):
     )
 
 
-def test_texts_and_dialogues_of_a_parquet_file(tmp_path):
+def test_texts_and_dialogue_ids_of_a_parquet_file(tmp_path):
     path = parquet(
         tmp_path / "pairs.parquet",
         question=[f"Question {i}?" for i in range(N)],
@@ -97,7 +97,7 @@ def test_texts_and_dialogues_of_a_parquet_file(tmp_path):
     assert dataset.statistics()["length"]["question"]["max"] == len("Question 19?")
 
 
-def test_each_vector_is_kept_once_and_equal_pairs_stay_together():
+def test_vectors_are_stored_once_and_equal_pairs_stay_together():
     questions, answers = np.tile(QUESTIONS[:5], (8, 1)), np.tile(ANSWERS[:1], (40, 1))
     dataset = DialogueDataset.from_embeddings(questions, answers, DialogueConfig(validation_split=0.4))
     assert len(dataset.vectors) == 6 + 1
@@ -106,7 +106,7 @@ def test_each_vector_is_kept_once_and_equal_pairs_stay_together():
     assert not set(dataset.pairs.questions[:, 0]) & set(dataset.validation.pairs.questions[:, 0])
 
 
-def test_earlier_turns_and_missing_ones():
+def test_context_with_missing_turns():
     turns = np.stack([QUESTIONS, ANSWERS[::-1], np.zeros_like(QUESTIONS)], axis=1)
     dataset = DialogueDataset.from_embeddings(turns, ANSWERS, ALL)
     assert dataset.context_turns == 2
@@ -133,32 +133,33 @@ def test_statistics_training_data_and_cosine_limits():
     assert dataset.cache_stats.misses == 0
 
 
-def test_the_teacher_is_recorded_and_unknown_ones_never_match():
-    known = {"name": "minilm", "fingerprint": "f" * 64, "dimension": D}
-    assert DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, ALL, teacher=known).teacher == known
+def test_teacher_is_recorded_and_an_unknown_one_matches_no_other():
+    teacher = {"name": "minilm", "fingerprint": "f" * 64, "dimension": D}
+    assert DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, ALL, teacher=teacher).teacher == teacher
     first, same, other = (
         DialogueDataset.from_embeddings(q, ANSWERS, ALL).teacher for q in (QUESTIONS, QUESTIONS, -QUESTIONS)
     )
     assert first == same
     assert first["fingerprint"] != other["fingerprint"]
     assert first["fingerprint"].startswith("unknown-")
-    with pytest.raises(ModelError, match="minilm gives vectors of 384, these have 8"):
-        DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, teacher={**known, "dimension": 384})
-    with pytest.raises(ModelError, match="embedding_dim is 768, but ready-made vectors gives vectors of 8"):
+    with pytest.raises(ModelError, match="have 8 dimensions, but those of teacher minilm have 384"):
+        DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, teacher={**teacher, "dimension": 384})
+    with pytest.raises(ModelError, match="embedding_dim is 768, but embeddings of ready-made vectors have 8"):
         DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, DialogueConfig(embedding_dim=768))
 
 
-def test_values_as_they_are_without_normalisation():
+def test_vectors_are_unchanged_without_normalisation():
     dataset = DialogueDataset.from_embeddings(
         QUESTIONS, ANSWERS, DialogueConfig(normalize_embeddings=False, validation_split=0)
     )
     torch.testing.assert_close(dataset[:][0], torch.from_numpy(QUESTIONS))
 
 
-def test_columns_of_other_names_are_named(tmp_path):
+def test_custom_column_names(tmp_path):
     np.savez(tmp_path / "a.npz", ask=QUESTIONS, say=ANSWERS)
     with pytest.raises(
-        ModelError, match=r"a.npz: no vectors called 'question_embedding'; there are ask \[20, 8\], say"
+        ModelError,
+        match=r"a.npz: no embeddings named 'question_embedding'; pass the name of one of its columns: ask \[20, 8\], say",
     ):
         DialogueDataset.from_embeddings(tmp_path / "a.npz")
     dataset = DialogueDataset.from_embeddings(
@@ -173,24 +174,24 @@ def broken(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.safetensors", "a.parquet"])
-@pytest.mark.parametrize("content", [b"", b"nothing of the kind" * 10])
-def test_damaged_files_are_one_line(tmp_path, name, content):
-    with pytest.raises(ModelError, match=rf"{name}: cannot be read as vectors") as error:
+@pytest.mark.parametrize("content", [b"", b"not a file of vectors" * 10])
+def test_error_of_a_damaged_file_is_one_line(tmp_path, name, content):
+    with pytest.raises(ModelError, match=rf"{name}: cannot be read as embeddings") as error:
         DialogueDataset.from_embeddings(broken(tmp_path, name, content))
     assert "\n" not in str(error.value)
 
 
-def test_cut_file_is_refused(tmp_path):
+def test_truncated_file_is_rejected(tmp_path):
     for form in (".npy", ".npz", ".safetensors", ".parquet"):
         path = write_both(tmp_path, form)
         path.write_bytes(path.read_bytes()[:-200])
-        with pytest.raises(ModelError, match="cannot be read as vectors"):
+        with pytest.raises(ModelError, match="cannot be read as embeddings"):
             DialogueDataset.from_embeddings(path)
 
 
-def test_pickles_are_never_run(tmp_path):
+def test_pickle_is_rejected(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(ModelError, match="cannot be read as vectors"):
+    with pytest.raises(ModelError, match="cannot be read as embeddings"):
         DialogueDataset.from_embeddings(tmp_path / "a.npy")
 
 
@@ -200,31 +201,31 @@ def test_pickles_are_never_run(tmp_path):
         (QUESTIONS, ANSWERS[:5], r"questions \[20, 1, 8\] and answers \[5, 8\]: expected"),
         (QUESTIONS, ANSWERS[:, :4], "with the same n and d"),
         (QUESTIONS[0], ANSWERS, r"questions: float32 \[8\]: expected floats"),
-        (QUESTIONS, None, r"questions: \[20, 8\]: expected \[n, 2, d\], or give the answers too"),
-        ([[1.0, 2.0], [3.0]], ANSWERS, "vectors of equal length"),
-        ("vectors.csv", None, "vectors.csv: expected a file of vectors, .npy, .npz"),
+        (QUESTIONS, None, r"questions: \[20, 8\]: expected \[n, 2, d\], or pass the answers too"),
+        ([[1.0, 2.0], [3.0]], ANSWERS, "vectors of equal dimension"),
+        ("vectors.csv", None, "vectors.csv: expected a file of embeddings, .npy, .npz"),
         ("none.npy", None, "none.npy: no such file"),
         (np.zeros((0, D), np.float32), np.zeros((0, D), np.float32), "no pair is left of 0 read"),
     ],
 )
-def test_what_does_not_fit_is_said(questions, answers, message):
+def test_error_names_the_mismatch(questions, answers, message):
     with pytest.raises(ModelError, match=message):
         DialogueDataset.from_embeddings(questions, answers)
 
 
-def test_values_that_are_not_finite_name_the_row():
+def test_error_names_the_row_that_is_not_finite():
     answers = ANSWERS.copy()
     answers[7, 2] = np.nan
-    with pytest.raises(ModelError, match=r"row 7 .from 0. holds a value that is not finite"):
+    with pytest.raises(ModelError, match=r"row 7 .from 0. has a value that is not finite"):
         DialogueDataset.from_embeddings(QUESTIONS, answers)
 
 
 def test_parquet_with_gaps_or_without_vectors(tmp_path):
     ragged = parquet(tmp_path / "a.parquet", question_embedding=pa.array([[1.0, 2.0], [1.0]], pa.list_(pa.float32())))
-    with pytest.raises(ModelError, match="column question_embedding: expected vectors of one length"):
+    with pytest.raises(ModelError, match="column question_embedding: expected embeddings of equal dimension"):
         DialogueDataset.from_embeddings(ragged)
     texts = parquet(tmp_path / "b.parquet", question=["Who?"], answer=["Me."])
-    with pytest.raises(ModelError, match="holds no vectors, only question, answer"):
+    with pytest.raises(ModelError, match="holds no embeddings, only question, answer"):
         DialogueDataset.from_embeddings(texts)
     with pytest.raises(ModelError, match="question_texts: 3 values for 20 pairs"):
         DialogueDataset.from_embeddings(QUESTIONS, ANSWERS, question_texts=["a", "b", "c"])

@@ -137,7 +137,7 @@ def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
     ("split", "options", "kind", "words"),
     [
         ("dev", {}, ModelError, "split 'dev'"),
-        ("train", {"sources": ["sgd"]}, NoPairsError, "no source sgd.*there are invented"),
+        ("train", {"sources": ["sgd"]}, NoPairsError, "no source sgd.*choose from invented"),
         ("train", {"direction": ("system", "system")}, NoPairsError, "no system -> system pair"),
     ],
 )
