@@ -1,1 +1,1 @@
-"""What all corpora share: the builder's base, raw files and their readers, the registry, downloads."""
+"""Sources: their base classes, registry, raw files and download."""

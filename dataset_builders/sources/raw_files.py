@@ -1,4 +1,4 @@
-"""Raw files as published: plain files and members of archives look alike to a parser."""
+"""Raw files as published. Parsers read plain files and archive members in the same way."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from dataset_builders.common.errors import DataError
 
 @dataclass(frozen=True)
 class RawFile:
-    """One raw file on disk, or one member of an archive on disk.
+    """A raw file on disk, or a member of an archive on disk.
 
     Args:
-        name: Path below the source's raw folder with `/`; a member is named as if its archive were unpacked in place.
-        path: The file or archive on disk.
-        members: Names inside the archive: one, or several where an archive lies in an archive; none for a plain file.
+        name: Path relative to the source's raw folder, with `/`. A member has the path that it would have if its
+            archive were unpacked in place.
+        path: Path of the file or archive on disk.
+        members: Name inside the archive, or one name for each level of nested archives; empty for a plain file.
     """
 
     name: str
@@ -37,7 +38,7 @@ class RawFile:
         return ":".join([str(self.path), *self.members])
 
     def read(self) -> bytes:
-        """The whole content.
+        """Read the whole content.
 
         Raises:
             DataError: The file cannot be read, or its archive is damaged.
@@ -49,16 +50,16 @@ class RawFile:
 
 
 class RawFolder:
-    """Every raw file below one folder; archives (zip, tar, tar.gz, .gz, one in another) look as if unpacked.
+    """All raw files below a folder, with archives (zip, tar, tar.gz, gz, also nested) treated as unpacked.
 
     Args:
-        root: The raw folder of one source.
+        root: Raw folder of one source.
 
     Attributes:
-        used: The files that `glob` has handed out so far: what the rows depend on.
+        used: Files that `glob` has returned so far, on which the rows depend.
 
     Raises:
-        DataError: An archive in the folder is damaged, or as `walk`.
+        DataError: An archive in the folder is damaged, or `walk` fails.
     """
 
     def __init__(self, root: Path) -> None:
@@ -66,40 +67,39 @@ class RawFolder:
         self.used: set[RawFile] = set()
         plain = [RawFile(path.relative_to(root).as_posix(), path) for path in walk(root)]
         self._files = {file.name: file for file in plain}
-        waiting = [file for file in plain if _is_archive(file.name)]
-        while waiting:
-            archive = waiting.pop(0)
-            for member in _member_files(archive):
-                if member.name not in self._files:  # an unpacked copy comes first
+        archives = [file for file in plain if _is_archive(file.name)]
+        while archives:
+            for member in _member_files(archives.pop(0)):
+                if member.name not in self._files:  # an unpacked copy takes precedence
                     self._files[member.name] = member
-                    waiting.extend([member] if _is_archive(member.name) else [])
+                    archives.extend([member] if _is_archive(member.name) else [])
 
     def glob(self, *patterns: str) -> list[RawFile]:
-        """Files whose name, or any tail of it after a `/`, matches one of the patterns, sorted by name."""
+        """Files of which the name, or the end of it after some `/`, matches one of the patterns; sorted by name."""
         names = [n for n in self._files if any(fnmatch.fnmatch(f"/{n}", f"*/{pattern}") for pattern in patterns)]
-        found = [self._files[name] for name in sorted(names)]
-        self.used.update(found)
-        return found
+        files = [self._files[name] for name in sorted(names)]
+        self.used.update(files)
+        return files
 
 
 def _is_plain_gzip(name: str) -> bool:
-    """One compressed file, not an archive of several."""
+    """Whether the name is that of a single compressed file, not of a compressed archive."""
     return name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz")
 
 
 def walk(root: Path) -> list[Path]:
-    """All files below a folder but hidden ones; links to folders are followed, each folder once.
+    """List all files below a folder except hidden ones; links to folders are followed, and each folder is read once.
 
     Args:
-        root: A folder of a user's files: one that cannot be read is an error, for its rows would be missing silently.
+        root: Folder of a user's files. Anything unreadable in it is an error, as its rows would be missing silently.
 
     Returns:
-        The paths below `root`, sorted; a folder that is there itself comes before links to it.
+        Paths below `root`, sorted. A folder that has links to it appears under its own path.
 
     Raises:
-        DataError: A folder cannot be listed, a link leads nowhere, or something is neither file nor folder.
+        DataError: A folder cannot be listed, a link is broken, or an entry is neither file nor folder.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     seen: set[str] = set()
     folders = deque([root])
     while folders:
@@ -107,34 +107,35 @@ def walk(root: Path) -> list[Path]:
         if (real := os.path.realpath(folder)) in seen:
             continue
         seen.add(real)
-        for path in _listed(folder):
+        for path in _entries(folder):
             mode = _mode(path)
             if stat.S_ISDIR(mode):
                 (folders.append if path.is_symlink() else folders.appendleft)(path)
             elif stat.S_ISREG(mode):
-                found.append(path)
+                paths.append(path)
             else:
                 raise DataError(f"{path}: a pipe, socket or device, not a file; move it out of the folder")
-    return sorted(found)
+    return sorted(paths)
 
 
-def _listed(folder: Path) -> list[Path]:
-    """What a folder holds but hidden names, sorted."""
+def _entries(folder: Path) -> list[Path]:
+    """Entries of a folder except hidden ones, sorted."""
     try:
-        return sorted(path for path in folder.iterdir() if not _hidden(PurePosixPath(path.name)))
+        return sorted(path for path in folder.iterdir() if not _is_hidden(PurePosixPath(path.name)))
     except OSError as error:
-        what = f"{folder}: the folder cannot be listed ({error.strerror})"
-        raise DataError(f"{what}; allow it, or move the folder away") from error
+        raise DataError(
+            f"{folder}: the folder cannot be listed ({error.strerror}); grant access, or move the folder away"
+        ) from error
 
 
 def _mode(path: Path) -> int:
-    """The kind of a file or of what a link leads to, see `stat`."""
+    """Mode of a file, or of a link's target (`stat.st_mode`)."""
     try:
         return path.stat().st_mode
     except OSError as error:
         is_link = not isinstance(error, PermissionError) and path.is_symlink()
-        what = f"the link to {path.readlink()} leads nowhere" if is_link else "cannot be read"
-        raise DataError(f"{path}: {what} ({error.strerror}); mend it, or move it away") from error
+        problem = f"the link to {path.readlink()} is broken" if is_link else "cannot be read"
+        raise DataError(f"{path}: {problem} ({error.strerror}); repair it, or move it away") from error
 
 
 ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, KeyError)
@@ -145,30 +146,31 @@ def _is_archive(name: str) -> bool:
 
 
 def _member_files(archive: RawFile) -> list[RawFile]:
-    """The members of an archive, named as if it were unpacked where it lies; an inner one in a folder of its name."""
-    place = PurePosixPath(archive.name)
+    """Members of an archive, named as if it were unpacked in place; a nested one in a folder of its own name."""
+    archive_name = PurePosixPath(archive.name)
     if _is_plain_gzip(archive.name):
-        return [RawFile(place.with_suffix("").as_posix(), archive.path, (*archive.members, place.stem))]
+        member = RawFile(archive_name.with_suffix("").as_posix(), archive.path, (*archive.members, archive_name.stem))
+        return [member]
     try:
         opened = _open(archive.path, archive.members, os.getpid())
         if isinstance(opened, zipfile.ZipFile):
             names = [m.filename for m in opened.infolist() if not m.is_dir()]
         else:
-            # links too: tar stores a file that it packs under two names once, and the second name as a link
+            # links count as files: tar stores a file with two names once, and the second name as a link
             names = [m.name for m in opened.getmembers() if m.isfile() or m.islnk() or m.issym()]
     except ARCHIVE_ERRORS as error:
-        raise DataError(f"{archive}: not a whole archive ({error}); fetch the file again") from error
-    folder = place.with_suffix("") if archive.members else place.parent
+        raise DataError(f"{archive}: the archive is incomplete or damaged ({error}); fetch it again") from error
+    folder = archive_name.with_suffix("") if archive.members else archive_name.parent
     return [
         RawFile((folder / name).as_posix(), archive.path, (*archive.members, name))
         for name in names
-        if not _hidden(PurePosixPath(name))
+        if not _is_hidden(PurePosixPath(name))
     ]
 
 
 @functools.lru_cache(maxsize=8)
 def _open(path: Path, members: tuple[str, ...], process: int) -> zipfile.ZipFile | tarfile.TarFile:
-    """An archive kept open, in each process for itself: forked workers would move each other's file position."""
+    """Open an archive and keep it open, once per process: forked workers would move each other's file position."""
     inner: Path | io.BytesIO = io.BytesIO(_content(path, members)) if members else path
     if (members[-1] if members else path.name).lower().endswith(".zip"):
         return zipfile.ZipFile(inner)
@@ -189,7 +191,7 @@ def _content(path: Path, members: tuple[str, ...]) -> bytes:
     return member.read()
 
 
-def _hidden(path: PurePosixPath | Path) -> bool:
+def _is_hidden(path: PurePosixPath | Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
@@ -203,15 +205,15 @@ def _sha256(path: Path, size: int, modified_ns: int) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file on disk; read again only when its size or time changed."""
+    """Hex SHA-256 of a file on disk, cached until its size or modification time changes."""
     state = path.stat()
     return _sha256(path, state.st_size, state.st_mtime_ns)
 
 
 def git_blob_sha1(path: Path) -> str:
-    """The id that git gives a file's content: SHA-1 over `blob <size>`, a zero byte and the bytes.
+    """Id that git gives to the content of a file: SHA-1 over `blob <size>`, a zero byte and the bytes.
 
-    Some upstream files are known to us only by this id.
+    For some upstream files this is the only recorded digest.
     """
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as file:

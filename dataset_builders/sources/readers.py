@@ -1,4 +1,4 @@
-"""Raw bytes -> records, with errors that name file and line."""
+"""Raw bytes -> records, with error messages that name the file and the line."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from dataset_builders.sources.raw_files import RawFile
 
 
 class RawDataError(DataError, DatasetGenerationError):
-    """A raw file is broken. Also a `DatasetGenerationError`, so that `datasets` passes it on unchanged."""
+    """A raw file is broken. Subclass of `DatasetGenerationError`, so that `datasets` passes it on unchanged."""
 
 
 def read_json(file: RawFile) -> Any:
-    """The content of a JSON file.
+    """Read a JSON file.
 
     Raises:
-        RawDataError: It is not whole, valid JSON; names the line.
+        RawDataError: The content is not valid JSON.
     """
     return parse_json(file.read(), file)
 
 
 def parse_json(content: bytes, file: RawFile) -> Any:
-    """`read_json` of bytes already read."""
+    """Parse the content of a JSON file, as `read_json` does; `file` is for the error message."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -37,10 +37,10 @@ def parse_json(content: bytes, file: RawFile) -> Any:
 
 
 def read_json_lines(file: RawFile) -> Iterator[Any]:
-    """The values of a file with one JSON value a line; empty lines are passed over.
+    """Read a file with one JSON value per line, skipping empty lines.
 
     Raises:
-        RawDataError: A line is not valid JSON; names it.
+        RawDataError: A line is not valid JSON.
     """
     for number, line in enumerate(file.read().split(b"\n"), start=1):
         if line.strip():
@@ -52,16 +52,20 @@ def read_json_lines(file: RawFile) -> Iterator[Any]:
 
 
 def read_csv(file: RawFile, header: list[str]) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file with exactly this header; quoted texts may hold line breaks.
+    """Read a CSV file; quoted texts may contain line breaks.
+
+    Args:
+        file: The CSV file.
+        header: Expected column names, in order.
 
     Raises:
-        RawDataError: Another header, a row of another width, or broken quotes; names the line.
+        RawDataError: The header differs, a row has too few or too many cells, or quotes are unbalanced.
     """
     reader = csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline=""), strict=True)
     try:
         if reader.fieldnames != header:
-            found = ",".join(reader.fieldnames or [])
-            raise RawDataError(f"{file}: line 1: expected the header {','.join(header)}, found {found[:100]}")
+            actual = ",".join(reader.fieldnames or [])
+            raise RawDataError(f"{file}: line 1: expected the header {','.join(header)}, found {actual[:100]}")
         for row in reader:
             if None in row or None in row.values():
                 raise RawDataError(f"{file}: line {reader.line_num}: expected {len(header)} cells")

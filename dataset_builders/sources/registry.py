@@ -1,4 +1,4 @@
-"""Which sources there are: every module of `pretrain/` and `downstream/` that defines a builder with an `INFO`."""
+"""Registry of sources: every module of `pretrain/` and `downstream/` that defines a builder with an `INFO`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FOLDERS = ("pretrain", "downstream")
 
 @functools.cache
 def source_modules() -> dict[str, str]:
-    """`FOLDER/MODULE.py` of every source by its name, which is the module's, in the order of `builders`.
+    """Paths `FOLDER/MODULE.py` of all sources by name (the name of the module), in the order of `builders`.
 
-    Nothing is imported: that takes longer than many a command.
+    The modules are not imported, which would take longer than many commands.
     """
     here = Path(__file__).parents[1]
     return {
@@ -34,23 +34,23 @@ def source_modules() -> dict[str, str]:
 
 @functools.cache
 def builders() -> dict[str, type[CorpusBuilder]]:
-    """Builder class by source name: dialogue sources first, each kind in alphabetical order."""
+    """Builder classes of all sources by name: dialogue sources first, each kind in alphabetical order."""
     from dataset_builders.sources.source import CorpusBuilder
 
-    found: dict[str, type[CorpusBuilder]] = {}
+    classes: dict[str, type[CorpusBuilder]] = {}
     for path in source_modules().values():
         module = importlib.import_module(f"dataset_builders.{path.removesuffix('.py').replace('/', '.')}")
         for _, member in inspect.getmembers(module, inspect.isclass):
             if issubclass(member, CorpusBuilder) and "INFO" in member.__dict__:
-                found[member.INFO.name] = member
-    return found
+                classes[member.INFO.name] = member
+    return classes
 
 
 def get_builder(name: str) -> type[CorpusBuilder]:
-    """The builder class of a source.
+    """Return the builder class of a source.
 
     Raises:
-        DataError: There is no such source.
+        DataError: The name is unknown.
     """
     try:
         return builders()[name]
@@ -59,37 +59,37 @@ def get_builder(name: str) -> type[CorpusBuilder]:
 
 
 def select_sources(names: Sequence[str], raw_dir: Path | None) -> list[tuple[str, str | None]]:
-    """The named sources, or all that a raw folder holds, in registry order.
+    """Resolve the names of sources, or list all sources with a folder in `raw_dir`.
 
     Args:
-        names: `NAME` or `NAME:CONFIG`; all when empty.
-        raw_dir: Folder with one folder of raw files a source; None when the named ones are downloaded.
+        names: Sources as `NAME` or `NAME:CONFIG`; empty for all in `raw_dir`.
+        raw_dir: Folder with a subfolder of raw files for each source; None if the files are downloaded.
 
     Returns:
-        Names with their config, None for the default one.
+        Name and config of each source in the order of the registry, with None for the default config.
 
     Raises:
-        DataError: Unknown or repeated name, or nothing is there.
+        DataError: A name is unknown or repeated, or there is no source.
     """
-    known = source_modules()
+    modules = source_modules()
     if raw_dir is None and not names:
         raise DataError("name the sources to download, or give --raw-dir; `dialogue-cube sources` lists them")
     if raw_dir is not None and not raw_dir.is_dir():
         raise DataError(f"no raw folder {raw_dir}; `dialogue-cube download` or `dialogue-cube sample` makes one")
     if raw_dir is not None and not names:
-        present = [name for name in known if (raw_dir / name).is_dir()]
+        present = [name for name in modules if (raw_dir / name).is_dir()]
         if not present:
-            raise DataError(f"{raw_dir}: no folder of a known source in it; expected one of {', '.join(known)}")
+            raise DataError(f"{raw_dir}: no folder of a source in it; expected one of {', '.join(modules)}")
         return [(name, None) for name in present]
-    wanted: dict[str, str | None] = {}
+    selection: dict[str, str | None] = {}
     for text in names:
         name, _, config = text.partition(":")
-        if name not in known:
+        if name not in modules:
             raise _unknown(name)
-        if name in wanted:
-            raise DataError(f"source {name} is named twice; its configs hold the same dialogues, choose one")
-        wanted[name] = config or None
-    return [(name, wanted[name]) for name in known if name in wanted]
+        if name in selection:
+            raise DataError(f"source {name} is named twice; its configs contain the same dialogues, choose one")
+        selection[name] = config or None
+    return [(name, selection[name]) for name in modules if name in selection]
 
 
 def _unknown(name: str) -> DataError:

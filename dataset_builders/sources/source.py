@@ -1,7 +1,7 @@
-"""What a source is: its facts (`SourceInfo`) and the `datasets` builder that turns its raw files into rows.
+"""Base classes of the sources: facts (`SourceInfo`), and a `datasets` builder that turns raw files into rows.
 
 A new source is one file in `pretrain/` or `downstream/`: a subclass of `DialogueBuilder` or `IntentBuilder` with an
-`INFO`, a `files` method that says which raw file holds which split, and a `parse` generator from a raw record to rows.
+`INFO`, a method `files` that returns the raw files of each split, and a generator `parse` from a raw record to rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataset_builders.sources import raw_files, readers
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import RawDataError, read_json
 
-# How sources name the three splits. Anything else must be mapped by the source itself.
+# common names of the three splits; a source with other names overrides `split_name`
 SPLIT_NAMES = {
     "train": "train",
     "dev": "validation",
@@ -44,14 +44,14 @@ _ROWS_PER_TABLE = 1000
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file to fetch from upstream.
+    """A raw file to download.
 
     Args:
-        path: Where it belongs below the source's raw folder.
-        url: Pinned address (a commit or a version, never a branch).
-        sha256: Hex digest of the content, or None where only `git_blob` is known.
-        git_blob: Git's SHA-1 of the content.
-        config: The config that needs the file; None for all.
+        path: Path relative to the source's raw folder.
+        url: Pinned address (a commit or version, never a branch).
+        sha256: Hex SHA-256 of the content; None if only `git_blob` is known.
+        git_blob: SHA-1 that git gives to the content.
+        config: Config that needs the file; None for all configs.
     """
 
     path: str
@@ -63,22 +63,23 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """The facts about a source, kept beside its parser.
+    """Facts about a source, defined next to its parser.
 
     Args:
         name: Short name, also the name of the raw folder and the prefix of every id.
         title: Full name.
         kind: `"dialogues"` or `"downstream"`.
-        languages: BCP 47 tags.
-        license: Id in `licenses.LICENSES` as upstream states it, or `"unknown"`.
+        languages: BCP 47 tags of the data; the first is the default.
+        license: Id in `licenses.LICENSES` as stated upstream, or `"unknown"`.
         license_evidence: File or address that states the licence.
-        license_disputed: Who says otherwise; empty when nobody does.
-        homepage: Where a person reads about it.
-        citation: BibTeX.
-        counts: Official size: config -> the source's own split name -> dialogues and utterances, or rows.
-        files: What to fetch from where.
-        configs: Config name -> version of the upstream release; the first is the default.
-        accept_license: The licence must be read and accepted by hand: the files are not fetched automatically.
+        license_disputed: Source of a contradicting statement; empty if there is none.
+        homepage: Address of a page about the source.
+        citation: BibTeX entry.
+        counts: Official sizes: config -> the source's own split name -> numbers of dialogues and utterances, or rows.
+        files: Raw files to download.
+        configs: Config name -> version of the upstream release; the first config is the default.
+        accept_license: Whether the licence must be accepted by hand, so that the files are not downloaded
+            automatically.
         notes: Known faults of the data, for the card.
     """
 
@@ -99,20 +100,20 @@ class SourceInfo:
 
     @property
     def redistributable(self) -> bool:
-        """Whether the licence lets us pass the rows on."""
+        """Whether the licence allows redistribution of the rows."""
         return licenses.get_license(self.license).redistributable
 
     @property
     def default_config(self) -> str:
-        """The config that `build NAME` takes."""
+        """Config of `build NAME`."""
         return next(iter(self.configs))
 
     def files_of(self, config: str) -> tuple[SourceFile, ...]:
-        """The files that one config needs."""
+        """Files that a config needs."""
         return tuple(f for f in self.files if f.config in (None, config))
 
     def where_to_get(self, config: str) -> str:
-        """One clause for error messages."""
+        """Instruction for error messages: where to get the raw files."""
         files = self.files_of(config)
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         origin = f"{files[0].url}{more}" if files else self.homepage
@@ -121,16 +122,16 @@ class SourceInfo:
 
 
 class CorpusBuilder(datasets.ArrowBasedBuilder):
-    """A `datasets` builder over a folder of raw files; use `DialogueBuilder` or `IntentBuilder`.
+    """A `datasets` builder for a folder of raw files, the base of `DialogueBuilder` and `IntentBuilder`.
 
     Args:
-        data_dir: The source's raw folder.
-        config_name: One of `INFO.configs`.
-        cache_dir: Where `datasets` keeps prepared rows. The key covers this code and every input byte, so changed
-            input or code never gives stale rows.
+        data_dir: Raw folder of the source.
+        config_name: One of `INFO.configs`; None for the default.
+        cache_dir: Folder where `datasets` caches parsed rows. The cache key covers the parser's code and every input
+            byte, so that changed code or input never gives stale rows.
 
     Raises:
-        DataError: No raw file of this source is in the folder.
+        DataError: The config is unknown, or the folder contains no raw file of this source.
 
     Example:
         >>> builder = Woz(data_dir="raw/woz", config_name="en")     # doctest: +SKIP
@@ -160,10 +161,10 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         if not self.raw_dir.is_dir():
             raise DataError(f"no raw folder {self.raw_dir} for source {info.name}; {info.where_to_get(config)}")
         raw = RawFolder(self.raw_dir)
-        found = self.files(raw, config)
-        self.split_files = {split: files for split, files in found.items() if files}
+        split_files = self.files(raw, config)
+        self.split_files = {split: files for split, files in split_files.items() if files}
         if not self.split_files:
-            raise DataError(f"{self.raw_dir}: {self.missing(found, config)}; {info.where_to_get(config)}")
+            raise DataError(f"{self.raw_dir}: {self.missing(split_files, config)}; {info.where_to_get(config)}")
         super().__init__(
             cache_dir=str(cache_dir) if cache_dir else None,
             dataset_name=info.name,
@@ -172,30 +173,35 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             **kwargs,
         )
 
-    # --- what a source says -------------------------------------------------------------------------------------
+    # --- methods that a source overrides ------------------------------------------------------------------------
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """Raw files by the source's own split name, in reading order; a file of several splits stands under each."""
+        """Raw files of each of the source's own splits, in reading order; a file may belong to several splits."""
         raise NotImplementedError
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Raw records of one file; by default the file is a JSON list."""
+        """Raw records of a file, by default the items of a JSON list."""
         records = read_json(file)
         if not isinstance(records, list):
             raise RawDataError(f"{file}: expected a JSON list of records, found {type(records).__name__}")
         return records
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue | Utterance]:
-        """Rows of one raw record. A missing key or a wrong type may simply raise: file and record are named."""
+        """Rows of a raw record. It may raise on missing keys and wrong types; the error will name file and record."""
         raise NotImplementedError
 
-    def missing(self, found: dict[str, list[RawFile]], config: str) -> str:
-        """What the folder lacks, for the error message."""
+    def missing(self, split_files: dict[str, list[RawFile]], config: str) -> str:
+        """Error message for a folder without usable raw files.
+
+        Args:
+            split_files: Result of `files`, without any file.
+            config: Name of the config.
+        """
         paths = sorted({f.path for f in self.INFO.files_of(config)})
         shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         return f"no raw file of {self.INFO.name} ({config}) here; expected {shown}"
 
-    # --- what `datasets` asks -----------------------------------------------------------------------------------
+    # --- methods that `datasets` calls --------------------------------------------------------------------------
 
     def _info(self) -> datasets.DatasetInfo:
         info = self.INFO
@@ -218,18 +224,18 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         ]
 
     def as_dataset(self, split: Any = None, **kwargs: Any) -> Any:
-        """As in `datasets`; without a split, those that have rows (a partial raw folder may leave one empty)."""
+        """As in `datasets`; without `split`, all splits with rows (those of a partial raw folder may be empty)."""
         if split is not None:
             return super().as_dataset(split=split, **kwargs)
-        filled = [name for name, info in (self.info.splits or {}).items() if info.num_examples]
-        return datasets.DatasetDict({name: super(CorpusBuilder, self).as_dataset(name, **kwargs) for name in filled})
+        names = [name for name, info in (self.info.splits or {}).items() if info.num_examples]
+        return datasets.DatasetDict({name: super(CorpusBuilder, self).as_dataset(name, **kwargs) for name in names})
 
     def split_name(self, original_split: str) -> str:
-        """`train`, `validation` or `test` for the source's own split name; `ALL` stands in train until it is split."""
+        """`train`, `validation` or `test` for the source's own split name; `train` for `ALL`, which is split later."""
         return SPLIT_NAMES[original_split]
 
     def _generate_tables(self, shards: list[tuple[RawFile, str]]) -> Iterator[tuple[Key, pa.Table]]:
-        with _no_cycle_search():
+        with _without_garbage_collection():
             for number, (file, split) in enumerate(shards):
                 for batch, table in enumerate(self._tables(file, split)):
                     yield Key(number, batch), table
@@ -246,9 +252,9 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
     def _rows(self, file: RawFile, split: str) -> Iterator[dict[str, Any]]:
         number = 0
         try:
-            for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  named in errors
+            for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  for error messages
                 for row in self.parse(record, file, split):
-                    if isinstance(row, Dialogue) or row.text.strip():  # an empty utterance shows in the counts
+                    if isinstance(row, Dialogue) or row.text.strip():  # the counts reveal a skipped utterance
                         yield self.row(row)
         except DataError as error:
             raise RawDataError(str(error)) from error
@@ -260,7 +266,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             ) from error
 
     def row(self, parsed: Any) -> dict[str, Any]:
-        """A row of the schema."""
+        """Convert a result of `parse` to a row of the schema."""
         raise NotImplementedError
 
     def _compare(self) -> str:
@@ -270,7 +276,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         return {"license": self.INFO.license, "redistributable": self.INFO.redistributable}
 
     def _input_hash(self, used: set[RawFile]) -> str:
-        """Digest of the input bytes and of the code that reads them."""
+        """Digest of the raw files and of the code that parses them."""
         digest = hashlib.sha256()
         own, base = sys.modules[type(self).__module__], sys.modules[__name__]
         for module in (own, base, schema, licenses, readers, raw_files):
@@ -281,8 +287,8 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
 
 
 @contextmanager
-def _no_cycle_search() -> Iterator[None]:
-    """Parsed JSON is millions of small objects without cycles: searching them for cycles takes half of the time."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause garbage collection, which would halve the speed: parsed JSON is millions of objects without cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -296,7 +302,7 @@ class DialogueBuilder(CorpusBuilder):
     """Base of the dialogue sources: `parse` yields `Dialogue` objects."""
 
     def row(self, parsed: Dialogue) -> dict[str, Any]:
-        """A row of the `dialogues` config; turns without a visible character are left out and counted."""
+        """Convert a dialogue to a row of the `dialogues` config; empty turns are omitted and counted."""
         info = self.INFO
         turns = [turn_row(turn) for turn in parsed.turns if turn.text.strip()]
         return {
@@ -309,7 +315,7 @@ class DialogueBuilder(CorpusBuilder):
             "scenario": parsed.scenario,
             "turns": turns,
             "empty_turns": len(parsed.turns) - len(turns),
-            "cluster_id": None,  # known only when all sources are seen: `build` fills it
+            "cluster_id": None,  # set by the build, which compares all sources
             "flags": [],
             "source_version": info.configs[self.config.name],
             **self._license_columns(),
@@ -320,7 +326,7 @@ class IntentBuilder(CorpusBuilder):
     """Base of the intent sets: `parse` yields `Utterance` objects."""
 
     def row(self, parsed: Utterance) -> dict[str, Any]:
-        """A row of the `downstream` config."""
+        """Convert an utterance to a row of the `downstream` config."""
         info = self.INFO
         return {
             "utterance_id": f"{info.name}/{parsed.split}/{parsed.id}",
@@ -337,7 +343,7 @@ class IntentBuilder(CorpusBuilder):
 
 
 def turn_row(turn: schema.Turn) -> dict[str, Any]:
-    """A turn with its text trimmed; character positions of slots move with it."""
+    """Convert a turn to a row: trim its text and shift the character positions of its slots accordingly."""
     text = turn.text.strip()
     shift = len(turn.text) - len(turn.text.lstrip())
     if shift:
@@ -349,12 +355,12 @@ def turn_row(turn: schema.Turn) -> dict[str, Any]:
 
 
 def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = None) -> tuple[SourceFile, ...]:
-    """Many files of one source, listed in `<module>_files.tsv`: path, kind of digest (`sha256`, `git_blob`), digest.
+    """Read the files of a source from `<module>_files.tsv`, with the columns path, `sha256` or `git_blob`, and digest.
 
     Args:
         module: `__file__` of the source's module.
-        url: What stands before the path in every address.
-        config_of_folder: The config that needs a file, by the first folder of its path; all configs when None.
+        url: Common prefix of all addresses; the path follows.
+        config_of_folder: Config that needs a file, by the first folder of its path; None if all configs need all files.
     """
     table = Path(module).with_name(f"{Path(module).stem}_files.tsv")
     rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]

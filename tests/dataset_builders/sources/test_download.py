@@ -1,4 +1,4 @@
-"""Fetching raw files over a loopback server that can break off, change the file, or lack it."""
+"""Download of raw files from a loopback server that can break off, change the file, or lack it."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ CONTENT = b"text,category\n" + b"a line of text,label\n" * 20_000
 
 @pytest.fixture
 def server(monkeypatch):
-    """An HTTP server with ranges; `answers` says for each request in turn: whole, cut, 404, 500, or other bytes."""
+    """An HTTP server with ranges. `answers` holds the answer to each request: whole, cut, a status code, or bytes."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -61,17 +61,17 @@ def test_a_whole_file_is_fetched_once(server, tmp_path):
     assert len(server.ranges) == 1
 
 
-def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path):
+def test_an_interrupted_transfer_resumes_where_it_stopped(server, tmp_path):
     server.answers = ["cut", 500, "cut"]
-    seen = []
-    (path,) = download(["banking77"], tmp_path, lambda _file, done, total: seen.append((done, total)))
+    reports = []
+    (path,) = download(["banking77"], tmp_path, lambda _file, done, total: reports.append((done, total)))
     assert path.read_bytes() == CONTENT
     assert server.ranges[0] is None
     assert [r is not None for r in server.ranges[1:]] == [True, True, True]
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert reports[-1] == (len(CONTENT), len(CONTENT))
 
 
-def test_a_changed_file_is_refused_with_both_digests(server, tmp_path):
+def test_a_changed_file_is_rejected_with_both_digests(server, tmp_path):
     server.answers = [b"something else"]
     with pytest.raises(DataError, match="the content has changed") as caught:
         download(["banking77"], tmp_path)
@@ -80,12 +80,12 @@ def test_a_changed_file_is_refused_with_both_digests(server, tmp_path):
     assert list((tmp_path / "banking77").iterdir()) == []
 
 
-def test_a_missing_file_and_a_dead_server(server, tmp_path):
+def test_a_missing_file_and_a_failing_server(server, tmp_path):
     server.answers = [404]
     with pytest.raises(DataError, match=r"no such file \(404\)"):
         download(["banking77"], tmp_path)
     server.answers = [500] * module.ATTEMPTS
-    with pytest.raises(DataError, match="given up after 4 tries"):
+    with pytest.raises(DataError, match="failed after 4 attempts"):
         download(["banking77"], tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_git_blob_ids_are_checked(tmp_path):
     assert module.git_blob_sha1(path) == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
-def test_a_file_of_unknown_digest_must_stay_as_it_first_was(server, tmp_path, monkeypatch):
+def test_a_file_without_a_recorded_digest_must_match_its_first_download(server, tmp_path, monkeypatch):
     cls = builders()["banking77"]
     unknown = dataclasses.replace(cls.INFO.files[0], sha256=None)
     monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(unknown,)))
@@ -125,7 +125,7 @@ def test_build_without_a_raw_folder_downloads_into_the_shared_cache(server, tmp_
     assert (tmp_path / "cube" / "raw" / "banking77" / "train.csv").read_bytes() == CONTENT
 
 
-def test_a_licence_to_be_accepted_by_hand_is_never_fetched(tmp_path):
+def test_a_source_whose_licence_must_be_accepted_is_never_downloaded(tmp_path):
     with pytest.raises(DataError, match=r"frames is not fetched automatically: .*accept its licence first") as caught:
         download(["frames"], tmp_path)
     assert "Frames-dataset.zip" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Every source reaches the counts that were taken from its real files."""
+"""Every source has the counts that were taken from its real files."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ SAMPLES = "samples/{}_examples.json"
 TM = {"tm1": "TM-1-2019/self-dialogs.json", "tm2": "TM-2-2020/data/hotels.json", "tm3": "TM-3-2020/data/data_00.json"}
 MINDS14 = ("de-DE", "en-US", "fr-FR", "ru-RU", "zh-CN")
 
-# source, config, variants of counts.json, and where the raw folder is to be laid out anew: file there -> file here
+# source, config, variants of counts.json, and for some a new layout of the raw folder: new path -> path in the corpora
 CASES = [
     ("camrest676", "default", ["sequicity"], None),
     ("camrest676", "default", ["nndial"], {"CamRest676.json": "nndial/CamRest676.json"}),
@@ -50,7 +50,7 @@ CASES = [
     ("snips", "small", ["custom_intent_engines"], None),
 ]
 
-# no real file of these is at hand, or (snips:usual) the counts hold the sum of two of its splits
+# no real files are available, or (snips:usual) the counts have the sum of two splits
 NOT_COUNTED = {
     ("abcd", "default"),
     ("frames", "default"),
@@ -62,8 +62,8 @@ NOT_COUNTED = {
 }
 
 
-def found_counts(builder) -> dict[str, Counter]:
-    """Counted from the rows alone, by the source's own split."""
+def actual_counts(builder) -> dict[str, Counter]:
+    """Counts of the rows by the source's own split."""
     counts: dict[str, Counter] = {}
     labels: dict[str, set] = {}
     for dataset in builder.as_dataset().values():
@@ -82,14 +82,14 @@ def found_counts(builder) -> dict[str, Counter]:
 
 
 def expected_counts(corpora, name, config, variants) -> dict[str, Counter]:
-    """The figures of counts.json for the variants together."""
+    """Sums of the figures in counts.json over some variants."""
     counts: dict[str, Counter] = {}
     for variant in variants:
-        for split, amounts in json.loads((corpora / "counts.json").read_text())[name][variant].items():
-            counts.setdefault(split, Counter()).update(amounts)
+        for split, figures in json.loads((corpora / "counts.json").read_text())[name][variant].items():
+            counts.setdefault(split, Counter()).update(figures)
             for other in ("scenarios", "files"):
                 del counts[split][other]
-    if name == "snips":  # both training sets stand in one variant
+    if name == "snips":  # one variant holds both training sets
         train = counts.pop("train_full") if config == "full" else counts["train"]
         counts["train"] = train
         counts.pop("train_full", None)
@@ -103,20 +103,20 @@ def expected_counts(corpora, name, config, variants) -> dict[str, Counter]:
 def test_counts(corpora, cache_dir, tmp_path, name, config, variants, layout):
     raw = corpora / name
     if layout:
-        for there, here in layout.items():
-            (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / there).symlink_to(raw / here)
+        for path, original in layout.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).symlink_to(raw / original)
         raw = tmp_path
     builder = builders()[name](data_dir=raw, config_name=config, cache_dir=cache_dir)
     builder.download_and_prepare(num_proc=2)
-    found = found_counts(builder)
+    actual = actual_counts(builder)
     expected = expected_counts(corpora, name, config, variants)
-    if set(expected) == {"all"}:  # a few files of a release: which split they are laid out in does not matter
-        found = {"all": sum(found.values(), Counter())}
-    assert {s: +c for s, c in found.items()} == {s: +c for s, c in expected.items()}
+    if set(expected) == {"all"}:  # a few files of a release, whose splits do not matter
+        actual = {"all": sum(actual.values(), Counter())}
+    assert {s: +c for s, c in actual.items()} == {s: +c for s, c in expected.items()}
 
 
 def test_every_config_is_counted():
-    """A new source or config cannot pass by being left out here."""
+    """A new source or config must be added here."""
     configs = {(name, config) for name, cls in builders().items() for config in cls.INFO.configs}
     assert configs == {case[:2] for case in CASES} | NOT_COUNTED

@@ -1,4 +1,4 @@
-"""What each parser makes of its source's quirks, on raw files written here in the true format."""
+"""Parsers and the quirks of their sources, on invented raw files in the original format."""
 
 import json
 import zipfile
@@ -109,7 +109,7 @@ def test_sgd_reads_archive_members_beside_plain_files_once(parse, tmp_path):
     archive = tmp_path / "raw" / "rest.zip"
     archive.parent.mkdir()
     with zipfile.ZipFile(archive, "w") as z:
-        z.writestr("train/dialogues_001.json", "a plain copy comes first: this is not read")
+        z.writestr("train/dialogues_001.json", "not read, as the unpacked copy takes precedence")
         z.writestr("train/dialogues_002.json", json.dumps([sgd_record("1_00001")]))
         z.writestr("__MACOSX/train/dialogues_003.json", "not data")
     files = {
@@ -207,7 +207,7 @@ def test_multiwoz_21_whole_release_in_its_archive(parse, tmp_path):
         z.writestr("MultiWOZ_2.1/valListFile.txt", "D1.json\n")
         z.writestr("MultiWOZ_2.1/testListFile.txt", "D2.json\n")
     rows = parse("multiwoz", {}, config="2.1")
-    assert {split: [r["original_id"] for r in found] for split, found in rows.items()} == {
+    assert {split: [r["original_id"] for r in records] for split, records in rows.items()} == {
         "train": ["D0.json"],
         "validation": ["D1.json"],
         "test": ["D2.json"],
@@ -246,7 +246,7 @@ def test_changed_input_gives_new_rows(parse):
         "clinc150",
         {"data_full.json": {s: [["a", "pay"]] for s in ("train", "val", "test", "oos_train", "oos_val", "oos_test")}},
     )
-    fourth = parse("clinc150", {"domains.json": {"banking": ["pay"]}})  # a file that is read only on the side
+    fourth = parse("clinc150", {"domains.json": {"banking": ["pay"]}})  # a file without records of its own
     assert third["train"][0]["scenario"] is None
     assert fourth["train"][0]["scenario"] == "banking"
 
@@ -262,7 +262,7 @@ def test_changed_input_gives_new_rows(parse):
     ],
 )
 @pytest.mark.parametrize("num_proc", [None, 2])
-def test_broken_raw_file_is_named(tmp_path, content, expected, num_proc):
+def test_the_message_about_a_broken_raw_file_names_it(tmp_path, content, expected, num_proc):
     for number in (1, 2):
         path = tmp_path / "raw" / "train" / f"dialogues_00{number}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -274,14 +274,14 @@ def test_broken_raw_file_is_named(tmp_path, content, expected, num_proc):
     assert "\n" not in str(caught.value)
 
 
-def test_broken_archive_is_named(tmp_path):
+def test_the_message_about_a_broken_archive_names_it(tmp_path):
     (tmp_path / "rest.zip").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(DataError, match=r"rest\.zip: not a whole archive"):
+    with pytest.raises(DataError, match=r"rest\.zip: the archive is incomplete or damaged"):
         get_builder("sgd")(data_dir=tmp_path)
 
 
 @pytest.mark.parametrize("name", builders())
-def test_missing_raw_files_say_what_and_where_from(tmp_path, name):
+def test_the_message_about_missing_raw_files_says_where_to_get_them(tmp_path, name):
     with pytest.raises(DataError, match="get it from https://"):
         get_builder(name)(data_dir=tmp_path / "absent")
     (tmp_path / "README.txt").write_text("nothing here")

@@ -1,4 +1,4 @@
-"""Quirks of SMD, Taskmaster, MASSIVE, MInDS-14 and SNIPS, on files of our own in their format."""
+"""Quirks of SMD, Taskmaster, MASSIVE, MInDS-14, SNIPS and ABCD, on invented files in the original format."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ def smd(*turns, **scenario):
     return {"dialogue": dialogue, "scenario": {"kb": {"items": None}, "task": {"intent": "weather"}, **scenario}}
 
 
-def test_smd_keeps_a_speaker_who_comes_twice(parse):
+def test_smd_keeps_consecutive_turns_of_one_speaker(parse):
     asked = {"requested": {"date": True, "time": False}, "slots": {"place": "here "}}
     record = smd(("driver", "rain?", {}), ("driver", "rain?", {}), ("assistant", "Where? ", asked), ("driver", " ", {}))
     (row,) = parse("smd", {"kvret_dev_public.json": [record]})["validation"]
@@ -71,8 +71,8 @@ def test_taskmaster_all_four(parse):
     )
     split_of = {
         r["dialogue_id"].removeprefix("taskmaster/"): (s, r["original_split"])
-        for s, found in rows.items()
-        for r in found
+        for s, dialogues in rows.items()
+        for r in dialogues
     }
     assert split_of == {
         "tm1/a": ("train", "train"),
@@ -138,7 +138,7 @@ def snips(intent, *sentences):
 
 
 def test_snips_pieces_and_the_file_that_is_not_utf8(parse):
-    # as stored upstream: one emoji as two surrogates, each encoded by itself
+    # as published: an emoji as two surrogates, each encoded separately
     broken = json.dumps(snips("PlayMusic", ["Play ", "Caf\u00e9 ", "EMOJI", " "]), ensure_ascii=False).encode()
     broken = broken.replace(b"EMOJI", b"\xed\xa0\xbd\xed\xb8\x80")
     many = [[f"text {i}"] for i in range(300)]
@@ -161,14 +161,14 @@ def test_snips_pieces_and_the_file_that_is_not_utf8(parse):
 
 
 def test_abcd_from_its_compressed_file(parse):
-    said = [["agent", "Hi!"], ["customer", "My jeans"], ["action", "Account pulled up."], ["agent", "Sorted."]]
+    turns = [["agent", "Hi!"], ["customer", "My jeans"], ["action", "Account pulled up."], ["agent", "Sorted."]]
     labels = [["size", "retrieve_utterance", None, [], 1], ["size", None, None, [], -1]]
     labels += [["size", "take_action", "pull-up-account", ["jo doe"], -1], ["size", "retrieve_utterance", None, [], 2]]
     record = {
         "convo_id": 7,
         "scenario": {"flow": "returns", "subflow": "size"},
-        "original": said,
-        "delexed": [{"speaker": s, "text": t, "targets": x} for (s, t), x in zip(said, labels, strict=True)],
+        "original": turns,
+        "delexed": [{"speaker": s, "text": t, "targets": x} for (s, t), x in zip(turns, labels, strict=True)],
     }
     content = json.dumps({"train": [record], "dev": [record], "test": []}).encode()
     rows = parse("abcd", {"data/abcd_v1.1.json.gz": gzip.compress(content)})

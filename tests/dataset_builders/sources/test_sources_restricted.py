@@ -1,4 +1,4 @@
-"""The three sources whose data may not be passed on, on files of our own in their format."""
+"""Quirks of the three sources that may not be redistributed, on invented files in the original format."""
 
 import io
 import json
@@ -107,7 +107,7 @@ def test_metalwoz_unpacked_as_its_authors_name_the_folders(parse):
         "metalwoz-test-v1/dstc8_multiwoz2.0/dialogues/HOTEL.txt": metalwoz_line("cc", "Hello!", "hi"),
     }
     rows = parse("metalwoz", files)
-    assert {split: [r["original_id"] for r in found] for split, found in rows.items()} == {
+    assert {split: [r["original_id"] for r in records] for split, records in rows.items()} == {
         "train": ["aa"],
         "test": ["bb"],
     }

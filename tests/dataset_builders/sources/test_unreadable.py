@@ -81,9 +81,9 @@ def test_all_that_can_be_read_is_listed(names, folder):
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        (0o000, r"below: the folder cannot be listed \(Permission denied\); allow it, or move the folder away$"),
+        (0o000, r"below: the folder cannot be listed \(Permission denied\); grant access, or move the folder away$"),
         (0o311, r"below: the folder cannot be listed \(Permission denied\)"),
-        (0o644, r"below/b\.jsonl: cannot be read \(Permission denied\); mend it, or move it away$"),
+        (0o644, r"below/b\.jsonl: cannot be read \(Permission denied\); repair it, or move it away$"),
     ],
 )
 def test_a_closed_subfolder(names, folder, mode, message):
@@ -122,7 +122,7 @@ def test_a_closed_archive(names, folder):
 @pytest.mark.parametrize("target", ["gone.jsonl", "c.jsonl", "/nowhere/at/all"])
 def test_a_link_that_leads_nowhere(names, folder, target):
     (folder / "below" / "c.jsonl").symlink_to(target)
-    refused(names, folder, rf"below/c\.jsonl: the link to {target} leads nowhere \(.*\); mend it, or move it away$")
+    refused(names, folder, rf"below/c\.jsonl: the link to {target} is broken \(.*\); repair it, or move it away$")
 
 
 def test_a_link_to_a_folder_is_followed_and_each_folder_read_once(names, folder, tmp_path):
@@ -181,6 +181,6 @@ def test_the_command_says_it_in_one_line(folder):
     command = [Path(sys.executable).with_name("dialogue-cube"), "build", "--own", folder, "--out", folder / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {folder}/below/c.jsonl: the link to gone.jsonl leads nowhere")
+    assert done.stderr.startswith(f"error: {folder}/below/c.jsonl: the link to gone.jsonl is broken")
     assert len(done.stderr.splitlines()) == 1
     assert not (folder / "out").exists()
