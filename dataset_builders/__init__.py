@@ -1,6 +1,6 @@
-"""Raw dialogue corpora -> typed rows: dialogues, question -> answer pairs, and intents.
+"""Raw dialogue corpora -> typed rows: dialogues, pairs and intents.
 
-Importing this package is cheap and never imports torch; its parts are loaded when they are used.
+The public names are imported on first use, so that importing the package is fast. It never imports torch.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataset_builders.common.errors import DataError
 
 __all__ = ["DataError", "build_dataset", "builders", "get_builder", "write_sample"]
 
-_WHERE = {
-    "build_dataset": "build.build",
+_MODULES = {
+    "build_dataset": "corpus.build",
     "builders": "sources.registry",
     "get_builder": "sources.registry",
     "write_sample": "sample",
@@ -25,8 +25,8 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Commands of the data side: `sources`, `build`, `download`, `sample`."""
+"""Commands for data: `sources`, `build`, `download` and `sample`; `register` adds those of the other rooms."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 FILTERS = "Quality"
 PAIRS = "Pairs"
 OWN = "Your own data"
-"""Panel of the help page."""
+"""Panels of the help page."""
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources, see `sources`; all in the raw folder when not given."),
+    typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources (see `sources`). Default: all in the raw folder."),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Mount the commands."""
+    """Add the commands to the application."""
     app.command()(sources)
     app.command()(build)
     app.command()(pipeline)
@@ -49,9 +49,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sources(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List the sources: kind, languages, licence, official counts."""
+    """List the sources with their kind, languages, licence and official counts."""
     import json
 
     from rich import box
@@ -83,7 +83,7 @@ def sources(
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     table = Table(
-        box=box.SIMPLE_HEAD, padding=0, caption="first config: the default, its size is shown; * disputed, see --json"
+        box=box.SIMPLE_HEAD, padding=0, caption="size of the first config, the default; * disputed, see --json"
     )
     table.add_column("name", no_wrap=True)
     for column in ("kind", "languages", "licence", "pass\non?", "com-\nmercial?", "configs"):
@@ -93,49 +93,48 @@ def sources(
         for i in (info for info in infos if info.kind == kind):
             languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} langs"
             size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
-            passed_on = "yes" if i.redistributable else "no"
-            terms = i.license.removeprefix("LicenseRef-") + ("*" if i.license_disputed else "")
+            redistributable = "yes" if i.redistributable else "no"
+            license_name = i.license.removeprefix("LicenseRef-") + ("*" if i.license_disputed else "")
             commercial = get_license(i.license).commercial
-            shown = "intents" if i.kind == "downstream" else i.kind
-            table.add_row(i.name, shown, languages, terms, passed_on, commercial, " ".join(i.configs), size)
+            kind_name = "intents" if i.kind == "downstream" else i.kind
+            configs = " ".join(i.configs)
+            table.add_row(i.name, kind_name, languages, license_name, redistributable, commercial, configs, size)
         table.add_section()
     Console().print(table)
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
+def _split_commas(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def build(
-    out: Annotated[Path, typer.Option(help="Dataset folder to write; an earlier build there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder to write. Replaces an earlier build.")],
     names: Names = None,
     raw_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder with one folder of raw files a source; without it the named ones are downloaded."),
+        typer.Option(help="Folder with a subfolder of raw files per source. Default: download the named sources."),
     ] = None,
     licenses: Annotated[
         str | None,
-        typer.Option("--license", help="Keep only sources under these: `commercial`, or licence ids by commas."),
+        typer.Option("--license", help="Licences of the sources to include: `commercial`, or comma-separated ids."),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Write only rows of these, by commas; `en` is also `en-US`.")
+        str | None, typer.Option(help="Languages of the rows to write, comma-separated; `en` includes `en-US`.")
     ] = None,
     splits: Annotated[
-        str | None, typer.Option(help="Write only these splits, by commas; duplicates and leaks are judged over all.")
+        str | None, typer.Option(help="Splits to write, comma-separated. Leaks are still judged over all splits.")
     ] = None,
-    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files and make rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the splits of sources that have none.")] = 0,
+    num_proc: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the splits of sources without official ones.")] = 0,
     quality: Annotated[
         str,
-        typer.Option(
-            help="What the filters drop and flag: none, default, strict, or a YAML file.", rich_help_panel=FILTERS
-        ),
+        typer.Option(help="Quality filters: none, default, strict, or a YAML file.", rich_help_panel=FILTERS),
     ] = "default",
     split_policy: Annotated[
         str,
         typer.Option(
-            help="`leak-free`: no duplicate in two splits; `official`: splits as published, leaks flagged; `original`: "
-            "every dialogue corpus but MultiWOZ in train.",
+            help="`leak-free`: no duplicates in different splits; `official`: splits as published, leaks flagged; "
+            "`original`: every dialogue corpus except MultiWOZ in train.",
             rich_help_panel=FILTERS,
         ),
     ] = "leak-free",
@@ -143,33 +142,36 @@ def build(
         int | None,
         typer.Option(
             min=0,
-            help="Both sides of a pair have more words than this. Default: 3, for own data 0.",
+            help="Drop pairs with a text of at most this many words. Default: 3, own data: 0.",
             rich_help_panel=PAIRS,
         ),
     ] = None,
     context_turns: Annotated[
-        int, typer.Option(min=0, help="Turns kept before the anchor.", rich_help_panel=PAIRS)
+        int, typer.Option(min=0, help="Maximum number of turns kept before the anchor.", rich_help_panel=PAIRS)
     ] = 50,
     directions: Annotated[
         str | None,
-        typer.Option(help="Who speaks: user-system, system-user, ... by commas. Default: all.", rich_help_panel=PAIRS),
+        typer.Option(
+            help="Speakers of the pairs, comma-separated: user-system, system-user, ... Default: all.",
+            rich_help_panel=PAIRS,
+        ),
     ] = None,
     same_intent: Annotated[
         int,
-        typer.Option(
-            min=0, help="Pairs with another utterance of its intent, each training utterance.", rich_help_panel=PAIRS
-        ),
+        typer.Option(min=0, help="Number of same-intent pairs for each training utterance.", rich_help_panel=PAIRS),
     ] = 0,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Measure how related the sides are by this encoder (minilm, a folder, a Hub id).",
+            help="Text encoder that scores the relatedness of pairs: minilm, a folder or a Hub id.",
             rich_help_panel=PAIRS,
         ),
     ] = None,
     hard_negatives: Annotated[
         int,
-        typer.Option(min=0, help="Negatives to mine for each training pair; needs --encoder.", rich_help_panel=PAIRS),
+        typer.Option(
+            min=0, help="Number of negatives to mine for each training pair. Requires --encoder.", rich_help_panel=PAIRS
+        ),
     ] = 0,
     own: Annotated[
         Path | None,
@@ -180,21 +182,30 @@ def build(
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of your data.", rich_help_panel=OWN)] = None,
-    language: Annotated[str, typer.Option(help="Its language, e.g. ru.", rich_help_panel=OWN)] = "und",
+    language: Annotated[str, typer.Option(help="Language of your data, e.g. ru.", rich_help_panel=OWN)] = "und",
     own_license: Annotated[
         str,
-        typer.Option(help="Its licence; the default keeps it from being published.", rich_help_panel=OWN),
+        typer.Option(help="Licence of your data; the default prevents publication.", rich_help_panel=OWN),
     ] = "LicenseRef-private",
-    question_column: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=OWN)] = None,
-    answer_column: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=OWN)] = None,
-    text_column: Annotated[str | None, typer.Option(help="Of intents.", rich_help_panel=OWN)] = None,
-    label_column: Annotated[str | None, typer.Option(help="Of intents.", rich_help_panel=OWN)] = None,
-    encoding: Annotated[str | None, typer.Option(help="When it is not detected.", rich_help_panel=OWN)] = None,
+    question_column: Annotated[
+        str | None, typer.Option(help="Column of the questions, by name or number.", rich_help_panel=OWN)
+    ] = None,
+    answer_column: Annotated[
+        str | None, typer.Option(help="Column of the answers, by name or number.", rich_help_panel=OWN)
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of the intents' texts.", rich_help_panel=OWN)] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the intents' labels.", rich_help_panel=OWN)
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Text encoding of the files. Default: detected.", rich_help_panel=OWN)
+    ] = None,
     max_bad_share: Annotated[
-        float, typer.Option(min=0, max=1, help="More bad records than this share stop the build.", rich_help_panel=OWN)
+        float,
+        typer.Option(min=0, max=1, help="Maximum share of bad records before the build stops.", rich_help_panel=OWN),
     ] = 0.1,
 ) -> None:
-    """Build the dataset folder: parquet of three configs and a card, laid out as the Hub repository.
+    """Build the dataset folder: parquet files of three configs and a card, laid out as the Hub repository.
 
     Open it with `load_dataset(OUT, "dialogues" | "pairs" | "downstream")`.
     """
@@ -224,9 +235,9 @@ def build(
         same_intent=same_intent,
         encoder=encoder,
         hard_negatives=hard_negatives,
-        licenses=_listed(licenses),
-        languages=_listed(languages),
-        splits=check_splits(_listed(splits) or SPLITS),
+        licenses=_split_commas(licenses),
+        languages=_split_commas(languages),
+        splits=check_splits(_split_commas(splits) or SPLITS),
     )
 
     builders: list[OwnBuilder] = []
@@ -244,11 +255,11 @@ def build(
         )
         builders = own_builders(data, license=own_license)
     datasets.utils.logging.set_verbosity_error()
-    if not sys.stderr.isatty():  # no half-drawn bars in a log file
+    if not sys.stderr.isatty():  # no progress bars in log files
         datasets.disable_progress_bars()
     console, errors = Console(), Console(stderr=True)
-    fetching = _download_bars() if raw_dir is None and names else nullcontext()
-    with fetching as advance, step_bar() as progress:
+    download_bars = _download_bars() if raw_dir is None and names else nullcontext()
+    with download_bars as advance, step_bar() as progress:
         results = build_dataset(
             names or [],
             raw_dir,
@@ -260,18 +271,18 @@ def build(
             num_proc=num_proc,
             warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
         )
-    _print_built(console, results)
+    _print_counts(console, results)
     kinds = ("dialogues", "pairs") if any(r.info.kind == "dialogues" for r in results) else ("downstream",)
-    console.print(Text(f"What was left out and why: dialogue-cube quality --data {out}"), soft_wrap=True)
+    console.print(Text(f"See what was dropped and why: dialogue-cube quality --data {out}"), soft_wrap=True)
     calls = " or ".join(f'load_dataset("{out}", "{kind}")' for kind in kinds)
     console.print(Text(f"The dataset is ready. Open it: {calls}"), soft_wrap=True)
 
 
-def _print_built(console: Console, results: Iterable[SourceCounts]) -> None:
+def _print_counts(console: Console, results: Iterable[SourceCounts]) -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=0, caption="dropped: rows of this source that were left out, all splits")
+    table = Table(box=box.SIMPLE_HEAD, padding=0, caption="dropped: rows of the source, over all splits")
     table.add_column("source", no_wrap=True)
     table.add_column("split", no_wrap=True)
     titles = {"dialogues": "dialogues", "utterances": "turns", "pairs": "pairs", "rows": "intents"}
@@ -281,16 +292,18 @@ def _print_built(console: Console, results: Iterable[SourceCounts]) -> None:
         name = result.info.name if len(result.info.configs) == 1 else f"{result.info.name}:{result.config}"
         dropped = sum(tally.dropped.total() for tally in result.rows.values())
         for number, (split, counts) in enumerate(result.written.items()):
-            amounts = (f"{counts[key]:,}" if key in counts else "" for key in titles)
-            table.add_row("" if number else name, split, *amounts, "" if number else f"{dropped:,}")
+            cells = (f"{counts[key]:,}" if key in counts else "" for key in titles)
+            table.add_row("" if number else name, split, *cells, "" if number else f"{dropped:,}")
     console.print(table)
 
 
 def download(
-    names: Annotated[list[str], typer.Argument(metavar="NAME[:CONFIG]...", help="Sources to fetch, see `sources`.")],
-    to: Annotated[Path, typer.Option(help="Raw folder; `build --raw-dir` takes it.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME[:CONFIG]...", help="Sources to download (see `sources`).")
+    ],
+    to: Annotated[Path, typer.Option(help="Raw folder, for `build --raw-dir`.")],
 ) -> None:
-    """Fetch raw files from their pinned addresses; every file is checked against its recorded digest."""
+    """Download raw files from pinned addresses and verify them by their digests."""
     from dataset_builders.sources.download import download as fetch
 
     with _download_bars() as advance:
@@ -300,7 +313,7 @@ def download(
 
 @contextmanager
 def _download_bars() -> Iterator[Progress]:
-    """One bar a file that is fetched, on the error stream."""
+    """A progress bar for each file, on the error stream."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
@@ -318,10 +331,10 @@ def _download_bars() -> Iterator[Progress]:
 
 
 def sample(
-    to: Annotated[Path, typer.Argument(metavar="DIR", help="Raw folder to write; `build --raw-dir` takes it.")],
-    seed: Annotated[int, typer.Option(help="Another seed gives other dialogues.")] = 0,
+    to: Annotated[Path, typer.Argument(metavar="DIR", help="Raw folder to write, for `build --raw-dir`.")],
+    seed: Annotated[int, typer.Option(help="Random seed of the dialogues.")] = 0,
 ) -> None:
-    """Write the invented sample: raw files of every source in its true format, to try things without a network."""
+    """Write an invented sample: raw files of every source in its original format, for trials without a network."""
     from dataset_builders.sample import write_sample
 
     write_sample(to, seed)

@@ -1,7 +1,7 @@
-"""What each licence allows: the one place that decides whether a row may be passed on.
+"""Terms of the licences: the only place that decides whether a row may be redistributed.
 
-A licence that is not listed here is treated as `unknown`: not redistributable. The entries follow the licences' own
-texts (creativecommons.org, opensource.org, and the files named by each source).
+A licence that is not listed here counts as `unknown`, hence not redistributable. The entries follow the texts of the
+licences (creativecommons.org, opensource.org, and the files named by each source).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Commercial = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True)
 class License:
-    """One licence.
+    """Terms of a licence.
 
     Args:
-        id: SPDX identifier, or `LicenseRef-...` for one that has none.
-        redistributable: The data may be passed on.
-        commercial: Commercial use is allowed.
-        share_alike: What is derived must carry the same licence.
-        attribution: The authors must be named.
+        id: SPDX identifier, or `LicenseRef-...` for a licence without one.
+        redistributable: Whether the data may be redistributed.
+        commercial: Whether commercial use is allowed.
+        share_alike: Whether derived works must carry the same licence.
+        attribution: Whether the authors must be named.
     """
 
     id: str
@@ -35,7 +35,7 @@ class License:
 
     @property
     def hub_id(self) -> str:
-        """The Hub's name of it: lower case; `other` for one that has no public identifier."""
+        """Identifier on the Hub: in lower case, or `other` for a licence without an SPDX identifier."""
         return "other" if self.id.startswith("LicenseRef-") else self.id.lower()
 
 
@@ -53,7 +53,7 @@ LICENSES = {
         License("LicenseRef-Maluuba-Frames", redistributable=False, commercial="no"),
         License("LicenseRef-Microsoft-Research", redistributable=False, commercial="no"),
         License("LicenseRef-Microsoft-Human-Dialogue-Data", redistributable=False, commercial="no"),
-        # a user's own data: theirs to use, not ours to publish
+        # a user's own data: never published by default
         License("LicenseRef-private", redistributable=False, commercial="yes"),
         UNKNOWN,
     )
@@ -61,17 +61,21 @@ LICENSES = {
 
 
 def get_license(license_id: str) -> License:
-    """The licence of an id, `UNKNOWN` when it is not listed."""
+    """Return the licence with this id, or `UNKNOWN` if it is not listed."""
     return LICENSES.get(license_id, UNKNOWN)
 
 
-def qualifies(license_id: str, wanted: Iterable[str]) -> bool:
-    """Whether a licence is among the wanted: ids, or `commercial` for all that allow commercial use.
+def qualifies(license_id: str, allowed: Iterable[str]) -> bool:
+    """Whether a licence is allowed.
+
+    Args:
+        license_id: Id of the licence.
+        allowed: Ids of licences, or `commercial` for all that allow commercial use.
 
     Raises:
-        DataError: A wanted id is not known.
+        DataError: An allowed id is not listed.
     """
-    names = list(wanted)
+    names = list(allowed)
     unknown = [name for name in names if name not in LICENSES and name != "commercial"]
     if unknown:
         raise DataError(f"no licence {unknown[0]!r}; expected `commercial` or any of {', '.join(LICENSES)}")

@@ -1,8 +1,8 @@
-"""The three row types of the corpus: the only place that names a column.
+"""Schema of the corpus: the columns of its three configs, defined nowhere else.
 
-Every source is turned into `Dialogue` or `Utterance` objects; `build` derives `Pair` rows from dialogues. `FEATURES`
-holds the `datasets.Features` of each of the three configs, and `ARROW_SCHEMAS` the same as arrow schemas with the
-metadata that lets `load_dataset` restore those features from parquet alone.
+Sources yield `Dialogue` or `Utterance` objects, and the build derives pairs from the dialogues. `FEATURES` holds the
+`datasets.Features` of each config. `ARROW_SCHEMAS` holds the same as arrow schemas, with the metadata from which
+`load_dataset` restores the features of a parquet file.
 
 >>> from dataset_builders.schema import FEATURES
 >>> list(FEATURES["pairs"])[:4]
@@ -25,18 +25,18 @@ CONFIGS: tuple[Config, ...] = ("dialogues", "pairs", "downstream")
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 ALL = "all"
-"""`original_split` of a source that has no official split; `build` then assigns one, seeded, by dialogue."""
+"""`original_split` of a source without official splits; the build then assigns seeded splits by dialogue."""
 
 _string, _strings = Value("string"), List(Value("string"))
 
 ANNOTATIONS = {
-    # what is done in the turn: INFORM(restaurants, city=Paris); a value-less request has no values
+    # dialogue acts, such as INFORM(restaurants, city=Paris); a request without a value has no values
     "acts": List({"act": _string, "domain": _string, "slot": _string, "values": _strings}),
-    # where a slot value stands in the text: half-open character span, null where the source gives no position
+    # slot values in the text, as half-open character spans; null if the source gives no position
     "slots": List(
         {"domain": _string, "slot": _string, "value": _string, "start": Value("int32"), "end": Value("int32")}
     ),
-    # the user's goal as understood so far (belief state), one entry a slot
+    # the user's goal so far (belief state), one entry per slot
     "state": List({"domain": _string, "intent": _string, "slot": _string, "values": _strings}),
 }
 
@@ -86,7 +86,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         **_SOURCE,
         **_LANGUAGE,
         **_DOMAINS,
-        # the first two text columns are what contrastive trainers expect
+        # contrastive trainers expect these names and this order
         "anchor": (_string, "a turn"),
         "positive": (_string, "the turn after it"),
         "anchor_speaker": (_string, "`user` or `system`"),
@@ -108,7 +108,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         "utterance_id": (_string, "unique over the whole corpus: `banking77/train/17`"),
         **_SOURCE,
         "utterance": (_string, "what the user says"),
-        # a string, so that sources can be merged without relabelling
+        # a string rather than a class number, so that sources can be merged without relabelling
         "label": (_string, "intent, with the source before it: `banking77/card_arrival`"),
         "scenario": (_string, "coarser class (domain) of the label; null where the source has none"),
         "is_out_of_scope": (Value("bool"), "the utterance belongs to none of the intents"),
@@ -117,7 +117,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         **_IDENTITY,
     },
 }
-"""Config -> column -> (feature, meaning). The dataset card prints the meanings."""
+"""Config -> column -> (feature, meaning); the dataset card prints the meanings."""
 
 FEATURES: dict[Config, Features] = {
     config: Features({name: feature for name, (feature, _) in columns.items()}) for config, columns in COLUMNS.items()
@@ -127,29 +127,29 @@ ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, 
 
 DROPS = Features(
     {
-        "config": _string,  # the row would have stood in "dialogues", "pairs" or "downstream"
+        "config": _string,  # config of the row: "dialogues", "pairs" or "downstream"
         "row_id": _string,  # its dialogue_id, pair_id or utterance_id
         "dialogue_id": _string,  # null for downstream rows
         "source": _string,
-        "split": _string,  # where it would have stood
-        "filter": _string,  # which check dropped it: "pair_length", "leak", ...
-        "reason": _string,  # in words
-        "value": _string,  # the offending value: a number, a text, the id of the other row
+        "split": _string,  # split that the row would be in
+        "filter": _string,  # check that dropped it: "pair_length", "leak", ...
+        "reason": _string,  # reason in words
+        "value": _string,  # offending value: a number, a text, the id of another row
         "text": _string,  # beginning of the row's text, for reading
         "license": _string,
         "redistributable": Value("bool"),
     }
 )
-"""Rows that were left out: `quality/drops.parquet`. Licence columns as everywhere, since they quote the text."""
+"""Dropped rows, `quality/drops.parquet`. They have licence columns like all rows, since they quote the text."""
 
 CLUSTERS = Features(
     {
         "cluster_id": _string,
         "dialogue_id": _string,
         "source": _string,
-        "nearest_id": _string,  # the member that it was found equal to; null for the first member
-        "similarity": Value("float32"),  # to that member, in [0, 1]
-        "kind": _string,  # how: "equal", "jaccard" or "containment"
+        "nearest_id": _string,  # member that matches it best; null for the first member
+        "similarity": Value("float32"),  # similarity to that member, in [0, 1]
+        "kind": _string,  # kind of the match: "equal", "jaccard" or "containment"
     }
 )
 """Members of every cluster of two or more dialogues: `quality/clusters.parquet`."""
@@ -157,12 +157,14 @@ CLUSTERS = Features(
 
 @dataclass(slots=True)
 class Turn:
-    """One utterance of a dialogue with what the source knows about it.
+    """A turn of a dialogue with its annotations.
 
     Args:
         speaker: `"user"` or `"system"`.
-        text: The utterance as the source gives it, trimmed.
-        acts: Dicts with the keys of `ANNOTATIONS["acts"]`; likewise `slots` and `state`. See `act`, `span`, `slot`.
+        text: Utterance in the words of the source; the builder trims it.
+        acts: Dialogue acts, made by `act`.
+        slots: Slot values in the text, made by `span`.
+        state: Belief state, made by `state`.
     """
 
     speaker: Speaker
@@ -174,16 +176,16 @@ class Turn:
 
 @dataclass(slots=True)
 class Dialogue:
-    """One dialogue as a source's parser yields it; turns without a visible character are still in it.
+    """A dialogue as yielded by a parser, including turns without a visible character.
 
     Args:
-        id: Unique within the source (the source's name is put before it in `dialogue_id`).
+        id: Id, unique within the source; `dialogue_id` puts the source's name before it.
         split: The source's own name of the split, or `ALL`.
-        turns: In the order spoken.
-        original_id: The identifier in the raw file; `id` when not given.
-        language: BCP 47 tag; the source's first language when not given.
-        domains: Domains or services the dialogue is about.
-        scenario: What the user was asked to do.
+        turns: Turns in the order spoken.
+        original_id: Id in the raw file; None for `id`.
+        language: BCP 47 tag; None for the source's first language.
+        domains: Domains or services of the dialogue.
+        scenario: Instructions to the user, in the source's words.
     """
 
     id: str
@@ -197,16 +199,16 @@ class Dialogue:
 
 @dataclass(slots=True)
 class Utterance:
-    """One labelled utterance of an intent set as a source's parser yields it.
+    """A labelled utterance of an intent set as yielded by a parser.
 
     Args:
-        id: Unique within the source and split.
+        id: Id, unique within the source and split.
         split: The source's own name of the split, or `ALL`.
         text: The utterance.
-        label: The intent without the source's name.
-        scenario: The coarser class of the intent.
-        is_out_of_scope: True where the utterance belongs to none of the intents.
-        language: BCP 47 tag; the source's first language when not given.
+        label: Intent, without the source's name.
+        scenario: Coarser class of the intent.
+        is_out_of_scope: Whether the utterance belongs to none of the intents.
+        language: BCP 47 tag; None for the source's first language.
     """
 
     id: str
@@ -221,19 +223,19 @@ class Utterance:
 def act(
     act: str, domain: str | None = None, slot: str | None = None, values: list[str] | None = None
 ) -> dict[str, Any]:
-    """An entry of `Turn.acts`."""
+    """Make an entry of `Turn.acts`."""
     return {"act": act, "domain": domain, "slot": slot, "values": values or []}
 
 
 def span(
     slot: str, value: str | None, start: int | None = None, end: int | None = None, domain: str | None = None
 ) -> dict[str, Any]:
-    """An entry of `Turn.slots`: characters `start` to `end` (exclusive) of the text hold `value`."""
+    """Make an entry of `Turn.slots`: the text has `value` in the characters from `start` to `end` (exclusive)."""
     return {"domain": domain, "slot": slot, "value": value, "start": start, "end": end}
 
 
 def state(
     slot: str | None, values: list[str] | None = None, domain: str | None = None, intent: str | None = None
 ) -> dict[str, Any]:
-    """An entry of `Turn.state`: the goal holds `values` for `slot`."""
+    """Make an entry of `Turn.state`: the user's goal has `values` for `slot`."""
     return {"domain": domain, "intent": intent, "slot": slot, "values": values or []}
