@@ -1,1 +1,1 @@
-"""The dataset card, rendered from the folder and the build report."""
+"""The dataset card, rendered from the rows and the report of a dataset folder."""

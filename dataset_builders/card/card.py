@@ -1,8 +1,7 @@
-"""The dataset card: written from the rows of a folder and from its report, by `build` and again by a push.
+"""The dataset card, written by a build, and again by a push for the rows that it uploads.
 
-Numbers of rows, their licences, languages and flags are counted in the parquet files (`facts`); what only the
-build could know (leaks before, what was dropped, options, digests) comes from `quality/report.json`; names, citations
-and known faults from the sources' own facts.
+Row counts, licences, languages and flags are counted in the parquet files (`facts`). Facts about the build (leaks,
+drops, options, digests) come from `quality/report.json`; names, citations and known faults from `SourceInfo`.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ LEAKS = {
     "text": "labelled utterances that stand in the other split",
     "benchmark": "pretraining pairs with a test utterance of an intent set",
 }
-"""What the report's leaks count."""
+"""Meaning of each kind of leak in the report."""
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-"""Rows below which the Hub's size category holds."""
+"""Size categories of the Hub, each with its exclusive upper bound of rows."""
 
 
 def write_card(folder: Path) -> None:
-    """Write `folder/README.md`; rows and report are there already."""
+    """Write `folder/README.md` from the rows and the report in the folder."""
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     (folder / "README.md").write_text(dataset_card(folder, report), encoding="utf-8")
 
@@ -47,13 +46,13 @@ def dataset_card(
     repo_id: str = "ORG/NAME",
     held: Mapping[str, Mapping[str, int]] | None = None,
 ) -> str:
-    """The text of README.md: YAML that the Hub and `load_dataset` read (`configs:`), and a page for people.
+    """Render README.md: a YAML header for the Hub and `load_dataset` (`configs:`), and a page for people.
 
     Args:
-        folder: Holds the rows that the card is about.
+        folder: Folder with the rows that the card describes.
         report: Content of `quality/report.json`.
-        repo_id: `org/name` that the examples load.
-        held: Source -> config -> rows of the build that are not in the folder.
+        repo_id: Repository `org/name` that the examples load.
+        held: Numbers of rows that a push holds back: source -> config -> rows.
     """
     import jinja2
     import yaml
@@ -93,7 +92,7 @@ def _metadata(facts: Facts, report: Mapping[str, Any]) -> dict[str, Any]:
     rows = max((facts.count(config) for config in facts.configs), default=0)
     return {
         "pretty_name": "Dialogue corpus",
-        # the Hub knows languages, not their regions; the rows keep the whole tag
+        # the Hub expects languages without regions
         "language": sorted({tag.split("-")[0] for tag in facts.languages if tag and tag != "und"}),
         "license": sorted({get_license(name).hub_id for name in _licenses(facts)}),
         "task_categories": ["sentence-similarity", "text-classification", "text-retrieval"],
@@ -102,8 +101,8 @@ def _metadata(facts: Facts, report: Mapping[str, Any]) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": config,
-                # `load_dataset` of a local folder caches rows by what stands in `configs:`, not by the files' content:
-                # without the fingerprint here, a folder built again would give the rows of the first build
+                # `load_dataset` caches the rows of a local folder by `configs:`, not by the content of the files:
+                # without the fingerprint, a folder built again would give the rows of the first build
                 "description": f"build {report.get('fingerprint')}",
                 "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
             }
@@ -113,18 +112,19 @@ def _metadata(facts: Facts, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _licenses(facts: Facts) -> list[str]:
-    """Licences of the rows in the order of `LICENSES`; what is not listed there comes last."""
-    known = list(LICENSES)
-    found = {name for names in facts.licenses.values() for name in names}
-    return sorted(found, key=lambda name: (known.index(name) if name in known else len(known), str(name)))
+    """Licences of the rows in the order of `LICENSES`, followed by those not listed there."""
+    order = list(LICENSES)
+    names = {name for licenses in facts.licenses.values() for name in licenses}
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), str(name)))
 
 
 def _recorded(name: str, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Entry of a source in the report; empty if there is none."""
     return dict((report.get("sources") or {}).get(name) or {})
 
 
 def _source(name: str, facts: Facts, report: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the table of sources, and what else is known of it."""
+    """Facts about a source for the template."""
     builder, recorded = builders().get(name), _recorded(name, report)
     info = builder.INFO if builder else None
     citation = info.citation if info else ""
@@ -149,28 +149,35 @@ def _source(name: str, facts: Facts, report: Mapping[str, Any]) -> dict[str, Any
 
 
 def _leaks(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One line a kind of leak and pair of splits: before and after, over the sources that are here."""
-    leaks, found = report.get("leaks") or {}, []
+    """Numbers of leaks before and after the build for each kind and pair of splits, over the sources in the folder."""
+    leaks, rows = report.get("leaks") or {}, []
     for kind, meaning in LEAKS.items():
-        sides = [
-            [by_source for name, by_source in (leaks.get(when, {}).get(kind) or {}).items() if name in facts.sources]
-            for when in ("before", "after")
-        ]
-        for splits in dict.fromkeys(pair for side in sides for counts in side for pair in counts):
-            before, after = (sum(counts.get(splits, 0) for counts in side) for side in sides)
-            found.append({"meaning": meaning, "splits": splits.replace("-", " / "), "before": before, "after": after})
-    return found
+        before, after = (
+            [counts for name, counts in (leaks.get(time, {}).get(kind) or {}).items() if name in facts.sources]
+            for time in ("before", "after")
+        )
+        for splits in dict.fromkeys(pair for counts in [*before, *after] for pair in counts):
+            rows.append(
+                {
+                    "meaning": meaning,
+                    "splits": splits.replace("-", " / "),
+                    "before": sum(counts.get(splits, 0) for counts in before),
+                    "after": sum(counts.get(splits, 0) for counts in after),
+                }
+            )
+    return rows
 
 
 def _duplicates(facts: Facts, report: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """(source, other, dialogues of the source that have a near duplicate in the other), most first."""
+    """Source, other source, and number of dialogues of the first with a near duplicate in the second; largest first."""
     counts = (report.get("duplicates") or {}).get("dialogues") or {}
-    found = [(*pair.split("|"), n) for pair, n in counts.items()]
-    here = [(a, b, n) for a, b, n in found if n and a in facts.sources and b in facts.sources]
-    return sorted(here, key=lambda entry: (-entry[2], entry[:2]))
+    entries = [(*pair.split("|"), count) for pair, count in counts.items()]
+    entries = [(a, b, count) for a, b, count in entries if count and a in facts.sources and b in facts.sources]
+    return sorted(entries, key=lambda entry: (-entry[2], entry[:2]))
 
 
 def _dropped(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Row counts of each config and source in the folder."""
     rows = report.get("rows") or {}
     return [
         {"source": name, "config": config, **tally}
@@ -181,15 +188,15 @@ def _dropped(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _command(report: Mapping[str, Any]) -> str:
-    """The command that builds it again from the raw files; own data and filters of one's own must be named by hand."""
+    """Command that repeats the build from raw files; own data and custom filters must be filled in by hand."""
     options, sources = report.get("options") or {}, report.get("sources") or {}
-    known = builders()
+    names = builders()
     words = ["dialogue-cube", "build"]
-    words += [f"{name}:{facts['config']}" for name, facts in sources.items() if name in known]
+    words += [f"{name}:{facts['config']}" for name, facts in sources.items() if name in names]
     words += ["--raw-dir", "RAW", "--out", "DATASET"]
-    if any(name not in known for name in sources):
+    if any(name not in names for name in sources):
         words += ["--own", "OWN"]
-    words += _given(
+    words += _as_arguments(
         {
             "--split-policy": options.get("split_policy"),
             "--quality": (options.get("quality") or {}).get("preset"),
@@ -200,24 +207,25 @@ def _command(report: Mapping[str, Any]) -> str:
             "--hard-negatives": options.get("hard_negatives"),
             "--license": ",".join(options.get("licenses") or []),
             "--languages": ",".join(options.get("languages") or []),
-            "--splits": _unless(schema.SPLITS, options.get("splits")),
-            "--directions": _unless(DIRECTIONS, options.get("directions")),
+            "--splits": _unless_default(options.get("splits"), schema.SPLITS),
+            "--directions": _unless_default(options.get("directions"), DIRECTIONS),
         }
     )
     return shlex.join(words)
 
 
-def _unless(usual: Iterable[str], chosen: Iterable[str] | None) -> str:
-    """What was chosen, by commas; nothing where it is the usual."""
-    return "" if list(chosen or usual) == list(usual) else ",".join(chosen or ())
+def _unless_default(values: Iterable[str] | None, default: Iterable[str]) -> str:
+    """Comma-separated values; empty if they equal the default."""
+    return "" if list(values or default) == list(default) else ",".join(values or ())
 
 
-def _given(options: Mapping[str, Any]) -> Iterable[str]:
+def _as_arguments(options: Mapping[str, Any]) -> Iterable[str]:
+    """Options and their values as words of a command line, without those that are unset."""
     return [str(word) for option, value in options.items() if value not in (None, 0, "") for word in (option, value)]
 
 
 def _type(feature: Any) -> str:
-    """A feature as people write it: `string`, `list of string`, `list of {speaker, text}`."""
+    """Readable name of a feature: `string`, `list of string`, `list of {speaker, text}`."""
     if isinstance(feature, dict):
         return f"{{{', '.join(feature)}}}"
     inner = getattr(feature, "feature", None)

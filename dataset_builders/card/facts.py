@@ -1,4 +1,4 @@
-"""What a dataset folder holds, counted from its rows: the card states nothing else about their number or licence."""
+"""Facts about a dataset folder, counted from its rows: the card's only source of their numbers and licences."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
 
 @dataclass
 class Facts:
-    """Counts over the rows of a folder.
+    """Counts over the rows of a dataset folder.
 
     Attributes:
-        rows: (config, split, source) -> rows.
-        utterances: (split, source) -> turns of its dialogues.
-        licenses: Source -> licences of its rows.
-        languages: BCP 47 tags.
-        flags: (config, flag) -> rows that carry it.
-        files: (config, split) -> shards and bytes.
+        rows: Number of rows of each (config, split, source).
+        utterances: Number of turns in the dialogues of each (split, source).
+        licenses: Licences of the rows of each source.
+        languages: BCP 47 tags of the rows.
+        flags: Number of rows with each (config, flag).
+        files: Number of shards and of bytes of each (config, split).
     """
 
     rows: Counter[tuple[Config, Split, str]] = field(default_factory=Counter)
@@ -35,17 +35,17 @@ class Facts:
 
     @property
     def configs(self) -> dict[Config, list[Split]]:
-        """The configs that have rows, with the splits that have."""
-        splits = {config: [s for s in SPLITS if (config, s) in self.files] for config in CONFIGS}
-        return {config: found for config, found in splits.items() if found}
+        """Configs with files, and the splits of each that have files."""
+        by_config = {config: [split for split in SPLITS if (config, split) in self.files] for config in CONFIGS}
+        return {config: splits for config, splits in by_config.items() if splits}
 
     @property
     def sources(self) -> list[str]:
-        """Sources that have rows, those of dialogues first."""
+        """Sources with rows, dialogue sources first."""
         return list(dict.fromkeys(source for config in CONFIGS for c, _, source in sorted(self.rows) if c == config))
 
     def count(self, config: Config, split: Split | None = None, source: str | None = None) -> int:
-        """Rows of a config, of one split or source when given."""
+        """Number of rows of a config, optionally of one split or source only."""
         return sum(
             rows
             for (c, s, name), rows in self.rows.items()
@@ -54,7 +54,7 @@ class Facts:
 
 
 def count_rows(folder: Path) -> Facts:
-    """Reads the counted columns of every shard, a row group at a time."""
+    """Count the rows of a folder, reading the necessary columns of each shard by row groups."""
     facts = Facts()
     for config in CONFIGS:
         for split in SPLITS:
@@ -66,22 +66,20 @@ def count_rows(folder: Path) -> Facts:
 
 
 def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
-    # of the turns one short column is enough
-    said = ["turns.list.element.speaker"] if config == "dialogues" else []
+    # the shortest column of the turns is enough to count them
+    speakers = ["turns.list.element.speaker"] if config == "dialogues" else []
+    keys = ["source", "license", "language"]
     with pq.ParquetFile(shard) as file:
         for group in range(file.num_row_groups):
-            rows = file.read_row_group(group, ["source", "license", "language", "flags", *said])
-            turns = pc.list_value_length(rows["turns"]) if said else pa.nulls(len(rows), pa.int32())
-            grouped = rows.select(["source", "license", "language"]).append_column("turns", turns)
-            counts = grouped.group_by(["source", "license", "language"]).aggregate(
-                [([], "count_all"), ("turns", "sum")]
-            )
-            for found in counts.to_pylist():
-                source = found["source"]
-                facts.rows[config, split, source] += found["count_all"]
-                facts.licenses[source].add(found["license"])
-                facts.languages.add(found["language"])
-                if said:
-                    facts.utterances[split, source] += found["turns_sum"]
+            rows = file.read_row_group(group, [*keys, "flags", *speakers])
+            turns = pc.list_value_length(rows["turns"]) if speakers else pa.nulls(len(rows), pa.int32())
+            table = rows.select(keys).append_column("turns", turns)
+            for counts in table.group_by(keys).aggregate([([], "count_all"), ("turns", "sum")]).to_pylist():
+                source = counts["source"]
+                facts.rows[config, split, source] += counts["count_all"]
+                facts.licenses[source].add(counts["license"])
+                facts.languages.add(counts["language"])
+                if speakers:
+                    facts.utterances[split, source] += counts["turns_sum"]
             for flag in pc.value_counts(pc.list_flatten(rows["flags"])).to_pylist():
                 facts.flags[config, flag["values"]] += flag["counts"]

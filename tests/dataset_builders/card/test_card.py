@@ -1,4 +1,4 @@
-"""The dataset card that `build` writes: true, whole, well-formed, and its examples run."""
+"""The dataset card of a build: correct, complete and well-formed, with examples that run."""
 
 import re
 
@@ -19,18 +19,18 @@ def card(sample_dataset):
 
 @pytest.fixture(scope="module")
 def tables(card):
-    """Heading -> the rows of the tables below it, as people see them."""
-    found, heading, row = {}, "", None
+    """Rows of the tables below each heading, as rendered."""
+    rows_of_heading, heading, row = {}, "", None
     tokens = MarkdownIt("commonmark").enable("table").parse(card.split("---\n", 2)[2])
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.type == "inline" and before.type == "heading_open":
             heading = token.content
         elif token.type == "tr_open":
             row = []
-            found.setdefault(heading, []).append(row)
+            rows_of_heading.setdefault(heading, []).append(row)
         elif token.type == "inline" and row is not None and before.type in ("td_open", "th_open"):
             row.append(token.content)
-    return found
+    return rows_of_heading
 
 
 def rows_of(folder, config, split="*"):
@@ -38,8 +38,8 @@ def rows_of(folder, config, split="*"):
     return [row for path in shards for row in pq.read_table(path, columns=["source", "license", "flags"]).to_pylist()]
 
 
-def test_every_table_is_one(card, tables):
-    """A line that looks like a table's stands in one: a broken table shows as raw bars."""
+def test_every_table_is_rendered_as_a_table(card, tables):
+    """A broken table would show its bars in a paragraph."""
     page = MarkdownIt("commonmark").enable("table").render(card.split("---\n", 2)[2])
     assert not re.search(r"<p>[^<]*\|---", page)
     assert all(len(set(map(len, rows))) <= 2 for rows in tables.values())
@@ -98,7 +98,7 @@ def test_quality_leaks_build_and_faults(sample_dataset, card, tables):
 
 @pytest.mark.slow
 def test_the_examples_run(sample_dataset, card, tmp_path, monkeypatch):
-    """On the folder itself, which `load_dataset` opens as it opens the repository."""
+    """On the folder itself, which `load_dataset` opens like the repository."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert len(examples) == 2
