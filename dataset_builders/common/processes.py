@@ -1,4 +1,4 @@
-"""Work in several processes, whose results arrive in order."""
+"""Parallel work in processes, with results in order."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> Iterator[Result]:
-    """`work(0)`, `work(1)`, ... `work(count - 1)`.
+    """Compute `work(0)`, `work(1)`, ... `work(count - 1)` in parallel.
 
-    The first one is done here: models and modules that it loads are then shared by all processes. Each process holds at
-    most one result that nobody took yet. Processes are forked, so `work` and what it reads are not copied; where that
-    is not safe (anywhere but on Linux) all is done here.
+    The first call runs in this process, so that all others share the models and modules that it loads. Each process
+    holds at most one result that has not been consumed. The processes are forked, so that `work` and its data are not
+    copied. On systems other than Linux, where forking is not safe, all calls run in this process.
 
     Args:
-        work: Depends on nothing but its argument; its results can be pickled.
-        count: How often.
-        processes: How many at once, beside this one, which takes the results.
+        work: Function of the call number only, with picklable results.
+        count: Number of calls.
+        processes: Number of worker processes, in addition to this one.
+
+    Yields:
+        Results in the order of the calls.
 
     Raises:
         DataError: A process was killed.
-        Exception: What `work` raised.
+        Exception: Any exception of `work`.
     """
     if not count:
         return
@@ -45,14 +48,14 @@ def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> I
         for first in range(1, min(processes + 1, count)):
             reader, writer = fork.Pipe(duplex=False)
             readers.append(reader)
-            mine = range(first, count, processes)
-            worker = fork.Process(target=_send, args=(work, mine, writer, readers), daemon=True)
-            with _no_interrupt():  # the new process never sees Ctrl-C, which goes to all; this one ends it
+            numbers = range(first, count, processes)
+            worker = fork.Process(target=_send_results, args=(work, numbers, writer, readers), daemon=True)
+            with _interrupts_blocked():  # Ctrl-C reaches all processes; workers ignore it, and this one terminates them
                 worker.start()
                 workers.append(worker)
-            writer.close()  # else its end would never show
+            writer.close()  # otherwise the end of the worker would go unnoticed
         for number in range(1, count):
-            yield _received(readers[(number - 1) % processes])
+            yield _receive(readers[(number - 1) % processes])
     finally:
         for worker in workers:
             worker.terminate()
@@ -62,35 +65,39 @@ def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> I
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _interrupts_blocked() -> Iterator[None]:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _send(work: Callable[[int], object], numbers: Iterable[int], writer: Connection, readers: list[Connection]) -> None:
+def _send_results(
+    work: Callable[[int], object], numbers: Iterable[int], writer: Connection, readers: list[Connection]
+) -> None:
+    """Run in a worker: send the result or the exception of each call."""
     for reader in readers:
-        reader.close()  # else nobody would notice that the other side is gone
+        reader.close()  # otherwise the worker would not notice that the parent process is gone
     try:
         for number in numbers:
-            answer: tuple[object, Exception | None]
+            outcome: tuple[object, Exception | None]
             try:
-                answer = (work(number), None)
+                outcome = (work(number), None)
             except Exception as error:
-                answer = (None, error)
-            writer.send_bytes(pickle.dumps(answer, protocol=5))
+                outcome = (None, error)
+            writer.send_bytes(pickle.dumps(outcome, protocol=5))
     except BrokenPipeError:
-        pass  # the other side was killed
+        pass  # the parent process was killed
 
 
-def _received(reader: Connection) -> Any:
+def _receive(reader: Connection) -> Any:
     try:
         result, error = pickle.loads(reader.recv_bytes())
     except EOFError:
-        message = "a process that makes rows was killed, probably for want of memory; use fewer processes (--num-proc)"
-        raise DataError(message) from None
+        raise DataError(
+            "a process that makes rows was killed, probably for lack of memory; use fewer processes (--num-proc)"
+        ) from None
     if error is not None:
         raise error
     return result

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class TrainingState(Protocol):
-    """What the bar of a training shows: epochs done, and the figures of each epoch with the best one."""
+    """State of a training that its bar shows: epoch, validation figures of each epoch, and the best epoch."""
 
     epoch: int
     history: list[dict[str, Any]]
@@ -16,41 +16,41 @@ class TrainingState(Protocol):
 
 
 class Encoding(Protocol):
-    """What the bar of encoding shows of an encoder."""
+    """Attributes of a text encoder that the encoding bar shows."""
 
     name: str
     dtype: str
 
 
 class Baseline(Protocol):
-    """What the bar of a leaderboard shows of a method."""
+    """Attributes of a method that the leaderboard bar shows."""
 
     name: str
     learns: bool
 
 
 class Fit(Protocol):
-    """What the bar of a leaderboard shows of a training; `train_size` is None for all pairs."""
+    """Attributes of a training run that the leaderboard bar shows."""
 
     @property
     def baseline(self) -> Baseline:
-        """The method."""
+        """Method to train."""
 
     @property
     def train_size(self) -> int | None:
-        """Pairs that it is trained on."""
+        """Number of training pairs; None for all."""
 
     @property
     def seed(self) -> int:
-        """Of the training."""
+        """Random seed of the training."""
 
 
 @contextmanager
 def step_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the error stream; nothing where that is no terminal.
+    """Show a bar over the steps of a command, on the error stream if it is a terminal.
 
     Yields:
-        Called with what is done now, how many steps are done and how many there are.
+        Function to call with the current step, the number of steps done and their total.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -59,11 +59,20 @@ def step_bar() -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("")
-        yield lambda what, done, total: bars.update(task, description=what, completed=done, total=total)
+        yield lambda step, done, total: bars.update(task, description=step, completed=done, total=total)
 
 
 def training_bar(total: int, done: int, show: bool) -> Any:
-    """A progress bar with the time left, epoch, loss and the best validation accuracy."""
+    """Make the bar of a training: time left, epoch, loss and best validation figure.
+
+    Args:
+        total: Number of training steps.
+        done: Number of steps done by an earlier run.
+        show: Show the bar on the error stream.
+
+    Returns:
+        Context manager of the function to call after each step, with the training's state and the loss.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -76,12 +85,12 @@ def training_bar(total: int, done: int, show: bool) -> Any:
 
             def advance(progress: TrainingState, loss: float) -> None:
                 best = progress.history[progress.best_epoch]
-                shown = (
+                figure = (
                     f"1-of-100 {best['accuracy_1_of_100']:.3f}"
                     if "accuracy_1_of_100" in best
                     else f"cosine {best['mean_cosine_to_teacher']:.3f}"
                 )
-                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best {shown}"
+                text = f"epoch {progress.epoch + 1}  loss {loss:.3f}  best {figure}"
                 bars.update(task, advance=1, description=text)
 
             yield advance
@@ -91,7 +100,16 @@ def training_bar(total: int, done: int, show: bool) -> Any:
 
 @contextmanager
 def encoding_progress(teacher: Encoding, total: int, show: bool = True) -> Iterator[Callable[[int], object]]:
-    """A progress bar with the time left; yields the function that advances it by a number of texts."""
+    """Show a bar with the time left while texts are encoded.
+
+    Args:
+        teacher: Text encoder.
+        total: Number of texts.
+        show: Show the bar on the error stream.
+
+    Yields:
+        Function to call with the number of texts encoded since the last call.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -103,7 +121,15 @@ def encoding_progress(teacher: Encoding, total: int, show: bool = True) -> Itera
 
 @contextmanager
 def leaderboard_bar(total: int, show: bool) -> Iterator[Callable[[int, Fit], None]]:
-    """A bar over all trainings; the value is called with trainings done since the last call, and the cell at work."""
+    """Show a bar over the training runs of a leaderboard.
+
+    Args:
+        total: Number of runs.
+        show: Show the bar on the error stream.
+
+    Yields:
+        Function to call with the number of runs done since the last call, and the current run.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -111,11 +137,9 @@ def leaderboard_bar(total: int, show: bool) -> Iterator[Callable[[int, Fit], Non
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
         task = bars.add_task("leaderboard", total=total)
 
-        def advance(done: int, cell: Fit) -> None:
-            size = "all" if cell.train_size is None else f"{cell.train_size:,}"
-            text = (
-                f"{cell.baseline.name}, {size} pairs, seed {cell.seed}" if cell.baseline.learns else cell.baseline.name
-            )
+        def advance(done: int, fit: Fit) -> None:
+            size = "all" if fit.train_size is None else f"{fit.train_size:,}"
+            text = f"{fit.baseline.name}, {size} pairs, seed {fit.seed}" if fit.baseline.learns else fit.baseline.name
             bars.update(task, advance=done, description=text)
 
         yield advance

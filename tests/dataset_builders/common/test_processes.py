@@ -1,4 +1,4 @@
-"""Work in several processes: results in order, errors told, nothing left behind."""
+"""Parallel work in processes: results in order, errors passed on, no process left behind."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.processes import in_order
 
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all is done in one process")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems use one process")
 
 
 def square(number):
@@ -25,12 +25,12 @@ def test_results_are_in_order(count, processes):
     assert [result for _, result in in_order(square, count, processes)] == [n * n for n in range(count)]
 
 
-def test_one_process_is_this_one():
+def test_a_single_process_is_this_one():
     assert {pid for pid, _ in in_order(square, 5)} == {os.getpid()}
 
 
 @LINUX
-def test_others_do_all_but_the_first():
+def test_workers_run_all_calls_but_the_first():
     pids = [pid for pid, _ in in_order(square, 7, 2)]
     assert pids[0] == os.getpid() not in pids[1:]
     assert [len(set(pids[first::2])) for first in (1, 2)] == [1, 1]
@@ -38,7 +38,7 @@ def test_others_do_all_but_the_first():
 
 
 @LINUX
-def test_what_the_first_one_loads_is_shared():
+def test_workers_share_the_data_that_the_first_call_loads():
     loaded = []
 
     def work(number):
@@ -50,7 +50,7 @@ def test_what_the_first_one_loads_is_shared():
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_errors_come_at_their_place(processes):
+def test_an_error_is_raised_in_place_of_its_result(processes):
     def work(number):
         if number == 3:
             raise DataError("line 3: no text; add one")
@@ -65,19 +65,19 @@ def test_errors_come_at_their_place(processes):
 
 
 @LINUX
-def test_a_killed_process_is_told():
+def test_a_killed_process_is_an_error_with_advice():
     def work(number):
         if number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    with pytest.raises(DataError, match="killed, probably for want of memory; use fewer processes"):
+    with pytest.raises(DataError, match="killed, probably for lack of memory; use fewer processes"):
         list(in_order(work, 6, 2))
     assert not children()
 
 
 @LINUX
-def test_who_stops_early_leaves_none_behind():
+def test_a_consumer_that_stops_early_leaves_no_process_behind():
     results = in_order(square, 100, 2)
     next(results)
     next(results)
@@ -91,7 +91,7 @@ import os, sys, time
 from dataset_builders.common.processes import in_order
 def work(number):
     if number:
-        os.write(1, f"{os.getpid()}\n".encode())  # at once: two processes write
+        os.write(1, f"{os.getpid()}\n".encode())  # unbuffered, as two processes write
         time.sleep(0.2)
     return number
 for _ in in_order(work, 1000, 2):
@@ -101,7 +101,7 @@ for _ in in_order(work, 1000, 2):
 
 @LINUX
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_no_process_outlives_the_one_that_started_it(ending):
+def test_no_process_outlives_its_parent(ending):
     run = subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
         stdout=subprocess.PIPE,
@@ -114,8 +114,8 @@ def test_no_process_outlives_the_one_that_started_it(ending):
         os.killpg(run.pid, ending)  # as a terminal does
     else:
         run.send_signal(ending)
-    _, said = run.communicate(timeout=30)  # waits until nobody holds the pipe
-    assert said.count("Traceback") <= 1  # of the one process, not of the others
+    _, errors = run.communicate(timeout=30)  # waits until every process has closed the pipe
+    assert errors.count("Traceback") <= 1  # from the parent only
     deadline = time.monotonic() + 10
     while any(map(alive, started)):
         assert time.monotonic() < deadline
