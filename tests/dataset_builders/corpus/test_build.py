@@ -1,4 +1,4 @@
-"""The built folder is the Hub repository: whole or not there, the same bytes each time, opened by `load_dataset`."""
+"""The dataset folder of a build: complete or absent, reproducible byte for byte, and readable by `load_dataset`."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ def test_load_dataset_opens_each_config(loaded, sample_dataset, cache_dir, confi
         assert streamed.features == FEATURES[config]
 
 
-def test_report_counts_what_was_written(loaded, sample_dataset, sample_raw):
+def test_the_report_counts_the_written_rows(loaded, sample_dataset, sample_raw):
     report = json.loads((sample_dataset / "quality/report.json").read_text())
     assert list(report["sources"]) == [name for name in builders() if (sample_raw / name).is_dir()]
     for split in SPLITS:
@@ -55,7 +55,7 @@ def test_report_counts_what_was_written(loaded, sample_dataset, sample_raw):
         assert sum(c.get("rows", 0) for c in counts) == len(loaded["downstream"][split])
 
 
-def test_rows_in_are_rows_out_and_rows_dropped(loaded, sample_dataset):
+def test_rows_in_equal_rows_out_plus_rows_dropped(loaded, sample_dataset):
     report = json.loads((sample_dataset / "quality/report.json").read_text())
     drops = pq.read_table(sample_dataset / "quality/drops.parquet").to_pylist()
     assert {d["filter"] for d in drops} >= {"pair_length", "leak"}
@@ -73,15 +73,15 @@ def test_rows_in_are_rows_out_and_rows_dropped(loaded, sample_dataset):
     assert len(ids) == len(set(ids))
 
 
-def test_dialogues_in_are_what_the_sources_give(sample_dataset):
+def test_rows_in_equal_the_rows_of_the_sources(sample_dataset):
     report = json.loads((sample_dataset / "quality/report.json").read_text())
     for name, source in report["sources"].items():
-        found = Counter()
+        total = Counter()
         for counts in source["original_splits"].values():
-            found.update(counts)
-        for config, what in (("dialogues", "dialogues"), ("downstream", "rows")):
+            total.update(counts)
+        for config, unit in (("dialogues", "dialogues"), ("downstream", "rows")):
             if name in report["rows"][config]:
-                assert report["rows"][config][name]["in"] == found[what]
+                assert report["rows"][config][name]["in"] == total[unit]
 
 
 def test_ids_are_unique_and_official_splits_are_kept(loaded):
@@ -106,15 +106,15 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
     assert digests(again) == digests(sample_dataset)
 
 
-def test_processes_that_make_rows_change_no_byte(sample_raw, cache_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_builders.survey.parsed.ROWS_AT_ONCE", 20)  # the sample would be done by one process
+def test_bytes_do_not_depend_on_the_number_of_processes(sample_raw, cache_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("dataset_builders.survey.parsed.ROWS_AT_ONCE", 20)  # else one process would do the whole sample
     for processes in (1, 3):
         names = ["camrest676", "woz:en", "banking77"]
         build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)
     assert digests(tmp_path / "1") == digests(tmp_path / "3")
 
 
-def test_seed_moves_only_sources_without_a_split(sample_raw, cache_dir, tmp_path):
+def test_the_seed_affects_only_sources_without_official_splits(sample_raw, cache_dir, tmp_path):
     names = ["camrest676", "woz:en"]
     folders = [tmp_path / "0", tmp_path / "1"]
     for seed, folder in enumerate(folders):
@@ -127,7 +127,7 @@ def test_seed_moves_only_sources_without_a_split(sample_raw, cache_dir, tmp_path
     assert ids[0]["woz"] == ids[1]["woz"]
 
 
-def test_failure_leaves_the_earlier_folder_and_nothing_else(sample_raw, cache_dir, tmp_path):
+def test_a_failed_build_leaves_the_earlier_folder_and_nothing_else(sample_raw, cache_dir, tmp_path):
     raw, out = tmp_path / "raw", tmp_path / "out" / "dataset"
     shutil.copytree(sample_raw / "camrest676", raw / "camrest676")
     build_dataset([], raw, out, cache_dir=cache_dir)
@@ -140,7 +140,7 @@ def test_failure_leaves_the_earlier_folder_and_nothing_else(sample_raw, cache_di
     assert [p.name for p in out.parent.iterdir()] == ["dataset"]
 
 
-def test_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path, monkeypatch):
+def test_a_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path, monkeypatch):
     def full_disk(*_args):
         raise OSError(28, "No space left on device")
 
@@ -150,7 +150,7 @@ def test_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path, m
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_folder_that_is_not_ours_is_not_touched(sample_raw, cache_dir, tmp_path):
+def test_a_folder_of_other_origin_is_not_touched(sample_raw, cache_dir, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="was not made by `dialogue-cube build`"):
         build_dataset(["camrest676"], sample_raw, tmp_path, cache_dir=cache_dir)
@@ -165,7 +165,7 @@ def test_a_partial_source_is_built_with_one_warning(sample_raw, cache_dir, tmp_p
     assert " of 16,142 dialogues" in line
 
 
-def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_path):
+def test_a_repeated_record_counts_once(sample_raw, cache_dir, tmp_path):
     shutil.copytree(sample_raw / "sgd", tmp_path / "sgd")
     copied = json.loads((tmp_path / "sgd/test/dialogues_001.json").read_text())
     (tmp_path / "sgd/test/dialogues_999.json").write_text(json.dumps(copied))
@@ -189,7 +189,7 @@ def test_a_record_that_is_there_twice_is_taken_once(sample_raw, cache_dir, tmp_p
         (["woz:en", "woz:de"], "source woz is named twice"),
     ],
 )
-def test_wrong_names(names, message, sample_raw, tmp_path):
+def test_messages_about_wrong_names(names, message, sample_raw, tmp_path):
     with pytest.raises(DataError, match=message):
         build_dataset(names, sample_raw, tmp_path / "out")
 
@@ -218,12 +218,12 @@ def test_equal_dialogues_have_one_cluster_id(loaded):
     clusters_of: dict[str, set] = {}
     for split in SPLITS:
         for row in loaded["dialogues"][split]:
-            said = " / ".join(re.sub(r"\W+", " ", turn["text"].lower()).strip() for turn in row["turns"])
-            clusters_of.setdefault(said, set()).add(row["cluster_id"])
+            texts = " / ".join(re.sub(r"\W+", " ", turn["text"].lower()).strip() for turn in row["turns"])
+            clusters_of.setdefault(texts, set()).add(row["cluster_id"])
     assert all(len(clusters) == 1 for clusters in clusters_of.values())
 
 
-def test_labels_that_contradict_each_other_are_flagged_over_all_splits(tmp_path, cache_dir):
+def test_contradicting_labels_are_flagged_over_all_splits(tmp_path, cache_dir):
     raw = tmp_path / "raw" / "banking77"
     raw.mkdir(parents=True)
     (raw / "train.csv").write_text("text,category\nCancel it!,cancel_card\nWhere is my card?,card_arrival\n")
@@ -234,7 +234,7 @@ def test_labels_that_contradict_each_other_are_flagged_over_all_splits(tmp_path,
         flags = {row["utterance"]: row["flags"] for row in rows["test"]}
         assert flags["cancel it"] == ["leak:text", "conflicting_labels"]
         assert flags["where is my card"] == ["leak:text"]
-    assert "train" not in rows  # both stand in test
+    assert "train" not in rows  # test has both texts
     drops = pq.read_table(tmp_path / "leak-free" / "quality" / "drops.parquet").to_pylist()
     assert [(d["row_id"], d["filter"], d["value"]) for d in drops] == [
         ("banking77/train/0", "leak", "banking77/test/0"),
@@ -242,11 +242,11 @@ def test_labels_that_contradict_each_other_are_flagged_over_all_splits(tmp_path,
     ]
 
 
-def test_languages_and_splits_choose_what_is_written_and_the_card_says_so(sample_raw, cache_dir, tmp_path):
+def test_languages_and_splits_select_rows_and_the_card_names_them(sample_raw, cache_dir, tmp_path):
     words = ["build", "banking77", "woz", "--raw-dir", str(sample_raw), "--out", str(tmp_path / "out")]
     environment = {"HF_DATASETS_CACHE": str(cache_dir)}
-    chosen = CliRunner().invoke(app, [*words, "--languages", "en", "--splits", "train,test"], env=environment)
-    assert chosen.exit_code == 0, chosen.output
+    result = CliRunner().invoke(app, [*words, "--languages", "en", "--splits", "train,test"], env=environment)
+    assert result.exit_code == 0, result.output
     assert {path.name.split("-")[0] for path in tmp_path.glob("out/[dp]*/*.parquet")} == {"train", "test"}
     card = (tmp_path / "out/README.md").read_text()
     assert re.search(r"dialogue-cube build .* --languages en --splits train,test", card)
@@ -279,29 +279,30 @@ def test_strict_drops_what_default_flags(sample_raw, cache_dir, tmp_path):
     shutil.copytree(sample_raw / "camrest676", tmp_path / "raw" / "camrest676")
     (path,) = (tmp_path / "raw" / "camrest676").rglob("*.json")
     text = path.read_text()
-    said = json.loads(text)[0]["dial"][0]["usr"]["transcript"]
-    path.write_text(text.replace(said, said + " Please look at <b>this</b> &amp; that.", 1))
-    found = {}
+    utterance = json.loads(text)[0]["dial"][0]["usr"]["transcript"]
+    path.write_text(text.replace(utterance, utterance + " Please look at <b>this</b> &amp; that.", 1))
+    tallies = {}
     for preset in ("default", "strict", "none"):
         options = BuildOptions(quality=QualityConfig.preset(preset), split_policy="original")
         build_dataset([], tmp_path / "raw", tmp_path / preset, options, cache_dir=cache_dir)
         report = json.loads((tmp_path / preset / "quality/report.json").read_text())
-        found[preset] = {config: report["rows"][config]["camrest676"] for config in ("dialogues", "pairs")}
-    assert found["default"]["dialogues"]["flagged"]["markup"] == 1
-    assert found["default"]["dialogues"]["dropped"] == {}
-    assert found["default"]["pairs"]["flagged"]["markup"] == 1
-    assert found["strict"]["dialogues"]["dropped"]["markup"] == 1
-    assert found["none"]["dialogues"]["flagged"] == {}
+        tallies[preset] = {config: report["rows"][config]["camrest676"] for config in ("dialogues", "pairs")}
+    assert tallies["default"]["dialogues"]["flagged"]["markup"] == 1
+    assert tallies["default"]["dialogues"]["dropped"] == {}
+    assert tallies["default"]["pairs"]["flagged"]["markup"] == 1
+    assert tallies["strict"]["dialogues"]["dropped"]["markup"] == 1
+    assert tallies["none"]["dialogues"]["flagged"] == {}
 
 
-def test_a_folder_built_again_does_not_give_the_rows_of_the_first_build(sample_raw, cache_dir, tmp_path):
-    """`load_dataset` caches a local folder's rows by its name and card; they must follow the content."""
+def test_load_dataset_reads_the_new_rows_of_a_folder_built_again(sample_raw, cache_dir, tmp_path):
+    """`load_dataset` caches the rows of a local folder by its name and card, so the card must change with the rows."""
 
-    def built(where, names):
-        build_dataset(names, sample_raw, tmp_path / where / "out", cache_dir=cache_dir)
-        rows = load_dataset(str(tmp_path / where / "out"), "dialogues", split="test", cache_dir=str(tmp_path / "cache"))
+    def sources_of_build(parent, names):
+        out = tmp_path / parent / "out"
+        build_dataset(names, sample_raw, out, cache_dir=cache_dir)
+        rows = load_dataset(str(out), "dialogues", split="test", cache_dir=str(tmp_path / "cache"))
         return set(rows["source"])
 
-    assert built("a", ["camrest676"]) == {"camrest676"}
-    assert built("a", ["sgd"]) == {"sgd"}  # the same folder
-    assert built("b", ["woz"]) == {"woz"}  # a folder of the same name
+    assert sources_of_build("a", ["camrest676"]) == {"camrest676"}
+    assert sources_of_build("a", ["sgd"]) == {"sgd"}  # the same folder
+    assert sources_of_build("b", ["woz"]) == {"woz"}  # a folder of the same name

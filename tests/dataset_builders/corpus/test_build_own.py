@@ -1,4 +1,4 @@
-"""A user's own data through `build`: the same rows, splits and folder as any corpus, and never published by default."""
+"""Build of a user's own data: the same rows, splits and folder as any source, and not published by default."""
 
 import json
 import os
@@ -53,13 +53,13 @@ def test_own_data_from_the_command_line(mine, tmp_path):
     assert set(intents["label"]) <= {"acme-support-intents/track", "acme-support-intents/return"}
     assert not (out / "out.rejects.jsonl").exists()
 
-    # nothing of it is published
+    # the licence prevents publication
     pushed = run("push", "dataset", "--data", out, "--repo", "org/name", "--dry-run", **cache)
     assert pushed.returncode == 1
     assert "Traceback" not in pushed.stderr
 
 
-def test_own_data_beside_a_corpus(mine, sample_raw, cache_dir, tmp_path):
+def test_own_data_next_to_a_source(mine, sample_raw, cache_dir, tmp_path):
     own = own_builders(load(mine / "faq.csv", "acme", "ru"), cache_dir=cache_dir)
     results = build_dataset(["camrest676"], sample_raw, tmp_path / "out", own=own, cache_dir=cache_dir)
     assert [r.info.name for r in results] == ["camrest676", "acme"]
