@@ -1,4 +1,4 @@
-"""Outputs: what is not ours is never touched, a result is whole or not there, one writer at a time."""
+"""Outputs: foreign files are never touched, a result is complete or absent, and there is one writer at a time."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def brew(place: Path, text: str = "green") -> None:
 
 
 def brew_while(place: Path, act: Callable[[], object], kind: OutputKind = TEA) -> None:
-    """Something happens while an output is written."""
+    """Call `act` while an output is being written."""
     with output_folder(place, kind) as folder:
         (folder / "mark.txt").write_text("black")
         act()
@@ -44,7 +44,7 @@ def beside(place: Path) -> list[str]:
 
 @pytest.fixture(params=["one step", "two steps"])
 def exchanging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Systems that exchange two folders in one step, and systems that cannot."""
+    """Run the test with and without a system call that exchanges two folders in one step."""
     if request.param == "two steps":
         monkeypatch.setattr(files, "_rename_call", lambda: None)
     elif files._rename_call() is None:
@@ -84,7 +84,7 @@ class TestReplacing:
         assert (tmp_path / "shop/leaves/notes.md").read_text() == "mine"
         assert (tmp_path / "shop/mark.txt").read_text() == "green"
 
-    def test_a_file_that_appears_in_the_last_moment_stays(self, tmp_path, monkeypatch):
+    def test_a_file_that_appears_at_the_last_moment_stays(self, tmp_path, monkeypatch):
         brew(tmp_path / "shop")
         original = outputs.exchange
 
@@ -101,7 +101,7 @@ class TestReplacing:
         assert (tmp_path / "shop.new/mark.txt").read_text() == "black"
         assert beside(tmp_path / "shop") == ["shop", "shop.new"]
 
-    def test_an_earlier_result_that_was_kept_is_not_overwritten(self, tmp_path):
+    def test_an_earlier_result_beside_the_folder_is_not_overwritten(self, tmp_path):
         (tmp_path / "shop.new").mkdir()
         with pytest.raises(DataError, match=r"shop\.new-2"):
             brew_while(tmp_path / "shop", lambda: (tmp_path / "shop").write_text("a file of mine"))
@@ -110,7 +110,7 @@ class TestReplacing:
 
 
 class TestRefusing:
-    def test_the_place_is_resolved_before_it_is_checked(self, tmp_path):
+    def test_the_path_is_resolved_before_it_is_checked(self, tmp_path):
         (tmp_path / "victim").mkdir()
         (tmp_path / "victim/thesis.txt").write_text("years")
         with pytest.raises(DataError, match="was not made by `tea`"):
@@ -134,7 +134,7 @@ class TestRefusing:
             brew(tmp_path / "shop")
         assert (tmp_path / "shop/leaves/4.md").exists()
 
-    def test_what_systems_leave_in_folders_is_no_reason(self, tmp_path):
+    def test_files_that_systems_leave_in_folders_do_not_count(self, tmp_path):
         brew(tmp_path / "shop")
         (tmp_path / "shop/.DS_Store").write_text("")
         (tmp_path / "shop/.cache/huggingface/download").mkdir(parents=True)
@@ -156,7 +156,7 @@ class TestRefusing:
             pass
 
     @pytest.mark.parametrize("kind", [DATASET, TRAINED, INDEX, EXPORT], ids=lambda kind: kind.made_by)
-    def test_no_kind_takes_a_foreign_folder_for_its_own(self, tmp_path, kind):
+    def test_no_kind_of_output_replaces_a_foreign_folder(self, tmp_path, kind):
         (tmp_path / "victim").mkdir()
         (tmp_path / "victim/thesis.txt").write_text("years")
         with pytest.raises(kind.error, match=f"choose another {kind.option}"):
@@ -192,7 +192,7 @@ with output_folder(sys.stdin.readline().strip(), kind) as folder:
 
 
 def holder(place: Path) -> subprocess.Popen:
-    """Another process that has claimed a place, and finishes when it gets a line."""
+    """Start a process that holds an output and finishes when it receives a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
@@ -202,7 +202,7 @@ def holder(place: Path) -> subprocess.Popen:
 
 
 class TestOneWriter:
-    def test_a_second_writer_is_refused_by_the_name_of_the_first(self, tmp_path):
+    def test_the_message_to_a_second_writer_names_the_first(self, tmp_path):
         first = holder(tmp_path / "shop")
         with pytest.raises(DataError, match=rf"process {first.pid} \(tea brew\) is writing it; wait"):
             brew(tmp_path / "shop")
@@ -212,7 +212,7 @@ class TestOneWriter:
         brew(tmp_path / "shop")
         assert (tmp_path / "shop/mark.txt").read_text() == "green"
 
-    def test_a_killed_writer_holds_nothing_and_its_remains_go_at_the_next_start(self, tmp_path):
+    def test_a_killed_writer_leaves_no_lock_and_its_files_go_at_the_next_start(self, tmp_path):
         brew(tmp_path / "shop")
         first = holder(tmp_path / "shop")
         first.kill()
@@ -222,7 +222,7 @@ class TestOneWriter:
         brew(tmp_path / "shop", "black")
         assert beside(tmp_path / "shop") == ["shop"]
 
-    def test_a_patient_writer_waits(self, tmp_path):
+    def test_a_writer_can_wait_for_another(self, tmp_path):
         first = holder(tmp_path / "shop")
         first.stdin.write("\n")
         with output_folder(tmp_path / "shop", TEA, wait=True) as folder:
@@ -244,7 +244,7 @@ class TestRecovery:
         assert "put back" in caplog.text
         assert beside(tmp_path / "shop") == ["shop"]
 
-    def test_what_version_0_1_0_left_behind_is_put_back_or_removed(self, tmp_path):
+    def test_leftovers_of_version_0_1_0_are_put_back_or_removed(self, tmp_path):
         brew(tmp_path / "shop")
         (tmp_path / "shop").rename(tmp_path / ".shop.replaced")
         for name in (".shop.4711.building", ".shop.4711.replaced"):
@@ -305,7 +305,7 @@ for number in range(10_000):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["one step", "two steps"])
-def test_killed_at_any_point_the_output_is_whole_after_the_next_start(tmp_path, way):
+def test_an_output_is_complete_after_a_kill_at_any_point_and_the_next_start(tmp_path, way):
     place = tmp_path / "shop"
     brew(place)
     for attempt in range(12):
@@ -315,7 +315,7 @@ def test_killed_at_any_point_the_output_is_whole_after_the_next_start(tmp_path, 
         process.kill()
         process.wait()
         if way == "one step":
-            assert (place / "mark.txt").is_file()  # at any time, without a next start
+            assert (place / "mark.txt").is_file()  # even before the next start
         with pytest.raises(RuntimeError):
             brew_while(place, fail)
         number = (place / "mark.txt").read_text()
