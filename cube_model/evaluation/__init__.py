@@ -1,1 +1,1 @@
-"""How good a map from question to answer vectors is."""
+"""Evaluation of maps from question embeddings to answer embeddings."""

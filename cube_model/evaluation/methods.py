@@ -1,6 +1,6 @@
-"""What is judged: a method sends question and answer vectors (or texts) to where they are compared.
+"""Methods to evaluate: a method maps questions and answers to vectors whose inner product is their score.
 
-The untrained core is the identity (SIM), so the row `identity` is what training starts from.
+An untrained core is the identity (SIM), so the results of `identity` are the starting point of training.
 """
 
 from __future__ import annotations
@@ -26,47 +26,56 @@ Encode = Callable[[np.ndarray], np.ndarray]
 
 
 class Scorer(Protocol):
-    """Anything that can be judged. The score of question i and answer j is the inner product of their rows."""
+    """A method that can be evaluated. The score of question i and answer j is the inner product of their rows."""
 
     @property
     def name(self) -> str:
-        """Shown in tables."""
+        """Name in tables and results."""
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of trained parameters."""
 
     @property
     def turns(self) -> int:
-        """Turns of a question that it reads."""
+        """Number of turns that it reads, including the question."""
 
     @property
     def train_size(self) -> int | None:
-        """Pairs that it was trained on; None when not trained or not known."""
+        """Number of training pairs; None if untrained or unknown."""
 
     @property
     def reads_vectors(self) -> bool:
-        """False when it reads texts: a cosine to the true answer then means nothing."""
+        """Whether it reads embeddings. If it reads texts, the cosine to the true answer means nothing."""
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[Matrix, Matrix]:
-        """Rows of the n questions and of their n answers; `vectors` as `QuestionAnswerPairs.embed` gives them."""
+        """Map n pairs.
+
+        Args:
+            pairs: n pairs.
+            vectors: float32 `[m + 1, d]`, as returned by `QuestionAnswerPairs.embed`.
+
+        Returns:
+            One row for each question and one for each answer, both `[n, dimension]`.
+        """
 
     def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
-        """What has to be done for the questions of `pairs` when the answers are prepared; for timing."""
+        """Return a function that maps the questions of `pairs`, with the answers already prepared; for timing."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A map of vectors.
+    """A map of embeddings.
 
     Args:
-        name: Shown in the table.
-        questions: float32 `[b, 1 + turns, d]` -> `[b, d]`.
-        answers: float32 `[b, d]` -> `[b, d]`.
-        parameters: Trained numbers.
-        turns: Question and earlier turns that it reads; more are cut.
-        train_size: Pairs that it was trained on; None when not trained or not known.
-        cosine: Compared by cosine; False: by the inner product of the mapped vectors as they are.
+        name: Name in tables and results.
+        questions: Map of the questions, float32 `[b, turns, d]` -> `[b, d]`.
+        answers: Map of the answers, float32 `[b, d]` -> `[b, d]`.
+        parameters: Number of trained parameters.
+        turns: Number of turns that `questions` reads, including the question; further turns are cut off.
+        train_size: Number of training pairs; None if untrained or unknown.
+        cosine: Score by cosine; otherwise by the inner product of the mapped vectors.
+        reads_vectors: See `Scorer.reads_vectors`.
     """
 
     name: str
@@ -79,35 +88,36 @@ class Method:
     reads_vectors: bool = True
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Scorer.map`; rows of length 1 unless `cosine` is off."""
+        """See `Scorer.map`; rows have norm 1 unless `cosine` is off."""
         questions = map_rows(self.questions, vectors, pairs.questions[:, : self.turns])
         answers = map_rows(self.answers, vectors, pairs.answers)
         return (normalize(questions), normalize(answers)) if self.cosine else (questions, answers)
 
     def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
         """See `Scorer.query`."""
-        given = vectors[pairs.questions[:, : self.turns]]
-        return lambda: self.questions(given)
+        turns = vectors[pairs.questions[:, : self.turns]]
+        return lambda: self.questions(turns)
 
 
 def identity(turns: int = 1) -> Method:
-    """What an untrained core does: the question's own vector against the answers' own vectors (SIM).
+    """Return the map of an untrained core (SIM): the embeddings of questions and answers are compared unchanged.
 
     Args:
-        turns: More than 1: the mean of the vectors of the question and the turns before it.
+        turns: Number of turns. With more than 1, the question is the mean of its own and its context's embeddings.
     """
     return Method("identity", lambda questions: questions.mean(1), lambda answers: answers, turns=turns)
 
 
 @dataclass(frozen=True)
 class JoinedTurns:
-    """The encoder alone, given the question and the turns before it as one text; the answers' own vectors (SIM).
+    """The encoder alone, which reads the context and the question as one text (SIM).
 
     Args:
-        teacher: The encoder.
-        cache: Where the vectors of the texts are kept.
-        turns: Question and earlier turns that are joined.
+        teacher: Encoder.
+        cache: Cache for the embeddings of the joined texts.
+        turns: Number of turns to join, including the question.
         progress: Show a progress bar while texts are encoded.
+        name, parameters, train_size, reads_vectors: See `Scorer`.
     """
 
     teacher: Teacher
@@ -125,7 +135,7 @@ class JoinedTurns:
         return normalize(questions), normalize(vectors[pairs.answers])
 
     def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
-        """See `Scorer.query`; encoding is all that there is to do."""
+        """See `Scorer.query`; the time is that of encoding."""
         texts = self._texts(pairs)
         return lambda: self.teacher.encode(texts)
 
@@ -136,7 +146,14 @@ class JoinedTurns:
 def core(
     model: CubeModel, name: str = "trained core", *, train_size: int | None = None, turns: int | None = None
 ) -> Method:
-    """A trained core as a method; `turns` less than the core reads hides the earlier ones."""
+    """Return a trained core as a method.
+
+    Args:
+        model: Trained core.
+        name: Name in tables and results.
+        train_size: Number of training pairs; None if unknown.
+        turns: Number of turns that the core sees, including the question. Default: as many as it reads.
+    """
     model.eval()
     turns = 1 + model.config.context_turns if turns is None else turns
     return Method(

@@ -1,7 +1,7 @@
-"""Response selection: several methods side by side on the same vectors and the same batches.
+"""Response selection: evaluates methods on the same embeddings and the same batches.
 
-Each question is scored against its true answer and 99 others (1-of-100), and against all distinct answers (MRR,
-recall). The others are of three kinds, see `NEGATIVES`.
+Each question is scored against its true answer and 99 negatives (1-of-100), and against all distinct answers (MRR,
+recall). There are three kinds of negatives, see `NEGATIVES`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 PROTOCOL = "response-selection v2: 1-of-100, seeded shuffles, text equality"
-"""Written into every result. Raised whenever a change of this file or of `metrics.py` changes a figure."""
+"""Part of every result. Raise its version when a change to this file or to `metrics.py` changes a figure."""
 
 NEGATIVES = ("random", "same-domain", "same-dialogue")
-"""The 99 others: of any dialogue; of dialogues with the same domains; whole dialogues, so that a question's batch holds
-the other answers of its own dialogue."""
+"""Kinds of the 99 negatives: answers from any dialogue; from dialogues with the same domains; or from whole dialogues,
+so that a batch contains the other answers of the question's own dialogue."""
 
 METRICS = (
     "accuracy_1_of_100",
@@ -56,18 +56,18 @@ METRICS = (
 
 @dataclass
 class Result:
-    """What one method reached on some pairs.
+    """Result of one method on a set of pairs.
 
     Attributes:
-        method: The method.
+        method: Method.
         negatives: One of `NEGATIVES`.
-        domain: Only the pairs of this domain, still among the negatives of all; None: all pairs.
-        metrics: Name -> (value, low, high), the ends of the 95 % interval over dialogues.
-        samples: Name -> the bootstrap samples of that interval, see `metrics.bootstrap`.
-        pairs: Pairs that were scored in at least one draw.
-        dialogues: Their dialogues.
-        ceiling_by_index: Share of the pairs whose true answer occurs once in its batch: by index no method can be
-            above it, since even the true text is sometimes counted as wrong.
+        domain: Domain of the pairs, whose negatives come from all domains; None for all pairs.
+        metrics: Name -> (value, low, high), with a 95 % interval over dialogues.
+        samples: Name -> bootstrap samples of that interval, see `metrics.bootstrap`.
+        pairs: Number of pairs scored in at least one draw.
+        dialogues: Number of dialogues of these pairs.
+        ceiling_by_index: Share of the pairs whose true answer occurs only once in its batch. It is an upper bound for
+            accuracy by index, which counts a copy of the true answer as wrong.
     """
 
     method: Scorer
@@ -82,14 +82,14 @@ class Result:
 
 @dataclass
 class Report:
-    """All methods on one set of pairs.
+    """Results of all methods on one set of pairs.
 
     Attributes:
-        results: In the order of the methods; of each first the random negatives, all pairs.
+        results: Results in the order of the methods; each method begins with random negatives and all pairs.
         pairs: Number of pairs.
         pool: Number of distinct answers.
         dialogues: Number of dialogues.
-        batch: Candidates of one question; below 100 only where there are fewer pairs.
+        batch: Number of candidates of a question: 100, or the number of pairs if there are fewer.
     """
 
     results: list[Result]
@@ -100,11 +100,11 @@ class Report:
 
     @property
     def ceiling_by_index(self) -> float:
-        """The ceiling under random negatives, see `Result`."""
+        """Upper bound for accuracy by index with random negatives, see `Result`."""
         return self.results[0].ceiling_by_index
 
     def find(self, method: Scorer, negatives: str = "random", domain: str | None = None) -> Result | None:
-        """The result of a method; None where it could not be measured."""
+        """Return the result of a method, or None if it could not be measured."""
         matching = (r for r in self.results if r.method is method and (r.negatives, r.domain) == (negatives, domain))
         return next(matching, None)
 
@@ -119,17 +119,17 @@ def evaluate(
     domains: Sequence[Sequence[str]] | None = None,
     negatives: Sequence[str] = NEGATIVES,
 ) -> Report:
-    """Judge methods on the same vectors, batches and bootstrap samples.
+    """Evaluate methods on the same embeddings, batches and bootstrap samples.
 
     Args:
-        methods: What is judged.
-        pairs: n pairs with at least as many earlier turns as the methods read.
-        vectors: float32 `[m + 1, d]` of `pairs.embed`.
-        seed: Of batches and bootstrap samples.
-        draws: Shuffles that are averaged.
-        domains: The domains of each pair's dialogue; without them there are no negatives of the same domain and no
-            figures by domain.
-        negatives: Which of `NEGATIVES` to use.
+        methods: Methods to evaluate.
+        pairs: n pairs with at least as many context turns as the methods read.
+        vectors: float32 `[m + 1, d]`, as returned by `pairs.embed`.
+        seed: Seed of batches and bootstrap samples.
+        draws: Number of shuffles to average over.
+        domains: Domains of each pair's dialogue, n lists. Without them, negatives of the same domain and results by
+            domain are left out.
+        negatives: Kinds of negatives from `NEGATIVES`.
     """
     plans = _plans(pairs, domains, negatives, draws, seed)
     _, first, gold = np.unique(pairs.labels, return_index=True, return_inverse=True)
@@ -169,14 +169,14 @@ def _plans(
     draws: int,
     seed: int,
 ) -> dict[str, Draws]:
-    """The batches of each kind of negatives; a kind without a single batch is left out."""
+    """Return the batches for each kind of negatives, without kinds that have no batch."""
     plans = {}
     if "random" in negatives:
         plans["random"] = Draws.of(len(pairs), draws=draws, seed=seed)
     if "same-domain" in negatives and domains is not None:
-        known = np.array(["+".join(sorted(names)) for names in domains])
-        _, groups = np.unique(known, return_inverse=True)
-        groups = np.where(known == "", -1 - np.arange(len(known)), groups)  # unknown: alike to nothing
+        keys = np.array(["+".join(sorted(names)) for names in domains])
+        _, groups = np.unique(keys, return_inverse=True)
+        groups = np.where(keys == "", -1 - np.arange(len(keys)), groups)  # a pair without domains is its own group
         plans["same-domain"] = Draws.within(groups, draws=draws, seed=seed)
     if "same-dialogue" in negatives:
         plans["same-dialogue"] = Draws.together(pairs.dialogues, draws=draws, seed=seed)
@@ -184,7 +184,7 @@ def _plans(
 
 
 def _rows_by_domain(domains: Sequence[Sequence[str]] | None) -> dict[str | None, np.ndarray]:
-    """Row numbers of every domain; a dialogue of several domains is in each. Nothing where there is but one domain."""
+    """Return the row numbers of each domain; empty if there is only one. A dialogue may have several domains."""
     rows: dict[str, list[int]] = {}
     for row, names in enumerate(domains or ()):
         for name in dict.fromkeys(names):
@@ -193,7 +193,7 @@ def _rows_by_domain(domains: Sequence[Sequence[str]] | None) -> dict[str | None,
 
 
 def to_json(report: Report, **facts: Any) -> list[dict[str, Any]]:
-    """The report as entries of `results` in JSON; `facts` (source, language, seed ...) go into each entry."""
+    """Return the report as entries of `results` in the JSON, each with `facts` (source, language, seed ...) added."""
     return [
         {
             "task": "response-selection",
@@ -219,7 +219,7 @@ def to_json(report: Report, **facts: Any) -> list[dict[str, Any]]:
 
 
 def note(report: Report) -> str | None:
-    """A sentence for the reader when the protocol could not be kept."""
+    """Return a remark if there are too few pairs for the protocol, else None."""
     if report.batch < BATCH:
         return f"only {report.pairs} pairs: scored 1-of-{report.batch}, which is easier than 1-of-{BATCH}"
     return None

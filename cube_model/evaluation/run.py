@@ -1,4 +1,4 @@
-"""Response selection from names to figures: loads core, teacher and pairs, judges, and collects the fingerprints."""
+"""Response selection on a dataset: loads core, teacher and pairs, evaluates them and records the fingerprints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cube_model.data.pairs import QuestionAnswerPairs
 
 ALL_SOURCES = "all"
-"""`source` of figures over several corpora together."""
+"""Value of `source` for results over several sources together."""
 
 
 def run_response_selection(
@@ -41,28 +41,31 @@ def run_response_selection(
     cache: EmbeddingCache | None = None,
     progress: bool = False,
 ) -> tuple[dict[str, Report], dict[str, Any]]:
-    """Judge the identity (the encoder alone) and, when given, a trained core.
+    """Evaluate the identity (the encoder alone) and, optionally, a trained core.
 
     Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
-        model: Folder or Hub repository of a trained core.
-        encoder: The encoder to judge: short name, folder or Hub repository (minilm when not given); with a core, where
-            to find the core's own teacher.
-        sources: Corpora; all when not given. Several are judged together and each by itself.
-        split: Split to judge on.
-        context_turns: Judge with 0, 1, ... so many earlier turns. When not given: a core with as many as it reads, an
-            encoder with the question only. An encoder's turns are judged in two ways: the mean of their vectors
-            (`identity`), and all as one text (`joined turns`).
-        max_pairs: At most so many pairs, a seeded choice.
-        seed: Of choice, batches and bootstrap.
-        draws: Shuffles that are averaged.
-        dtype: Of the encoder, see `Teacher.load`; a core's teacher keeps the one that it was trained with.
-        cache: Embedding cache; the default one when not given.
+        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
+        model: Trained core: folder or Hub repository. Default: none.
+        encoder: Encoder to evaluate: short name, folder or Hub repository. Default: minilm. With a core: where to find
+            the core's teacher.
+        sources: Sources; several are evaluated together and each by itself. Default: all.
+        split: Split to evaluate on.
+        context_turns: Largest number of context turns; every number from 0 is evaluated. An encoder reads context in
+            two ways: as the mean of the embeddings (`identity`) and as one text (`joined turns`). Default: for a core,
+            only the number it was trained with; for an encoder, 0.
+        max_pairs: Maximum number of pairs, sampled with `seed`. Default: all.
+        seed: Seed of sampling, batches and bootstrap.
+        draws: Number of shuffles to average over.
+        dtype: Data type of the encoder, see `Teacher.load`. A core's teacher keeps the one of the training.
+        cache: Embedding cache. Default: the user's cache.
         progress: Show a progress bar while texts are encoded.
 
     Returns:
-        A report for each source (first `"all"` where there are several), and the JSON object that the command line
+        A report for each source, preceded by `"all"` if there are several; and the JSON object that the command line
         writes.
+
+    Raises:
+        ModelError: The dataset, the core, the encoder or a source does not exist or cannot be read.
     """
     trained = load_core(model) if model is not None else None
     teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or DEFAULT_TEACHER, dtype)
@@ -81,8 +84,8 @@ def run_response_selection(
     for name in [ALL_SOURCES, *names] if len(names) > 1 else names:
         rows = np.flatnonzero([name in (ALL_SOURCES, source) for source in pairs.sources])
         part = pairs.select(rows) if len(rows) < len(pairs) else pairs
-        known = None if domains is None else [domains[i] for i in rows]
-        reports[name] = evaluate(methods, part, vectors, seed=seed, draws=draws, domains=known)
+        part_domains = None if domains is None else [domains[i] for i in rows]
+        reports[name] = evaluate(methods, part, vectors, seed=seed, draws=draws, domains=part_domains)
         languages = "+".join(sorted({language or "und" for language in part.languages}))
         results += to_json(reports[name], source=name, language=languages, split=split, seed=seed, draws=draws)
     return reports, {
@@ -100,13 +103,13 @@ def run_response_selection(
 
 
 def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list[Scorer], dict[str, Any]]:
-    """What is judged, and what the core records about its training."""
+    """Return the methods to evaluate, and the core's record of its training."""
     if trained is None:
         return [identity(1 + turns) for turns in range(1 + (context_turns or 0))], {}
     record = trained.config.training or {}
-    reads = trained.config.context_turns
-    shown = [reads] if context_turns is None else range(1 + min(reads, context_turns))
-    cores = [core(trained, train_size=record.get("pairs"), turns=1 + turns) for turns in shown]
+    most = trained.config.context_turns
+    counts = [most] if context_turns is None else range(1 + min(most, context_turns))
+    cores = [core(trained, train_size=record.get("pairs"), turns=1 + count) for count in counts]
     return [identity(), *cores], record
 
 

@@ -1,4 +1,4 @@
-"""Figures as tables on the terminal."""
+"""Terminal tables of response selection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def report_table(report: Report, title: str) -> Table:
-    """One row a method, with half the width of the 95 % interval below each figure."""
+    """Return a table with one row per method; below each figure is half the width of its 95 % interval."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -44,35 +44,35 @@ def report_table(report: Report, title: str) -> Table:
         table.add_row(method.name, str(method.turns), f"{method.parameters:,}", *cells)
     table.caption = (
         f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
-        "identity = untrained core; ±: half the 95 % interval, over dialogues; ceiling by index "
+        "identity = untrained core; ± half the 95 % interval, over dialogues; ceiling by index "
         f"{report.ceiling_by_index:.3f}"
     )
     return table
 
 
 def domain_table(report: Report) -> Table | None:
-    """1-of-100 of every domain; None where there are no domains."""
+    """Return a table of 1-of-100 accuracy by domain, or None if there are no domains."""
     from rich.table import Table
 
     domains = list(dict.fromkeys(r.domain for r in report.results if r.domain))
     if not domains:
         return None
     overall = [r.method for r in report.results if (r.negatives, r.domain) == ("random", None)]
-    table = Table("domain", title=f"1-of-{report.batch} by domain (a dialogue may be of several)")
+    table = Table("domain", title=f"1-of-{report.batch} by domain (a dialogue may have several)")
     table.add_column("pairs", justify="right")
     for method in overall:
         table.add_column(f"{method.name}\n{method.turns} turn{'s' if method.turns > 1 else ''}", justify="right")
     for domain in domains:
-        found = [report.find(method, domain=domain) for method in overall]
-        pairs = next((result.pairs for result in found if result), 0)
+        results = [report.find(method, domain=domain) for method in overall]
+        pairs = next((result.pairs for result in results if result), 0)
         table.add_row(
-            domain, f"{pairs:,}", *(interval_cell(_metric(r, "accuracy_1_of_100"), below=False) for r in found)
+            domain, f"{pairs:,}", *(interval_cell(_metric(r, "accuracy_1_of_100"), below=False) for r in results)
         )
     return table
 
 
 def interval_cell(figure: Interval | None, *, below: bool = True) -> str:
-    """`0.264` and, below or beside it, `±0.006`."""
+    """Format a figure as `0.264` and half its interval as `±0.006`, on the next line or on the same one."""
     if figure is None:
         return ""
     value, low, high = figure
@@ -85,8 +85,8 @@ def show(reports: dict[str, Report], title: str, sources: Sequence[str]) -> None
 
     console = Console()
     for name, report in reports.items():
-        of = name if len(reports) > 1 else ", ".join(sources)
-        console.print(report_table(report, f"{title}: {of}"))
+        shown = name if len(reports) > 1 else ", ".join(sources)
+        console.print(report_table(report, f"{title}: {shown}"))
         if name != "all" and (table := domain_table(report)) is not None:
             console.print(table)
         if remark := note(report):

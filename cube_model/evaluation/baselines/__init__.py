@@ -1,4 +1,4 @@
-"""Baselines on the same frozen vectors: one file each, `fit(train, validation, seed, settings)` -> a judged method.
+"""Baselines on the same frozen embeddings, one file each; `fit` and `tune` return a method to evaluate.
 
 >>> from cube_model.evaluation.baselines import EmbeddedPairs, baselines
 >>> tuning = baselines(turns=3, budget=200_000)["mlp_both"].tune(train, validation, seed=0)  # two `EmbeddedPairs`
@@ -18,12 +18,12 @@ __all__ = ["Baseline", "EmbeddedPairs", "Fitted", "Tuning", "baselines"]
 
 
 def baselines(*, turns: int, budget: int, core: TrainingConfig | None = None) -> dict[str, Baseline]:
-    """All, by name.
+    """Return all baselines by name.
 
     Args:
-        turns: Turns of a question that the pairs hold.
-        budget: Parameters of the maps whose size can be chosen; that of the core they are compared with.
-        core: The core's training; its defaults when not given.
+        turns: Number of turns in a question, including the question itself.
+        budget: Target number of parameters for maps of adjustable size: that of the core they are compared with.
+        core: Training configuration of the core. Default: `TrainingConfig()`.
     """
     from cube_model.evaluation.baselines.closed_form import Identity, Procrustes, Ridge
     from cube_model.evaluation.baselines.core import Core
@@ -32,7 +32,7 @@ def baselines(*, turns: int, budget: int, core: TrainingConfig | None = None) ->
     from cube_model.evaluation.baselines.monarch import MonarchBaseline
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 
-    every: list[Baseline] = [
+    methods: list[Baseline] = [
         BM25(turns),
         Tfidf(turns),
         Identity(turns),
@@ -46,4 +46,4 @@ def baselines(*, turns: int, budget: int, core: TrainingConfig | None = None) ->
         MonarchBaseline(budget),
         Core(core),
     ]
-    return {baseline.name: baseline for baseline in every}
+    return {baseline.name: baseline for baseline in methods}

@@ -1,17 +1,18 @@
-"""What every baseline shares: the pairs with their vectors, and how it is fitted and tuned."""
+"""Base class of the baselines: pairs with their embeddings, fitting and tuning."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cube_model.data.pairs import QuestionAnswerPairs
+from cube_model.evaluation.cells import ResultCache
 from cube_model.evaluation.methods import Scorer
 from cube_model.metrics.metrics import Draws, one_of_batch
 
@@ -21,11 +22,11 @@ Advance = Callable[[], object]
 
 @dataclass(frozen=True)
 class EmbeddedPairs:
-    """Pairs and the vectors of their texts, as `QuestionAnswerPairs.embed` gives them.
+    """Pairs and the embeddings of their texts, as returned by `QuestionAnswerPairs.embed`.
 
     Args:
         pairs: n pairs.
-        vectors: float32 `[m + 1, d]`; the last row is zero, for turns that are not there.
+        vectors: float32 `[m + 1, d]`, embeddings of the m texts; the last row is zero and represents a missing turn.
     """
 
     pairs: QuestionAnswerPairs
@@ -33,12 +34,12 @@ class EmbeddedPairs:
 
     @classmethod
     def of_arrays(cls, questions: np.ndarray, answers: np.ndarray, labels: np.ndarray | None = None) -> EmbeddedPairs:
-        """Pairs without texts.
+        """Create pairs without real texts from their embeddings.
 
         Args:
-            questions: float32 `[n, 1 + k, d]` (question, then the turns before it) or `[n, d]`.
+            questions: float32 `[n, 1 + k, d]` (question, then its k context turns, latest first) or `[n, d]`.
             answers: float32 `[n, d]`.
-            labels: int `[n]`, equal for equal answers; all different when not given.
+            labels: int `[n]`, equal for equal answers. By default every answer has its own label.
         """
         questions = questions[:, None] if questions.ndim == 2 else questions
         n, turns, d = questions.shape
@@ -62,24 +63,24 @@ class EmbeddedPairs:
 
     @property
     def dimension(self) -> int:
-        """D."""
+        """Dimension d of the embeddings."""
         return int(self.vectors.shape[1])
 
     @property
     def turns(self) -> int:
-        """1 + k."""
+        """Number of turns in a question, 1 + k."""
         return int(self.pairs.questions.shape[1])
 
     def questions(self, rows: slice | np.ndarray = slice(None), turns: int | None = None) -> np.ndarray:
-        """Vectors `[b, turns, d]` of the questions at `rows`."""
+        """Embeddings of the questions at `rows`, float32 `[b, turns, d]`."""
         return self.vectors[self.pairs.questions[rows, :turns]]
 
     def answers(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
-        """Vectors `[b, d]` of the answers at `rows`."""
+        """Embeddings of the answers at `rows`, float32 `[b, d]`."""
         return self.vectors[self.pairs.answers[rows]]
 
     def accuracy(self, method: Scorer, seed: int = 0) -> float:
-        """1-of-100 accuracy by text equality, one draw: what settings and epochs are chosen by."""
+        """1-of-100 accuracy by text equality over one draw: the criterion for choosing settings and epochs."""
         questions, answers = method.map(self.pairs, self.vectors)
         draws = Draws.of(len(self), draws=1, seed=seed)
         return float(np.nanmean(one_of_batch(questions, answers, self.pairs.labels, draws)[0]))
@@ -90,10 +91,10 @@ class Fitted:
     """A fitted baseline.
 
     Attributes:
-        method: The map.
-        settings: Chosen settings.
-        accuracy: What it reached on the pairs it was chosen by.
-        seconds: Of this fit alone; what other settings of the grid took is in `Tuning`.
+        method: The fitted map.
+        settings: Settings of the fit.
+        accuracy: Accuracy on the pairs that the fit was selected on.
+        seconds: Duration of this fit; `Tuning.seconds` covers the whole grid.
     """
 
     method: Scorer
@@ -104,12 +105,12 @@ class Fitted:
 
 @dataclass
 class Tuning:
-    """What a search over settings found.
+    """Result of a search over settings.
 
     Attributes:
-        best: The fit with the highest accuracy on validation; the first of equals.
+        best: Fit with the highest validation accuracy; the first in case of a tie.
         tried: Settings and accuracy of every fit.
-        seconds: All of them together.
+        seconds: Total duration of all fits.
     """
 
     best: Fitted
@@ -118,13 +119,13 @@ class Tuning:
 
 
 class Baseline(ABC):
-    """One kind of map, fitted on training pairs.
+    """A kind of map that is fitted to training pairs.
 
     Attributes:
-        name: Snake case; the name in tables and on the command line.
-        grid: Settings that `tune` tries. A baseline that chooses its settings in closed form has one empty entry.
-        learns: Reads the training pairs; without, one result holds for all training sizes.
-        seeded: Starts or draws at random; without, equal pairs give equal results.
+        name: Name in tables and on the command line, in snake case.
+        grid: Settings that `tune` tries; a single empty entry if `fit` chooses the settings itself.
+        learns: Whether the baseline reads the training pairs. If not, one result holds for all training sizes.
+        seeded: Whether the fit depends on a seed. If not, equal pairs give equal results.
     """
 
     name: str
@@ -136,17 +137,17 @@ class Baseline(ABC):
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
-        """Fit once.
+        """Fit with one set of settings.
 
         Args:
-            train: Pairs to learn from.
-            validation: Pairs to choose the best epoch by.
-            seed: Of initialisation, order and noise.
-            settings: One entry of `grid`; its first when not given.
+            train: Training pairs.
+            validation: Pairs that select the best epoch.
+            seed: Seed of initialisation, order and noise.
+            settings: One entry of `grid`. Default: the first.
         """
 
     def variants(self, fitted: Fitted) -> list[Fitted]:
-        """The fit under every name that it is reported under; one, but for MAP with and without re-normalisation."""
+        """Return the forms in which a fit is reported: one, except for MAP with and without re-normalisation."""
         return [fitted]
 
     def tune(
@@ -155,32 +156,36 @@ class Baseline(ABC):
         validation: EmbeddedPairs,
         *,
         seed: int = 0,
-        known: MutableMapping[str, Any] | None = None,
+        trials: ResultCache | None = None,
         advance: Advance | None = None,
     ) -> Tuning:
-        """Fit with every entry of `grid` and keep the best on validation.
+        """Fit with every entry of `grid` and keep the fit with the best validation accuracy.
 
         Args:
             train: See `fit`.
             validation: See `fit`.
             seed: See `fit`.
-            known: Trials by their settings, as JSON; those that are in it are not fitted again, others are put in.
-            advance: Called after each entry.
+            trials: Cache of finished trials, which are not fitted again.
+            advance: Called after each entry of `grid`.
         """
-        known = {} if known is None else known
         best: Fitted | None = None
-        trials = []
+        tried: list[tuple[Settings, float]] = []
+        seconds = 0.0
         for settings in self.grid:
-            key = json.dumps(settings, sort_keys=True)
-            if key not in known:
+            facts = {"trial": json.dumps(settings, sort_keys=True)}
+            trial = trials.get(facts) if trials else None
+            if trial is None:
                 fitted = self.fit(train, validation, seed=seed, settings=settings)
-                known[key] = {"accuracy": fitted.accuracy, "seconds": fitted.seconds}
+                trial = {"accuracy": fitted.accuracy, "seconds": fitted.seconds}
+                if trials:
+                    trials.put(facts, trial)
                 if best is None or fitted.accuracy > best.accuracy:
                     best = fitted
-            trials.append((settings, known[key]["accuracy"], known[key]["seconds"]))
+            tried.append((settings, trial["accuracy"]))
+            seconds += trial["seconds"]
             if advance:
                 advance()
-        settings, *_ = max(trials, key=lambda trial: trial[1])  # the first of equals
+        settings, _ = max(tried, key=lambda trial: trial[1])  # the first in case of a tie
         if best is None or (best.settings != settings and self.grid != ({},)):
-            best = self.fit(train, validation, seed=seed, settings=settings)  # its trial was known
-        return Tuning(best, [trial[:2] for trial in trials], sum(trial[2] for trial in trials))
+            best = self.fit(train, validation, seed=seed, settings=settings)  # its trial came from the cache
+        return Tuning(best, tried, seconds)

@@ -1,4 +1,4 @@
-"""Baselines without training steps: SIM, ridge regression, and the rotation of orthogonal Procrustes."""
+"""Baselines in closed form: SIM, ridge regression and orthogonal Procrustes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CHUNK = 4096
 
 
 class Identity(Baseline):
-    """Nothing is trained. Tuned: turns of the question that are averaged.
+    """SIM: no training. The search selects the number of turns to average.
 
     Args:
-        turns: Turns of a question at most.
+        turns: Maximum number of turns, including the question.
     """
 
     name = "sim"
@@ -37,9 +37,9 @@ class Identity(Baseline):
 
 
 class Ridge(Baseline):
-    """y = x W with W [turns d, d]; W is drawn to zero or to the identity, by whichever penalty validates best.
+    """y = x W, with W of shape [turns d, d] shrunk towards zero or the identity, whichever validates better.
 
-    W = W0 + (X'X + l I)^-1 X'(Y - X W0). Drawn to the identity a strong penalty gives SIM.
+    W = W0 + (X'X + l I)^-1 X'(Y - X W0). Shrunk towards the identity, a strong penalty l gives SIM.
     """
 
     name = "ridge"
@@ -48,7 +48,7 @@ class Ridge(Baseline):
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
-        """See `Baseline.fit`; penalty and target are chosen here, as all share one decomposition."""
+        """See `Baseline.fit`; selects penalty and target itself, as all candidates share one decomposition."""
         started = time.monotonic()
         d, width = train.dimension, train.dimension * train.turns
         gram, cross = np.zeros((width, width)), np.zeros((width, d))
@@ -68,7 +68,7 @@ class Ridge(Baseline):
                 accuracy = validation.accuracy(method, seed)
                 if best is None or accuracy > best.accuracy:
                     best = Fitted(method, {"penalty": penalty, "towards": target}, accuracy)
-        assert best is not None  # both targets and all penalties were tried
+        assert best is not None  # the loops above ran
         best.seconds = time.monotonic() - started
         return best
 
@@ -85,7 +85,7 @@ def _method(name: str, weight: np.ndarray, turns: int, train_size: int) -> Metho
 
 
 class Procrustes(Baseline):
-    """R = U V' of the singular value decomposition of X'Y; d^2 numbers. Earlier turns are not read."""
+    """Rotation R = U V' from the singular value decomposition of X'Y, with d^2 parameters; ignores context turns."""
 
     name = "procrustes"
     seeded = False
@@ -93,7 +93,7 @@ class Procrustes(Baseline):
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
-        """See `Baseline.fit`; there is nothing to choose."""
+        """See `Baseline.fit`; has no settings."""
         started = time.monotonic()
         left, _, right = np.linalg.svd(train.questions(slice(None), 1)[:, 0].T @ train.answers())
         rotation = left @ right

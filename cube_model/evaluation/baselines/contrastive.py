@@ -1,7 +1,7 @@
-"""One training loop for all baselines that learn by gradient: loss, noise, schedule and stopping as the core's trainer.
+"""Training loop for baselines with gradients: loss, noise, schedule and stopping are those of the core's trainer.
 
-Batch size, epochs, patience, weight decay and temperature are the defaults of `TrainingConfig`; what differs is the map
-alone, so a difference in the table is one of the map.
+Batch size, epochs, patience, weight decay and temperature are the defaults of `TrainingConfig`. Only the map differs,
+so a difference in results is due to the map.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from cube_model.training.losses import noisy
 GRID: tuple[Settings, ...] = tuple(
     {"learning_rate": rate, "noise": noise} for rate in (5e-4, 1.5e-3, 5e-3) for noise in (0.3, 0.6)
 )
-"""Searched for every baseline of this kind and for the core, on validation pairs."""
+"""Settings searched for these baselines and for the core."""
 
 _HIGHEST_TEMPERATURE = 100.0
 
 
 class Maps(nn.Module):
-    """Two maps: `questions` `[b, turns, d]` -> `[b, d]` and `answers` `[b, d]` -> `[b, d]`, compared by cosine."""
+    """A map of questions, `[b, turns, d]` -> `[b, d]`, and one of answers, `[b, d]` -> `[b, d]`, compared by cosine."""
 
     def questions(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Map questions; the question's own vector when not overridden."""
+        """Map questions; by default, return the question's own embedding."""
         return vectors[:, 0]
 
     def answers(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Map answers; unchanged when not overridden."""
+        """Map answers; by default, return them unchanged."""
         return vectors
 
     def as_method(self, name: str, turns: int, train_size: int) -> Method:
-        """The maps as they are now."""
+        """Return the maps with their current weights as a method."""
 
         def run(function: object) -> object:
             def encode(vectors: np.ndarray) -> np.ndarray:
@@ -61,13 +61,13 @@ class Maps(nn.Module):
 
 
 class Contrastive(Baseline):
-    """A baseline trained by the in-batch softmax over cosines times a learned temperature, with AdamW."""
+    """Baseline trained with AdamW and an in-batch softmax over cosines scaled by a learned temperature."""
 
     grid = GRID
 
     @abstractmethod
     def maps(self, dimension: int, turns: int) -> Maps:
-        """Untrained maps; torch's generator is seeded before the call."""
+        """Return untrained maps; `fit` seeds torch's generator before the call."""
 
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
@@ -86,7 +86,7 @@ class Contrastive(Baseline):
 def _train(
     maps: Maps, train: EmbeddedPairs, validation: EmbeddedPairs, seed: int, learning_rate: float, noise: float
 ) -> float:
-    """Train in place, leave the best epoch's weights, return its accuracy on `validation`."""
+    """Train in place, restore the weights of the best epoch, and return its accuracy on `validation`."""
     config = TrainingConfig()
     batch = schedule.batch_size(config, len(train))
     steps = len(train) // batch
@@ -113,17 +113,16 @@ def _train(
     best, best_epoch, weights = accuracy(), 0, _copy(maps)
     for epoch in range(1, epochs + 1):
         for rows in torch.randperm(len(train))[: steps * batch].view(steps, batch):
-            asked, answered = table[questions[rows]], table[answers[rows]]
-            asked, answered = noisy(asked, noise), noisy(answered, noise)
-            loss = in_batch_loss(maps.questions(asked), maps.answers(answered), labels[rows], log_temperature)
+            x, y = noisy(table[questions[rows]], noise), noisy(table[answers[rows]], noise)
+            loss = in_batch_loss(maps.questions(x), maps.answers(y), labels[rows], log_temperature)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_([*maps.parameters(), log_temperature], 1.0)
             optimizer.step()
             rates.step()
-        reached = accuracy()
-        if reached > best:
-            best, best_epoch, weights = reached, epoch, _copy(maps)
+        value = accuracy()
+        if value > best:
+            best, best_epoch, weights = value, epoch, _copy(maps)
         elif epoch - best_epoch >= patience:
             break
     maps.load_state_dict(weights)
@@ -133,12 +132,12 @@ def _train(
 def in_batch_loss(
     questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor, log_temperature: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy of the true answer among those of the batch; an answer equal to it is no wrong answer."""
-    found = functional.normalize(questions, dim=-1) @ functional.normalize(answers, dim=-1).T
-    found = found * log_temperature.clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
-    rows = torch.arange(len(found))
-    equal = (labels[:, None] == labels[None, :]) & (rows[:, None] != rows[None, :])
-    return functional.cross_entropy(found.masked_fill(equal, float("-inf")), rows)
+    """Cross-entropy of the true answer among the answers of the batch, without copies of the true answer."""
+    scores = functional.normalize(questions, dim=-1) @ functional.normalize(answers, dim=-1).T
+    scores = scores * log_temperature.clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
+    rows = torch.arange(len(scores))
+    copies = (labels[:, None] == labels[None, :]) & (rows[:, None] != rows[None, :])
+    return functional.cross_entropy(scores.masked_fill(copies, float("-inf")), rows)
 
 
 def _copy(maps: Maps) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The core itself, trained by its own trainer with the grid of the other baselines."""
+"""The core, trained by its own trainer and tuned on the same grid as the baselines."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cube_model.training.config import TrainingConfig
 
 
 class Core(Baseline):
-    """Trains through `CubeTrainer`.
+    """The core, trained with `CubeTrainer`.
 
     Args:
-        config: Shape of the core and whatever else is not in `grid`; its defaults when not given. Data and output are
-            not used.
+        config: Training configuration, whose settings in `grid` are replaced; data and output are ignored. Default:
+            `TrainingConfig()`.
     """
 
     name = "core"
@@ -28,7 +28,12 @@ class Core(Baseline):
         self.config = dataclasses.replace(config or TrainingConfig(), data=None, output=None, progress=False)
 
     def parameters(self, dimension: int, turns: int) -> int:
-        """Trained numbers of the core for vectors of length `dimension`: the budget of the other maps."""
+        """Return the number of parameters of the core, the budget of the other maps.
+
+        Args:
+            dimension: Dimension of the embeddings.
+            turns: Number of turns in a question, including the question itself.
+        """
         config = dataclasses.replace(self.config, embedding_dim=dimension, context_turns=turns - 1)
         return _count(config)
 
@@ -41,18 +46,18 @@ class Core(Baseline):
         from cube_model.training.trainer import CubeTrainer
 
         settings = dict(settings or self.grid[0])
-        # as many threads as the other baselines: seconds are compared
-        run = dataclasses.replace(self.config, seed=seed, threads=torch.get_num_threads(), **settings)
-        trainer = CubeTrainer(run)
-        trainer.train(_Both(train, validation))
-        assert trainer.model is not None  # it was trained just now
+        # the same number of threads as the other baselines makes the durations comparable
+        config = dataclasses.replace(self.config, seed=seed, threads=torch.get_num_threads(), **settings)
+        trainer = CubeTrainer(config)
+        trainer.train(_Splits(train, validation))
+        assert trainer.model is not None  # set by `train`
         method = core(trainer.model, self.name, train_size=len(train), turns=train.turns)
         return Fitted(method, settings, validation.accuracy(method, seed), trainer.progress.seconds)
 
 
 @dataclass(frozen=True)
-class _Both:
-    """What `CubeTrainer.train` takes."""
+class _Splits:
+    """Training and validation pairs in the form that `CubeTrainer.train` expects."""
 
     train: EmbeddedPairs
     validation: EmbeddedPairs

@@ -1,4 +1,4 @@
-"""Word overlap: BM25 (bm25s) and TF-IDF (scikit-learn) on the texts themselves; nothing of the teacher."""
+"""Word overlap: BM25 (bm25s) and TF-IDF (scikit-learn) on the texts, without the teacher."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from cube_model.data.pairs import QuestionAnswerPairs
 
-    Ask = Callable[[list[str]], csr_matrix]
+    WeighQuestions = Callable[[list[str]], csr_matrix]
 
 
 @dataclass(frozen=True)
 class LexicalMethod:
-    """Common part of both: which texts are a question. Fulfils `methods.Scorer`."""
+    """Base class of the lexical methods; implements `methods.Scorer`."""
 
     name: str
     turns: int
@@ -33,74 +33,79 @@ class LexicalMethod:
     reads_vectors: bool = False
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[csr_matrix, csr_matrix]:
-        """Sparse rows of the questions (words of the turns read, together) and of the answers."""
-        distinct, place = np.unique(pairs.answers, return_inverse=True)
-        answers, ask = self.weigh([pairs.texts[i] for i in distinct])
-        return ask(self._asked(pairs)), answers[place]
+        """Map n pairs to sparse word weights; the words of a question are those of all turns that are read."""
+        distinct, index = np.unique(pairs.answers, return_inverse=True)
+        answers, weigh_questions = self.weigh([pairs.texts[i] for i in distinct])
+        return weigh_questions(self._questions(pairs)), answers[index]
 
     def query(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> Callable[[], object]:
         """See `Scorer.query`."""
-        _, ask = self.weigh([pairs.texts[i] for i in np.unique(pairs.answers)])
-        asked = self._asked(pairs)
-        return lambda: ask(asked)
+        _, weigh_questions = self.weigh([pairs.texts[i] for i in np.unique(pairs.answers)])
+        questions = self._questions(pairs)
+        return lambda: weigh_questions(questions)
 
-    def _asked(self, pairs: QuestionAnswerPairs) -> list[str]:
+    def _questions(self, pairs: QuestionAnswerPairs) -> list[str]:
         return [" ".join(pairs.texts[i] for i in row[: self.turns] if i >= 0) for row in pairs.questions]
 
     @abstractmethod
-    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
-        """Word weights `[m, words]` of the answers, and what gives `[n, words]` of questions, for inner products."""
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, WeighQuestions]:
+        """Weigh the words of m answers.
+
+        Returns:
+            Word weights of the answers, `[m, words]`, and a function that returns those of n questions, `[n, words]`.
+            The inner product of two rows is the score.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class BM25Method(LexicalMethod):
-    """BM25 over an index of the answers that are ranked, as a search engine would have it."""
+    """BM25 over an index of the answers to rank, like a search engine."""
 
     k1: float = 1.5
     b: float = 0.75
 
-    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
-        """See `LexicalMethod.weigh`: bm25s weighs a word in a document when it indexes; questions count words."""
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, WeighQuestions]:
+        """See `LexicalMethod.weigh`; bm25s computes the weights of the answers, and questions count their words."""
         import bm25s
         from scipy.sparse import csc_matrix, csr_matrix
 
         options = {"stopwords": None, "show_progress": False}
         index = bm25s.BM25(k1=self.k1, b=self.b)
         index.index(bm25s.tokenize(answers, **options), show_progress=False)
-        stored, number = index.scores, index.vocab_dict
-        words = len(stored["indptr"]) - 1
-        weights = csc_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=(len(answers), words))
+        scores, column_of = index.scores, index.vocab_dict
+        words = len(scores["indptr"]) - 1
+        weights = csc_matrix((scores["data"], scores["indices"], scores["indptr"]), shape=(len(answers), words))
 
-        def ask(questions: list[str]) -> csr_matrix:
-            asked = [
-                [number[word] for word in row if number.get(word, words) < words]
+        def weigh_questions(questions: list[str]) -> csr_matrix:
+            rows = [
+                [column_of[word] for word in row if column_of.get(word, words) < words]
                 for row in bm25s.tokenize(questions, return_ids=False, **options)
             ]
-            ends = np.cumsum([0, *map(len, asked)])
-            columns = np.concatenate([np.array(row, dtype=np.int64) for row in asked])
+            ends = np.cumsum([0, *map(len, rows)])
+            columns = np.concatenate([np.array(row, dtype=np.int64) for row in rows])
             return csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=(len(questions), words))
 
-        return weights.tocsr(), ask
+        return weights.tocsr(), weigh_questions
 
 
 @dataclass(frozen=True)
 class TfidfMethod(LexicalMethod):
-    """Cosine of TF-IDF vectors; document frequencies of the training pairs."""
+    """Cosine of TF-IDF vectors, with document frequencies from the training pairs."""
 
     vectorizer: TfidfVectorizer | None = None
 
-    def weigh(self, answers: list[str]) -> tuple[csr_matrix, Ask]:
+    def weigh(self, answers: list[str]) -> tuple[csr_matrix, WeighQuestions]:
         """See `LexicalMethod.weigh`."""
-        assert self.vectorizer is not None  # the default is there for the dataclass alone
+        assert self.vectorizer is not None  # dataclass inheritance forces the default
         return self.vectorizer.transform(answers), self.vectorizer.transform
 
 
 class BM25(Baseline):
-    """Tuned: turns read, k1 and b.
+    """BM25. The search selects the number of turns, k1 and b.
 
     Args:
-        turns: Turns of a question at most.
+        turns: Maximum number of turns, including the question.
     """
 
     name = "bm25"
@@ -114,7 +119,7 @@ class BM25(Baseline):
     def fit(
         self, train: EmbeddedPairs, validation: EmbeddedPairs, *, seed: int = 0, settings: Settings | None = None
     ) -> Fitted:
-        """See `Baseline.fit`; nothing is learned."""
+        """See `Baseline.fit`; does not read the training pairs."""
         try:
             import bm25s  # noqa: F401
         except ImportError as error:
@@ -126,10 +131,10 @@ class BM25(Baseline):
 
 
 class Tfidf(Baseline):
-    """Tuned: turns read, words or words and their pairs.
+    """TF-IDF. The search selects the number of turns, and words or words with bigrams.
 
     Args:
-        turns: Turns of a question at most.
+        turns: Maximum number of turns, including the question.
     """
 
     name = "tfidf"
@@ -151,8 +156,8 @@ class Tfidf(Baseline):
         settings = dict(settings or self.grid[0])
         started = time.monotonic()
         pairs = train.pairs
-        used = np.unique(np.concatenate([pairs.questions[:, 0], pairs.answers]))
+        indices = np.unique(np.concatenate([pairs.questions[:, 0], pairs.answers]))
         vectorizer = TfidfVectorizer(ngram_range=(1, settings["words"]), sublinear_tf=True, dtype=np.float32)
-        vectorizer.fit([pairs.texts[i] for i in used])
+        vectorizer.fit([pairs.texts[i] for i in indices])
         method = TfidfMethod(self.name, settings["turns"], len(train), vectorizer=vectorizer)
         return Fitted(method, settings, validation.accuracy(method, seed), time.monotonic() - started)

@@ -1,6 +1,6 @@
-"""Low-rank and one-hidden-layer residual maps: x + read-out of a few hidden units that read x and the turns before it.
+"""Residual maps with one hidden layer, linear (low rank) or not: x + read-out of units that read x and its context.
 
-The hidden size is the largest that stays within a budget of parameters.
+The hidden size is the largest one within a parameter budget.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cube_model.evaluation.baselines.contrastive import Contrastive, Maps
 
 
 class Residual(nn.Module):
-    """`[b, turns, d]` -> the first turn plus `(activation(s flat(turns) @ read + bias) @ write + bias) / s`.
+    """Map `[b, turns, d]` to the first turn plus `(activation(s flat(turns) @ read + bias) @ write + bias) / s`.
 
-    s = sqrt(d). The read-out starts at zero: untrained it is the identity. Without activation there are no biases: a
-    low-rank map.
+    s = sqrt(d). The read-out starts at zero, so an untrained map is the identity. Without activation there are no
+    biases, which gives a low-rank map.
     """
 
     def __init__(self, dimension: int, turns: int, hidden: int, activation: bool) -> None:
@@ -26,7 +26,7 @@ class Residual(nn.Module):
         self.read = nn.Linear(turns * dimension, hidden, bias=activation)
         self.write = nn.Linear(hidden, dimension, bias=activation)
         self.activation = activation
-        # the core's scaling: components near 1 inside, so that Adam's steps fit weights of 1 / sqrt(inputs)
+        # like in the core, inner components are near 1, so that Adam's step size suits weights of 1 / sqrt(inputs)
         self.scale = math.sqrt(dimension)
         nn.init.normal_(self.read.weight, std=1 / math.sqrt(turns * dimension))
         for parameter in self.write.parameters():
@@ -41,7 +41,7 @@ class Residual(nn.Module):
 
 
 class ResidualMaps(Maps):
-    """A residual map of the questions and, when `both`, one of the answers."""
+    """A residual map of the questions and, if `both`, one of the answers."""
 
     def __init__(self, dimension: int, turns: int, hidden: int, *, activation: bool, both: bool) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class ResidualMaps(Maps):
 
 
 class ResidualBaseline(Contrastive):
-    """Fits `ResidualMaps`.
+    """`ResidualMaps` within a parameter budget.
 
     Args:
-        name: See `Baseline`.
-        budget: Parameters at most.
-        activation: GELU and biases: a perceptron; without: a low-rank map.
+        name: Name of the baseline.
+        budget: Maximum number of parameters.
+        activation: Use GELU and biases, which gives a perceptron; otherwise the map is a low-rank one.
         both: Map the answers too.
     """
 
@@ -71,14 +71,14 @@ class ResidualBaseline(Contrastive):
         self.name, self.budget, self.activation, self.both = name, budget, activation, both
 
     def hidden(self, dimension: int, turns: int) -> int:
-        """The largest hidden size within the budget; 1 at least.
+        """Return the largest hidden size within the budget, at least 1.
 
-        A side of c input turns has (c + 1) d h numbers, with activation h + d more.
+        A map that reads c turns has (c + 1) d h parameters, and h + d biases with activation.
         """
-        sides = (turns, 1) if self.both else (turns,)
-        each = sum((c + 1) * dimension + self.activation for c in sides)
-        fixed = len(sides) * dimension * self.activation
-        return max(1, (self.budget - fixed) // each)
+        input_turns = (turns, 1) if self.both else (turns,)
+        per_unit = sum((c + 1) * dimension + self.activation for c in input_turns)
+        fixed = len(input_turns) * dimension * self.activation
+        return max(1, (self.budget - fixed) // per_unit)
 
     def maps(self, dimension: int, turns: int) -> Maps:
         """See `Contrastive.maps`."""

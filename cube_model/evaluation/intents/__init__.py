@@ -1,1 +1,1 @@
-"""How well vectors separate intents: tasks, protocols, scores and tables."""
+"""Evaluation of how well embeddings separate intents: tasks, protocols, scores and tables."""

@@ -1,4 +1,4 @@
-"""The command `dialogue-cube evaluate intents`; heavy modules are imported when it runs."""
+"""The command `dialogue-cube evaluate intents`; imports heavy modules only when it runs."""
 
 from __future__ import annotations
 
@@ -21,34 +21,41 @@ def intents(
         typer.Option(help="Encoder: short name, folder or Hub repository. Default: minilm, or the core's teacher."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Trained core whose question side is judged: folder or Hub repository.")
+        str | None, typer.Option(help="Trained core whose question encoding is evaluated: folder or Hub repository.")
     ] = None,
-    sources: Annotated[str | None, typer.Option(help="Intent sets, by commas. Default: all.")] = None,
+    sources: Annotated[str | None, typer.Option(help="Intent sets, comma-separated. Default: all.")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="By commas: mteb, 5-shot, 10-shot, knn, prototype, linear, oos, clustering. Default: all.",
+            help="Comma-separated: mteb, 5-shot, 10-shot, knn, prototype, linear, oos, clustering. Default: all.",
         ),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Languages, by commas: en is also en-US. Default: all.")] = None,
-    labels: Annotated[str, typer.Option(help="What is predicted, by commas: intent, scenario.")] = "intent,scenario",
+    language: Annotated[
+        str | None, typer.Option(help="Languages, comma-separated; en includes en-US. Default: all.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="Kinds of label to predict, comma-separated: intent, scenario.")
+    ] = "intent,scenario",
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="Seeds: of the few-shot sampler (default 1: MTEB's) and of k-means (default 5)."),
+        typer.Option(min=1, help="Number of seeds. Default: 1 (MTEB's) for the few-shot sampler, 5 for k-means."),
     ] = None,
     dtype: Annotated[
-        str, typer.Option(help="Precision of the encoder: float32 as published, bfloat16, float16 or auto.")
+        str,
+        typer.Option(help="Precision of the encoder: float32 (as in published results), bfloat16, float16 or auto."),
     ] = "float32",
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file; finished parts are kept beside it.")
+        Path | None,
+        typer.Option("--json", help="Write the results to this file; finished parts are cached next to it."),
     ] = None,
 ) -> None:
-    """Judge an encoder, or a core on top of it, by the intents of short utterances.
+    """Evaluate how well an encoder, or a core on top of it, separates the intents of short utterances.
 
-    mteb: MTEB's protocol, as its code does it (logistic regression on 8 utterances of each intent, ten draws); 5-shot
-    and 10-shot: the same with 5 and 10; knn, prototype, linear: all training utterances; oos: is an utterance of no
-    intent noticed; clustering: k-means of the test utterances. Every figure with and without the test rows whose text
-    stands in an official training split. Stopped runs go on where they were when started again with the same `--json`.
+    mteb: MTEB's protocol, exactly as its code implements it (logistic regression on 8 utterances per intent, ten
+    draws); 5-shot and 10-shot: the same with 5 and 10 utterances; knn, prototype, linear: classifiers on all training
+    utterances; oos: detection of out-of-scope utterances; clustering: k-means on the test utterances. Each metric is
+    reported with and without the test rows whose text also occurs in an official training split. To resume an
+    interrupted run, start it again with the same `--json`.
     """
     from rich.console import Console
 
@@ -57,7 +64,9 @@ def intents(
     from dataset_builders.common.outputs import write_json
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise ModelError(f"--json {json_file}: there is no folder {json_file.absolute().parent}; make it first")
+        raise ModelError(
+            f"--json {json_file}: the folder {json_file.absolute().parent} does not exist; create it first"
+        )
     config = IntentsConfig(
         data=data,
         encoder=encoder,
@@ -69,8 +78,8 @@ def intents(
         seeds=seeds,
         dtype=dtype,
     )
-    cells = json_file.with_name(f"{json_file.name}.cells") if json_file else None
-    output = {"command": _command(config), **run_intents(config, cells, progress=True)}
+    results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
+    output = {"command": _command(config), **run_intents(config, results_folder, progress=True)}
     if json_file is not None:
         write_json(json_file, output, ModelError)
     results = output["results"]
@@ -80,7 +89,7 @@ def intents(
 
 
 def _command(config: IntentsConfig) -> str:
-    """The command that gives these figures again."""
+    """Return the command line that reproduces these results."""
     return command_line(
         "evaluate intents",
         {

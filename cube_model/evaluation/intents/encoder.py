@@ -1,4 +1,4 @@
-"""What turns utterances into vectors: a frozen encoder, a core's question side on top, or a SentenceTransformer."""
+"""Encoders of utterances: a frozen encoder, a core on top of one, or a SentenceTransformer."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _CHUNK = 4096
-"""Utterances mapped by a core at a time."""
+"""Number of utterances that a core maps at a time."""
 
 
 class IntentEncoder:
-    """Texts -> vectors of length 1, through the embedding cache.
+    """Encoder of utterances that uses the embedding cache.
 
     Args:
-        teacher: The frozen encoder: short name, folder, Hub repository, or a SentenceTransformer; minilm when not
-            given. With a core: where to find the core's own.
-        model: Folder or Hub repository of a trained core; each utterance is a question without earlier turns.
-        dtype: See `Teacher.load`; a core's teacher keeps the one that it was trained with.
-        cache: Embedding cache; the default one when not given.
+        teacher: Frozen encoder: short name, folder, Hub repository or SentenceTransformer. Default: minilm. With a
+            core: where to find the core's teacher.
+        model: Trained core: folder or Hub repository. It maps each utterance as a question without context.
+        dtype: See `Teacher.load`. A core's teacher keeps the data type of the training.
+        cache: Embedding cache. Default: the user's cache.
         progress: Show a progress bar while texts are encoded.
 
     Attributes:
-        name: Of the encoder.
-        method: `"identity"`: the encoder alone, or `"trained core"`.
-        parameters: Trained numbers on top of the encoder.
+        name: Name of the encoder.
+        method: `"identity"` for the encoder alone, or `"trained core"`.
+        parameters: Number of trained parameters on top of the encoder.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class IntentEncoder:
         trained = load_core(model) if model is not None else None
         self._map: Method = identity()
         if teacher is not None and not isinstance(teacher, str | os.PathLike):
-            self.teacher: Any = _OfSentenceTransformers(teacher)
+            self.teacher: Any = _SentenceTransformerTeacher(teacher)
         elif trained is None:
             self.teacher = Teacher.load(teacher or DEFAULT_TEACHER, dtype)
         else:
@@ -66,26 +66,26 @@ class IntentEncoder:
 
     @property
     def fingerprints(self) -> dict[str, str | None]:
-        """Of the encoder and of the core (None without one)."""
+        """Fingerprints of the encoder and of the core (None without a core)."""
         return {"teacher": self.teacher.fingerprint, "model": self._core}
 
     def describe(self) -> dict[str, Any]:
-        """For the JSON file."""
+        """Describe the encoder for the JSON file."""
         return dict(self.teacher.describe())
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 `[n, d]`, every row of length 1."""
+        """Encode n texts as float32 `[n, d]`, with rows of norm 1."""
         vectors = self._cache.embed(self.teacher, texts, progress=self._progress)
         if self._core is not None:
             turns = np.zeros((len(vectors), self._map.turns, vectors.shape[1]), dtype=np.float32)
-            turns[:, 0] = vectors  # the turns before it are zero, as where a dialogue begins
+            turns[:, 0] = vectors  # the context turns stay zero, as at the beginning of a dialogue
             parts = [self._map.questions(turns[start : start + _CHUNK]) for start in range(0, len(turns), _CHUNK)]
             vectors = np.concatenate(parts)
         return np.asarray(normalize(vectors), dtype=np.float32)
 
 
-class _OfSentenceTransformers:
-    """A SentenceTransformer in the place of a `Teacher`."""
+class _SentenceTransformerTeacher:
+    """Adapter that gives a SentenceTransformer the interface of a `Teacher`."""
 
     def __init__(self, model: SentenceTransformer) -> None:
         self._model = model

@@ -1,6 +1,7 @@
-"""How frozen vectors are judged: few-shot, linear probe, prototype, nearest neighbours, out of scope, clusters.
+"""Protocols for frozen embeddings: few-shot, linear probe, prototype, nearest neighbours, out of scope, clustering.
 
-The few-shot protocol is MTEB's, exactly as its code does it (`AbsTaskClassification`, mteb 2.26): see `few_shot_rows`.
+The few-shot protocol is MTEB's, exactly as its code implements it (`AbsTaskClassification`, mteb 2.26); see
+`few_shot_rows`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from cube_model.evaluation.intents.task import IntentTask
 
 Encode = Callable[[list[str]], np.ndarray]
-"""n texts -> float32 `[n, d]`, every row of length 1."""
+"""Function from n texts to embeddings, float32 `[n, d]`, with rows of norm 1."""
 
 MTEB_SEED = 42
-"""Of the sampler and of the classifier in MTEB. Other seeds move the mean of the ten draws by .2 to .8 points."""
+"""MTEB's seed for sampler and classifier. Other seeds move the mean of the ten draws by 0.2 to 0.8 points."""
 
 DRAWS = 10
 NEIGHBOURS = 10
@@ -31,13 +32,13 @@ RESTARTS = 10
 
 @dataclass(frozen=True)
 class Guesses:
-    """What one protocol predicts for the test rows.
+    """Predictions of one protocol for the n test rows.
 
     Attributes:
         predictions: int `[draws, n]`, classes.
-        train_size: Training utterances of a draw.
-        seed: Of the draws; None where nothing is drawn.
-        settings: What a reader needs to do it again.
+        train_size: Number of training utterances in a draw.
+        seed: Seed of the draws; None if nothing is drawn.
+        settings: Settings needed to reproduce the predictions.
     """
 
     predictions: np.ndarray
@@ -47,17 +48,16 @@ class Guesses:
 
 
 def few_shot_rows(labels: np.ndarray, shots: int, *, draws: int = DRAWS, seed: int = MTEB_SEED) -> Iterator[np.ndarray]:
-    """Row numbers of the training utterances of each draw: MTEB's sampler with all its habits.
+    """Yield the row numbers of the training utterances of each draw, exactly like MTEB's sampler.
 
-    The generator is made anew with the same seed for every draw, but shuffles the list that the last draw left
-    behind; of the shuffled rows the first `shots` of each label are taken, in that order. A label with fewer rows gives
-    all of them.
+    Every draw creates a generator with the same seed, but shuffles the list that the previous draw shuffled. The draw
+    consists of the first `shots` rows of each label in that order, or all rows of a label that has fewer.
 
     Args:
         labels: int `[n]`, in the order of the dataset.
-        shots: Rows of each label.
+        shots: Number of rows per label.
         draws: Number of draws.
-        seed: Of the generator.
+        seed: Seed of the generator.
     """
     rows = list(range(len(labels)))
     for _ in range(draws):
@@ -71,20 +71,20 @@ def few_shot_rows(labels: np.ndarray, shots: int, *, draws: int = DRAWS, seed: i
 
 
 def few_shot(task: IntentTask, encode: Encode, shots: int, *, seed: int = MTEB_SEED) -> Guesses:
-    """Logistic regression on `shots` utterances of each class, ten draws."""
+    """Logistic regression on `shots` utterances per class, in ten draws."""
     from sklearn.linear_model import LogisticRegression
 
-    drawn = list(few_shot_rows(task.train.labels, shots, seed=seed))
-    needed = np.unique(np.concatenate(drawn))  # only what is used is encoded
-    vectors = encode([task.train.texts[i] for i in needed])
+    draws = list(few_shot_rows(task.train.labels, shots, seed=seed))
+    distinct = np.unique(np.concatenate(draws))  # encode only the utterances that occur in a draw
+    vectors = encode([task.train.texts[i] for i in distinct])
     test = encode(task.test.texts)
     predictions = []
-    for rows in drawn:
+    for rows in draws:
         model = LogisticRegression(max_iter=100, random_state=seed)
-        model.fit(vectors[np.searchsorted(needed, rows)], task.train.labels[rows])
+        model.fit(vectors[np.searchsorted(distinct, rows)], task.train.labels[rows])
         predictions.append(model.predict(test))
-    settings = {"shots": shots, "draws": len(drawn), "classifier": "logistic regression", "C": 1.0, "max_iter": 100}
-    return Guesses(np.stack(predictions), round(float(np.mean([len(rows) for rows in drawn]))), seed, settings)
+    settings = {"shots": shots, "draws": len(draws), "classifier": "logistic regression", "C": 1.0, "max_iter": 100}
+    return Guesses(np.stack(predictions), round(float(np.mean([len(rows) for rows in draws]))), seed, settings)
 
 
 def linear(task: IntentTask, encode: Encode) -> Guesses:
@@ -94,7 +94,7 @@ def linear(task: IntentTask, encode: Encode) -> Guesses:
 
 
 def linear_probe(task: IntentTask, encode: Encode) -> tuple[Any, dict[str, Any]]:
-    """The classifier of `linear` and its settings."""
+    """Return the fitted classifier of `linear` and its settings."""
     from sklearn.linear_model import LogisticRegression
 
     settings = {"classifier": "logistic regression", "C": 1.0, "max_iter": 1000}
@@ -103,23 +103,23 @@ def linear_probe(task: IntentTask, encode: Encode) -> tuple[Any, dict[str, Any]]
 
 
 def prototypes(task: IntentTask, encode: Encode) -> tuple[np.ndarray, np.ndarray]:
-    """Classes int `[c]`, and the mean of their training vectors, float32 `[c, d]`, of length 1."""
-    classes, number = np.unique(task.train.labels, return_inverse=True)
+    """Return the classes, int `[c]`, and their mean training embeddings, float32 `[c, d]`, with norm 1."""
+    classes, rows = np.unique(task.train.labels, return_inverse=True)
     vectors = encode(task.train.texts)
     sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, number, vectors)
+    np.add.at(sums, rows, vectors)
     return classes, normalize(sums).astype(np.float32)
 
 
 def prototype(task: IntentTask, encode: Encode) -> Guesses:
-    """The class whose mean training vector is nearest by cosine."""
+    """Nearest class by the cosine to its mean training embedding."""
     classes, means = prototypes(task, encode)
-    best = (encode(task.test.texts) @ means.T).argmax(1)
-    return Guesses(classes[best][None], len(task.train), None, {"similarity": "cosine"})
+    nearest = (encode(task.test.texts) @ means.T).argmax(1)
+    return Guesses(classes[nearest][None], len(task.train), None, {"similarity": "cosine"})
 
 
 def knn(task: IntentTask, encode: Encode) -> Guesses:
-    """The majority among the ten nearest training utterances by cosine; each counts the same."""
+    """Majority class of the ten nearest training utterances by cosine, with equal weights."""
     from sklearn.neighbors import KNeighborsClassifier
 
     neighbours = min(NEIGHBOURS, len(task.train))
@@ -132,16 +132,16 @@ def knn(task: IntentTask, encode: Encode) -> Guesses:
 
 
 def scope_scores(task: IntentTask, encode: Encode) -> dict[str, np.ndarray]:
-    """Scores of the test rows, those in scope first: float `[n + m]` by the name of the method.
+    """Return the scores of all detectors for n in-scope and m out-of-scope test rows, float `[n + m]` by detector.
 
-    `max_cosine`: cosine to the nearest class mean. `max_softmax`, `max_logit`: largest probability and largest
-    decision value of the linear probe. All learn from in-scope training rows only.
+    `max_cosine` is the cosine to the nearest class mean; `max_softmax` and `max_logit` are the largest probability and
+    the largest decision value of the linear probe. All detectors learn only from in-scope training rows.
     """
     test = encode(task.test.texts + task.outside.texts)
     _, means = prototypes(task, encode)
     probe, _ = linear_probe(task, encode)
     logits = probe.decision_function(test)
-    if logits.ndim == 1:  # two classes: one value, the distance to their border
+    if logits.ndim == 1:  # for two classes scikit-learn returns only the signed distance to the boundary
         logits = np.stack([-logits, logits], axis=1)
     return {
         "max_cosine": (test @ means.T).max(1),
@@ -151,7 +151,7 @@ def scope_scores(task: IntentTask, encode: Encode) -> dict[str, np.ndarray]:
 
 
 def clusters(task: IntentTask, encode: Encode, seeds: int) -> Iterator[np.ndarray]:
-    """Cluster numbers int `[n]` of the test rows by k-means, for each seed; as many as there are test classes."""
+    """Yield the k-means clusters of the n test rows, int `[n]`, for each seed; k is the number of test classes."""
     from sklearn.cluster import KMeans
 
     vectors = encode(task.test.texts)

@@ -1,4 +1,4 @@
-"""Intents from names to figures: all sets, protocols and languages of a dataset with one encoder.
+"""Evaluation of one encoder on all intent sets, languages and protocols of a dataset.
 
 >>> from cube_model.evaluation.intents.run import IntentsConfig, run_intents
 >>> output = run_intents(IntentsConfig("my-corpus", sources=["banking77"], protocols=["mteb"]))
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.errors import ModelError
-from cube_model.evaluation.cells import Cells, Facts
+from cube_model.evaluation.cells import Facts, ResultCache
 from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.evaluation.intents.scoring import PROTOCOLS, Entry, applies, interval_of_mean, score
 from cube_model.evaluation.intents.task import LABELS, IntentTask, load_intents
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from cube_model.vectors.cache import EmbeddingCache
 
 VERSION = "intents v1"
-"""Written into every result. Raised whenever a change of a protocol or metric changes a figure."""
+"""Part of every result. Raise it when a change to a protocol or metric changes a figure."""
 
 MEAN = "mean"
-"""`language` of the mean over the languages of a source."""
+"""Value of `language` for the mean over all languages of a source."""
 
 
 @dataclass(frozen=True)
 class IntentsConfig:
-    """What is judged.
+    """Configuration of an intent evaluation.
 
     Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
-        encoder: Short name, folder, Hub repository or SentenceTransformer; with `model`: where to find the core's
-            teacher.
-        model: Folder or Hub repository of a trained core, whose question side is judged.
-        sources: Intent sets; all when not given.
-        languages: BCP 47 tags; all when not given.
-        protocols: Of `PROTOCOLS`; all when not given.
-        predicts: Of `LABELS`: intents, their scenarios, or both.
+        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
+        encoder: Encoder: short name, folder, Hub repository or SentenceTransformer. With `model`: where to find the
+            core's teacher.
+        model: Trained core whose question encoding is evaluated: folder or Hub repository.
+        sources: Intent sets. Default: all.
+        languages: BCP 47 tags. Default: all.
+        protocols: Protocols from `PROTOCOLS`. Default: all.
+        predicts: Kinds of label from `LABELS`: intents, scenarios, or both.
         seeds: See `scoring.score`.
-        dtype: Of the encoder.
+        dtype: Data type of the encoder, see `Teacher.load`.
     """
 
     data: str
@@ -62,38 +62,41 @@ class IntentsConfig:
 
 def run_intents(
     config: IntentsConfig,
-    cells: Path | None = None,
+    results_folder: Path | None = None,
     *,
     cache: EmbeddingCache | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Judge an encoder, or a core on top of it.
+    """Evaluate an encoder, or a core on top of it.
 
     Args:
-        config: What is judged.
-        cells: Folder for finished parts; those found there are not computed again.
-        cache: Embedding cache; the default one when not given.
+        config: Configuration.
+        results_folder: Cache folder for finished parts, which are not computed again. Default: no caching.
+        cache: Embedding cache. Default: the user's cache.
         progress: Show progress bars.
 
     Returns:
-        The JSON object that the command line writes; one entry of `results` a source, language, kind of label,
-        protocol, metric, and treatment of the contaminated test rows.
+        JSON object as the command line writes it. `results` has one entry for each source, language, kind of label,
+        protocol and metric, with and without the contaminated test rows.
 
     Raises:
-        ModelError: No such dataset, source, language, protocol or encoder; no training or test rows; no scikit-learn.
+        ModelError: The dataset, a source, a language, a protocol or the encoder does not exist; a set lacks training
+            or test rows; or scikit-learn is not installed.
     """
     _check(config)
     tasks = load_intents(config.data, config.sources, config.languages, config.predicts)
     plan = [(task, protocol) for task in tasks for protocol in config.protocols or PROTOCOLS if applies(protocol, task)]
     if not plan:
-        raise ModelError(f"{config.data}: no out-of-scope test rows in any of the sets; CLINC150 has some")
+        raise ModelError(
+            f"{config.data}: no intent set has out-of-scope test rows; add one that does, such as clinc150"
+        )
     encoder = IntentEncoder(config.encoder, config.model, dtype=config.dtype, cache=cache, progress=progress)
-    kept = Cells(cells) if cells is not None else None
+    result_cache = ResultCache(results_folder) if results_folder is not None else None
     results: list[Entry] = []
-    for done, (task, protocol) in enumerate(plan, 1):
+    for number, (task, protocol) in enumerate(plan, 1):
         if progress:
-            _say(f"{done}/{len(plan)} {task.name}: {protocol}")
-        results += _cell(task, protocol, encoder, config.seeds, kept)
+            _say(f"{number}/{len(plan)} {task.name}: {protocol}")
+        results += _entries(task, protocol, encoder, config.seeds, result_cache)
     results += _means(results)
     return {
         "results": results,
@@ -104,10 +107,10 @@ def run_intents(
     }
 
 
-def _cell(
-    task: IntentTask, protocol: str, encoder: IntentEncoder, seeds: int | None, cells: Cells | None
+def _entries(
+    task: IntentTask, protocol: str, encoder: IntentEncoder, seeds: int | None, result_cache: ResultCache | None
 ) -> list[Entry]:
-    """The entries of one task and protocol, computed or found."""
+    """Return the entries of one task and protocol, from the cache or newly computed."""
     facts: Facts = {
         "version": VERSION,
         "libraries": {name: _versions().get(name) for name in ("dialogue-cube", "scikit-learn")},
@@ -116,9 +119,9 @@ def _cell(
         "seeds": seeds,
         **encoder.fingerprints,
     }
-    found = cells.get(facts) if cells else None
-    if found is None:
-        found = [
+    entries = result_cache.get(facts) if result_cache else None
+    if entries is None:
+        entries = [
             {
                 "task": "intents",
                 "protocol_version": VERSION,
@@ -134,19 +137,19 @@ def _cell(
             }
             for entry in score(protocol, task, encoder.encode, seeds)
         ]
-        if cells:
-            cells.put(facts, found)
-    return list(found)
+        if result_cache:
+            result_cache.put(facts, entries)
+    return list(entries)
 
 
-_WITHIN = ("source", "predicts", "protocol", "metric", "contaminated", "seed", "detector")
+_GROUP = ("source", "predicts", "protocol", "metric", "contaminated", "seed", "detector")
 
 
 def _means(results: Sequence[Entry]) -> Iterator[Entry]:
-    """Of every figure that a source has in several languages: the mean over them, each language counting the same."""
+    """Yield the mean over languages, equally weighted, of each figure that a source has in several languages."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in results:
-        key = tuple(entry["settings"].get("detector") if name == "detector" else entry[name] for name in _WITHIN)
+        key = tuple(entry["settings"].get("detector") if name == "detector" else entry[name] for name in _GROUP)
         groups.setdefault(key, []).append(entry)
     for entries in groups.values():
         if len(entries) < 2:
@@ -168,11 +171,11 @@ def _means(results: Sequence[Entry]) -> Iterator[Entry]:
 def _check(config: IntentsConfig) -> None:
     unknown = sorted(set(config.protocols or ()) - set(PROTOCOLS))
     if unknown:
-        raise ModelError(f"no protocol {', '.join(unknown)}; there are {', '.join(PROTOCOLS)}")
+        raise ModelError(f"unknown protocol {', '.join(unknown)}; expected one of {', '.join(PROTOCOLS)}")
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise ModelError("intents are judged with scikit-learn: pip install scikit-learn") from error
+        raise ModelError("evaluating intents needs scikit-learn: pip install scikit-learn") from error
 
 
 def _versions() -> dict[str, str]:

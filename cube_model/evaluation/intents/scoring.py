@@ -1,4 +1,4 @@
-"""From predictions to figures: every metric with its 95 % interval, with and without the contaminated test rows."""
+"""Scores of predictions: every metric with its 95 % interval, with and without the contaminated test rows."""
 
 from __future__ import annotations
 
@@ -36,27 +36,28 @@ _BOOTSTRAP_SEED = 0
 
 Interval = tuple[float, float]
 
-_OUTER = [2.5, 97.5]
+_PERCENTILES = [2.5, 97.5]
 
 
 def applies(protocol: str, task: IntentTask) -> bool:
-    """Whether the protocol means something for the task: `oos` needs out-of-scope test rows and intents as classes."""
+    """Return whether the task supports the protocol: `oos` needs out-of-scope test rows and intents as classes."""
     return protocol != "oos" or (task.predicts == "intent" and len(task.outside) > 0)
 
 
 def score(protocol: str, task: IntentTask, encode: Encode, seeds: int | None) -> list[Entry]:
-    """The entries of one protocol.
+    """Return the entries of one protocol.
 
     Args:
         protocol: One of `PROTOCOLS`.
-        task: The task.
-        encode: Texts -> vectors of length 1.
-        seeds: Seeds of the few-shot sampler (one when None) and of k-means (five when None); each sampler seed gives
-            entries of its own, the seeds of k-means are averaged.
+        task: Task.
+        encode: Encoder of the texts.
+        seeds: Number of seeds. Each seed of the few-shot sampler has its own entries; the seeds of k-means are
+            averaged. Default: 1 for the sampler, 5 for k-means.
     """
     if protocol in SHOTS:
-        runs = range(MTEB_SEED, MTEB_SEED + (seeds or 1))
-        return [e for s in runs for e in _classification(task, few_shot(task, encode, SHOTS[protocol], seed=s))]
+        sampler_seeds = range(MTEB_SEED, MTEB_SEED + (seeds or 1))
+        shots = SHOTS[protocol]
+        return [e for seed in sampler_seeds for e in _classification(task, few_shot(task, encode, shots, seed=seed))]
     if protocol in _WHOLE:
         return list(_classification(task, _WHOLE[protocol](task, encode)))
     if protocol == "oos":
@@ -66,17 +67,17 @@ def score(protocol: str, task: IntentTask, encode: Encode, seeds: int | None) ->
 
 def _classification(task: IntentTask, guesses: Guesses) -> Iterator[Entry]:
     shared = {"train_size": guesses.train_size, "seed": guesses.seed, "settings": guesses.settings}
-    for kept, rows in _kinds(task.test.contaminated):
+    for contaminated, rows in _row_sets(task.test.contaminated):
         true, predictions = task.test.labels[rows], guesses.predictions[:, rows]
-        drawn = len(predictions) > 1
-        bootstrap = {} if drawn else classification_intervals(true, predictions[0], seed=_BOOTSTRAP_SEED)
+        several = len(predictions) > 1
+        bootstrap = {} if several else classification_intervals(true, predictions[0], seed=_BOOTSTRAP_SEED)
         for name, metric in CLASSIFICATION.items():
             values = [metric(true, each) for each in predictions]
-            interval = interval_of_mean(values) if drawn else bootstrap[name]
+            interval = interval_of_mean(values) if several else bootstrap[name]
             yield {
-                **_figure(name, float(np.mean(values)), interval, "draws" if drawn else "test rows"),
-                **({"standard_deviation": float(np.std(values))} if drawn else {}),
-                "contaminated": kept,
+                **_figure(name, float(np.mean(values)), interval, "draws" if several else "test rows"),
+                **({"standard_deviation": float(np.std(values))} if several else {}),
+                "contaminated": contaminated,
                 "test_rows": len(true),
                 **shared,
             }
@@ -84,15 +85,15 @@ def _classification(task: IntentTask, guesses: Guesses) -> Iterator[Entry]:
 
 def _out_of_scope(task: IntentTask, encode: Encode) -> Iterator[Entry]:
     inside = np.repeat([1, 0], [len(task.test), len(task.outside)])
-    contaminated = np.concatenate([task.test.contaminated, task.outside.contaminated])
+    leaks = np.concatenate([task.test.contaminated, task.outside.contaminated])
     for detector, scores in scope_scores(task, encode).items():
         settings = {"detector": detector, "positive": "in scope"}
-        for kept, rows in _kinds(contaminated):
+        for contaminated, rows in _row_sets(leaks):
             for name, metric in OUT_OF_SCOPE.items():
                 interval = scope_interval(metric, inside[rows], scores[rows], seed=_BOOTSTRAP_SEED)
                 yield {
                     **_figure(name, metric(inside[rows], scores[rows]), interval, "test rows"),
-                    "contaminated": kept,
+                    "contaminated": contaminated,
                     "test_rows": int(np.sum(inside[rows])),
                     "out_of_scope_rows": int(np.sum(1 - inside[rows])),
                     "train_size": len(task.train),
@@ -102,15 +103,15 @@ def _out_of_scope(task: IntentTask, encode: Encode) -> Iterator[Entry]:
 
 
 def _clustering(task: IntentTask, encode: Encode, seeds: int) -> Iterator[Entry]:
-    found = list(clusters(task, encode, seeds))
-    # the contaminated rows are clustered in either case: only the figure leaves them out
-    for kept, rows in _kinds(task.test.contaminated):
+    clusterings = list(clusters(task, encode, seeds))
+    # contaminated rows are always clustered; only the metric leaves them out
+    for contaminated, rows in _row_sets(task.test.contaminated):
         for name, metric in CLUSTERING.items():
-            values = [metric(task.test.labels[rows], each[rows]) for each in found]
+            values = [metric(task.test.labels[rows], each[rows]) for each in clusterings]
             yield {
                 **_figure(name, float(np.mean(values)), interval_of_mean(values), "seeds"),
                 "standard_deviation": float(np.std(values)),
-                "contaminated": kept,
+                "contaminated": contaminated,
                 "test_rows": int(np.sum(rows)),
                 "train_size": 0,
                 "seed": 0,
@@ -123,26 +124,26 @@ def _clustering(task: IntentTask, encode: Encode, seeds: int) -> Iterator[Entry]
             }
 
 
-def _kinds(contaminated: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Which test rows count: all, and those whose text stands in no official training split (if that leaves any)."""
+def _row_sets(contaminated: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield masks of the test rows to score: all rows and, if there are any, those without contamination."""
     yield "kept", np.ones(len(contaminated), dtype=bool)
     if not contaminated.all():
         yield "removed", ~contaminated
 
 
-def _figure(name: str, value: float, interval: tuple[float, float] | None, of: str) -> Entry:
+def _figure(name: str, value: float, interval: Interval | None, over: str) -> Entry:
     return {
         "metric": name,
         "value": value,
         "ci95": None if interval is None else list(interval),
-        "ci95_of": None if interval is None else of,
+        "ci95_of": None if interval is None else over,
     }
 
 
 def interval_of_mean(values: Sequence[float]) -> Interval | None:
-    """Student's interval of the mean of independent values; None of fewer than two.
+    """Return Student's interval of the mean of independent values, or None for fewer than two values.
 
-    Over draws it says how much the choice of the training utterances matters, not how much the test set does.
+    Over draws, it shows how much the choice of training utterances matters, not how much the test set does.
     """
     if len(values) < 2:
         return None
@@ -154,42 +155,44 @@ def interval_of_mean(values: Sequence[float]) -> Interval | None:
 
 
 def classification_intervals(references: np.ndarray, predictions: np.ndarray, *, seed: int = 0) -> dict[str, Interval]:
-    """Percentile intervals of accuracy and macro-F1 when the n test rows are drawn again with replacement.
+    """Return bootstrap percentile intervals of accuracy and macro-F1 over n test rows.
 
-    Both depend on the confusion matrix alone, so that its cells are drawn in place of rows.
+    Both metrics depend only on the confusion matrix, so its entries are resampled instead of rows.
 
     Args:
         references: int `[n]`, true classes.
-        predictions: int `[n]`, predicted ones.
-        seed: Of the samples.
+        predictions: int `[n]`, predicted classes.
+        seed: Seed of the samples.
     """
     classes, numbers = np.unique(np.concatenate([references, predictions]), return_inverse=True)
-    true, guessed = numbers[: len(references)], numbers[len(references) :]
-    cells, counts = np.unique(true * len(classes) + guessed, return_counts=True)
-    rows, columns = np.divmod(cells, len(classes))
-    drawn = np.random.default_rng(seed).multinomial(len(true), counts / len(true), size=BOOTSTRAP_SAMPLES)
+    true, predicted = numbers[: len(references)], numbers[len(references) :]
+    confusions, counts = np.unique(true * len(classes) + predicted, return_counts=True)
+    rows, columns = np.divmod(confusions, len(classes))
+    samples = np.random.default_rng(seed).multinomial(len(true), counts / len(true), size=BOOTSTRAP_SAMPLES)
     support, guesses, hits = (np.zeros((BOOTSTRAP_SAMPLES, len(classes))) for _ in range(3))
-    for cell, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        support[:, row] += drawn[:, cell]
-        guesses[:, column] += drawn[:, cell]
+    for row, column, sampled in zip(rows, columns, samples.T, strict=True):
+        support[:, row] += sampled
+        guesses[:, column] += sampled
         if row == column:
-            hits[:, row] += drawn[:, cell]
+            hits[:, row] += sampled
     total = support + guesses
     f1 = 2 * hits / np.maximum(total, 1)
-    samples = {"accuracy": hits.sum(1) / len(true), "macro_f1": f1.sum(1) / (total > 0).sum(1)}
-    return {name: _ends(values) for name, values in samples.items()}
+    metrics = {"accuracy": hits.sum(1) / len(true), "macro_f1": f1.sum(1) / (total > 0).sum(1)}
+    return {name: _percentiles(values) for name, values in metrics.items()}
 
 
 def scope_interval(
     metric: Callable[[np.ndarray, np.ndarray], float], references: np.ndarray, scores: np.ndarray, *, seed: int = 0
 ) -> Interval:
-    """Percentile interval of an out-of-scope metric; in-scope and out-of-scope rows are drawn again, each by itself.
+    """Return the bootstrap percentile interval of an out-of-scope metric.
+
+    In-scope and out-of-scope rows are resampled separately.
 
     Args:
-        metric: A function of `OUT_OF_SCOPE`.
-        references: int `[n]`, 1 in scope.
+        metric: Metric from `OUT_OF_SCOPE`.
+        references: int `[n]`, 1 for in scope, 0 for out of scope.
         scores: float `[n]`.
-        seed: Of the samples.
+        seed: Seed of the samples.
     """
     generator = np.random.default_rng(seed)
     groups = [np.flatnonzero(references == kind) for kind in (0, 1)]
@@ -197,9 +200,9 @@ def scope_interval(
     for _ in range(BOOTSTRAP_SAMPLES):
         rows = np.concatenate([generator.choice(group, len(group)) for group in groups])
         samples.append(metric(references[rows], scores[rows]))
-    return _ends(np.array(samples))
+    return _percentiles(np.array(samples))
 
 
-def _ends(samples: np.ndarray) -> Interval:
-    low, high = np.percentile(samples, _OUTER)
+def _percentiles(samples: np.ndarray) -> Interval:
+    low, high = np.percentile(samples, _PERCENTILES)
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Intent figures as a table on the terminal, and of several encoders as the Markdown of the READMEs."""
+"""Tables of intent results: one encoder on the terminal, several encoders as Markdown for the READMEs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 Entries = Sequence[Mapping[str, Any]]
 
 NOTE = (
-    "Accuracy or what is named, in percent. ±: half the 95 % interval (few-shot: over draws, clustering: over seeds, "
-    "mean: over languages, else over test rows). Third line: without the test rows whose text stands in an official "
-    "training split."
+    "Accuracy or the named metric, in percent. ± half the 95 % interval (few-shot: over draws, clustering: over seeds, "
+    "mean: over languages, otherwise over test rows). Third line: without the test rows whose text also occurs in an "
+    "official training split."
 )
-"""What a reader of the table has to know."""
+"""Legend of `intents_table`."""
 
 _ACCURACIES = {
     "mteb": "8-shot (MTEB)",
@@ -28,15 +28,15 @@ _ACCURACIES = {
 _DETECTORS = ("max_cosine", "max_softmax", "max_logit")
 
 Published = Mapping[tuple[str, str, str], float]
-"""Encoder, source and kind of label -> the accuracy that others published by MTEB's protocol, in percent."""
+"""(Encoder, source, kind of label) -> published accuracy by MTEB's protocol, in percent."""
 
 
 def intents_table(results: Entries, title: str) -> Table:
-    """One row a source, language and kind of label; one column a figure, in percent.
+    """Return a table with a row for each source, language and kind of label, and figures in percent.
 
-    Below each figure half its 95 % interval, and the figure without the contaminated test rows. Of the few-shot
-    protocols the first sampler seed is shown, of out-of-scope detection the cosine to the nearest prototype; the JSON
-    file holds all.
+    Below each figure are half its 95 % interval and the figure without the contaminated test rows. The table shows the
+    first sampler seed of the few-shot protocols, and detection of out-of-scope utterances by the cosine to the nearest
+    prototype. The JSON file has all figures.
     """
     from rich import box
     from rich.table import Table
@@ -58,7 +58,7 @@ def intents_table(results: Entries, title: str) -> Table:
 
 
 def _column(entry: Mapping[str, Any]) -> str:
-    """The column of an entry; empty where the table does not show it."""
+    """Return the column of an entry, or an empty string if the table does not show it."""
     protocol, metric = entry["protocol"], entry["metric"]
     if metric == "accuracy":
         return str(protocol)
@@ -80,13 +80,14 @@ def _cell(entry: Mapping[str, Any] | None, removed: Mapping[str, Any] | None) ->
 
 
 def markdown_table(outputs: Sequence[Mapping[str, Any]], published: Published | None = None) -> str:
-    """Accuracy by each protocol, V-measure of the clusters, and AUROC out of scope by cosine, softmax and logit.
+    """Return a Markdown table with a row for each source, kind of label and encoder.
 
-    All in percent, with all test rows. A row a source, kind of label and encoder; published figures stand in brackets.
+    It shows accuracy by each protocol, V-measure of the clusters, and out-of-scope AUROC by cosine, softmax and logit,
+    in percent and over all test rows.
 
     Args:
-        outputs: JSON objects of `dialogue-cube evaluate intents`, one an encoder.
-        published: What to put in brackets.
+        outputs: JSON objects of `dialogue-cube evaluate intents`, one for each encoder.
+        published: Published figures, added in brackets.
     """
     heads = ["", "encoder", *_ACCURACIES.values(), "clusters, V", "out of scope, AUROC"]
     rows = [heads, ["---", "---", *["---:"] * (len(heads) - 2)]]
@@ -94,12 +95,12 @@ def markdown_table(outputs: Sequence[Mapping[str, Any]], published: Published | 
     for task in tasks:
         for output in outputs:
             name = output["encoder"]["name"]
-            found = {_key(row): row["value"] for row in output["results"] if _task(row) == task and _shown(row)}
-            accuracies = [_percent(found.get((protocol, "accuracy", None))) for protocol in _ACCURACIES]
+            values = {_key(row): row["value"] for row in output["results"] if _task(row) == task and _shown(row)}
+            accuracies = [_percent(values.get((protocol, "accuracy", None))) for protocol in _ACCURACIES]
             if (name, task[0], task[2]) in (published or {}):
                 accuracies[0] += f" ({(published or {})[name, task[0], task[2]]:.2f})"
-            scope = [_percent(found.get(("oos", "auroc", detector))) for detector in _DETECTORS]
-            clusters = _percent(found.get(("clustering", "v_measure", None)))
+            scope = [_percent(values.get(("oos", "auroc", detector))) for detector in _DETECTORS]
+            clusters = _percent(values.get(("clustering", "v_measure", None)))
             rows.append([_title(*task), name, *accuracies, clusters, " / ".join(filter(None, scope))])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""Intent sets of the `downstream` config: training and test utterances of one corpus in one language.
+"""Tasks from the intent sets of the `downstream` config: training and test utterances of one source and language.
 
 >>> from cube_model.evaluation.intents.task import load_intents
 >>> [task.name for task in load_intents("my-corpus", ["banking77"])]  # a folder or a Hub repository
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LABELS = ("intent", "scenario")
-"""What is predicted: the intent, or the coarser class of it where the corpus names one (MASSIVE's scenario, CLINC150's
-domain)."""
+"""Kinds of label: the intent, or its coarser class if the source has one (MASSIVE's scenario, CLINC150's domain)."""
 
 LEAK = "leak:text"
-"""Flag of a row whose text stands in another official split too."""
+"""Flag of a row whose text also occurs in another official split."""
 
 _COLUMNS = ("source", "utterance", "label", "scenario", "is_out_of_scope", "language", "flags")
 
@@ -37,8 +36,8 @@ class Utterances:
 
     Attributes:
         texts: n strings.
-        labels: int64 `[n]`, indices in `IntentTask.classes`; -1: out of scope.
-        contaminated: bool `[n]`: the text stands in an official training split too.
+        labels: int64 `[n]`, indices in `IntentTask.classes`; -1 for out of scope.
+        contaminated: bool `[n]`, whether the text also occurs in an official training split.
     """
 
     texts: list[str]
@@ -49,9 +48,9 @@ class Utterances:
         return len(self.texts)
 
     def select(self, rows: np.ndarray) -> Utterances:
-        """The rows at `rows` (bool `[n]` or int)."""
-        kept = np.arange(len(self))[rows]
-        return Utterances([self.texts[i] for i in kept], self.labels[kept], self.contaminated[kept])
+        """Return the utterances at `rows`, a bool mask `[n]` or an int array."""
+        indices = np.arange(len(self))[rows]
+        return Utterances([self.texts[i] for i in indices], self.labels[indices], self.contaminated[indices])
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,14 @@ class IntentTask:
     """One classification task.
 
     Attributes:
-        source: The corpus.
+        source: Source of the utterances.
         language: BCP 47 tag.
-        predicts: One of `LABELS`.
-        classes: Names of the classes, sorted.
-        train: Training utterances of the classes, in the order of the dataset.
-        test: Likewise.
-        outside: Test utterances that belong to no class; there may be none.
-        fingerprint: sha256 over all rows: equal for equal data.
+        predicts: Kind of label, one of `LABELS`.
+        classes: Class names, sorted.
+        train: In-scope training utterances, in the order of the dataset.
+        test: In-scope test utterances, in the order of the dataset.
+        outside: Out-of-scope test utterances; may be empty.
+        fingerprint: SHA-256 of all rows.
     """
 
     source: str
@@ -80,7 +79,7 @@ class IntentTask:
 
     @property
     def name(self) -> str:
-        """`"massive (en-US)"`, `"massive (en-US), scenario"`."""
+        """Name such as `"massive (en-US)"` or `"massive (en-US), scenario"`."""
         return f"{self.source} ({self.language})" + (f", {self.predicts}" if self.predicts != LABELS[0] else "")
 
 
@@ -92,42 +91,44 @@ def load_intents(
     *,
     revision: str | None = None,
 ) -> list[IntentTask]:
-    """The tasks of a dataset: one a source, language and kind of label.
+    """Load the tasks of a dataset: one for each source, language and kind of label.
 
     Args:
-        data: A folder that `dialogue-cube build` made, or a Hub dataset repository.
-        sources: Corpora; all when not given.
-        languages: BCP 47 tags, `"en"` also meaning `"en-US"`; all when not given.
-        predicts: Kinds of label. A source without scenarios gives no task for them.
+        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
+        sources: Sources. Default: all.
+        languages: BCP 47 tags; `"en"` includes `"en-US"`. Default: all.
+        predicts: Kinds of label. A source without scenarios has no task for them.
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        ModelError: No such dataset, source or language; a task lacks training or test rows, or labels.
+        ModelError: The dataset, a source or a language does not exist; or a task lacks training rows, test rows or
+            labels.
     """
     if unknown := sorted(set(predicts) - set(LABELS)):
-        raise ModelError(f"no kind of label {', '.join(unknown)}; there are {', '.join(LABELS)}")
+        raise ModelError(f"unknown kind of label {', '.join(unknown)}; expected one of {', '.join(LABELS)}")
     train, test = (_Split(data, split, revision) for split in ("train", "test"))
-    there = list(dict.fromkeys([*test.sources, *train.sources]))
-    if missing := sorted(set(sources or ()) - set(there)):
-        raise ModelError(f"{data}: no intents of {', '.join(missing)}; there are those of {', '.join(there)}")
-    chosen = [
+    available = list(dict.fromkeys([*test.sources, *train.sources]))
+    if missing := sorted(set(sources or ()) - set(available)):
+        raise ModelError(f"{data}: no intents from {', '.join(missing)}; the dataset has {', '.join(available)}")
+    keys = list(dict.fromkeys([*test.keys, *train.keys]))
+    selection = [
         (source, language)
-        for source, language in dict.fromkeys([*test.keys, *train.keys])
+        for source, language in keys
         if (sources is None or source in sources) and (languages is None or _matches(language, languages))
     ]
-    if not chosen:
-        known = ", ".join(sorted({language for _, language in [*test.keys, *train.keys]}))
-        raise ModelError(f"{data}: no intents in {', '.join(languages or ())}; there are {known}")
+    if not selection:
+        tags = ", ".join(sorted({language for _, language in keys}))
+        raise ModelError(f"{data}: no intents in {', '.join(languages or ())}; the dataset has {tags}")
     return [
         task
-        for source, language in chosen
+        for source, language in selection
         for kind in LABELS
         if kind in predicts and (task := _task(data, source, language, kind, train, test)) is not None
     ]
 
 
 class _Split:
-    """The rows of one split, by source and language."""
+    """Rows of one split, grouped by source and language."""
 
     def __init__(self, data: str | os.PathLike[str], name: str, revision: str | None) -> None:
         self.name = name
@@ -148,16 +149,16 @@ class _Split:
     def sources(self) -> Iterator[str]:
         return iter(dict.fromkeys(source for source, _ in self.rows))
 
-    def of(self, source: str, language: str) -> pa.Table:
+    def rows_of(self, source: str, language: str) -> pa.Table:
         return self.table.take(np.array(self.rows.get((source, language), ()), dtype=np.int64))
 
 
 def _task(
     data: str | os.PathLike[str], source: str, language: str, kind: str, train: _Split, test: _Split
 ) -> IntentTask | None:
-    """The task; None where the source does not have this kind of label."""
+    """Return the task, or None if the source does not have this kind of label."""
     column = "label" if kind == LABELS[0] else kind
-    tables = {split.name: split.of(source, language) for split in (train, test)}
+    tables = {split.name: split.rows_of(source, language) for split in (train, test)}
     for name, table in tables.items():
         labels, outside = table[column].to_pylist(), table["is_out_of_scope"].to_pylist()
         inside = [label for label, out in zip(labels, outside, strict=True) if not out]
@@ -165,25 +166,25 @@ def _task(
             return None
         if not inside:
             raise ModelError(
-                f"{data}: {source} ({language}) has no rows in split {name}; intents are learned from train and "
-                "judged on test: give it both, or leave it out with --sources and --language"
+                f"{data}: {source} ({language}) has no rows in split {name}; both train and test are needed: add "
+                "them, or leave the source out with --sources and --language"
             )
         if not all(inside):
-            raise ModelError(f"{data}: {source} ({language}) has rows without {kind} in split {name}; label them")
+            raise ModelError(f"{data}: {source} ({language}) has rows without {kind} in split {name}; add the labels")
     classes = sorted({label for table in tables.values() for label in _inside(table, column)})
     if len(classes) < 2:
         raise ModelError(f"{data}: {source} ({language}) has a single {kind}, {classes[0]}; expected two or more")
     digest = hashlib.sha256(f"{source}\0{language}\0{kind}".encode())
     numbers = {label: number for number, label in enumerate(classes)}
     parts = {name: _utterances(table, column, numbers, digest) for name, table in tables.items()}
-    inside_of = {name: part.select(part.labels >= 0) for name, part in parts.items()}
+    in_scope = {name: part.select(part.labels >= 0) for name, part in parts.items()}
     return IntentTask(
         source,
         language,
         kind,
         classes,
-        inside_of["train"],
-        inside_of["test"],
+        in_scope["train"],
+        in_scope["test"],
         parts["test"].select(parts["test"].labels < 0),
         digest.hexdigest(),
     )
@@ -204,5 +205,5 @@ def _utterances(table: pa.Table, column: str, numbers: dict[str, int], digest: A
     return Utterances([text for text, *_ in rows], labels, contaminated)
 
 
-def _matches(language: str, wanted: Sequence[str]) -> bool:
-    return any(language.lower() == tag.lower() or language.lower().startswith(f"{tag.lower()}-") for tag in wanted)
+def _matches(language: str, tags: Sequence[str]) -> bool:
+    return any(language.lower() == tag.lower() or language.lower().startswith(f"{tag.lower()}-") for tag in tags)

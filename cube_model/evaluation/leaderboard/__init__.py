@@ -1,1 +1,1 @@
-"""Baselines and the core side by side: training, differences, tables and plots."""
+"""Comparison of the core with baselines: training, differences, tables and plots."""

@@ -1,7 +1,8 @@
-"""Every map on the same frozen vectors in one run: accuracy beside parameters, training seconds and query time.
+"""Comparison of all methods on the same frozen embeddings: accuracy, parameters, training time and query time.
 
-Settings of every method are chosen on validation pairs with the first seed, from fits on at most `tuning_pairs`
-training pairs, then it is trained with each seed on all of them. All are judged on the same test pairs and batches.
+The settings of a method are selected on validation pairs, with the first seed, from fits on at most `tuning_pairs`
+training pairs. The method is then trained with each seed on the full training size. All methods are evaluated on the
+same test pairs and batches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from cube_model.errors import ModelError
 from cube_model.evaluation.baselines import Baseline, EmbeddedPairs, Fitted, Tuning, baselines
 from cube_model.evaluation.baselines.contrastive import Contrastive
 from cube_model.evaluation.baselines.core import Core
-from cube_model.evaluation.cells import Cells, Facts
+from cube_model.evaluation.cells import Facts, ResultCache
 from cube_model.evaluation.leaderboard.differences import METRIC, SAMPLES, differences, without_samples
 from cube_model.evaluation.methods import Scorer
 from cube_model.evaluation.response_selection import PROTOCOL, evaluate, to_json
@@ -36,33 +37,34 @@ if TYPE_CHECKING:
     from cube_model.data.pairs import QuestionAnswerPairs
 
 VERSION = 4
-"""Raised whenever a change of a baseline or of this file changes a figure: finished cells of before are not reused."""
+"""Raise it when a change to a baseline or to this file changes a figure: older cached results are then ignored."""
 
 _SELECTION_SEED = 0
-"""Of test batches, bootstrap and validation pairs: the same for all cells, so that they can be compared."""
+"""Seed of test batches, bootstrap and validation pairs: the same for all fits, which makes them comparable."""
 
 QUERIES, REPEATS = 256, 7
 
 
 @dataclass(frozen=True)
 class LeaderboardConfig:
-    """What is compared.
+    """Configuration of a comparison.
 
     Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository.
-        teacher: Short name, folder or Hub repository of the frozen encoder.
-        sources: Corpora; all when not given. Several: trained on all, tested on each and all together.
-        leave_out: Zero-shot transfer: trained and tuned on the other sources, tested on this one.
-        context_turns: Earlier turns given to the methods.
-        train_sizes: Training pairs, None: all. More than there are counts as all.
+        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
+        teacher: Frozen encoder: short name, folder or Hub repository.
+        sources: Sources to train and test on. With several, the methods are trained on all of them and tested on each
+            source and on all together. Default: all.
+        leave_out: Source of a zero-shot test: the methods are trained and tuned on the other sources.
+        context_turns: Number of context turns that the methods may read.
+        train_sizes: Numbers of training pairs; None means all, and so does a number above the available pairs.
         seeds: Number of seeds.
-        methods: Names; all when not given.
-        budget: Parameters of maps whose size can be chosen; those of the core when not given.
-        draws: Shuffles of the test pairs that are averaged.
-        max_test_pairs: At most so many test pairs, a seeded choice.
-        max_validation_pairs: At most so many pairs to choose settings and epochs by, a seeded choice.
-        tuning_pairs: Training pairs, at most, of the fits that settings are chosen from, the same for every method; a
-            search among all of a large corpus would take most of the time.
+        methods: Names of the methods. Default: all.
+        budget: Target number of parameters for maps of adjustable size. Default: that of the core.
+        draws: Number of shuffles of the test pairs to average over.
+        max_test_pairs: Maximum number of test pairs, sampled with a fixed seed.
+        max_validation_pairs: Maximum number of pairs that select settings and epochs, sampled with a fixed seed.
+        tuning_pairs: Maximum number of training pairs for the fits of a search over settings, the same for every
+            method; on a whole large corpus the search would take most of the time.
         teacher_dtype: See `Teacher.load`.
     """
 
@@ -83,8 +85,14 @@ class LeaderboardConfig:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One method, trained once."""
+class Fit:
+    """One fit of one method.
+
+    Args:
+        baseline: Method to fit.
+        train_size: Number of training pairs; None for all.
+        seed: Seed of the training pairs and of the fit.
+    """
 
     baseline: Baseline
     train_size: int | None
@@ -92,31 +100,32 @@ class Cell:
 
 
 class Leaderboard:
-    """One comparison.
+    """Comparison of baselines and the core.
 
     Args:
-        config: What is compared.
-        cells: Folder for finished parts; those found there are not computed again.
-        cache: Embedding cache; the default one when not given.
+        config: Configuration.
+        results_folder: Cache folder for finished parts, which are not computed again.
+        cache: Embedding cache. Default: the user's cache.
         progress: Show progress bars.
 
     Raises:
-        ModelError: Unknown method or source, no pairs, no teacher.
+        ModelError: A method or source is unknown, there are no pairs, or the teacher is unavailable.
     """
 
     def __init__(
         self,
         config: LeaderboardConfig,
-        cells: str | os.PathLike[str],
+        results_folder: str | os.PathLike[str],
         *,
         cache: EmbeddingCache | None = None,
         progress: bool = False,
     ) -> None:
-        self.config, self.cells, self.progress = config, Cells(Path(cells)), progress
+        self.config, self.progress = config, progress
+        self.results = ResultCache(Path(results_folder))
         cache = cache or EmbeddingCache()
         train, validation, test = _pairs(config)
         self.teacher = Teacher.load(config.teacher, config.teacher_dtype)
-        # test and validation first: a wrong folder or a full disk shows before the long part
+        # embed test and validation first, so that a wrong folder or a full disk is noticed before the long part
         self.test, self.validation, self.train = (
             EmbeddedPairs(pairs, pairs.embed(self.teacher, cache, progress=progress))
             for pairs in (test, validation, train)
@@ -124,25 +133,26 @@ class Leaderboard:
         turns = 1 + config.context_turns
         core = TrainingConfig(context_turns=config.context_turns)
         self.budget = config.budget or Core(core).parameters(self.teacher.dimension, turns)
-        self.baselines = _chosen(baselines(turns=turns, budget=self.budget, core=core), config.methods)
+        self.baselines = _select(baselines(turns=turns, budget=self.budget, core=core), config.methods)
         self.sizes = list(dict.fromkeys(n if n is not None and n < len(train) else None for n in config.train_sizes))
 
     def run(self) -> dict[str, Any]:
-        """Compute what is missing; returns the JSON object.
+        """Compute all results that are not in the cache.
 
-        `results` holds one entry a method, training size, seed, source and metric, `differences` one a method, training
-        size and source: see `differences`.
+        Returns:
+            JSON object. `results` has one entry for each method, training size, seed, source and metric; `differences`
+            has one for each method, training size and source, see `differences`.
         """
         from dataset_builders.common.progress import leaderboard_bar
 
         plan = list(self.plan())
-        steps = sum(1 + (len(cell.baseline.grid) if cell.seed == 0 else 0) for cell in plan)
+        steps = sum(1 + (len(fit.baseline.grid) if fit.seed == 0 else 0) for fit in plan)
         results: list[dict[str, Any]] = []
         with leaderboard_bar(steps, self.progress) as advance:
-            for cell in plan:
-                advance(0, cell)
-                results += self._cell(cell, lambda cell=cell: advance(1, cell))
-                advance(1, cell)
+            for fit in plan:
+                advance(0, fit)
+                results += self._entries(fit, lambda fit=fit: advance(1, fit))
+                advance(1, fit)
         return {
             "results": [without_samples(entry) for entry in results],
             "differences": differences(results),
@@ -157,68 +167,77 @@ class Leaderboard:
             "versions": versions(),
         }
 
-    def plan(self) -> Iterator[Cell]:
-        """All cells. What would give the same result again is in it once."""
+    def plan(self) -> Iterator[Fit]:
+        """Yield all fits, without those that would only repeat the result of another."""
         for baseline in self.baselines:
             for size in self.sizes if baseline.learns else [None]:
                 varies = baseline.learns and (baseline.seeded or size is not None)
                 for seed in range(self.config.seeds if varies else 1):
-                    yield Cell(baseline, size, seed)
+                    yield Fit(baseline, size, seed)
 
     def training_pairs(self, size: int | None, seed: int) -> EmbeddedPairs:
-        """A seeded choice of `size` training pairs; all when None."""
+        """Sample `size` training pairs with a seed; return all pairs if `size` is None."""
         if size is None:
             return self.train
         rows = np.sort(np.random.default_rng(seed).choice(len(self.train), size=size, replace=False))
         return EmbeddedPairs(self.train.pairs.select(rows), self.train.vectors)
 
-    def _cell(self, cell: Cell, advance: Any) -> list[dict[str, Any]]:
-        """The entries of one cell, computed or found."""
-        facts = self._facts(cell)
-        found = self.cells.get(facts)
-        if found is None:
-            train = self.training_pairs(cell.train_size, cell.seed)
-            tuned = self._tune(cell, advance)
-            if cell.seed == 0 and isinstance(tuned, Tuning) and self._tuning_size(cell) == cell.train_size:
-                fitted = tuned.best
+    def _entries(self, fit: Fit, advance: Any) -> list[dict[str, Any]]:
+        """Return the entries of one fit, from the cache or newly computed."""
+        facts = self._facts(fit)
+        entries = self.results.get(facts)
+        if entries is None:
+            train = self.training_pairs(fit.train_size, fit.seed)
+            tuning = self._tune(fit, advance)
+            if fit.seed == 0 and isinstance(tuning, Tuning) and self._tuning_size(fit) == fit.train_size:
+                fitted = tuning.best
             else:
-                chosen = tuned.best.settings if isinstance(tuned, Tuning) else tuned["settings"]
-                settings = chosen if cell.baseline.grid != ({},) else None
-                fitted = cell.baseline.fit(train, self.validation, seed=cell.seed, settings=settings)
-            search = self.cells.get(self._search_facts(cell))
-            found = [entry for each in cell.baseline.variants(fitted) for entry in self._judge(cell, each, search)]
-            self.cells.put(facts, found)
-        elif cell.seed == 0:
-            for _ in cell.baseline.grid:
+                best = tuning.best.settings if isinstance(tuning, Tuning) else tuning["settings"]
+                settings = best if fit.baseline.grid != ({},) else None
+                fitted = fit.baseline.fit(train, self.validation, seed=fit.seed, settings=settings)
+            search = self.results.get(self._search_facts(fit))
+            entries = [entry for each in fit.baseline.variants(fitted) for entry in self._evaluate(fit, each, search)]
+            self.results.put(facts, entries)
+        elif fit.seed == 0:
+            for _ in fit.baseline.grid:
                 advance()
-        return found
+        return entries
 
-    def _tune(self, cell: Cell, advance: Any) -> Tuning | dict[str, Any]:
-        """The search of a method and training size: with the fit where it is run now, else its record."""
-        facts = self._search_facts(cell)
-        record = self.cells.get(facts)
-        if record is not None and (cell.seed != 0 or self._tuning_size(cell) != cell.train_size):
-            for _ in cell.baseline.grid if cell.seed == 0 else ():
+    def _tune(self, fit: Fit, advance: Any) -> Tuning | dict[str, Any]:
+        """Search over the settings of a method.
+
+        Returns:
+            The tuning with its best fit; or its cached record, if that fit is not needed.
+        """
+        facts = self._search_facts(fit)
+        record = self.results.get(facts)
+        if record is not None and (fit.seed != 0 or self._tuning_size(fit) != fit.train_size):
+            for _ in fit.baseline.grid if fit.seed == 0 else ():
                 advance()
             return dict(record)
-        train = self.training_pairs(self._tuning_size(cell), 0)
-        tuning = cell.baseline.tune(
-            train, self.validation, seed=0, known=self.cells.trials(facts), advance=advance if cell.seed == 0 else None
+        train = self.training_pairs(self._tuning_size(fit), 0)
+        tuning = fit.baseline.tune(
+            train,
+            self.validation,
+            seed=0,
+            trials=self.results.below(facts),
+            advance=advance if fit.seed == 0 else None,
         )
         search = {"settings": tuning.best.settings, "seconds": tuning.seconds, "trials": len(tuning.tried)}
-        self.cells.put(facts, search)
+        self.results.put(facts, search)
         return tuning
 
-    def _tuning_size(self, cell: Cell) -> int | None:
-        """Training pairs of the fits that settings are chosen from; what chooses them in closed form reads all."""
-        size, most = cell.train_size, self.config.tuning_pairs
-        return most if cell.baseline.grid != ({},) and (size or len(self.train)) > most else size
+    def _tuning_size(self, fit: Fit) -> int | None:
+        """Number of training pairs in a search over settings; a method without a grid reads all pairs."""
+        size, most = fit.train_size, self.config.tuning_pairs
+        return most if fit.baseline.grid != ({},) and (size or len(self.train)) > most else size
 
-    def _judge(self, cell: Cell, fitted: Fitted, search: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _evaluate(self, fit: Fit, fitted: Fitted, search: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a fitted method for every tested source."""
         config, method = self.config, fitted.method
         shared = {
             "split": "test",
-            "seed": cell.seed,
+            "seed": fit.seed,
             "draws": config.draws,
             "context_turns": config.context_turns,
             "encoder": self.teacher.name,
@@ -236,12 +255,12 @@ class Leaderboard:
                 [method], pairs, self.test.vectors, seed=_SELECTION_SEED, draws=config.draws, negatives=("random",)
             )
             language = "+".join(sorted({tag or "und" for tag in pairs.languages}))
-            drawn = report.results[0].samples[METRIC]
+            samples = report.results[0].samples[METRIC]
             for entry in to_json(report, source=source, language=language, **shared):
-                yield entry if entry["metric"] != METRIC else entry | {SAMPLES: drawn.round(6).tolist()}
+                yield entry if entry["metric"] != METRIC else entry | {SAMPLES: samples.round(6).tolist()}
 
     def _tests(self) -> Iterator[tuple[str, QuestionAnswerPairs]]:
-        """Each tested source by itself, and all together where there are several."""
+        """Yield all tested sources together, if there are several, and each source by itself."""
         pairs = self.test.pairs
         names = sorted(set(pairs.sources))
         if len(names) > 1:
@@ -249,69 +268,79 @@ class Leaderboard:
         for name in names:
             yield name, pairs.select(np.flatnonzero([source == name for source in pairs.sources]))
 
-    def _facts(self, cell: Cell) -> Facts:
-        """All that the result of a cell depends on."""
-        trained = {"train_size": cell.train_size, "seed": cell.seed, "test": self.test.pairs.fingerprint}
-        return {**self._search_facts(cell), **trained, **self._schedule(cell, cell.train_size)}
+    def _facts(self, fit: Fit) -> Facts:
+        """Everything that the result of a fit depends on."""
+        own = {"train_size": fit.train_size, "seed": fit.seed, "test": self.test.pairs.fingerprint}
+        return {**self._search_facts(fit), **own, **self._schedule(fit, fit.train_size)}
 
-    def _search_facts(self, cell: Cell) -> Facts:
-        """All that a search over settings depends on: training sizes that search among the same pairs share it."""
+    def _search_facts(self, fit: Fit) -> Facts:
+        """Everything that a search over settings depends on; training sizes with the same tuning pairs share it."""
         facts: Facts = {
             "version": [VERSION, PROTOCOL, versions().get("dialogue-cube")],
-            "method": cell.baseline.name,
-            "grid": list(cell.baseline.grid),
-            "tuning_size": self._tuning_size(cell),
+            "method": fit.baseline.name,
+            "grid": list(fit.baseline.grid),
+            "tuning_size": self._tuning_size(fit),
             "train": self.train.pairs.fingerprint,
             "validation": self.validation.pairs.fingerprint,
             "teacher": self.teacher.fingerprint,
             "turns": 1 + self.config.context_turns,
             "draws": self.config.draws,
-            "budget": getattr(cell.baseline, "budget", None),
+            "budget": getattr(fit.baseline, "budget", None),
         }
-        if isinstance(cell.baseline, Core):
-            facts["core"] = cell.baseline.config.of_the_run()
-        return {**facts, **self._schedule(cell, self._tuning_size(cell))}
+        if isinstance(fit.baseline, Core):
+            facts["core"] = fit.baseline.config.result_options()
+        return {**facts, **self._schedule(fit, self._tuning_size(fit))}
 
-    def _schedule(self, cell: Cell, size: int | None) -> Facts:
-        """What the common training loop does with so many pairs; nothing for methods that have their own."""
-        if not isinstance(cell.baseline, Contrastive | Core):
+    def _schedule(self, fit: Fit, size: int | None) -> Facts:
+        """Schedule of the shared training loop for `size` pairs; empty for methods with a loop of their own."""
+        if not isinstance(fit.baseline, Contrastive | Core):
             return {}
-        run, pairs = TrainingConfig(), size or len(self.train)
-        batch = schedule.batch_size(run, pairs)
-        epochs = schedule.epochs(run, max(1, pairs // batch))
-        chosen = {"batch_size": batch, "epochs": epochs, "patience": schedule.patience(run, epochs)}
-        rest = {"weight_decay": run.weight_decay, "temperature": run.temperature, "scheduler": run.scheduler}
-        return {"training": {**chosen, **rest}}
+        config, pairs = TrainingConfig(), size or len(self.train)
+        batch = schedule.batch_size(config, pairs)
+        epochs = schedule.epochs(config, max(1, pairs // batch))
+        return {
+            "training": {
+                "batch_size": batch,
+                "epochs": epochs,
+                "patience": schedule.patience(config, epochs),
+                "weight_decay": config.weight_decay,
+                "temperature": config.temperature,
+                "scheduler": config.scheduler,
+            }
+        }
 
 
-def _chosen(every: dict[str, Baseline], names: Sequence[str] | None) -> list[Baseline]:
-    unknown = sorted(set(names or ()) - set(every))
+def _select(methods: dict[str, Baseline], names: Sequence[str] | None) -> list[Baseline]:
+    unknown = sorted(set(names or ()) - set(methods))
     if unknown:
-        raise ModelError(f"no method {', '.join(unknown)}; there are {', '.join(every)}")
-    return [every[name] for name in dict.fromkeys(names or every)]
+        raise ModelError(f"unknown method {', '.join(unknown)}; expected one of {', '.join(methods)}")
+    return [methods[name] for name in dict.fromkeys(names or methods)]
 
 
 def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs, QuestionAnswerPairs]:
-    """Training, validation and test pairs."""
-    trained_on: Sequence[str] | None = config.sources
-    tested_on: Sequence[str] | None = config.sources
+    """Load training, validation and test pairs."""
+    train_sources: Sequence[str] | None = config.sources
+    test_sources: Sequence[str] | None = config.sources
     if config.leave_out is not None:
-        known = config.sources or sorted(set(load_pairs(config.data, "train").sources))
-        trained_on, tested_on = [name for name in known if name != config.leave_out], [config.leave_out]
-        if not trained_on:
-            raise ModelError(f"--leave-out {config.leave_out}: no other source to train on; there is only that one")
-    run = TrainingConfig(
+        sources = config.sources or sorted(set(load_pairs(config.data, "train").sources))
+        train_sources, test_sources = [name for name in sources if name != config.leave_out], [config.leave_out]
+        if not train_sources:
+            raise ModelError(
+                f"--leave-out {config.leave_out}: no other source to train on; name a second one in --sources, or "
+                "build a dataset with several"
+            )
+    training = TrainingConfig(
         data=config.data,
-        sources=None if trained_on is None else list(trained_on),
+        sources=None if train_sources is None else list(train_sources),
         context_turns=config.context_turns,
         max_validation_pairs=config.max_validation_pairs,
         seed=_SELECTION_SEED,
     )
-    train, validation = load_training_pairs(run)
+    train, validation = load_training_pairs(training)
     test = load_pairs(
         config.data,
         "test",
-        sources=tested_on,
+        sources=test_sources,
         max_pairs=config.max_test_pairs,
         context_turns=config.context_turns,
         seed=_SELECTION_SEED,
@@ -326,16 +355,16 @@ def _threads() -> int:
 
 
 def microseconds_per_query(method: Scorer, test: EmbeddedPairs) -> float:
-    """Microseconds to map one question, in a batch of 256: the best of seven.
+    """Measure the time to map one question in a batch of 256: the fastest of seven runs, in microseconds.
 
-    The teacher's own time and the search among the mapped answers are the same for all and not in it. Word methods
-    split and count the words of the question.
+    Encoding by the teacher and the search among the mapped answers take the same time for all methods and are not
+    included. For lexical methods the time includes tokenising the question.
     """
     rows = np.arange(min(QUERIES, len(test)))
     query = method.query(test.pairs.select(rows), test.vectors)
-    taken = []
+    seconds = []
     for _ in range(REPEATS):
         started = time.perf_counter()
         query()
-        taken.append(time.perf_counter() - started)
-    return round(min(taken) / len(rows) * 1e6, 3)
+        seconds.append(time.perf_counter() - started)
+    return round(min(seconds) / len(rows) * 1e6, 3)

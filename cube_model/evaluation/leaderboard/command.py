@@ -1,4 +1,4 @@
-"""The command `dialogue-cube leaderboard`; heavy modules are imported when it runs."""
+"""The command `dialogue-cube leaderboard`; imports heavy modules only when it runs."""
 
 from __future__ import annotations
 
@@ -18,41 +18,45 @@ if TYPE_CHECKING:
 def leaderboard(
     data: Annotated[str, typer.Option(help="Dataset: folder or Hub repository.")],
     json_file: Annotated[
-        Path, typer.Option("--json", help="Write the figures to this file; finished parts are kept beside it.")
+        Path, typer.Option("--json", help="Write the results to this file; finished parts are cached next to it.")
     ],
     teacher: Annotated[
         str, typer.Option(help="Frozen encoder: short name, folder or Hub repository.")
     ] = DEFAULT_TEACHER,
-    sources: Annotated[str | None, typer.Option(help="Corpora, by commas. Default: all.")] = None,
+    sources: Annotated[str | None, typer.Option(help="Sources, comma-separated. Default: all.")] = None,
     leave_out: Annotated[
         str | None, typer.Option(help="Zero-shot: train on the other sources, test on this one.")
     ] = None,
-    context_turns: Annotated[int, typer.Option(min=0, help="Earlier turns given to the methods.")] = 0,
-    train_sizes: Annotated[str, typer.Option(help="Training pairs, by commas.")] = "1000,10000,all",
+    context_turns: Annotated[int, typer.Option(min=0, help="Number of context turns that the methods may read.")] = 0,
+    train_sizes: Annotated[str, typer.Option(help="Numbers of training pairs, comma-separated.")] = "1000,10000,all",
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 3,
-    methods: Annotated[str | None, typer.Option(help="Methods, by commas. Default: all.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, comma-separated. Default: all.")] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Parameters of maps of free size. Default: those of the core.")
+        int | None, typer.Option(min=1, help="Parameters of maps of adjustable size. Default: as many as the core.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Shuffles of the test pairs that are averaged.")] = 3,
-    max_test_pairs: Annotated[int | None, typer.Option(min=2, help="At most so many test pairs.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Number of shuffles of the test pairs to average over.")] = 3,
+    max_test_pairs: Annotated[int | None, typer.Option(min=2, help="Maximum number of test pairs.")] = None,
     max_validation_pairs: Annotated[
-        int, typer.Option(min=2, help="Pairs to choose settings and epochs by, at most.")
+        int, typer.Option(min=2, help="Maximum number of pairs that select settings and epochs.")
     ] = 5_000,
     tuning_pairs: Annotated[
-        int, typer.Option(min=2, help="Training pairs, at most, of the fits that settings are chosen from.")
+        int, typer.Option(min=2, help="Maximum number of training pairs in a search over settings.")
     ] = 10_000,
     teacher_dtype: Annotated[
-        str, typer.Option(help="float32, bfloat16, float16, or auto: bfloat16 where the processor has it.")
+        str, typer.Option(help="float32, bfloat16, float16, or auto: bfloat16 if the processor supports it.")
     ] = "auto",
-    plot: Annotated[Path | None, typer.Option(help="Draw accuracy against parameters: a .png, .svg or .pdf.")] = None,
-    card: Annotated[Path | None, typer.Option(help="Write the core's figures as model-card metadata (YAML).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Plot accuracy against parameters to this .png, .svg or .pdf file.")
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Write the core's results to this file as model card metadata (YAML).")
+    ] = None,
 ) -> None:
-    """Compare the core with baselines of all kinds on the same frozen vectors.
+    """Compare the core with baselines on the same frozen embeddings.
 
-    Word overlap (BM25, TF-IDF), the identity (SIM), ridge, Procrustes, PolyAI's MAP with its grid search, and low-rank,
-    Monarch and perceptron maps with as many parameters as the core. All are tuned on validation pairs with the same
-    effort. Stopped runs go on where they were when started again with the same `--json`.
+    The baselines are word overlap (BM25, TF-IDF), the identity (SIM), ridge regression, Procrustes, PolyAI's MAP with
+    its grid search, and low-rank, Monarch and perceptron maps with as many parameters as the core. All are tuned on
+    validation pairs with the same effort. To resume an interrupted run, start it again with the same `--json`.
     """
     from cube_model.evaluation.leaderboard.board import Leaderboard, LeaderboardConfig
     from cube_model.evaluation.leaderboard.plots import check_plot
@@ -60,7 +64,9 @@ def leaderboard(
     if plot is not None:
         check_plot(plot)
     if not json_file.absolute().parent.is_dir():
-        raise ModelError(f"--json {json_file}: there is no folder {json_file.absolute().parent}; make it first")
+        raise ModelError(
+            f"--json {json_file}: the folder {json_file.absolute().parent} does not exist; create it first"
+        )
     config = LeaderboardConfig(
         data=data,
         teacher=teacher,
@@ -107,7 +113,7 @@ def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Pat
 
 
 def _command(config: LeaderboardConfig) -> str:
-    """The command that gives these figures again."""
+    """Return the command line that reproduces these results."""
     return command_line(
         "leaderboard",
         {
@@ -130,11 +136,13 @@ def _command(config: LeaderboardConfig) -> str:
 
 
 def _sizes(text: str) -> list[int | None]:
-    """`"1000,10000,all"` -> `[1000, 10000, None]`."""
+    """Parse `"1000,10000,all"` as `[1000, 10000, None]`."""
     sizes: list[int | None] = []
     for part in comma_list(text) or ["all"]:
         number = part.replace("_", "")
         if part != "all" and not (number.isdigit() and int(number) >= 2):
-            raise ModelError(f"--train-sizes {part}: expected numbers of 2 or more, or all, by commas: 1000,10000,all")
+            raise ModelError(
+                f"--train-sizes {part}: expected numbers of at least 2 or all, comma-separated: 1000,10000,all"
+            )
         sizes.append(None if part == "all" else int(number))
     return sizes

@@ -1,7 +1,8 @@
-"""How far each method is from the core, on the same pairs: an interval that is narrower than those of both sides.
+"""Paired differences between each method and the core.
 
-Both intervals of 1-of-100 are wide mostly because some dialogues are harder than others, for every method. The samples
-of `metrics.bootstrap` draw the same dialogues for each method, so that this falls away in their difference.
+The interval of a difference is narrower than those of the two methods. Their intervals of 1-of-100 are wide mostly
+because some dialogues are harder than others for every method. `metrics.bootstrap` samples the same dialogues for each
+method, so this variation cancels out in the difference.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from cube_model.metrics.metrics import percentile_interval
 METRIC = "accuracy_1_of_100"
 
 SAMPLES = "bootstrap_samples"
-"""Of an entry on the way to the JSON, where `without_samples` leaves it out."""
+"""Key of the bootstrap samples in an entry; `without_samples` removes it before the JSON is written."""
 
 
 def differences(entries: Iterable[Mapping[str, Any]], reference: str = "core") -> list[dict[str, Any]]:
-    """Method minus reference with its 95 % interval, means over the seeds of both.
+    """Return the difference of each method to a reference, averaged over the seeds, with its 95 % interval.
 
     Args:
-        entries: Of `results`, those of `METRIC` with `SAMPLES`.
-        reference: Method that all others of the same source and training size are compared with. A method that does
-            not learn is compared with the reference at every size.
+        entries: Entries of `results`; only those of `METRIC` with `SAMPLES` are used.
+        reference: Method to compare with at the same source and training size. A method that does not learn is
+            compared with it at every size.
     """
     lines: dict[tuple[str, str, int | None], list[Mapping[str, Any]]] = {}
     for entry in entries:
         if entry["metric"] == METRIC and SAMPLES in entry:
             lines.setdefault((entry["source"], entry["method"], entry["train_size"]), []).append(entry)
-    found = []
-    for (source, against, size), own in lines.items():
-        if against != reference:
+    rows = []
+    for (source, name, size), own in lines.items():
+        if name != reference:
             continue
         for (other_source, method, train_size), others in lines.items():
             if other_source != source or method == reference or train_size not in (size, None):
                 continue
             low, high = percentile_interval(_samples(others) - _samples(own))
-            found.append(
+            rows.append(
                 {
                     "source": source,
                     "metric": METRIC,
@@ -50,11 +51,11 @@ def differences(entries: Iterable[Mapping[str, Any]], reference: str = "core") -
                     "ci95": [low, high],
                 }
             )
-    return sorted(found, key=lambda each: (each["source"], each["train_size"] or 0, -each["value"], each["method"]))
+    return sorted(rows, key=lambda each: (each["source"], each["train_size"] or 0, -each["value"], each["method"]))
 
 
 def without_samples(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry as it is written."""
+    """Return an entry as it is written to the JSON."""
     return {key: value for key, value in entry.items() if key != SAMPLES}
 
 

@@ -1,4 +1,4 @@
-"""Accuracy against parameters as a picture."""
+"""Plot of accuracy against parameters."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from dataset_builders.common.outputs import file_kind, output_file
 _PLOT = file_kind(
     "plots", *(b"<?xml", b"<svg", b"\x89png", b"%", b"\xff\xd8", b"riff", b"gif8", b"ii*", b"mm"), error=ModelError
 )
-"""Files that begin as SVG, PNG, PDF, PostScript, JPEG, WebP, GIF or TIFF do."""
+"""Files that begin like SVG, PNG, PDF, PostScript, JPEG, WebP, GIF or TIFF."""
 
 _MARKERS = "osDv^<>pPX*hd"
 
-_ASIDE = 4.0
-"""Points (1/72 inch) between methods of about one size, which would hide each other."""
+_OFFSET = 4.0
+"""Points (1/72 inch) between methods of similar size, which would otherwise hide each other."""
 
 
 def check_plot(path: Path) -> None:
-    """Find out before hours of computing whether the picture can be made.
+    """Check that a plot can be written, before hours of computing.
 
     Raises:
-        ModelError: matplotlib is not installed, or it does not know the file's ending.
+        ModelError: matplotlib is not installed or does not support the file name's extension.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as error:
         raise ModelError("--plot needs matplotlib: pip install 'dialogue-cube[report]'") from error
-    known = FigureCanvasAgg.get_supported_filetypes()
-    if path.suffix.lstrip(".") not in known:
-        raise ModelError(f"--plot {path}: unknown ending; use one of {', '.join(sorted(known))}")
+    formats = FigureCanvasAgg.get_supported_filetypes()
+    if path.suffix.lstrip(".") not in formats:
+        raise ModelError(f"--plot {path}: unknown extension; use one of {', '.join(sorted(formats))}")
 
 
 def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Path) -> None:
-    """Draw 1-of-100 accuracy (95 % interval over dialogues) against parameters, one panel a training size.
+    """Plot 1-of-100 accuracy, with 95 % intervals over dialogues, against parameters.
 
-    Equal results give equal bytes.
+    There is a panel for each training size. Equal results give equal bytes.
 
     Args:
         results: `results` of a leaderboard's JSON.
-        source: The tested source to draw.
-        path: File to write; its ending says the format.
+        source: Tested source.
+        path: Output file; its extension selects the format.
 
     Raises:
         ModelError: See `check_plot`; or the file cannot be written.
@@ -54,19 +54,19 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
     from matplotlib.figure import Figure
     from matplotlib.transforms import ScaledTranslation
 
-    found = lines(results, source)
-    sizes: list[int | None] = [*sorted({line.train_size for line in found if line.train_size is not None})] or [None]
-    names = sorted({line.method for line in found}, key=lambda name: (name != "core", name))  # the core comes first
+    rows = lines(results, source)
+    sizes: list[int | None] = [*sorted({line.train_size for line in rows if line.train_size is not None})] or [None]
+    names = sorted({line.method for line in rows}, key=lambda name: (name != "core", name))  # the core comes first
     colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
     colours = [*colours[::2], *colours[1::2]]
     figure = Figure(figsize=(4.4 * len(sizes) + 1.4, 4.2), layout="constrained")
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for panel, size in zip(panels, sizes, strict=True):
-        shown = [line for line in found if line.train_size in (None, size)]
-        for line, place in zip(shown, _side_by_side([line.parameters for line in shown]), strict=True):
+        shown = [line for line in rows if line.train_size in (None, size)]
+        for line, offset in zip(shown, _offsets([line.parameters for line in shown]), strict=True):
             number = names.index(line.method)
             low, high = line.intervals["accuracy_1_of_100"]
-            moved = ScaledTranslation(place * _ASIDE / 72, 0, figure.dpi_scale_trans)
+            shift = ScaledTranslation(offset * _OFFSET / 72, 0, figure.dpi_scale_trans)
             panel.errorbar(
                 line.parameters,
                 line.mean("accuracy_1_of_100"),
@@ -76,15 +76,15 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
                 markersize=8 if line.method == "core" else 5,
                 capsize=2,
                 label=line.method,
-                transform=panel.transData + moved,
+                transform=panel.transData + shift,
             )
-        panel.set_xscale("symlog", linthresh=1e4)  # zero parameters have a place too
-        panel.set_xlim(-4e3, 3 * max(line.parameters for line in found) + 1e4)
+        panel.set_xscale("symlog", linthresh=1e4)  # the axis includes zero parameters
+        panel.set_xlim(-4e3, 3 * max(line.parameters for line in rows) + 1e4)
         panel.set_title("" if size is None else f"{size:,} training pairs")
         panel.set_xlabel("parameters (about equal ones side by side)")
         panel.grid(alpha=0.3)
-    # matplotlib does not look for limits among what is moved aside
-    highest = max(line.intervals["accuracy_1_of_100"][1] for line in found)
+    # matplotlib ignores shifted points when it computes the limits
+    highest = max(line.intervals["accuracy_1_of_100"][1] for line in rows)
     panels[0].set_ylim(0, min(1.0, 1.08 * highest))
     panels[0].set_ylabel("1-of-100 accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
@@ -99,9 +99,9 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _side_by_side(parameters: Sequence[int]) -> list[float]:
-    """Places of the methods around that of their size: 0 for one alone, else -n/2 to n/2 by size."""
-    places = [0.0] * len(parameters)
+def _offsets(parameters: Sequence[int]) -> list[float]:
+    """Return an offset for each method: 0 if alone, else -(n-1)/2 to (n-1)/2 among n methods of similar size."""
+    offsets = [0.0] * len(parameters)
     order = sorted(range(len(parameters)), key=lambda i: parameters[i])
     groups: list[list[int]] = []
     for i in order:
@@ -110,6 +110,6 @@ def _side_by_side(parameters: Sequence[int]) -> list[float]:
         else:
             groups.append([i])
     for group in groups:
-        for place, i in enumerate(group):
-            places[i] = place - (len(group) - 1) / 2
-    return places
+        for rank, i in enumerate(group):
+            offsets[i] = rank - (len(group) - 1) / 2
+    return offsets

@@ -1,4 +1,4 @@
-"""A leaderboard's JSON as a table on the terminal, as metadata of a model card, and as Markdown for the READMEs."""
+"""Leaderboard results as terminal tables, as model card metadata, and as Markdown for the READMEs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _METRIC = "accuracy_1_of_100"
 
 @dataclass
 class Line:
-    """One method at one training size, over its seeds.
+    """Results of one method at one training size, over all seeds.
 
     Attributes:
-        method: Name.
-        train_size: Pairs; None for what does not learn.
-        parameters: Trained numbers.
-        metrics: Name -> a value each seed.
-        intervals: Name -> `(low, high)` of the first seed, over dialogues.
-        seconds: Of training, each seed.
-        microseconds: A query, each seed.
+        method: Name of the method.
+        train_size: Number of training pairs; None for a method that does not learn.
+        parameters: Number of trained parameters.
+        metrics: Name -> value for each seed.
+        intervals: Name -> `(low, high)`, the 95 % interval over dialogues for the first seed.
+        seconds: Training time for each seed.
+        microseconds: Time per query for each seed.
     """
 
     method: str
@@ -39,18 +39,18 @@ class Line:
     microseconds: list[float] = field(default_factory=list)
 
     def mean(self, metric: str) -> float:
-        """Mean over the seeds; NaN where it was not measured."""
+        """Return the mean over the seeds, or NaN if the metric was not measured."""
         values = self.metrics.get(metric)
         return statistics.fmean(values) if values else float("nan")
 
 
 def lines(results: Entries, source: str) -> list[Line]:
-    """The entries of one source, seeds put together; best 1-of-100 first within each training size."""
-    found: dict[tuple[str, int | None], Line] = {}
+    """Group the entries of one source by method and training size; within each size, the best 1-of-100 comes first."""
+    by_method: dict[tuple[str, int | None], Line] = {}
     for entry in results:
         if entry["source"] != source or entry["domain"] is not None or entry["negatives"] != "random":
             continue
-        line = found.setdefault(
+        line = by_method.setdefault(
             (entry["method"], entry["train_size"]), Line(entry["method"], entry["train_size"], entry["parameters"])
         )
         line.metrics.setdefault(entry["metric"], []).append(entry["value"])
@@ -58,24 +58,24 @@ def lines(results: Entries, source: str) -> list[Line]:
         if entry["metric"] == "accuracy_1_of_100":
             line.seconds.append(entry["training_seconds"])
             line.microseconds.append(entry["microseconds_per_query"])
-    return sorted(found.values(), key=lambda line: (line.train_size or 0, -line.mean("accuracy_1_of_100")))
+    return sorted(by_method.values(), key=lambda line: (line.train_size or 0, -line.mean("accuracy_1_of_100")))
 
 
 def sources(results: Entries) -> list[str]:
-    """Tested sources in the order of the file."""
+    """Return the tested sources in the order of the file."""
     return list(dict.fromkeys(entry["source"] for entry in results))
 
 
 def leaderboard_table(results: Entries, source: str, title: str) -> Table:
-    """A row a method and training size: mean over the seeds, below it their standard deviation.
+    """Return a table with a row for each method and training size: means over seeds above their standard deviations.
 
-    All other figures are in the JSON.
+    The JSON file has all figures.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    # without lines and margins it fits 80 characters
+    # fits into 80 characters only without lines and margins
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
     for head in ("pairs", "params", "1-of-\n100", "MRR", "cosine", "train\ns", "µs/\nquery"):
@@ -101,7 +101,7 @@ def leaderboard_table(results: Entries, source: str, title: str) -> Table:
 
 
 def differences_table(differences: Entries, source: str) -> Table:
-    """1-of-100 of every method minus that of the core; bold where the interval holds no zero."""
+    """Return a table of the differences in 1-of-100 to the core; bold if the interval excludes zero."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -122,26 +122,26 @@ def differences_table(differences: Entries, source: str) -> Table:
         table.add_row(
             each["method"], f"{size or 0:,}", f"{each['value']:+.3f}", f"{low:+.3f} to {high:+.3f}", style=style
         )
-    table.caption = "means over seeds; the same dialogues drawn for both; bold: not zero"
+    table.caption = "means over seeds, from bootstrap samples of the same dialogues; bold: the interval excludes zero"
     return table
 
 
 def eval_results(results: Entries, method: str = "core", dataset: str = "dialogue-corpus") -> list[EvalResult]:
-    """Entries for the metadata of a model card (`ModelCardData(eval_results=...)`).
+    """Return entries for the metadata of a model card (`ModelCardData(eval_results=...)`).
 
     Args:
         results: `results` of a leaderboard's JSON.
-        method: The row that the card is about; of it the largest training size.
-        dataset: Hub repository of the data, if there is one.
+        method: Method that the card describes, at its largest training size.
+        dataset: Hub repository of the dataset.
     """
     from huggingface_hub import EvalResult
 
     entries = []
     for source in sources(results):
-        own = [line for line in lines(results, source) if line.method == method]
-        if not own:
+        rows = [line for line in lines(results, source) if line.method == method]
+        if not rows:
             continue
-        line = max(own, key=lambda line: line.train_size or 0)
+        line = max(rows, key=lambda line: line.train_size or 0)
         for metric in line.metrics:
             entries.append(
                 EvalResult(
@@ -170,18 +170,18 @@ def _cell(values: Sequence[float] | None) -> str:
 
 
 _Column = dict[str, Line]
-"""Method -> its line at one training size."""
+"""Method -> line at one training size."""
 
 
 def markdown_table(boards: Sequence[Mapping[str, Any]]) -> str:
-    """1-of-100 accuracy of all methods, means over the seeds: a row a method, a column a tested corpus and size.
+    """Return a Markdown table of 1-of-100 accuracy, averaged over the seeds.
 
-    The best of a column is bold; `=` stands behind a figure whose paired difference to the core could be zero (95 %
-    interval). What does not learn has one figure for all sizes. Rows are in the order of the first board's largest
-    training size.
+    There is a row for each method and a column for each tested source and training size. The best figure of a column is
+    bold; `=` marks a method whose paired difference to the core has a 95 % interval that includes zero. A method that
+    does not learn has the same figure at all sizes. The rows are sorted by the first board's largest training size.
 
     Args:
-        boards: JSON objects of `dialogue-cube leaderboard`, of one teacher.
+        boards: JSON objects of `dialogue-cube leaderboard`, all with the same teacher.
     """
     columns = [column for board in boards for column in _columns(board)]
     first = columns[len(_columns(boards[0])) - 1][1]
@@ -199,22 +199,22 @@ def markdown_table(boards: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _columns(board: Mapping[str, Any]) -> list[tuple[str, _Column, set[str]]]:
-    """Head, lines, and the methods that may be level with the core, of each tested corpus and training size."""
-    tested = sources(board["results"])
-    # several corpora together are in the file
-    return [column for source in tested if source != "all" for column in _columns_of(board, source)]
+    """Return head, lines and methods level with the core, for each tested source and training size."""
+    # figures over all sources together are only in the JSON
+    tested = [source for source in sources(board["results"]) if source != "all"]
+    return [column for source in tested for column in _columns_of(board, source)]
 
 
 def _columns_of(board: Mapping[str, Any], source: str) -> list[tuple[str, _Column, set[str]]]:
-    found = lines(board["results"], source)
+    rows = lines(board["results"], source)
     columns = []
-    for size in sorted({line.train_size for line in found if line.train_size is not None}):
+    for size in sorted({line.train_size for line in rows if line.train_size is not None}):
         level = {
             each["method"]
             for each in board["differences"]
             if each["source"] == source and each["train_size"] == size and each["ci95"][0] <= 0 <= each["ci95"][1]
         }
-        column = {line.method: line for line in found if line.train_size in (None, size)}
+        column = {line.method: line for line in rows if line.train_size in (None, size)}
         columns.append((f"{source}, {size:,} pairs", column, level))
     return columns
 

@@ -29,7 +29,7 @@ def test_draws_are_seeded_and_use_no_row_twice():
 
 
 def test_one_of_batch_by_hand():
-    """Rows 0 and 1 have the same answer: by text both are right, by index only the first."""
+    """Rows 0 and 1 have the same answer: both are right by text, but only the first by index."""
     answers = np.eye(4, dtype=np.float32)[[0, 0, 1, 2]]
     questions = np.eye(4, dtype=np.float32)[[0, 0, 1, 3]]
     questions[3] = [0, 1, 0, 0]  # prefers the answer of row 2
@@ -41,7 +41,7 @@ def test_one_of_batch_by_hand():
     assert unique[:, 0].tolist() == [0, 0, 1, 1]
 
 
-def test_perfect_map_reaches_one_by_text_and_the_ceiling_by_index():
+def test_perfect_map_reaches_one_by_text_and_at_least_the_ceiling_by_index():
     labels = np.random.default_rng(0).integers(0, 150, size=1000)
     vectors = random_unit(150)[labels]
     by_text, by_index, unique = one_of_batch(vectors, vectors, labels, Draws.of(1000))
@@ -71,7 +71,7 @@ def test_a_map_to_one_point_gains_nothing():
 
 
 def test_interval_is_over_dialogues():
-    """50 dialogues of 20 equal rows say as much as 50 rows, not as 1000."""
+    """50 dialogues of 20 equal rows have an interval as wide as that of 50 rows, not of 1000."""
     generator = np.random.default_rng(0)
     by_dialogue = generator.integers(0, 2, size=50).astype(np.float32)
     values, groups = np.repeat(by_dialogue, 20), np.repeat(np.arange(50), 20)
@@ -102,7 +102,7 @@ def test_pairs_by_hand(tmp_path):
     assert pairs.licenses == ["CC0-1.0"] * 2
 
 
-def test_a_command_can_be_typed_as_it_stands(tmp_path):
+def test_a_command_line_can_be_pasted_into_a_shell(tmp_path):
     folder = tmp_path / "my data"
     folder.mkdir()
     options = {"data": str(folder), "model": None, "sources": ["a", "b c"], "draws": 3}
@@ -111,7 +111,7 @@ def test_a_command_can_be_typed_as_it_stands(tmp_path):
     )
 
 
-def test_a_folder_written_again_is_read_again_and_kept_once(tmp_path, monkeypatch):
+def test_a_rewritten_folder_is_read_again_and_cached_once(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     for words in ("No.", "Sure."):
         shutil.rmtree(tmp_path / "data", ignore_errors=True)
@@ -121,15 +121,15 @@ def test_a_folder_written_again_is_read_again_and_kept_once(tmp_path, monkeypatc
     assert len(list((tmp_path / "cache" / "dialogue-cube").glob("*/*/data"))) == 1
 
 
-def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
+def test_a_sample_of_pairs_has_a_seed_and_a_fingerprint(pairs_folder):
     whole = load_pairs(pairs_folder, "train")
     assert len(whole) == 360
-    some = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
+    sample = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
     again = load_pairs(pairs_folder, "train", max_pairs=50, seed=1)
     other = load_pairs(pairs_folder, "train", max_pairs=50, seed=2)
-    assert len(some) == 50
-    assert some.fingerprint == again.fingerprint
-    assert len({some.fingerprint, other.fingerprint, whole.fingerprint}) == 3
+    assert len(sample) == 50
+    assert sample.fingerprint == again.fingerprint
+    assert len({sample.fingerprint, other.fingerprint, whole.fingerprint}) == 3
     assert load_pairs(pairs_folder, "train", context_turns=1).fingerprint != whole.fingerprint
 
 
@@ -141,12 +141,12 @@ def test_choice_of_pairs_is_seeded_and_fingerprinted(pairs_folder):
         ("train", {"direction": ("system", "system")}, NoPairsError, "no system -> system pair"),
     ],
 )
-def test_pairs_that_are_not_there_are_named(pairs_folder, split, options, kind, words):
+def test_errors_name_missing_pairs(pairs_folder, split, options, kind, words):
     with pytest.raises(kind, match=words):
         load_pairs(pairs_folder, split, **options)
 
 
-def test_a_folder_built_again_gives_its_new_rows(tmp_path):
+def test_a_rebuilt_folder_gives_its_new_rows(tmp_path):
     for anchor in ("before", "after"):
         folder = write_pairs(tmp_path / anchor / "data", {"train": [[("user", anchor), ("system", "b")]]})
         assert load_pairs(folder, "train").texts[0] == anchor
@@ -155,7 +155,7 @@ def test_a_folder_built_again_gives_its_new_rows(tmp_path):
     assert load_pairs(folder, "train").texts[0] == "third"
 
 
-def test_no_dataset_and_missing_columns_are_named(tmp_path):
+def test_errors_name_a_missing_dataset_and_missing_columns(tmp_path):
     import pyarrow.parquet as pq
 
     with pytest.raises(ModelError, match="nowhere: cannot load"):
@@ -174,18 +174,18 @@ def test_methods_are_compared_on_the_same_vectors_and_batches(pairs_folder, mini
     cheat = Method(
         "knows the answer", lambda questions: questions[:, 1], lambda answers: answers, parameters=3, turns=2
     )
-    knowing = pairs.questions.copy()
-    knowing[:, 1] = pairs.answers
-    report = evaluate([identity(), cheat], dataclasses.replace(pairs, questions=knowing), vectors)
+    leaking = pairs.questions.copy()
+    leaking[:, 1] = pairs.answers
+    report = evaluate([identity(), cheat], dataclasses.replace(pairs, questions=leaking), vectors)
     first, second = (result.metrics for result in report.results if result.negatives == "random")
     assert second["accuracy_1_of_100"] == (1.0, 1.0, 1.0)
     assert second["mrr"][0] > first["mrr"][0]
-    # reworded by case and punctuation alone, an answer is the same answer with another vector
+    # answers that differ only in case and punctuation count as equal, but have different embeddings
     assert 0.99 < second["mean_cosine"][0] <= 1.0001
     assert all(low <= value <= high for value, low, high in first.values())
     assert 0 < report.ceiling_by_index < 1
     assert note(report) is None
-    alone = evaluate([identity()], dataclasses.replace(pairs, questions=knowing), vectors)
+    alone = evaluate([identity()], dataclasses.replace(pairs, questions=leaking), vectors)
     assert alone.results[0].metrics == first
 
     rows = to_json(report, source="invented", seed=0)
@@ -194,7 +194,7 @@ def test_methods_are_compared_on_the_same_vectors_and_batches(pairs_folder, mini
     json.dumps(rows, allow_nan=False)
 
 
-def test_few_pairs_say_so(pairs_folder, minilm, cache_folder):
+def test_a_note_warns_of_too_few_pairs(pairs_folder, minilm, cache_folder):
     pairs = load_pairs(pairs_folder, "test", max_pairs=20)
     report = evaluate([identity()], pairs, pairs.embed(minilm, EmbeddingCache(cache_folder)))
     assert report.batch == 20
@@ -205,12 +205,12 @@ def as_pairs(questions, answers, labels=None, dialogues=None):
     from cube_model.evaluation.baselines import EmbeddedPairs
 
     data = EmbeddedPairs.of_arrays(questions, answers, labels)
-    changed = data.pairs if dialogues is None else dataclasses.replace(data.pairs, dialogues=dialogues)
-    return changed, data.vectors
+    pairs = data.pairs if dialogues is None else dataclasses.replace(data.pairs, dialogues=dialogues)
+    return pairs, data.vectors
 
 
 def test_negatives_of_the_same_domain_and_dialogue_are_harder():
-    """Answers are near those of their domain and nearer still to those of their dialogue."""
+    """Answers are close to those of their domain and even closer to those of their dialogue."""
     generator = np.random.default_rng(0)
     dialogues = np.arange(1200) // 6
     domain = dialogues % 3
@@ -220,20 +220,20 @@ def test_negatives_of_the_same_domain_and_dialogue_are_harder():
     names = [["hotel"], ["train"], ["taxi", "hotel"]]
     report = evaluate([identity()], pairs, vectors, domains=[names[i] for i in domain])
     method = report.results[0].method
-    found = {kind: report.find(method, kind) for kind in NEGATIVES}
-    random, same_domain, same_dialogue = (found[kind].metrics["accuracy_1_of_100"][0] for kind in NEGATIVES)
+    results = {kind: report.find(method, kind) for kind in NEGATIVES}
+    random, same_domain, same_dialogue = (results[kind].metrics["accuracy_1_of_100"][0] for kind in NEGATIVES)
     assert random > same_domain + 0.05
     assert random > same_dialogue + 0.05
-    assert "mrr" in found["random"].metrics
-    assert "mrr" not in found["same-domain"].metrics
+    assert "mrr" in results["random"].metrics
+    assert "mrr" not in results["same-domain"].metrics
     hotel = report.find(method, domain="hotel")
     assert (hotel.pairs, report.find(method, domain="train").pairs) == (798, 402)
     without = evaluate([identity()], pairs, vectors)
     assert {result.negatives for result in without.results} == {"random", "same-dialogue"}
-    assert without.results[0].metrics == found["random"].metrics
+    assert without.results[0].metrics == results["random"].metrics
 
 
-def test_recall_grows_with_k_and_ends_at_the_pool():
+def test_recall_grows_with_k():
     pairs, vectors = as_pairs(random_unit(300), random_unit(300, seed=1))
     metrics = evaluate([identity()], pairs, vectors).results[0].metrics
     recalls = [metrics[f"recall_at_{k}"][0] for k in (1, 10, 100)]
@@ -242,19 +242,19 @@ def test_recall_grows_with_k_and_ends_at_the_pool():
     assert recalls[0] <= metrics["mrr"][0]
 
 
-def test_a_dot_product_method_is_judged_by_its_dot_products():
-    """One long answer wins every batch unless lengths are divided out; the mean cosine is one either way."""
+def test_a_dot_product_method_is_scored_by_dot_products():
+    """An answer with a large norm wins every batch unless vectors are normalised; the mean cosine is one either way."""
     questions = np.abs(random_unit(100)).astype(np.float32)
     answers = questions.copy()
     answers[7] *= 50
     pairs, vectors = as_pairs(questions, answers)
-    scored = {
+    results = {
         cosine: evaluate([Method("m", lambda q: q[:, 0], lambda a: a, cosine=cosine)], pairs, vectors).results[0]
         for cosine in (True, False)
     }
-    assert scored[True].metrics["accuracy_1_of_100"][0] == 1
-    assert scored[False].metrics["accuracy_1_of_100"][0] == pytest.approx(0.01)
-    assert scored[False].metrics["mean_cosine"][0] == pytest.approx(1)
+    assert results[True].metrics["accuracy_1_of_100"][0] == 1
+    assert results[False].metrics["accuracy_1_of_100"][0] == pytest.approx(0.01)
+    assert results[False].metrics["mean_cosine"][0] == pytest.approx(1)
 
 
 def with_domains(folder):
@@ -312,7 +312,7 @@ def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path
     json.dumps(output, allow_nan=False)
 
 
-def test_turns_of_an_encoder_are_judged_as_a_mean_and_as_one_text(pairs_folder, minilm, cache_folder):
+def test_an_encoder_reads_context_as_a_mean_and_as_one_text(pairs_folder, minilm, cache_folder):
     reports, _ = run_response_selection(
         pairs_folder, encoder="minilm", context_turns=1, cache=EmbeddingCache(cache_folder)
     )

@@ -1,4 +1,4 @@
-"""Baselines on invented vectors, where it is known which of them can learn what."""
+"""Baselines on invented embeddings, for which the maps that each baseline can learn are clear."""
 
 import dataclasses
 
@@ -17,12 +17,12 @@ D = 24
 
 
 def world(n, seed, *, rotated=True, from_earlier=False):
-    """Answers are rotated questions with noise (or rotated earlier turns, and then the question says nothing)."""
+    """Answers are rotated questions, or rotated context turns of uninformative questions, with noise."""
     rotation = np.linalg.qr(np.random.default_rng(99).normal(size=(D, D)))[0] if rotated else np.eye(D)
     generator = np.random.default_rng(seed)
     questions = normalize(generator.normal(size=(n, 2, D)))
-    told = questions[:, 1 if from_earlier else 0]
-    answers = normalize(told @ rotation + 0.06 * generator.normal(size=(n, D)))
+    informative = questions[:, 1 if from_earlier else 0]
+    answers = normalize(informative @ rotation + 0.06 * generator.normal(size=(n, D)))
     return EmbeddedPairs.of_arrays(questions.astype(np.float32), answers.astype(np.float32))
 
 
@@ -62,14 +62,14 @@ def test_map_as_published_beats_the_identity_and_is_not_renormalized(rotated):
     assert plain.parameters == D * D + 1
     assert (plain.name, renormalized.name) == ("map", "map_renormalized")
     _, answers = plain.map(test.pairs, test.vectors)
-    lengths = np.linalg.norm(answers, axis=1)
-    assert lengths.std() > 1e-3
-    assert abs(lengths.mean() - 1) > 0.1
+    norms = np.linalg.norm(answers, axis=1)
+    assert norms.std() > 1e-3
+    assert abs(norms.mean() - 1) > 0.1
     np.testing.assert_allclose(np.linalg.norm(renormalized.map(test.pairs, test.vectors)[1], axis=1), 1, rtol=1e-5)
 
 
 def test_map_score_by_hand():
-    """x . (y W + a y), W as trained, no length divided out."""
+    """The score is x . (y W + a y), linear in y: it is not normalised."""
     train = world(600, 3)
     fitted = MapPolyAI(epochs=2).fit(train, train, settings={"learning_rate": 0.3, "l2": 0.1})
     zero = np.zeros((1, D), dtype=np.float32)
@@ -85,14 +85,14 @@ def test_map_tries_the_published_grid():
     assert {settings["l2"] for settings in MapPolyAI.grid} == {0, 0.1, 0.01, 0.001}
 
 
-def test_earlier_turns_are_read():
+def test_context_turns_are_read():
     train, validation, test = (world(1500, s, rotated=False, from_earlier=True) for s in range(3))
-    every = baselines(turns=2, budget=BUDGET)
+    methods = baselines(turns=2, budget=BUDGET)
     for name in ("ridge", "mlp_both", "monarch", "low_rank", "map_adamw"):
-        baseline = every[name]
+        baseline = methods[name]
         fitted = baseline.fit(train, validation, settings=baseline.grid[-1] if name != "ridge" else None)
         assert test.accuracy(fitted.method) > 0.3, name
-    assert every["sim"].tune(train, validation).best.settings == {"turns": 2}
+    assert methods["sim"].tune(train, validation).best.settings == {"turns": 2}
 
 
 @pytest.mark.parametrize(("dimension", "turns", "budget"), [(384, 1, 62_288), (384, 3, 222_144), (768, 3, 591_616)])
@@ -109,13 +109,13 @@ def test_parameters_equal_their_formulas_and_the_budget(dimension, turns, budget
     r = low.hidden(d, c)
     assert sum(p.numel() for p in low.maps(d, c).parameters()) == (c + 3) * d * r
     for baseline in (mlp, one, low):
-        found = sum(p.numel() for p in baseline.maps(d, c).parameters())
-        assert budget * 0.98 < found <= budget
+        count = sum(p.numel() for p in baseline.maps(d, c).parameters())
+        assert budget * 0.98 < count <= budget
     monarch = MonarchBaseline(budget)
     b = monarch.blocks(d, c)
-    found = sum(p.numel() for p in monarch.maps(d, c).parameters())
-    assert found == (c + 1) * 2 * d * d // b
-    assert 0.7 < found / budget < 1.4
+    count = sum(p.numel() for p in monarch.maps(d, c).parameters())
+    assert count == (c + 1) * 2 * d * d // b
+    assert 0.7 < count / budget < 1.4
     assert sum(p.numel() for p in Monarch(768, 4).parameters()) == 294_912
 
 
@@ -141,8 +141,8 @@ def test_untrained_maps_are_the_identity(name):
     np.testing.assert_array_equal(method.answers(vectors[:, 0]), vectors[:, 0])
 
 
-def test_a_fit_depends_on_data_settings_and_seed_alone(rotated, monkeypatch):
-    monkeypatch.setattr(schedule, "LEAST_STEPS", 30)  # whatever it learns
+def test_a_fit_depends_only_on_data_settings_and_seed(rotated, monkeypatch):
+    monkeypatch.setattr(schedule, "LEAST_STEPS", 30)  # accuracy does not matter here
     train, validation, test = rotated
     baseline = baselines(turns=2, budget=2000)["mlp_both"]
     settings = {"learning_rate": 5e-3, "noise": 0.3}
@@ -172,12 +172,16 @@ def texts(questions, answers):
 
 
 def test_bm25_scores_by_its_formula():
-    """Lucene's: idf * tf / (tf + k1 (1 - b + b |d| / mean |d|)), idf = ln(1 + (N - df + .5) / (df + .5))."""
+    """Lucene's formula: idf * tf / (tf + k1 (1 - b + b |d| / mean |d|)), idf = ln(1 + (N - df + .5) / (df + .5))."""
     data = texts(["red red lamp", "the tall unseen tree", "zzz qqq"], ["a red red lamp", "the old tree", "the lamp on"])
     method = BM25(1).fit(data, data, settings={"turns": 1, "k1": 0.9, "b": 0.4}).method
     questions, answers = method.map(data.pairs, data.vectors)
-    found = (questions @ answers.T).toarray()
-    documents = [["red", "red", "lamp"], ["the", "old", "tree"], ["the", "lamp", "on"]]  # one letter is no word
+    scores = (questions @ answers.T).toarray()
+    documents = [
+        ["red", "red", "lamp"],
+        ["the", "old", "tree"],
+        ["the", "lamp", "on"],
+    ]  # the tokeniser skips single letters
     mean = np.mean([len(d) for d in documents])
 
     def score(words, document):
@@ -188,15 +192,15 @@ def test_bm25_scores_by_its_formula():
         return total
 
     expected = [[score(q.split(), d) for d in documents] for q in ("red red lamp", "the tall unseen tree", "zzz qqq")]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
-def test_lexical_methods_read_texts_and_earlier_turns():
+def test_lexical_methods_read_texts_and_context_turns():
     n = 120
     questions, answers = [f"question {i}" for i in range(n)], [f"reply about word{i}" for i in range(n)]
     data = texts(questions, answers)
-    told = np.stack([data.pairs.questions[:, 0], data.pairs.answers], axis=1)  # the turn before gives the answer away
-    data = EmbeddedPairs(dataclasses.replace(data.pairs, questions=told), data.vectors)
+    leaking = np.stack([data.pairs.questions[:, 0], data.pairs.answers], axis=1)  # the context turn is the answer
+    data = EmbeddedPairs(dataclasses.replace(data.pairs, questions=leaking), data.vectors)
     for baseline in (BM25(2), Tfidf(2)):
         tuning = baseline.tune(data, data)
         assert tuning.best.accuracy == 1

@@ -1,4 +1,4 @@
-"""Metrics and intervals of intents, and the whole command on an invented intent set with the real small encoder."""
+"""Intent metrics and their intervals, and the whole command on an invented intent set with a small real encoder."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def test_out_of_scope_figures_by_hand():
 
 def test_out_of_scope_figures_equal_those_of_scikit_learn():
     generator = np.random.default_rng(4)
-    for digits in (9, 1):  # with one digit most scores are equal to others
+    for digits in (9, 1):  # with one digit most scores are tied
         inside = (generator.random(300) < 0.7).astype(int)
         scores = np.round(generator.normal(size=300) + inside, digits)
         assert auroc(inside, scores) == pytest.approx(theirs.roc_auc_score(inside, scores))
@@ -50,8 +50,7 @@ def test_out_of_scope_figures_equal_those_of_scikit_learn():
 def test_metrics_for_the_evaluate_library(guesses, tmp_path):
     true, guessed = guesses
     both = evaluate.combine([IntentMetric("accuracy"), IntentMetric("macro_f1"), IntentMetric("v_measure")])
-    found = both.compute(predictions=guessed, references=true)
-    assert found == {
+    assert both.compute(predictions=guessed, references=true) == {
         "accuracy": theirs.accuracy_score(true, guessed),
         "macro_f1": theirs.f1_score(true, guessed, average="macro"),
         "v_measure": pytest.approx(theirs.v_measure_score(true, guessed)),
@@ -61,17 +60,17 @@ def test_metrics_for_the_evaluate_library(guesses, tmp_path):
     for name in ("auroc", "aupr", "aupr_out", "fpr95"):
         value = IntentMetric(name).compute(predictions=scores, references=inside)[name]
         assert value == pytest.approx(METRICS[name](inside, scores))
-    # the file is a metric by itself
+    # the file alone is a metric that `evaluate` can load
     script = tmp_path / "intent_metrics" / "intent_metrics.py"
     script.parent.mkdir()
     shutil.copy(intent_metrics.__file__, script)
     loaded = evaluate.load(str(script.parent), "macro_f1")
     assert loaded.compute(predictions=guessed, references=true) == {"macro_f1": macro_f1(true, guessed)}
-    with pytest.raises(ValueError, match="no metric 'bleu'; there are accuracy, macro_f1, auroc"):
+    with pytest.raises(ValueError, match="unknown metric 'bleu': expected one of accuracy, macro_f1, auroc"):
         IntentMetric("bleu")
 
 
-def test_bootstrap_of_cells_equals_bootstrap_of_rows(guesses):
+def test_bootstrap_of_the_confusion_matrix_equals_bootstrap_of_rows(guesses):
     true, guessed = guesses
     generator = np.random.default_rng(3)
     samples = {"accuracy": [], "macro_f1": []}
@@ -100,7 +99,7 @@ def test_intervals_of_means_and_scores():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two sources, one of them in two languages; out-of-scope rows and contaminated test rows."""
+    """Two sources, one of them in two languages, with out-of-scope rows and contaminated test rows."""
     rows = {
         split: [
             *invented_rows(split, source="lodge"),
@@ -114,9 +113,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(folder, minilm, cache_folder, tmp_path_factory):
-    """All protocols once."""
-    cells = tmp_path_factory.mktemp("cells")
-    return run_intents(IntentsConfig(str(folder)), cells, cache=EmbeddingCache(cache_folder)), cells
+    """Output of all protocols and the folder with its cached results."""
+    results_folder = tmp_path_factory.mktemp("results")
+    return run_intents(IntentsConfig(str(folder)), results_folder, cache=EmbeddingCache(cache_folder)), results_folder
 
 
 def test_tasks_keep_the_order_of_the_rows(folder):
@@ -133,7 +132,7 @@ def test_tasks_keep_the_order_of_the_rows(folder):
     assert len({task.fingerprint for task in tasks.values()}) == 4
 
 
-def test_every_figure_has_what_the_contract_asks_for(whole):
+def test_every_entry_has_the_fields_of_the_contract(whole):
     results = whole[0]["results"]
     fields = ("task", "source", "language", "protocol", "method", "metric", "value", "ci95", "parameters", "train_size")
     fields = (*fields, "seed", "protocol_version", "test_rows", "contaminated", "predicts", "settings")
@@ -152,13 +151,13 @@ def test_every_figure_has_what_the_contract_asks_for(whole):
         low, high = entry["ci95"]
         assert low - 1e-9 <= entry["value"] <= high + 1e-9
         assert entry["ci95_of"] in ("draws", "test rows", "seeds", "languages")
-    kept = {e["contaminated"]: e for e in results if (e["source"], e["protocol"]) == ("lodge", "linear")}
-    assert (kept["kept"]["test_rows"], kept["removed"]["test_rows"]) == (60, 48)
+    linear = {e["contaminated"]: e for e in results if (e["source"], e["protocol"]) == ("lodge", "linear")}
+    assert (linear["kept"]["test_rows"], linear["removed"]["test_rows"]) == (60, 48)
     assert set(whole[0]["fingerprints"]) == {"data", "teacher", "model"}
     assert {"dialogue-cube", "torch", "scikit-learn"} <= set(whole[0]["versions"])
 
 
-def test_a_real_encoder_knows_lamps_from_soup(whole):
+def test_a_real_encoder_tells_lamps_from_soup(whole):
     accuracy = {
         (e["protocol"], e["predicts"]): e["value"]
         for e in whole[0]["results"]
@@ -166,10 +165,10 @@ def test_a_real_encoder_knows_lamps_from_soup(whole):
     }
     assert accuracy["mteb", "intent"] > 0.6
     assert accuracy["linear", "scenario"] > 0.95
-    found = {
+    out_of_scope = {
         (e["metric"], e["settings"].get("detector")): e["value"] for e in whole[0]["results"] if e["protocol"] == "oos"
     }
-    assert found["auroc", "max_cosine"] > 0.9
+    assert out_of_scope["auroc", "max_cosine"] > 0.9
 
 
 def test_mean_over_languages(whole):
@@ -187,44 +186,44 @@ def test_mean_over_languages(whole):
     assert not [e for e in whole[0]["results"] if (e["source"], e["language"]) == ("lodge", "mean")]
 
 
-def test_finished_cells_are_not_computed_again(whole, folder, minilm, cache_folder, monkeypatch):
-    output, cells = whole
+def test_finished_parts_are_not_computed_again(whole, folder, minilm, cache_folder, monkeypatch):
+    output, results_folder = whole
     scored = []
     monkeypatch.setattr(intents, "score", lambda protocol, task, *_: scored.append((protocol, task.name)) or [])
-    again = run_intents(IntentsConfig(str(folder)), cells, cache=EmbeddingCache(cache_folder))
+    again = run_intents(IntentsConfig(str(folder)), results_folder, cache=EmbeddingCache(cache_folder))
     assert json.dumps(again["results"]) == json.dumps(output["results"])
     assert not scored
     config = IntentsConfig(str(folder), sources=["lodge"], protocols=["mteb"], predicts=["intent"], seeds=2)
-    run_intents(config, cells, cache=EmbeddingCache(cache_folder))
+    run_intents(config, results_folder, cache=EmbeddingCache(cache_folder))
     assert scored == [("mteb", "lodge (en)")]
 
 
-def test_a_stopped_run_goes_on(whole, folder, minilm, cache_folder, tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed(whole, folder, minilm, cache_folder, tmp_path, monkeypatch):
     real, scored = intents.score, []
 
-    def stopping(protocol, task, *given):
+    def stopping(protocol, task, *arguments):
         if len(scored) == 2:
             raise KeyboardInterrupt
         scored.append(protocol)
-        return real(protocol, task, *given)
+        return real(protocol, task, *arguments)
 
     config = IntentsConfig(str(folder), sources=["lodge"], protocols=["knn", "prototype", "mteb"], predicts=["intent"])
     monkeypatch.setattr(intents, "score", stopping)
     with pytest.raises(KeyboardInterrupt):
         run_intents(config, tmp_path, cache=EmbeddingCache(cache_folder))
-    monkeypatch.setattr(intents, "score", lambda protocol, *given: scored.append(protocol) or real(protocol, *given))
+    monkeypatch.setattr(intents, "score", lambda protocol, *rest: scored.append(protocol) or real(protocol, *rest))
     resumed = run_intents(config, tmp_path, cache=EmbeddingCache(cache_folder))["results"]
     assert scored == ["knn", "prototype", "mteb"]
-    wanted = [
+    expected = [
         e
         for protocol in config.protocols
         for e in whole[0]["results"]
         if (e["source"], e["predicts"], e["protocol"]) == ("lodge", "intent", protocol)
     ]
-    assert resumed == wanted
+    assert resumed == expected
 
 
-def test_a_core_is_judged_by_its_question_side(folder, minilm, pairs_folder, cache_folder, trained_core):
+def test_a_core_is_evaluated_by_its_question_encoding(folder, minilm, pairs_folder, cache_folder, trained_core):
     from cube_model.evaluation.intents.encoder import IntentEncoder
 
     cache = EmbeddingCache(cache_folder)
@@ -240,7 +239,7 @@ def test_a_core_is_judged_by_its_question_side(folder, minilm, pairs_folder, cac
     assert {e["method"] for e in run_intents(config, cache=cache)["results"]} == {"trained core"}
 
 
-def test_a_sentence_transformer_as_it_is(folder, minilm, tmp_path):
+def test_a_sentence_transformer_can_be_the_encoder(folder, minilm, tmp_path):
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
     from cube_model.evaluation.intents.encoder import IntentEncoder
     from cube_model.teacher.find import find_teacher
@@ -260,11 +259,11 @@ LABELLED = {"train": [row("lamp on", "x/a"), row("lamp off", "x/b")], "test": [r
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        (LABELLED, {"sources": ["nope"]}, "no intents of nope; there are those of invented"),
-        (LABELLED, {"languages": ["ru"]}, "no intents in ru; there are en"),
-        (LABELLED, {"protocols": ["9-shot"]}, "no protocol 9-shot; there are mteb, 5-shot"),
-        (LABELLED, {"protocols": ["oos"]}, "no out-of-scope test rows"),
-        (LABELLED, {"predicts": ["topic"]}, "no kind of label topic; there are intent, scenario"),
+        (LABELLED, {"sources": ["nope"]}, "no intents from nope; the dataset has invented"),
+        (LABELLED, {"languages": ["ru"]}, "no intents in ru; the dataset has en"),
+        (LABELLED, {"protocols": ["9-shot"]}, "unknown protocol 9-shot; expected one of mteb, 5-shot"),
+        (LABELLED, {"protocols": ["oos"]}, "no intent set has out-of-scope test rows"),
+        (LABELLED, {"predicts": ["topic"]}, "unknown kind of label topic; expected one of intent, scenario"),
         ({"test": LABELLED["test"]}, {}, "cannot load the split 'train' of the downstream config"),
         ({**LABELLED, "train": [row("a", "y/a", source="other")]}, {}, "invented .en. has no rows in split train"),
         ({**LABELLED, "test": [row("a", None)]}, {}, "rows without intent in split test"),
@@ -307,5 +306,5 @@ def test_banking77_as_published(corpora, cache_dir, minilm, tmp_path):
     options = BuildOptions(split_policy="official", quality=QualityConfig.preset("none"))
     build_dataset(["banking77"], corpora, tmp_path / "data", options=options, cache_dir=cache_dir)
     output = run_intents(IntentsConfig(str(tmp_path / "data"), "minilm", protocols=["mteb"]))
-    found = {(e["metric"], e["contaminated"]): e["value"] for e in output["results"]}
-    assert 100 * found["accuracy", "kept"] == pytest.approx(80.04, abs=0.3)
+    values = {(e["metric"], e["contaminated"]): e["value"] for e in output["results"]}
+    assert 100 * values["accuracy", "kept"] == pytest.approx(80.04, abs=0.3)

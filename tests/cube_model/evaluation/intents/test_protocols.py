@@ -1,4 +1,4 @@
-"""Sampler and classifiers against plain loops, and against the installed mteb itself where it is installed."""
+"""Sampler and classifiers, compared with plain loops and, if installed, with mteb itself."""
 
 from collections import defaultdict
 from types import SimpleNamespace
@@ -16,20 +16,20 @@ CLASSES, DIMENSION = 5, 12
 
 
 def reference_sampler(labels, shots, draws, seed):
-    """MTEB's protocol in plain Python: a new generator with the same seed, the same list shuffled on."""
+    """MTEB's sampler in plain Python: a new generator with the same seed for each draw, which reshuffles one list."""
     rows = list(range(len(labels)))
     for _ in range(draws):
         np.random.RandomState(seed).shuffle(rows)
-        count, chosen = defaultdict(int), []
+        count, sample = defaultdict(int), []
         for i in rows:
             if count[labels[i]] < shots:
                 count[labels[i]] += 1
-                chosen.append(i)
-        yield chosen
+                sample.append(i)
+        yield sample
 
 
 class Space:
-    """Invented texts with invented vectors: class centres and noise, length 1."""
+    """Invented texts with invented embeddings of norm 1: class centres plus noise."""
 
     def __init__(self, train=(40, 7, 25, 60, 12), test=30, noise=1.1, seed=0):
         generator = np.random.default_rng(seed)
@@ -39,9 +39,9 @@ class Space:
         def rows(name, counts):
             labels = generator.permutation(np.repeat(np.arange(CLASSES), counts))
             texts = [f"{name} {i}" for i in range(len(labels))]
-            found = centres[labels] + noise * generator.normal(size=(len(labels), DIMENSION))
-            found /= np.linalg.norm(found, axis=1, keepdims=True)
-            self.vectors.update(zip(texts, found.astype(np.float32), strict=True))
+            vectors = centres[labels] + noise * generator.normal(size=(len(labels), DIMENSION))
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            self.vectors.update(zip(texts, vectors.astype(np.float32), strict=True))
             return Utterances(texts, labels, generator.random(len(labels)) < 0.2)
 
         outside = rows("outside", [3] * CLASSES)
@@ -60,17 +60,17 @@ def space():
 
 
 @pytest.mark.parametrize(("shots", "seed"), [(8, 42), (5, 42), (10, 7)])
-def test_sampler_equals_the_description_of_mteb(space, shots, seed):
+def test_sampler_equals_a_reference_in_plain_python(space, shots, seed):
     labels = space.task.train.labels
     expected = list(reference_sampler(labels.tolist(), shots, 10, seed))
-    found = [rows.tolist() for rows in few_shot_rows(labels, shots, seed=seed)]
-    assert found == expected
-    assert len({tuple(rows) for rows in found}) == 10
-    assert np.bincount(labels[found[3]]).tolist() == [shots, 7 if shots > 7 else shots, shots, shots, shots]
+    draws = [rows.tolist() for rows in few_shot_rows(labels, shots, seed=seed)]
+    assert draws == expected
+    assert len({tuple(rows) for rows in draws}) == 10
+    assert np.bincount(labels[draws[3]]).tolist() == [shots, 7 if shots > 7 else shots, shots, shots, shots]
 
 
 def reference_predictions(space):
-    """Every draw's predictions, by the protocol's own words."""
+    """Predictions of every draw, as the protocol describes them."""
     train, test = space.task.train, space.encode(space.task.test.texts)
     vectors = space.encode(train.texts)
     for rows in reference_sampler(train.labels.tolist(), 8, 10, 42):
@@ -102,8 +102,8 @@ def test_few_shot_equals_a_reference_in_plain_python(space):
 
 
 def test_few_shot_equals_the_code_of_mteb(space):
-    """Its own sampling, classifier and averages, on the same invented vectors."""
-    pytest.importorskip("mteb", reason="mteb is not installed; no dependency of this project, it only confirms it")
+    """MTEB's own sampling, classifier and averages on the same invented embeddings."""
+    pytest.importorskip("mteb", reason="mteb is not installed; it is no dependency and only confirms the protocol")
     from datasets import Dataset
     from mteb._evaluators.sklearn_evaluator import SklearnEvaluator
     from mteb.abstasks.classification import AbsTaskClassification as Theirs
@@ -117,17 +117,17 @@ def test_few_shot_equals_the_code_of_mteb(space):
         evaluator=SklearnEvaluator,
         evaluator_model=LogisticRegression(max_iter=100).set_params(random_state=42),
         metadata=SimpleNamespace(name="invented"),
-        _calculate_scores=lambda *given: Theirs._calculate_scores(None, *given),
+        _calculate_scores=lambda *arguments: Theirs._calculate_scores(None, *arguments),
     )
     rows = Dataset.from_dict({"text": train.texts, "label": train.labels.tolist()})
-    wanted = Dataset.from_dict({"text": test.texts, "label": test.labels.tolist()})
+    test_rows = Dataset.from_dict({"text": test.texts, "label": test.labels.tolist()})
     shuffled, scores, drawn = None, [], []
     for number in range(Theirs.n_experiments):
-        part, shuffled, chosen = Theirs._undersample_data(their, rows, number, shuffled)
-        vectors = space.encode([train.texts[i] for i in chosen])
-        found, _ = Theirs._run_experiment(their, part, wanted, vectors, space.encode(test.texts), timer=TimingStack())
-        drawn.append(list(chosen))
-        scores.append(found)
+        part, shuffled, sample = Theirs._undersample_data(their, rows, number, shuffled)
+        x, y = space.encode([train.texts[i] for i in sample]), space.encode(test.texts)
+        result, _ = Theirs._run_experiment(their, part, test_rows, x, y, timer=TimingStack())
+        drawn.append(list(sample))
+        scores.append(result)
     expected = Theirs._calculate_avg_scores(their, scores)
     assert [r.tolist() for r in few_shot_rows(train.labels, 8)] == drawn
     ours = {
@@ -137,25 +137,25 @@ def test_few_shot_equals_the_code_of_mteb(space):
 
 
 def test_only_drawn_utterances_are_encoded(space):
-    asked = []
-    few_shot(space.task, lambda texts: asked.extend(texts) or space.encode(texts), 5)
+    encoded = []
+    few_shot(space.task, lambda texts: encoded.extend(texts) or space.encode(texts), 5)
     labels = space.task.train.labels
     drawn = {i for rows in reference_sampler(labels.tolist(), 5, 10, 42) for i in rows}
-    assert {text for text in asked if text.startswith("train")} == {f"train {i}" for i in drawn}
+    assert {text for text in encoded if text.startswith("train")} == {f"train {i}" for i in drawn}
     assert len(drawn) < len(labels)
 
 
 def test_prototype_and_neighbours_equal_plain_loops(space):
     train, test = space.task.train, space.task.test
-    given, asked = space.encode(train.texts).astype(float), space.encode(test.texts).astype(float)
-    means = [given[train.labels == c].mean(0) for c in range(CLASSES)]
-    nearest = [max(range(CLASSES), key=lambda c: v @ means[c] / np.linalg.norm(means[c])) for v in asked]
+    x, y = space.encode(train.texts).astype(float), space.encode(test.texts).astype(float)
+    means = [x[train.labels == c].mean(0) for c in range(CLASSES)]
+    nearest = [max(range(CLASSES), key=lambda c: v @ means[c] / np.linalg.norm(means[c])) for v in y]
     assert prototype(space.task, space.encode).predictions[0].tolist() == nearest
-    voted = []
-    for vector in asked:
-        votes = np.bincount(train.labels[np.argsort(-(given @ vector))[:10]], minlength=CLASSES)
-        voted.append(int(votes.argmax()))
-    assert knn(space.task, space.encode).predictions[0].tolist() == voted
+    majority = []
+    for vector in y:
+        votes = np.bincount(train.labels[np.argsort(-(x @ vector))[:10]], minlength=CLASSES)
+        majority.append(int(votes.argmax()))
+    assert knn(space.task, space.encode).predictions[0].tolist() == majority
 
 
 def test_linear_probe_learns_from_all_rows(space):
@@ -165,19 +165,19 @@ def test_linear_probe_learns_from_all_rows(space):
     assert guesses.train_size == 144
 
 
-def test_easy_vectors_are_solved_and_random_labels_are_not():
+def test_protocols_solve_easy_vectors_but_not_random_ones():
     easy = Space(noise=0.05)
-    hopeless = Space(noise=50.0, test=200)
+    random = Space(noise=50.0, test=200)
     for protocol in ("mteb", "5-shot", "10-shot", "knn", "prototype", "linear"):
         values = [
             next(e["value"] for e in score(protocol, s.task, s.encode, None) if e["metric"] == "accuracy")
-            for s in (easy, hopeless)
+            for s in (easy, random)
         ]
         assert values[0] == 1.0
         assert 0.1 < values[1] < 0.32, protocol
 
 
-def test_few_shot_seeds_are_entries_of_their_own(space):
+def test_each_few_shot_seed_has_its_own_entries(space):
     entries = [e for e in score("5-shot", space.task, space.encode, 2) if e["contaminated"] == "kept"]
     values = {(e["seed"], e["metric"]): e["value"] for e in entries}
     assert {seed for seed, _ in values} == {42, 43}

@@ -1,4 +1,4 @@
-"""The leaderboard on invented pairs: contract, resuming, the same results however it was run."""
+"""The leaderboard on invented pairs: its JSON, resuming, and results that do not depend on the order of the run."""
 
 import json
 
@@ -18,7 +18,7 @@ SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, None), "draws":
 
 @pytest.fixture
 def board(pairs_folder, minilm, cache_folder, tmp_path):
-    def make(folder="cells", data=pairs_folder, **options):
+    def make(folder="results", data=pairs_folder, **options):
         config = LeaderboardConfig(data=str(data), **{**SETTINGS, "methods": ["sim", "ridge"], **options})
         return Leaderboard(config, tmp_path / folder, cache=EmbeddingCache(cache_folder))
 
@@ -31,7 +31,7 @@ def untimed(output):
 
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch):
-    """Two settings instead of six, and few steps: the search itself is what is tested."""
+    """Two settings instead of six and few steps, as the tests concern the search itself."""
     from cube_model.evaluation.baselines.contrastive import Contrastive
     from cube_model.evaluation.baselines.core import Core
     from cube_model.training import schedule
@@ -47,10 +47,10 @@ def small_grid(monkeypatch):
 def test_contract_of_the_json(board):
     output = board(methods=["bm25", "tfidf", "sim", "ridge", "procrustes", "core"], train_sizes=(100,), seeds=1).run()
     json.dumps(output, allow_nan=False)
-    wanted = {"task", "source", "language", "protocol", "method", "metric", "value", "ci95", "parameters"}
-    wanted |= {"train_size", "seed", "microseconds_per_query", "training_seconds", "tuning_trials", "settings"}
+    keys = {"task", "source", "language", "protocol", "method", "metric", "value", "ci95", "parameters"}
+    keys |= {"train_size", "seed", "microseconds_per_query", "training_seconds", "tuning_trials", "settings"}
     for row in output["results"]:
-        assert wanted <= set(row)
+        assert keys <= set(row)
         low, high = row["ci95"]
         assert low <= row["value"] <= high
         assert row["metric"] == row["metric"].lower()
@@ -58,19 +58,17 @@ def test_contract_of_the_json(board):
         assert (row["source"], row["language"], row["task"]) == ("invented", "en", "response-selection")
     assert set(output["fingerprints"]) == {"teacher", "train", "validation", "test"}
     sizes = {row["method"]: row["train_size"] for row in output["results"]}
-    assert sizes == {"bm25": None, "tfidf": 360, "sim": None, "ridge": 100, "procrustes": 100, "core": 100} | {
-        "tfidf": 100
-    }
+    assert sizes == {"bm25": None, "tfidf": 100, "sim": None, "ridge": 100, "procrustes": 100, "core": 100}
     cosine = {row["method"] for row in output["results"] if row["metric"] == "mean_cosine"}
-    assert cosine == {"sim", "ridge", "procrustes", "core"}  # of word counts it would mean nothing
+    assert cosine == {"sim", "ridge", "procrustes", "core"}  # it means nothing for word counts
     core = next(row for row in output["results"] if row["method"] == "core")
     assert core["parameters"] == output["budget"]
     assert core["tuning_trials"] == 2
 
 
-def test_what_would_be_the_same_again_is_computed_once(board):
-    cells = [(c.baseline.name, c.train_size, c.seed) for c in board(methods=["sim", "ridge", "low_rank"]).plan()]
-    assert cells == [
+def test_the_plan_has_no_two_fits_with_the_same_result(board):
+    plan = [(f.baseline.name, f.train_size, f.seed) for f in board(methods=["sim", "ridge", "low_rank"]).plan()]
+    assert plan == [
         ("sim", None, 0),
         *[("ridge", 100, 0), ("ridge", 100, 1), ("ridge", None, 0)],
         *[("low_rank", size, seed) for size in (100, None) for seed in (0, 1)],
@@ -81,37 +79,37 @@ def test_a_resumed_run_equals_an_uninterrupted_one_and_repeats_nothing(board, mo
     methods = ["sim", "ridge", "low_rank"]
     whole = board("whole", methods=methods).run()
     fits = []
-    real = module.Leaderboard._judge
+    real = module.Leaderboard._evaluate
 
     class StoppedError(Exception):
         pass
 
-    tuned = Baseline.tune
+    tune = Baseline.tune
 
-    def stop_in_the_middle(self, cell, fitted, search):
-        if cell.baseline.name == "low_rank" and len(fits) == 3:
+    def stop_in_the_middle(self, fit, fitted, search):
+        if fit.baseline.name == "low_rank" and len(fits) == 3:
             raise StoppedError
-        fits.append((cell.baseline.name, cell.train_size, cell.seed))
-        return real(self, cell, fitted, search)
+        fits.append((fit.baseline.name, fit.train_size, fit.seed))
+        return real(self, fit, fitted, search)
 
-    monkeypatch.setattr(module.Leaderboard, "_judge", stop_in_the_middle)
+    monkeypatch.setattr(module.Leaderboard, "_evaluate", stop_in_the_middle)
     with pytest.raises(StoppedError):
         board("parts", methods=["low_rank", "sim", "ridge"]).run()
     before = list(fits)
     assert before
 
-    def searched(self, train, validation, **options):
+    def tune_once(self, train, validation, **options):
         assert self.name != "low_rank" or len(train) != 100, "searched twice"
-        return tuned(self, train, validation, **options)
+        return tune(self, train, validation, **options)
 
     fits.extend([("", None, 0)] * 3)  # do not stop again
-    monkeypatch.setattr(Baseline, "tune", searched)
+    monkeypatch.setattr(Baseline, "tune", tune_once)
     resumed = board("parts", methods=methods).run()
     assert untimed(resumed) == untimed(whole)
     assert not set(before) & set(fits[len(before) + 3 :])
 
 
-def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
+def test_settings_for_a_large_training_size_are_selected_on_fewer_pairs(board, monkeypatch):
     from cube_model.evaluation.baselines.closed_form import Ridge
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 
@@ -131,7 +129,7 @@ def test_settings_for_many_pairs_are_searched_among_fewer(board, monkeypatch):
     }
 
 
-def test_sizes_that_search_among_the_same_pairs_share_the_search(board, monkeypatch):
+def test_training_sizes_with_the_same_tuning_pairs_share_one_search(board, monkeypatch):
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 
     fits, real = [], ResidualBaseline.fit
@@ -148,7 +146,7 @@ def test_sizes_that_search_among_the_same_pairs_share_the_search(board, monkeypa
     assert untimed(alone) == [row for row in untimed(output) if row["train_size"] == 360]
 
 
-def test_a_search_that_was_stopped_keeps_its_trials(board, monkeypatch):
+def test_an_interrupted_search_keeps_its_trials(board, monkeypatch):
     from cube_model.evaluation.baselines.residual import ResidualBaseline
 
     real, tried = ResidualBaseline.fit, []
@@ -171,7 +169,7 @@ def test_a_search_that_was_stopped_keeps_its_trials(board, monkeypatch):
     assert untimed(output) == untimed(board("afresh", **options).run())
 
 
-def test_other_data_is_not_taken_for_finished(board, tmp_path):
+def test_results_of_other_data_are_not_reused(board, tmp_path):
     board().run()
     dialogues = {split: invented_dialogues(40, seed) for split, seed in (("train", 7), ("validation", 8), ("test", 9))}
     other = write_pairs(tmp_path / "other" / "data", dialogues)
@@ -208,44 +206,44 @@ def test_card_and_table_from_the_json(board):
     from huggingface_hub import ModelCardData
 
     output = board(methods=["sim", "low_rank"]).run()
-    found = lines(output["results"], "invented")
-    assert [(line.method, line.train_size) for line in found] == [("sim", None), ("low_rank", 100), ("low_rank", 360)]
-    assert len(found[1].metrics["mrr"]) == 2
+    rows = lines(output["results"], "invented")
+    assert [(line.method, line.train_size) for line in rows] == [("sim", None), ("low_rank", 100), ("low_rank", 360)]
+    assert len(rows[1].metrics["mrr"]) == 2
     entries = eval_results(output["results"], "low_rank", "org/data")
     assert {entry.metric_type for entry in entries} >= {"accuracy_1_of_100", "mrr", "mean_cosine"}
     assert entries[0].metric_args["train_size"] == 360
-    assert entries[0].metric_value == pytest.approx(found[2].mean("accuracy_1_of_100"), abs=1e-4)
+    assert entries[0].metric_value == pytest.approx(rows[2].mean("accuracy_1_of_100"), abs=1e-4)
     assert "accuracy_1_of_100" in ModelCardData(model_name="x", eval_results=entries).to_yaml()
 
 
 def test_differences_to_the_core_are_paired(board):
     output = board(methods=["sim", "low_rank", "core"], train_sizes=(100,)).run()
     assert not any("bootstrap_samples" in row for row in output["results"])
-    of = {line.method: line for line in lines(output["results"], "invented")}
-    found = {each["method"]: each for each in output["differences"]}
-    assert set(found) == {"sim", "low_rank"}
-    for method, each in found.items():
+    line_of = {line.method: line for line in lines(output["results"], "invented")}
+    difference_of = {each["method"]: each for each in output["differences"]}
+    assert set(difference_of) == {"sim", "low_rank"}
+    for method, each in difference_of.items():
         accuracy = "accuracy_1_of_100"
         assert each["train_size"] == 100
-        assert each["value"] == pytest.approx(of[method].mean(accuracy) - of["core"].mean(accuracy))
+        assert each["value"] == pytest.approx(line_of[method].mean(accuracy) - line_of["core"].mean(accuracy))
         low, high = each["ci95"]
         assert low <= each["value"] <= high
-        ends = zip(of[method].intervals[accuracy], reversed(of["core"].intervals[accuracy]), strict=True)
-        apart = [own - other for own, other in ends]
-        assert high - low < apart[1] - apart[0], "as wide as if the dialogues of both were drawn apart"
+        ends = zip(line_of[method].intervals[accuracy], reversed(line_of["core"].intervals[accuracy]), strict=True)
+        unpaired = [own - other for own, other in ends]
+        assert high - low < unpaired[1] - unpaired[0], "as wide as an interval of unpaired samples"
     table = differences_table(output["differences"], "invented")
     assert table.row_count == 2
 
 
-def test_equal_methods_differ_by_nothing():
+def test_the_difference_of_equal_methods_is_zero():
     from cube_model.evaluation.leaderboard.differences import SAMPLES, differences
 
     entry = {"source": "x", "metric": "accuracy_1_of_100", "train_size": 10, "value": 0.5, SAMPLES: [0.4, 0.5, 0.6]}
     seeds = [{**entry, "method": "core"}, {**entry, "method": "core", "value": 0.7, SAMPLES: [0.6, 0.7, 0.8]}]
     other = {**entry, "method": "map", "value": 0.6, SAMPLES: [0.5, 0.6, 0.7]}
-    (found,) = differences([*seeds, other, {**other, "source": "y"}, {**other, "train_size": 20}])
-    assert (found["method"], found["minus"], found["train_size"]) == ("map", "core", 10)
-    assert [found["value"], *found["ci95"]] == pytest.approx([0, 0, 0])
+    (difference,) = differences([*seeds, other, {**other, "source": "y"}, {**other, "train_size": 20}])
+    assert (difference["method"], difference["minus"], difference["train_size"]) == ("map", "core", 10)
+    assert [difference["value"], *difference["ci95"]] == pytest.approx([0, 0, 0])
 
 
 def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
@@ -274,8 +272,8 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*.tmp"))
     for wrong, words in (
         (["--train-sizes", "many"], "--train-sizes many: expected numbers"),
-        (["--methods", "magic"], "no method magic; there are bm25, tfidf, sim"),
-        (["--plot", "x.txt"], "unknown ending"),
+        (["--methods", "magic"], "unknown method magic; expected one of bm25, tfidf, sim"),
+        (["--plot", "x.txt"], "unknown extension"),
     ):
         with pytest.raises(ModelError, match=words):
             CliRunner().invoke(app, [*arguments, *wrong], catch_exceptions=False)
