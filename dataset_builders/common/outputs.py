@@ -170,7 +170,9 @@ class Output:
             is_empty = not any(there.iterdir()) if there.is_dir() else False
             if there.is_dir() and (place == Path.cwd() or place in Path.cwd().parents):
                 return f"{place}: is the current folder or holds it; go elsewhere or choose another {kind.option}"
-            if is_empty and kind.files:
+            if there.is_dir() and not kind.files:
+                return f"{place}: is a folder; name a file"
+            if is_empty:
                 return None
             if not there.is_dir() and not there.is_file():
                 return f"{place}: is neither a file nor a folder; choose another {kind.option}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.quality.report.read import read_built
 from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles
@@ -77,8 +77,8 @@ def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBP
 
 @contextmanager
 def _settings(memory: str, threads: int | None = None) -> Iterator[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
-        settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": spill}
+    with temporary_folder() as spill:
+        settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(spill)}
         yield settings if threads is None else {**settings, "threads": threads}
 
 

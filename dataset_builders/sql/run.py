@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.files import temporary_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,8 +77,8 @@ def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> It
     Raises:
         DataError: A parquet file cannot be read, or lacks a column.
     """
-    with tempfile.TemporaryDirectory(prefix="dialogue-cube-") as spill:
-        settings: dict[str, Any] = {"memory_limit": memory, "threads": threads, "temp_directory": spill}
+    with temporary_folder() as spill:
+        settings: dict[str, Any] = {"memory_limit": memory, "threads": threads, "temp_directory": str(spill)}
         with folder_views(folder, settings) as connection:
             for query in sql.queries().values():
                 connection.execute(query.view)
