@@ -1,4 +1,4 @@
-"""What cannot be read below a folder of raw files or of own data is an error: its rows must not be missing silently."""
+"""Unreadable entries in folders of raw files and of own data are errors, as their rows would be missing silently."""
 
 import io
 import os
@@ -29,7 +29,7 @@ LISTS = {
 
 @contextmanager
 def ordinary_user():
-    """Without the rights of root, for whom permissions do not count."""
+    """Drop the rights of root, whom file permissions do not restrict."""
     if os.geteuid() != 0:
         yield
         return
@@ -42,19 +42,19 @@ def ordinary_user():
 
 @pytest.fixture(params=sorted(LISTS))
 def names(request):
-    """Lists the data files of a folder, as for a source or as for own data."""
+    """Function that lists the data files of a folder, as raw files or as own data."""
     return LISTS[request.param]
 
 
 @pytest.fixture
 def folder():
-    """Two files, one of them in a subfolder, that every user may read."""
-    root = Path(tempfile.mkdtemp())  # not `tmp_path`: others cannot reach it
+    """Folder with two files, one of them in a subfolder, that every user may read."""
+    root = Path(tempfile.mkdtemp())  # not `tmp_path`, which other users cannot enter
     root.chmod(0o755)
     (root / "below").mkdir(mode=0o755)
     for path in (root / "a.jsonl", root / "below" / "b.jsonl"):
         path.write_text(ROW)
-    list(load(root))  # imports what is imported late, from folders that may be closed to others
+    list(load(root))  # triggers late imports, from folders that may be closed to other users
     with ordinary_user():
         if not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
             pytest.skip("the folder of temporary files is closed to other users")
@@ -73,7 +73,7 @@ def refused(names, folder, message):
     assert "\n" not in str(caught.value)
 
 
-def test_all_that_can_be_read_is_listed(names, folder):
+def test_every_readable_file_is_listed(names, folder):
     with ordinary_user():
         assert names(folder) == ["a.jsonl", "below/b.jsonl"]
 
@@ -97,7 +97,7 @@ def test_a_closed_folder(names, folder):
     folder.chmod(0o755)
 
 
-def test_a_closed_folder_that_is_hidden_is_none_of_the_data(names, folder):
+def test_a_closed_hidden_folder_is_ignored(names, folder):
     (folder / ".git").mkdir(mode=0o000)
     with ordinary_user():
         assert names(folder) == ["a.jsonl", "below/b.jsonl"]
@@ -120,7 +120,7 @@ def test_a_closed_archive(names, folder):
 
 
 @pytest.mark.parametrize("target", ["gone.jsonl", "c.jsonl", "/nowhere/at/all"])
-def test_a_link_that_leads_nowhere(names, folder, target):
+def test_a_broken_link(names, folder, target):
     (folder / "below" / "c.jsonl").symlink_to(target)
     refused(names, folder, rf"below/c\.jsonl: the link to {target} is broken \(.*\); repair it, or move it away$")
 
@@ -135,7 +135,7 @@ def test_a_link_to_a_folder_is_followed_and_each_folder_read_once(names, folder,
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_what_is_no_file_is_refused_without_waiting_for_it(names, folder, kind):
+def test_pipes_and_sockets_are_rejected_without_blocking(names, folder, kind):
     if kind == "pipe":
         os.mkfifo(folder / "below" / "c.jsonl")
     else:
@@ -176,7 +176,7 @@ def test_links_in_a_tar_archive_are_files(folder):
         file.read()
 
 
-def test_the_command_says_it_in_one_line(folder):
+def test_the_command_prints_the_error_in_one_line(folder):
     (folder / "below" / "c.jsonl").symlink_to("gone.jsonl")
     command = [Path(sys.executable).with_name("dialogue-cube"), "build", "--own", folder, "--out", folder / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
