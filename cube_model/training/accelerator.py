@@ -48,7 +48,7 @@ def make_accelerator(config: TrainingConfig, work: Path | None) -> Accelerator:
             kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))],
         )
         if tracker and work is not None:
-            shown = {k: v for k, v in config.of_the_run().items() if isinstance(v, (int, float, str, bool))}
+            shown = {k: v for k, v in config.result_options().items() if isinstance(v, (int, float, str, bool))}
             work.mkdir(parents=True, exist_ok=True)
             accelerator.init_trackers("runs", config=shown)
     except (ValueError, ImportError, OSError) as error:

@@ -2,163 +2,165 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
+from dataset_builders.common.options import Options, option
 
-_SAME_RUN_NOT_NEEDED = (
-    "output",
-    "tracker",
-    "checkpoint_every",
-    "overwrite",
-    "resume",
-    "device",
-    "threads",
-    "progress",
-    "cache_dir",
-)
-"""Arguments that do not change the result."""
-
-MODES = ("dialogue", "autoencoder")
-SCHEDULERS = ("cosine", "linear", "constant_with_warmup")
-MIXED_PRECISIONS = (None, "no", "bf16")
+Device = Literal["auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu"]
+Tracker = Literal[
+    "none", "tensorboard", "trackio", "wandb", "mlflow", "comet_ml", "clearml", "dvclive", "aim", "swanlab", "all"
+]
 
 
 @dataclass
-class TrainingConfig:
-    """Everything a run depends on. Shape of the core: see `CubeConfig`, whose defaults hold where None stands here.
-
-    Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository; not needed when `CubeTrainer.train` is
-            given a dataset.
-        output: Folder to make. It appears whole, at the end. None: the weights stay in `CubeTrainer.model`, nothing
-            is written.
-        mode: `"dialogue"`: question to answer; `"autoencoder"`: a vector through a short code and back.
-        teacher: Short name, folder or Hub repository of the frozen encoder.
-        sources: Corpora to train on; all when not given.
-        max_pairs: At most so many training pairs (seeded choice).
-        max_validation_pairs: At most so many validation pairs.
-        context_turns: Earlier turns that the core reads; None: as many as a given dataset holds, 0 with `data`.
-        hard_negatives: At most so many mined wrong answers of each pair (column `negatives`).
-        epochs: Passes over the training pairs; None: 12, and more where that is under 200 optimizer steps (few
-            pairs). The best pass by validation is kept.
-        patience: Stop after so many epochs without a better one; None: a quarter of the epochs.
-        batch_size: Pairs a batch and process; the answers of all processes' batches are each other's wrong ones.
-            None: 512, less where there are few pairs.
-        gradient_accumulation: Batches an optimizer step. It adds up gradients, not wrong answers: for more of those
-            raise `batch_size`.
-        learning_rate: Highest value of the schedule (5 % warm-up); None: 5e-3, and 1e-3 with fewer than 10,000 pairs.
-        scheduler: `"cosine"` or `"linear"` to zero, or `"constant_with_warmup"`.
-        weight_decay: Of AdamW, on matrices.
-        mixed_precision: `"bf16"` or `"no"`; None: what `accelerate launch` was told, else no.
-        cosine_weight: Share of the loss that is 1 - cosine to the teacher's answer vector; the rest is contrastive.
-        temperature: Factor on the cosine in the contrastive loss before training; it is learned.
-        noise: Length of the Gaussian noise put on vectors of length 1 while training; None: 0.3, for an autoencoder 0.
-        seed: Of initialisation, order, noise and choices.
-        embedding_dim: Length of the vectors; the teacher's when None.
-        lattice_size, cell_channels, steps, global_units, plane_units, map_answers, code_size: See `CubeConfig`.
-        teacher_dtype: `"auto"`, `"float32"` or `"bfloat16"`.
-        tracker: Where to log: `"none"`, `"tensorboard"`, `"trackio"`, `"wandb"`, `"mlflow"`, ... (Accelerate's names).
-        checkpoint_every: Optimizer steps between checkpoints; one an epoch when 0.
-        resume: Go on from the checkpoint of an interrupted run with the same arguments.
-        overwrite: Replace an earlier output of ours; without `resume` discard an interrupted run.
-        device: `"auto"` (a graphics card where there is one), `"cpu"`, or the kind that must be there: `"cuda"`, ...
-        threads: Processor threads of each process; 0: all cores, shared evenly (`accelerate launch` would give one).
-        progress: Show progress bars.
-        cache_dir: Folder of the embedding cache.
+class TrainingConfig(Options, error=ModelError):
+    """A training run. Where a field of the core's shape is None, the default of `CubeConfig` holds.
 
     Raises:
-        ModelError: A value makes no sense; the message names it.
+        ModelError: A value is not allowed; the message names it.
     """
 
-    data: str | None = None
-    output: str | None = None
-    mode: str = "dialogue"
-    teacher: str = DEFAULT_TEACHER
-    sources: list[str] | None = None
-    max_pairs: int | None = None
-    max_validation_pairs: int = 10_000
-    context_turns: int | None = None
-    hard_negatives: int = 0
-    epochs: int | None = None
-    patience: int | None = None
-    batch_size: int | None = None
-    gradient_accumulation: int = 1
-    learning_rate: float | None = None
-    scheduler: str = "cosine"
-    weight_decay: float = 0.01
-    mixed_precision: str | None = None
-    cosine_weight: float = 0.0
-    temperature: float = 20.0
-    noise: float | None = None
-    seed: int = 0
-    embedding_dim: int | None = None
-    lattice_size: list[int] | None = None
-    cell_channels: int | None = None
-    steps: int | None = None
-    global_units: int | None = None
-    plane_units: int | None = None
-    map_answers: bool | None = None
-    code_size: int | None = None
-    teacher_dtype: str = "auto"
-    tracker: str = "none"
-    checkpoint_every: int = 0
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    threads: int = 0
-    progress: bool = True
-    cache_dir: str | None = None
+    data: str | None = option(
+        None,
+        "Folder made by `dialogue-cube build`, or Hub dataset repository.",
+        none="the dataset that `CubeTrainer.train` gets",
+    )
+    output: str | None = option(
+        None, "Output folder, which appears complete, at the end.", none="nothing is written", in_result=False
+    )
+    mode: Literal["dialogue", "autoencoder"] = option(
+        "dialogue", "Whether the core maps questions to answers, or embeddings through a short code and back."
+    )
+    teacher: str = option(DEFAULT_TEACHER, "Frozen text encoder: short name, folder or Hub repository.")
+    sources: list[str] | None = option(None, "Sources to train on.", none="all")
+    max_pairs: int | None = option(None, "Maximum number of training pairs, a seeded choice.", low=2)
+    max_validation_pairs: int = option(10_000, "Maximum number of validation pairs.", low=1)
+    context_turns: int | None = option(
+        None,
+        "Number of earlier turns that the core reads besides the question.",
+        low=0,
+        none="0 with `data`, else as many as the dataset holds",
+    )
+    hard_negatives: int = option(0, "Maximum number of mined negatives used for each pair.", low=0)
+    epochs: int | None = option(
+        None,
+        "Passes over the training pairs; the best one by validation is kept.",
+        low=1,
+        none="12, more where that is under 200 optimizer steps",
+    )
+    patience: int | None = option(
+        None, "Epochs without a better one after which training stops.", low=1, none="a quarter of the epochs"
+    )
+    batch_size: int | None = option(
+        None,
+        "Pairs per batch and process; the answers of all processes' batches are each other's negatives.",
+        low=2,
+        none="512, fewer where there are few pairs",
+    )
+    gradient_accumulation: int = option(
+        1,
+        "Batches per optimizer step; adds up gradients, not negatives: for more of those raise the batch size.",
+        low=1,
+    )
+    learning_rate: float | None = option(
+        None,
+        "Highest learning rate of the schedule, which begins with 5 % warm-up.",
+        above=0,
+        none="0.005, or 0.001 with fewer than 10,000 pairs",
+    )
+    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = option(
+        "cosine", "Learning rate schedule; cosine and linear end at zero."
+    )
+    weight_decay: float = option(0.01, "Weight decay of AdamW, on matrices only.", low=0)
+    mixed_precision: Literal["no", "bf16"] | None = option(
+        None, "Mixed precision.", none="that of `accelerate launch`, else no"
+    )
+    cosine_weight: float = option(
+        0.0,
+        "Share of the loss that is 1 - cosine to the teacher's embedding of the answer; the rest is contrastive.",
+        low=0,
+        high=1,
+    )
+    temperature: float = option(
+        20.0, "Factor on the cosine in the contrastive loss before training, which learns it.", above=0
+    )
+    noise: float | None = option(
+        None,
+        "Expected norm of the Gaussian noise that training adds to embeddings of norm 1.",
+        low=0,
+        none="0.3, for an autoencoder 0",
+    )
+    seed: int = option(0, "Seed of initialisation, order, noise and choices.", low=0)
+    embedding_dim: int | None = option(None, "Dimension of the embeddings.", low=1, none="the teacher's")
+    lattice_size: list[int] | None = option(
+        None,
+        "Sides of the lattice, whose product is the dimension: 8,8,12.",
+        low=1,
+        none="as close to a cube as possible",
+    )
+    cell_channels: int | None = option(
+        None, "Hidden channels of the rule that compares a cell's state with the context; 0: no rule.", low=0
+    )
+    steps: int | None = option(None, "Number of recurrent steps.", low=1)
+    global_units: int | None = option(None, "Number of units connected to every cell.", low=0)
+    plane_units: int | None = option(None, "Number of units of each plane of the lattice.", low=0)
+    map_answers: bool | None = option(
+        None, "Map answers too, with write weights of their own.", flags=("--map-answers/--keep-answers",)
+    )
+    code_size: int | None = option(
+        None, "Dimension of the autoencoder's code.", low=1, none="an eighth of the embeddings' dimension"
+    )
+    teacher_dtype: Literal["auto", "float32", "bfloat16"] = option(
+        "auto", "Precision of the teacher; auto: bfloat16 where the hardware computes in it natively."
+    )
+    tracker: Tracker = option("none", "Experiment tracker.", in_result=False)
+    checkpoint_every: int = option(
+        0, "Optimizer steps between checkpoints; 0: one checkpoint per epoch.", low=0, in_result=False
+    )
+    resume: bool = option(
+        False, "Resume an interrupted run with the same arguments from its last checkpoint.", in_result=False
+    )
+    overwrite: bool = option(
+        False, "Replace an earlier core; without resume, also discard an interrupted run.", in_result=False
+    )
+    device: Device = option(
+        "auto", "Kind of device that must be there; auto: a graphics card where there is one.", in_result=False
+    )
+    threads: int = option(
+        0, "Processor threads of each process; 0: all cores, shared evenly by the processes.", low=0, in_result=False
+    )
+    progress: bool = option(True, "Show progress bars; --quiet hides them.", flags=(" /--quiet",), in_result=False)
+    cache_dir: str | None = option(
+        None,
+        "Folder of the embedding cache.",
+        none="`DIALOGUE_CUBE_CACHE`, else ~/.cache/dialogue-cube",
+        in_result=False,
+    )
 
     def __post_init__(self) -> None:
-        for name in ("data", "output", "cache_dir"):
-            if getattr(self, name) is not None:
-                setattr(self, name, os.fspath(getattr(self, name)))
-        self.teacher = os.fspath(self.teacher)
         if self.mode == "generator":
             raise ModelError(
                 'mode "generator" is a way to use a trained core: train mode "dialogue", then '
                 'EmbeddingProcessor(model, mode="generator")'
             )
-        for name, known in (("mode", MODES), ("scheduler", SCHEDULERS), ("mixed_precision", MIXED_PRECISIONS)):
-            value = getattr(self, name)
-            _require(name, value, value in known, f"one of {', '.join(str(one) for one in known)}")
-        least = {"patience": 1, "max_validation_pairs": 1, "gradient_accumulation": 1, "epochs": 1, "max_pairs": 2}
-        least |= {"context_turns": 0, "checkpoint_every": 0, "hard_negatives": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            _require(name, value, value is None or value >= low, f"at least {low}")
-        size = self.batch_size
-        _require("batch_size", size, size is None or size >= 2, "at least 2: answers are told from each other")
-        for name in ("learning_rate", "temperature"):
-            value = getattr(self, name)
-            _require(name, value, value is None or value > 0, "above 0")
+        super().__post_init__()
         if self.noise is None:
             self.noise = 0.0 if self.mode == "autoencoder" else 0.3
-        _require("noise", self.noise, self.noise >= 0, "0 or more")
-        _require("cosine_weight", self.cosine_weight, 0 <= self.cosine_weight <= 1, "0 to 1")
         if self.cosine_weight == 1 and self.map_answers:
-            raise ModelError("cosine-weight is 1: nothing would teach the answer side; lower it or pass --keep-answers")
+            raise ModelError(
+                "cosine_weight is 1, so nothing trains the answer side; lower it or set map_answers to False "
+                "(--keep-answers)"
+            )
         if self.output is None and (self.resume or self.overwrite):
             raise ModelError("resume and overwrite need an output folder")
 
     def core(self) -> dict[str, Any]:
-        """The arguments of `CubeConfig` that this run sets, but for the dimension and the turns."""
+        """The arguments of `CubeConfig` that this run sets, except the dimension and the number of earlier turns."""
         names = ("lattice_size", "cell_channels", "steps", "global_units", "plane_units", "map_answers", "code_size")
-        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        shape = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.cosine_weight == 1:
-            chosen["map_answers"] = False
-        return {"mode": self.mode, **chosen}
-
-    def of_the_run(self) -> dict[str, Any]:
-        """The arguments that decide the result: a resumed run must have the same."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _SAME_RUN_NOT_NEEDED}
-
-
-def _require(name: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ModelError(f"{name.replace('_', '-')} is {value}: expected {expected}")
+            shape["map_answers"] = False
+        return {"mode": self.mode, **shape}

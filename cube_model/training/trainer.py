@@ -221,7 +221,7 @@ class CubeTrainer:
         accelerator.register_for_checkpointing(scheduler)
         checkpoints = None
         if work is not None:
-            checkpoints = Checkpoints(work, {**config.of_the_run(), "data fingerprint": data.fingerprint})
+            checkpoints = Checkpoints(work, {**config.result_options(), "data fingerprint": data.fingerprint})
             if config.resume and (found := checkpoints.load(accelerator)):
                 self.progress, self._best_weights = found
                 logger.info("resumed %s after epoch %d, step %d", work, self.progress.epoch, self.progress.step)

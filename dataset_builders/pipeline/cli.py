@@ -87,11 +87,12 @@ def pipeline(
         more = f"; {len(failed) - 1} more failed, see the table" if len(failed) > 1 else ""
         raise DataError(f"{failed[0].step} failed: {failed[0].why}{more}")
     if dashboard:
+        from dataset_builders.common.options import effective
         from dataset_builders.pipeline.commands import run_command
         from dataset_builders.pipeline.context import Layout
 
         assert wanted.out is not None
-        teacher = ["--teacher", wanted.train.teacher] if wanted.train else []
+        teacher = ["--teacher", effective(wanted.train, "teacher")] if wanted.train else []
         run_command(
             ["dialogue-cube", "dashboard", "--database", Layout(wanted.out).database, *teacher], console.command
         )

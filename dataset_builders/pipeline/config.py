@@ -1,187 +1,221 @@
-"""Everything that a pipeline run may be told; `example.yaml` shows each key with its meaning."""
+"""Everything that a pipeline run can be set to; `example` shows each key with its meaning."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib.resources import files
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.settings import bounded, fill, plain, read_settings
+from dataset_builders.common.options import (
+    Options,
+    from_values,
+    option,
+    read_settings,
+    section_of,
+    to_values,
+    yaml_reference,
+)
+from dataset_builders.schema import SPLITS, Split
 
-Split = Literal["train", "validation", "test"]
-
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class DatasetSettings:
-    """What `dialogue-cube build` is told; `quality` is a preset, a file, or the filters themselves."""
-
-    seed: int = 0
-    split_policy: Literal["leak-free", "official", "original"] = "leak-free"
-    quality: str | dict = "default"
-    min_words: int | None = bounded(None, 0)
-    context_turns: int = bounded(50, 0)
-    directions: tuple[str, ...] = ()
-    same_intent: int = bounded(0, 0)
-    encoder: str | None = None
-    hard_negatives: int = bounded(0, 0)
+COMMANDS = "dialogue_cube.options"
+"""Entry points that name the options of the model side's commands, which this package does not import."""
 
 
 @dataclass(frozen=True)
-class OwnSettings:
+class LaunchSettings(Options):
+    """How a training is launched."""
+
+    processes: int = option(
+        1,
+        "Processes of `accelerate launch`; several without graphics cards also need `device: cpu`.",
+        low=1,
+    )
+
+
+_SET_HERE = {"train": ("data", "output", "mode", "code_size", "resume", "overwrite", "progress", "cache_dir")}
+"""Options of a command that the pipeline sets itself."""
+
+
+@functools.cache
+def command_section(name: str) -> type:
+    """The section of a command of the model side: its options, in which None is the command's own default.
+
+    Args:
+        name: Path of the section, which is the name of the entry point.
+
+    Raises:
+        DataError: No installed package declares the command.
+    """
+    declared = entry_points(group=COMMANDS, name=name)
+    if not declared:
+        raise DataError(f"{name}: no installed package offers this step; install dialogue-cube again")
+    kind = next(iter(declared)).load()
+    return section_of(kind, _SET_HERE.get(name, ()), LaunchSettings if name == "train" else None)
+
+
+def command_option(name: str, help: str) -> Any:
+    """A field for the section of a command of the model side."""
+    return option(None, help, section=functools.partial(command_section, name))
+
+
+@dataclass(frozen=True)
+class DatasetSettings(Options):
+    """Options of `dialogue-cube build`."""
+
+    seed: int = option(0, "Seed of the splits of sources that have none.")
+    split_policy: Literal["leak-free", "official", "original"] = option(
+        "leak-free",
+        "leak-free: no duplicate in two splits; official: as published, leaks flagged; original: every dialogue corpus "
+        "but MultiWOZ in train.",
+    )
+    quality: str | dict = option(
+        "default",
+        "What the filters drop and flag: none, default, strict, a YAML file, or the filters themselves: {preset: "
+        "strict, personal_data: {action: mask}}.",
+    )
+    min_words: int | None = option(
+        None, "Both utterances of a pair have more words than this.", low=0, none="3, for own data 0"
+    )
+    context_turns: int = option(50, "Maximum number of turns kept before the anchor of a pair.", low=0)
+    directions: tuple[str, ...] = option((), "Who speaks: [user-system, system-user, ...]; empty: all.")
+    same_intent: int = option(0, "Pairs with another utterance of the same intent, for each training utterance.", low=0)
+    encoder: str | None = option(
+        None, "Encoder that measures how related the two utterances of a pair are: minilm, a folder, a Hub repository."
+    )
+    hard_negatives: int = option(0, "Negatives to mine for each training pair; needs the encoder.", low=0)
+
+
+@dataclass(frozen=True)
+class OwnSettings(Options):
     """A user's own data, beside the sources or instead of them."""
 
-    path: Path
-    name: str | None = None
-    language: str = "und"
-    license: str = "LicenseRef-private"
-    question_column: str | None = None
-    answer_column: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
-    encoding: str | None = None
-    max_bad_share: float = bounded(0.1, 0, 1)
+    path: Path = option(
+        help="A file or a folder: JSON, JSONL, CSV, TSV, TXT, chat exports, also gz and zip.", example="support.csv"
+    )
+    name: str | None = option(None, "Name of the source.", none="that of the file")
+    language: str = option("und", "Its language, for example ru.")
+    license: str = option("LicenseRef-private", "Its licence; the default keeps it from being published.")
+    question_column: str | None = option(None, "Name or number of the column, where it is not recognised.")
+    answer_column: str | None = option(None, "Name or number of the column.")
+    text_column: str | None = option(None, "Name or number of the column with the utterances of intents.")
+    label_column: str | None = option(None, "Name or number of the column with the intents.")
+    encoding: str | None = option(None, "Encoding of the text.", none="detected")
+    max_bad_share: float = option(0.1, "Highest share of bad records; more fail the source.", low=0, high=1)
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """Options of `python -m cube_model.train`; `processes` are those of `accelerate launch`."""
-
-    teacher: str = "minilm"
-    processes: int = bounded(1, 1)
-    sources: tuple[str, ...] = ()
-    max_pairs: int | None = bounded(None, 2)
-    max_validation_pairs: int | None = bounded(None, 1)
-    context_turns: int | None = bounded(None, 0)
-    hard_negatives: int | None = bounded(None, 0)
-    epochs: int | None = bounded(None, 1)
-    patience: int | None = bounded(None, 1)
-    batch_size: int | None = bounded(None, 2)
-    gradient_accumulation: int | None = bounded(None, 1)
-    learning_rate: float | None = bounded(None, 0)
-    scheduler: Literal["cosine", "linear", "constant_with_warmup"] | None = None
-    weight_decay: float | None = bounded(None, 0)
-    mixed_precision: Literal["bf16", "no"] | None = None
-    cosine_weight: float | None = bounded(None, 0, 1)
-    noise: float | None = bounded(None, 0)
-    seed: int | None = bounded(None, 0)
-    global_units: int | None = bounded(None, 0)
-    plane_units: int | None = bounded(None, 0)
-    cell_channels: int | None = bounded(None, 0)
-    steps: int | None = bounded(None, 0)
-    map_answers: bool | None = None
-    teacher_dtype: Literal["auto", "float32", "bfloat16"] | None = None
-    tracker: str | None = None
-    device: str | None = None
-    threads: int | None = bounded(None, 0)
-
-
-@dataclass(frozen=True)
-class ResponseSelectionSettings:
+class ResponseSelectionSettings(Options):
     """Options of `dialogue-cube evaluate response-selection`."""
 
-    sources: tuple[str, ...] = ()
-    split: Split = "test"
-    context_turns: int | None = bounded(None, 0)
-    max_pairs: int | None = bounded(None, 2)
-    seed: int | None = bounded(None, 0)
-    draws: int | None = bounded(None, 1)
+    sources: tuple[str, ...] = option((), "Sources to judge on; empty: all.")
+    split: Split = option("test", "Split to judge on.")
+    context_turns: int | None = option(
+        None, "Highest number of earlier turns to judge with.", low=0, none="as many as the core reads"
+    )
+    max_pairs: int | None = option(None, "Maximum number of pairs.", low=2)
+    seed: int | None = option(None, "Seed of batches and bootstrap.", low=0)
+    draws: int | None = option(None, "Shuffles that are averaged.", low=1)
 
 
 @dataclass(frozen=True)
-class IntentsSettings:
+class IntentsSettings(Options):
     """Options of `dialogue-cube evaluate intents`."""
 
-    sources: tuple[str, ...] = ()
-    protocol: tuple[str, ...] = ()
-    language: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    seeds: int | None = bounded(None, 1)
-    dtype: Literal["float32", "bfloat16", "float16", "auto"] | None = None
+    sources: tuple[str, ...] = option((), "Intent sets; empty: all.")
+    protocol: tuple[str, ...] = option(
+        (), "mteb, 5-shot, 10-shot, knn, prototype, linear, oos, clustering; empty: all."
+    )
+    language: tuple[str, ...] = option((), "Languages: en is also en-US; empty: all.")
+    labels: tuple[str, ...] = option((), "What is predicted: intent, scenario; empty: both.")
+    seeds: int | None = option(None, "Number of seeds.", low=1)
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] | None = option(None, "Precision of the encoder.")
 
 
 @dataclass(frozen=True)
-class LeaderboardSettings:
+class LeaderboardSettings(Options):
     """Options of `dialogue-cube leaderboard`."""
 
-    sources: tuple[str, ...] = ()
-    leave_out: str | None = None
-    context_turns: int | None = bounded(None, 0)
-    train_sizes: tuple[int | Literal["all"], ...] = ()
-    seeds: int | None = bounded(None, 1)
-    methods: tuple[str, ...] = ()
-    budget: int | None = bounded(None, 1)
-    draws: int | None = bounded(None, 1)
-    max_test_pairs: int | None = bounded(None, 2)
-    max_validation_pairs: int | None = bounded(None, 2)
+    sources: tuple[str, ...] = option((), "Sources; empty: all.")
+    leave_out: str | None = option(None, "Zero-shot: train on the other sources, test on this one.")
+    context_turns: int | None = option(None, "Number of earlier turns that the methods read.", low=0)
+    train_sizes: tuple[int | Literal["all"], ...] = option((), "Numbers of training pairs: [1000, 10000, all].")
+    seeds: int | None = option(None, "Number of seeds.", low=1)
+    methods: tuple[str, ...] = option((), "Methods; empty: all.")
+    budget: int | None = option(None, "Parameters of maps of free size.", low=1, none="those of the core")
+    draws: int | None = option(None, "Shuffles of the test pairs that are averaged.", low=1)
+    max_test_pairs: int | None = option(None, "Maximum number of test pairs.", low=2)
+    max_validation_pairs: int | None = option(None, "Maximum number of validation pairs.", low=2)
 
 
 @dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(Options):
     """What is judged: the trained core, or the encoder alone where nothing is trained."""
 
-    encoder: str = "minilm"
-    response_selection: ResponseSelectionSettings | None = None
-    intents: IntentsSettings | None = None
-    leaderboard: LeaderboardSettings | None = None
+    encoder: str = option("minilm", "Encoder to judge where nothing is trained.")
+    response_selection: ResponseSelectionSettings | None = option(None, "The true answer among others.")
+    intents: IntentsSettings | None = option(None, "Intents of short utterances.")
+    leaderboard: LeaderboardSettings | None = option(None, "The core among baselines.")
 
 
 @dataclass(frozen=True)
-class PushTarget:
+class PushTarget(Options):
     """Options of `dialogue-cube push`; the token is never here: `hf auth login` or HF_TOKEN."""
 
-    repo: str
-    private: bool = False
-    create_pr: bool = False
-    tag: str | None = None
-    revision: str | None = None
-    message: str | None = None
-    dry_run: bool = False
+    repo: str = option(help="Repository on the Hub.", example="org/name")
+    private: bool = option(False, "Make the repository private.")
+    create_pr: bool = option(False, "Open a pull request instead of committing.")
+    tag: str | None = option(None, "Name of this version, for example v1.0.")
+    revision: str | None = option(None, "Branch to commit to, made when missing.", none="the main branch")
+    message: str | None = option(None, "Title of the commit.")
+    dry_run: bool = option(False, "List what would be uploaded; no server is contacted.")
 
 
 @dataclass(frozen=True)
-class PushSettings:
+class PushSettings(Options):
     """What is published; nothing that is not named here."""
 
-    dataset: PushTarget | None = None
-    model: PushTarget | None = None
+    dataset: PushTarget | None = option(None, "The dataset.")
+    model: PushTarget | None = option(None, "The core.")
 
 
 @dataclass(frozen=True)
-class PipelineConfig:
-    """A pipeline run. Everything has a default but where the raw files are and where the results go.
+class PipelineConfig(Options):
+    """A pipeline run. Only the places of the raw files and of the results have no default."""
 
-    Attributes:
-        raw_dir: Folder with one folder of raw files a source; None to download the named sources.
-        out: Folder of the results.
-        sources: `NAME` or `NAME:CONFIG`; every source in `raw_dir` when empty.
-        languages: Rows of these languages only, BCP 47; `en` is also `en-US`.
-        splits: Rows of these splits only; duplicates and leaks are judged over all of them.
-        licenses: Sources under these licences only: `commercial`, or licence ids.
-        keep_going: Build what can be built when a source fails.
-        num_proc: Processes that parse the raw files of a source and make its rows.
-        dataset, own, train, evaluate, push: Sections.
-        database: Make `corpus.duckdb`.
-    """
-
-    raw_dir: Path | None = None
-    out: Path | None = None
-    sources: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    splits: tuple[Split, ...] = SPLITS
-    licenses: tuple[str, ...] = ()
-    keep_going: bool = False
-    num_proc: int | None = bounded(None, 1)
-    dataset: DatasetSettings = DatasetSettings()
-    own: OwnSettings | None = None
-    database: bool = True
-    train: TrainSettings | None = None
-    evaluate: EvaluateSettings | None = None
-    push: PushSettings | None = None
+    raw_dir: Path | None = option(
+        None,
+        "Folder with one folder of raw files per source, as `download --to` and `sample` make it.",
+        none="the sources that are named are downloaded",
+    )
+    out: Path | None = option(None, "Folder of the results: dataset/, corpus.duckdb, core/, evaluation/, pipeline/.")
+    sources: tuple[str, ...] = option(
+        (), "NAME or NAME:CONFIG, see `dialogue-cube sources`; empty: all that raw_dir holds."
+    )
+    languages: tuple[str, ...] = option((), "Languages whose rows are written: [en, ru]; en is also en-US; empty: all.")
+    splits: tuple[Split, ...] = option(
+        SPLITS, "Splits whose rows are written; duplicates and leaks are judged over all of them."
+    )
+    licenses: tuple[str, ...] = option(
+        (), "Sources under these licences only: [commercial] or ids such as [MIT, CC-BY-4.0]; empty: all."
+    )
+    keep_going: bool = option(False, "Build the rest when a source fails; the exit code still says that one failed.")
+    num_proc: int | None = option(None, "Processes that parse the raw files of a source and make its rows.", low=1)
+    dataset: DatasetSettings = option(DatasetSettings, "The dataset, out/dataset, laid out as the Hub repository.")
+    own: OwnSettings | None = option(None, "Your own data, beside the sources or instead of them.")
+    database: bool = option(True, "The database, out/corpus.duckdb, which the dashboard opens.")
+    train: Any = command_option(
+        "train", "The core, out/core: true, or a mapping of options of `python -m cube_model.train`."
+    )
+    evaluate: EvaluateSettings | None = option(
+        None, "Evaluation, out/evaluation: of the trained core, or of an encoder where nothing is trained."
+    )
+    push: PushSettings | None = option(
+        None, "The Hub: what is published. The token comes from `hf auth login` or HF_TOKEN."
+    )
 
     @classmethod
     def load(cls, path: str | Path) -> PipelineConfig:
@@ -193,7 +227,7 @@ class PipelineConfig:
         path = Path(path)
         content = read_settings(path)
         _no_token(content, str(path))
-        return _placed(fill(cls, content, str(path)), path.parent)
+        return _placed(from_values(cls, content, str(path)), path.parent)
 
     def with_values(self, assignments: Sequence[str]) -> PipelineConfig:
         """The config with `KEY=VALUE` of the command line, the value in YAML: `train.epochs=3`.
@@ -203,7 +237,7 @@ class PipelineConfig:
         """
         import yaml
 
-        content = plain(self)
+        content = to_values(self)
         for text in assignments:
             key, equals, value = text.partition("=")
             where = content
@@ -218,19 +252,25 @@ class PipelineConfig:
             except yaml.YAMLError as error:
                 raise DataError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from error
             _no_token(content, f"--set {key}")
-            fill(PipelineConfig, content, "--set")  # here the message can name the one assignment
-        return fill(PipelineConfig, content, "--set")
+            from_values(PipelineConfig, content, "--set")  # here the message can name the one assignment
+        return from_values(PipelineConfig, content, "--set")
 
     def to_yaml(self) -> str:
         """What differs from the defaults, as a file that `load` reads back."""
         import yaml
 
-        return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, default_flow_style=False)
+        return yaml.safe_dump(to_values(self), sort_keys=False, allow_unicode=True, default_flow_style=False)
 
 
 def example() -> str:
-    """The example file: every key with its default and what it means."""
-    return files("dataset_builders.pipeline").joinpath("example.yaml").read_text(encoding="utf-8")
+    """A config with every key, its default and what it means; optional sections are comments."""
+    head = [
+        "# dialogue-cube pipeline --config FILE",
+        "# Every key with its default. Omit what you do not change. Relative paths start at this file's folder.",
+        "# The command line overrides this file: names, --raw-dir, --out, --keep-going; --set KEY=VALUE sets any key.",
+        "",
+    ]
+    return "\n".join([*head, *yaml_reference(PipelineConfig), ""])
 
 
 def _placed(settings: Any, folder: Path) -> Any:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dataset_builders.common.command_options import option_words
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import write_whole
+from dataset_builders.common.options import effective
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.pipeline.code import Code, Entries
-from dataset_builders.pipeline.commands import options, run_command
-from dataset_builders.pipeline.config import PushTarget, TrainSettings
+from dataset_builders.pipeline.commands import run_command
+from dataset_builders.pipeline.config import PushTarget
 from dataset_builders.pipeline.context import Context, versions
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
 from dataset_builders.pipeline.digests import digest_of
@@ -94,14 +96,14 @@ def check_model_steps(context: Context) -> None:
         raise DataError(f"{context.place.core} exists and is no trained core; name another folder for --out")
 
 
-def _train(context: Context, settings: TrainSettings, code: str, show: Callable[[str], None]) -> Step:
+def _train(context: Context, settings: Any, code: str, show: Callable[[str], None]) -> Step:
     core, begun = context.place.core, context.place.own / "training_of"
 
     def inputs() -> dict[str, str]:
         return {
             **_rows_of(context, "pairs/train", "pairs/validation"),
             **_values("train", settings),
-            **context.encoder_inputs("train.teacher", settings.teacher),
+            **context.encoder_inputs("train.teacher", effective(settings, "teacher")),
             "code": code,
             **dict(versions("torch", "transformers", "accelerate")),
         }
@@ -116,8 +118,7 @@ def _train(context: Context, settings: TrainSettings, code: str, show: Callable[
         if settings.processes > 1:
             launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
         words = [*launch, "-m", "cube_model.train", "--data", context.place.dataset, "--output", core]
-        map_answers = ["--keep-answers"] if settings.map_answers is False else []
-        words += [*options(settings, ["processes"]), *map_answers, "--overwrite", *(["--resume"] if resumes else [])]
+        words += [*option_words(settings, ["processes"]), "--overwrite", *(["--resume"] if resumes else [])]
         run_command(words, show)
         begun.unlink()
         weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]
@@ -129,7 +130,7 @@ def _train(context: Context, settings: TrainSettings, code: str, show: Callable[
 def _evaluate(context: Context, name: str, settings: Any, code: str, show: Callable[[str], None]) -> Step:
     config, out = context.config, context.place.evaluation(name)
     assert config.evaluate is not None
-    encoder = config.train.teacher if config.train else config.evaluate.encoder
+    encoder = effective(config.train, "teacher") if config.train else config.evaluate.encoder
     judges_core = config.train is not None and name != "leaderboard"  # that one trains cores of its own
     rows = {"response_selection": ["pairs/"], "intents": ["downstream/"], "leaderboard": ["pairs/"]}
 
@@ -153,7 +154,7 @@ def _evaluate(context: Context, name: str, settings: Any, code: str, show: Calla
         judged = ["--teacher" if name == "leaderboard" else "--encoder", encoder]
         model = ["--model", context.place.core] if judges_core else []
         words = ["dialogue-cube", *command, "--data", context.place.dataset, *judged, *model]
-        run_command([*words, *options(settings), "--json", out], show)
+        run_command([*words, *option_words(settings), "--json", out], show)
         return Product()
 
     return Step(evaluation_step(name), inputs, run, (out,), needs=(DATASET, *([TRAIN] if judges_core else [])))
@@ -180,7 +181,7 @@ def _push(
         }
 
     def run() -> Product:
-        words = ["dialogue-cube", "push", what, *_source_of(context, what), *options(target)]
+        words = ["dialogue-cube", "push", what, *_source_of(context, what), *option_words(target)]
         run_command([*words, *(["--results", results] if has_results else [])], show)
         return Product()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.settings import read_settings
+from dataset_builders.common.options import read_settings
 from dataset_builders.quality.filters import FILTERS, Filter
 from dataset_builders.quality.filters.pair_length import PairLength
 

@@ -140,12 +140,12 @@ def test_best_epoch_is_kept_and_patience_ends_the_run(pairs_folder, cache_folder
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"batch_size": 1}, "batch-size is 1"),
-        ({"epochs": 0}, "epochs is 0"),
-        ({"learning_rate": 0.0}, "learning-rate is 0"),
+        ({"batch_size": 1}, "batch_size: expected a whole number of at least 2, found 1"),
+        ({"epochs": 0}, "epochs: expected a whole number of at least 1, found 0"),
+        ({"learning_rate": 0.0}, "learning_rate: expected a number above 0, found 0"),
         ({"sources": ["sgd"]}, "no source sgd"),
-        ({"tracker": "no_such_tracker"}, "tracker no_such_tracker"),
-        ({"steps": 0}, "steps is 0"),
+        ({"tracker": "no_such_tracker"}, "tracker: expected one of none, tensorboard, .*, found 'no_such_tracker'"),
+        ({"steps": 0}, "steps: expected a whole number of at least 1, found 0"),
         ({"teacher": "./nowhere"}, "no such folder"),
     ],
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.common.command_options import option_words
 from dataset_builders.common.errors import DataError
-from dataset_builders.pipeline.commands import options, run_command
+from dataset_builders.pipeline.commands import run_command
 from dataset_builders.pipeline.config import (
     EvaluateSettings,
     LeaderboardSettings,
@@ -21,10 +22,12 @@ from dataset_builders.pipeline.config import (
     PushSettings,
     PushTarget,
     ResponseSelectionSettings,
-    TrainSettings,
+    command_section,
 )
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from support.tiny_teacher import save_tiny_distilbert
+
+TrainSettings = command_section("train")
 
 SECRET = "hf_thisTokenMustNotBeSeen"
 
@@ -184,11 +187,12 @@ def test_what_does_not_go_together_shows_before_any_work(config, changes, messag
         run_pipeline(replace(config, **changes))
 
 
-def test_settings_as_options():
+def test_settings_become_options_of_a_command():
     settings = LeaderboardSettings(sources=("sgd", "woz"), train_sizes=(1000, "all"), seeds=2)
-    assert options(settings) == ["--sources", "sgd,woz", "--train-sizes", "1000,all", "--seeds", "2"]
-    assert options(PushTarget("a/b", private=True)) == ["--repo", "a/b", "--private"]
-    assert options(TrainSettings(map_answers=True), ["teacher", "processes"]) == ["--map-answers"]
+    assert option_words(settings) == ["--sources", "sgd,woz", "--train-sizes", "1000,all", "--seeds", "2"]
+    assert option_words(PushTarget("a/b", private=True)) == ["--repo", "a/b", "--private"]
+    assert option_words(TrainSettings(map_answers=True), ["processes"]) == ["--map-answers"]
+    assert option_words(TrainSettings(map_answers=False), ["processes"]) == ["--keep-answers"]
 
 
 def test_a_folder_that_is_no_core_is_not_replaced(config, tmp_path):
