@@ -1,1 +1,1 @@
-"""Vectors of texts, computed once and kept on disk."""
+"""Embeddings of texts, computed once and cached on disk."""

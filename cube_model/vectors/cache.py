@@ -1,7 +1,7 @@
-"""Vectors that were computed once: kept on disk by teacher fingerprint and text, shared by all runs.
+"""Embedding cache on disk, keyed by teacher fingerprint and text, shared by all runs.
 
 >>> cache = EmbeddingCache()
->>> vectors = cache.embed(teacher, ["Hello!", "Goodbye!"])  # the second time: read from disk
+>>> vectors = cache.embed(teacher, ["Hello!", "Goodbye!"])  # read from disk the second time
 >>> cache.stats
 CacheStats(hits=0, misses=2, bytes=28672, seconds_saved=0.0)
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cube_model.errors import ModelError
-from cube_model.vectors.distributed import agreed_rows, encode_together
+from cube_model.vectors.distributed import agreed_rows, encode_distributed
 from cube_model.vectors.store import KEY_BYTES, LAYOUT, PRECISIONS, Shelf, VectorStore
 from dataset_builders.common.progress import encoding_progress
 
@@ -31,45 +31,45 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 14
 _CHUNK_WORK = _CHUNK * 22.7e6
 _SMALLEST_CHUNK = 256
-"""Texts encoded between two writes, and texts times parameters: what a killed run has to compute again at most, about
-half a minute of a processor whatever the teacher (MiniLM has 22.7 M parameters)."""
+"""Maximum texts, maximum texts x parameters, and minimum texts encoded between two writes. They bound what a killed run
+has to compute again: about half a minute on a processor, whatever the teacher (MiniLM has 22.7 M parameters)."""
 
 _DEFAULT_GB = 20.0
 
-_ADVICE = "set DIALOGUE_CUBE_CACHE to a folder that can be written, on a disk with room"
+_ADVICE = "set DIALOGUE_CUBE_CACHE to a writable folder on a disk with free space"
 
 
 def default_folder() -> Path:
-    """`embeddings` below `DIALOGUE_CUBE_CACHE`, by default below `~/.cache/dialogue-cube`."""
+    """Return the folder `embeddings` in `DIALOGUE_CUBE_CACHE`, by default in `~/.cache/dialogue-cube`."""
     return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "embeddings"
 
 
 def default_max_bytes() -> int:
-    """`DIALOGUE_CUBE_CACHE_GB` in bytes, by default 20 GB.
+    """Return `DIALOGUE_CUBE_CACHE_GB` in bytes, by default 20 GB.
 
     Raises:
-        ModelError: It is not a number above 0.
+        ModelError: The variable is not a number above 0.
     """
-    given = os.environ.get("DIALOGUE_CUBE_CACHE_GB") or str(_DEFAULT_GB)
+    value = os.environ.get("DIALOGUE_CUBE_CACHE_GB") or str(_DEFAULT_GB)
     try:
-        size = float(given)
+        size = float(value)
     except ValueError:
         size = 0.0
     if not 0 < size < float("inf"):
-        raise ModelError(f"DIALOGUE_CUBE_CACHE_GB is {given!r}: expected a number of gigabytes above 0")
+        raise ModelError(f"DIALOGUE_CUBE_CACHE_GB is {value!r}: expected a number of gigabytes above 0")
     return int(size * 1e9)
 
 
 @dataclass(frozen=True)
 class CacheStats:
-    """What a cache was asked for since it was opened.
+    """Statistics of a cache since it was opened.
 
     Attributes:
-        hits: Distinct texts found.
-        misses: Distinct texts not found.
-        bytes: Size of all that is stored, of every teacher.
-        seconds_saved: What encoding the texts found would have taken, at the speed measured when they were encoded,
-            less the time that reading them took.
+        hits: Number of distinct texts read from the cache.
+        misses: Number of distinct texts missing from the cache.
+        bytes: Total size of the cache, including all teachers.
+        seconds_saved: Estimated encoding time of the hits, at the speed measured when they were encoded, minus the
+            time spent reading them.
     """
 
     hits: int = 0
@@ -79,15 +79,16 @@ class CacheStats:
 
 
 class EmbeddingCache:
-    """A folder of vectors, shared by all teachers. Vectors of two teachers, or of two precisions, never mix.
+    """Embedding cache, shared by all teachers. Embeddings of different teachers or precisions never mix.
 
     Args:
-        folder: Where it lies; `default_folder()` when not given. Made when missing.
-        precision: `"float32"`, or `"float16"`: half the room, and vectors rounded by up to 0.05 %, the first time too.
-        max_bytes: When more is stored, the chunks of the oldest use go; `default_max_bytes()` when not given.
+        folder: Cache folder, created if missing. Default: `default_folder()`.
+        precision: `"float32"`, or `"float16"` to halve the disk space. The latter rounds embeddings by up to 0.05 %,
+            including those returned when they are first computed.
+        max_bytes: Maximum size; beyond it, the least recently used chunks are deleted. Default: `default_max_bytes()`.
 
     Raises:
-        ModelError: The folder cannot be opened for writing, or an argument is wrong.
+        ModelError: The folder cannot be opened for writing, or an argument is invalid.
     """
 
     def __init__(
@@ -112,30 +113,34 @@ class EmbeddingCache:
         return sum(shelf.vectors for shelf in self._store.shelves())
 
     def __bool__(self) -> bool:
-        return True  # an empty cache is a cache: `cache or EmbeddingCache()`
+        return True  # an empty cache is not false: `cache or EmbeddingCache()` keeps it
 
     @property
     def stats(self) -> CacheStats:
-        """Figures as of now."""
+        """Current statistics."""
         return CacheStats(self._hits, self._misses, self._store.size(), round(self._saved, 3))
 
     def get_many(self, fingerprint: str, texts: Sequence[str]) -> list[np.ndarray | None]:
-        """The vectors of texts, float32 `[dimension]` each, None where not stored."""
+        """Return the embedding of each text, float32 `[dimension]`, or None if it is not stored."""
         dimension = self._store.facts(fingerprint, self.precision).get("dimension", 0)
-        vectors, found = self._read(fingerprint, texts, dimension)
-        return [vector if there else None for vector, there in zip(vectors, found, strict=True)]
+        vectors, stored = self._read(fingerprint, texts, dimension)
+        return [vector if hit else None for vector, hit in zip(vectors, stored, strict=True)]
 
     def put_many(
         self, fingerprint: str, texts: Sequence[str], vectors: np.ndarray, *, teacher: str = "", seconds: float = 0.0
     ) -> None:
-        """Store `vectors` `[n, dimension]` of n distinct texts: all of them or none. What is not finite is left out.
+        """Store embeddings atomically, except those with values that are not finite.
 
         Args:
-            fingerprint: Of the teacher.
-            texts: n texts.
-            vectors: `[n, dimension]`.
-            teacher: Its name, which `dialogue-cube cache info` shows.
-            seconds: What encoding them took.
+            fingerprint: Fingerprint of the teacher.
+            texts: n distinct texts.
+            vectors: Their embeddings `[n, dimension]`.
+            teacher: Name of the teacher, shown by `dialogue-cube cache info`.
+            seconds: Encoding time of all texts.
+
+        Raises:
+            ValueError: The numbers of texts and vectors differ.
+            ModelError: The dimension differs from the teacher's other embeddings, or the cache cannot be written.
         """
         if len(texts) != len(vectors):
             raise ValueError(f"{len(texts)} texts but {len(vectors)} vectors")
@@ -145,7 +150,7 @@ class EmbeddingCache:
         keys = _keys([texts[i] for i in rows.tolist()])
         self._store.write(fingerprint, self.precision, keys, vectors[rows], teacher=teacher, seconds=seconds)
         if self._store.size() > self.max_bytes:
-            # a tenth more than needed, so that not every write has to delete
+            # free a tenth more than needed, so that not every write has to delete
             self._store.delete(lambda *_: True, stop=lambda: self._store.size() <= 0.9 * self.max_bytes)
 
     def embed(
@@ -156,91 +161,95 @@ class EmbeddingCache:
         progress: bool = False,
         accelerator: Accelerator | None = None,
     ) -> np.ndarray:
-        """Vectors of texts, from the cache where they are, else from the teacher (and stored).
+        """Return embeddings of texts, encoding and storing those that are missing.
 
         Args:
-            teacher: Encodes what is missing.
-            texts: n texts; equal ones are looked up and encoded once.
-            progress: Show a progress bar while texts are encoded.
-            accelerator: When several processes call this with the same texts: each encodes its share of what is
-                missing, and all return the same vectors.
+            teacher: Teacher that encodes missing texts.
+            texts: n texts; duplicates are looked up and encoded once.
+            progress: Whether to show a progress bar while encoding.
+            accelerator: Accelerator of a run in several processes. All of them must pass the same texts; each encodes
+                a share of the missing ones, and all return the same embeddings.
 
         Returns:
-            float32 `[n, teacher.dimension]`.
+            Embeddings, float32 `[n, teacher.dimension]`.
         """
         distinct = list(dict.fromkeys(texts))
         started = time.perf_counter()
-        vectors, found = self._read(teacher.fingerprint, distinct, teacher.dimension)
-        self._note_saving(teacher, int(found.sum()), time.perf_counter() - started)
-        missing = agreed_rows(np.flatnonzero(~found), accelerator)
+        vectors, stored = self._read(teacher.fingerprint, distinct, teacher.dimension)
+        self._add_saving(teacher, int(stored.sum()), time.perf_counter() - started)
+        missing = agreed_rows(np.flatnonzero(~stored), accelerator)
         if len(missing):
             show = progress and (accelerator is None or accelerator.is_main_process)
-            # not by the clock: several processes must cut alike
+            # a size that does not depend on timing, since all processes need the same chunks
             size = int(max(_SMALLEST_CHUNK, min(_CHUNK, _CHUNK_WORK / max(1, teacher.parameters))))
             with encoding_progress(teacher, len(missing), show) as advance:
                 for start in range(0, len(missing), size):
-                    part = missing[start : start + size]
-                    vectors[part] = self._encode(teacher, [distinct[i] for i in part], accelerator, advance)
+                    chunk = missing[start : start + size]
+                    vectors[chunk] = self._encode(teacher, [distinct[i] for i in chunk], accelerator, advance)
         if len(distinct) == len(texts):
             return vectors
         position = {text: i for i, text in enumerate(distinct)}
         return vectors[np.fromiter((position[text] for text in texts), dtype=np.int64, count=len(texts))]
 
     def shelves(self) -> list[Shelf]:
-        """What is stored, by teacher and precision."""
+        """List the stored embeddings by teacher and precision."""
         return self._store.shelves()
 
     def delete(self, wanted: Callable[[str, float], bool]) -> int:
-        """Remove the chunks for which `wanted`(fingerprint, time of last use), and give their room back to the disk.
+        """Delete chunks and release their disk space.
+
+        Args:
+            wanted: Function of a teacher's fingerprint and a chunk's time of last use (Unix time); returns whether to
+                delete the chunk.
 
         Returns:
-            Number of vectors removed.
+            Number of deleted embeddings.
         """
         removed = self._store.delete(wanted)
         self._store.compact()
         return removed
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Delete everything."""
         self._store.clear()
 
     def _encode(
         self, teacher: Teacher, texts: list[str], accelerator: Accelerator | None, advance: Callable[[int], object]
     ) -> np.ndarray:
         started = time.perf_counter()
-        vectors = encode_together(teacher, texts, accelerator, advance)
+        vectors = encode_distributed(teacher, texts, accelerator, advance)
         seconds = time.perf_counter() - started
         if accelerator is None or accelerator.is_local_main_process:
             self.put_many(teacher.fingerprint, texts, vectors, teacher=teacher.name, seconds=seconds)
         if accelerator is not None:
-            accelerator.wait_for_everyone()  # nobody looks for what is not there yet
-        # rounded as it was stored, so that the first use gives what the second will
+            accelerator.wait_for_everyone()  # no process looks up embeddings before they are stored
+        # rounded like the stored copy, so that the first call returns the same values as later ones
         return vectors.astype(PRECISIONS[self.precision])
 
     def _read(self, fingerprint: str, texts: Sequence[str], dimension: int) -> tuple[np.ndarray, np.ndarray]:
         vectors = np.zeros((len(texts), dimension), dtype=np.float32)
-        found = self._store.read(fingerprint, self.precision, _keys(texts), vectors)
-        hits = int(found.sum())
+        stored = self._store.read(fingerprint, self.precision, _keys(texts), vectors)
+        hits = int(stored.sum())
         self._hits, self._misses = self._hits + hits, self._misses + len(texts) - hits
-        return vectors, found
+        return vectors, stored
 
-    def _note_saving(self, teacher: Teacher, hits: int, seconds: float) -> None:
+    def _add_saving(self, teacher: Teacher, hits: int, seconds: float) -> None:
         facts = self._store.facts(teacher.fingerprint, self.precision)
         if hits and facts.get("texts"):
             self._saved += max(0.0, hits * facts["seconds"] / facts["texts"] - seconds)
 
 
 def _keys(texts: Sequence[str]) -> list[bytes]:
-    """16 bytes of sha256 each; lone surrogates, which raw data may hold, are hashed as they are."""
+    """Hash each text to 16 bytes of sha256. Raw data may contain lone surrogates, which are hashed as they are."""
     sha256 = hashlib.sha256
     return [sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES] for text in texts]
 
 
 def open_cache(folder: Path | None) -> EmbeddingCache:
-    """The cache in `folder`, by default the one that all commands use.
+    """Open the cache in `folder`, by default the one that all commands share.
 
     Raises:
-        ModelError: A folder was named, and there is no cache in it.
+        ModelError: `folder` contains no cache.
     """
     if folder is not None and not (folder.expanduser() / LAYOUT).is_dir():
         raise ModelError(f"{folder}: no embedding cache; the default one is at {default_folder()}")
@@ -248,18 +257,18 @@ def open_cache(folder: Path | None) -> EmbeddingCache:
 
 
 def clear_cache(cache: EmbeddingCache, teacher: str | None = None, older_than: float | None = None) -> int:
-    """Remove vectors from a cache and give their room back to the disk.
+    """Remove vectors from a cache and release their disk space.
 
     Args:
-        cache: The cache.
-        teacher: Only vectors of this teacher: its name, or how its fingerprint begins.
-        older_than: Only vectors that were not used for so many days; exact to a day, and a chunk at a time.
+        cache: Cache to clear.
+        teacher: Remove only vectors of this teacher: its name, or at least the first 4 characters of its fingerprint.
+        older_than: Remove only vectors not used for this many days. Last use is recorded per chunk, to the day.
 
     Returns:
-        Number of vectors removed.
+        Number of removed vectors.
 
     Raises:
-        ModelError: There is no such teacher in the cache.
+        ModelError: The cache has no vectors of this teacher.
     """
     shelves = cache.shelves()
     if teacher is None and older_than is None:
@@ -267,15 +276,15 @@ def clear_cache(cache: EmbeddingCache, teacher: str | None = None, older_than: f
         for path in other_files(cache.folder):
             path.unlink(missing_ok=True)
         return sum(shelf.vectors for shelf in shelves)
-    chosen = {s.fingerprint for s in shelves if teacher is None or s.teacher == teacher}
-    chosen |= {s.fingerprint for s in shelves if teacher and len(teacher) >= 4 and s.fingerprint.startswith(teacher)}
-    if teacher is not None and not chosen:
-        there = ", ".join(sorted({s.teacher or s.fingerprint[:12] for s in shelves})) or "nothing"
-        raise ModelError(f"no vectors of teacher {teacher} in {cache.folder}; there is {there}")
-    oldest = time.time() - (older_than or 0) * 24 * 3600
-    return cache.delete(lambda fingerprint, used: fingerprint in chosen and (older_than is None or used <= oldest))
+    matches = {s.fingerprint for s in shelves if teacher is None or s.teacher == teacher}
+    matches |= {s.fingerprint for s in shelves if teacher and len(teacher) >= 4 and s.fingerprint.startswith(teacher)}
+    if teacher is not None and not matches:
+        teachers = ", ".join(sorted({s.teacher or s.fingerprint[:12] for s in shelves})) or "none"
+        raise ModelError(f"no vectors of teacher {teacher} in {cache.folder}; its teachers: {teachers}")
+    limit = time.time() - (older_than or 0) * 24 * 3600
+    return cache.delete(lambda fingerprint, used: fingerprint in matches and (older_than is None or used <= limit))
 
 
 def other_files(folder: Path) -> list[Path]:
-    """Files that another version of this project left in the cache folder."""
+    """List the files that another version of this project left in the cache folder."""
     return [folder / name for name in ("data.mdb", "lock.mdb") if (folder / name).is_file()]

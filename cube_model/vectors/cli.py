@@ -1,4 +1,4 @@
-"""`dialogue-cube cache`: what the embedding cache holds, and how to make room."""
+"""`dialogue-cube cache`: inspect the embedding cache and free disk space."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-cache_app = typer.Typer(no_args_is_help=True, help="Look into the embedding cache, or make room.")
+cache_app = typer.Typer(no_args_is_help=True, help="Inspect the embedding cache or free disk space.")
 
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="Cache folder. Default: embeddings below DIALOGUE_CUBE_CACHE.")
@@ -16,7 +16,7 @@ Folder = Annotated[
 
 @cache_app.command()
 def info(folder: Folder = None) -> None:
-    """Show where the cache is and what it holds, by teacher."""
+    """Show the folder and the content of the cache, by teacher."""
     import datetime
 
     from rich import box
@@ -31,9 +31,9 @@ def info(folder: Folder = None) -> None:
     console = Console()
     console.print(Text(str(cache.folder)), soft_wrap=True)
     if shelves:
-        heads = ("teacher", "finger-\nprint", "vector", "vectors", "MB", "ms a\ntext", "last use")
+        heads = ("teacher", "finger-\nprint", "vector", "vectors", "MB", "ms per\ntext", "last use")
         table = Table(*heads, box=box.SIMPLE, pad_edge=False)
-        table.columns[0].overflow = "fold"  # a name is whole, or it cannot be passed to `clear`
+        table.columns[0].overflow = "fold"  # never truncated, so that it can be passed to `clear`
         for column in table.columns[2:6]:
             column.justify = "right"
         for shelf in sorted(shelves, key=lambda shelf: -shelf.bytes):
@@ -53,20 +53,21 @@ def info(folder: Folder = None) -> None:
     )
     if other := other_files(cache.folder):
         size = sum(path.stat().st_size for path in other) / 1e6
-        console.print(f"{size:,.1f} MB of another version, not read by this one; `cache clear` removes them")
+        console.print(f"{size:,.1f} MB of another version, unused; `cache clear` removes them")
 
 
 @cache_app.command()
 def clear(
     teacher: Annotated[
-        str | None, typer.Option(help="Only vectors of this teacher: its name, or how its fingerprint begins.")
+        str | None, typer.Option(help="Only vectors of this teacher: its name, or the start of its fingerprint.")
     ] = None,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", metavar="DAYS", min=0, help="Only what was not used for so long.")
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", min=0, help="Only vectors unused for this many days."),
     ] = None,
     folder: Folder = None,
 ) -> None:
-    """Remove vectors: all of them, one teacher's, or those that have not been used for some time."""
+    """Remove vectors: all of them, those of one teacher, or those not used for some time."""
     from cube_model.vectors.cache import clear_cache, open_cache
 
     cache = open_cache(folder)

@@ -1,4 +1,4 @@
-"""Encoding shared by the processes of one run: each computes its part, all get the whole."""
+"""Distributed encoding: each process of a run encodes a share of the texts, and all get every embedding."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ if TYPE_CHECKING:
     from cube_model.teacher.teacher import Teacher
 
 
-def encode_together(
+def encode_distributed(
     teacher: Teacher,
     texts: Sequence[str],
     accelerator: Accelerator | None = None,
     advance: Callable[[int], object] | None = None,
 ) -> np.ndarray:
-    """`teacher.encode`, shared by all processes of `accelerator`.
+    """Encode texts with all processes of a run.
 
-    Every process must call it with the same texts. Batches depend on the number of processes, and with them the last
-    bits of a vector; within one run all processes get the same bytes.
+    Every process must call this function with the same texts. All processes get identical bytes. The last bits of an
+    embedding may differ between runs, because the batches depend on the number of processes.
 
     Args:
-        teacher: Loaded in each process, on its own device.
+        teacher: Teacher, loaded by each process on its own device.
         texts: n texts.
-        accelerator: The run; alone when not given.
-        advance: Called with the number of distinct texts that all processes together have done since its last call.
+        accelerator: Accelerator of the run. Default: encode in this process alone.
+        advance: Progress callback, called with the number of distinct texts that all processes have encoded since its
+            last call.
 
     Returns:
-        float32 `[n, dimension]`.
+        Embeddings, float32 `[n, dimension]`.
 
     Raises:
         ModelError: The processes have different teachers or texts.
@@ -45,12 +46,12 @@ def encode_together(
 
     _check_agreement(accelerator, teacher, texts)
     rank, world = accelerator.process_index, accelerator.num_processes
-    order = np.argsort([len(text) for text in texts], kind="stable")  # dealt out by length: equal work for all
-    mine = [texts[i] for i in order[rank::world]]
-    share = -(-len(texts) // world)
-    own = np.zeros((share, teacher.dimension), dtype=np.float32)  # gathering needs equal sizes
-    own[: len(mine)] = teacher.encode(mine, advance=advance and (lambda count: advance(count * world)))
-    parts = accelerator.gather(torch.from_numpy(own).to(accelerator.device)).cpu().numpy().reshape(world, share, -1)
+    order = np.argsort([len(text) for text in texts], kind="stable")  # sorted, so that shares need equal work
+    share = [texts[i] for i in order[rank::world]]
+    size = -(-len(texts) // world)
+    own = np.zeros((size, teacher.dimension), dtype=np.float32)  # padded, because `gather` requires equal sizes
+    own[: len(share)] = teacher.encode(share, advance=advance and (lambda count: advance(count * world)))
+    parts = accelerator.gather(torch.from_numpy(own).to(accelerator.device)).cpu().numpy().reshape(world, size, -1)
     vectors = np.empty((len(texts), teacher.dimension), dtype=np.float32)
     for number, part in enumerate(parts):
         rows = order[number::world]
@@ -59,7 +60,10 @@ def encode_together(
 
 
 def agreed_rows(rows: np.ndarray, accelerator: Accelerator | None) -> np.ndarray:
-    """Rows that any process names, ascending: what another process stored meanwhile may be missing in some only."""
+    """Return the union of the row numbers of all processes, ascending.
+
+    Processes may miss different texts, since another run may store some of them between their lookups.
+    """
     if accelerator is None or accelerator.num_processes == 1:
         return rows
     from accelerate.utils import gather_object
@@ -71,9 +75,9 @@ def _check_agreement(accelerator: Accelerator, teacher: Teacher, texts: Sequence
     from accelerate.utils import gather_object
 
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-    seen = gather_object([(teacher.fingerprint, digest, teacher.name)])
-    if len({fingerprint for fingerprint, _, _ in seen}) > 1:
-        names = ", ".join(dict.fromkeys(name for _, _, name in seen))
+    identities = gather_object([(teacher.fingerprint, digest, teacher.name)])
+    if len({fingerprint for fingerprint, _, _ in identities}) > 1:
+        names = ", ".join(dict.fromkeys(name for _, _, name in identities))
         raise ModelError(f"the processes loaded different teachers ({names}); make the same one available to all")
-    if len({digest for _, digest, _ in seen}) > 1:
-        raise ModelError("the processes were given different texts to encode together")
+    if len({digest for _, digest, _ in identities}) > 1:
+        raise ModelError("the processes received different texts to encode; pass the same ones to all")

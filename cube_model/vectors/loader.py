@@ -1,4 +1,4 @@
-"""Texts to vectors in one object: a teacher, the teachers that may stand in for it, and the cache.
+"""Turn texts into embeddings with one object: a teacher, its fallbacks and the cache.
 
 >>> loader = EmbeddingLoader("llama2", fallback=["distilbert", "minilm"])
 >>> loader.embed(["I need a table for two."]).shape
@@ -18,28 +18,28 @@ import numpy as np
 from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import CacheStats, EmbeddingCache
-from cube_model.vectors.distributed import encode_together
+from cube_model.vectors.distributed import encode_distributed
 
 
 class EmbeddingLoader:
-    """A teacher behind a cache.
+    """A teacher with an embedding cache.
 
     Args:
         teacher_model: Short name, Hub repository or local folder; see `Teacher.load`.
-        fallback: Teachers to take, in this order, when it cannot be had.
+        fallback: Teachers to try, in this order, if that one is unavailable.
         dtype: `"float32"`, `"bfloat16"`, `"float16"` or `"auto"`.
-        device: Torch device; the first accelerator when not given.
-        use_cache: Keep vectors on disk.
-        cache_dir: Where; `default_folder()` when not given.
+        device: Torch device. Default: the first accelerator, otherwise the processor.
+        use_cache: Whether to cache embeddings on disk.
+        cache_dir: Cache folder. Default: `default_folder()`.
         cache_precision: `"float32"` or `"float16"`.
-        **settings: Of `Teacher.load`: pooling, prefix, normalize, max_length, revision.
+        **settings: Further arguments of `Teacher.load`: pooling, prefix, normalize, max_length, revision.
 
     Attributes:
-        teacher: The teacher that was loaded. It never changes: all vectors of one loader are of one teacher.
-        cache: None without `use_cache`.
+        teacher: Loaded teacher. It never changes, so all embeddings of a loader come from the same teacher.
+        cache: Embedding cache; None without `use_cache`.
 
     Raises:
-        ModelError: No teacher can be had, or the cache folder cannot be written.
+        ModelError: No teacher is available, or the cache folder cannot be written.
     """
 
     def __init__(
@@ -59,26 +59,27 @@ class EmbeddingLoader:
 
     @property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Dimension of the embeddings."""
         return self.teacher.dimension
 
     @property
     def cache_stats(self) -> CacheStats:
-        """Hits, misses, bytes and seconds saved; all 0 without a cache."""
+        """Statistics of the cache; all 0 without a cache."""
         return self.cache.stats if self.cache is not None else CacheStats()
 
     def describe(self) -> dict[str, Any]:
-        """Which teacher it is and whose place it took; see `Teacher.describe`."""
+        """Return the facts of the teacher, including the fallbacks used; see `Teacher.describe`."""
         return self.teacher.describe()
 
     def embed(self, texts: Sequence[str], *, progress: bool = False, accelerator: Any = None) -> np.ndarray:
-        """Vectors of texts, float32 `[n, dimension]`.
+        """Return embeddings of texts, float32 `[n, dimension]`.
 
         Args:
             texts: n texts.
-            progress: Show a progress bar (with a cache).
-            accelerator: When several processes call this with the same texts: each encodes its share.
+            progress: Whether to show a progress bar; requires a cache.
+            accelerator: Accelerator of a run in several processes. All of them must pass the same texts; each encodes
+                a share of them.
         """
         if self.cache is not None:
             return self.cache.embed(self.teacher, texts, progress=progress, accelerator=accelerator)
-        return encode_together(self.teacher, texts, accelerator)
+        return encode_distributed(self.teacher, texts, accelerator)

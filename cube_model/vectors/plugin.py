@@ -1,4 +1,4 @@
-"""A teacher and its cache as the encoder that `dataset_builders` finds by entry point (`dialogue_cube.encoders`)."""
+"""Cached teacher as an encoder for `dataset_builders`, which loads it by the entry point `dialogue_cube.encoders`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cube_model.vectors.cache import EmbeddingCache
 
 
 class TeacherEncoder:
-    """A frozen teacher behind the embedding cache: a second build encodes nothing again.
+    """A frozen teacher with the embedding cache, so that a second build does not encode again.
 
     Args:
-        name: What `Teacher.load` takes; the precision is the fastest that the processor computes natively.
+        name: Teacher name as in `Teacher.load`. It runs with dtype `"auto"`.
 
     Raises:
         ModelError: The teacher cannot be found or read, or the cache cannot be written.
@@ -26,10 +26,10 @@ class TeacherEncoder:
         self.fingerprint = self._teacher.fingerprint
 
     def encode(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
-        """Float32 `[n, d]`, every row of length 1."""
+        """Return embeddings of texts, float32 `[n, d]`, from the cache where possible."""
         return self._cache.embed(self._teacher, texts, progress=progress)
 
 
 def load_encoder(name: str) -> TeacherEncoder:
-    """The entry point: the teacher of this name."""
+    """Load the teacher of this name; this function is the entry point."""
     return TeacherEncoder(name)

@@ -1,11 +1,13 @@
-"""Vectors on disk: one LMDB file for all teachers.
+"""Vector store on disk: one LMDB file for all teachers.
 
-LMDB gives what a store shared by several runs needs: a killed process leaves it whole, one writer at a time waits for
-the other, and what is read lies in mapped memory. Vectors are written in chunks, one value each: a table says in which
-row of which chunk a text's vector is, and the rows are gathered from the map at once. Reading 100,000 x 768 takes four
-times the processor time of copying them in memory; with one value a vector it was six times (and a third more disk),
-with SQLite seven times (and twice the disk): `tests/benchmarks/bench_embedding_cache.py`. A chunk ages as a whole: what
-was written together is used together.
+LMDB provides what concurrent runs need: a killed process leaves the file intact, writers wait for each other, and reads
+come from mapped memory. Every write stores its vectors as one chunk, in a single LMDB value. A table maps each text to
+its chunk and row, and reads gather rows directly from the mapped memory.
+
+Reading 100,000 x 768 numbers takes four times the processor time of copying them in memory. One LMDB value per vector
+takes six times (and a third more disk space), SQLite seven times (and twice the disk space): see
+`tests/benchmarks/bench_embedding_cache.py`. Last use is recorded per chunk, because vectors written together are
+usually read together.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from cube_model.errors import ModelError
 from cube_model.vectors.lmdb_file import LmdbFile, OpenFile
 
 LAYOUT = "vectors-2"
-"""Folder of the file; another number for another layout, so that an older file is never misread."""
+"""Folder of the file. A new layout gets a new number, so that an older file is never misread."""
 
 _DAY = 24 * 3600
 
 _CHUNKS, _LEDGER, _SHELVES = b"chunks", b"ledger", b"shelves"
-"""Tables: chunk number -> its bytes; chunk number -> `_Entry`; name of a shelf -> facts in JSON."""
+"""Tables: chunk number -> packed chunk; chunk number -> `_Entry`; shelf name -> facts as JSON."""
 
 _NO_CHUNK = 0xFFFFFFFF
 _ABSENT = struct.pack("<II", _NO_CHUNK, 0)
@@ -39,10 +41,10 @@ PRECISIONS = {"float32": "<f4", "float16": "<f2"}
 
 KEY_BYTES = 16
 
-_CHECK = 8
+_CHECKSUM_BYTES = 8
 
 _BLOCK = 1024
-"""Rows gathered at a time: few enough for the processor's cache."""
+"""Rows gathered at a time: few enough to fit in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ class Shelf:
     """The vectors of one teacher in one precision.
 
     Attributes:
-        fingerprint: Of the teacher.
-        precision: `"float32"` or `"float16"`, as stored.
-        teacher: Its name; empty when it is not known.
-        dimension: Length of a vector.
-        vectors: How many there are.
-        bytes: Their size in the file.
-        seconds_per_text: Measured when the teacher computed them; 0 when not known.
-        last_use: Unix time, exact to a day.
+        fingerprint: Fingerprint of the teacher.
+        precision: Stored precision, `"float32"` or `"float16"`.
+        teacher: Name of the teacher; empty if unknown.
+        dimension: Dimension of the vectors.
+        vectors: Number of vectors.
+        bytes: Size in the file.
+        seconds_per_text: Measured encoding time per text; 0 if unknown.
+        last_use: Unix time of the last use, to the day.
     """
 
     fingerprint: str
@@ -71,7 +73,7 @@ class Shelf:
 
 
 class _Entry(NamedTuple):
-    """What the ledger says of a chunk: when it was last used (exact to a day), its bytes, and whose it is."""
+    """Ledger entry of a chunk: its last use (to the day), its size in bytes and its shelf."""
 
     last_use: float
     size: int
@@ -87,14 +89,14 @@ class _Entry(NamedTuple):
 
 
 class VectorStore:
-    """The file. Threads and processes may share it.
+    """The vector store. Threads and processes may share it.
 
     Args:
-        folder: Folder of the cache; the file lies in `LAYOUT` below it. Made when missing.
-        advice: What a user is told to do when it cannot be used.
+        folder: Cache folder, created if missing; the file is in its subfolder `LAYOUT`.
+        advice: End of the error message: what to do if the store cannot be used.
 
     Raises:
-        ModelError: It cannot be opened for writing.
+        ModelError: The store cannot be opened for writing.
     """
 
     def __init__(self, folder: Path, advice: str) -> None:
@@ -102,10 +104,16 @@ class VectorStore:
         self._file.run(lambda file: [file.table(name, create=True) for name in (_CHUNKS, _LEDGER, _SHELVES)])
 
     def read(self, fingerprint: str, precision: str, keys: Sequence[bytes], out: np.ndarray) -> np.ndarray:
-        """Copy the vectors of `keys` (16 bytes each) to the rows of `out`, float32 `[n, dimension]`.
+        """Copy stored vectors to the rows of an array.
+
+        Args:
+            fingerprint: Fingerprint of the teacher.
+            precision: Stored precision; see `Shelf`.
+            keys: n keys of 16 bytes.
+            out: Target array, float32 `[n, dimension]`. Rows of missing vectors are left unchanged.
 
         Returns:
-            bool `[n]`, True where there is one; the other rows of `out` are left as they were.
+            Whether each vector is stored, bool `[n]`.
         """
         return self._file.run(lambda file: _read(file, _name(fingerprint, precision), keys, out))
 
@@ -119,21 +127,21 @@ class VectorStore:
         teacher: str = "",
         seconds: float = 0.0,
     ) -> None:
-        """Store `vectors` `[n, dimension]` as one chunk in one transaction: all of them or none.
+        """Store vectors atomically, as one chunk in one transaction.
 
         Args:
-            fingerprint: Of the teacher.
-            precision: See `Shelf`.
+            fingerprint: Fingerprint of the teacher.
+            precision: Stored precision; see `Shelf`.
             keys: n distinct keys of 16 bytes.
-            vectors: Of any float type.
-            teacher: Its name, for people.
-            seconds: What computing them took.
+            vectors: Vectors `[n, dimension]` of any float type.
+            teacher: Name of the teacher, for display.
+            seconds: Encoding time of all vectors.
         """
         facts = {"teacher": teacher, "dimension": vectors.shape[1], "seconds": seconds}
         self._file.run(lambda file: _write(file, _name(fingerprint, precision), keys, vectors, facts))
 
     def facts(self, fingerprint: str, precision: str) -> dict[str, Any]:
-        """`teacher`, `dimension`, `seconds` and the `texts` that took them; empty where nothing was ever stored."""
+        """Return `teacher`, `dimension`, and the `seconds` for encoding `texts`; empty if nothing was ever stored."""
 
         def read(file: OpenFile) -> dict[str, Any]:
             with file.environment.begin(db=file.table(_SHELVES, create=True)) as transaction:
@@ -142,22 +150,22 @@ class VectorStore:
         return self._file.run(read)
 
     def size(self) -> int:
-        """Bytes of what is stored. The file may be larger: it keeps the room of what was deleted for what comes."""
+        """Return the bytes in use. The file may be larger, since it keeps the space of deleted chunks for reuse."""
         return self._file.run(_used_bytes)
 
     def shelves(self) -> list[Shelf]:
-        """What is stored, by teacher and precision."""
+        """List the stored vectors by teacher and precision."""
         return self._file.run(_shelves)
 
-    def delete(self, wanted: Callable[[str, float], bool], stop: Callable[[], bool] = lambda: False) -> int:
-        """Delete chunks, those of the oldest use first, each in a transaction of its own.
+    def delete(self, condition: Callable[[str, float], bool], stop: Callable[[], bool] = lambda: False) -> int:
+        """Delete chunks, least recently used first, each in its own transaction.
 
         Args:
-            wanted: Of a fingerprint and a time of last use: whether to delete the chunk.
-            stop: Asked before each chunk.
+            condition: Function of a fingerprint and a time of last use; returns whether to delete the chunk.
+            stop: Function called before each chunk; returns whether to stop.
 
         Returns:
-            Number of vectors deleted.
+            Number of deleted vectors.
         """
 
         def work(file: OpenFile) -> int:
@@ -165,79 +173,80 @@ class VectorStore:
             for entry, number in sorted((entry, number) for number, entry in _ledger(file).items()):
                 if stop():
                     break
-                if wanted(_parts(entry.shelf)[1], entry.last_use):
+                if condition(_parts(entry.shelf)[1], entry.last_use):
                     deleted += _delete(file, number)
             return deleted
 
         return self._file.run(work)
 
     def clear(self) -> None:
-        """Delete everything, at once."""
+        """Delete everything at once."""
         self._file.replace(None)
 
     def compact(self) -> None:
-        """Give the room of what was deleted back to the disk."""
+        """Release the disk space of deleted chunks."""
         self._file.compact()
 
 
 def _read(file: OpenFile, shelf: bytes, keys: Sequence[bytes], out: np.ndarray) -> np.ndarray:
     import lmdb
 
-    found = np.zeros(len(keys), dtype=bool)
+    stored = np.zeros(len(keys), dtype=bool)
     table, chunks = file.table(shelf), file.table(_CHUNKS, create=True)
     if table is None or not len(keys):
-        return found
+        return stored
     with file.environment.begin(db=table) as transaction:
-        known = json.loads(transaction.get(shelf, b"{}", db=file.table(_SHELVES, create=True)))
-        _check_dimension(known, out.shape[1])
-        places = b"".join([transaction.get(key, _ABSENT) for key in keys])
-    numbers, rows = np.frombuffer(places, dtype="<u4").reshape(-1, 2).T
+        facts = json.loads(transaction.get(shelf, b"{}", db=file.table(_SHELVES, create=True)))
+        _check_dimension(facts, out.shape[1])
+        locations = b"".join([transaction.get(key, _ABSENT) for key in keys])
+    numbers, rows = np.frombuffer(locations, dtype="<u4").reshape(-1, 2).T
     used = [int(number) for number in np.unique(numbers) if number != _NO_CHUNK]
-    wanted = key_array(keys)
+    expected = key_array(keys)
     with file.environment.begin(db=chunks, buffers=True) as transaction:
         for number in used:
             content = transaction.get(_number(number))
-            if content is None:  # another process has deleted it just now
+            if content is None:  # deleted by another process meanwhile
                 continue
-            parts = unpack_chunk(content, number, out.shape[1], _parts(shelf)[0], checked=number in file.checked)
-            if parts is None:  # where one value is wrong, the list of free pages may be wrong too: trust none of it
-                raise lmdb.CorruptedError(f"chunk {number} is not what was written")
+            chunk = unpack_chunk(content, number, out.shape[1], _parts(shelf)[0], checked=number in file.checked)
+            if chunk is None:  # if one value is wrong, the list of free pages may be wrong too: discard the file
+                raise lmdb.CorruptedError(f"wrong checksum of chunk {number}")
             file.checked.add(number)
-            here = np.flatnonzero(numbers == number)
-            here = here[same_keys(parts[0], rows[here], wanted[here])]
-            gather(parts[1], rows[here], out, here)
-            found[here] = True
+            keys_in_chunk, vectors = chunk
+            targets = np.flatnonzero(numbers == number)
+            targets = targets[same_keys(keys_in_chunk, rows[targets], expected[targets])]
+            gather(vectors, rows[targets], out, targets)
+            stored[targets] = True
     _note_use(file, used)
-    return found
+    return stored
 
 
 def _write(file: OpenFile, shelf: bytes, keys: Sequence[bytes], vectors: np.ndarray, facts: dict[str, Any]) -> None:
     table = file.table(shelf, create=True)
     chunks, ledger, shelves = (file.table(name, create=True) for name in (_CHUNKS, _LEDGER, _SHELVES))
     with file.environment.begin(write=True) as transaction:
-        # numbers are never used twice, so that a chunk that was found right stays right
-        known = json.loads(transaction.get(shelf, b"{}", db=shelves))
-        _check_dimension(known, vectors.shape[1])
+        # numbers are never reused, so a chunk that passed its check stays valid
+        before = json.loads(transaction.get(shelf, b"{}", db=shelves))
+        _check_dimension(before, vectors.shape[1])
         number = json.loads(transaction.get(_COUNTER, b"0", db=shelves))
         content = pack_chunk(number, keys, vectors, _parts(shelf)[0])
         with transaction.cursor(table) as cursor:
-            # in key order, as a B-tree likes it
+            # inserting in key order is fastest for a B-tree
             cursor.putmulti(sorted((key, struct.pack("<II", number, row)) for row, key in enumerate(keys)))
         transaction.put(_number(number), content, db=chunks)
         transaction.put(_number(number), _Entry(time.time(), len(content), shelf).pack(), db=ledger)
-        known = {
-            "teacher": facts["teacher"] or known.get("teacher", ""),
+        after = {
+            "teacher": facts["teacher"] or before.get("teacher", ""),
             "dimension": facts["dimension"],
-            "seconds": known.get("seconds", 0.0) + facts["seconds"],
-            "texts": known.get("texts", 0) + (len(keys) if facts["seconds"] else 0),
+            "seconds": before.get("seconds", 0.0) + facts["seconds"],
+            "texts": before.get("texts", 0) + (len(keys) if facts["seconds"] else 0),
         }
-        transaction.put(shelf, json.dumps(known).encode(), db=shelves)
+        transaction.put(shelf, json.dumps(after).encode(), db=shelves)
         transaction.put(_COUNTER, json.dumps(number + 1).encode(), db=shelves)
 
 
-def _check_dimension(known: dict[str, Any], dimension: int) -> None:
-    if known.get("dimension", dimension) != dimension:
-        raise ModelError(f"vectors of {dimension} numbers, but this teacher's have {known['dimension']}")
+def _check_dimension(facts: dict[str, Any], dimension: int) -> None:
+    if facts.get("dimension", dimension) != dimension:
+        raise ModelError(f"vectors have dimension {dimension}: those of this teacher have {facts['dimension']}")
 
 
 def _delete(file: OpenFile, number: int) -> int:
@@ -246,21 +255,21 @@ def _delete(file: OpenFile, number: int) -> int:
     with file.environment.begin(write=True) as transaction:
         content = transaction.pop(_number(number), db=chunks)
         entry = transaction.pop(_number(number), db=ledger)
-        if content is None or entry is None:  # another process was faster
+        if content is None or entry is None:  # deleted by another process meanwhile
             return 0
         shelf = _Entry.unpack(entry).shelf
-        known = json.loads(transaction.get(shelf, b"{}", db=file.table(_SHELVES, create=True)))
+        facts = json.loads(transaction.get(shelf, b"{}", db=file.table(_SHELVES, create=True)))
         table = file.table(shelf, create=True)
-        for key in chunk_keys(content, known.get("dimension", 0), _parts(shelf)[0]):
-            place = transaction.get(key, db=table)
+        for key in chunk_keys(content, facts.get("dimension", 0), _parts(shelf)[0]):
+            location = transaction.get(key, db=table)
             # a vector that was written again belongs to the newer chunk
-            if place is not None and struct.unpack("<II", place)[0] == number:
+            if location is not None and struct.unpack("<II", location)[0] == number:
                 deleted += transaction.delete(key, db=table)
     return deleted
 
 
 def _note_use(file: OpenFile, numbers: Sequence[int]) -> None:
-    """Remember that chunks were used; written once a day each, so that reading hardly ever writes."""
+    """Record the use of chunks, at most once a day each, so that reads rarely write."""
     now, ledger = time.time(), file.table(_LEDGER, create=True)
 
     def stale(transaction: Any) -> dict[int, _Entry]:
@@ -284,7 +293,7 @@ def _ledger(file: OpenFile) -> dict[int, _Entry]:
 def _shelves(file: OpenFile) -> list[Shelf]:
     entries = list(_ledger(file).values())
     shelves = []
-    for name, facts in _known(file).items():
+    for name, facts in _shelf_facts(file).items():
         precision, fingerprint = _parts(name)
         own = [entry for entry in entries if entry.shelf == name]
         vectors, index_size = _size(file, name)
@@ -298,17 +307,17 @@ def _shelves(file: OpenFile) -> list[Shelf]:
     return shelves
 
 
-def _known(file: OpenFile) -> dict[bytes, dict[str, Any]]:
+def _shelf_facts(file: OpenFile) -> dict[bytes, dict[str, Any]]:
     with file.environment.begin(db=file.table(_SHELVES, create=True)) as transaction:
         return {name: json.loads(facts) for name, facts in transaction.cursor() if name != _COUNTER}
 
 
 def _used_bytes(file: OpenFile) -> int:
-    return sum(_size(file, name)[1] for name in (*_known(file), _CHUNKS, _LEDGER, _SHELVES))
+    return sum(_size(file, name)[1] for name in (*_shelf_facts(file), _CHUNKS, _LEDGER, _SHELVES))
 
 
 def _size(file: OpenFile, name: bytes) -> tuple[int, int]:
-    """Rows and bytes of a table."""
+    """Return the number of rows and the bytes of a table."""
     table = file.table(name)
     if table is None:
         return 0, 0
@@ -323,7 +332,7 @@ def _name(fingerprint: str, precision: str) -> bytes:
 
 
 def _parts(shelf: bytes) -> tuple[str, str]:
-    """Precision and fingerprint."""
+    """Split a shelf name into precision and fingerprint."""
     precision, _, fingerprint = shelf.decode().partition("/")
     return precision, fingerprint
 
@@ -333,66 +342,69 @@ def _number(number: int) -> bytes:
 
 
 def key_array(keys: Sequence[bytes]) -> np.ndarray:
-    """`[n, 2]` of unsigned 64-bit numbers: keys that can be compared all at once."""
+    """Convert 16-byte keys to unsigned 64-bit numbers `[n, 2]`, for vectorised comparison."""
     return np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 2)
 
 
 def pack_chunk(number: int, keys: Sequence[bytes], vectors: np.ndarray, precision: str) -> bytes:
-    """Bytes of the vectors `[n, dimension]` of n keys."""
+    """Pack n keys and their vectors `[n, dimension]` into bytes, with a checksum."""
     body = b"".join(keys), np.ascontiguousarray(vectors, dtype=PRECISIONS[precision]).data.cast("B")
-    return b"".join((_check(number, *body), *body))
+    return b"".join((_checksum(number, *body), *body))
 
 
 def unpack_chunk(
     content: Any, number: int, dimension: int, precision: str, *, checked: bool
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The reverse.
+    """Unpack a chunk without copying it.
 
     Args:
-        content: Any buffer; the arrays are views of it.
-        number: As packed.
-        dimension: As packed.
-        precision: As packed.
-        checked: The checksum is known to be right.
+        content: Buffer with the packed chunk.
+        number: Number of the chunk.
+        dimension: Dimension of the vectors.
+        precision: Precision of the vectors.
+        checked: Whether the checksum has been verified before; it is then skipped.
 
     Returns:
-        Keys as `key_array` gives them, and vectors `[n, dimension]`; None when they were
-        not packed so.
+        Keys as in `key_array` and vectors `[n, dimension]`, both views of `content`; None if size or checksum is
+        wrong.
     """
     view = memoryview(content)
     dtype = np.dtype(PRECISIONS[precision])
-    count, rest = divmod(len(view) - _CHECK, KEY_BYTES + dimension * dtype.itemsize)
-    if count < 0 or rest or not (checked or bytes(view[:_CHECK]) == _check(number, view[_CHECK:])):
+    count, rest = divmod(len(view) - _CHECKSUM_BYTES, KEY_BYTES + dimension * dtype.itemsize)
+    if count < 0 or rest:
         return None
-    vectors_at = _CHECK + count * KEY_BYTES
-    keys = np.frombuffer(view[_CHECK:vectors_at], dtype="<u8").reshape(count, 2)
-    return keys, np.frombuffer(view[vectors_at:], dtype=dtype).reshape(count, dimension)
+    body = view[_CHECKSUM_BYTES:]
+    if not checked and bytes(view[:_CHECKSUM_BYTES]) != _checksum(number, body):
+        return None
+    keys = np.frombuffer(body[: count * KEY_BYTES], dtype="<u8").reshape(count, 2)
+    return keys, np.frombuffer(body[count * KEY_BYTES :], dtype=dtype).reshape(count, dimension)
 
 
 def chunk_keys(content: bytes, dimension: int, precision: str) -> list[bytes]:
-    """The keys of a chunk, without its vectors."""
+    """Return the keys of a packed chunk, without unpacking its vectors."""
     size = KEY_BYTES + dimension * np.dtype(PRECISIONS[precision]).itemsize
-    count = (len(content) - _CHECK) // size
-    return [content[_CHECK + i * KEY_BYTES : _CHECK + (i + 1) * KEY_BYTES] for i in range(count)]
+    count = (len(content) - _CHECKSUM_BYTES) // size
+    starts = range(_CHECKSUM_BYTES, _CHECKSUM_BYTES + count * KEY_BYTES, KEY_BYTES)
+    return [content[start : start + KEY_BYTES] for start in starts]
 
 
-def same_keys(keys: np.ndarray, rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Bool `[m]`: whether the keys `[n, 2]` of a chunk have at `rows` `[m]` what is `wanted` `[m, 2]`."""
-    return (rows < len(keys)) & (keys.take(rows, axis=0, mode="clip") == wanted).all(1)
+def same_keys(keys: np.ndarray, rows: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return whether `keys[rows]` equals `expected`, bool `[m]`, for keys `[n, 2]` and expected keys `[m, 2]`."""
+    return (rows < len(keys)) & (keys.take(rows, axis=0, mode="clip") == expected).all(1)
 
 
-def gather(vectors: np.ndarray, rows: np.ndarray, out: np.ndarray, at: np.ndarray) -> None:
-    """`out[at] = vectors[rows]` with one copy where `at` (ascending) is a range and the types are equal."""
-    if len(at) and at[-1] - at[0] + 1 == len(at) and vectors.dtype == out.dtype:
-        np.take(vectors, rows, axis=0, out=out[at[0] : at[-1] + 1], mode="clip")
+def gather(vectors: np.ndarray, rows: np.ndarray, out: np.ndarray, targets: np.ndarray) -> None:
+    """Set `out[targets] = vectors[rows]`, with a single copy if the ascending targets are a range and types match."""
+    if len(targets) and targets[-1] - targets[0] + 1 == len(targets) and vectors.dtype == out.dtype:
+        np.take(vectors, rows, axis=0, out=out[targets[0] : targets[-1] + 1], mode="clip")
         return
-    for start in range(0, len(at), _BLOCK):
+    for start in range(0, len(targets), _BLOCK):
         block = slice(start, start + _BLOCK)
-        out[at[block]] = vectors[rows[block]]
+        out[targets[block]] = vectors[rows[block]]
 
 
-def _check(number: int, *body: Any) -> bytes:
-    """Bound to the chunk's number: a chunk in another's place is as wrong as a changed one."""
+def _checksum(number: int, *body: Any) -> bytes:
+    """Hash a chunk with its number as seed, so that a chunk stored under another number fails the check too."""
     from xxhash import xxh3_64
 
     digest = xxh3_64(seed=number)

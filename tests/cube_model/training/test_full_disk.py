@@ -82,7 +82,7 @@ def test_vectors_say_so(on_small_disk, size):
     disk, run = on_small_disk
     words = told(run(size, ["-c", VECTORS, disk / "cache"], before=f"head -c 4096 /dev/zero > {disk}/taken;"))
     assert f"{disk}/cache" in words
-    assert "set DIALOGUE_CUBE_CACHE to a folder that can be written, on a disk with room" in words
+    assert "set DIALOGUE_CUBE_CACHE to a writable folder on a disk with free space" in words
 
 
 ROWS = """

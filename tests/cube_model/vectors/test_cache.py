@@ -13,15 +13,15 @@ from cube_model.vectors.store import LAYOUT
 
 
 class Counter:
-    """A teacher whose vectors tell the text; it counts what it is asked."""
+    """A fake teacher whose embeddings encode the length of the text; it records the texts it encodes."""
 
     dimension, parameters, name, dtype = 4, 1, "counter", "float32"
 
     def __init__(self, fingerprint="f", seconds=0.0):
-        self.fingerprint, self.asked, self.seconds = fingerprint, [], seconds
+        self.fingerprint, self.encoded, self.seconds = fingerprint, [], seconds
 
     def encode(self, texts, advance=None):
-        self.asked += texts
+        self.encoded += texts
         time.sleep(self.seconds * len(texts))
         return np.array([[len(text), 0, 0, 1 / 3] for text in texts], dtype=np.float32)
 
@@ -31,27 +31,27 @@ def data_file(folder):
 
 
 def in_a_new_process(code, *arguments):
-    """A process of its own: one file is opened once a process."""
+    """Run code in a new process: within one process, a file is opened only once."""
     command = [sys.executable, "-W", "always", "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_second_time_comes_from_the_cache(tmp_path):
+def test_second_call_reads_from_the_cache(tmp_path):
     cache, teacher = EmbeddingCache(tmp_path), Counter()
-    texts = ["a", "bb", "a", "", "\ud800"]  # the last one is half an emoji, as broken raw data has it
+    texts = ["a", "bb", "a", "", "\ud800"]  # the last one is half an emoji, as in broken raw data
     first = cache.embed(teacher, texts)
     assert first[:, 0].tolist() == [1, 2, 1, 0, 1]
-    assert teacher.asked == ["a", "bb", "", "\ud800"]
+    assert teacher.encoded == ["a", "bb", "", "\ud800"]
     assert (cache.stats.hits, cache.stats.misses) == (0, 4)
     again = cache.embed(teacher, [*texts, "new one"])
     assert np.array_equal(again[:-1], first)
-    assert teacher.asked[4:] == ["new one"]
+    assert teacher.encoded[4:] == ["new one"]
     assert (cache.stats.hits, cache.stats.misses) == (4, 5)
     assert len(cache) == 5
     assert cache.embed(teacher, []).shape == (0, 4)
 
 
-def test_a_large_teacher_is_written_more_often(tmp_path, monkeypatch):
+def test_embeddings_of_a_large_teacher_are_written_more_often(tmp_path, monkeypatch):
     cache, teacher = EmbeddingCache(tmp_path), Counter()
     teacher.parameters = 7_000_000_000
 
@@ -66,21 +66,21 @@ def test_a_large_teacher_is_written_more_often(tmp_path, monkeypatch):
     assert len(cache) == 256
 
 
-def test_any_order_out_of_several_chunks(tmp_path):
-    """Vectors come back to their own texts: mixed chunks, missing ones between, whole ranges and scattered ones."""
+def test_any_order_from_several_chunks(tmp_path):
+    """Vectors match their texts across chunks, in ranges and scattered rows, with missing texts in between."""
     rng = np.random.default_rng(0)
     cache, texts = EmbeddingCache(tmp_path), [f"text {i}" for i in range(3000)]
     vectors = rng.standard_normal((3000, 7), dtype=np.float32)
     order = rng.permutation(3000)
     for part in np.array_split(order, 7):
         cache.put_many("f", [texts[i] for i in part], vectors[part])
-    for wanted in (np.arange(3000), rng.permutation(3000), rng.integers(0, 3000, 500), order[:400]):
-        asked = [texts[i] if i % 5 else f"missing {i}" for i in wanted]
-        for i, vector in zip(wanted, cache.get_many("f", asked), strict=True):
+    for rows in (np.arange(3000), rng.permutation(3000), rng.integers(0, 3000, 500), order[:400]):
+        queries = [texts[i] if i % 5 else f"missing {i}" for i in rows]
+        for i, vector in zip(rows, cache.get_many("f", queries), strict=True):
             assert (vector is None) if i % 5 == 0 else np.array_equal(vector, vectors[i])
 
 
-def test_what_is_written_again_replaces(tmp_path):
+def test_second_write_replaces_the_first(tmp_path):
     cache = EmbeddingCache(tmp_path)
     cache.put_many("f", ["a", "b"], np.ones((2, 4), np.float32))
     cache.put_many("f", ["a"], np.full((1, 4), 2, np.float32))
@@ -88,40 +88,40 @@ def test_what_is_written_again_replaces(tmp_path):
     assert len(cache) == 2
 
 
-def test_another_teacher_gets_nothing_of_it(tmp_path):
+def test_teachers_do_not_share_embeddings(tmp_path):
     cache = EmbeddingCache(tmp_path)
     cache.embed(Counter("one"), ["a"])
     other = Counter("two")
     cache.embed(other, ["a"])
-    assert other.asked == ["a"]
+    assert other.encoded == ["a"]
 
 
-def test_an_empty_cache_is_a_cache(tmp_path):
+def test_empty_cache_is_true(tmp_path):
     cache = EmbeddingCache(tmp_path)
     assert len(cache) == 0
     assert cache
 
 
-def test_two_caches_of_one_folder_in_one_process(tmp_path):
+def test_two_caches_share_a_folder_in_one_process(tmp_path):
     first, second = EmbeddingCache(tmp_path), EmbeddingCache(tmp_path)
     first.put_many("f", ["a"], np.ones((1, 4), np.float32))
     assert second.get_many("f", ["a", "b"])[0].tolist() == [1, 1, 1, 1]
 
 
-def test_half_precision_takes_half_the_room_and_is_kept_apart(tmp_path):
+def test_half_precision_takes_half_the_space_and_is_separate(tmp_path):
     rng = np.random.default_rng(0)
     texts, vectors = [str(i) for i in range(500)], rng.standard_normal((500, 768), dtype=np.float32)
-    whole, half = EmbeddingCache(tmp_path), EmbeddingCache(tmp_path, precision="float16")
-    whole.put_many("f", texts, vectors)
-    before = whole.stats.bytes
+    full, half = EmbeddingCache(tmp_path), EmbeddingCache(tmp_path, precision="float16")
+    full.put_many("f", texts, vectors)
+    before = full.stats.bytes
     assert half.get_many("f", ["0"]) == [None]
     half.put_many("f", texts, vectors)
     assert 0.4 < (half.stats.bytes - before) / before < 0.6
     assert np.array_equal(half.get_many("f", ["7"])[0], vectors[7].astype(np.float16).astype(np.float32))
-    assert np.array_equal(whole.get_many("f", ["7"])[0], vectors[7])
+    assert np.array_equal(full.get_many("f", ["7"])[0], vectors[7])
 
 
-def test_vectors_that_are_not_finite_are_not_kept(tmp_path):
+def test_vectors_that_are_not_finite_are_not_stored(tmp_path):
     cache = EmbeddingCache(tmp_path)
     cache.put_many("f", ["good", "bad"], np.array([[1, 2], [np.nan, 1]], np.float32))
     assert [vector is None for vector in cache.get_many("f", ["good", "bad"])] == [False, True]
@@ -129,7 +129,7 @@ def test_vectors_that_are_not_finite_are_not_kept(tmp_path):
     assert len(cache) == 1
 
 
-def test_seconds_saved_are_those_that_the_teacher_would_take(tmp_path):
+def test_seconds_saved_estimate_the_encoding_time(tmp_path):
     cache, texts = EmbeddingCache(tmp_path), [f"text {i}" for i in range(20)]
     cache.embed(Counter(seconds=0.01), texts)
     assert cache.stats.seconds_saved == 0
@@ -139,20 +139,22 @@ def test_seconds_saved_are_those_that_the_teacher_would_take(tmp_path):
     assert cache.shelves()[0].seconds_per_text >= 0.01
 
 
-def test_a_limit_lets_go_of_what_was_not_used_for_longest(tmp_path, monkeypatch):
+def test_size_limit_deletes_the_least_recently_used(tmp_path, monkeypatch):
     now = time.time()
     monkeypatch.setattr("cube_model.vectors.store.time.time", lambda: now)
     cache = EmbeddingCache(tmp_path, max_bytes=1_200_000)
-    vectors = np.ones((100, 768), np.float32)  # 307,200 bytes a chunk: three fit
+    vectors = np.ones((100, 768), np.float32)  # 307,200 bytes per chunk, so three fit
     for name in ("first", "second", "third"):
         cache.put_many("f", [f"{name} {i}" for i in range(100)], vectors)
         now += 2 * 24 * 3600
-    assert cache.get_many("f", ["first 5"])[0] is not None  # used again, so that the second is the oldest now
+    assert cache.get_many("f", ["first 5"])[0] is not None  # now "second" is the least recently used
     cache.put_many("f", [f"fourth {i}" for i in range(100)], vectors)
-    there = {name: cache.get_many("f", [f"{name} 5"])[0] is not None for name in ("first", "second", "third", "fourth")}
-    assert there == {"first": True, "second": False, "third": True, "fourth": True}
+    stored = {
+        name: cache.get_many("f", [f"{name} 5"])[0] is not None for name in ("first", "second", "third", "fourth")
+    }
+    assert stored == {"first": True, "second": False, "third": True, "fourth": True}
     assert cache.stats.bytes <= 1_200_000
-    for round_ in range(30):  # the room is used again: the file does not grow for ever
+    for round_ in range(30):  # space is reused, so the file does not keep growing
         cache.put_many("f", [f"{round_} {i}" for i in range(100)], vectors)
     assert cache.stats.bytes <= 1_200_000
     assert data_file(tmp_path).stat().st_size < 4_000_000
@@ -170,7 +172,7 @@ def test_environment_variables(tmp_path, monkeypatch):
             EmbeddingCache()
 
 
-def test_wrong_arguments_are_named(tmp_path):
+def test_error_names_the_wrong_argument(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="DIALOGUE_CUBE_CACHE"):
         EmbeddingCache(tmp_path / "file" / "cache")
@@ -182,7 +184,7 @@ def test_wrong_arguments_are_named(tmp_path):
         EmbeddingCache(tmp_path).put_many("f", ["a", "b"], np.ones((1, 4), np.float32))
     cache = EmbeddingCache(tmp_path)
     cache.put_many("f", ["a"], np.ones((1, 4), np.float32))
-    with pytest.raises(ModelError, match="vectors of 5 numbers, but this teacher's have 4"):
+    with pytest.raises(ModelError, match="vectors have dimension 5: those of this teacher have 4"):
         cache.put_many("f", ["a"], np.ones((1, 5), np.float32))
     assert len(cache) == 1
 
@@ -194,20 +196,20 @@ cache, name, rounds = EmbeddingCache(sys.argv[1], max_bytes=int(sys.argv[4])), s
 for i in range(rounds):
     texts = [f"{i}-{j}" for j in range(50)]
     cache.put_many(name, texts, np.full((50, 384), i, np.float32))
-    for found in cache.get_many(name, texts):
-        assert found is None or (found == i).all()
+    for vector in cache.get_many(name, texts):
+        assert vector is None or (vector == i).all()
     if i == 0:
         print("started", flush=True)
 """
 
 
-def writer(folder, name, rounds, limit=10**9):
+def start_writer(folder, name, rounds, limit=10**9):
     command = [sys.executable, "-c", WRITER, str(folder), name, str(rounds), str(limit)]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
-def test_two_writers_at_a_time(tmp_path):
-    processes = [writer(tmp_path, name, 40) for name in ("one", "two")]
+def test_concurrent_writers(tmp_path):
+    processes = [start_writer(tmp_path, name, 40) for name in ("one", "two")]
     assert [process.wait(60) for process in processes] == [0, 0]
     cache = EmbeddingCache(tmp_path)
     assert len(cache) == 2 * 40 * 50
@@ -215,17 +217,17 @@ def test_two_writers_at_a_time(tmp_path):
     assert cache.get_many("one", ["0-0"])[0].tolist() == [0.0] * 384
 
 
-def test_two_writers_and_a_limit(tmp_path):
-    """Each takes away what the other wrote: nobody ever reads a wrong vector."""
-    processes = [writer(tmp_path, name, 60, limit=600_000) for name in ("same", "same")]
+def test_concurrent_writers_with_a_size_limit(tmp_path):
+    """Each deletes what the other wrote, but neither ever reads a wrong vector."""
+    processes = [start_writer(tmp_path, name, 60, limit=600_000) for name in ("same", "same")]
     assert [process.wait(60) for process in processes] == [0, 0]
     cache = EmbeddingCache(tmp_path, max_bytes=600_000)
     assert 0 < cache.stats.bytes <= 600_000
 
 
 @pytest.mark.parametrize("limit", [10**9, 600_000])
-def test_a_killed_writer_leaves_whole_rounds(tmp_path, limit):
-    process = writer(tmp_path, "one", 1_000_000, limit)
+def test_killed_writer_leaves_complete_chunks(tmp_path, limit):
+    process = start_writer(tmp_path, "one", 1_000_000, limit)
     process.stdout.readline()
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
@@ -234,20 +236,20 @@ def test_a_killed_writer_leaves_whole_rounds(tmp_path, limit):
     assert len(cache) > 0
     assert len(cache) % 50 == 0
     for i in range(2000):
-        found = cache.get_many("one", [f"{i}-{j}" for j in range(50)])
-        assert all(v is None for v in found) or all(v is not None and (v == i).all() for v in found)
+        vectors = cache.get_many("one", [f"{i}-{j}" for j in range(50)])
+        assert all(v is None for v in vectors) or all(v is not None and (v == i).all() for v in vectors)
     cache.put_many("one", ["after"], np.ones((1, 384), np.float32))
     assert cache.get_many("one", ["after"])[0].sum() == 384
 
 
-def test_a_forked_process_opens_its_own(tmp_path):
+def test_forked_process_opens_the_file_itself(tmp_path):
     cache = EmbeddingCache(tmp_path)
     cache.put_many("f", ["a"], np.ones((1, 4), np.float32))
     child = os.fork()
     if not child:
-        found = cache.get_many("f", ["a"])[0]
+        vector = cache.get_many("f", ["a"])[0]
         cache.put_many("f", ["child"], np.ones((1, 4), np.float32))
-        os._exit(0 if found is not None else 1)
+        os._exit(0 if vector is not None else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert cache.get_many("f", ["child"])[0] is not None
 
@@ -266,15 +268,15 @@ import sys, numpy as np
 from cube_model.vectors.cache import EmbeddingCache
 rng = np.random.default_rng(0)
 cache = EmbeddingCache(sys.argv[1])
-there = 0
+stored = 0
 for part in range(4):
     vectors = rng.standard_normal((200, 64), dtype=np.float32)
-    for found, vector in zip(cache.get_many("f", [f"{part} {i}" for i in range(200)]), vectors):
-        assert found is None or np.array_equal(found, vector), "a wrong vector"
-        there += found is not None
+    for cached, vector in zip(cache.get_many("f", [f"{part} {i}" for i in range(200)]), vectors):
+        assert cached is None or np.array_equal(cached, vector), "wrong vector"
+        stored += cached is not None
     cache.put_many("f", [f"{part} {i}" for i in range(200)], vectors)
-    assert all(v is not None for v in cache.get_many("f", [f"{part} {i}" for i in range(200)])), "not mended"
-print(there)
+    assert all(v is not None for v in cache.get_many("f", [f"{part} {i}" for i in range(200)])), "not repaired"
+print(stored)
 """
 
 
@@ -285,8 +287,10 @@ def filled(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("damage", ["cut", "cut to nothing", "not a database", "emptied", "one bit", "a lost page"])
-def test_a_damaged_file_never_gives_a_wrong_vector(filled, tmp_path, damage):
+@pytest.mark.parametrize(
+    "damage", ["truncated", "only the header", "not a database", "emptied", "one bit", "a lost page"]
+)
+def test_damaged_file_never_returns_a_wrong_vector(filled, tmp_path, damage):
     folder = tmp_path / "cache"
     shutil.copytree(filled, folder)
     path = data_file(folder)
@@ -294,23 +298,23 @@ def test_a_damaged_file_never_gives_a_wrong_vector(filled, tmp_path, damage):
     at = content.find(np.random.default_rng(0).standard_normal((200, 64), dtype=np.float32)[100].tobytes())
     assert at > 0
     changed = {
-        "cut": content[: len(content) // 2],
-        "cut to nothing": content[:100],
+        "truncated": content[: len(content) // 2],
+        "only the header": content[:100],
         "not a database": b"\x01" * len(content),
         "emptied": b"",
         "one bit": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
         "a lost page": content[: at // 4096 * 4096] + bytes(4096) + content[at // 4096 * 4096 + 4096 :],
     }
     path.write_bytes(changed[damage])
-    done = in_a_new_process(READ, folder)
-    assert done.returncode == 0, done.stderr
-    # found out when the vector is read; an empty file is simply a new one
-    assert int(done.stdout) < 800
-    assert ("damaged" in done.stderr) == (damage != "emptied")
-    assert "Traceback" not in done.stderr
+    result = in_a_new_process(READ, folder)
+    assert result.returncode == 0, result.stderr
+    # damage is detected when a vector is read; an empty file counts as a new one
+    assert int(result.stdout) < 800
+    assert ("damaged" in result.stderr) == (damage != "emptied")
+    assert "Traceback" not in result.stderr
 
 
-def test_an_older_file_is_not_read(tmp_path):
+def test_older_file_is_ignored(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"from an older version")
     cache = EmbeddingCache(tmp_path)
     assert len(cache) == 0
@@ -318,17 +322,17 @@ def test_an_older_file_is_not_read(tmp_path):
     assert (tmp_path / "data.mdb").read_bytes() == b"from an older version"
 
 
-def test_a_writer_follows_when_another_process_begins_the_file_anew(tmp_path):
+def test_writer_uses_the_new_file_after_another_process_replaces_it(tmp_path):
     cache = EmbeddingCache(tmp_path)
     cache.put_many("t", ["before"], np.ones((1, 4), np.float32))
     clear = f"from cube_model import EmbeddingCache; EmbeddingCache({str(tmp_path)!r}).clear()"
     subprocess.run([sys.executable, "-c", clear], check=True)
     cache.put_many("t", ["after"], np.full((1, 4), 2, np.float32))
     read = f"print(*EmbeddingCache({str(tmp_path)!r}).get_many('t', ['before', 'after']))"
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", f"from cube_model import EmbeddingCache; {read}"],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert found.stdout.split() == ["None", "[2.", "2.", "2.", "2.]"]
+    assert result.stdout.split() == ["None", "[2.", "2.", "2.", "2.]"]

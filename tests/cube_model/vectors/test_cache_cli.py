@@ -31,15 +31,15 @@ def data_bytes(tmp_path):
 
 
 def test_info(run, cache, tmp_path):
-    shown = run("info")
-    assert shown.exit_code == 0
-    lines = shown.output.splitlines()
+    result = run("info")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
     assert lines[0] == str(tmp_path / "embeddings")
     row = next(line.split() for line in lines if "minilm" in line)
     assert row[:4] == ["minilm", "aaaaaaaa", "384", "fp32"]
     assert row[-4:-1] == ["2,000", "3.2", "2.00"]
     assert row[-1] == time.strftime("%Y-%m-%d")
-    assert "4,000 vectors" in shown.output
+    assert "4,000 vectors" in result.output
     assert max(map(len, lines[1:])) <= 80
 
 
@@ -47,7 +47,7 @@ def test_info_of_an_empty_cache(run):
     assert "0 vectors, 0.0 MB of at most 20.0 GB" in run("info").output
 
 
-def test_clear_one_teacher_gives_its_room_back(run, cache, tmp_path):
+def test_clear_one_teacher_releases_its_disk_space(run, cache, tmp_path):
     before = data_bytes(tmp_path)
     assert "removed 2,000 vectors, 3." in run("clear", "--teacher", "minilm").output
     assert [shelf.teacher for shelf in cache.shelves()] == ["mpnet"]
@@ -76,26 +76,26 @@ def test_clear_all(run, cache, tmp_path):
     assert len(EmbeddingCache()) == 1
 
 
-def test_a_teacher_or_folder_that_is_not_there(run, cache, tmp_path):
+def test_error_names_the_missing_teacher_or_folder(run, cache, tmp_path):
     for arguments, words in (
-        (["clear", "--teacher", "bert"], "no vectors of teacher bert in .*; there is minilm, mpnet"),
+        (["clear", "--teacher", "bert"], "no vectors of teacher bert in .*; its teachers: minilm, mpnet"),
         (["info", "--folder", str(tmp_path / "nowhere")], "nowhere: no embedding cache"),
     ):
-        failed = run(*arguments)
-        assert isinstance(failed.exception, ModelError)
+        result = run(*arguments)
+        assert isinstance(result.exception, ModelError)
         with pytest.raises(ModelError, match=words):
-            raise failed.exception
+            raise result.exception
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_it_is_mounted_and_light(run, tmp_path):
-    """`--help` must not wait for torch."""
+def test_command_is_registered_and_help_is_fast(run, tmp_path):
+    """`--help` must not import torch."""
     import subprocess
 
     code = "import sys, dialogue_cube; assert not {'torch', 'lmdb', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
     from dialogue_cube import app
 
-    shown = CliRunner().invoke(app, ["cache", "--help"])
-    assert "info" in shown.output
-    assert "clear" in shown.output
+    output = CliRunner().invoke(app, ["cache", "--help"]).output
+    assert "info" in output
+    assert "clear" in output

@@ -19,8 +19,8 @@ def test_default_teacher_and_short_names():
     import inspect
 
     assert inspect.signature(EmbeddingLoader).parameters["teacher_model"].default == DEFAULT_TEACHER
-    wanted = "distilbert bert roberta gpt2 llama2 llama3 mistral mpnet minilm multilingual-e5"
-    assert set(wanted.split()) <= set(KNOWN_TEACHERS)
+    names = "distilbert bert roberta gpt2 llama2 llama3 mistral mpnet minilm multilingual-e5"
+    assert set(names.split()) <= set(KNOWN_TEACHERS)
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
@@ -35,8 +35,8 @@ def test_with_and_without_a_cache(minilm, tmp_path, use_cache):
     assert (stats.bytes > 0) == (stats.seconds_saved > 0) == (tmp_path / "cache").exists() == use_cache
 
 
-def test_a_stand_in_has_vectors_of_its_own(minilm, tmp_path, monkeypatch):
-    """The cache is keyed by the teacher that computed, not by the one that was wanted."""
+def test_fallback_embeddings_are_cached_under_the_fallback(minilm, tmp_path, monkeypatch):
+    """The cache key is the teacher that was loaded, not the unavailable one."""
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -52,7 +52,7 @@ def test_a_stand_in_has_vectors_of_its_own(minilm, tmp_path, monkeypatch):
     assert other.cache_stats.hits == 0
 
 
-def test_half_precision_is_the_same_the_first_and_the_second_time(minilm, tmp_path):
+def test_half_precision_is_the_same_on_both_calls(minilm, tmp_path):
     loader = EmbeddingLoader("minilm", device="cpu", cache_dir=tmp_path, cache_precision="float16")
     first, second = loader.embed(TEXTS), loader.embed(TEXTS)
     assert first.dtype == second.dtype == np.float32
@@ -66,7 +66,7 @@ def test_wrong_arguments(tmp_path):
         EmbeddingLoader("minilm", cache_dir=tmp_path, cache_precision="int8")
 
 
-TOGETHER = """
+DISTRIBUTED = """
 import json, sys
 from accelerate import Accelerator
 from cube_model import ModelError
@@ -77,34 +77,34 @@ accelerator = Accelerator()
 rank = accelerator.process_index
 encoded, facts = [], {"world": accelerator.num_processes}
 
-def loader(name, **settings):
-    made = EmbeddingLoader("minilm", device="cpu", cache_dir=f"{folder}/{name}", **settings)
-    encode = made.teacher.encode
-    made.teacher.encode = lambda texts, **more: (encoded.extend(texts), encode(texts, **more))[1]
-    return made
+def make_loader(name, **settings):
+    loader = EmbeddingLoader("minilm", device="cpu", cache_dir=f"{folder}/{name}", **settings)
+    encode = loader.teacher.encode
+    loader.teacher.encode = lambda texts, **options: (encoded.extend(texts), encode(texts, **options))[1]
+    return loader
 
-def asked():
-    done = list(encoded)
+def pop_encoded():
+    texts = list(encoded)
     encoded.clear()
-    return done
+    return texts
 
-shared = loader("shared")
+shared = make_loader("shared")
 facts["vectors"] = shared.embed(texts, accelerator=accelerator).tolist()
-facts["encoded"] = asked()
+facts["encoded"] = pop_encoded()
 facts["second"] = shared.embed(texts, accelerator=accelerator).tolist()
-facts["encoded the second time"] = asked()
+facts["encoded the second time"] = pop_encoded()
 
-own = loader(f"of-{rank}")  # the first process has two texts that the other does not see
+own = make_loader(f"process-{rank}")  # separate caches: only the first process has two of the texts
 if rank == 0:
     own.embed(texts[:2])
-asked()
-facts["after one had some"] = own.embed(texts, accelerator=accelerator).tolist()
-facts["encoded after one had some"] = asked()
+pop_encoded()
+facts["partly cached"] = own.embed(texts, accelerator=accelerator).tolist()
+facts["encoded when partly cached"] = pop_encoded()
 
 try:
-    loader("mixed", prefix="query: " if rank == 0 else "").embed(texts, accelerator=accelerator)
+    make_loader("mixed", prefix="query: " if rank == 0 else "").embed(texts, accelerator=accelerator)
 except ModelError as error:
-    facts["told"] = str(error)
+    facts["error"] = str(error)
 with open(f"{folder}/{rank}.json", "w") as file:
     json.dump(facts, file)
 accelerator.end_training()
@@ -112,11 +112,11 @@ accelerator.end_training()
 
 
 @pytest.mark.slow
-def test_two_processes_encode_together(minilm, tmp_path):
+def test_two_processes_share_the_encoding(minilm, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "run.py").write_text(TOGETHER)
+    (tmp_path / "run.py").write_text(DISTRIBUTED)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1"]
     command += ["--master_port", str(port), str(tmp_path / "run.py"), str(tmp_path), json.dumps(TEXTS)]
     env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
@@ -125,15 +125,15 @@ def test_two_processes_encode_together(minilm, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert (one["world"], two["world"]) == (2, 2)
-    # each its share, all the same
+    # each process encodes a share, and both get the same embeddings
     assert sorted(one["encoded"] + two["encoded"]) == sorted(set(TEXTS))
     assert len(one["encoded"]) == len(two["encoded"]) == 2
     np.testing.assert_allclose(one["vectors"], minilm.encode(TEXTS), atol=2e-6)
     assert one["vectors"] == two["vectors"] == one["second"] == two["second"]
     assert one["encoded the second time"] == two["encoded the second time"] == []
-    # what one process lacks, all encode: nobody waits for ever, all the same again
-    assert one["after one had some"] == two["after one had some"]
-    assert sorted(one["encoded after one had some"] + two["encoded after one had some"]) == sorted(set(TEXTS))
-    # two teachers are never mixed
-    assert "different teachers" in one["told"]
-    assert "different teachers" in two["told"]
+    # both processes encode what either lacks, so that neither waits forever
+    assert one["partly cached"] == two["partly cached"]
+    assert sorted(one["encoded when partly cached"] + two["encoded when partly cached"]) == sorted(set(TEXTS))
+    # teachers are never mixed
+    assert "different teachers" in one["error"]
+    assert "different teachers" in two["error"]
