@@ -7,7 +7,7 @@ from typing import Any
 
 
 def card(record: dict[str, Any]) -> str:
-    """README.md of the output folder, from its `training.json`. The metadata is JSON, which YAML contains."""
+    """README.md of the output folder, from its `training.json`. Its metadata is JSON, a subset of YAML."""
     data, base, arguments = record["data"], record["base"], record["arguments"]
     metadata: dict[str, Any] = {
         "library_name": "sentence-transformers",
@@ -21,9 +21,9 @@ def card(record: dict[str, Any]) -> str:
     turns = arguments["context_turns"]
     context = (
         f"Anchors were the question and up to {turns} earlier turns, most recent first, joined by "
-        f"`{record['turn_separator']!r}`: give questions in the same form."
+        f"`{record['turn_separator']!r}`: encode questions in the same form."
         if turns
-        else "Anchors were single turns, without what was said before."
+        else "Anchors were single turns, without context."
     )
     extra = " and pairs of utterances of one intent" if arguments["intent_positives"] else ""
     negatives = f", {arguments['hard_negatives']} mined hard negatives a pair" if arguments["hard_negatives"] else ""
@@ -33,7 +33,7 @@ def card(record: dict[str, Any]) -> str:
 
 # Dialogue embedder
 
-`{base["name"]}` fine-tuned contrastively so that a question lies close to its answer.
+`{base["name"]}` fine-tuned contrastively: questions lie close to their answers.
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -45,15 +45,15 @@ vectors = model.encode(["I need a table for two.", "Which city should I search i
 ## Training
 
 - Data: {data["pairs"]} pairs ({arguments["direction"]}{extra}) of the train split of `{data["name"]}`; corpora:
-  {", ".join(data["sources"])}. {data["left_out"]} pairs flagged as standing in a test split were left out.
-- Licences of the data: {", ".join(data["licenses"])}. Check what they and the licence of the base ask of you before you
-  pass the weights on.
+  {", ".join(data["sources"])}. {data["left_out"]} pairs that also occur in a test split were skipped.
+- Licences of the data: {", ".join(data["licenses"])}. Check their terms and those of the base before you
+  redistribute the weights.
 - Data fingerprint: `{data["fingerprint"]}`
 - Base: `{base["name"]}`, revision {base["revision"] or "unknown"}, weights `{base["weights_sha256"]}`
-- Loss: multiple negatives ranking{negatives}, batches of {arguments["batch_size"]} pairs and process in which no answer
-  stands twice; {record["steps"]} steps, seed {arguments["seed"]}.
+- Loss: multiple negatives ranking{negatives}, batches of {arguments["batch_size"]} pairs per process without repeated
+  answers; {record["steps"]} steps, seed {arguments["seed"]}.
 - {context}
 
-All arguments, losses and versions: `training.json`. Judge it with `dialogue-cube evaluate response-selection` and
-`dialogue-cube evaluate intents`; this card states no figures that were not measured.
+All arguments, losses and versions: `training.json`. Evaluate with `dialogue-cube evaluate response-selection` and
+`dialogue-cube evaluate intents`; this card only states measured figures.
 """

@@ -1,17 +1,13 @@
-"""Everything that a fine-tuning of the dialogue embedder depends on, checked."""
+"""Everything that a fine-tuning of a text encoder depends on, checked."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
-
-_SAME_RUN_NOT_NEEDED = ("output", "checkpoint_every", "overwrite", "resume", "device", "threads", "progress")
-"""Arguments that do not change the result."""
+from dataset_builders.common.options import Options, option
 
 DIRECTIONS = {
     "user-system": (("user", "system"),),
@@ -20,109 +16,89 @@ DIRECTIONS = {
 }
 """Speakers of anchor and positive; user-system pairs are the question -> answer pairs."""
 
-SCHEDULERS = ("linear", "cosine", "constant_with_warmup")
-MIXED_PRECISIONS = ("auto", "bf16", "no")
-
 
 @dataclass
-class EmbedderConfig:
-    """A run of `cube_model.embedder`.
-
-    Args:
-        data: Folder made by `dialogue-cube build`, or Hub dataset repository; its train split is read.
-        output: Folder to make; it appears whole, at the end.
-        base: Text encoder to start from: short name of a teacher, folder or Hub repository.
-        revision: Commit, tag or branch of a Hub base.
-        sources: Corpora whose dialogues to train on; all when not given.
-        direction: A key of `DIRECTIONS`.
-        max_pairs: At most so many pairs of each direction, and of intent positives (seeded choice).
-        context_turns: Earlier turns put after the anchor, most recent first (see `joined_turns`).
-        intent_positives: Also train on the pairs of type `same_intent` of the data, of all sources.
-        hard_negatives: Mined wrong answers of each pair to use; a pair with fewer gets random answers instead.
-        epochs: Passes over the pairs.
-        max_steps: Optimizer steps to stop after, whatever the epochs; the schedule ends there.
-        batch_size: Pairs a batch and process; all processes' answers are each other's wrong ones.
-        mini_batch_size: Pairs computed at a time; a larger batch is computed in such parts (gradient caching), which
-            bounds the memory, changes no gradient, and costs a second forward pass.
-        learning_rate: Highest value of the schedule.
-        scheduler: `"linear"` or `"cosine"` to zero, or `"constant_with_warmup"`.
-        warmup: Share of the steps that the learning rate rises for.
-        weight_decay: Of AdamW.
-        scale: Factor on the cosine in the loss: one over the temperature.
-        symmetric: Also tell questions of an answer from each other, not only answers of a question.
-        max_length: Tokens read of a text in training; None: what 99 % of the texts fit in. The saved encoder reads as
-            many as the base did.
-        train_embeddings: Train the token embeddings too: half the weights of a small encoder.
-        dropout: Share of the activations zeroed in training, in place of the base's own; 0 costs least, and a pass or
-            two over pairs that all differ has little to overfit.
-        mixed_precision: `"bf16"`, `"no"`, or `"auto"`: bf16 where the processor or card computes in it natively.
-        seed: Of order, dropout and choices.
-        checkpoint_every: Optimizer steps between checkpoints.
-        resume: Go on from the checkpoint of an interrupted run with the same arguments.
-        overwrite: Replace an earlier output of ours; without `resume` discard an interrupted run.
-        device: `"auto"` (a graphics card where there is one) or `"cpu"`.
-        threads: Processor threads of each process; 0: all cores, shared evenly.
-        progress: Show a progress bar.
+class EmbedderConfig(Options, error=ModelError):
+    """A fine-tuning of a text encoder on dialogue.
 
     Raises:
-        ModelError: A value makes no sense; the message names it.
+        ModelError: A value is not allowed; the message names it.
     """
 
-    data: str
-    output: str
-    base: str = DEFAULT_TEACHER
-    revision: str | None = None
-    sources: list[str] | None = None
-    direction: str = "user-system"
-    max_pairs: int | None = None
-    context_turns: int = 0
-    intent_positives: bool = False
-    hard_negatives: int = 0
-    epochs: int = 1
-    max_steps: int | None = None
-    batch_size: int = 128
-    mini_batch_size: int = 256
-    learning_rate: float = 2e-4
-    scheduler: str = "linear"
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    scale: float = 20.0
-    symmetric: bool = True
-    max_length: int | None = None
-    train_embeddings: bool = True
-    dropout: float = 0.0
-    mixed_precision: str = "auto"
-    seed: int = 0
-    checkpoint_every: int = 200
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    threads: int = 0
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        self.data, self.output, self.base = (os.fspath(path) for path in (self.data, self.output, self.base))
-        choices: dict[str, Any] = {"direction": DIRECTIONS, "scheduler": SCHEDULERS}
-        choices |= {"mixed_precision": MIXED_PRECISIONS, "device": ("auto", "cpu")}
-        for name, known in choices.items():
-            value = getattr(self, name)
-            _require(name, value, value in known, f"one of {', '.join(known)}")
-        least = {"batch_size": 2, "mini_batch_size": 1, "epochs": 1, "max_steps": 1, "max_pairs": 2, "max_length": 4}
-        least |= {"context_turns": 0, "hard_negatives": 0, "checkpoint_every": 1, "threads": 0, "seed": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            _require(name, value, value is None or value >= low, f"at least {low}")
-        for name in ("learning_rate", "scale"):
-            _require(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        _require("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-        _require("warmup", self.warmup, 0 <= self.warmup < 1, "0 to below 1, a share of the steps")
-        _require("dropout", self.dropout, 0 <= self.dropout < 1, "0 to below 1")
-
-    def of_the_run(self) -> dict[str, Any]:
-        """The arguments that decide the result: a resumed run must have the same."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key not in _SAME_RUN_NOT_NEEDED}
-
-
-def _require(name: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ModelError(f"{name.replace('_', '-')} is {value}: expected {expected}")
+    data: str = option(help="Folder made by `dialogue-cube build`, or Hub dataset repository.")
+    output: str = option(help="Output folder, which appears complete, at the end.", in_result=False)
+    base: str = option(
+        DEFAULT_TEACHER, "Text encoder to start from: short name of a teacher, folder or Hub repository."
+    )
+    revision: str | None = option(None, "Commit, tag or branch of a base on the Hub.")
+    sources: list[str] | None = option(None, "Sources whose dialogues are trained on.", none="all")
+    direction: Literal["user-system", "system-user", "both"] = option("user-system", "Speakers of anchor and positive.")
+    max_pairs: int | None = option(
+        None, "Maximum number of pairs of each direction, and of intent positives, a seeded choice.", low=2
+    )
+    context_turns: int = option(0, "Maximum number of earlier turns appended to the anchor, most recent first.", low=0)
+    intent_positives: bool = option(False, "Also train on pairs of utterances of one intent, from all sources.")
+    hard_negatives: int = option(
+        0, "Mined negatives used for each pair; a pair with fewer gets random answers instead.", low=0
+    )
+    epochs: int = option(1, "Passes over the pairs.", low=1)
+    max_steps: int | None = option(
+        None, "Maximum number of optimizer steps, whatever the epochs; the schedule ends there.", low=1
+    )
+    batch_size: int = option(
+        128, "Pairs per batch and process; the answers of all processes' batches are each other's negatives.", low=2
+    )
+    mini_batch_size: int = option(
+        256,
+        "Pairs computed at a time; a larger batch is computed in parts, which bounds the memory, leaves the gradients "
+        "as they are, and costs a second forward pass.",
+        low=1,
+    )
+    learning_rate: float = option(2e-4, "Highest learning rate of the schedule.", above=0)
+    scheduler: Literal["linear", "cosine", "constant_with_warmup"] = option(
+        "linear", "Learning rate schedule; linear and cosine end at zero."
+    )
+    warmup: float = option(0.1, "Share of the steps during which the learning rate rises.", low=0, below=1)
+    weight_decay: float = option(0.01, "Weight decay of AdamW.", low=0)
+    scale: float = option(20.0, "Factor on the cosine in the loss: 1 / temperature.", above=0)
+    symmetric: bool = option(
+        True,
+        "Contrast the questions of an answer too, not only the answers of a question.",
+        flags=("--symmetric/--one-way",),
+    )
+    max_length: int | None = option(
+        None,
+        "Maximum number of tokens that training reads of a text; the saved encoder reads as many as the base.",
+        low=4,
+        none="99 % of the texts fit, at most 64",
+    )
+    train_embeddings: bool = option(
+        True,
+        "Train the token embeddings too: half of the weights of a small encoder.",
+        flags=("--train-embeddings/--freeze-embeddings",),
+    )
+    dropout: float = option(
+        0.0,
+        "Share of the activations zeroed in training, in place of the base's own; 0 is fastest, and one or two passes "
+        "over different pairs hardly overfit.",
+        low=0,
+        below=1,
+    )
+    mixed_precision: Literal["auto", "bf16", "no"] = option(
+        "auto", "Mixed precision; auto: bf16 where the hardware computes in it natively."
+    )
+    seed: int = option(0, "Seed of order, dropout and choices.", low=0)
+    checkpoint_every: int = option(200, "Optimizer steps between checkpoints.", low=1, in_result=False)
+    resume: bool = option(
+        False, "Resume an interrupted run with the same arguments from its last checkpoint.", in_result=False
+    )
+    overwrite: bool = option(
+        False, "Replace an earlier output; without resume, also discard an interrupted run.", in_result=False
+    )
+    device: Literal["auto", "cpu"] = option(
+        "auto", "Device; auto: a graphics card where there is one.", in_result=False
+    )
+    threads: int = option(
+        0, "Processor threads of each process; 0: all cores, shared evenly by the processes.", low=0, in_result=False
+    )
+    progress: bool = option(True, "Show a progress bar; --quiet hides it.", flags=(" /--quiet",), in_result=False)

@@ -1,4 +1,4 @@
-"""Texts that the dialogue embedder learns from: anchors, positives, hard negatives, and what must not share a batch."""
+"""Training texts of the dialogue embedder: anchors, positives, hard negatives, and which of them share no batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 SAME_INTENT = "same_intent"
 LEAK = "leak:"
-"""Beginning of the flags of rows that stand in a test split too: kept by `build --split-policy official`."""
+"""Prefix of the flags of rows that also occur in a test split, which `build --split-policy official` keeps."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class EmbedderData:
     Attributes:
         anchors, positives: n texts each.
         negatives: k columns of n texts each.
-        answer_ids: int64 `[n]`: equal for answers that say the same, and for utterances of the same intent.
-        groups: int8 `[n]`: a batch holds pairs of one group (dialogue, reversed dialogue, intents).
-        sources, licenses, languages: Those that occur, sorted.
-        fingerprint: sha256 over all of the above that training sees.
-        left_out: Pairs flagged as standing in a test split.
+        answer_ids: int64 `[n]`, equal for equal answers and for utterances of the same intent.
+        groups: int8 `[n]`; a batch holds pairs of one group (dialogue, reversed dialogue, intents).
+        sources, licenses, languages: Distinct values, sorted.
+        fingerprint: sha256 over everything above that training sees.
+        left_out: Number of pairs skipped as leaks from a test split.
     """
 
     anchors: list[str]
@@ -59,20 +59,20 @@ class EmbedderData:
         return {"anchor": self.anchors, "positive": self.positives, **wrong}
 
     def describe(self) -> dict[str, Any]:
-        """What the record and the card say of the data."""
+        """The facts about the data for the record and the card."""
         names = ("fingerprint", "sources", "licenses", "languages", "left_out")
         return {"pairs": len(self), **{name: getattr(self, name) for name in names}}
 
 
 def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
-    """Read the training pairs that a run wants.
+    """Read the training pairs of a run.
 
     Args:
         config: The run.
-        separator: Put between the anchor and its earlier turns.
+        separator: Text between the anchor and its earlier turns.
 
     Raises:
-        ModelError: No such dataset, column or source; no pair is left; or what was asked for is not in the data.
+        ModelError: No such dataset, column or source; no pair is left; or the data lack negatives or intent pairs.
     """
     groups, left_out = [], 0
     for direction in DIRECTIONS[config.direction]:
@@ -80,13 +80,13 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         groups.append(pairs)
         left_out += flagged
     if config.hard_negatives and all(pairs.negatives is None or (pairs.negatives < 0).all() for pairs in groups):
-        raise ModelError(f"{config.data}: no pair holds mined negatives; build it with them, or drop --hard-negatives")
+        raise ModelError(f"{config.data}: no pair has mined negatives; build it with them, or drop --hard-negatives")
     if config.intent_positives:
         pairs, flagged = _pairs(config, ("user", "user"), SAME_INTENT)
         groups.append(pairs)
         left_out += flagged
     if left_out:
-        logger.warning("%s: %d pairs left out, as they stand in a test split too", config.data, left_out)
+        logger.warning("%s: %d pairs skipped, as they also occur in a test split", config.data, left_out)
     rng = np.random.default_rng(config.seed)
     digest = hashlib.sha256(repr((separator, config.hard_negatives)).encode())
     for pairs in groups:
@@ -109,7 +109,7 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
 def _pairs(
     config: EmbedderConfig, direction: tuple[str, str], pair_type: str = "consecutive"
 ) -> tuple[QuestionAnswerPairs, int]:
-    """The pairs of one direction and type, and how many were left out as leaks."""
+    """The pairs of one direction and type, and the number of pairs skipped as leaks."""
     import pyarrow.compute as pc
 
     intents = pair_type == SAME_INTENT
@@ -131,7 +131,7 @@ def _pairs(
         rows = np.sort(np.random.default_rng(config.seed).choice(rows, size=config.max_pairs, replace=False))
     turns, wrong = (0, 0) if intents else (config.context_turns, config.hard_negatives)
     table = table.take(rows)
-    if intents:  # two utterances of one intent stand in no dialogue
+    if intents:  # utterances of one intent belong to no dialogue
         at = table.column_names.index("dialogue_id")
         table = table.set_column(at, "dialogue_id", pc.fill_null(table["dialogue_id"], ""))
     return pairs_of_table(table.combine_chunks(), turns, wrong), int(leaks.sum())
@@ -145,19 +145,19 @@ def _no_intents(config: EmbedderConfig) -> str:
 
 
 def _leaks(table: pa.Table) -> np.ndarray:
-    """A bool array `[n]`: the row is flagged as standing in a test split."""
+    """A bool array `[n]`: whether the row is flagged as a leak."""
     return np.asarray(
         [any(flag.startswith(LEAK) for flag in flags or ()) for flags in table["flags"].to_pylist()], bool
     )
 
 
 def _filled(pairs: QuestionAnswerPairs, count: int, rng: np.random.Generator) -> list[list[str]]:
-    """`count` columns of wrong answers: mined where there are, else an answer of another pair."""
+    """`count` columns of negatives: mined ones, else answers of other pairs."""
     if not count:
         return []
     rows = pairs.negatives if pairs.negatives is not None else np.full((len(pairs), count), NO_TURN, dtype=np.int32)
     others = rng.integers(len(pairs), size=rows.shape)
-    for _ in range(100):  # an equal answer is no wrong one; frequent answers need a few draws
+    for _ in range(100):  # an equal answer is no negative; frequent answers need a few draws
         equal = pairs.labels[others] == pairs.labels[:, None]
         if not equal.any():
             break

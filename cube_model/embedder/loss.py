@@ -1,4 +1,4 @@
-"""The contrastive loss of a run: multiple negatives ranking, computed without paying for padding."""
+"""The contrastive loss: multiple negatives ranking, with little padding."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from cube_model.embedder.config import EmbedderConfig
 
 _TEXTS_AT_ONCE = 32
-"""Texts of like length computed together: fewer are slower by themselves, more are padded more."""
+"""Texts of similar length that are encoded together: fewer are slower, more need more padding."""
 
 
 class ByLengthRankingLoss(MultipleNegativesRankingLoss):
-    """`MultipleNegativesRankingLoss` whose texts are encoded in groups of like length: the same loss, sooner.
+    """`MultipleNegativesRankingLoss` that encodes texts in groups of similar length: the same loss in less time.
 
-    Turns have 16 tokens in the mean, yet the longest of 128 has 40, to which all are padded otherwise.
+    Turns have 16 tokens on average, but the longest of 128 has 40, to which all would be padded.
     """
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
@@ -30,19 +30,19 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
         return self.compute_loss_from_embeddings([self._encode(tokens) for tokens in sentence_features], labels)
 
     def _encode(self, tokens: dict[str, Any]) -> torch.Tensor:
-        """Vectors `[batch, dimension]`, in the order of the batch."""
+        """Embeddings `[batch, dimension]`, in the order of the batch."""
         mask = tokens["attention_mask"]
         order = mask.sum(dim=1).argsort(stable=True)
         vectors = []
         for rows in order.split(_TEXTS_AT_ONCE):
-            width = int(mask[rows].any(dim=0).nonzero().max()) + 1  # padding on the left stays
+            width = int(mask[rows].any(dim=0).nonzero().max()) + 1  # left padding stays
             part = {key: _cut(value, rows, mask.shape, width) for key, value in tokens.items()}
             vectors.append(self.model(part)["sentence_embedding"])
         return torch.cat(vectors)[order.argsort()]
 
 
 def contrastive_loss(config: EmbedderConfig, model: SentenceTransformer, processes: int) -> torch.nn.Module:
-    """Multiple negatives ranking; with gradient caching where a batch is computed in parts.
+    """Multiple negatives ranking, with gradient caching where a batch is computed in parts.
 
     References:
         Henderson et al. 2017, https://arxiv.org/abs/1705.00652, section 4.4; Gao et al. 2021,
@@ -57,7 +57,7 @@ def contrastive_loss(config: EmbedderConfig, model: SentenceTransformer, process
 
 
 def _cut(value: Any, rows: torch.Tensor, shape: torch.Size, width: int) -> Any:
-    """`rows` of a tensor that holds something of each token, up to `width`; anything else as it is."""
+    """`rows` of a tensor with a value per token, up to `width`; any other value unchanged."""
     if not isinstance(value, torch.Tensor) or value.shape[:2] != shape:
         return value
     return value[rows, :width]

@@ -1,4 +1,4 @@
-"""The trainer of sentence-transformers with batches in which no answer is a wrong one by mistake."""
+"""The trainer of sentence-transformers, with batches free of false negatives."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from cube_model.errors import ModelError
 
 
 class DistinctAnswersSampler(DefaultBatchSampler):
-    """Batches without two equal anchors or two equal `answer_id`s, the same for the same seed and epoch.
+    """Batches without two equal anchors or two equal `answer_id`s, determined by seed and epoch.
 
-    The answers of a batch are each other's wrong answers, so an answer that stands in it twice would be pushed away
-    from its own question. sentence-transformers' `NO_DUPLICATES` compares texts, which differ in a comma.
+    The answers of a batch are each other's negatives, so a repeated answer would be pushed away from its own question.
+    sentence-transformers' `NO_DUPLICATES` compares texts, which may differ in a comma.
 
-    Of several processes each one takes every so-manieth batch; so many batches in a row are drawn together, as their
-    answers meet in the loss. What is left when no full batch can be made (repeats of frequent texts) is not used in
-    that epoch.
+    With n processes, each process takes every n-th batch; n consecutive batches are drawn together, as their answers
+    meet in the loss. Repeats of frequent texts that fill no batch are not used in that epoch.
 
     Args:
         anchors: n texts.
         answer_ids: int64 `[n]`.
         groups: int `[n]`; a batch holds pairs of one group.
-        batch_size: Pairs a batch.
-        processes: Processes that share the batches.
-        seed: Of the order.
+        batch_size: Pairs per batch.
+        processes: Number of processes that share the batches.
+        seed: Seed of the order.
 
     Raises:
-        ModelError: A group gives no full batch.
+        ModelError: A group does not fill one batch.
     """
 
     def __init__(
@@ -47,8 +46,8 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         seed: int = 0,
     ) -> None:
         super().__init__(range(len(anchors)), batch_size=batch_size, drop_last=True, seed=seed)
-        known: dict[str, int] = {}
-        self._anchors = [known.setdefault(text, len(known)) for text in anchors]
+        numbers: dict[str, int] = {}
+        self._anchors = [numbers.setdefault(text, len(numbers)) for text in anchors]
         self._answers: list[int] = answer_ids.tolist()
         self._members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
         self._processes = processes
@@ -60,20 +59,20 @@ class DistinctAnswersSampler(DefaultBatchSampler):
     def __iter__(self) -> Iterator[list[int]]:
         batches = self._batches(self.epoch, 0)
         again = 1
-        while len(batches) < self._length:  # by the order a batch or two fewer than promised: draw again
+        while len(batches) < self._length:  # the order may give a batch or two fewer: draw again
             batches += self._batches(self.epoch, again)
             again += 1
         yield from batches[: self._length]
 
     def _batches(self, epoch: int, again: int) -> list[list[int]]:
-        """All batches of an epoch, the groups mixed."""
+        """All batches of an epoch, in random order of the groups."""
         rng = np.random.default_rng([self.seed, epoch, again])
         together: list[list[int]] = []
         for members in self._members:
             made = self._of_group(rng.permutation(members).tolist())
             if not made and not epoch and not again:
                 raise ModelError(
-                    f"{len(members)} pairs do not give one batch of {self.batch_size * self._processes} with different "
+                    f"{len(members)} pairs do not fill one batch of {self.batch_size * self._processes} with distinct "
                     "anchors and answers; lower --batch-size"
                 )
             together += made
@@ -85,7 +84,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         ]
 
     def _of_group(self, order: list[int]) -> list[list[int]]:
-        """Greedy: what cannot stand in this batch waits for the next one."""
+        """Greedy: a pair that would repeat a text waits for the next batch."""
         full, waiting, stream = self.batch_size * self._processes, list[int](), iter(order)
         made: list[list[int]] = []
         while True:
@@ -108,11 +107,11 @@ class DistinctAnswersSampler(DefaultBatchSampler):
 
 
 class PairTrainer(SentenceTransformerTrainer):
-    """Trains on batches in which nothing is said twice, and writes no card.
+    """Trains on batches without repeated texts, and writes no card.
 
     Args:
         data: The pairs, in the order of the training set.
-        **options: Of `SentenceTransformerTrainer`.
+        **options: Arguments of `SentenceTransformerTrainer`.
     """
 
     def __init__(self, *, data: EmbedderData, **options: Any) -> None:
@@ -120,7 +119,7 @@ class PairTrainer(SentenceTransformerTrainer):
         super().__init__(**options)
 
     def get_batch_sampler(self, dataset: Any, batch_size: int, *args: Any, **options: Any) -> DistinctAnswersSampler:
-        """See `DistinctAnswersSampler`; the library asks for subclasses to be given here."""
+        """A `DistinctAnswersSampler`; the library lets subclasses choose here."""
         return DistinctAnswersSampler(
             self._pairs.anchors,
             self._pairs.answer_ids,
@@ -131,7 +130,7 @@ class PairTrainer(SentenceTransformerTrainer):
         )
 
     def training_step(self, *args: Any, **options: Any) -> Any:
-        """One step; a loss that is not finite ends the run, as nothing comes after it."""
+        """One step; a loss that is not finite ends the run."""
         loss = super().training_step(*args, **options)
         if not loss.isfinite():
             raise ModelError(
@@ -141,4 +140,4 @@ class PairTrainer(SentenceTransformerTrainer):
         return loss
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """None: it reads all texts for statistics and quotes rows in the card."""
+        """No callback: it would read all texts for statistics and quote rows in the card."""

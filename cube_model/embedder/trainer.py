@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 _ARGUMENTS = "arguments.json"
 _LENGTH_CAP = 64
-"""Tokens that training reads at most unless told otherwise: a rare wall of text would slow every batch."""
+"""Maximum number of tokens that training reads by default: a rare long text would slow every batch."""
 
 
 def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
@@ -51,14 +51,14 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
         config: The run.
 
     Returns:
-        The record that stands in `training.json`; None on processes other than the first.
+        The record, as in `training.json`; None on processes other than the first.
 
     Raises:
-        ModelError: sentence-transformers is not installed, bad arguments or data, an output that must not be replaced,
-            or a loss that is not finite.
+        ModelError: sentence-transformers is not installed, the data do not fit the arguments, the output must not be
+            replaced, or the loss is not finite.
     """
     try:
-        import sentence_transformers  # noqa: F401  said early, before data is read
+        import sentence_transformers  # noqa: F401  before data is read
         from transformers.trainer_utils import get_last_checkpoint
     except ImportError as error:
         raise ModelError(
@@ -89,7 +89,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> di
     length = min(config.max_length or training_length(model, data), own_length or math.inf)
     model.max_seq_length = int(length)
 
-    identity = {"arguments": config.of_the_run(), "data": data.fingerprint, "base": base["weights_sha256"]}
+    identity = {"arguments": config.result_options(), "data": data.fingerprint, "base": base["weights_sha256"]}
     if checkpoint is not None:
         _check_same(output.work / _ARGUMENTS, identity)
     elif os.environ.get("RANK", "0") == "0":
@@ -97,10 +97,10 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> di
     trainer = _trainer(config, model, data, output.work / "checkpoints")
     with (
         needs_room(output.place, "go on with --resume", ModelError),
-        trained_with(model, config.dropout, on_processor=_device(config) == "cpu"),
+        fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
         trainer.train(resume_from_checkpoint=checkpoint)
-    model.max_seq_length = own_length  # later texts may be longer than the turns it was trained on
+    model.max_seq_length = own_length  # later texts may be longer than those of the training
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
         return None
@@ -126,48 +126,48 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> di
         "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
         "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
-    write_output(output, cast("Any", _Whole(model, card(record))), record)
+    write_output(output, cast("Any", EncoderWithCard(model, card(record))), record)
     return record
 
 
-class _Whole:
-    """The encoder and its card as something that can be saved.
+class EncoderWithCard:
+    """An encoder that is saved with our card.
 
-    `SentenceTransformer.save_pretrained` alone would write a card that quotes training rows, which
-    their licence may forbid.
+    The card of `SentenceTransformer.save_pretrained` quotes training rows, which their licence may forbid.
     """
 
     def __init__(self, model: SentenceTransformer, text: str) -> None:
         self.model, self.text = model, text
 
     def save_pretrained(self, folder: Path) -> None:
+        """Write the encoder and the card."""
         self.model.save_pretrained(str(folder), create_model_card=False)
         (folder / "README.md").write_text(self.text, encoding="utf-8")
 
 
 def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, Any]]:
-    """The encoder to start from as a SentenceTransformer of native modules, and its facts for the record.
+    """The encoder to start from, as a SentenceTransformer of native modules, and its facts for the record.
 
     Raises:
-        ModelError: It cannot be had or read, or is nothing that this package could use as a teacher afterwards.
+        ModelError: It is unavailable or unreadable, or this package could not use it as a teacher afterwards.
     """
     from sentence_transformers import SentenceTransformer
 
     folder, name = find_teacher(config.base, config.revision)
-    files = read_sentence_files(folder)  # refuses modules that a teacher could not follow
-    known = KNOWN_TEACHERS.get(config.base)
+    files = read_sentence_files(folder)  # refuses modules that a teacher does not support
+    teacher = KNOWN_TEACHERS.get(config.base)
     try:
         with quiet_transformers():
             model = SentenceTransformer(str(folder), device=_device(config), local_files_only=True)
         weights = weights_sha256(files.folder)
-    except Exception as error:  # a dozen types for a folder that cannot be read
+    except Exception as error:  # an unreadable folder raises one of a dozen types
         raise ModelError(f"base {config.base}: cannot read {folder}: {first_line(error)}") from error
-    if known and known.prefix and not model.default_prompt_name:
-        model.prompts, model.default_prompt_name = {"default": known.prefix}, "default"
+    if teacher and teacher.prefix and not model.default_prompt_name:
+        model.prompts, model.default_prompt_name = {"default": teacher.prefix}, "default"
     facts = {
         "name": name,
-        "repo": known.repo if known else (name if "/" in name else None),
-        "revision": config.revision or (known.revision if known else None),
+        "repo": teacher.repo if teacher else (name if "/" in name else None),
+        "revision": config.revision or (teacher.revision if teacher else None),
         "weights_sha256": weights,
         "dimension": model.get_embedding_dimension(),
         "parameters": sum(weight.numel() for weight in model.parameters()),
@@ -176,7 +176,7 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
 
 
 def training_length(model: SentenceTransformer, data: EmbedderData, share: float = 0.99) -> int:
-    """Tokens that `share` of the texts fit in, a multiple of 8, at most 64: padding costs as much as words."""
+    """Number of tokens that `share` of the texts fit in, rounded up to a multiple of 8: at most 64."""
     rows = np.random.default_rng(0).choice(len(data), size=min(len(data), 2000), replace=False)
     texts = [column[i] for column in (data.anchors, data.positives) for i in rows]
     lengths = [len(ids) for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
@@ -232,7 +232,7 @@ def _trainer(
         train_dataset=Dataset.from_dict(data.columns()),
         loss=contrastive_loss(config, model, arguments.world_size),
     )
-    trainer.remove_callback(PrinterCallback)  # without a bar it would print a dictionary every few steps
+    trainer.remove_callback(PrinterCallback)  # prints a dictionary every few steps where no bar is shown
     return trainer
 
 
@@ -245,7 +245,7 @@ def _wants_bf16(config: EmbedderConfig, device: str) -> bool:
 
 
 def _check_same(path: Path, identity: dict[str, Any]) -> None:
-    """A run goes on only as it began."""
+    """Check that a run is resumed with the arguments, data and base that it began with."""
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -255,8 +255,8 @@ def _check_same(path: Path, identity: dict[str, Any]) -> None:
     different += [key for key in ("data", "base") if now[key] != earlier.get(key)]
     if different:
         raise ModelError(
-            f"{path.parent}: the interrupted run had another {', '.join(dict.fromkeys(different))}; pass what it had, "
-            "or --overwrite to start again"
+            f"{path.parent}: the interrupted run had another {', '.join(dict.fromkeys(different))}; use the same, "
+            "or pass --overwrite to start again"
         )
 
 
@@ -266,17 +266,17 @@ def _cores() -> int:
 
 
 @contextmanager
-def trained_with(model: SentenceTransformer, dropout: float, *, on_processor: bool) -> Iterator[None]:
-    """Train under it: `dropout` in place of the base's own, and on a processor the attention that is fastest there.
+def fast_cpu_training(model: SentenceTransformer, dropout: float, *, on_processor: bool) -> Iterator[None]:
+    """Train inside with `dropout` in place of the base's own, and on a processor with the fastest attention there.
 
-    Random numbers are drawn by one thread, a third of a step with dropout .1; and PyTorch's fused attention, made for
-    long texts, takes longer to go backwards through turns of twenty tokens than all the rest of the step
-    (`tests/benchmarks/bench_embedder.py`). Afterwards all is as before.
+    One thread draws the random numbers of dropout, which takes a third of a step at 0.1. The backward pass of PyTorch's
+    fused attention, which is made for long texts, takes longer on turns of twenty tokens than the rest of the step
+    (`tests/benchmarks/bench_embedder.py`). The model is restored at the end.
 
     Args:
-        model: What is trained.
-        dropout: Share of the activations zeroed.
-        on_processor: Trained on a processor, not a graphics card.
+        model: The encoder.
+        dropout: Share of the activations zeroed, 0 to below 1.
+        on_processor: Whether it trains on a processor, not on a graphics card.
     """
     import torch
 

@@ -142,8 +142,14 @@ class Options:
         return {f.name: values[f.name] for f in fields(cast(Any, self)) if option_of(f).in_result}
 
 
-type_hints = functools.cache(get_type_hints)
-"""The types of the fields, each evaluated once: a class of forty options takes some milliseconds."""
+@functools.cache
+def _evaluated(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def type_hints(kind: type) -> dict[str, Any]:
+    """The types of the fields, evaluated once: that takes milliseconds for forty of them."""
+    return _evaluated(kind)
 
 
 # -- Values

@@ -17,7 +17,7 @@ import torch
 
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.loss import contrastive_loss
-from cube_model.embedder.trainer import load_base, trained_with
+from cube_model.embedder.trainer import fast_cpu_training, load_base
 from cube_model.machine import has_native_bfloat16
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    run = EmbedderConfig(data="", output="", base=arguments.base, batch_size=arguments.pairs)
+    run = EmbedderConfig(data="none", output="none", base=arguments.base, batch_size=arguments.pairs)
     model, _ = load_base(run)
     model.train()[0].auto_model.get_input_embeddings().requires_grad_(False)
     loss = contrastive_loss(run, model, 1)
@@ -54,8 +54,8 @@ def main() -> None:
 
     kinds = {
         "base's own dropout and attention": nullcontext,
-        "without dropout": lambda: trained_with(model, 0.0, on_processor=False),
-        "without dropout, plain attention": lambda: trained_with(model, 0.0, on_processor=True),
+        "without dropout": lambda: fast_cpu_training(model, 0.0, on_processor=False),
+        "without dropout, plain attention": lambda: fast_cpu_training(model, 0.0, on_processor=True),
     }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(arguments.steps + 1):
