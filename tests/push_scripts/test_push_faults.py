@@ -199,7 +199,7 @@ def test_full_disk(push, monkeypatch):
     write = Path.write_text
 
     def full(self, text, **options):
-        if "push-" in str(self):
+        if "dialogue-cube-" in str(self):
             with Path("/dev/full").open("w") as device:
                 device.write(text)
         return write(self, text, **options)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.sample import SOURCES, woz, write_sample
 from dataset_builders.sample.grammar import load_phrases
 
@@ -393,7 +394,7 @@ def test_clinc150_format(written):
 
 def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="not empty"):
+    with pytest.raises(DataError, match="choose another DIR"):
         write_sample(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
