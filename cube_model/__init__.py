@@ -1,7 +1,7 @@
-"""Rows -> vectors -> a trained 3D cubic core.
+"""Encode dialogues with a frozen teacher, and train and use the 3D cubic core on the embeddings.
 
-Public names are imported on first use, so that `import cube_model` costs little. Importing the package also makes
-`transformers.AutoConfig` and `AutoModel` know the model type `"cube"`.
+Public names are imported on first use, which keeps `import cube_model` fast. Importing the package also registers the
+model type `"cube"` with `transformers.AutoConfig` and `AutoModel`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cube_model.vectors.cache import EmbeddingCache as EmbeddingCache
     from cube_model.vectors.loader import EmbeddingLoader as EmbeddingLoader
 
-_HOME = {
+_MODULES = {
     "AutoencoderDataset": "data.autoencoder_dataset",
     "CubeConfig": "core.configuration_cube",
     "CubeModel": "core.modeling_cube",
@@ -50,15 +50,15 @@ _HOME = {
     "load_dialogue_dataset_from_files": "data.dialogue_dataset",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULES)
 
 register_lazily()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'cube_model' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"cube_model.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"cube_model.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

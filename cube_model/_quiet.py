@@ -1,4 +1,4 @@
-"""Silence for library calls whose bars and reports say nothing to a user."""
+"""Mute library progress bars and logs that are of no use to users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bars (a core has one small file) and no reports below an error (a teacher's unused pooler)."""
+    """Hide progress bars (a core is one small file) and messages below errors (a teacher's unused pooler)."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -24,7 +24,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_datasets() -> Iterator[None]:
-    """No bars: reading pairs takes seconds."""
+    """Hide progress bars: reading pairs takes only seconds."""
     from datasets.utils import logging
 
     bars = logging.is_progress_bar_enabled()

@@ -1,4 +1,7 @@
-"""Cores as the dashboard of `dataset_builders` reads them; it finds this by entry point (`dialogue_cube.dashboard`)."""
+"""Model results and trained cores for the dashboard of `dataset_builders`.
+
+The dashboard loads this module by the entry point `dialogue_cube.dashboard`.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from cube_model.errors import ModelError
 from cube_model.training.output import RECORD
 
 _LEADERBOARD = "dialogue-cube leaderboard --json"
-"""What writes a leaderboard."""
+"""Command that writes a leaderboard."""
 
 
 class Cores:
-    """Figures of leaderboards and trainings, and trained cores to ask."""
+    """Results of leaderboards and training runs, and trained cores."""
 
     def leaderboard(self, file: Path) -> list[dict[str, Any]]:
-        """The JSON of `dialogue-cube leaderboard` as rows: one a tested source, method and training size.
+        """Read the JSON of `dialogue-cube leaderboard` as rows, one per test source, method and training size.
 
         Raises:
-            ModelError: The file cannot be read or holds something else.
+            ModelError: The file cannot be read or is not a leaderboard.
         """
         from cube_model.evaluation.leaderboard.tables import lines, sources
 
@@ -54,10 +57,10 @@ class Cores:
             raise _no_leaderboard(file) from error
 
     def differences(self, file: Path) -> list[dict[str, Any]]:
-        """The paired differences in the JSON of `dialogue-cube leaderboard` as rows, those of a source best first.
+        """Read the paired differences of `dialogue-cube leaderboard` as rows, by source and best first.
 
         Raises:
-            ModelError: The file cannot be read or holds something else.
+            ModelError: The file cannot be read or is not a leaderboard.
         """
         try:
             return [
@@ -74,22 +77,22 @@ class Cores:
             raise _no_leaderboard(file) from error
 
     def training(self, folder: Path) -> list[dict[str, Any]]:
-        """The figures of every epoch, of the untrained core first.
+        """Read the metrics of every epoch, starting with the untrained core.
 
         Raises:
-            ModelError: The folder has no record of a training.
+            ModelError: The folder has no training record.
         """
         content = _read_json(folder / RECORD, "cube_model.train")
         history = content.get("history") if isinstance(content, dict) else None
         if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-            raise ModelError(f"{folder / RECORD}: no learning curve in it; train the core again")
+            raise ModelError(f"{folder / RECORD}: no learning curve; train the core again")
         return history
 
     def open(self, folder: Path) -> DashboardCore:
-        """A trained core with its teacher.
+        """Load a trained core with its teacher.
 
         Raises:
-            ModelError: There is none, or its teacher is not on this machine.
+            ModelError: The core or its teacher cannot be loaded.
         """
         return DashboardCore(folder)
 
@@ -98,10 +101,10 @@ class DashboardCore:
     """A trained core and its teacher.
 
     Args:
-        folder: Made by training.
+        folder: Output folder of a training run.
 
     Raises:
-        ModelError: There is none, or its teacher is not on this machine.
+        ModelError: The core or its teacher cannot be loaded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -126,20 +129,34 @@ class DashboardCore:
         }
 
     def rank(self, question: str, context: Sequence[str], answers: Sequence[str], k: int) -> list[tuple[int, float]]:
-        """The k best of the distinct `answers`, best first: index and cosine.
+        """Rank answers to a question.
 
-        The answers' vectors come from the embedding cache; the search over them is kept for the next question.
+        The answers' embeddings come from the embedding cache. The search index is reused while the answers stay the
+        same.
+
+        Args:
+            question: Question text.
+            context: Turns before the question, oldest first.
+            answers: Distinct answer texts.
+            k: Number of results.
+
+        Returns:
+            Index and cosine of the k best answers, best first.
 
         Raises:
             ModelError: The question is empty, or the core is an autoencoder.
         """
         if tuple(answers) != self._answers:
             self._retriever, self._answers = self._search(answers), tuple(answers)
-            self._place = {text: index for index, text in enumerate(answers)}
-        return [(self._place[found.text], found.score) for found in self._retriever.ask(question, context, k)]
+            self._index = {text: index for index, text in enumerate(answers)}
+        return [(self._index[answer.text], answer.score) for answer in self._retriever.ask(question, context, k)]
 
     def lattice(self, question: str) -> np.ndarray:
-        """State of every cell, float32 `[steps + 1, x, y, z]`, before the first step and after each."""
+        """Return the state of every cell before the first step and after each step, float32 `[steps + 1, x, y, z]`.
+
+        Raises:
+            ModelError: The question is empty.
+        """
         import torch
 
         if not question.strip():
@@ -160,20 +177,20 @@ class DashboardCore:
 
         vectors = EmbeddingCache().embed(self._teacher, list(answers))
         mapped = EmbeddingProcessor(self._core).process_answers(vectors)
-        # where an answer comes from is known to the asker
-        nowhere = pa.array([""] * len(answers), pa.string())
-        table = pa.table({"text": pa.array(answers, pa.string()), "source": nowhere, "license": nowhere})
+        # the caller knows where each answer comes from
+        empty = pa.array([""] * len(answers), pa.string())
+        table = pa.table({"text": pa.array(answers, pa.string()), "source": empty, "license": empty})
         return CubeRetriever(self._core, self._teacher, AnswerIndex(table, make_search(mapped), {}))
 
 
 def _no_leaderboard(file: Path) -> ModelError:
-    return ModelError(f"{file}: not a leaderboard; make one with {_LEADERBOARD}")
+    return ModelError(f"{file}: not a leaderboard; create one with {_LEADERBOARD}")
 
 
-def _read_json(file: Path, maker: str) -> Any:
+def _read_json(file: Path, writer: str) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"{file}: cannot be read ({error.strerror}); {maker} writes it") from error
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); {writer} writes it") from error
     except ValueError as error:
-        raise ModelError(f"{file}: not JSON ({error}); {maker} writes it") from error
+        raise ModelError(f"{file}: not JSON ({error}); {writer} writes it") from error

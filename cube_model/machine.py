@@ -1,4 +1,4 @@
-"""What the work runs on: device, processor, and the versions of all that decides a result."""
+"""Devices, hardware and library versions of this machine."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 
 
 def hardware(device: str, processes: int = 1) -> dict[str, Any]:
-    """Of this machine: what bears on time and energy.
+    """Describe the hardware that determines training time and energy.
 
     Args:
         device: Torch device of the training: `"cpu"`, `"cuda"`, ...
-        processes: Processes that trained together.
+        processes: Number of training processes, all assumed to run on this machine.
     """
     import torch
 
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "processor": _processor(),
-        "threads": torch.get_num_threads() * processes,  # all processes are taken to be on one machine
+        "threads": torch.get_num_threads() * processes,
     }
     kind = device.partition(":")[0]
     if kind != "cpu":
         name = torch.cuda.get_device_name() if kind == "cuda" else kind
-        found |= {"accelerator": name, "accelerators": processes}
-    return found
+        facts |= {"accelerator": name, "accelerators": processes}
+    return facts
 
 
 def _processor() -> str:
-    """Its name; the kind of machine where that is not told."""
+    """Return the processor's name, or its architecture if the name is unknown."""
     try:
         name = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
@@ -38,7 +38,7 @@ def _processor() -> str:
 
 
 def default_device() -> str:
-    """The first accelerator, else the processor."""
+    """Return the first accelerator, or the processor if there is none."""
     import torch
 
     if torch.cuda.is_available():
@@ -47,7 +47,7 @@ def default_device() -> str:
 
 
 def has_native_bfloat16(device: str) -> bool:
-    """True where bfloat16 is faster than float32: a CUDA card that has it, or a processor with AMX tiles."""
+    """Return whether bfloat16 is faster than float32: on CUDA devices that support it and processors with AMX tiles."""
     import torch
 
     if device.startswith("cuda"):
@@ -61,14 +61,14 @@ def has_native_bfloat16(device: str) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, this project and the libraries that decide the numbers."""
+    """Return the versions of Python, this project and the libraries that affect results."""
     from importlib.metadata import PackageNotFoundError, version
 
     names = ("dialogue-cube", "torch", "transformers", "accelerate", "datasets", "numpy")
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for name in names:
         try:
-            found[name] = version(name)
+            result[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return result

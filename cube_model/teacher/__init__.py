@@ -1,1 +1,1 @@
-"""The frozen text encoder: finding it, loading it, encoding with it, and its fingerprint."""
+"""The frozen text encoder under a core: find it, load it, encode with it and fingerprint it."""

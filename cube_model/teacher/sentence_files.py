@@ -1,4 +1,4 @@
-"""What a model's own sentence-transformers files say about turning token states into a sentence vector."""
+"""Read the sentence-transformers files of a model: how it turns token states into an embedding."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ TRANSFORMERS_FILES = (
     *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
     "chat_template.jinja",
 )
-"""What `save_pretrained` of models and tokenizers writes."""
+"""Files that `save_pretrained` of models and tokenizers writes."""
 
 SENTENCE_TRANSFORMERS_FILES = (
     *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"),
     *("[0-9]_*/config.json", "[0-9]_*/model.safetensors"),
 )
-"""What `SentenceTransformer.save_pretrained` writes beside the encoder."""
+"""Files that `SentenceTransformer.save_pretrained` adds to those of the encoder."""
 
 
 @dataclass(frozen=True)
 class SentenceFiles:
-    """Facts of `modules.json` and the files that it names; None where they are silent.
+    """Settings in `modules.json` and the files it refers to; None if the files do not specify a setting.
 
     Attributes:
-        folder: Where the transformer itself lies: older repositories keep it in `0_Transformer`.
+        folder: Folder of the transformer; older repositories keep it in `0_Transformer`.
         pooling: `"mean"`, `"cls"` or `"last"`.
-        prefix: The default prompt.
-        max_length: Tokens read of one text.
-        normalize: False where vectors keep their length because they are compared by dot product.
-        lowercase: Texts are put in lower case first.
+        prefix: Default prompt.
+        max_length: Maximum number of tokens per text.
+        normalize: Whether to scale embeddings to norm 1; False for models whose embeddings are compared by dot product.
+        lowercase: Whether to convert texts to lower case first.
     """
 
     folder: Path
@@ -48,56 +48,56 @@ class SentenceFiles:
 
 
 def read_sentence_files(folder: Path) -> SentenceFiles:
-    """Read them.
+    """Read the sentence-transformers files of a model folder, if it has any.
 
     Raises:
-        ModelError: A file is damaged, or the model does something that a teacher cannot do; it is named.
+        ModelError: A file is damaged, or the model has a module or pooling that a teacher does not support.
     """
     modules = _read_json(folder / "modules.json", list)
-    facts = _read_json(folder / "config_sentence_transformers.json", dict)
-    default = facts.get("default_prompt_name")
-    prefix = (facts.get("prompts") or {}).get(default) if default else None
+    config = _read_json(folder / "config_sentence_transformers.json", dict)
+    default = config.get("default_prompt_name")
+    prefix = (config.get("prompts") or {}).get(default) if default else None
     if not modules:
         return SentenceFiles(folder, prefix=prefix)
     paths = {module["type"].rsplit(".", 1)[-1]: folder / module["path"] for module in modules}
-    if strange := sorted(set(paths) - {"Transformer", "Pooling", "Normalize"}):
-        raise ModelError(f"{folder}: the module {strange[0]} of this sentence-transformers model is not supported")
+    if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize"}):
+        raise ModelError(f"{folder}: the module {unsupported[0]} of this sentence-transformers model is not supported")
     transformer = paths.get("Transformer", folder)
     pooling = _read_json(paths["Pooling"] / "config.json", dict) if "Pooling" in paths else {}
     if prefix and not pooling.get("include_prompt", True):
-        raise ModelError(f"{folder}: pooling without the tokens of the prompt is not supported; pass prefix=''")
-    lengths = _read_json(transformer / "sentence_bert_config.json", dict)
+        raise ModelError(f"{folder}: pooling that excludes the prompt tokens is not supported; pass prefix=''")
+    limits = _read_json(transformer / "sentence_bert_config.json", dict)
     return SentenceFiles(
         transformer,
         pooling=_pooling(pooling, folder) if pooling else None,
         prefix=prefix,
-        max_length=lengths.get("max_seq_length"),
-        # no Normalize module alone says little: cosine models leave it out, as their comparison divides by the length
-        normalize="Normalize" in paths or facts.get("similarity_fn_name") not in ("dot", "dot_score"),
-        lowercase=bool(lengths.get("do_lower_case")),
+        max_length=limits.get("max_seq_length"),
+        # a missing Normalize module proves nothing: cosine divides by the norm, so cosine models may omit the module
+        normalize="Normalize" in paths or config.get("similarity_fn_name") not in ("dot", "dot_score"),
+        lowercase=bool(limits.get("do_lower_case")),
     )
 
 
 def _pooling(config: dict[str, Any], folder: Path) -> str:
     names = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_lasttoken": "last"}
-    if "pooling_mode" in config:  # the form that sentence-transformers writes since version 5.3
-        chosen = {"lasttoken": "last"}.get(config["pooling_mode"], config["pooling_mode"])
+    if "pooling_mode" in config:  # format of sentence-transformers 5.3 and later
+        pooling = {"lasttoken": "last"}.get(config["pooling_mode"], config["pooling_mode"])
     else:
         modes = [key for key, value in config.items() if key.startswith("pooling_mode_") and value]
-        chosen = "+".join(names.get(mode, mode) for mode in modes)
-    if chosen not in POOLINGS:
-        raise ModelError(f"{folder}: pooling {chosen!r} is not supported; pass one of {', '.join(POOLINGS)}")
-    return chosen
+        pooling = "+".join(names.get(mode, mode) for mode in modes)
+    if pooling not in POOLINGS:
+        raise ModelError(f"{folder}: pooling {pooling!r} is not supported; pass one of {', '.join(POOLINGS)}")
+    return pooling
 
 
 def _read_json(path: Path, kind: type) -> Any:
-    """The content of a file; empty where there is no such file."""
+    """Read a JSON file of the expected type; return an empty value if it does not exist."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         return kind()
     except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON ({error}); fetch the teacher again") from error
+        raise ModelError(f"{path}: not valid JSON ({error}); download the teacher again") from error
     if not isinstance(content, kind):
-        raise ModelError(f"{path}: expected a JSON {kind.__name__}; fetch the teacher again")
+        raise ModelError(f"{path}: expected a JSON {kind.__name__}; download the teacher again")
     return content

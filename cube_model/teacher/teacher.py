@@ -1,10 +1,10 @@
-"""The frozen teacher: any pretrained text encoder, its own pooling, prefix and length limit, and a fingerprint.
+"""The frozen teacher: any pretrained text encoder with its pooling, prefix, length limit and fingerprint.
 
 >>> from cube_model import Teacher
 >>> teacher = Teacher.load("minilm")
 >>> teacher.encode(["I need a table for two."]).shape
 (1, 384)
->>> Teacher.load("llama2", "auto", fallback=["mpnet", "minilm"]).name  # with a warning where llama2 cannot be had
+>>> Teacher.load("llama2", "auto", fallback=["mpnet", "minilm"]).name  # with a warning if llama2 is unavailable
 'mpnet'
 """
 
@@ -29,31 +29,31 @@ from cube_model.teacher.sentence_files import read_sentence_files
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 
 _LENGTH_CAP = 512
-"""Tokens read of one text unless told otherwise: turns are short, and causal models state limits of many thousands."""
+"""Default maximum number of tokens per text: turns are short, and causal models allow many thousands."""
 
 _BATCH_TOKENS = 8192
-"""Padded tokens of one batch; larger batches were not faster on a processor and cost memory."""
+"""Padded tokens per batch; larger batches use more memory and were not faster on a processor."""
 
 _WINDOW = 1 << 16
-"""Texts tokenised at a time: bounds the memory for token ids, and sorting by length still leaves little padding."""
+"""Texts tokenised at a time: bounds the memory for token ids, yet sorting by length still leaves little padding."""
 
 
 class Teacher:
-    """A frozen encoder: texts in, float32 vectors out. Make one with `Teacher.load`.
+    """A frozen text encoder: texts in, float32 embeddings out. Create one with `Teacher.load`.
 
     Attributes:
-        name: Short name, Hub repository or folder name (never a local path: it is recorded in uploaded files).
-        dimension: Length of a vector.
+        name: Short name, Hub repository or folder name; never a local path, as it is recorded in uploaded files.
+        dimension: Dimension of the embeddings.
         parameters: Number of weights.
         pooling: `"mean"`, `"cls"` or `"last"`.
-        prefix: Put before every text.
-        normalize: Vectors have length 1.
-        lowercase: Texts are put in lower case first.
-        max_length: Tokens read of one text.
+        prefix: Text prepended to every text.
+        normalize: Whether embeddings are scaled to norm 1.
+        lowercase: Whether texts are converted to lower case first.
+        max_length: Maximum number of tokens per text.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`.
-        fallback_from: Teachers that were wanted before this one and could not be had.
-        fingerprint: Equal for teachers that give equal vectors: sha256 over weights, configuration, tokenizer and all
-            of the settings above but the names.
+        fallback_from: Preferred teachers that were unavailable.
+        fingerprint: sha256 over weights, model configuration, tokenizer and the settings above except the names. Equal
+            fingerprints mean equal embeddings.
     """
 
     def __init__(
@@ -95,49 +95,49 @@ class Teacher:
     ) -> Teacher:
         """Load a teacher.
 
-        What the model's own sentence-transformers files say holds, unless an argument overrides it; where they say
-        nothing it is the mean, no prefix, length 1.
+        Arguments override the model's own sentence-transformers files. Without either, the teacher uses mean pooling,
+        no prefix and norm 1.
 
         Args:
-            name: A short name of `KNOWN_TEACHERS`, a local folder, or a Hub repository.
-            dtype: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"`: bfloat16 where the processor computes in it
-                natively, else float32.
-            device: Torch device; the first accelerator when not given, else the processor.
+            name: Short name from `KNOWN_TEACHERS`, local folder, or Hub repository.
+            dtype: `"float32"`, `"bfloat16"`, `"float16"`, or `"auto"` for bfloat16 where the device supports it
+                natively and float32 elsewhere.
+            device: Torch device. Default: the first accelerator, otherwise the processor.
             pooling: `"mean"`, `"cls"` (first token) or `"last"` (last token).
-            prefix: Text put before every text.
-            normalize: Scale vectors to length 1.
-            max_length: Tokens read of one text, at most what the model has positions for.
+            prefix: Text prepended to every text.
+            normalize: Whether to scale embeddings to norm 1.
+            max_length: Maximum number of tokens per text, capped by the model's number of positions.
             revision: Branch, tag or commit of the Hub repository `name`.
-            fallback: Teachers to take, in this order, when `name` cannot be had; said in a warning and recorded in
-                `describe()`.
+            fallback: Teachers to try, in this order, if `name` is unavailable. Using one of them raises a warning and
+                is recorded in `describe()`.
 
         Raises:
-            TeacherUnavailableError: None of them can be had; a `ModelError` whose message says what to do.
-            ModelError: A teacher that is there cannot be read, or an argument is wrong.
+            TeacherUnavailableError: Neither the teacher nor a fallback is available; the message says what to do.
+            ModelError: An available teacher cannot be read, or an argument is invalid.
         """
         _check("dtype", dtype, DTYPES)
         if pooling is not None:
             _check("pooling", pooling, POOLINGS)
         options = {"pooling": pooling, "prefix": prefix, "normalize": normalize, "max_length": max_length}
         failed: list[tuple[str, TeacherUnavailableError]] = []
-        for each in (name, *([fallback] if isinstance(fallback, str | os.PathLike) else fallback)):
+        for candidate in (name, *([fallback] if isinstance(fallback, str | os.PathLike) else fallback)):
             try:
-                teacher = cls._load(str(each), dtype, device, None if failed else revision, options)
+                teacher = cls._load(str(candidate), dtype, device, None if failed else revision, options)
             except TeacherUnavailableError as error:
-                failed.append((Path(each).name if Path(each).is_absolute() else str(each), error))
+                failed.append((Path(candidate).name if Path(candidate).is_absolute() else str(candidate), error))
                 continue
-            teacher.fallback_from = tuple(wanted for wanted, _ in failed)
+            teacher.fallback_from = tuple(unavailable for unavailable, _ in failed)
             for _, reason in failed:
-                warnings.warn(f"{reason}. Taking {teacher.name} in its place.", stacklevel=2)
+                warnings.warn(f"{reason}. Using {teacher.name} instead.", stacklevel=2)
             return teacher
         raise failed[0][1] if len(failed) == 1 else TeacherUnavailableError("; ".join(str(e) for _, e in failed))
 
     @classmethod
     def _load(cls, name: str, dtype: str, device: str | None, revision: str | None, options: dict[str, Any]) -> Teacher:
-        known = KNOWN_TEACHERS.get(name)
-        found, shown = find_teacher(name, revision)
-        own = read_sentence_files(found)
-        import torch  # only now: a teacher that is not there is told at once
+        preset = KNOWN_TEACHERS.get(name)
+        folder, recorded_name = find_teacher(name, revision)
+        own = read_sentence_files(folder)
+        import torch  # only now, so that an unavailable teacher fails without waiting for the import
         from transformers import AutoModel, AutoTokenizer
 
         device = device or default_device()
@@ -148,17 +148,17 @@ class Teacher:
                 tokenizer = AutoTokenizer.from_pretrained(own.folder, local_files_only=True)
                 model = AutoModel.from_pretrained(own.folder, local_files_only=True, dtype=getattr(torch, dtype))
                 weights = weights_sha256(own.folder)
-        except Exception as error:  # transformers raises a dozen types for a folder that it cannot read
+        except Exception as error:  # transformers raises a dozen exception types for unreadable folders
             raise ModelError(f"teacher {name}: cannot read {own.folder}: {first_line(error)}") from error
         try:
             model = (model.get_encoder() if model.config.is_encoder_decoder else model).to(device)
         except (RuntimeError, AssertionError) as error:  # no such device, or not enough memory on it
             raise ModelError(f"teacher {name}: device {device} cannot be used: {first_line(error)}") from error
-        model.config.use_cache = False  # keys and values are for writing on, which nobody does here
-        wanted = options["max_length"] or own.max_length or _LENGTH_CAP
-        prefixes = (options["prefix"], own.prefix, known.prefix if known else "")
+        model.config.use_cache = False  # the cache speeds up generation only
+        max_length = options["max_length"] or own.max_length or _LENGTH_CAP
+        prefixes = (options["prefix"], own.prefix, preset.prefix if preset else "")
         return cls(
-            shown,
+            recorded_name,
             model.eval().requires_grad_(False),
             tokenizer,
             weights=weights,
@@ -166,7 +166,7 @@ class Teacher:
             prefix=next(p for p in prefixes if p is not None),
             normalize=next(n for n in (options["normalize"], own.normalize, True) if n is not None),
             lowercase=own.lowercase,
-            max_length=min(wanted, _positions(model), int(tokenizer.model_max_length)),
+            max_length=min(max_length, _positions(model), int(tokenizer.model_max_length)),
             dtype=dtype,
         )
 
@@ -181,7 +181,7 @@ class Teacher:
         }
 
     def describe(self) -> dict[str, Any]:
-        """What a trained core records: loading the name with these settings gives the same teacher again."""
+        """Return what a trained core records: enough to load the same teacher again and to verify it."""
         return {
             "name": self.name,
             "dimension": self.dimension,
@@ -193,7 +193,7 @@ class Teacher:
 
     @property
     def turn_separator(self) -> str:
-        """What stands between a question and its earlier turns where they are given as one text."""
+        """Separator between a question and its context when they are joined into one text."""
         return turn_separator(self._tokenizer)
 
     def encode(
@@ -203,15 +203,16 @@ class Teacher:
         batch_tokens: int = _BATCH_TOKENS,
         advance: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Encode texts; equal texts are computed once, and the order of `texts` is kept.
+        """Encode texts in their order; duplicates are computed once.
 
         Args:
             texts: n texts.
-            batch_tokens: Padded tokens of one batch.
-            advance: Called with the number of distinct texts done since its last call (`encoding_progress` gives one).
+            batch_tokens: Maximum number of padded tokens per batch.
+            advance: Progress callback, called with the number of distinct texts encoded since its last call; see
+                `encoding_progress`.
 
         Returns:
-            float32 `[n, dimension]`, every row of length 1 if `normalize`.
+            Embeddings, float32 `[n, dimension]`, with norm 1 if `normalize`.
         """
         distinct = list(dict.fromkeys(texts))
         vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
@@ -226,23 +227,23 @@ class Teacher:
         return vectors[[position[text] for text in texts]]
 
     def _batches(self, texts: list[str], batch_tokens: int) -> Iterator[tuple[np.ndarray, list[list[int]]]]:
-        """Row numbers and token ids of each batch."""
+        """Yield the row numbers and token ids of each batch."""
         encoded = self._tokenizer(
             [self.prefix + (text.lower() if self.lowercase else text) for text in texts],
             truncation=True,
             max_length=self.max_length,
             padding=False,
         )["input_ids"]
-        # a tokenizer without special tokens gives nothing for "": one token, so that pooling has something to read
+        # a tokenizer without special tokens returns no tokens for "", but pooling needs at least one
         ids = [tokens or [self._tokenizer.eos_token_id or 0] for tokens in encoded]
         for rows in length_batches([len(tokens) for tokens in ids], batch_tokens):
             yield rows, [ids[i] for i in rows]
 
     def _forward(self, batch: list[list[int]]) -> np.ndarray:
-        """Vectors of one batch of token id lists.
+        """Encode one batch of token id lists.
 
-        Padding is always on the right, whatever the tokenizer prefers: real tokens of a causal model then never see it
-        and absolute positions start at 0. Any id does for it where the model has no padding token: it is masked.
+        Padding is always on the right, regardless of the tokenizer: real tokens of a causal model then never attend
+        to it, and absolute positions start at 0. Padding is masked, so a model without a padding token can use any id.
         """
         import torch
 
@@ -261,34 +262,34 @@ class Teacher:
 
 
 def turn_separator(tokenizer: Any) -> str:
-    """What stands between a question and its earlier turns: the tokenizer's separator, or a line end."""
+    """Return the separator between a question and its context: the tokenizer's own, or a newline."""
     separator = getattr(tokenizer, "sep_token", None)
     return f" {separator} " if separator else "\n"
 
 
 def _positions(model: Any) -> int:
-    """Tokens that the model has positions for."""
+    """Return the maximum number of tokens that the model's position embeddings allow."""
     import torch
 
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or _LENGTH_CAP
     for name, module in model.named_modules():
-        # RoBERTa and MPNet count positions from the padding token's id on
+        # RoBERTa and MPNet number positions from the padding token's id plus 1
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding) and module.padding_idx:
             return int(limit) - module.padding_idx - 1
     return int(limit)
 
 
-def _check(what: str, value: str, allowed: Sequence[str]) -> None:
+def _check(option: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise ModelError(f"teacher {what} {value!r}: expected one of {', '.join(allowed)}")
+        raise ModelError(f"teacher {option} {value!r}: expected one of {', '.join(allowed)}")
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
-    """Row numbers of each batch, shortest texts first; a batch of n rows with m as the longest costs n * m tokens.
+    """Batch texts by length and yield the row numbers of each batch, shortest texts first.
 
     Args:
-        lengths: Tokens of each text.
-        budget: Tokens of one batch, padding among them; a single text may be longer.
+        lengths: Number of tokens in each text.
+        budget: Maximum number of tokens per batch including padding; a single text may exceed it.
     """
     order = np.argsort(lengths, kind="stable")
     start = 0

@@ -1,4 +1,4 @@
-"""The Model tab and the neighbours with a real small core and its teacher; how both are found."""
+"""The Model tab and the neighbour search with a small real core and its teacher."""
 
 import json
 from importlib.metadata import entry_points
@@ -8,7 +8,7 @@ import pytest
 
 from cube_model import ModelError
 from cube_model.dashboard import Cores
-from dataset_builders.dashboard import cores as finding
+from dataset_builders.dashboard import cores
 from dataset_builders.dashboard.lattice import lattice_picture
 from dataset_builders.dashboard.texts import load_texts
 
@@ -22,7 +22,7 @@ ANSWERS = [
 
 
 def entry(method, metric, value, train_size, source="invented", parameters=10):
-    """One figure as `dialogue-cube leaderboard` writes it."""
+    """Build one result in the format of `dialogue-cube leaderboard`."""
     return {
         **{"method": method, "metric": metric, "value": value, "ci95": [value - 0.01, value + 0.01], "source": source},
         **{"domain": None, "negatives": "random", "train_size": train_size, "parameters": parameters},
@@ -37,12 +37,12 @@ def leaderboard(tmp_path):
     sizes = {"sim": [None], "core": [100, 1000]}
     results = [
         entry(method, metric, value + 0.0001 * (size or 0), size, parameters=0 if size is None else 10)
-        for method, of in sizes.items()
-        for size in of
+        for method, train_sizes in sizes.items()
+        for size in train_sizes
         for metric, value in metrics.items()
     ]
-    apart = {"source": "invented", "metric": "accuracy_1_of_100", "method": "sim", "minus": "core"}
-    differences = [apart | {"train_size": n, "value": -n / 10000, "ci95": [-0.2, -0.001]} for n in sizes["core"]]
+    difference = {"source": "invented", "metric": "accuracy_1_of_100", "method": "sim", "minus": "core"}
+    differences = [difference | {"train_size": n, "value": -n / 10000, "ci95": [-0.2, -0.001]} for n in sizes["core"]]
     file.write_text(json.dumps({"results": results, "differences": differences}))
     return file
 
@@ -54,13 +54,13 @@ def core(pairs_folder, cache_folder, trained_core, monkeypatch):
 
 
 def test_cores_are_found_by_their_entry_point():
-    offers = entry_points(group=finding.ENTRY_POINTS)
-    assert [(offer.name, offer.value) for offer in offers] == [("cores", "cube_model.dashboard:Cores")]
-    assert type(finding.find_cores()).__name__ == "Cores"
+    points = entry_points(group=cores.ENTRY_POINTS)
+    assert [(point.name, point.value) for point in points] == [("cores", "cube_model.dashboard:Cores")]
+    assert type(cores.find_cores()).__name__ == "Cores"
 
 
-def test_without_a_package_that_offers_cores_the_page_says_what_to_install(page, monkeypatch):
-    monkeypatch.setattr(finding, "ENTRY_POINTS", "dialogue_cube.nobody")
+def test_page_says_what_to_install_without_a_core_provider(page, monkeypatch):
+    monkeypatch.setattr(cores, "ENTRY_POINTS", "dialogue_cube.nobody")
     at = page(tab="model")
     assert not at.error
     assert "pip install" in at.info[0].value
@@ -74,7 +74,7 @@ def test_leaderboard_rows(leaderboard):
     assert (rows[0]["parameters"], rows[0]["seeds"], rows[0]["seconds"]) == (0, 1, 1.5)
 
 
-def test_differences_of_a_leaderboard(leaderboard, tmp_path):
+def test_leaderboard_differences(leaderboard, tmp_path):
     rows = Cores().differences(leaderboard)
     assert [(row["method"], row["minus"], row["pairs"]) for row in rows] == [
         ("sim", "core", 100),
@@ -87,7 +87,7 @@ def test_differences_of_a_leaderboard(leaderboard, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "no json", "[]", '{"results": [{"source": "x"}]}'])
-def test_what_is_no_leaderboard_is_one_line(tmp_path, content):
+def test_invalid_leaderboard_gives_a_one_line_error(tmp_path, content):
     file = tmp_path / "board.json"
     if content is not None:
         file.write_text(content)
@@ -99,7 +99,7 @@ def test_what_is_no_leaderboard_is_one_line(tmp_path, content):
             Cores().differences(file)
 
 
-def test_a_folder_without_a_training_is_one_line(tmp_path):
+def test_folder_without_a_training_record_gives_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"training\.json: cannot be read"):
         Cores().training(tmp_path)
     (tmp_path / "training.json").write_text("{}")
@@ -107,20 +107,20 @@ def test_a_folder_without_a_training_is_one_line(tmp_path):
         Cores().training(tmp_path)
 
 
-def test_a_core_answers_and_shows_its_lattice(core):
+def test_core_ranks_answers_and_returns_its_lattice(core):
     opened = Cores().open(core)
     ranked = opened.rank("Hello, I need a room for 2 on Friday, request 9.", [], ANSWERS, 2)
     assert ranked[0][0] == 0
     assert ranked[0][1] > ranked[1][1]
     states = opened.lattice("Hello, I need a room.")
     assert states.shape == (opened.facts["steps"] + 1, *opened.facts["lattice"])
-    assert np.linalg.norm(states[0]) == pytest.approx(1, abs=1e-3)  # the question's own vector
+    assert np.linalg.norm(states[0]) == pytest.approx(1, abs=1e-3)  # the question's embedding
     assert not np.allclose(states[0], states[-1])
     with pytest.raises(ModelError, match="the question is empty"):
         opened.lattice(" ")
 
 
-def test_picture_of_a_lattice_has_a_cube_a_cell():
+def test_lattice_picture_has_one_cube_per_cell():
     states = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
     mesh = lattice_picture(states, load_texts("en")).data[0]
     assert len(mesh.x) == 24 * 8
@@ -129,7 +129,7 @@ def test_picture_of_a_lattice_has_a_cube_a_cell():
     assert (mesh.cmin, mesh.cmax) == (-1, 1)
     strongest, weakest = np.ptp(mesh.x[-8:]), np.ptp(mesh.x[11 * 8 : 12 * 8])
     assert strongest > 3 * weakest
-    lattice_picture(np.zeros((2, 2, 2), np.float32), load_texts("ru"))  # a core that changes nothing
+    lattice_picture(np.zeros((2, 2, 2), np.float32), load_texts("ru"))  # all states are zero
 
 
 def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboard):
@@ -152,7 +152,7 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     assert len(at.get("plotly_chart")) == 1
 
 
-def test_a_core_that_cannot_be_loaded_is_one_line(page, settings, core, tmp_path):
+def test_broken_core_gives_a_one_line_error(page, settings, core, tmp_path):
     import shutil
 
     broken = tmp_path / "broken"
@@ -172,13 +172,13 @@ def test_neighbours_of_an_utterance(page, core):
     at.selectbox("neighbours-text").set_value(text)
     at.button[-1].click().run()
     assert not at.error
-    found = at.dataframe[-1].value
-    assert list(found["cosine"]) == sorted(found["cosine"], reverse=True)
-    assert found["text"].iat[0] == text  # it is among those compared with
-    assert found["cosine"].iat[0] == pytest.approx(1, abs=0.02)
+    neighbours = at.dataframe[-1].value
+    assert list(neighbours["cosine"]) == sorted(neighbours["cosine"], reverse=True)
+    assert neighbours["text"].iat[0] == text  # the text itself is among the candidates
+    assert neighbours["cosine"].iat[0] == pytest.approx(1, abs=0.02)
 
 
-def test_neighbours_without_their_teacher_are_one_line(page, settings):
+def test_neighbours_without_a_teacher_give_a_one_line_error(page, settings):
     settings(teacher="no-such-teacher")
     at = page(tab="explorer", kind="downstream")
     at.selectbox("neighbours-text").set_value(at.dataframe[0].value["utterance"].iat[0])

@@ -27,7 +27,7 @@ def minilm_folder():
 
 
 def reference(folder, texts):
-    """The model card's own recipe: mean over real tokens, one text at a time."""
+    """Follow the model card: the mean over the tokens, one text at a time."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
@@ -39,7 +39,7 @@ def reference(folder, texts):
     return np.stack(rows)
 
 
-def test_vectors_are_those_of_the_model_card(minilm, minilm_folder):
+def test_embeddings_equal_those_of_the_model_card(minilm, minilm_folder):
     vectors = minilm.encode(TEXTS)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, reference(minilm_folder, TEXTS), atol=2e-6)
@@ -47,20 +47,20 @@ def test_vectors_are_those_of_the_model_card(minilm, minilm_folder):
     assert np.array_equal(vectors[1], vectors[3])
 
 
-def test_batches_do_not_change_vectors_and_equal_texts_are_encoded_once(minilm):
-    done = []
-    vectors = minilm.encode(TEXTS * 3, batch_tokens=16, advance=done.append)
-    assert sum(done) == len(set(TEXTS))
+def test_batching_does_not_change_embeddings_and_duplicates_are_encoded_once(minilm):
+    counts = []
+    vectors = minilm.encode(TEXTS * 3, batch_tokens=16, advance=counts.append)
+    assert sum(counts) == len(set(TEXTS))
     np.testing.assert_allclose(vectors, np.tile(minilm.encode(TEXTS), (3, 1)), atol=2e-6)
     assert minilm.encode([]).shape == (0, 384)
 
 
-def test_long_texts_are_cut(minilm):
+def test_long_texts_are_truncated(minilm):
     assert minilm.max_length == 256
     assert np.array_equal(minilm.encode(["word " * 300]), minilm.encode(["word " * 5000]))
 
 
-def test_bfloat16_is_near_and_has_another_fingerprint(minilm):
+def test_bfloat16_is_close_to_float32_and_has_another_fingerprint(minilm):
     half = Teacher.load("minilm", "bfloat16", "cpu")
     assert (half.encode(TEXTS) * minilm.encode(TEXTS)).sum(1).min() > 0.999
     assert half.fingerprint != minilm.fingerprint
@@ -70,14 +70,14 @@ def test_bfloat16_is_near_and_has_another_fingerprint(minilm):
 
 
 def link_weights(source, target):
-    """Files are copied, the large one is not."""
+    """Link the large weights file, copy the others."""
     if source.endswith(".safetensors"):
         Path(target).symlink_to(source)
     else:
         shutil.copy2(source, target)
 
 
-def copied(folder, tmp_path, **files):
+def copy_teacher(folder, tmp_path, **files):
     target = tmp_path / "teacher"
     shutil.copytree(folder, target, copy_function=link_weights)
     for name, content in files.items():
@@ -88,16 +88,18 @@ def copied(folder, tmp_path, **files):
     return target
 
 
-def test_pooling_and_prefix_come_from_the_models_own_files(minilm, minilm_folder, tmp_path):
+def test_pooling_and_prefix_come_from_the_model_files(minilm, minilm_folder, tmp_path):
     prompts = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
     pooling = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
-    folder = copied(minilm_folder, tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": pooling})
+    folder = copy_teacher(
+        minilm_folder, tmp_path, config_sentence_transformers=prompts, **{"1_Pooling__config": pooling}
+    )
     teacher = Teacher.load(folder, device="cpu")
     assert (teacher.pooling, teacher.prefix, teacher.name) == ("cls", "query: ", "teacher")
     assert teacher.fingerprint != minilm.fingerprint
     mean = Teacher.load(folder, device="cpu", pooling="mean")
     np.testing.assert_allclose(mean.encode(["hello"]), minilm.encode(["query: hello"]), atol=2e-6)
-    # the same facts from another place: the same teacher
+    # equal settings give the same fingerprint, whether from files or arguments
     assert Teacher.load(folder, device="cpu", pooling="mean", prefix="").fingerprint == minilm.fingerprint
 
 
@@ -108,23 +110,23 @@ def test_pooling_and_prefix_come_from_the_models_own_files(minilm, minilm_folder
         ({"modules": [{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]}, "module Dense"),
     ],
 )
-def test_what_is_not_supported_is_named(minilm_folder, tmp_path, files, words):
+def test_error_names_the_unsupported_feature(minilm_folder, tmp_path, files, words):
     with pytest.raises(ModelError, match=words):
-        Teacher.load(copied(minilm_folder, tmp_path, **files))
+        Teacher.load(copy_teacher(minilm_folder, tmp_path, **files))
 
 
-def test_without_sentence_transformers_files_it_is_the_mean(minilm_folder, minilm, tmp_path):
+def test_pooling_is_the_mean_without_sentence_transformers_files(minilm_folder, minilm, tmp_path):
     folder = tmp_path / "plain"
-    keep = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
     folder.mkdir()
-    for name in keep:
+    for name in files:
         link_weights(str(minilm_folder / name), folder / name)
     teacher = Teacher.load(folder, device="cpu")
     assert (teacher.pooling, teacher.prefix) == ("mean", "")
     np.testing.assert_allclose(teacher.encode(TEXTS), minilm.encode(TEXTS), atol=2e-6)
 
 
-def test_local_teachers_folder_comes_before_the_hub(minilm_folder, minilm, tmp_path, monkeypatch):
+def test_local_teachers_folder_takes_precedence_over_the_hub(minilm_folder, minilm, tmp_path, monkeypatch):
     shutil.copytree(minilm_folder, tmp_path / "mpnet", copy_function=link_weights)
     monkeypatch.setenv("TEACHERS_DIR", str(tmp_path))
     teacher = Teacher.load("mpnet", device="cpu")
@@ -133,7 +135,7 @@ def test_local_teachers_folder_comes_before_the_hub(minilm_folder, minilm, tmp_p
 
 @pytest.fixture
 def no_hub(monkeypatch, tmp_path):
-    """Neither network nor anything downloaded before, but for the package with minilm."""
+    """Disable the network and the Hub cache; only the package with minilm remains."""
     import huggingface_hub.constants
 
     monkeypatch.setenv("TEACHERS_DIR", str(tmp_path))
@@ -147,49 +149,49 @@ def no_hub(monkeypatch, tmp_path):
         ("./no/such/folder", {}, "no such folder"),
         ("mpnet", {}, "offline: pass a local folder"),
         ("llama2", {}, "accept its licence at https://huggingface.co/meta-llama/Llama-2-7b-hf"),
-        ("nobody/nothing", {}, "nobody/nothing cannot be had"),
+        ("nobody/nothing", {}, "nobody/nothing is unavailable"),
         ("minilm", {"dtype": "int4"}, "expected one of float32"),
         ("minilm", {"pooling": "max"}, "expected one of mean"),
     ],
 )
-def test_teacher_that_cannot_be_had(no_hub, name, options, words):
+def test_unavailable_teacher_gives_a_one_line_error(no_hub, name, options, words):
     with pytest.raises(ModelError, match=words) as caught:
         Teacher.load(name, **options)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", KNOWN_TEACHERS)
-def test_a_short_name_means_one_commit_for_good(no_hub, monkeypatch, name):
+def test_short_name_is_pinned_to_one_commit(no_hub, monkeypatch, name):
     import huggingface_hub
 
-    asked = []
+    requests = []
 
-    def ask(repo, **options):
-        asked.append((repo, options["revision"]))
+    def download(repo, **options):
+        requests.append((repo, options["revision"]))
         raise OSError("no network")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", ask)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
     with pytest.raises(TeacherUnavailableError):
         find_teacher(name)
-    assert asked == [(KNOWN_TEACHERS[name].repo, KNOWN_TEACHERS[name].revision)]
-    assert len(asked[0][1]) == 40
+    assert requests == [(KNOWN_TEACHERS[name].repo, KNOWN_TEACHERS[name].revision)]
+    assert len(requests[0][1]) == 40
     with pytest.raises(TeacherUnavailableError):
         find_teacher(name, "main")
-    assert asked[1][1] == "main"
+    assert requests[1][1] == "main"
 
 
-def test_another_teacher_stands_in_loudly(no_hub, minilm):
-    with pytest.warns(UserWarning, match="Taking minilm in its place") as said:
+def test_fallback_raises_a_warning_and_is_recorded(no_hub, minilm):
+    with pytest.warns(UserWarning, match="Using minilm instead") as warned:
         teacher = Teacher.load("llama2", device="cpu", fallback=["./nowhere", "minilm", "mpnet"])
-    assert [str(warning.message).split(":")[0] for warning in said] == ["teacher llama2", "teacher ./nowhere"]
+    assert [str(warning.message).split(":")[0] for warning in warned] == ["teacher llama2", "teacher ./nowhere"]
     assert (teacher.name, teacher.fingerprint) == ("minilm", minilm.fingerprint)
     assert teacher.describe()["fallback_from"] == ["llama2", "./nowhere"]
     assert minilm.describe()["fallback_from"] == []
 
 
-def test_no_fallback_for_what_the_user_got_wrong(no_hub, minilm_folder, tmp_path):
-    broken = copied(minilm_folder, tmp_path, modules=[{"type": "x.Dense", "path": ""}])
+def test_a_broken_teacher_does_not_trigger_the_fallback(no_hub, minilm_folder, tmp_path):
+    broken = copy_teacher(minilm_folder, tmp_path, modules=[{"type": "x.Dense", "path": ""}])
     with pytest.raises(ModelError, match="module Dense"):
         Teacher.load(broken, fallback=["minilm"])
     with pytest.raises(TeacherUnavailableError, match=r"llama2.*; teacher mpnet"):
@@ -206,8 +208,8 @@ for name in {names!r}:
 """
 
 
-def test_what_the_hub_refuses(hub, tmp_path):
-    """A real client against a server that answers as the Hub does: one line each that says what to do."""
+def test_hub_refusals_become_one_line_with_advice(hub, tmp_path):
+    """Run a real client against a server that answers like the Hub."""
     from starlette.responses import JSONResponse
 
     cases = {
@@ -216,8 +218,8 @@ def test_what_the_hub_refuses(hub, tmp_path):
             "GatedRepo",
             "accept it at https://huggingface.co/meta-llama/Llama-2-7b-hf, then `hf auth login`",
         ),
-        "nobody/private": (401, "RepoNotFound", "no Hub repository nobody/private that you may read"),
-        "nobody/nothing": (404, "RepoNotFound", "no Hub repository nobody/nothing that you may read"),
+        "nobody/private": (401, "RepoNotFound", "no Hub repository nobody/private that you can read"),
+        "nobody/nothing": (404, "RepoNotFound", "no Hub repository nobody/nothing that you can read"),
         "bert": (404, "RevisionNotFound", "google-bert/bert-base-uncased has no such revision"),
     }
 
@@ -228,12 +230,12 @@ def test_what_the_hub_refuses(hub, tmp_path):
         return JSONResponse({"error": "no"}, status, {"X-Error-Code": code})
 
     hub.intercept(answer)
-    told = hub.run(REFUSED.format(names=list(cases)), env={"TEACHERS_DIR": str(tmp_path)})
-    lines = told.stdout.strip().splitlines()
+    result = hub.run(REFUSED.format(names=list(cases)), env={"TEACHERS_DIR": str(tmp_path)})
+    lines = result.stdout.strip().splitlines()
     assert len(lines) == len(cases)
     for line, (_, _, words) in zip(lines, cases.values(), strict=True):
         assert words in line
-    assert "Traceback" not in told.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -244,20 +246,20 @@ def test_what_the_hub_refuses(hub, tmp_path):
         ("dot", ["Transformer", "Pooling", "Normalize"], True),
     ],
 )
-def test_normalisation_comes_from_the_models_own_files(minilm_folder, tmp_path, similarity, modules, normalize):
+def test_normalisation_comes_from_the_model_files(minilm_folder, tmp_path, similarity, modules, normalize):
     paths = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
-    listed = [{"type": f"sentence_transformers.models.{kind}", "path": paths[kind]} for kind in modules]
-    facts = {"similarity_fn_name": similarity}
+    module_list = [{"type": f"sentence_transformers.models.{kind}", "path": paths[kind]} for kind in modules]
+    config = {"similarity_fn_name": similarity}
     teacher = Teacher.load(
-        copied(minilm_folder, tmp_path, modules=listed, config_sentence_transformers=facts), device="cpu"
+        copy_teacher(minilm_folder, tmp_path, modules=module_list, config_sentence_transformers=config), device="cpu"
     )
     assert teacher.normalize == normalize
     assert (abs(np.linalg.norm(teacher.encode(TEXTS), axis=1) - 1).max() < 1e-5) == normalize
 
 
-def test_an_older_layout_with_lower_case(minilm, minilm_folder, tmp_path):
-    """The transformer in a folder of its own; texts in lower case although the tokenizer keeps it."""
-    folder = copied(
+def test_older_layout_with_lowercasing(minilm, minilm_folder, tmp_path):
+    """The transformer has its own folder, and texts are lowercased although the tokenizer preserves case."""
+    folder = copy_teacher(
         minilm_folder,
         tmp_path,
         modules=[
@@ -269,14 +271,14 @@ def test_an_older_layout_with_lower_case(minilm, minilm_folder, tmp_path):
     for path in folder.glob("*"):
         if path.is_file() and path.name != "modules.json":
             path.rename(folder / "0_Transformer" / path.name)
-    lengths = folder / "0_Transformer" / "sentence_bert_config.json"
-    lengths.write_text(json.dumps({"max_seq_length": 40, "do_lower_case": True}))
+    limits = folder / "0_Transformer" / "sentence_bert_config.json"
+    limits.write_text(json.dumps({"max_seq_length": 40, "do_lower_case": True}))
     teacher = Teacher.load(folder, device="cpu")
     assert (teacher.max_length, teacher.lowercase) == (40, True)
     np.testing.assert_allclose(teacher.encode(["HELLO there"]), minilm.encode(["hello there"]), atol=2e-6)
 
 
-def test_the_same_as_sentence_transformers(minilm, minilm_folder):
+def test_embeddings_equal_those_of_sentence_transformers(minilm, minilm_folder):
     library = pytest.importorskip("sentence_transformers")
     model = library.SentenceTransformer(str(minilm_folder), device="cpu")
     np.testing.assert_allclose(minilm.encode(TEXTS), model.encode(TEXTS), atol=2e-6)
@@ -294,10 +296,10 @@ RESET, FORGOT, CAT = "How do I reset my password?", "I forgot my password", "The
         ("smollm2", "smollm2", 576, 0.852, 0.693),
     ],
 )
-def test_real_weights_give_the_published_similarities(name, folder, dimension, near, far):
-    """Figures of the folder's own description; 0.002 is what rounding them leaves."""
+def test_real_weights_give_the_expected_similarities(name, folder, dimension, near, far):
+    """The expected values come from the description of each folder; 0.002 allows for their rounding."""
     if not (teachers_folder() / folder).is_dir() and name != "minilm":
-        pytest.skip(f"teacher {folder} not in TEACHERS_DIR; make it with make_teachers.py DEST {folder}")
+        pytest.skip(f"teacher {folder} not in TEACHERS_DIR; create it with make_teachers.py DEST {folder}")
     teacher = Teacher.load(name, device="cpu")
     one, two, three = teacher.encode([RESET, FORGOT, CAT])
     assert (teacher.dimension, teacher.pooling) == (dimension, "mean")
@@ -306,11 +308,11 @@ def test_real_weights_give_the_published_similarities(name, folder, dimension, n
     if name == "multilingual-e5":
         assert teacher.prefix == "query: "
         assert one @ teacher.encode(["Как мне сбросить пароль?"])[0] == pytest.approx(0.874, abs=0.002)
-    if name == "smollm2":  # causal: a text's vector does not depend on its neighbours in the batch
+    if name == "smollm2":  # a causal model's embeddings must not depend on other texts in the batch
         np.testing.assert_allclose(teacher.encode([FORGOT])[0], two, atol=1e-4)
 
 
-def test_broken_folder_is_named(tmp_path):
+def test_error_names_the_broken_folder(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot read"):
         Teacher.load(tmp_path)

@@ -1,4 +1,4 @@
-"""Tiny random models of every family, against the plainest way to compute the same: one text at a time, no padding."""
+"""Compare tiny random models of every family with the simplest reference: one text at a time, without padding."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ MODELS = {
         "DistilBertConfig",
         {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64},
     ),
-    # its positions begin after the id of the padding token: 66 places for 64 tokens
+    # positions start after the padding token's id, so 64 tokens need 66 positions
     "roberta": ("RobertaConfig", {**SMALL, "max_position_embeddings": 66, "pad_token_id": 1}),
     "gpt2": ("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}),
     "llama": ("LlamaConfig", LLAMA),
@@ -36,7 +36,7 @@ CAUSAL = ("gpt2", "llama", "mistral")
 
 
 def make_tokenizer(causal, side):
-    """Words of the texts below, trained here. Causal ones have no padding token and no special tokens, like GPT-2."""
+    """Train a word-level tokenizer on `TEXTS`. For causal models it adds no padding or special tokens, like GPT-2."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -63,7 +63,7 @@ def make(folder, kind, side="right"):
     torch.manual_seed(0)
     config = getattr(transformers, name)(vocab_size=len(tokenizer), **options)
     model = transformers.AutoModel.from_config(config)
-    for parameter in model.parameters():  # as initialised they nearly agree on all texts
+    for parameter in model.parameters():  # default initial weights give nearly equal embeddings for all texts
         torch.nn.init.normal_(parameter, std=0.3)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -72,18 +72,18 @@ def make(folder, kind, side="right"):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    made = {}
+    cache = {}
 
     def get(kind, side="right"):
-        if (kind, side) not in made:
-            made[kind, side] = make(tmp_path_factory.mktemp(f"{kind}-{side}"), kind, side)
-        return made[kind, side]
+        if (kind, side) not in cache:
+            cache[kind, side] = make(tmp_path_factory.mktemp(f"{kind}-{side}"), kind, side)
+        return cache[kind, side]
 
     return get
 
 
 def states_of(folder, text, limit=64):
-    """Token states of one text, from the library alone: no padding, no mask."""
+    """Compute the token states of one text with transformers alone: no padding, no mask."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
@@ -105,21 +105,21 @@ def expected(folder, texts, pooling):
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("kind", MODELS)
-def test_vectors_are_those_of_one_text_alone(folders, kind, side):
+def test_embeddings_equal_those_of_single_texts(folders, kind, side):
     folder = folders(kind, side)
     for pooling in ("mean", "cls", "last"):
-        if pooling == "cls" and kind in CAUSAL:  # the first token of a causal model sees itself only
+        if pooling == "cls" and kind in CAUSAL:  # the first token of a causal model only attends to itself
             continue
         teacher = Teacher.load(folder, device="cpu", pooling=pooling)
         vectors = teacher.encode(TEXTS)
         np.testing.assert_allclose(vectors, expected(folder, TEXTS, pooling), atol=2e-5, err_msg=pooling)
-        # texts are told apart by far more than that, or the test would show nothing
+        # without a difference between texts, the comparison would prove nothing
         assert np.abs(vectors[0] - vectors[3]).max() > 1e-3
         np.testing.assert_allclose(teacher.encode(TEXTS, batch_tokens=1), vectors, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "gpt2", "llama"])
-def test_texts_are_cut_where_the_positions_end(folders, kind):
+def test_texts_are_truncated_to_the_number_of_positions(folders, kind):
     teacher = Teacher.load(folders(kind), device="cpu")
     assert teacher.max_length == 64
     assert np.array_equal(teacher.encode(["a b c " * 30]), teacher.encode(["a b c " * 90]))
@@ -129,8 +129,8 @@ def test_texts_are_cut_where_the_positions_end(folders, kind):
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
-def test_pooling_of_a_batch_that_is_padded_left(folders, kind, pooling):
-    """As a generating model pads: the model itself is told the positions; the padding holds wrong numbers on purpose."""
+def test_pooling_ignores_left_padding(folders, kind, pooling):
+    """Generative models pad on the left. The padding states are NaN, so that using one of them fails the test."""
     from transformers import AutoModel, AutoTokenizer
 
     folder = folders(kind)
@@ -147,7 +147,7 @@ def test_pooling_of_a_batch_that_is_padded_left(folders, kind, pooling):
     np.testing.assert_allclose(pooled.numpy(), expected(folder, [TEXTS[0], TEXTS[1], TEXTS[3]], pooling), atol=2e-5)
 
 
-def test_batches_hold_the_token_budget():
+def test_batches_respect_the_token_budget():
     lengths = [5, 1, 9, 1, 3, 30, 2]
     batches = list(length_batches(lengths, 10))
     assert sorted(np.concatenate(batches).tolist()) == list(range(7))
@@ -157,8 +157,8 @@ def test_batches_hold_the_token_budget():
     assert list(length_batches([], 10)) == []
 
 
-def test_every_setting_is_in_the_fingerprint(folders, tmp_path):
-    """What changes a vector changes the fingerprint; what does not, does not."""
+def test_fingerprint_changes_with_the_embeddings(folders, tmp_path):
+    """A setting changes the fingerprint if and only if it affects embeddings."""
     folder = folders("bert")
     first = Teacher.load(folder, device="cpu")
     others = [
@@ -186,14 +186,14 @@ def test_every_setting_is_in_the_fingerprint(folders, tmp_path):
     assert Teacher.load(copy, device="cpu").fingerprint != first.fingerprint
 
 
-def test_unnormalised_vectors_keep_their_length(folders):
+def test_unnormalised_embeddings_keep_their_norm(folders):
     plain = Teacher.load(folders("bert"), device="cpu", normalize=False)
     vectors = plain.encode(TEXTS)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert np.abs(lengths - 1).max() > 0.1
-    np.testing.assert_allclose(vectors / lengths, Teacher.load(folders("bert"), device="cpu").encode(TEXTS), atol=1e-5)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert np.abs(norms - 1).max() > 0.1
+    np.testing.assert_allclose(vectors / norms, Teacher.load(folders("bert"), device="cpu").encode(TEXTS), atol=1e-5)
 
 
-def test_a_device_that_is_not_there(folders):
+def test_error_names_the_missing_device(folders):
     with pytest.raises(ModelError, match="device nonsense cannot be used"):
         Teacher.load(folders("bert"), device="nonsense")
