@@ -52,7 +52,7 @@ class DatasetConfig:
             0, at least one dialogue. Ignored if files named after a validation split are held out instead.
         seed: Random seed of the validation split and of the batch order, at least 0.
         use_cache: Cache embeddings on disk.
-        cache_dir: Folder of the embedding cache. Default: `DIALOGUE_CUBE_CACHE` or the folder that it defaults to.
+        cache_dir: Folder of the embedding cache. Default: `cube_model.vectors.cache.default_folder()`.
         progress: Show a progress bar while texts are encoded.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Using a trained core: load it, map vectors, search answers, export it."""
+"""Use of a trained core: load it, map embeddings, search answers, export it."""

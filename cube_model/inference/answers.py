@@ -1,4 +1,4 @@
-"""The answers of a dataset that can be found: distinct texts, and where they come from.
+"""The distinct answers of a dataset, with their sources and licences.
 
 >>> answers = read_answers("my-corpus", sources=["sgd"])
 >>> answers.column_names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = {"positive": "text", "source": "source", "license": "license", "redistributable": "redistributable"}
-"""Columns of the `pairs` config that are read, and what they are called here."""
+"""Columns of the answers by the columns of the `pairs` config that they are read from."""
 
 
 def read_answers(
@@ -30,46 +30,48 @@ def read_answers(
     splits: Sequence[str] | None = None,
     max_answers: int | None = None,
 ) -> pa.Table:
-    """Every distinct system answer to a user: of equal answers (but for case and punctuation) the first one.
+    """Read the distinct system answers to users.
+
+    Of answers that differ in case and punctuation only, the first is kept.
 
     Args:
         data: Folder made by `dialogue-cube build`, or Hub dataset repository.
-        sources: Corpora to take them from; all when not given.
-        splits: Splits to take them from; all when not given.
-        max_answers: At most so many, a seeded choice.
+        sources: Names of the sources to read. Default: all.
+        splits: Names of the splits to read. Default: all.
+        max_answers: Maximum number of answers; more are sampled at random, with a fixed seed. Default: no limit.
 
     Returns:
-        Table with the columns text, source, license (SPDX identifier) and redistributable (the row may be passed on).
+        Table with the columns text, source, license (SPDX identifier) and redistributable (bool).
 
     Raises:
-        ModelError: No such dataset or source, or it has no answer.
+        ModelError: The dataset or a source does not exist, or has no answers.
     """
     import pyarrow as pa
 
-    parts = []
-    failed: NoPairsError | None = None
-    names = ("answer_id", *COLUMNS, "anchor_speaker", "positive_speaker")
+    tables = []
+    last_error: NoPairsError | None = None
+    columns = ("answer_id", *COLUMNS, "anchor_speaker", "positive_speaker")
     for split in splits or split_names(data):
         try:
-            table, rows = read_pairs_table(data, split, names, sources)
+            table, rows = read_pairs_table(data, split, columns, sources)
         except NoPairsError as error:  # a source need not be in every split
-            failed = error
+            last_error = error
             continue
-        parts.append(table.take(rows))
-    if failed and not parts:
-        raise failed
-    table = pa.concat_tables(parts)
+        tables.append(table.take(rows))
+    if last_error and not tables:
+        raise last_error
+    table = pa.concat_tables(tables)
     keys = table["answer_id"].combine_chunks().dictionary_encode()
-    _, first = np.unique(np.asarray(getattr(keys, "indices", keys)), return_index=True)
-    first.sort()
-    if max_answers is not None and max_answers < len(first):
-        first = np.sort(np.random.default_rng(0).choice(first, size=max_answers, replace=False))
-    chosen = table.select(list(COLUMNS)).rename_columns(list(COLUMNS.values())).take(first)
-    return chosen.combine_chunks().replace_schema_metadata(None)
+    _, rows = np.unique(np.asarray(getattr(keys, "indices", keys)), return_index=True)
+    rows.sort()
+    if max_answers is not None and max_answers < len(rows):
+        rows = np.sort(np.random.default_rng(0).choice(rows, size=max_answers, replace=False))
+    answers = table.select(list(COLUMNS)).rename_columns(list(COLUMNS.values())).take(rows)
+    return answers.combine_chunks().replace_schema_metadata(None)
 
 
 def answers_fingerprint(answers: pa.Table) -> str:
-    """sha256 over all rows: equal for equal answers in equal order."""
+    """Compute the SHA-256 of all rows: equal for equal answers in equal order."""
     digest = hashlib.sha256()
     for name in answers.column_names:
         for value in answers[name].to_pylist():
@@ -78,7 +80,7 @@ def answers_fingerprint(answers: pa.Table) -> str:
 
 
 def licenses_of(answers: pa.Table) -> dict[str, Any]:
-    """What an index has to say of the rows that it quotes."""
+    """Summarise licences and sources for the record of an index, which quotes the answers."""
     counts = answers["license"].value_counts().to_pylist()
     return {
         "redistributable": bool(np.all(answers["redistributable"].to_pylist())),

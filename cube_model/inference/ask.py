@@ -1,4 +1,4 @@
-"""`dialogue-cube ask`: questions on the command line, at a prompt, or from a file."""
+"""`dialogue-cube ask`: answer questions from the command line, a prompt or a file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
     from cube_model.inference.retriever import Answer, CubeRetriever
 
-_ROWS, _INDEX, _MANY, _VARIED = "Answers searched", "Saved index", "Many questions", "Variations"
+_SEARCH, _INDEX, _BATCH, _VARIATIONS = "Search", "Saved index", "File of questions", "Variations"
+"""Panels of the help."""
 
-_AT_ONCE = 512
+_BATCH_SIZE = 512
+"""Questions answered at once."""
 
-_ANSWERS = file_kind("JSON lines", b"{", error=ModelError)
+_ANSWER_FILE = file_kind("JSON lines", b"{", error=ModelError)
 
 _HELP = "/new starts a new dialogue, /quit ends"
 
@@ -32,71 +34,74 @@ _HELP = "/new starts a new dialogue, /quit ends"
 def ask(
     model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
     questions: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUESTION]...", help="What the user says; none: a prompt asks.")
+        list[str] | None, typer.Argument(metavar="[QUESTION]...", help="Questions. Default: ask at a prompt.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Dataset whose answers are searched: folder or Hub repository.")
+        str | None, typer.Option(help="Dataset with the answers to search: folder or Hub repository.")
     ] = None,
     k: Annotated[
-        int | None, typer.Option("-k", "--top", min=1, help="Answers to show. Default: 5, and 1 of a variation.")
+        int | None, typer.Option("-k", "--top", min=1, help="Number of answers. Default: 5, or 1 per variation.")
     ] = None,
     context: Annotated[
-        list[str] | None, typer.Option(help="A turn before the question; repeat it, oldest first.")
+        list[str] | None, typer.Option(help="A turn before the question; repeatable, oldest first.")
     ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Where to find the core's teacher, if not by its name.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
     sources: Annotated[
-        str | None, typer.Option(help="Answers of these corpora only, by commas.", rich_help_panel=_ROWS)
+        str | None, typer.Option(help="Sources to search, comma-separated. Default: all.", rich_help_panel=_SEARCH)
     ] = None,
     max_answers: Annotated[
         int | None,
-        typer.Option(min=1, help="At most so many answers, a seeded choice. Default: all.", rich_help_panel=_ROWS),
+        typer.Option(min=1, help="Maximum number of answers (random sample). Default: all.", rich_help_panel=_SEARCH),
     ] = None,
     search: Annotated[
         str,
         typer.Option(
-            help="exact; graph: faster on millions, may miss one; auto: exact up to a million.", rich_help_panel=_ROWS
+            help="exact; graph: fast for millions, may miss some; auto: exact up to a million.",
+            rich_help_panel=_SEARCH,
         ),
     ] = "auto",
     index: Annotated[
         Path | None,
-        typer.Option(help="Folder of a saved index; made from --data when not there.", rich_help_panel=_INDEX),
+        typer.Option(help="Folder of a saved index; created from --data if missing.", rich_help_panel=_INDEX),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Make the index again.", rich_help_panel=_INDEX)] = False,
+    overwrite: Annotated[bool, typer.Option(help="Build the index again.", rich_help_panel=_INDEX)] = False,
     question_file: Annotated[
         Path | None,
         typer.Option(
             "--questions",
-            help='Text file, a question a line, or .jsonl of {"question": ..., "context": [...]}; JSON lines come out.',
-            rich_help_panel=_MANY,
+            help='Text file of questions, one per line, or .jsonl of {"question": ..., "context": [...]}.',
+            rich_help_panel=_BATCH,
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="File for the JSON lines. Default: standard output.", rich_help_panel=_MANY)
+        Path | None, typer.Option(help="File for the JSON lines. Default: standard output.", rich_help_panel=_BATCH)
     ] = None,
     variations: Annotated[
         int | None,
         typer.Option(
-            min=1, help="So many random variations around the answer, each by real answers.", rich_help_panel=_VARIED
+            min=1,
+            help="Number of random variations, each shown by the nearest answers.",
+            rich_help_panel=_VARIATIONS,
         ),
     ] = None,
-    temperature: Annotated[float, typer.Option(min=0, help="How far they stray.", rich_help_panel=_VARIED)] = 0.3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the variations.", rich_help_panel=_VARIED)] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="Amount of variation.", rich_help_panel=_VARIATIONS)] = 0.3,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the variations.", rich_help_panel=_VARIATIONS)] = 0,
 ) -> None:
-    """Find the nearest real answers of a dataset to a question, or to several; without one: at a prompt."""
+    """Find the answers of a dataset that are nearest to questions."""
     if question_file and (questions or context or variations):
-        raise ModelError("--questions excludes questions, --context and --variations on the command line")
+        raise ModelError("--questions cannot be combined with QUESTION, --context or --variations")
     if output and not question_file:
-        raise ModelError("--output goes with --questions FILE")
+        raise ModelError("--output requires --questions FILE")
     if variations and not questions:
-        raise ModelError("--variations needs a question on the command line")
+        raise ModelError("--variations requires a QUESTION")
     if overwrite and not index:
-        raise ModelError("--overwrite goes with --index DIR")
+        raise ModelError("--overwrite requires --index DIR")
 
     from rich.console import Console
 
     from cube_model.inference.retriever import CubeRetriever
 
-    asked = read_questions(question_file) if question_file else []
+    file_questions = read_questions(question_file) if question_file else []
     retriever = CubeRetriever.from_pretrained(
         model,
         data,
@@ -109,19 +114,19 @@ def ask(
         progress=True,
     )
     if question_file:
-        answer_questions(retriever, asked, k or 5, output)
+        answer_questions(retriever, file_questions, k or 5, output)
         return
     if context and not retriever.model.config.context_turns:
-        typer.echo("note: this core reads the question only; --context is not used", err=True)
+        typer.echo("note: this core reads the question only; --context is ignored", err=True)
     if not questions:
         chat(retriever, k or 5, Console(), _show, context or [])
     for question in questions or []:
         if variations:
-            varied = retriever.variations(
+            groups = retriever.variations(
                 question, context or [], count=variations, temperature=temperature, k=k or 1, seed=seed
             )
-            # one table, a variation's answers under each other
-            _show(f"{question} ({variations} variations, temperature {temperature:g})", [a for v in varied for a in v])
+            answers = [answer for group in groups for answer in group]
+            _show(f"{question} ({variations} variations, temperature {temperature:g})", answers)
         else:
             _show(question, retriever.ask(question, context or [], k or 5))
 
@@ -132,34 +137,35 @@ def _show(question: str, answers: list[Answer]) -> None:
     from rich.text import Text
 
     table = Table("score", "answer", "source", "licence", title=Text(question), title_justify="left")
-    for found in answers:
-        table.add_row(f"{found.score:.3f}", Text(found.text), Text(found.source), Text(found.license or "unknown"))
+    for answer in answers:
+        table.add_row(f"{answer.score:.3f}", Text(answer.text), Text(answer.source), Text(answer.license or "unknown"))
     Console().print(table)
 
 
 class Question(NamedTuple):
-    """A user's turn and the turns before it, oldest first."""
+    """A question and its context, oldest turn first."""
 
     question: str
     context: tuple[str, ...] = ()
 
 
 def read_questions(file: Path) -> list[Question]:
-    """Questions of a text file, one a line, or of a JSONL file (`.jsonl`): `{"question": ..., "context": [...]}`.
+    """Read questions from a text file, one per line, or a JSONL file (`.jsonl`, `.ndjson`).
 
-    Context turns are texts, or `{"text": ...}` as in the `pairs` config. Empty lines are left out.
+    A JSON line is `{"question": ..., "context": [...]}`; the turns of the context are strings, or `{"text": ...}` as in
+    the `pairs` config. Blank lines are skipped.
 
     Raises:
-        ModelError: The file cannot be read, holds no question, or a line is none; it is named.
+        ModelError: The file cannot be read, has no questions, or a line is invalid.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ModelError(f"{file}: cannot be read ({reason}); give a text or .jsonl file of questions") from error
+        raise ModelError(f"{file}: cannot be read ({reason}); pass a text or .jsonl file of questions") from error
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not numbered:
-        raise ModelError(f"{file}: no question in it; write one a line")
+        raise ModelError(f"{file}: no questions; write one per line")
     if file.suffix.lower() not in (".jsonl", ".ndjson"):
         return [Question(line) for _, line in numbered]
     return [_from_json(line, f"{file}, line {number}") for number, line in numbered]
@@ -173,38 +179,41 @@ def _from_json(line: str, where: str) -> Question:
             return Question(row["question"], context)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise ModelError(f'{where}: expected {{"question": "text", "context": ["earlier turn", ...]}}')
+    raise ModelError(f'{where}: expected {{"question": "text", "context": ["turn before it", ...]}}')
 
 
 def answer_questions(retriever: CubeRetriever, questions: list[Question], k: int, output: Path | None) -> None:
-    """Write a JSON line for each question: it, its context, and the k best answers.
+    """Write a JSON line for each question: the question, its context, and the k best answers.
 
     Args:
-        retriever: Answers them.
-        questions: In the order of the lines written.
-        k: Answers of each.
-        output: File to make, written aside and renamed; None: to standard output, as they come.
+        retriever: Retriever to ask.
+        questions: Questions, in the order of the lines.
+        k: Number of answers to each question.
+        output: File to write, atomically. If None, print the lines batch by batch.
+
+    Raises:
+        ModelError: The file cannot be written.
     """
     from rich.console import Console
     from rich.progress import track
 
-    starts: Iterable[int] = range(0, len(questions), _AT_ONCE)
+    starts: Iterable[int] = range(0, len(questions), _BATCH_SIZE)
     if output is None:
         for start in starts:
-            sys.stdout.writelines(_answer_lines(retriever, questions[start : start + _AT_ONCE], k))
+            sys.stdout.writelines(_answer_lines(retriever, questions[start : start + _BATCH_SIZE], k))
             sys.stdout.flush()
         return
     try:
-        with output_file(output, _ANSWERS) as aside, aside.open("w", encoding="utf-8") as file:
+        with output_file(output, _ANSWER_FILE) as path, path.open("w", encoding="utf-8") as file:
             for start in track(list(starts), "Answering", console=Console(stderr=True), transient=True):
-                file.writelines(_answer_lines(retriever, questions[start : start + _AT_ONCE], k))
+                file.writelines(_answer_lines(retriever, questions[start : start + _BATCH_SIZE], k))
     except OSError as error:
         raise ModelError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 def _answer_lines(retriever: CubeRetriever, questions: list[Question], k: int) -> Iterable[str]:
-    found = retriever.ask_many([each.question for each in questions], [each.context for each in questions], k)
-    for question, answers in zip(questions, found, strict=True):
+    texts, contexts = [each.question for each in questions], [each.context for each in questions]
+    for question, answers in zip(questions, retriever.ask_many(texts, contexts, k), strict=True):
         row: dict[str, Any] = {**question._asdict(), "answers": [asdict(answer) for answer in answers]}
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -212,20 +221,22 @@ def _answer_lines(retriever: CubeRetriever, questions: list[Question], k: int) -
 def chat(
     retriever: CubeRetriever, k: int, console: Console, show: Callable[[str, list[Answer]], None], context: list[str]
 ) -> None:
-    """Answer line after line until `/quit` or the end of the input, typed or piped.
+    """Answer questions, typed at a prompt or piped in, until `/quit` or the end of the input.
 
     Args:
-        retriever: Answers.
-        k: Answers shown; the best one is taken as said, and enters the context.
-        console: For notes to the user.
-        show: Shows a question's answers.
-        context: Turns that were said before the first question, oldest first.
+        retriever: Retriever to ask.
+        k: Number of answers to show; the best one becomes part of the context.
+        console: Console for the prompt and notes.
+        show: Function that shows the answers to a question.
+        context: Turns before the first question, oldest first.
     """
-    read = retriever.model.config.context_turns
-    told = f"the core reads the last {read} turns" if read else "this core reads the question only, not what was said"
-    console.print(f"{len(retriever.answers):,} answers; {told}. {_HELP}.")
+    context_turns = retriever.model.config.context_turns
+    context_read = {0: "only", 1: "and the turn before it"}.get(
+        context_turns, f"and the {context_turns} turns before it"
+    )
+    console.print(f"{len(retriever.answers):,} answers; this core reads the question {context_read}. {_HELP}.")
     turns = list(context)
-    for line in _spoken_lines(console):
+    for line in _input_lines(console):
         if line == "/quit":
             return
         if line == "/new":
@@ -239,8 +250,8 @@ def chat(
             turns += [line, answers[0].text]
 
 
-def _spoken_lines(console: Console) -> Iterator[str]:
-    """Lines typed at a prompt, or piped in."""
+def _input_lines(console: Console) -> Iterator[str]:
+    """Yield the lines typed at a prompt, or piped in."""
     if not sys.stdin.isatty():
         yield from (line.strip() for line in sys.stdin)
         return

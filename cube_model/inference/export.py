@@ -1,4 +1,4 @@
-"""A trained core with its teacher as one folder that sentence-transformers opens, without this package.
+"""Export of a core with its teacher as one folder that sentence-transformers opens, without this package.
 
 >>> export_sentence_transformer("my-core", "my-embedder")
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
     from cube_model.teacher.teacher import Teacher
 
-_SIDES = "1_CubeSides"
+_CORE_FOLDER = "1_CubeSides"
 _MODULE = "sentence_transformer_module"
 _CODE = (_MODULE, "pooling", "modeling_cube", "configuration_cube")
-"""Files of this package that are copied: they import nothing but each other and libraries."""
+"""Modules of `cube_model.core` to copy; they import only libraries and each other."""
 
 EXPORT = OutputKind(
     "`dialogue-cube export`",
     "--output",
-    lambda folder: (folder / _SIDES).is_dir(),
+    lambda folder: (folder / _CORE_FOLDER).is_dir(),
     (
         *TRANSFORMERS_FILES,
         *SENTENCE_TRANSFORMERS_FILES,
-        *("README.md", f"{_SIDES}/pooling.json", *(f"{module}.py" for module in _CODE)),
+        *("README.md", f"{_CORE_FOLDER}/pooling.json", *(f"{module}.py" for module in _CODE)),
     ),
     error=ModelError,
 )
-"""What an export may replace."""
+"""Existing folders that an export may replace."""
 
 _CARD = """\
 ---
@@ -68,11 +68,11 @@ scores = model.similarity(model.encode_query(["Is it open on Sunday?"]), model.e
 
 def export(
     model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
-    output: Annotated[Path, typer.Option(help="Folder to write.")],
-    teacher: Annotated[str | None, typer.Option(help="Where to find the core's teacher, if not by its name.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing export.")] = False,
 ) -> None:
-    """Write core and teacher as one folder for SentenceTransformer(folder, trust_remote_code=True)."""
+    """Export core and teacher as one folder for SentenceTransformer(folder, trust_remote_code=True)."""
     export_sentence_transformer(model, output, teacher=teacher, overwrite=overwrite)
     typer.echo(f'{output}: open it with SentenceTransformer("{output}", trust_remote_code=True)')
 
@@ -85,22 +85,23 @@ def export_sentence_transformer(
     overwrite: bool = False,
     revision: str | None = None,
 ) -> Path:
-    """Write a folder with the teacher, the core, and the code that joins them; whole or not there.
+    """Write a folder with the teacher, the core, and the code that joins them, atomically.
 
-    Its vectors are those of `CubeRetriever` but for rounding: questions without earlier turns, and answers.
+    Its embeddings of questions (without context) and of answers equal those of `CubeRetriever` up to rounding.
 
     Args:
         model: Folder or Hub repository of a trained core.
-        output: Folder to make.
-        teacher: Where to find the core's teacher, when its recorded name does not lead there.
-        overwrite: Replace an earlier export.
+        output: Folder to create.
+        teacher: Name, folder or Hub repository of the core's teacher. Default: the recorded name.
+        overwrite: Replace an existing export.
         revision: Branch, tag or commit of the core's repository.
 
     Returns:
         The folder.
 
     Raises:
-        ModelError: Core or teacher cannot be had, or the folder must not be replaced or cannot be written.
+        ModelError: Core or teacher is unavailable, the core is an autoencoder, or the folder must not be replaced or
+            cannot be written.
     """
     from cube_model.inference.loading import load_core, teacher_of
 
@@ -108,12 +109,12 @@ def export_sentence_transformer(
     target.check()
     core = load_core(model, revision)
     if core.config.mode == "autoencoder":
-        raise ModelError(f"{model}: an autoencoder has no question and answer sides; export a dialogue core")
-    found = teacher_of(core, teacher, "cpu")
+        raise ModelError(f"{model}: an autoencoder does not map questions to answers; export a dialogue core")
+    loaded = teacher_of(core, teacher, "cpu")
     try:
         with target.claimed(), needs_room(target.place, "export again", ModelError):
             target.new.mkdir()
-            _write(target.new, core, found, target.place.name)
+            _write(target.new, core, loaded, target.place.name)
             return target.put()
     except OSError as error:
         raise ModelError(f"{target.place}: cannot be written ({error.strerror or error})") from error
@@ -125,7 +126,7 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
     from cube_model._quiet import quiet_transformers
 
     encoder, tokenizer = teacher._model, teacher._tokenizer
-    # no pooling reads a pooler; a checkpoint without one has random numbers there
+    # no pooling reads the pooler, whose weights are random if the checkpoint lacks them
     weights = {
         name: torch.zeros_like(weight) if name.startswith("pooler.") else weight
         for name, weight in encoder.state_dict().items()
@@ -133,14 +134,14 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
     with quiet_transformers():
         encoder.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
-        core.save_pretrained(folder / _SIDES)
-    for code in (folder / _SIDES).glob("*.py"):  # what `save_pretrained` copied; libraries look for code in the root
+        core.save_pretrained(folder / _CORE_FOLDER)
+    for code in (folder / _CORE_FOLDER).glob("*.py"):  # `save_pretrained` copies code, expected in the root
         code.unlink()
-    core_room = Path(__file__).parents[1] / "core"
+    source = Path(__file__).parents[1] / "core"
     for module in _CODE:
-        shutil.copy(core_room / f"{module}.py", folder)
-    _json(folder / _SIDES / "pooling.json", {"pooling": teacher.pooling, "normalize": teacher.normalize})
-    types = {"": "sentence_transformers.base.modules.transformer.Transformer", _SIDES: f"{_MODULE}.CubeSides"}
+        shutil.copy(source / f"{module}.py", folder)
+    _json(folder / _CORE_FOLDER / "pooling.json", {"pooling": teacher.pooling, "normalize": teacher.normalize})
+    types = {"": "sentence_transformers.base.modules.transformer.Transformer", _CORE_FOLDER: f"{_MODULE}.CubeSides"}
     _json(
         folder / "modules.json",
         [{"idx": i, "name": str(i), "path": path, "type": kind} for i, (path, kind) in enumerate(types.items())],
@@ -151,12 +152,12 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
             "max_seq_length": teacher.max_length,
             "do_lower_case": teacher.lowercase,
             "model_kwargs": {"dtype": teacher.dtype},
-            # as the teacher pads: on the right, with any token where there is none for it
+            # pad like the teacher: on the right, with the end token if there is no padding token
             "processor_kwargs": {"padding_side": "right", **_padding(tokenizer)},
         },
     )
     prompts = dict.fromkeys(("query", "document"), teacher.prefix)
-    default = "query" if teacher.prefix else None  # what `encode` puts before a text
+    default = "query" if teacher.prefix else None  # the prompt of `encode`
     _json(
         folder / "config_sentence_transformers.json",
         {"prompts": prompts, "default_prompt_name": default, "similarity_fn_name": "cosine"},

@@ -1,9 +1,9 @@
-"""A saved index: the answers that a core can give, their mapped vectors, and the fingerprints that they depend on.
+"""A saved index: answers, their embeddings mapped by a core, and the fingerprints that these depend on.
 
 INDEX/index.json             fingerprints of core, teacher and data; licences; versions
 INDEX/answers.parquet        text, source, license, redistributable
-INDEX/vectors.safetensors    float32 [m, d], length 1, mapped by the core; opened as a memory map
-INDEX/graph.faiss            above a million answers
+INDEX/vectors.safetensors    float32 [m, dimension], norm 1, mapped by the core; opened as a memory map
+INDEX/graph.faiss            graph of neighbours, above a million answers
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 RECORD = "index.json"
 _ANSWERS, _VECTORS, _GRAPH = "answers.parquet", "vectors.safetensors", "graph.faiss"
 _FORMAT = 1
+_PARTS = {"core": "core", "teacher": "teacher", "data": "dataset"}
+"""Words for error messages by key of the fingerprints."""
 
 
 @dataclass(frozen=True)
 class AnswerIndex:
-    """Answers, vectors and a search over them.
+    """Answers and a search over their embeddings.
 
     Attributes:
-        answers: Table with the columns text, source, license, redistributable; m rows.
-        search: Over the vectors float32 `[m, d]`, of length 1.
-        fingerprints: Of `"core"`, `"teacher"` and `"data"`: what the vectors and rows were made from.
+        answers: m rows with the columns text, source, license, redistributable.
+        search: Search over the embeddings, float32 `[m, dimension]`, of norm 1.
+        fingerprints: Fingerprints of the `"core"`, `"teacher"` and `"data"` that the index was made from.
     """
 
     answers: pa.Table
@@ -46,14 +48,14 @@ class AnswerIndex:
     fingerprints: dict[str, str]
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the folder; it is whole or not there.
+        """Write the index to a folder, atomically.
 
         Args:
-            folder: To make.
-            overwrite: Replace an earlier index there.
+            folder: Folder to create.
+            overwrite: Replace an existing index.
 
         Raises:
-            ModelError: Something is there that must not be replaced, or it cannot be written.
+            ModelError: The folder exists and must not be replaced, or it cannot be written.
         """
         import pyarrow.parquet as pq
         from safetensors.numpy import save_file
@@ -83,31 +85,31 @@ class AnswerIndex:
     def load(
         cls, folder: str | os.PathLike[str], expected: dict[str, str] | None = None, *, search: str = "auto"
     ) -> AnswerIndex:
-        """Open an index; its vectors stay on disk until they are read.
+        """Open a saved index; its embeddings stay on disk until they are read.
 
         Args:
-            folder: That `save` wrote.
-            expected: Fingerprints that it must have, all or some of `"core"`, `"teacher"` and `"data"`.
-            search: `"auto"`, `"exact"` or `"graph"`, see `make_search`.
+            folder: Folder written by `save`.
+            expected: Fingerprints to compare with those of the index: any of `"core"`, `"teacher"` and `"data"`.
+            search: `"auto"`, `"exact"` or `"graph"`; see `make_search`.
 
         Raises:
-            ModelError: It is none, is damaged, or was made from something else; both fingerprints are named.
+            ModelError: The folder is not an index, is damaged, or has other fingerprints.
         """
         import pyarrow.parquet as pq
 
         root = Path(folder).expanduser()
         record = _read_record(root)
-        for what, fingerprint in (expected or {}).items():
-            found = str(record["fingerprints"].get(what))
-            if found != fingerprint:
+        for part, fingerprint in (expected or {}).items():
+            recorded = str(record["fingerprints"].get(part))
+            if recorded != fingerprint:
                 raise ModelError(
-                    f"{root}: this index was made with another {what} (fingerprint {found[:12]}, now "
+                    f"{root}: this index was made with another {_PARTS[part]} (fingerprint {recorded[:12]}, now "
                     f"{fingerprint[:12]}); build it again with --overwrite, or choose another --index"
                 )
         try:
             answers = pq.read_table(root / _ANSWERS, memory_map=True)
             vectors = _map_vectors(root / _VECTORS)
-        except Exception as error:  # pyarrow, safetensors and the file system have a dozen types for "not readable"
+        except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
             raise ModelError(f"{root}: the index is damaged ({error}); build it again with --overwrite") from error
         if not len(answers) == len(vectors) == record["answers"]:
             raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; build it again")
@@ -118,14 +120,14 @@ class AnswerIndex:
 
 
 def is_index(folder: str | os.PathLike[str]) -> bool:
-    """Something that `AnswerIndex.save` wrote is there."""
+    """Return whether a folder holds a saved index."""
     return (Path(folder).expanduser() / RECORD).is_file()
 
 
 INDEX = OutputKind(
     "`dialogue-cube ask --index`", "--index", is_index, (RECORD, _ANSWERS, _VECTORS, _GRAPH), error=ModelError
 )
-"""What a saved index may replace."""
+"""Existing folders that a saved index may replace."""
 
 
 def _read_record(root: Path) -> dict[str, Any]:
@@ -135,15 +137,15 @@ def _read_record(root: Path) -> dict[str, Any]:
             return dict(record)
     except OSError as error:
         raise ModelError(
-            f"{root}: no answer index; `dialogue-cube ask --data DATA --index {root}` makes one"
+            f"{root}: no answer index; create one with `dialogue-cube ask --data DATA --index {root}`"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{root / RECORD}: not an index record; build the index again with --overwrite") from error
-    raise ModelError(f"{root}: index format {record['format']}, this version reads {_FORMAT}; build it again")
+    raise ModelError(f"{root}: index format {record['format']}, but this version reads {_FORMAT}; build it again")
 
 
 def _map_vectors(path: Path) -> np.ndarray:
-    """The vectors as a memory map: torch's reader of safetensors maps the file, numpy's copies it."""
+    """The embeddings as a memory map, by the safetensors reader for torch; the one for numpy copies the file."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:

@@ -1,4 +1,4 @@
-"""Ask a trained core: the nearest real answers of a corpus.
+"""Search of the nearest real answers to a question, with a trained core.
 
 >>> from cube_model import CubeRetriever
 >>> retriever = CubeRetriever.from_pretrained("my-core", "my-corpus")
@@ -31,12 +31,19 @@ if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
 _CHUNK = 4096
-"""Answers mapped at a time, in place: bounds the memory."""
+"""Answers mapped at once, in place; bounds the memory."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer found: cosine to the mapped question, text, and where it comes from."""
+    """An answer to a question.
+
+    Attributes:
+        score: Cosine of the mapped question and the mapped answer.
+        text: Text of the answer.
+        source: Source that the answer comes from.
+        license: SPDX identifier of its licence.
+    """
 
     score: float
     text: str
@@ -45,21 +52,21 @@ class Answer:
 
 
 class CubeRetriever:
-    """Search over the distinct system answers of a corpus: exact up to a million of them, through a graph above.
+    """Search the distinct system answers of a corpus: exactly up to a million of them, through a graph above.
 
     Args:
-        model: A trained core.
-        teacher: Its teacher.
-        index: Answers and their vectors, mapped by this core.
+        model: Trained core.
+        teacher: Teacher of the core.
+        index: Answers and their embeddings, mapped by this core.
 
     Raises:
-        ModelError: The core answers nothing, or the teacher is not the one that it was trained with.
+        ModelError: The core is an autoencoder, or was trained with another teacher.
     """
 
     def __init__(self, model: CubeModel, teacher: Teacher, index: AnswerIndex) -> None:
         if model.config.mode == "autoencoder":
             raise ModelError(
-                "this core is an autoencoder: it restores vectors, it does not answer; train a dialogue core"
+                "this core is an autoencoder, which reconstructs embeddings and cannot answer; train a dialogue core"
             )
         check_teacher(model, teacher)
         self.model, self.teacher, self.index = model.eval(), teacher, index
@@ -86,84 +93,94 @@ class CubeRetriever:
 
         Args:
             model: Folder or Hub repository of a trained core.
-            data: Folder made by `dialogue-cube build`, or Hub dataset repository. Not needed for a saved index, which
-                is then not checked against it.
-            index: Folder of a saved index; built from `data` and saved there when there is none.
+            data: Folder made by `dialogue-cube build`, or Hub dataset repository. Optional for a saved index; if
+                passed, the index must match it.
+            index: Folder of a saved index; created from `data` if it does not exist.
             overwrite: Build the index again.
-            teacher: Where to find the core's teacher, when its recorded name does not lead there.
-            sources: Corpora whose answers are searched; all when not given.
-            splits: Splits whose answers are searched; all when not given.
-            max_answers: At most so many answers, a seeded choice; encoding all of a large corpus takes minutes once.
+            teacher: Name, folder or Hub repository of the core's teacher. Default: the recorded name.
+            sources: Names of the sources to search. Default: all.
+            splits: Names of the splits to search. Default: all.
+            max_answers: Maximum number of answers; more are sampled at random, with a fixed seed. Encoding all answers
+                of a large corpus takes minutes the first time. Default: no limit.
             search: `"exact"`, `"graph"`, or `"auto"`: exact up to a million answers.
-            cache: Embedding cache; the default one when not given.
+            cache: Embedding cache. Default: `EmbeddingCache()`.
             revision: Branch, tag or commit of the core's repository.
             progress: Show a progress bar while answers are encoded.
 
         Raises:
-            ModelError: Something is missing, the teacher is not the one the core was trained with, or the saved index
-                was made with another core, teacher or data.
+            ModelError: The core, the teacher or the dataset is unavailable, the teacher is not the one that the core
+                was trained with, or the saved index was made with another core, teacher or dataset.
         """
-        saved = index is not None and is_index(index) and not overwrite
-        if data is None and not saved:
+        use_saved = index is not None and is_index(index) and not overwrite
+        if data is None and not use_saved:
             where = f"{index}: no answer index; " if index is not None else ""
-            raise ModelError(f"{where}give the dataset whose answers are searched (--data)")
+            raise ModelError(f"{where}pass the dataset to search (--data)")
         if data is None and (sources or splits or max_answers):
-            raise ModelError("sources, splits and max_answers choose rows of a dataset: give it too (--data)")
+            raise ModelError("sources, splits and max_answers select rows of a dataset: pass it too (--data)")
         core = load_core(model, revision)
-        found = teacher_of(core, teacher)
+        loaded = teacher_of(core, teacher)
         answers = None if data is None else read_answers(data, sources, splits, max_answers)
-        fingerprints = {"core": core_fingerprint(core), "teacher": found.fingerprint}
+        fingerprints = {"core": core_fingerprint(core), "teacher": loaded.fingerprint}
         if answers is not None:
             fingerprints["data"] = answers_fingerprint(answers)
-        if answers is None or (index is not None and saved):
-            return cls(core, found, AnswerIndex.load(str(index), fingerprints, search=search))
-        vectors = (cache or EmbeddingCache()).embed(found, answers["text"].to_pylist(), progress=progress)
-        retriever = cls(core, found, AnswerIndex(answers, make_search(_mapped(core, vectors), search), fingerprints))
+        if answers is None or (index is not None and use_saved):
+            return cls(core, loaded, AnswerIndex.load(str(index), fingerprints, search=search))
+        vectors = (cache or EmbeddingCache()).embed(loaded, answers["text"].to_pylist(), progress=progress)
+        answer_search = make_search(_map_answers(core, vectors), search)
+        retriever = cls(core, loaded, AnswerIndex(answers, answer_search, fingerprints))
         if index is not None:
             retriever.save_index(index, overwrite=overwrite)
         return retriever
 
     @property
     def answers(self) -> pa.Table:
-        """The answers searched: text, source, license, redistributable."""
+        """Table of the answers: text, source, license, redistributable."""
         return self.index.answers
 
     def save_index(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Save answers and vectors; see `AnswerIndex.save`. The folder quotes the corpus: mind its licences."""
+        """Save the index; see `AnswerIndex.save`. The folder quotes the corpus, so its licences apply."""
         self.index.save(folder, overwrite=overwrite)
 
     def ask(self, question: str, context: Sequence[str] = (), k: int = 5) -> list[Answer]:
-        """The k best answers, best first.
+        """Find the k best answers to a question, best first.
 
         Args:
             question: The user's turn.
-            context: Turns before it, oldest first; the core reads the last `context_turns` of them.
-            k: Answers wanted.
+            context: Turns before the question, oldest first; the core reads the last `context_turns` of them.
+            k: Number of answers, at least 1.
 
         Raises:
-            ModelError: The question is empty or k is less than 1.
+            ModelError: The question is empty, or k is less than 1.
         """
         return self.ask_many([question], [context], k)[0]
 
     def ask_many(
         self, questions: Sequence[str], contexts: Sequence[Sequence[str]] | None = None, k: int = 5
     ) -> list[list[Answer]]:
-        """The k best answers to each of n questions; much faster than one by one.
+        """Find the k best answers to each of n questions, much faster than one by one.
 
         Args:
             questions: n questions.
-            contexts: The turns before each, oldest first.
-            k: Answers wanted of each.
+            contexts: Turns before each question, oldest first: n sequences. Default: no context.
+            k: Number of answers to each question, at least 1.
 
         Raises:
-            ModelError: A question is empty, k is less than 1, or there are not as many contexts as questions.
+            ModelError: A question is empty, k is less than 1, or the numbers of contexts and questions differ.
         """
         if not questions:
             return []
-        return self._answers(self._processor.process_batch(self._turns(questions, contexts)), k)
+        return self._answers(self._processor.process_batch(self._encode(questions, contexts)), k)
 
     def nearest(self, vector: np.ndarray, k: int = 5) -> list[Answer]:
-        """The real answers nearest to a mapped vector `[d]`, such as `EmbeddingProcessor.variations` gives."""
+        """Find the k answers nearest to a mapped embedding.
+
+        Args:
+            vector: Mapped embedding `[dimension]`, such as a row of `EmbeddingProcessor.variations`.
+            k: Number of answers, at least 1.
+
+        Raises:
+            ModelError: k is less than 1.
+        """
         return self._answers(vector[None], k)[0]
 
     def variations(
@@ -176,23 +193,25 @@ class CubeRetriever:
         k: int = 1,
         seed: int = 0,
     ) -> list[list[Answer]]:
-        """Random variations around the answer to one question, each by its k nearest real answers.
+        """Sample random variations of the answer to one question, and find the k nearest real answers of each.
 
         Args:
             question: The user's turn.
-            context: Turns before it, oldest first.
-            count: Variations wanted.
-            temperature: How far they stray, see `EmbeddingProcessor.variations`; 0: not at all.
-            k: Real answers shown of each.
-            seed: Equal seeds give equal variations.
+            context: Turns before the question, oldest first.
+            count: Number of variations, at least 1.
+            temperature: Amount of variation, at least 0 (none); see `EmbeddingProcessor.variations`.
+            k: Number of answers to each variation, at least 1.
+            seed: Random seed of the variations.
+
+        Raises:
+            ModelError: The question is empty, or `count`, `temperature` or k is out of range.
         """
         sampler = EmbeddingProcessor(self.model, "generator", seed=seed)
-        return self._answers(
-            sampler.variations(self._turns([question], [context])[0], count, temperature=temperature), k
-        )
+        encoded = self._encode([question], [context])[0]
+        return self._answers(sampler.variations(encoded, count, temperature=temperature), k)
 
-    def _turns(self, questions: Sequence[str], contexts: Sequence[Sequence[str]] | None) -> np.ndarray:
-        """Vectors `[n, 1 + context_turns, d]`: the question, the turn before it, ...; zeros where there is none."""
+    def _encode(self, questions: Sequence[str], contexts: Sequence[Sequence[str]] | None) -> np.ndarray:
+        """Embeddings `[n, 1 + context_turns, dimension]`: question, turn before it, ...; zeros for missing turns."""
         contexts = contexts if contexts is not None else [()] * len(questions)
         if len(contexts) != len(questions):
             raise ModelError(f"{len(questions)} questions but {len(contexts)} contexts")
@@ -200,28 +219,26 @@ class CubeRetriever:
             raise ModelError("the question is empty")
         width = 1 + self.model.config.context_turns
         turns = [[q, *reversed(context)][:width] for q, context in zip(questions, contexts, strict=True)]
-        encoded = iter(self.teacher.encode([text for each in turns for text in each]))
-        given = np.zeros((len(turns), width, self.teacher.dimension), dtype=np.float32)
-        for row, each in zip(given, turns, strict=True):
-            for place in range(len(each)):
-                row[place] = next(encoded)
-        return given
+        encoded = iter(self.teacher.encode([text for texts in turns for text in texts]))
+        vectors = np.zeros((len(turns), width, self.teacher.dimension), dtype=np.float32)
+        for row, texts in zip(vectors, turns, strict=True):
+            for position in range(len(texts)):
+                row[position] = next(encoded)
+        return vectors
 
     def _answers(self, vectors: np.ndarray, k: int) -> list[list[Answer]]:
         if k < 1:
             raise ModelError(f"k is {k}: expected at least 1")
-        found, scores = self.index.search.nearest(vectors, k)
-        columns = ["text", "source", "license"]
-        texts = zip(
-            *(self.answers.select(columns).take(found.ravel())[name].to_pylist() for name in columns), strict=True
-        )
-        flat = [Answer(float(score), *row) for score, row in zip(scores.ravel(), texts, strict=True)]
-        width = found.shape[1]
-        return [flat[start : start + width] for start in range(0, len(flat), width)]
+        rows, scores = self.index.search.nearest(vectors, k)
+        table = self.answers.select(["text", "source", "license"]).take(rows.ravel())
+        values = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        answers = [Answer(float(score), *row) for score, row in zip(scores.ravel(), values, strict=True)]
+        width = rows.shape[1]
+        return [answers[start : start + width] for start in range(0, len(answers), width)]
 
 
-def _mapped(core: CubeModel, vectors: np.ndarray) -> np.ndarray:
-    """The answers' vectors float32 `[m, d]` as the core maps them, length 1; in the same memory."""
+def _map_answers(core: CubeModel, vectors: np.ndarray) -> np.ndarray:
+    """Map the answers' embeddings, float32 `[m, dimension]`, through the core, in place."""
     processor = EmbeddingProcessor(core)
     for start in range(0, len(vectors), _CHUNK):
         vectors[start : start + _CHUNK] = processor.process_answers(vectors[start : start + _CHUNK])

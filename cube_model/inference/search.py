@@ -1,9 +1,9 @@
-"""The nearest of many vectors: exact up to a million, through a graph of neighbours above.
+"""Nearest-neighbour search: exact up to a million vectors, through a graph of neighbours above.
 
-The library of the graph is faiss. On 50,000 invented vectors of 384 numbers, one thread, 10 nearest, breadth 128:
-recall 0.998 in 0.9 ms (faiss, 32 links), 0.975 in 1.7 ms (usearch) and 0.5 ms (hnswlib), both of 16 links; built in
-31, 60 and 25 s. hnswlib has no wheels and no release since 2023, usearch none for Python 3.10; faiss and usearch with
-what they need take 66 and 57 MB.
+The graph is built by faiss. On 50,000 invented vectors of 384 dimensions, with one thread, 10 neighbours and breadth
+128, faiss (32 links) has a recall of 0.998 in 0.9 ms, usearch (16 links) 0.975 in 1.7 ms and hnswlib (16 links) 0.975
+in 0.5 ms; they build the graph in 31, 60 and 25 s. hnswlib has no wheels and no release since 2023, usearch has none
+for Python 3.10; faiss and usearch take 66 and 57 MB with their dependencies.
 
 >>> rows, scores = make_search(vectors).nearest(questions, k=5)  # both [questions, 5], best first
 """
@@ -18,43 +18,48 @@ import numpy as np
 from cube_model.errors import ModelError
 
 EXACT_LIMIT = 1_000_000
-"""Vectors that are searched exactly. A question costs one pass over them, as fast as memory is: 22 ms of a processor
-for 100,000 x 384 and 2.5 ms each for many questions together (`tests/benchmarks/bench_retriever.py`)."""
+"""Largest number of vectors that `"auto"` searches exactly. A question takes one pass over them, limited by memory
+bandwidth: 22 ms on a CPU for 100,000 x 384, or 2.5 ms each in a batch (`tests/benchmarks/bench_retriever.py`)."""
 
 _BLOCK = 1 << 24
-"""Scores held at a time, 64 MB."""
+"""Number of scores in memory at once (64 MB)."""
 
 
 class Search(Protocol):
-    """Finds the rows of the index that have the largest inner products with questions.
+    """Search for the vectors with the largest inner products with a question.
 
     Attributes:
-        vectors: float32 `[m, d]`.
+        vectors: float32 `[m, dimension]`.
     """
 
     vectors: np.ndarray
 
     def nearest(self, questions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows int64 `[n, k]` and scores float32 `[n, k]` for questions float32 `[n, d]`, best first.
+        """Find the k nearest vectors of each question.
 
-        k is cut to the number of vectors.
+        Args:
+            questions: float32 `[n, dimension]`.
+            k: Number of neighbours; at most m are returned.
+
+        Returns:
+            Rows of `vectors`, int64 `[n, k]`, and their scores, float32 `[n, k]`, best first.
         """
 
 
 class ExactSearch:
-    """Every question against every vector, in blocks of bounded memory; the vectors may be a memory map.
+    """Compare every question with every vector, in blocks of bounded memory.
 
     Args:
-        vectors: float32 `[m, d]`.
+        vectors: float32 `[m, dimension]`; may be a memory map.
     """
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors
 
     def nearest(self, questions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `Search`; of equal scores the lower row comes first."""
-        at_once = 256
-        parts = [self._nearest(questions[start : start + at_once], k) for start in range(0, len(questions), at_once)]
+        """See `Search.nearest`; of equal scores, the lower row comes first."""
+        batch = 256
+        parts = [self._nearest(questions[start : start + batch], k) for start in range(0, len(questions), batch)]
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([scores for _, scores in parts])
 
     def _nearest(self, questions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,31 +68,32 @@ class ExactSearch:
         rows = np.empty((len(questions), 0), dtype=np.int64)
         scores = np.empty((len(questions), 0), dtype=np.float32)
         for start in range(0, len(self.vectors), step):
-            found = questions @ self.vectors[start : start + step].T
-            best = np.argpartition(-found, k - 1, axis=1)[:, :k] if found.shape[1] > k else np.arange(found.shape[1])
+            block = questions @ self.vectors[start : start + step].T
+            best = np.argpartition(-block, k - 1, axis=1)[:, :k] if block.shape[1] > k else np.arange(block.shape[1])
             best = np.broadcast_to(best, (len(questions), best.shape[-1]))
             rows = np.concatenate([rows, best + start], axis=1)
-            scores = np.concatenate([scores, np.take_along_axis(found, best, axis=1)], axis=1)
+            scores = np.concatenate([scores, np.take_along_axis(block, best, axis=1)], axis=1)
             rows, scores = _best_first(rows, scores, k)
         return rows, scores
 
 
 class GraphSearch:
-    """A graph of near neighbours (HNSW, arXiv:1603.09320) over vectors of 8 bits a number proposes candidates.
+    """Search a graph of neighbours (HNSW, arXiv:1603.09320) over the vectors quantised to 8 bits.
 
-    Their scores are then computed from the vectors themselves: what is shown is exact, only a neighbour may be missed.
+    The graph proposes candidates, whose scores are then computed from the float32 vectors: scores are exact, but a
+    neighbour may be missed.
 
     Args:
-        vectors: float32 `[m, d]`.
-        file: A graph that `save` wrote for these vectors; built when not given, which takes minutes for millions.
+        vectors: float32 `[m, dimension]`.
+        file: Graph of these vectors, written by `save`. Default: build one (minutes for millions of vectors).
 
     Raises:
-        ModelError: The index library is missing, or the file cannot be read.
+        ModelError: faiss is not installed, or the file cannot be read.
     """
 
     NEIGHBOURS, BUILD_BREADTH, BREADTH = 32, 100, 256
-    """Links of a vector, candidates held while building and while searching. Of 100,000 x 384 MiniLM vectors of SGD the
-    graph finds 0.997 of the 10 nearest in 1 ms; breadth 64: 0.983 in 0.4 ms, 512: 0.998 in 1.7 ms."""
+    """Links per vector, and candidates while building and searching. On 100,000 x 384 MiniLM embeddings of SGD, the
+    recall of the 10 nearest is 0.997 in 1 ms; with breadth 64 it is 0.983 in 0.4 ms, with 512 0.998 in 1.7 ms."""
 
     def __init__(self, vectors: np.ndarray, file: Path | None = None) -> None:
         self._faiss = _library(len(vectors))
@@ -104,36 +110,36 @@ class GraphSearch:
         faiss, (count, dimension) = self._faiss, self.vectors.shape
         graph = faiss.IndexHNSWSQ(dimension, faiss.ScalarQuantizer.QT_8bit, self.NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
         graph.hnsw.efConstruction = self.BUILD_BREADTH
-        graph.train(np.ascontiguousarray(self.vectors[:: max(1, count // 65536)]))  # the range of each number
+        graph.train(np.ascontiguousarray(self.vectors[:: max(1, count // 65536)]))  # the range of each dimension
         step = max(1, _BLOCK // dimension)
         for start in range(0, count, step):
             graph.add(np.ascontiguousarray(self.vectors[start : start + step]))
         return graph
 
     def nearest(self, questions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """See `Search`."""
+        """See `Search.nearest`."""
         k = min(k, len(self.vectors))
         self._graph.hnsw.efSearch = max(self.BREADTH, 4 * k)
         _, rows = self._graph.search(np.ascontiguousarray(questions), min(4 * k, len(self.vectors)))
         scores = np.einsum("nkd,nd->nk", self.vectors[rows], questions)
-        # the graph says -1 where it reached fewer
+        # faiss returns -1 where it found fewer candidates
         return _best_first(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), k)
 
     def save(self, file: Path) -> None:
-        """Write the graph, without the vectors themselves."""
+        """Write the graph to a file, without the float32 vectors."""
         self._faiss.write_index(self._graph, str(file))
 
 
 def make_search(vectors: np.ndarray, kind: str = "auto", file: Path | None = None) -> Search:
-    """A search over vectors float32 `[m, d]`.
+    """Create a search over vectors.
 
     Args:
-        vectors: Of length 1, for cosines.
+        vectors: float32 `[m, dimension]`, of norm 1 so that scores are cosines.
         kind: `"exact"`, `"graph"`, or `"auto"`: exact up to `EXACT_LIMIT` vectors.
-        file: See `GraphSearch`.
+        file: Graph of these vectors, for `GraphSearch`.
 
     Raises:
-        ModelError: Another kind, or the index library is missing.
+        ModelError: `kind` is unknown, faiss is not installed, or the file cannot be read.
     """
     if kind not in ("auto", "exact", "graph"):
         raise ModelError(f"search {kind!r}: expected auto, exact or graph")
@@ -143,7 +149,7 @@ def make_search(vectors: np.ndarray, kind: str = "auto", file: Path | None = Non
 
 
 def _best_first(rows: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k best of each line, best first; of equal scores the lower row."""
+    """The k best of each question, best first; of equal scores, the lower row comes first."""
     order = np.lexsort((rows, -scores), axis=1)[:, :k]
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
@@ -153,7 +159,7 @@ def _library(count: int) -> Any:
         import faiss
     except ImportError as error:
         raise ModelError(
-            f"{count:,} answers: a search through a graph needs the library faiss; "
-            "`pip install 'dialogue-cube[index]'`, search exactly (--search exact: slower), or index fewer answers"
+            f"{count:,} answers: graph search requires faiss; `pip install 'dialogue-cube[index]'`, use exact search "
+            "(--search exact, slower), or index fewer answers"
         ) from error
     return faiss

@@ -1,4 +1,4 @@
-"""Answers to search, and the command line."""
+"""A dataset of answers, and the command line."""
 
 import shutil
 

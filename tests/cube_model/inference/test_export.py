@@ -1,4 +1,4 @@
-"""The exported folder in a fresh process that has no cube_model."""
+"""Exports, opened in a fresh process without cube_model."""
 
 import json
 import subprocess
@@ -34,8 +34,8 @@ for folder in folders:
 """
 
 
-def stirred_core(teacher, **options):
-    """A core that maps: both sides differ from the identity and from each other."""
+def perturbed_core(teacher, **options):
+    """A core whose maps of questions and answers differ from the identity and from each other."""
     torch.manual_seed(0)
     core = CubeModel(CubeConfig(embedding_dim=teacher.dimension, teacher=teacher.describe(), **options)).eval()
     for weight in core.parameters():
@@ -44,7 +44,7 @@ def stirred_core(teacher, **options):
 
 
 def tiny_gpt2(folder):
-    """Causal, without a padding token, and its tokenizer would rather pad on the left."""
+    """A causal model without a padding token, with a tokenizer that pads on the left."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
@@ -59,12 +59,12 @@ def tiny_gpt2(folder):
 
 @pytest.fixture(scope="module")
 def opened(minilm, pairs_folder, cache_folder, trained_core, tmp_path_factory):
-    """Of each export: core, teacher, and the vectors that one fresh process without this package computed."""
+    """Core, teacher and embeddings of each export, computed in a fresh process without this package."""
     pytest.importorskip("sentence_transformers", reason="pip install sentence-transformers")
     root = tmp_path_factory.mktemp("exports")
     source = tiny_gpt2(root / "tiny-gpt2")
     causal = Teacher.load(source, "float32", "cpu", pooling="last", prefix="say: ", max_length=24)
-    core = stirred_core(causal, context_turns=1)
+    core = perturbed_core(causal, context_turns=1)
     core.save_pretrained(root / "core")
     export_sentence_transformer(trained_core, root / "bert")
     export_sentence_transformer(root / "core", root / "causal", teacher=str(source))
@@ -72,19 +72,19 @@ def opened(minilm, pairs_folder, cache_folder, trained_core, tmp_path_factory):
     command = [sys.executable, "-c", OPEN, json.dumps(TEXTS), str(root / "bert"), str(root / "causal")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root, check=False)
     assert done.returncode == 0, done.stderr
-    made = {"bert": (CubeModel.from_pretrained(trained_core), minilm), "causal": (core, causal)}
-    return {name: (*pair, np.load(root / f"{name}.npz")) for name, pair in made.items()}
+    exported = {"bert": (CubeModel.from_pretrained(trained_core), minilm), "causal": (core, causal)}
+    return {name: (*pair, np.load(root / f"{name}.npz")) for name, pair in exported.items()}
 
 
 @pytest.mark.parametrize("name", ["bert", "causal"])
-def test_opens_without_this_package_with_equal_vectors(opened, name):
-    core, teacher, found = opened[name]
-    processor, given = EmbeddingProcessor(core), teacher.encode(TEXTS)
-    np.testing.assert_allclose(found["query"], processor.process_batch(given), atol=1e-5)
-    np.testing.assert_allclose(found["document"], processor.process_answers(given), atol=1e-5)
-    np.testing.assert_allclose(found["plain"], found["query"], atol=1e-6)
-    assert np.abs(found["query"] - given).max() > 0.01  # the core did something
-    assert np.abs(found["query"] - found["document"]).max() > 0.01
+def test_embeddings_are_equal_without_this_package(opened, name):
+    core, teacher, actual = opened[name]
+    processor, embeddings = EmbeddingProcessor(core), teacher.encode(TEXTS)
+    np.testing.assert_allclose(actual["query"], processor.process_batch(embeddings), atol=1e-5)
+    np.testing.assert_allclose(actual["document"], processor.process_answers(embeddings), atol=1e-5)
+    np.testing.assert_allclose(actual["plain"], actual["query"], atol=1e-6)
+    assert np.abs(actual["query"] - embeddings).max() > 0.01  # the core is not the identity
+    assert np.abs(actual["query"] - actual["document"]).max() > 0.01
 
 
 def test_export_on_the_command_line(run, trained_core, tmp_path):
@@ -94,22 +94,22 @@ def test_export_on_the_command_line(run, trained_core, tmp_path):
     assert "minilm" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_the_same_bytes_twice_and_what_is_there_is_not_lost(trained_core, tmp_path):
+def test_export_is_reproducible_and_replaces_only_exports(trained_core, tmp_path):
     first = export_sentence_transformer(trained_core, tmp_path / "a")
     second = export_sentence_transformer(trained_core, tmp_path / "b")
     for path in sorted(first.rglob("*")):
-        if path.is_file() and path.name != "README.md":  # it names the folder
+        if path.is_file() and path.name != "README.md":  # its example names the folder
             assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
     with pytest.raises(ModelError, match="pass --overwrite"):
         export_sentence_transformer(trained_core, first)
     export_sentence_transformer(trained_core, first, overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
-    with pytest.raises(ModelError, match="no earlier export"):
+    with pytest.raises(ModelError, match="not made by `dialogue-cube export`"):
         export_sentence_transformer(trained_core, tmp_path / "mine", overwrite=True)
 
 
-def test_an_autoencoder_has_no_sides(minilm, tmp_path):
+def test_autoencoder_cannot_be_exported(minilm, tmp_path):
     CubeModel(CubeConfig(mode="autoencoder", teacher=minilm.describe())).save_pretrained(tmp_path / "core")
     with pytest.raises(ModelError, match="autoencoder"):
         export_sentence_transformer(tmp_path / "core", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The search itself on invented vectors, and the saved index around it."""
+"""Search over invented vectors, and saved indexes."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from cube_model.inference.search import ExactSearch, GraphSearch, make_search
 
 
 def invented_vectors(count, dimension=48, seed=0):
-    """Of length 1 and, like those of sentences, near a subspace of fewer dimensions."""
+    """Vectors of norm 1 that, like sentence embeddings, lie near a subspace of fewer dimensions."""
     rng = np.random.default_rng(seed)
     basis = np.random.default_rng(99).standard_normal((12, dimension))
     vectors = rng.standard_normal((count, 12)) @ basis + 0.5 * rng.standard_normal((count, dimension))
@@ -27,24 +27,24 @@ def invented_vectors(count, dimension=48, seed=0):
 
 @pytest.mark.parametrize("block", [64, 5000, 1 << 24])
 @pytest.mark.parametrize("k", [1, 7, 1000, 2000])
-def test_exact_search_is_a_full_sort_whatever_the_blocks(monkeypatch, block, k):
+def test_exact_search_equals_a_full_sort_for_any_block_size(monkeypatch, block, k):
     monkeypatch.setattr(vector_search, "_BLOCK", block)
     vectors, questions = invented_vectors(1000), invented_vectors(300, seed=1)
     rows, scores = ExactSearch(vectors).nearest(questions, k)
-    everything = questions @ vectors.T
-    expected = np.argsort(-everything, axis=1, kind="stable")[:, :k]
-    np.testing.assert_allclose(scores, np.take_along_axis(everything, expected, 1), atol=1e-6)
-    assert (rows == expected).mean() > 0.999  # equal scores but for rounding may change places
+    all_scores = questions @ vectors.T
+    expected = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_allclose(scores, np.take_along_axis(all_scores, expected, 1), atol=1e-6)
+    assert (rows == expected).mean() > 0.999  # scores that differ by rounding only may swap
     assert rows.shape == (300, min(k, 1000))
 
 
-def test_of_equal_vectors_the_first_comes_first(monkeypatch):
+def test_equal_scores_are_ordered_by_row(monkeypatch):
     monkeypatch.setattr(vector_search, "_BLOCK", 8)
     rows, _ = ExactSearch(np.ones((20, 3), np.float32)).nearest(np.ones((1, 3), np.float32), 20)
     assert rows[0].tolist() == list(range(20))
 
 
-def test_the_graph_finds_nearly_all_and_scores_exactly(tmp_path):
+def test_graph_search_has_high_recall_and_exact_scores(tmp_path):
     pytest.importorskip("faiss", reason="install the extra `index`")
     vectors, questions = invented_vectors(5000), invented_vectors(50, seed=1)
     graph = make_search(vectors, "graph")
@@ -61,7 +61,7 @@ def test_the_graph_finds_nearly_all_and_scores_exactly(tmp_path):
         GraphSearch(vectors, tmp_path / "graph")
 
 
-def test_many_vectors_need_the_library_or_the_word_exact(monkeypatch):
+def test_graph_search_requires_faiss(monkeypatch):
     monkeypatch.setattr(vector_search, "EXACT_LIMIT", 99)
     monkeypatch.setitem(sys.modules, "faiss", None)
     vectors = invented_vectors(100)
@@ -80,14 +80,14 @@ def saved(answers_folder, cache_folder, trained_core, tmp_path_factory):
     return folder, CubeRetriever.from_pretrained(trained_core, answers_folder, index=folder, cache=cache)
 
 
-def test_a_saved_index_gives_the_same_answers_without_the_data(saved, trained_core):
+def test_saved_index_gives_the_same_answers_without_the_dataset(saved, trained_core):
     folder, built = saved
     opened = CubeRetriever.from_pretrained(trained_core, index=folder)
     assert opened.ask("I need a ticket", ["Hello"]) == built.ask("I need a ticket", ["Hello"])
     assert opened.answers.equals(built.answers)
 
 
-def test_its_record_says_what_it_is_made_of(saved, answers_folder):
+def test_record_holds_fingerprints_licences_and_versions(saved, answers_folder):
     folder, built = saved
     record = json.loads((folder / "index.json").read_text())
     assert record["fingerprints"]["teacher"] == built.teacher.fingerprint
@@ -97,7 +97,7 @@ def test_its_record_says_what_it_is_made_of(saved, answers_folder):
     assert {"python", "torch", "numpy"} <= set(record["versions"])
 
 
-def test_one_row_that_may_not_be_passed_on_is_enough(answers_folder, tmp_path):
+def test_one_row_that_is_not_redistributable_makes_the_index_so(answers_folder, tmp_path):
     answers = read_answers(answers_folder)
     flags = [True] * (len(answers) - 1) + [False]
     answers = answers.set_column(3, "redistributable", pa.array(flags))
@@ -105,8 +105,8 @@ def test_one_row_that_may_not_be_passed_on_is_enough(answers_folder, tmp_path):
     assert json.loads((tmp_path / "index" / "index.json").read_text())["redistributable"] is False
 
 
-def test_its_vectors_stay_on_disk(tmp_path, answers_folder):
-    """80 MB of vectors open in a fresh process for a few MB of memory."""
+def test_embeddings_stay_on_disk(tmp_path, answers_folder):
+    """A fresh process opens 80 MB of vectors with a few MB of memory."""
     texts = pa.array([str(i) for i in range(50_000)])
     table = pa.table({"text": texts, "source": texts, "license": texts, "redistributable": pa.array([True] * 50_000)})
     AnswerIndex(table, make_search(np.zeros((50_000, 400), np.float32)), {}).save(tmp_path / "index")
@@ -118,20 +118,20 @@ def test_its_vectors_stay_on_disk(tmp_path, answers_folder):
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "index")], capture_output=True, text=True, check=True
     )
-    grown, shape = done.stdout.split(maxsplit=1)
+    growth, shape = done.stdout.split(maxsplit=1)
     assert shape.strip() == "(50000, 400)"
-    assert int(grown) < 40_000  # KB
+    assert int(growth) < 40_000  # KB
 
 
-@pytest.mark.parametrize("what", ["core", "teacher", "data"])
-def test_another_core_teacher_or_dataset_is_refused_with_both_fingerprints(saved, tmp_path, what):
+@pytest.mark.parametrize(("part", "word"), [("core", "core"), ("teacher", "teacher"), ("data", "dataset")])
+def test_another_core_teacher_or_dataset_is_rejected_with_both_fingerprints(saved, part, word):
     folder, _ = saved
     expected = AnswerIndex.load(folder).fingerprints
-    with pytest.raises(ModelError, match=rf"another {what} \(fingerprint {expected[what][:12]}, now 0123456789ab\)"):
-        AnswerIndex.load(folder, {**expected, what: "0123456789abcdef"})
+    with pytest.raises(ModelError, match=rf"another {word} \(fingerprint {expected[part][:12]}, now 0123456789ab\)"):
+        AnswerIndex.load(folder, {**expected, part: "0123456789abcdef"})
 
 
-def test_a_core_trained_on_is_another_core(saved, trained_core, answers_folder, cache_folder, tmp_path):
+def test_core_with_changed_weights_is_another_core(saved, trained_core, answers_folder, cache_folder, tmp_path):
     folder, _ = saved
     core = load_core(trained_core)
     next(core.parameters()).data.view(-1)[0] += 0.01
@@ -147,31 +147,31 @@ def test_a_core_trained_on_is_another_core(saved, trained_core, answers_folder, 
         CubeRetriever.from_pretrained(trained_core, index=copied)
 
 
-def test_other_rows_are_other_data(saved, trained_core, answers_folder):
-    with pytest.raises(ModelError, match="made with another data"):
+def test_other_rows_are_another_dataset(saved, trained_core, answers_folder):
+    with pytest.raises(ModelError, match="made with another dataset"):
         CubeRetriever.from_pretrained(trained_core, answers_folder, index=saved[0], max_answers=5)
 
 
-def test_what_cannot_be_opened_or_replaced_is_named(saved, trained_core, answers_folder, tmp_path):
+def test_errors_of_opening_and_saving(saved, trained_core, answers_folder, tmp_path):
     folder, built = saved
-    with pytest.raises(ModelError, match="no answer index; give the dataset"):
+    with pytest.raises(ModelError, match="no answer index; pass the dataset"):
         CubeRetriever.from_pretrained(trained_core, index=tmp_path / "none")
-    with pytest.raises(ModelError, match="choose rows of a dataset"):
+    with pytest.raises(ModelError, match="select rows of a dataset"):
         CubeRetriever.from_pretrained(trained_core, index=folder, sources=["woz"])
     with pytest.raises(ModelError, match="pass --overwrite"):
         built.save_index(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    with pytest.raises(ModelError, match="no answer index; choose another"):
+    with pytest.raises(ModelError, match="not made by `dialogue-cube ask --index`"):
         built.save_index(tmp_path / "other", overwrite=True)
-    torn = shutil.copytree(folder, tmp_path / "torn")
-    (torn / "vectors.safetensors").write_bytes((folder / "vectors.safetensors").read_bytes()[:1000])
+    damaged = shutil.copytree(folder, tmp_path / "damaged")
+    (damaged / "vectors.safetensors").write_bytes((folder / "vectors.safetensors").read_bytes()[:1000])
     with pytest.raises(ModelError, match="damaged"):
-        AnswerIndex.load(torn)
-    (torn / "index.json").write_text("{}")
+        AnswerIndex.load(damaged)
+    (damaged / "index.json").write_text("{}")
     with pytest.raises(ModelError, match="not an index record"):
-        AnswerIndex.load(torn)
-    assert not list(folder.parent.glob(".*"))  # nothing half written is left
+        AnswerIndex.load(damaged)
+    assert not list(folder.parent.glob(".*"))  # no temporary files are left
 
 
 def test_index_on_the_command_line(run, trained_core, answers_folder, tmp_path):
