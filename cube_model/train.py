@@ -6,13 +6,13 @@ import typer
 
 from cube_model._command import run_launched
 from cube_model.training.config import TrainingConfig
-from dataset_builders.common.command_options import takes
+from dataset_builders.common.command_options import takes_options
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 @app.command()
-@takes(TrainingConfig, data=..., output=..., context_turns=0)
+@takes_options(data=..., output=..., context_turns=0)
 def train(config: TrainingConfig) -> None:
     """Train a 3D cubic core on the question -> answer pairs of a dataset.
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.common.command_options import takes_options
+from dataset_builders.corpus.settings import DatasetSettings, RunSettings, Selection
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.database import cli as database
 from dataset_builders.notebooks.cli import notebook
+from dataset_builders.own_data.settings import OwnSettings
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
 
@@ -23,11 +26,6 @@ if TYPE_CHECKING:
     from dataset_builders.corpus.counts import SourceCounts
     from dataset_builders.sources.download import Progress
     from dataset_builders.sources.source import SourceFile
-
-FILTERS = "Quality"
-PAIRS = "Pairs"
-OWN = "Your own data"
-"""Panels of the help page."""
 
 Names = Annotated[
     list[str] | None,
@@ -103,107 +101,13 @@ def sources(
     Console().print(table)
 
 
-def _split_commas(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
-
-
+@takes_options(out=...)
 def build(
-    out: Annotated[Path, typer.Option(help="Dataset folder to write. Replaces an earlier build.")],
+    run: RunSettings,
+    selection: Selection,
+    dataset: DatasetSettings,
+    own: OwnSettings | None,
     names: Names = None,
-    raw_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with a subfolder of raw files per source. Default: download the named sources."),
-    ] = None,
-    licenses: Annotated[
-        str | None,
-        typer.Option("--license", help="Licences of the sources to include: `commercial`, or comma-separated ids."),
-    ] = None,
-    languages: Annotated[
-        str | None, typer.Option(help="Languages of the rows to write, comma-separated; `en` includes `en-US`.")
-    ] = None,
-    splits: Annotated[
-        str | None, typer.Option(help="Splits to write, comma-separated. Leaks are still judged over all splits.")
-    ] = None,
-    num_proc: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the splits of sources without official ones.")] = 0,
-    quality: Annotated[
-        str,
-        typer.Option(help="Quality filters: none, default, strict, or a YAML file.", rich_help_panel=FILTERS),
-    ] = "default",
-    split_policy: Annotated[
-        str,
-        typer.Option(
-            help="`leak-free`: no duplicates in different splits; `official`: splits as published, leaks flagged; "
-            "`original`: every dialogue corpus except MultiWOZ in train.",
-            rich_help_panel=FILTERS,
-        ),
-    ] = "leak-free",
-    min_words: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Drop pairs with a text of at most this many words. Default: 3, own data: 0.",
-            rich_help_panel=PAIRS,
-        ),
-    ] = None,
-    context_turns: Annotated[
-        int, typer.Option(min=0, help="Maximum number of turns kept before the anchor.", rich_help_panel=PAIRS)
-    ] = 50,
-    directions: Annotated[
-        str | None,
-        typer.Option(
-            help="Speakers of the pairs, comma-separated: user-system, system-user, ... Default: all.",
-            rich_help_panel=PAIRS,
-        ),
-    ] = None,
-    same_intent: Annotated[
-        int,
-        typer.Option(min=0, help="Number of same-intent pairs for each training utterance.", rich_help_panel=PAIRS),
-    ] = 0,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="Text encoder that scores the relatedness of pairs: minilm, a folder or a Hub id.",
-            rich_help_panel=PAIRS,
-        ),
-    ] = None,
-    hard_negatives: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Number of negatives to mine for each training pair. Requires --encoder.", rich_help_panel=PAIRS
-        ),
-    ] = 0,
-    own: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your own pairs, dialogues or intents: a file or a folder (JSON, JSONL, CSV, TSV, TXT, chat exports, "
-            "also gz and zip).",
-            rich_help_panel=OWN,
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of your data.", rich_help_panel=OWN)] = None,
-    language: Annotated[str, typer.Option(help="Language of your data, e.g. ru.", rich_help_panel=OWN)] = "und",
-    own_license: Annotated[
-        str,
-        typer.Option(help="Licence of your data; the default prevents publication.", rich_help_panel=OWN),
-    ] = "LicenseRef-private",
-    question_column: Annotated[
-        str | None, typer.Option(help="Column of the questions, by name or number.", rich_help_panel=OWN)
-    ] = None,
-    answer_column: Annotated[
-        str | None, typer.Option(help="Column of the answers, by name or number.", rich_help_panel=OWN)
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column of the intents' texts.", rich_help_panel=OWN)] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the intents' labels.", rich_help_panel=OWN)
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Text encoding of the files. Default: detected.", rich_help_panel=OWN)
-    ] = None,
-    max_bad_share: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Maximum share of bad records before the build stops.", rich_help_panel=OWN),
-    ] = 0.1,
 ) -> None:
     """Build the dataset folder: parquet files of three configs and a card, laid out as the Hub repository.
 
@@ -215,45 +119,12 @@ def build(
 
     from dataset_builders.common.progress import step_bar
     from dataset_builders.corpus.build import build_dataset
-    from dataset_builders.corpus.options import BuildOptions, check_splits
-    from dataset_builders.own_data import OwnBuilder, load, own_builders
-    from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
-    from dataset_builders.quality.config import QualityConfig
-    from dataset_builders.schema import SPLITS
-    from dataset_builders.survey.leaks import check_policy
+    from dataset_builders.corpus.options import build_options
 
-    filters = QualityConfig.load(quality)
-    if min_words is not None:
-        filters = filters.with_min_words(min_words)
-    options = BuildOptions(
-        seed=seed,
-        split_policy=check_policy(split_policy),
-        quality=filters,
-        own_min_words=min_words or 0,
-        context_turns=context_turns,
-        directions=tuple(check_directions(directions.split(","))) if directions else DIRECTIONS,
-        same_intent=same_intent,
-        encoder=encoder,
-        hard_negatives=hard_negatives,
-        licenses=_split_commas(licenses),
-        languages=_split_commas(languages),
-        splits=check_splits(_split_commas(splits) or SPLITS),
-    )
-
-    builders: list[OwnBuilder] = []
-    if own is not None:
-        data = load(
-            own,
-            name,
-            language,
-            question_column=question_column,
-            answer_column=answer_column,
-            text_column=text_column,
-            label_column=label_column,
-            encoding=encoding,
-            max_bad_share=max_bad_share,
-        )
-        builders = own_builders(data, license=own_license)
+    options = build_options(dataset, selection)
+    builders = own.builders() if own else []
+    raw_dir, out = run.raw_dir, run.out
+    assert out is not None
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no progress bars in log files
         datasets.disable_progress_bars()
@@ -268,7 +139,7 @@ def build(
             own=builders,
             download_progress=advance,
             progress=progress,
-            num_proc=num_proc,
+            num_proc=run.num_proc,
             warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
         )
     _print_counts(console, results)

@@ -17,12 +17,13 @@ from typing import Any, Literal
 import pyarrow as pa
 from datasets import Features, List, Value
 
+from dataset_builders.common.choices import SPLITS as SPLITS
+from dataset_builders.common.choices import Split as Split
+
 Speaker = Literal["user", "system"]
 Config = Literal["dialogues", "pairs", "downstream"]
-Split = Literal["train", "validation", "test"]
 
 CONFIGS: tuple[Config, ...] = ("dialogues", "pairs", "downstream")
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 ALL = "all"
 """`original_split` of a source without official splits; the build then assigns seeded splits by dialogue."""

@@ -88,14 +88,16 @@ def test_quality_options_of_build(sample_raw, tmp_path):
 
     for wrong, message in (
         (("--quality", "tough"), "no quality preset or file tough; expected none, default, strict"),
-        (("--split-policy", "random"), "no split policy 'random'; expected one of leak-free, official, original"),
-        (("--directions", "user-robot"), "'user-robot' is not a direction of pairs"),
+        (("--directions", "user-robot"), "directions: expected some of user-system, system-user, user-user, "),
         (("--hard-negatives", "1"), "hard negatives need an encoder: add one"),
     ):
         done = run("build", "--raw-dir", raw, "--out", out, *wrong)
         assert done.returncode == 1
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
+    done = run("build", "--raw-dir", raw, "--out", out, "--split-policy", "random")
+    assert done.returncode == 2
+    assert "'random' is not one of 'leak-free', 'official', 'original'" in " ".join(done.stderr.split())
 
 
 def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
@@ -138,7 +140,7 @@ def test_a_sample_is_not_written_over_something_else(tmp_path):
     assert run("sample", tmp_path / "raw").returncode == 0
     done = run("sample", tmp_path / "raw")
     assert done.returncode == 1
-    assert "exists and is not empty; name another folder" in done.stderr
+    assert "choose another DIR" in done.stderr
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):

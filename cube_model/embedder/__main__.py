@@ -10,13 +10,13 @@ import typer
 
 from cube_model._command import run_launched
 from cube_model.embedder.config import EmbedderConfig
-from dataset_builders.common.command_options import takes
+from dataset_builders.common.command_options import takes_options
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 @app.command()
-@takes(EmbedderConfig)
+@takes_options()
 def embedder(config: EmbedderConfig) -> None:
     """Fine-tune a text encoder contrastively on the question -> answer pairs of a dataset.
 

@@ -4,59 +4,120 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import Field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
 from typing import Annotated, Any, cast, get_type_hints
 
 import typer
 
-from dataset_builders.common.options import alternatives, is_required, item_type, option_of, type_hints
+from dataset_builders.common.options import (
+    Options,
+    alternatives,
+    default_of,
+    is_required,
+    item_type,
+    option_of,
+    type_hints,
+)
 
 _ALIAS, _NUMBER = "alias_of_", "_number_"
 
 
-def takes(kind: type, leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[Callable[..., None]], Any]:
-    """Give a command an option for each field of `kind`; its first parameter gets the object made of them.
+def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[Callable[..., None]], Any]:
+    """Make options of a command from its parameters that are annotated with options classes.
 
-    The command's other parameters stay its own, after these. Lists are written with commas.
+    Each field becomes an option; lists are written with commas. Where the annotation says `| None`, the parameter is
+    None unless the required options of the class are given.
 
     Args:
-        kind: A dataclass of options.
         leave_out: Fields that are no option of the command.
         defaults: Defaults of the command where they differ from the fields'; `...`: required.
 
     Example::
 
-        @takes(Tea, minutes=...)
-        def brew(tea: Tea) -> None:
+        @takes_options(minutes=...)
+        def brew(tea: Tea, loud: bool = False) -> None:
             ...
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
-        own_hints = get_type_hints(command, include_extras=True)
-        _, *own = signature.parameters.values()
-        lists = {f.name: item_type(hint) for f, hint in _typed(kind)}
-        parameters = list(_parameters(kind, leave_out, defaults))
+        hints = get_type_hints(command, include_extras=True)
+        sections: dict[str, _Section] = {}
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in signature.parameters.items():
+            kinds = alternatives(hints[name])
+            if kind := next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)), None):
+                sections[name] = section = _Section(kind, type(None) in kinds, leave_out, defaults)
+                parameters += section.parameters()
+            else:
+                parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
 
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
-            rest = {parameter.name: arguments.pop(parameter.name) for parameter in own}
-            values = {}
-            for name in sorted(arguments, key=lambda name: name.startswith(_ALIAS)):  # an alias overrides the default
-                value, field_name = arguments[name], name.removeprefix(_ALIAS).partition(_NUMBER)[0]
-                if (item := lists[field_name]) and isinstance(value, str):
-                    value = comma_list(value, item)
-                if value is not None:  # else the field's default holds
-                    values[field_name] = value
-            command(kind(**values), **rest)
+            made = {name: section.take(arguments) for name, section in sections.items()}
+            command(**made, **arguments)
 
-        more = [p.replace(annotation=own_hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        cast(Any, run).__signature__ = signature.replace(parameters=[*parameters, *more], return_annotation=None)
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *more]}
+        cast(Any, run).__signature__ = signature.replace(parameters=parameters, return_annotation=None)
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run
 
     return decorate
+
+
+@dataclass(frozen=True)
+class _Section:
+    """The options of a command that are the fields of one class."""
+
+    kind: type[Options]
+    optional: bool
+    leave_out: Sequence[str]
+    defaults: Mapping[str, Any]
+
+    def fields(self) -> Iterator[tuple[Field[Any], Any]]:
+        hints = type_hints(self.kind)
+        return ((f, hints[f.name]) for f in fields(cast(Any, self.kind)) if f.name not in self.leave_out)
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        for f, hint in self.fields():
+            declared = option_of(f)
+            default = ... if is_required(f) else default_of(f)
+            default = self.defaults.get(f.name, None if self.optional and default is ... else default)
+            kind = _simple(hint)
+            if default is ...:
+                default, kind = inspect.Parameter.empty, next(k for k in alternatives(kind) if k is not type(None))
+            elif isinstance(default, list | tuple):
+                default = ",".join(map(str, default)) or None
+            elif default is None:
+                kind = kind | None
+            info = typer.Option(
+                *(declared.flags or (f"--{f.name.replace('_', '-')}",)),
+                help=declared.help,
+                min=declared.low,
+                max=declared.high,
+                metavar="A,B,..." if item_type(hint) else None,
+                show_default=declared.none if default is None and declared.none else not isinstance(default, bool),
+                rich_help_panel=declared.panel,
+            )
+            yield _parameter(f.name, Annotated[kind, info], default)
+            for number, alias in enumerate(declared.aliases):
+                optional: Any = kind | None
+                hidden = typer.Option(alias, hidden=True)
+                yield _parameter(f"{_ALIAS}{f.name}{_NUMBER}{number}", Annotated[optional, hidden], None)
+
+    def take(self, arguments: dict[str, Any]) -> Options | None:
+        """The object made of its part of the arguments, which are taken out."""
+        values = {}
+        for f, hint in self.fields():
+            aliases = [name for name in arguments if name.startswith(f"{_ALIAS}{f.name}{_NUMBER}")]
+            for name in (f.name, *aliases):
+                value = arguments.pop(name)
+                if (item := item_type(hint)) and isinstance(value, str):
+                    value = comma_list(value, item)
+                if value is not None:  # else the field's default holds
+                    values[f.name] = value
+        required = [f.name for f, _ in self.fields() if is_required(f)]
+        return None if self.optional and not values.keys() >= set(required) else self.kind(**values)
 
 
 def comma_list(text: str | None, item: Any = str) -> list[Any] | None:
@@ -92,39 +153,6 @@ def flags_of(f: Field[Any]) -> tuple[str, str]:
     declared = option_of(f).flags or (f"--{f.name.replace('_', '-')}",)
     on, _, off = max(declared, key=len).partition("/")
     return on.strip(), off.strip()
-
-
-def _typed(kind: type) -> Iterator[tuple[Field[Any], Any]]:
-    hints = type_hints(kind)
-    return ((f, hints[f.name]) for f in fields(cast(Any, kind)))
-
-
-def _parameters(kind: type, leave_out: Sequence[str], defaults: dict[str, Any]) -> Iterator[inspect.Parameter]:
-    for f, hint in _typed(kind):
-        if f.name in leave_out:
-            continue
-        declared = option_of(f)
-        default = defaults.get(f.name, ... if is_required(f) else f.default)
-        flags = declared.flags or (f"--{f.name.replace('_', '-')}",)
-        simple = _simple(hint)
-        if default is ...:
-            default, simple = inspect.Parameter.empty, next(k for k in alternatives(simple) if k is not type(None))
-        elif isinstance(default, list | tuple):
-            default = ",".join(map(str, default)) or None
-        info = typer.Option(
-            *flags,
-            help=declared.help,
-            min=declared.low,
-            max=declared.high,
-            metavar="A,B,..." if item_type(hint) else None,
-            show_default=declared.none if default is None and declared.none else not isinstance(default, bool),
-            rich_help_panel=declared.panel,
-        )
-        yield _parameter(f.name, Annotated[simple, info], default)
-        for number, alias in enumerate(declared.aliases):
-            optional: Any = simple | None
-            hidden = typer.Option(alias, hidden=True)
-            yield _parameter(f"{_ALIAS}{f.name}{_NUMBER}{number}", Annotated[optional, hidden], None)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

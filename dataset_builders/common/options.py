@@ -1,7 +1,7 @@
 """Each option once: a field of a dataclass, with its type, default, range and one sentence of help.
 
 The same declaration checks what Python passes, fills in a section of a YAML file, and is the reference text; with
-`command_options.takes` it is also the option of a command.
+`command_options.takes_options` it is also the option of a command.
 
 >>> @dataclass
 ... class Tea(Options):
@@ -42,7 +42,7 @@ from dataset_builders.common.errors import DataError, DialogueCubeError
 Settings = TypeVar("Settings")
 
 _SIMPLE: dict[Any, str] = {bool: "true or false", str: "text", Path: "a path", dict: "a mapping"}
-_WIDTH = 116
+_WIDTH, _SHORT = 116, 60
 _COMMENT_AT = 38
 
 
@@ -218,6 +218,8 @@ def _described(kind: Any, limits: Option, optional: bool) -> str:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     if get_origin(kind) in (list, tuple):
         item = get_args(kind)[0]
+        if is_choice(item):
+            return f"some of {', '.join(map(str, get_args(item)))}"
         return "a list of " + ("texts" if item is str else _allowed(item, limits))
     if is_dataclass(kind):
         names = ", ".join(f.name for f in fields(kind))
@@ -228,7 +230,9 @@ def _described(kind: Any, limits: Option, optional: bool) -> str:
 
 
 def _kind_or_value(value: Any) -> str:
-    return {dict: "a mapping", list: "a list", type(None): "nothing"}.get(type(value)) or repr(value)
+    if isinstance(value, list | tuple) and len(repr(value)) <= _SHORT:
+        return repr(list(value))
+    return {dict: "a mapping", list: "a list", tuple: "a list", type(None): "nothing"}.get(type(value)) or repr(value)
 
 
 # -- YAML
@@ -372,7 +376,8 @@ def reference(f: Field[Any], hint: Any) -> str:
     kinds = (*alternatives(hint), *alternatives(item_type(hint)))
     choices = ", ".join(str(choice) for kind in kinds if is_choice(kind) for choice in get_args(kind))
     limits = declared.range().removeprefix(" of ").lstrip()
-    allowed = f"{limits}, or {choices}" if limits and choices else f"one of {choices}" if choices else limits
+    few = "some" if is_choice(item_type(hint)) else "one"
+    allowed = f"{limits}, or {choices}" if limits and choices else f"{few} of {choices}" if choices else limits
     sentences = [
         declared.help,
         f"{allowed[0].upper()}{allowed[1:]}." if allowed else "",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from dataset_builders.common.choices import DIRECTIONS, SPLITS
 from dataset_builders.common.errors import DataError
-from dataset_builders.pairs.consecutive import CONTEXT_TURNS, DIRECTIONS
+from dataset_builders.common.options import option
+from dataset_builders.corpus.settings import DatasetSettings, RowSettings, Selection
 from dataset_builders.quality.config import QualityConfig
-from dataset_builders.schema import SPLITS, Split
-from dataset_builders.survey.leaks import SplitPolicy
 
 BENCHMARK_WORDS = 4
 """A pretraining dialogue is dropped if it contains a benchmark test utterance of more words than this.
@@ -22,53 +21,60 @@ are dropped whatever the length of the utterance.
 
 
 @dataclass(frozen=True)
-class BuildOptions:
-    """Options of a build; the report and the dataset card record them.
+class BuildOptions(RowSettings, Selection):
+    """Options of a build; the report and the dataset card record them."""
 
-    Args:
-        seed: Random seed of the same-intent pairs and of the splits of sources without official ones.
-        split_policy: Whether duplicates may be in different splits.
-        quality: Settings of the quality filters.
-        own_min_words: Replaces `quality.pair_length.min_words` for a user's own data, where short answers are
-            intentional.
-        benchmark_words: See `BENCHMARK_WORDS`.
-        context_turns: Maximum number of turns kept before the anchor of a pair.
-        directions: Speakers of anchor and positive, such as `"user-system"`.
-        same_intent: Number of same-intent pairs for each training utterance of the intent sets.
-        encoder: Text encoder that scores the relatedness of pairs and mines negatives; None for neither.
-        hard_negatives: Number of negatives to mine for each training pair; requires `encoder`.
-        licenses: Licences of the sources to include (`licenses.qualifies`); empty for all.
-        languages: Languages of the rows to write; `en` includes `en-US`. Empty for all.
-        splits: Splits to write. Duplicates and leaks are still judged over all splits, so the rows equal those of the
-            whole dataset.
-    """
+    quality: QualityConfig = option(QualityConfig.preset, "Settings of the quality filters.")
+    own_min_words: int = option(
+        0,
+        "Replaces `quality.pair_length.min_words` for a user's own data, where short answers are intentional.",
+        low=0,
+    )
+    benchmark_words: int = option(BENCHMARK_WORDS, "See `BENCHMARK_WORDS`.", low=0)
 
-    seed: int = 0
-    split_policy: SplitPolicy = "leak-free"
-    quality: QualityConfig = field(default_factory=QualityConfig.preset)
-    own_min_words: int = 0
-    benchmark_words: int = BENCHMARK_WORDS
-    context_turns: int = CONTEXT_TURNS
-    directions: tuple[str, ...] = DIRECTIONS
-    same_intent: int = 0
-    encoder: str | None = None
-    hard_negatives: int = 0
-    licenses: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    splits: tuple[Split, ...] = SPLITS
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ordered = tuple(direction for direction in DIRECTIONS if direction in (self.directions or DIRECTIONS))
+        object.__setattr__(self, "directions", ordered)
+        object.__setattr__(self, "splits", tuple(split for split in SPLITS if split in self.splits))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the report."""
-        return asdict(self) | {"quality": self.quality.as_dict()}
+        """Plain values for the report, in its order."""
+        values = asdict(self) | {"quality": self.quality.as_dict()}
+        return {name: values[name] for name in _REPORTED}
 
 
-def check_splits(names: Collection[str]) -> tuple[Split, ...]:
-    """Validate split names and return them in the order of `SPLITS`.
+_REPORTED = (
+    *("seed", "split_policy", "quality", "own_min_words", "benchmark_words", "context_turns", "directions"),
+    *("same_intent", "encoder", "hard_negatives", "licenses", "languages", "splits"),
+)
+
+
+def build_options(dataset: DatasetSettings, selection: Selection) -> BuildOptions:
+    """The options of a build, from what a user sets.
+
+    Args:
+        dataset: How rows are filtered, split and paired.
+        selection: Which rows are written.
 
     Raises:
-        DataError: A name is not a split.
+        DataError: The filters are wrong, or negatives are wanted without an encoder.
     """
-    unknown = sorted(set(names) - set(SPLITS))
-    if unknown:
-        raise DataError(f"no split {', '.join(unknown)}; expected {', '.join(SPLITS)}")
-    return tuple(split for split in SPLITS if split in set(names))
+    if isinstance(dataset.quality, str):
+        quality = QualityConfig.load(dataset.quality)
+    else:
+        quality = QualityConfig.of(dataset.quality, "dataset.quality")
+    if dataset.min_words is not None:
+        quality = quality.with_min_words(dataset.min_words)
+    if dataset.hard_negatives and not dataset.encoder:
+        raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
+    return BuildOptions(
+        **_values(dataset, RowSettings),
+        **_values(selection, Selection),
+        quality=quality,
+        own_min_words=dataset.min_words or 0,
+    )
+
+
+def _values(settings: Any, kind: type) -> dict[str, Any]:
+    return {f.name: getattr(settings, f.name) for f in fields(kind)}

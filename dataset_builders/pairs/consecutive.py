@@ -7,23 +7,16 @@ Pairs are made from whole arrow tables, without a Python object for each text. T
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.common.choices import CONTEXT_TURNS, DIRECTIONS, Direction
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ARROW_SCHEMAS
 from dataset_builders.text.normalize import text_ids
-
-Direction = Literal["user-system", "system-user", "user-user", "system-system"]
-
-DIRECTIONS: tuple[Direction, ...] = ("user-system", "system-user", "user-user", "system-system")
-"""Speakers of anchor and positive; `"user-system"` pairs are questions with their answers."""
-
-CONTEXT_TURNS = 50
-"""Maximum number of turns kept before the anchor. No task dialogue is that long; chat logs have thousands of turns."""
 
 
 def make_pairs(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus.settings import RunSettings
 
 if TYPE_CHECKING:
     from dataset_builders.pipeline.config import PipelineConfig
@@ -17,25 +19,19 @@ CONFIG = "Config"
 """Panel of the help page."""
 
 
+@takes_options()
 def pipeline(
+    run: RunSettings,
     names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[NAME[:CONFIG]]...", help="Sources, see `sources`; all in the raw folder when not given."
         ),
     ] = None,
-    raw_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with one folder of raw files a source; without it the named ones are downloaded."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the results: dataset, corpus.duckdb, core, evaluation.")
-    ] = None,
     keep_going: Annotated[
         bool | None,
         typer.Option("--keep-going/--stop", help="Report a source that fails and build the rest. Default: stop."),
     ] = None,
-    num_proc: Annotated[int | None, typer.Option(min=1, help="Processes that parse raw files and make rows.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and why; nothing is written.")
     ] = False,
@@ -73,7 +69,7 @@ def pipeline(
     from dataset_builders.pipeline.console import Console, print_plan, print_summary
     from dataset_builders.pipeline.pipeline import plan_pipeline, run_pipeline
 
-    wanted = _wanted(names, raw_dir, out, keep_going, num_proc, config, assignments)
+    wanted = _wanted(run, names, keep_going, config, assignments)
     if dashboard:
         _check_dashboard(wanted)
     with Console() as console:
@@ -109,11 +105,9 @@ def _check_dashboard(wanted: PipelineConfig) -> None:
 
 
 def _wanted(
+    run: RunSettings,
     names: list[str] | None,
-    raw_dir: Path | None,
-    out: Path | None,
     keep_going: bool | None,
-    num_proc: int | None,
     config: Path | None,
     assignments: list[str] | None,
 ) -> PipelineConfig:
@@ -126,8 +120,8 @@ def _wanted(
     return replace(
         wanted,
         sources=tuple(names) if names else wanted.sources,
-        raw_dir=raw_dir or wanted.raw_dir,
-        out=out or wanted.out,
-        num_proc=num_proc or wanted.num_proc,
+        raw_dir=run.raw_dir or wanted.raw_dir,
+        out=run.out or wanted.out,
+        num_proc=run.num_proc or wanted.num_proc,
         keep_going=wanted.keep_going if keep_going is None else keep_going,
     )

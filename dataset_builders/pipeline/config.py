@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
+from dataset_builders.common.choices import Split
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.options import (
     Options,
@@ -19,7 +20,8 @@ from dataset_builders.common.options import (
     to_values,
     yaml_reference,
 )
-from dataset_builders.schema import SPLITS, Split
+from dataset_builders.corpus.settings import DatasetSettings, RunSettings, Selection
+from dataset_builders.own_data.settings import OwnSettings
 
 COMMANDS = "dialogue_cube.options"
 """Entry points that name the options of the model side's commands, which this package does not import."""
@@ -60,51 +62,6 @@ def command_section(name: str) -> type:
 def command_option(name: str, help: str) -> Any:
     """A field for the section of a command of the model side."""
     return option(None, help, section=functools.partial(command_section, name))
-
-
-@dataclass(frozen=True)
-class DatasetSettings(Options):
-    """Options of `dialogue-cube build`."""
-
-    seed: int = option(0, "Seed of the splits of sources that have none.")
-    split_policy: Literal["leak-free", "official", "original"] = option(
-        "leak-free",
-        "leak-free: no duplicate in two splits; official: as published, leaks flagged; original: every dialogue corpus "
-        "but MultiWOZ in train.",
-    )
-    quality: str | dict = option(
-        "default",
-        "What the filters drop and flag: none, default, strict, a YAML file, or the filters themselves: {preset: "
-        "strict, personal_data: {action: mask}}.",
-    )
-    min_words: int | None = option(
-        None, "Both utterances of a pair have more words than this.", low=0, none="3, for own data 0"
-    )
-    context_turns: int = option(50, "Maximum number of turns kept before the anchor of a pair.", low=0)
-    directions: tuple[str, ...] = option((), "Who speaks: [user-system, system-user, ...]; empty: all.")
-    same_intent: int = option(0, "Pairs with another utterance of the same intent, for each training utterance.", low=0)
-    encoder: str | None = option(
-        None, "Encoder that measures how related the two utterances of a pair are: minilm, a folder, a Hub repository."
-    )
-    hard_negatives: int = option(0, "Negatives to mine for each training pair; needs the encoder.", low=0)
-
-
-@dataclass(frozen=True)
-class OwnSettings(Options):
-    """A user's own data, beside the sources or instead of them."""
-
-    path: Path = option(
-        help="A file or a folder: JSON, JSONL, CSV, TSV, TXT, chat exports, also gz and zip.", example="support.csv"
-    )
-    name: str | None = option(None, "Name of the source.", none="that of the file")
-    language: str = option("und", "Its language, for example ru.")
-    license: str = option("LicenseRef-private", "Its licence; the default keeps it from being published.")
-    question_column: str | None = option(None, "Name or number of the column, where it is not recognised.")
-    answer_column: str | None = option(None, "Name or number of the column.")
-    text_column: str | None = option(None, "Name or number of the column with the utterances of intents.")
-    label_column: str | None = option(None, "Name or number of the column with the intents.")
-    encoding: str | None = option(None, "Encoding of the text.", none="detected")
-    max_bad_share: float = option(0.1, "Highest share of bad records; more fail the source.", low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -183,27 +140,17 @@ class PushSettings(Options):
 
 
 @dataclass(frozen=True)
-class PipelineConfig(Options):
+class PipelineConfig(Selection, RunSettings):
     """A pipeline run. Only the places of the raw files and of the results have no default."""
 
-    raw_dir: Path | None = option(
-        None,
-        "Folder with one folder of raw files per source, as `download --to` and `sample` make it.",
-        none="the sources that are named are downloaded",
-    )
-    out: Path | None = option(None, "Folder of the results: dataset/, corpus.duckdb, core/, evaluation/, pipeline/.")
     sources: tuple[str, ...] = option(
-        (), "NAME or NAME:CONFIG, see `dialogue-cube sources`; empty: all that raw_dir holds."
+        (), "Sources, see `dialogue-cube sources`: NAME or NAME:CONFIG.", none="all that raw_dir holds"
     )
-    languages: tuple[str, ...] = option((), "Languages whose rows are written: [en, ru]; en is also en-US; empty: all.")
-    splits: tuple[Split, ...] = option(
-        SPLITS, "Splits whose rows are written; duplicates and leaks are judged over all of them."
+    keep_going: bool = option(
+        False,
+        "Build the rest when a source fails; the exit code still says that one failed.",
+        flags=("--keep-going/--stop",),
     )
-    licenses: tuple[str, ...] = option(
-        (), "Sources under these licences only: [commercial] or ids such as [MIT, CC-BY-4.0]; empty: all."
-    )
-    keep_going: bool = option(False, "Build the rest when a source fails; the exit code still says that one failed.")
-    num_proc: int | None = option(None, "Processes that parse the raw files of a source and make its rows.", low=1)
     dataset: DatasetSettings = option(DatasetSettings, "The dataset, out/dataset, laid out as the Hub repository.")
     own: OwnSettings | None = option(None, "Your own data, beside the sources or instead of them.")
     database: bool = option(True, "The database, out/corpus.duckdb, which the dashboard opens.")

@@ -122,22 +122,8 @@ class Context:
 
     def own_builders(self) -> list[OwnBuilder]:
         """The builders of own data."""
-        from dataset_builders.own_data import load, own_builders
-
-        own = self.config.own
-        assert own is not None
-        data = load(
-            own.path,
-            own.name,
-            own.language,
-            question_column=own.question_column,
-            answer_column=own.answer_column,
-            text_column=own.text_column,
-            label_column=own.label_column,
-            encoding=own.encoding,
-            max_bad_share=own.max_bad_share,
-        )
-        return own_builders(data, license=own.license)
+        assert self.config.own is not None
+        return self.config.own.builders()
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
         """The rows of a source: from this run, from the cache of `datasets`, or parsed now."""
@@ -149,38 +135,14 @@ class Context:
         return self._parsed[name]
 
     def options(self) -> BuildOptions:
-        """What changes the rows, checked.
+        """The options of the build.
 
         Raises:
-            DataError: A value is not what it should be.
+            DataError: The filters are wrong, or negatives are wanted without an encoder.
         """
-        from dataset_builders.corpus.options import BuildOptions
-        from dataset_builders.pairs.consecutive import DIRECTIONS, check_directions
-        from dataset_builders.quality.config import QualityConfig
+        from dataset_builders.corpus.options import build_options
 
-        config, given = self.config, self.config.dataset
-        if isinstance(given.quality, str):
-            quality = QualityConfig.load(given.quality)
-        else:
-            quality = QualityConfig.of(given.quality, "dataset.quality")
-        if given.min_words is not None:
-            quality = quality.with_min_words(given.min_words)
-        if given.hard_negatives and not given.encoder:
-            raise DataError("dataset.hard_negatives are found by an encoder: name one (dataset.encoder: minilm)")
-        return BuildOptions(
-            seed=given.seed,
-            split_policy=given.split_policy,
-            quality=quality,
-            own_min_words=given.min_words or 0,
-            context_turns=given.context_turns,
-            directions=tuple(check_directions(given.directions)) if given.directions else DIRECTIONS,
-            same_intent=given.same_intent,
-            encoder=given.encoder,
-            hard_negatives=given.hard_negatives,
-            licenses=config.licenses,
-            languages=config.languages,
-            splits=config.splits,
-        )
+        return build_options(self.config.dataset, self.config)
 
     def encoder(self) -> Encoder | None:
         """The encoder of relatedness and negatives, loaded once."""

@@ -8,18 +8,11 @@ duplicates in earlier splits are dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
+from dataset_builders.common.choices import POLICIES, SPLITS, SplitPolicy
 from dataset_builders.common.errors import DataError
-from dataset_builders.schema import SPLITS
-
-SplitPolicy = Literal["leak-free", "official", "original"]
-"""`leak-free`: official splits, minus duplicates of rows in a later split. `official`: official splits unchanged; leaks
-are only flagged. `original`: as in the first dialogue data platform, every dialogue corpus except MultiWOZ is train."""
-
-POLICIES: tuple[SplitPolicy, ...] = get_args(SplitPolicy)
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 """Indices in `SPLITS`. Of duplicates in different splits, those with the highest index stay."""

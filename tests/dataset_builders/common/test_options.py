@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dataset_builders.common.command_options import option_words, takes
+from dataset_builders.common.command_options import option_words, takes_options
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.options import (
     Options,
@@ -53,7 +53,7 @@ def brewed(*words):
     app, made = typer.Typer(), []
 
     @app.command()
-    @takes(Tea, leave_out=["milk"])
+    @takes_options(leave_out=["milk"])
     def brew(tea: Tea, loud: bool = False) -> None:
         """Brew tea."""
         made.append((tea, loud))
@@ -85,7 +85,7 @@ def test_a_new_option_is_in_python_on_the_command_line_in_yaml_and_in_the_refere
     app = typer.Typer()
 
     @app.command()
-    @takes(Sweet, leave_out=["milk"])
+    @takes_options(leave_out=["milk"])
     def brew(tea: Sweet) -> None:
         typer.echo(tea.sugar)
 
@@ -145,8 +145,8 @@ def test_the_reference_is_made_of_the_declarations():
         ({"minutes": 0}, "minutes: expected a whole number of at least 1, found 0"),
         ({"minutes": True}, "minutes: expected a whole number of at least 1, found True"),
         ({"minutes": "3"}, "minutes: expected a whole number of at least 1, found '3'"),
-        ({"spices": [1]}, "spices: expected a list of texts, found a list"),
-        ({"cups": [0]}, "cups: expected a list of a whole number of at least 1 or one of all, found a list"),
+        ({"spices": [1]}, "spices: expected a list of texts, found [1]"),
+        ({"cups": [0]}, "cups: expected a list of a whole number of at least 1 or one of all, found [0]"),
         ({"warm": 1}, "warm: expected true or false, found 1"),
         ({"pot": ""}, "pot: expected a path, found ''"),
     ],

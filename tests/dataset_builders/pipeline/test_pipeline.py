@@ -353,8 +353,7 @@ def test_two_runs_in_one_folder(config, raw):
         ({"licenses": ("CC",)}, "no licence 'CC'; expected"),
         ({"dataset": DatasetSettings(quality="tough")}, "no quality preset or file tough"),
         ({"dataset": DatasetSettings(quality={"markup": "burn"})}, "dataset.quality: markup.action: expected"),
-        ({"dataset": DatasetSettings(directions=("user-robot",))}, "'user-robot' is not a direction"),
-        ({"dataset": DatasetSettings(hard_negatives=1)}, "dataset.hard_negatives are found by an encoder"),
+        ({"dataset": DatasetSettings(hard_negatives=1)}, "hard negatives need an encoder"),
     ],
 )
 def test_what_is_wrong_shows_before_any_work(fresh, changes, message):
