@@ -250,7 +250,7 @@ def test_languages_and_splits_select_rows_and_the_card_names_them(sample_raw, ca
     assert {path.name.split("-")[0] for path in tmp_path.glob("out/[dp]*/*.parquet")} == {"train", "test"}
     card = (tmp_path / "out/README.md").read_text()
     assert re.search(r"dialogue-cube build .* --languages en --splits train,test", card)
-    with pytest.raises(DataError, match="no split trian; expected train, validation, test"):
+    with pytest.raises(DataError, match=r"splits: expected some of train, validation, test, found \['trian'\]"):
         CliRunner().invoke(app, [*words, "--splits", "trian"], env=environment, catch_exceptions=False)
     with pytest.raises(DataError, match="no row is left in xx in the splits train, validation, test"):
         CliRunner().invoke(app, [*words, "--languages", "xx"], env=environment, catch_exceptions=False)
