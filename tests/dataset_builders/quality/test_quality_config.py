@@ -74,7 +74,7 @@ def test_min_words():
         ("utterance_length: {max_words: yes}", "max_words: expected a whole number of at least 1, found True"),
         ("relatedness: {min_cosine: .nan}", "min_cosine: expected a number from -1 to 1, found nan"),
         ("relatedness: {min_cosine: 2}", "min_cosine: expected a number from -1 to 1, found 2"),
-        ("- markup", "expected filters with their settings, found a list"),
+        ("- markup", "expected filters with their settings, found"),
         ("markup: {", "not YAML or JSON: "),
         ("1: drop", "no filter 1; "),
     ],
