@@ -57,7 +57,7 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
-            own = (f"{OWN_DATA}:load", f"{OWN_DATA}:own_builders", "dataset_builders.corpus.build:write_rejects_of")
+            own = (f"{OWN_DATA}.settings:OwnSettings", "dataset_builders.corpus.build:write_rejects_of")
             entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
         else:
             entries[_download_step(name)] = Entries(
