@@ -38,8 +38,8 @@ def command_line(command: str, options: Mapping[str, Any]) -> str:
 
     Args:
         command: Its name behind `dialogue-cube`.
-        options: Name without dashes -> value: of a local path only its last part is told, lists are joined by commas,
-            None is left out.
+        options: Values by option name without dashes. Local paths are shortened to their last part, lists are joined by
+            commas, and None is left out.
     """
     given = " ".join(f"--{name} {_shown(value)}" for name, value in options.items() if value is not None)
     return f"dialogue-cube {command} {given} --json FILE"

@@ -59,33 +59,34 @@ def response_selection(
     from cube_model._command import command_line
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
-    from dataset_builders.common.outputs import write_json
+    from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
 
-    reports, output = run_response_selection(
-        data,
-        model,
-        encoder=encoder,
-        sources=comma_list(sources),
-        split=split,
-        context_turns=context_turns,
-        max_pairs=max_pairs,
-        seed=seed,
-        draws=draws,
-        dtype=dtype,
-        progress=True,
-    )
-    if json_file:
-        options = {
-            "data": data,
-            "model": model,
-            "encoder": encoder,
-            "sources": comma_list(sources),
-            "split": split,
-            "context-turns": context_turns,
-            "max-pairs": max_pairs,
-            "seed": seed,
-            "draws": draws,
-            "dtype": dtype,
-        }
-        write_json(json_file, {"command": command_line("evaluate response-selection", options), **output}, ModelError)
+    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
+        reports, output = run_response_selection(
+            data,
+            model,
+            encoder=encoder,
+            sources=comma_list(sources),
+            split=split,
+            context_turns=context_turns,
+            max_pairs=max_pairs,
+            seed=seed,
+            draws=draws,
+            dtype=dtype,
+            progress=True,
+        )
+        if file is not None:
+            options = {
+                "data": data,
+                "model": model,
+                "encoder": encoder,
+                "sources": comma_list(sources),
+                "split": split,
+                "context-turns": context_turns,
+                "max-pairs": max_pairs,
+                "seed": seed,
+                "draws": draws,
+                "dtype": dtype,
+            }
+            write_json(file, {"command": command_line("evaluate response-selection", options), **output})
     show(reports, f"{data}, {split}", output["sources"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import dialogue_cube
 from cube_model.errors import ModelError
 from dataset_builders.common.command_line import run_command_line
 from dataset_builders.common.errors import DataError, DialogueCubeError
@@ -141,6 +142,38 @@ def test_a_sample_is_not_written_over_something_else(tmp_path):
     done = run("sample", tmp_path / "raw")
     assert done.returncode == 1
     assert "choose another DIR" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "evaluate response-selection --data nowhere --encoder minilm --json thesis.txt",
+        "evaluate intents --data nowhere --encoder minilm --json thesis.txt",
+        "leaderboard --data nowhere --json thesis.txt",
+        "leaderboard --data nowhere --json new.json --plot thesis.svg",
+        "leaderboard --data nowhere --json new.json --card thesis.txt",
+        "quality --data nowhere --html thesis.txt",
+        "quality --data nowhere --json thesis.txt",
+        "notebook --data nowhere --html thesis.txt",
+        "ask --model nowhere --data nowhere --index theses",
+        "ask --model nowhere --data nowhere --output thesis.txt --questions thesis.txt",
+        "export --model nowhere --output theses",
+    ],
+)
+def test_a_file_of_somebody_else_is_refused_before_any_work(arguments, tmp_path, monkeypatch, capsys):
+    (tmp_path / "theses").mkdir()
+    files = [tmp_path / name for name in ("thesis.txt", "thesis.svg", "theses/thesis.txt")]
+    for file in files:
+        file.write_text("On tea")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(lambda: dialogue_cube.app(arguments.split()))
+    assert ended.value.code == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "thes" in line
+    assert "choose another" in line
+    assert [file.read_text() for file in files] == ["On tea"] * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["theses", "thesis.svg", "thesis.txt"]
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):

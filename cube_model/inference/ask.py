@@ -13,7 +13,7 @@ import typer
 
 from cube_model._command import comma_list
 from cube_model.errors import ModelError
-from dataset_builders.common.outputs import file_kind, output_file
+from dataset_builders.common.outputs import Output, file_kind, output_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,6 +102,8 @@ def ask(
     from cube_model.inference.retriever import CubeRetriever
 
     file_questions = read_questions(question_file) if question_file else []
+    if output:
+        Output(output, _ANSWER_FILE).check()
     retriever = CubeRetriever.from_pretrained(
         model,
         data,

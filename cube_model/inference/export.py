@@ -106,13 +106,12 @@ def export_sentence_transformer(
     from cube_model.inference.loading import load_core, teacher_of
 
     target = Output(output, EXPORT, overwrite=overwrite)
-    target.check()
-    core = load_core(model, revision)
-    if core.config.mode == "autoencoder":
-        raise ModelError(f"{model}: an autoencoder does not map questions to answers; export a dialogue core")
-    loaded = teacher_of(core, teacher, "cpu")
     try:
         with target.claimed(), needs_room(target.place, "export again", ModelError):
+            core = load_core(model, revision)
+            if core.config.mode == "autoencoder":
+                raise ModelError(f"{model}: an autoencoder does not map questions to answers; export a dialogue core")
+            loaded = teacher_of(core, teacher, "cpu")
             target.new.mkdir()
             _write(target.new, core, loaded, target.place.name)
             return target.put()

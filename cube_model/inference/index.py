@@ -21,7 +21,7 @@ from cube_model.inference.answers import licenses_of
 from cube_model.inference.search import GraphSearch, Search, make_search
 from cube_model.machine import versions
 from dataset_builders.common.files import needs_room
-from dataset_builders.common.outputs import OutputKind, output_folder
+from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,14 +57,25 @@ class AnswerIndex:
         Raises:
             ModelError: The folder exists and must not be replaced, or it cannot be written.
         """
+        with Output(folder, INDEX, overwrite=overwrite).claimed() as output:
+            self.write(output)
+
+    def write(self, output: Output) -> None:
+        """Write the index to a claimed folder.
+
+        Args:
+            output: Claimed output of the kind `INDEX`.
+
+        Raises:
+            ModelError: It cannot be written, or something foreign appeared in its place.
+        """
         import pyarrow.parquet as pq
         from safetensors.numpy import save_file
 
+        aside = output.new
         try:
-            with (
-                output_folder(folder, INDEX, overwrite=overwrite) as aside,
-                needs_room(Path(folder), "save it again", ModelError),
-            ):
+            with needs_room(output.place, "save it again", ModelError):
+                aside.mkdir()
                 pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
                 save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
                 if isinstance(self.search, GraphSearch):
@@ -78,8 +89,9 @@ class AnswerIndex:
                     "versions": versions(),
                 }
                 (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            output.put()
         except OSError as error:
-            raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
+            raise ModelError(f"{output.place}: cannot be written ({error.strerror or error})") from error
 
     @classmethod
     def load(

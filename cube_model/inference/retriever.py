@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.answers import answers_fingerprint, read_answers
-from cube_model.inference.index import AnswerIndex, is_index
+from cube_model.inference.index import INDEX, AnswerIndex, is_index
 from cube_model.inference.loading import check_teacher, core_fingerprint, load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
 from cube_model.inference.search import make_search
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
+from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,20 +119,24 @@ class CubeRetriever:
             raise ModelError(f"{where}pass the dataset to search (--data)")
         if data is None and (sources or splits or max_answers):
             raise ModelError("sources, splits and max_answers select rows of a dataset: pass it too (--data)")
-        core = load_core(model, revision)
-        loaded = teacher_of(core, teacher)
-        answers = None if data is None else read_answers(data, sources, splits, max_answers)
-        fingerprints = {"core": core_fingerprint(core), "teacher": loaded.fingerprint}
-        if answers is not None:
-            fingerprints["data"] = answers_fingerprint(answers)
-        if answers is None or (index is not None and use_saved):
-            return cls(core, loaded, AnswerIndex.load(str(index), fingerprints, search=search))
-        vectors = (cache or EmbeddingCache()).embed(loaded, answers["text"].to_pylist(), progress=progress)
-        answer_search = make_search(_map_answers(core, vectors), search)
-        retriever = cls(core, loaded, AnswerIndex(answers, answer_search, fingerprints))
-        if index is not None:
-            retriever.save_index(index, overwrite=overwrite)
-        return retriever
+        with ExitStack() as claimed:
+            output = None  # claimed before minutes are spent on encoding
+            if index is not None and not use_saved:
+                output = claimed.enter_context(Output(index, INDEX, overwrite=overwrite).claimed())
+            core = load_core(model, revision)
+            loaded = teacher_of(core, teacher)
+            answers = None if data is None else read_answers(data, sources, splits, max_answers)
+            fingerprints = {"core": core_fingerprint(core), "teacher": loaded.fingerprint}
+            if answers is not None:
+                fingerprints["data"] = answers_fingerprint(answers)
+            if answers is None or use_saved:
+                return cls(core, loaded, AnswerIndex.load(str(index), fingerprints, search=search))
+            vectors = (cache or EmbeddingCache()).embed(loaded, answers["text"].to_pylist(), progress=progress)
+            answer_search = make_search(_map_answers(core, vectors), search)
+            retriever = cls(core, loaded, AnswerIndex(answers, answer_search, fingerprints))
+            if output is not None:
+                retriever.index.write(output)
+            return retriever
 
     @property
     def answers(self) -> pa.Table:

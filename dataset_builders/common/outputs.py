@@ -29,7 +29,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class OutputKind:
     error: type[Exception] = DataError
     suffix: str = "building"
     keeps_work: bool = False
+
+    def raising(self, error: type[Exception]) -> OutputKind:
+        """The same kind with errors of another type."""
+        return replace(self, error=error)
 
     def foreign_files(self, folder: Path) -> list[str]:
         """Paths below a folder, relative to it and sorted, that no output of this kind holds."""
@@ -273,17 +277,15 @@ def output_folder(
 
 
 @contextmanager
-def output_file(
-    place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True, wait: bool = False, copy: bool = False
-) -> Iterator[Path]:
-    """A new file that takes its place at the end, or vanishes when anything fails.
+def output_file(place: str | os.PathLike[str], kind: OutputKind, *, wait: bool = False) -> Iterator[Path]:
+    """Claim a file now and write it by the end of the block; it vanishes if anything fails.
+
+    Put the block around the work that fills the file: what must not be replaced is refused before time is spent.
 
     Args:
         place: The file to make; its folder is made when missing.
         kind: What it is.
-        overwrite: Whether an earlier one is replaced.
         wait: Wait for another writer instead of being refused.
-        copy: Start with what lies there now.
 
     Yields:
         Path of the file to write.
@@ -291,11 +293,16 @@ def output_file(
     Raises:
         Exception: Of the kind's type: see `Output`.
     """
-    with Output(place, kind, overwrite=overwrite).claimed(wait=wait) as output:
-        if copy and output.place.exists():
-            shutil.copyfile(output.place, output.new)
+    with Output(place, kind).claimed(wait=wait) as output:
         yield output.new
         output.put()
+
+
+@contextmanager
+def optional_file(place: Path | None, kind: OutputKind) -> Iterator[Path | None]:
+    """An `output_file` that the user may leave out: None where no file is wanted."""
+    with ExitStack() as claimed:
+        yield None if place is None else claimed.enter_context(output_file(place, kind))
 
 
 def file_kind(what: str, *beginnings: bytes, error: type[Exception] = DataError) -> OutputKind:
@@ -326,19 +333,11 @@ def _matches(name: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def write_json(path: Path, output: dict[str, Any], error: type[Exception] = DataError) -> None:
-    """Write the file so that it is whole or not there.
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write figures as JSON that people can read and compare line by line.
 
     Args:
-        path: The file to make.
-        output: Its content.
-        error: Type of the errors.
-
-    Raises:
-        Exception: Of that type: something that is not JSON is there, or it cannot be written.
+        file: Path that `output_file` gave.
+        content: Plain values.
     """
-    try:
-        with output_file(path, file_kind("JSON", b"{", error=error)) as file:
-            file.write_text(json.dumps(output, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as failure:
-        raise error(f"{path}: cannot be written ({failure.strerror})") from failure
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

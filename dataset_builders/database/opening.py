@@ -51,11 +51,11 @@ def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBP
     """A read-only connection that gives DuckDB no path to the file, for queries that somebody typed.
 
     Args:
-        path: As of `open_database`, likewise below.
+        path: See `open_database`.
         memory: Above this, DuckDB goes on in temporary files.
 
     Raises:
-        DataError: As `open_database`.
+        DataError: See `open_database`.
     """
     import duckdb
 
@@ -138,7 +138,7 @@ def read_contents(path: Path) -> dict[str, tuple[str, str, int | None]]:
     """Table or view -> its fingerprint, kind and rows; nothing of a file that an older version of this package made.
 
     Raises:
-        DataError: As `open_database`.
+        DataError: See `open_database`.
     """
     with open_database(path) as connection:
         if connection.execute("SELECT max(schema_version) FROM runs").fetchone() != (SCHEMA_VERSION,):

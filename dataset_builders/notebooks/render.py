@@ -31,13 +31,12 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
     Raises:
         DataError: A package is missing, the dataset cannot be read, or a cell fails.
     """
-    notebook = execute(data, progress)
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        notebook
-    )
     with output_file(html, HTML_FILE) as file:
+        notebook = execute(data, progress)
+        from nbconvert import HTMLExporter
+
+        exporter = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
+        page, _ = exporter.from_notebook_node(notebook)
         file.write_text(page, encoding="utf-8")
 
 

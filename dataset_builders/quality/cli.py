@@ -24,21 +24,23 @@ def quality(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.common.outputs import HTML_FILE, JSON_FILE, output_file
+    from dataset_builders.common.outputs import HTML_FILE, JSON_FILE, optional_file
     from dataset_builders.quality.report.read import read_report
 
     console, errors = Console(), Console(stderr=True)
-    with errors.status("counting") as status:
+    with (
+        optional_file(html, HTML_FILE) as page_file,
+        optional_file(json_file, JSON_FILE) as figures_file,
+        errors.status("counting") as status,
+    ):
         report = read_report(data, lambda name: status.update(f"counting {name.replace('_', ' ')}"))
-        if html is not None:
+        if page_file is not None:
             from dataset_builders.quality.report.page import page
 
             status.update("drawing")
-            with output_file(html, HTML_FILE) as file:
-                file.write_text(page(report), encoding="utf-8")
-        if json_file is not None:
-            with output_file(json_file, JSON_FILE) as file:
-                file.write_text(report.to_json(), encoding="utf-8")
+            page_file.write_text(page(report), encoding="utf-8")
+        if figures_file is not None:
+            figures_file.write_text(report.to_json(), encoding="utf-8")
     _print(console, report)
     for line in report.disagreements:
         errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True)

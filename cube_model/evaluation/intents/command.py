@@ -61,7 +61,7 @@ def intents(
 
     from cube_model.evaluation.intents.run import IntentsConfig, run_intents
     from cube_model.evaluation.intents.tables import NOTE, intents_table
-    from dataset_builders.common.outputs import write_json
+    from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ModelError(
@@ -79,9 +79,10 @@ def intents(
         dtype=dtype,
     )
     results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
-    output = {"command": _command(config), **run_intents(config, results_folder, progress=True)}
-    if json_file is not None:
-        write_json(json_file, output, ModelError)
+    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
+        output = {"command": _command(config), **run_intents(config, results_folder, progress=True)}
+        if file is not None:
+            write_json(file, output)
     results = output["results"]
     console = Console()
     console.print(intents_table(results, f"{data}, {output['encoder']['name']}, {results[0]['method']}"))

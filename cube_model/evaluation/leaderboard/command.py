@@ -10,9 +10,12 @@ import typer
 from cube_model._command import comma_list, command_line
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
+from dataset_builders.common.outputs import JSON_FILE, file_kind, optional_file, output_file, write_json
 
 if TYPE_CHECKING:
     from cube_model.evaluation.leaderboard.board import LeaderboardConfig
+
+_CARD_FILE = file_kind("model card metadata", b"model-index:", b"model_name:", error=ModelError)
 
 
 def leaderboard(
@@ -83,20 +86,34 @@ def leaderboard(
         tuning_pairs=tuning_pairs,
         teacher_dtype=teacher_dtype,
     )
-    board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
-    output = {"command": _command(config), **board.run()}
-    _write(output, json_file, plot, card)
+    with (
+        output_file(json_file, JSON_FILE.raising(ModelError)) as file,
+        optional_file(card, _CARD_FILE) as card_file,
+    ):
+        board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)
+        output = {"command": _command(config), **board.run()}
+        write_json(file, output)
+        if card_file is not None:
+            _write_card(output["results"], card_file)
+    _show(output, plot)
 
 
-def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Path | None) -> None:
+def _write_card(results: list[dict[str, Any]], file: Path) -> None:
+    from huggingface_hub import ModelCardData
+
+    from cube_model.evaluation.leaderboard import tables
+
+    data = ModelCardData(model_name="cube-core", eval_results=tables.eval_results(results) or None)
+    file.write_text(data.to_yaml() + "\n", encoding="utf-8")
+
+
+def _show(output: dict[str, Any], plot: Path | None) -> None:
     from rich.console import Console
 
     from cube_model.evaluation.leaderboard import tables
     from cube_model.evaluation.leaderboard.plots import plot_leaderboard
-    from dataset_builders.common.outputs import write_json
 
     results = output["results"]
-    write_json(json_file, output, ModelError)
     for source in tables.sources(results):
         zero_shot = ", zero-shot" if results[0]["zero_shot"] else ""
         title = f"{source}, {output['encoder']['name']}, {1 + results[0]['context_turns']} turns{zero_shot}"
@@ -105,11 +122,6 @@ def _write(output: dict[str, Any], json_file: Path, plot: Path | None, card: Pat
             Console().print(tables.differences_table(output["differences"], source))
     if plot is not None:
         plot_leaderboard(results, tables.sources(results)[0], plot)
-    if card is not None:
-        from huggingface_hub import ModelCardData
-
-        data = ModelCardData(model_name="cube-core", eval_results=tables.eval_results(results) or None)
-        card.write_text(data.to_yaml() + "\n", encoding="utf-8")
 
 
 def _command(config: LeaderboardConfig) -> str:

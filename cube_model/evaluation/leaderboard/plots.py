@@ -8,7 +8,7 @@ from typing import Any
 
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard.tables import lines
-from dataset_builders.common.outputs import file_kind, output_file
+from dataset_builders.common.outputs import Output, file_kind, output_file
 
 _PLOT = file_kind(
     "plots", *(b"<?xml", b"<svg", b"\x89png", b"%", b"\xff\xd8", b"riff", b"gif8", b"ii*", b"mm"), error=ModelError
@@ -25,7 +25,8 @@ def check_plot(path: Path) -> None:
     """Check that a plot can be written, before hours of computing.
 
     Raises:
-        ModelError: matplotlib is not installed or does not support the file name's extension.
+        ModelError: matplotlib is not installed or does not support the file name's extension, or the file exists and is
+            not a plot.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -34,6 +35,7 @@ def check_plot(path: Path) -> None:
     formats = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix.lstrip(".") not in formats:
         raise ModelError(f"--plot {path}: unknown extension; use one of {', '.join(sorted(formats))}")
+    Output(path, _PLOT).check()
 
 
 def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Path) -> None:
