@@ -310,7 +310,7 @@ def write():
     sys.settrace(None)
     files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     imported = [file for file in files if file.startswith(root)]
-    data = [file for file in opened if not file.endswith((".py", ".pyc"))]
+    data = [file for file in opened if not file.endswith(".py") and "__pycache__" not in file]
     measured = {"words": sys.orig_argv, "called": sorted(called), "imported": imported, "opened": data}
     with open(os.path.join(os.environ["MEASURED"], f"{os.getpid()}.json"), "w") as file:
         json.dump(measured, file)
