@@ -198,7 +198,7 @@ class _TaskData:
         self._runs: dict[int, set[str]] = {}
 
     def holds(self, text: str, span: Span) -> bool:
-        """Whether what stands there in another text is task data, however it is written: never a card."""
+        """Whether a match in another text is task data, in whatever notation; a card number never is."""
         start, end, kind = span
         if kind == "email":
             return text[start:end].casefold() in self._addresses
