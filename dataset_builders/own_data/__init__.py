@@ -1,6 +1,6 @@
-"""A user's own data: pairs, dialogues and labelled utterances in the forms people have them in.
+"""A user's own data: question/answer pairs, dialogues and labelled utterances in common file formats.
 
-`load` streams records; `own_builders` gives the `datasets` builders through which `build` takes them like any corpus.
+`load` reads the records; `own_builders` wraps them in `datasets` builders, so that `build` treats them like any source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnBuilder", "OwnData", "Rejected", "Tally", "load", "own_builders", "write_rejects"]
 
-_WHERE = {
+_MODULES = {
     "OwnBuilder": "builder",
     "own_builders": "builder",
     "OwnData": "data",
@@ -26,8 +26,8 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

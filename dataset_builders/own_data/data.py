@@ -1,4 +1,4 @@
-"""`load`: own data of a path as a stream of dialogues, labelled utterances and rejected records."""
+"""`load`: the own data at a path, as a stream of dialogues, labelled utterances and rejected records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataset_builders.own_data.rejects import Rejected, Tally, check_share, reje
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 KEPT_REJECTS = 10_000
-"""So many are kept in `OwnData.rejected`; the rejects file has them all."""
+"""Maximum number of records in `OwnData.rejected`; the rejects file has them all."""
 
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}\w)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -23,24 +23,24 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 @dataclass
 class OwnData:
-    """Own data whose files were found and understood; their records are read while one iterates.
+    """Own data in recognised files, read lazily.
 
-    Iterating gives `Dialogue`, `Utterance` and `Rejected` objects, in the order of the file names and then of each
-    file. Memory is bounded by the largest record (an interleaved table: by its unfinished dialogues). Every iteration
-    reads the files again.
+    Iterating yields `Dialogue`, `Utterance` and `Rejected` objects, file by file in the order of their names, and
+    reads the files anew each time. Memory is bounded by the largest record, in an interleaved table by its unfinished
+    dialogues.
 
     Args:
-        path: What was loaded.
-        name: Of the source.
-        language: BCP 47 tag of the rows that state none.
-        files: What is read, sorted by name.
-        skipped: Files of the folder that are no data.
-        max_bad_share: More bad records than this share stop the reading at its end.
-        rejects: Where each whole reading writes the rejected records.
+        path: Path of the file or folder.
+        name: Name of the source.
+        language: BCP 47 tag of the rows that name no language.
+        files: Files to read, sorted by name.
+        skipped: Files of the folder that hold no data.
+        max_bad_share: Maximum share of bad records, 0 to 1; checked at the end of an iteration.
+        rejects: File to which each complete iteration writes the rejected records.
 
     Attributes:
-        rejected: Those of the last iteration, the first `KEPT_REJECTS`, after the skipped files.
-        counts: What each file gave in the last iteration.
+        rejected: The skipped files and the first `KEPT_REJECTS` rejected records of the last iteration.
+        counts: Counts of the last iteration, by file.
 
     Raises:
         DataError: While iterating: a file is damaged, or too many records are bad.
@@ -87,12 +87,12 @@ class OwnData:
 
     @property
     def dialogues(self) -> Iterator[Dialogue]:
-        """The dialogues, read anew."""
+        """The dialogues; reads the files."""
         return (event for event in self if isinstance(event, Dialogue))
 
     @property
     def utterances(self) -> Iterator[Utterance]:
-        """The labelled utterances, read anew."""
+        """The labelled utterances; reads the files."""
         return (event for event in self if isinstance(event, Utterance))
 
 
@@ -109,26 +109,26 @@ def load(
     max_bad_share: float = 0.1,
     rejects: str | Path | None = None,
 ) -> OwnData:
-    """Own data of a file or a folder of files; `.gz` and `.zip` are read as if unpacked.
+    """Own data in a file or a folder; `.gz` and `.zip` files are unpacked on the fly.
 
-    Question/answer pairs and dialogues in JSON, JSONL, CSV, TSV and TXT (among them OpenAI `messages`, ShareGPT
-    `conversations`, alpaca), and utterances with labels. Form, delimiter, columns and encoding are detected.
+    Reads question/answer pairs and dialogues in JSON, JSONL, CSV, TSV and TXT (including OpenAI `messages`, ShareGPT
+    `conversations` and alpaca) and labelled utterances. Detects form, delimiter, columns and encoding.
 
     Args:
-        path: A file or a folder. Of a folder, files called `train`, `validation` or `test` keep those splits.
-        name: Of the source, the first part of every id; the path's own name when not given.
-        language: BCP 47 tag of the rows that state none; `und` is "undetermined".
-        question_column: Column or JSON key of the question, where its name is not a known one; a number, from 1, for
-            a table without a header.
-        answer_column: Of the answer.
-        text_column: Of the utterance of own intents.
-        label_column: Of its label.
-        encoding: Instead of detecting it.
-        max_bad_share: More bad records than this share, or not one good record, stop the reading.
+        path: A file or a folder. Files named `train`, `validation` or `test` in a folder make those splits.
+        name: Name of the source, the first part of every id; None takes the file name.
+        language: BCP 47 tag of the rows that name no language; `und` means undetermined.
+        question_column: Column or JSON key of the question, if it cannot be recognised; in a table without a header,
+            its number, from 1.
+        answer_column: Column or JSON key of the answer, likewise.
+        text_column: Column or JSON key of a labelled utterance.
+        label_column: Column or JSON key of its label.
+        encoding: Text encoding; None detects it.
+        max_bad_share: Maximum share of bad records, 0 to 1. Reading also fails without any good record.
         rejects: File for the rejected records, JSON lines of `file, line, record, reason, text`.
 
     Raises:
-        DataError: Nothing usable is there, or an option is wrong; while iterating, see `OwnData`.
+        DataError: The path holds no usable data, or an option is wrong; while iterating, see `OwnData`.
 
     Example:
         >>> data = load("support.csv", language="ru")           # doctest: +SKIP
@@ -136,16 +136,16 @@ def load(
         >>> data.rejected, data.counts                          # doctest: +SKIP
     """
     if not 0 <= max_bad_share <= 1:
-        raise DataError(f"max_bad_share is {max_bad_share}; it is a share from 0 to 1")
+        raise DataError(f"max_bad_share is {max_bad_share}; expected a share from 0 to 1")
     if not _LANGUAGE.fullmatch(language):
-        raise DataError(f"{language!r} is not a language tag; for example en, ru, pt-BR, or und")
+        raise DataError(f"{language!r} is not a language tag; use, for example, en, ru, pt-BR or und")
     options = Options(question_column, answer_column, text_column, label_column, encoding)
-    place = Path(path)
-    files, skipped = find_files(place)
+    path = Path(path)
+    files, skipped = find_files(path)
     opened = [open_own(file, options) for file in files]
     return OwnData(
-        path=place,
-        name=_source_name(place, name),
+        path=path,
+        name=_source_name(path, name),
         language=language,
         files=[replace(own, split=split) for own, split in zip(opened, _splits(opened), strict=True)],
         skipped=skipped,
@@ -157,7 +157,7 @@ def load(
 def _splits(files: list[OwnFile]) -> list[str]:
     """The split of each file.
 
-    Where one is named after validation or test, the others are for training; else a seeded split is made of all.
+    If one is named after validation or test, the other files are for training; if none is, `build` splits all rows.
     """
     named = [split_of(own.file.name) for own in files]
     if set(named) <= {ALL, "train"}:
@@ -170,5 +170,5 @@ def _source_name(path: Path, name: str | None) -> str:
         stem = path.resolve().name.split(".")[0] or path.resolve().name
         name = re.sub(r"[^\w.-]+", "-", stem).strip("-._")[:64].rstrip("-._") or "own"
     if not _NAME.fullmatch(name):
-        raise DataError(f"{name!r} cannot name a source; use up to 64 letters, digits, dots, hyphens and underscores")
+        raise DataError(f"{name!r} cannot name a source; use at most 64 letters, digits, dots, hyphens and underscores")
     return name

@@ -1,4 +1,4 @@
-"""Which form a text is in: by its content first, and by its name where the content allows several."""
+"""Detect the form of a text: by its content first, and by the file name if the content is ambiguous."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from typing import Literal
 
 import orjson
 
-from dataset_builders.own_data.inputs import UNDERSTOOD
+from dataset_builders.own_data.inputs import SUPPORTED
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.plain_text import TextStyle, find_style
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.tabular import Table, find_table
 
 HEAD_CHARACTERS = 1 << 16
-"""How much of a file is looked at to tell its form."""
+"""Number of characters at the beginning of a file that decide its form."""
 
 _JSON = re.compile(r"\s*(\[\s*([\[{\"\]])|\{\s*[\"}])")
-_LINES_LOOKED_AT = 20
+_SAMPLE_LINES = 20
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a file is written: `table` and `text` say more for those two."""
+    """The form of a file.
+
+    Args:
+        name: Form of the records.
+        table: Delimiter and columns of a table.
+        text: Style of plain text.
+    """
 
     name: Literal["json", "jsonl", "table", "text"]
     table: Table | None = None
@@ -31,16 +37,16 @@ class Form:
 
 
 def find_form(head: str, is_whole: bool, extension: str, options: Options) -> Form:
-    """The form of the text that begins so.
+    """Detect the form of a text from its beginning.
 
     Args:
-        head: The first `HEAD_CHARACTERS`.
-        is_whole: It is the whole text.
-        extension: Of the file's name.
+        head: The first `HEAD_CHARACTERS` characters.
+        is_whole: Whether `head` is the whole text.
+        extension: Extension of the file name, in lower case.
         options: Columns that the user named.
 
     Raises:
-        BadRecord: It is in none of the forms; says why.
+        BadRecord: The text is in no supported form.
     """
     head = head.lstrip("\ufeff")
     lines_like = extension in (".jsonl", ".ndjson")
@@ -48,9 +54,9 @@ def find_form(head: str, is_whole: bool, extension: str, options: Options) -> Fo
     if _JSON.match(head) or (json_like and (head.lstrip()[:1] in "[{" or _parsable(_lines(head, is_whole)))):
         return Form("jsonl" if _is_json_lines(_lines(head, is_whole), lines_like) else "json")
     if json_like:
-        raise BadRecord("no JSON in it, whatever its name says")
+        raise BadRecord("no JSON in it, despite its name")
     if head.lstrip().startswith("<"):
-        raise BadRecord(f"looks like HTML or XML; {UNDERSTOOD}")
+        raise BadRecord(f"looks like HTML or XML; {SUPPORTED}")
     whole_lines = head if is_whole else head[: head.rfind("\n") + 1] or head
     is_table_by_name = extension in (".csv", ".tsv", ".tab")
     table = find_table(whole_lines, options, is_table_by_name)
@@ -58,18 +64,19 @@ def find_form(head: str, is_whole: bool, extension: str, options: Options) -> Fo
         return Form("table", table=table)
     style = find_style(whole_lines)
     if is_table_by_name and (style is None or style.style == "bare"):
-        raise BadRecord("a table of one column; two are needed, separated by one of , ; | or a tab")
+        raise BadRecord("a table with one column; two or more are needed, separated by , ; | or a tab")
     if style is None or options.columns:
-        named = "no column that was named" if options.columns else "neither a table nor turns by lines"
-        raise BadRecord(f"{named}; {UNDERSTOOD}")
+        problem = "no table with the named columns" if options.columns else "neither a table nor one turn per line"
+        raise BadRecord(f"{problem}; {SUPPORTED}")
     return Form("text", text=style)
 
 
 def _lines(head: str, is_whole: bool) -> list[str]:
-    lines = [line for line in head.split("\n")[: 10 * _LINES_LOOKED_AT] if line.strip(" \t\ufeff")]
-    if not is_whole and len(lines) < 10 * _LINES_LOOKED_AT:
+    """The first lines that are not blank and, unless there is only one, not cut off."""
+    lines = [line for line in head.split("\n")[: 10 * _SAMPLE_LINES] if line.strip(" \t\ufeff")]
+    if not is_whole and len(lines) < 10 * _SAMPLE_LINES:
         lines = lines[:-1] or lines
-    return lines[:_LINES_LOOKED_AT]
+    return lines[:_SAMPLE_LINES]
 
 
 def _parsable(lines: list[str]) -> int:
@@ -84,7 +91,7 @@ def _parses(line: str) -> bool:
 
 
 def _is_json_lines(lines: list[str], by_name: bool) -> bool:
-    """One value a line: not the lines of a single value. A lone object on one line is a document."""
+    """Whether each line is a JSON value, rather than a part of one. A single object on one line is a document."""
     parsed = _parsable(lines)
     if lines[0].strip(" \t\ufeff") in ("[", "{"):
         return False

@@ -1,4 +1,4 @@
-"""The files of a path: one file or a folder of files, plain, gzipped or zipped, as streams of bytes."""
+"""The files at a path, as byte streams: one file or a folder, plain, gzipped or zipped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dataset_builders.own_data.rejects import Rejected, one_line
 from dataset_builders.sources.raw_files import RawFile, walk
 
 EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
-"""What is taken from a folder or an archive. A file named by itself may be called anything."""
+"""Extensions read from a folder or an archive. A path to a single file may have any name."""
 
-UNDERSTOOD = (
-    "understood are question/answer pairs and dialogues in JSON, JSONL, CSV, TSV or TXT, and utterances with labels "
-    "in JSON, JSONL, CSV or TSV, each also as .gz or .zip"
+SUPPORTED = (
+    "supported are question/answer pairs and dialogues in JSON, JSONL, CSV, TSV or TXT, and labelled utterances in "
+    "JSON, JSONL, CSV or TSV, each also as .gz or .zip"
 )
 
 READ_ERRORS = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
@@ -27,35 +27,35 @@ _NOT_DATA = ("readme", "license", "licence", "changelog", "copying", "notice")
 
 
 def find_files(path: Path) -> tuple[list[RawFile], list[Rejected]]:
-    """The files to read, sorted by name, and those of a folder or archive that are passed over.
+    """The files to read and the skipped files of a folder or archive, both sorted by name.
 
     Raises:
-        DataError: Nothing is there, nothing that is data, or something that cannot be read.
+        DataError: The path does not exist, holds no data file, or cannot be read.
     """
     if path.is_dir():
         candidates = [(p.relative_to(path).as_posix(), p) for p in walk(path)]
     elif path.is_file():
         candidates = [(path.name, path)]
     elif path.exists():
-        raise DataError(f"{path}: a pipe, socket or device, and it is read several times; save it as a file")
+        raise DataError(f"{path}: a pipe, socket or device cannot be read several times; save it as a file")
     else:
         raise DataError(f"{path}: no such file or folder")
-    found: list[RawFile] = []
+    files: list[RawFile] = []
     skipped: list[Rejected] = []
     for name, place in candidates:
         for file in _members(name, place):
-            if reason := _why_not(file, named=place == path and not file.members):
+            if reason := _skip_reason(file, named=place == path and not file.members):
                 skipped.append(Rejected(file.name, None, None, reason))
             else:
-                found.append(file)
-    if not found:
-        seen = f"; it holds {', '.join(s.file for s in skipped[:3])}" if skipped else ""
-        raise DataError(f"{path}: no data file in it{seen}; {UNDERSTOOD}")
-    return sorted(found, key=lambda f: f.name), sorted(skipped, key=lambda s: s.file)
+                files.append(file)
+    if not files:
+        content = f"; it holds {', '.join(s.file for s in skipped[:3])}" if skipped else ""
+        raise DataError(f"{path}: no data file in it{content}; {SUPPORTED}")
+    return sorted(files, key=lambda f: f.name), sorted(skipped, key=lambda s: s.file)
 
 
 def extension(name: str) -> str:
-    """The extension of a name in lower case, without that of compression.
+    """The lower-case extension of a file name, ignoring `.gz`.
 
     >>> extension("faq.CSV.gz")
     '.csv'
@@ -65,10 +65,10 @@ def extension(name: str) -> str:
 
 
 def open_bytes(file: RawFile) -> BinaryIO:
-    """The content as a stream, unpacked.
+    """Open a file as a stream of unpacked bytes.
 
     Raises:
-        DataError: It cannot be opened.
+        DataError: The file cannot be opened.
     """
     stream = _open(file)
     if stream.read(2) == _GZIP:
@@ -78,8 +78,8 @@ def open_bytes(file: RawFile) -> BinaryIO:
     return stream
 
 
-def broken(file: RawFile, error: Exception) -> DataError:
-    """The error of a file that cannot be read to its end."""
+def unreadable(file: RawFile, error: Exception) -> DataError:
+    """The error for a file that cannot be read to its end."""
     return DataError(f"{file}: cannot be read ({error or type(error).__name__}); it is damaged or protected")
 
 
@@ -88,8 +88,8 @@ def _open(file: RawFile) -> BinaryIO:
         if not file.members:
             return file.path.open("rb")
         return cast(BinaryIO, zipfile.ZipFile(file.path).open(file.members[0]))
-    except (*READ_ERRORS, RuntimeError) as error:  # RuntimeError: a password is asked for
-        raise broken(file, error) from error
+    except (*READ_ERRORS, RuntimeError) as error:  # RuntimeError: the archive needs a password
+        raise unreadable(file, error) from error
 
 
 def _members(name: str, path: Path) -> list[RawFile]:
@@ -99,7 +99,7 @@ def _members(name: str, path: Path) -> list[RawFile]:
         try:
             is_zip = stream.read(4) == _ZIP
         except OSError as error:
-            raise broken(file, error) from error
+            raise unreadable(file, error) from error
     if not is_zip:
         return [file]
     try:
@@ -108,16 +108,16 @@ def _members(name: str, path: Path) -> list[RawFile]:
                 m.filename for m in archive.infolist() if not m.is_dir() and not _hidden(PurePosixPath(m.filename))
             ]
     except READ_ERRORS as error:
-        raise DataError(f"{file}: not a whole zip archive ({error}); pack it again") from error
+        raise DataError(f"{file}: a damaged zip archive ({error}); pack it again") from error
     if "[Content_Types].xml" in names or "mimetype" in names:
         raise DataError(f"{file}: an office document; save it as CSV, or as plain text")
     if not names:
-        raise DataError(f"{file}: an archive without a file in it; {UNDERSTOOD}")
+        raise DataError(f"{file}: an empty archive; {SUPPORTED}")
     return [RawFile(one_line(f"{name}/{member}"), path, (member,)) for member in dict.fromkeys(names)]
 
 
-def _why_not(file: RawFile, named: bool) -> str:
-    """Why a file is passed over; empty when it is taken."""
+def _skip_reason(file: RawFile, named: bool) -> str:
+    """Why a file is skipped; empty for a file to read. The user `named` it: always read."""
     if named:
         return ""
     place = PurePosixPath(file.name)
@@ -129,7 +129,7 @@ def _why_not(file: RawFile, named: bool) -> str:
         with open_bytes(file) as stream:
             return "" if stream.read(1) else "is empty"
     except (*READ_ERRORS, RuntimeError) as error:
-        raise broken(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _hidden(path: PurePosixPath) -> bool:

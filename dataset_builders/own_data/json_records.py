@@ -1,6 +1,6 @@
-"""JSON and JSON lines -> raw records, one at a time, each with the line it begins on.
+"""Read JSON and JSON Lines as raw records, one at a time, each with the line that it begins on.
 
-A list is read element by element, so memory is bounded by the largest record and not by the file.
+Lists are read element by element, so the largest record bounds the memory, not the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 Raw = tuple[int, Any]
-"""Line, and the record; a `Broken` where it cannot be parsed."""
+"""Line number, from 1, and the record; a `Broken` if it cannot be parsed."""
 
 IsRecord = Callable[[dict[str, Any]], bool]
 
@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(r"[ \t\r\n\ufeff\x1e]*")
 _TOO_DEEP = "nested too deeply"
-# Lists under these names are read element by element; those under other names are held as a whole.
+# Lists under these names are read element by element; lists under other names are read into memory.
 _WRAPPERS = (
     "data dataset rows records examples items samples entries intents pairs faq qa questions dialogues dialogs chats "
     "threads train validation test данные записи примеры диалоги вопросы интенты пары"
@@ -36,7 +36,12 @@ _WRAPPERS = (
 
 
 class Broken:
-    """A record that is not valid JSON or CSV: why, and how it begins."""
+    """A record that is not valid JSON or CSV.
+
+    Args:
+        reason: The reason, one clause.
+        text: The record; its beginning is kept.
+    """
 
     __slots__ = ("reason", "text")
 
@@ -45,7 +50,7 @@ class Broken:
 
 
 def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
-    """The values of JSON lines; blank lines are passed over."""
+    """The values of a JSON Lines file; blank lines are skipped."""
     lines: Any = open_bytes(file) if encoding == "utf-8-sig" else open_text(file, encoding)  # bytes parse faster
     with lines:
         for number, line in enumerate(lines, start=1):
@@ -59,7 +64,7 @@ def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
 
 
 def _second_try(line: bytes | str, error: Exception) -> Any:
-    """A line with a stray byte order mark, or with what only the standard library takes (NaN)."""
+    """Parse a line with a stray byte order mark, or with NaN, which only the standard library accepts."""
     try:
         return json.loads(line)
     except RecursionError:
@@ -72,7 +77,7 @@ def _second_try(line: bytes | str, error: Exception) -> Any:
 def read_document(file: RawFile, encoding: str, is_record: IsRecord) -> Iterator[Raw]:
     """The records of one JSON document, or of several in a row.
 
-    A list gives its elements; an object with a list of records in it gives theirs; any other object is one record.
+    The records are the elements of a list, the elements of a list of records inside an object, or the object itself.
 
     Args:
         file: The file.
@@ -80,7 +85,7 @@ def read_document(file: RawFile, encoding: str, is_record: IsRecord) -> Iterator
         is_record: Whether an object has the keys of a record.
 
     Raises:
-        DataError: It is not valid JSON. What comes after the fault cannot be told apart, so the file is refused.
+        DataError: The file is not valid JSON. The record after a fault cannot be located, so the whole file fails.
     """
     with open_text(file, encoding) as stream:
         cursor = _Cursor(stream, file)
@@ -94,7 +99,7 @@ def read_document(file: RawFile, encoding: str, is_record: IsRecord) -> Iterator
 
 
 class _Cursor:
-    """A place in a JSON text that is read in chunks."""
+    """A position in a JSON text that is read in chunks."""
 
     def __init__(self, stream: TextIO, file: RawFile) -> None:
         self._stream, self._file = stream, file
@@ -118,25 +123,26 @@ class _Cursor:
                 return ""
 
     def take(self, expected: str) -> str:
-        found = self.peek()
-        if not found or found not in expected:
-            raise self._error(
-                f"expected {' or '.join(expected)}" + (f", found {found!r}" if found else ", found the end")
-            )
+        """Move past the next character, which has to be one of these."""
+        character = self.peek()
+        if not character or character not in expected:
+            actual = repr(character) if character else "the end"
+            raise self._error(f"expected {' or '.join(expected)}, found {actual}")
         self._at += 1
-        return found
+        return character
 
     def value(self) -> Any:
+        """Parse the value that begins here."""
         self.peek()
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
-                length = end - self._at  # reading on moves the text
-                if end < len(self._text) or not self._more():  # a number may go on in the next chunk
+                length = end - self._at  # `_more` shifts the text
+                if end < len(self._text) or not self._more():  # a number may continue in the next chunk
                     self._at += length
                     return value
             except json.JSONDecodeError as error:
-                # a fault well before the end of what was read will not be mended by reading on
+                # reading on does not mend a fault well before the end of the text
                 hopeless = len(self._text) - error.pos > 64 and not error.msg.startswith("Unterminated")
                 length = error.pos - self._at
                 if hopeless or not self._more():
@@ -159,7 +165,7 @@ class _Cursor:
                 return
 
     def members(self, is_record: IsRecord) -> Iterator[Raw]:
-        """The elements of the lists in the object that begins here, or the object itself."""
+        """The elements of the lists of records in the object that begins here, or the object itself."""
         line, record, streamed = self.line, dict[str, Any](), False
         self.take("{")
         if self.peek() == "}":
@@ -179,14 +185,14 @@ class _Cursor:
                 break
         if streamed:
             return
-        held = {plain(key): value for key, value in record.items() if isinstance(value, list)}
-        wrapped = [value for name, value in held.items() if name in TURNS and _hold_turns(value)]
+        lists = {plain(key): value for key, value in record.items() if isinstance(value, list)}
+        wrapped = [value for name, value in lists.items() if name in TURNS and _hold_turns(value)]
         if not wrapped and not is_record(record):
-            wrapped = [value for value in held.values() if value and isinstance(value[0], dict | list)]
+            wrapped = [value for value in lists.values() if value and isinstance(value[0], dict | list)]
         yield from ((line, element) for element in wrapped[0]) if wrapped else [(line, record)]
 
     def _second(self) -> str:
-        """The first character inside the list that begins here; a blank when it is not on hand."""
+        """The first character inside the list that begins here; a blank at the end of the text."""
         place = self._at + 1
         while True:
             place = _BLANK.match(self._text, place).end()  # type: ignore[union-attr]
@@ -198,7 +204,10 @@ class _Cursor:
             place += self._at
 
     def _more(self) -> bool:
-        """Read on; what lies behind is forgotten. The chunk grows with the record, so that no record is slow."""
+        """Read the next chunk and drop the text before the cursor.
+
+        Chunks grow with the record, so that long records take linear time.
+        """
         if self._ended:
             return False
         rest = self._text[self._at :]
@@ -209,12 +218,12 @@ class _Cursor:
         return bool(chunk)
 
     def _error(self, problem: str) -> DataError:
-        cure = "repair it, or write one record a line (JSONL), where a fault costs only its record"
-        return DataError(f"{self._file}: line {self.line}: not valid JSON ({problem}); {cure}")
+        advice = "repair it, or write one record per line (JSONL), where a fault affects only its record"
+        return DataError(f"{self._file}: line {self.line}: not valid JSON ({problem}); {advice}")
 
 
 def _hold_turns(values: list[Any]) -> bool:
-    """Whether the elements of a list are whole dialogues, and not the turns of one."""
+    """Whether the elements of a list are whole dialogues rather than the turns of one."""
     first = values[0] if values else None
     if isinstance(first, list):
         return len(first) != 2 or not all(isinstance(v, str) for v in first)

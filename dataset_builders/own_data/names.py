@@ -1,4 +1,4 @@
-"""What columns and JSON keys are called, in English and Russian, and which record they make up."""
+"""Names of columns and JSON keys in English and Russian, and the layout that a set of them makes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dataset_builders.own_data.rejects import BadRecord
 
 Kind = Literal["turns", "pair", "intent", "row"]
 
-# In each tuple the earlier name wins.
+# The first match in a tuple wins.
 QUESTION = (
     *("question", "questions", "q", "instruction", "prompt", "query", "input", "request", "user_message", "anchor"),
     *("вопрос", "запрос", "обращение", "в"),
 )
 WEAK_QUESTION = ("user", "human", "customer", "client", "пользователь", "клиент")
-"""May also hold a person's name: taken when nothing else is the question; likewise `WEAK_ANSWER`."""
+"""Columns that may hold a person's name: used only if no other column is the question; `WEAK_ANSWER` likewise."""
 
 ANSWER = (
     *("answer", "answers", "a", "output", "completion", "response", "reply", "bot_message", "assistant_message"),
@@ -76,13 +76,15 @@ class Layout:
     """Which key of a record holds what.
 
     Args:
-        kind: `turns` (a list of turns), `pair`, `intent`, or `row` (one turn; a dialogue is spread over rows).
+        kind: `turns` (a list of turns), `pair`, `intent`, or `row` (one turn; a dialogue spans several rows).
         text: Key of the turns, the question, the utterance, or the turn's text.
         other: Key of the answer, the label, or the speaker; empty for turns.
-        id: Key of the record's id; of the dialogue's for a row.
-        more: Key after the question (alpaca's `input`).
-        scenario: Key of what the dialogue is to be about; likewise `domains`, `language`.
-        history: Key of earlier question -> answer pairs.
+        id: Key of the record's id; for a row, of the dialogue's id.
+        more: Key of a text that continues the question (alpaca's `input`).
+        scenario: Key of what the dialogue is to be about.
+        domains: Key of the domain or the list of domains.
+        language: Key of the language tag.
+        history: Key of the earlier question/answer pairs.
         order: Key of a turn's number within its dialogue.
     """
 
@@ -98,8 +100,8 @@ class Layout:
     order: str | None = None
 
     @property
-    def says_more(self) -> bool:
-        """Whether its records say what the dialogue is about."""
+    def has_details(self) -> bool:
+        """Whether its records have a scenario, domains or a language."""
         return bool(self.scenario or self.domains or self.language)
 
     @property
@@ -109,12 +111,12 @@ class Layout:
 
 
 BARE_TURNS = Layout("turns", "")
-"""A record that is itself a list of turns."""
+"""Layout of a record that is itself a list of turns."""
 
 
 @functools.lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """A column's name without case, and with one underscore for blanks, hyphens and dots.
+    """Normalise a column's name: case-folded, with one underscore for blanks, hyphens and dots.
 
     >>> plain(" Dialogue ID") == plain("dialogue-id")
     True
@@ -123,15 +125,15 @@ def plain(name: str) -> str:
 
 
 def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str] = frozenset()) -> Layout | None:
-    """The layout of records with these keys, or None where no known form fits.
+    """The layout of records with these keys; None if none fits.
 
     Args:
-        keys: As they stand in the file.
+        keys: Keys as in the file.
         options: Columns that the user named.
-        turn_lists: Keys named as in `TURNS` whose value is a list or several lines: only those can hold turns.
+        turn_lists: Keys from `TURNS` whose value is a list or has several lines: only those can hold turns.
 
     Raises:
-        BadRecord: The user named a column that is not among the keys, or half of the columns that are needed.
+        BadRecord: A column that the user named does not exist, or its counterpart is not recognised.
     """
     keys = list(keys)
     by_name: dict[str, str] = {}
@@ -145,12 +147,12 @@ def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str
         question, answer = find(QUESTION) or find(WEAK_QUESTION), find(ANSWER) or find(WEAK_ANSWER)
         return _named(keys, by_name, options, question, answer, find(TEXT), find(LABEL), find(RECORD_ID))
     speaker = find(SPEAKER)
-    said = find(TEXT, speaker)
-    label = find(LABEL, said)
-    dialogue = find(DIALOGUE_ID, said, speaker)
+    text = find(TEXT, speaker)
+    label = find(LABEL, text)
+    dialogue = find(DIALOGUE_ID, text, speaker)
     about = {"scenario": find(SCENARIO), "domains": find(DOMAINS), "language": find(LANGUAGE)}
-    if speaker and said and said not in turn_lists and (dialogue or not label):
-        return Layout("row", said, speaker, id=dialogue, order=find(ORDER, said, speaker, dialogue), **about)
+    if speaker and text and text not in turn_lists and (dialogue or not label):
+        return Layout("row", text, speaker, id=dialogue, order=find(ORDER, text, speaker, dialogue), **about)
     turns = next((by_name[n] for n in TURNS if n in by_name and by_name[n] in turn_lists), None)
     if turns and not label:
         about["scenario"] = about["scenario"] or by_name.get("system")
@@ -163,15 +165,15 @@ def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str
         about["scenario"] = about["scenario"] or (by_name.get("system") if plain(answer) != "system" else None)
         history = by_name.get("history")
         return Layout("pair", question, answer, id=find(RECORD_ID), more=more, history=history, **about)
-    said = said or find(QUESTION, label)
-    if said and label:
-        return Layout("intent", said, label, id=find(RECORD_ID), language=about["language"])
+    text = text or find(QUESTION, label)
+    if text and label:
+        return Layout("intent", text, label, id=find(RECORD_ID), language=about["language"])
     return None
 
 
-def is_known(name: str) -> bool:
-    """Whether a cell looks like a column's name."""
-    return plain(name) in _ALL
+def is_column_name(cell: str) -> bool:
+    """Whether a cell is one of the recognised names of columns."""
+    return plain(cell) in _ALL
 
 
 _ALL = frozenset(
@@ -189,21 +191,21 @@ def _named(
     label: str | None,
     record_id: str | None,
 ) -> Layout:
-    """The layout with the columns that the user named; the other half of a pair by its known names."""
-    chosen: dict[str, str] = {}
+    """The layout with the columns that the user named; a missing counterpart is the recognised column."""
+    columns: dict[str, str] = {}
     for option, name in options.columns.items():
         key = name if name in keys else by_name.get(plain(name))
         if key is None:
             shown = ", ".join(keys[:10]) or "none"
             raise BadRecord(f"no column {name!r}; there are: {shown[:200]}")
-        chosen[option] = key
-    if options.question_column or options.answer_column:
-        first, second = chosen.get("question_column", question), chosen.get("answer_column", answer)
+        columns[option] = key
+    kind: Kind = "pair" if options.question_column or options.answer_column else "intent"
+    if kind == "pair":
+        first, second = columns.get("question_column", question), columns.get("answer_column", answer)
         missing = "question_column" if first is None else "answer_column"
     else:
-        first, second = chosen.get("text_column", text), chosen.get("label_column", label)
+        first, second = columns.get("text_column", text), columns.get("label_column", label)
         missing = "text_column" if first is None else "label_column"
     if first is None or second is None or first == second:
         raise BadRecord(f"say which column is the other one: {missing}; there are: {', '.join(keys[:10])[:200]}")
-    kind: Kind = "pair" if options.question_column or options.answer_column else "intent"
     return Layout(kind, first, second, id=record_id if record_id not in (first, second) else None)

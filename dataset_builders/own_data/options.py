@@ -1,4 +1,4 @@
-"""What a user may say about own data when its columns or encoding do not speak for themselves."""
+"""Options for own data whose columns or encoding cannot be recognised."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dataset_builders.common.errors import DataError
 
 @dataclass(frozen=True)
 class Options:
-    """How to read own data. Everything may stay None.
+    """How to read own data. None means: recognise it from the file.
 
     Args:
-        question_column: Column, or key of a JSON object, that holds the question; `answer_column` likewise. A number
-            is a column of a table without a header, from 1.
-        text_column: Column or key of an own intent's utterance; `label_column` of its label.
-        encoding: Of the text, instead of detecting it.
+        question_column: Column or JSON key of the question. In a table without a header: the column's number, from 1.
+        answer_column: Column or JSON key of the answer, likewise.
+        text_column: Column or JSON key of a labelled utterance.
+        label_column: Column or JSON key of its label.
+        encoding: Text encoding, as Python names it.
 
     Raises:
-        DataError: The columns do not go together, or there is no such encoding.
+        DataError: Columns of pairs and of intents are mixed, or the encoding is unknown.
     """
 
     question_column: str | None = None
@@ -32,14 +33,16 @@ class Options:
         pair = self.question_column or self.answer_column
         intent = self.text_column or self.label_column
         if pair and intent:
-            raise DataError("give a question and an answer column, or a text and a label column, not both")
+            raise DataError("name the question and answer columns, or the text and label columns, not both")
         if self.encoding:
             try:
                 codecs.lookup(self.encoding)
             except LookupError:
-                raise DataError(f"no encoding {self.encoding!r}; for example utf-8, cp1251, latin-1") from None
+                raise DataError(
+                    f"unknown encoding {self.encoding!r}; use, for example, utf-8, cp1251 or latin-1"
+                ) from None
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns that were given, by option name."""
+        """The columns that the user named, by option name."""
         return {name: value for name, value in asdict(self).items() if value and name != "encoding"}

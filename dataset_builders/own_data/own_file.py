@@ -1,4 +1,4 @@
-"""One file of own data: what it is, and its rows."""
+"""One file of own data: recognise its form and read its rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import json_records, plain_text, tabular
 from dataset_builders.own_data.detect import HEAD_CHARACTERS, Form, find_form
-from dataset_builders.own_data.inputs import READ_ERRORS, broken, extension
+from dataset_builders.own_data.inputs import READ_ERRORS, extension, unreadable
 from dataset_builders.own_data.json_records import Broken, Raw
 from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
@@ -24,7 +24,7 @@ from dataset_builders.sources.raw_files import RawFile
 Event = Dialogue | Utterance | Rejected
 
 HOPELESS = 100
-"""A file whose first so many records are all bad is not read any further."""
+"""Reading a file stops if its first `HOPELESS` records are all bad."""
 
 _SPLITS = {
     "train": "train",
@@ -38,14 +38,14 @@ _SPLITS = {
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file whose form is known.
+    """A file whose form has been recognised.
 
     Args:
-        file: Where its bytes are.
-        options: What the user said about it.
-        encoding: As Python names it.
-        form: How it is written.
-        is_intents: It holds labelled utterances, not dialogues.
+        file: The file.
+        options: Columns and encoding that the user named.
+        encoding: Text encoding, as Python names it.
+        form: The file's form.
+        is_intents: Whether it holds labelled utterances rather than dialogues.
         split: The split that it is named after, or `ALL`.
     """
 
@@ -60,7 +60,7 @@ class OwnFile:
         """The rows and the rejected records, in the order of the file.
 
         Args:
-            tally: Counted up on the way.
+            tally: Counts to increase.
 
         Raises:
             DataError: The file is damaged, or its first `HOPELESS` records are all bad.
@@ -68,28 +68,28 @@ class OwnFile:
         try:
             yield from _Reading(self, tally).events()
         except READ_ERRORS as error:
-            raise broken(self.file, error) from error
+            raise unreadable(self.file, error) from error
 
 
 def open_own(file: RawFile, options: Options) -> OwnFile:
-    """Find out how a file is written.
+    """Recognise a file's encoding, form and kind of rows.
 
     Raises:
-        DataError: It is empty, not text, or in no form that is understood.
+        DataError: The file is empty, not text, or in no supported form.
     """
     encoding = options.encoding or detect_encoding(file)
     try:
         with open_text(file, encoding) as stream:
             head = stream.read(HEAD_CHARACTERS)
         if "\0" in head and options.encoding:
-            raise BadRecord(f"zero bytes in it: not text in {encoding}")
+            raise BadRecord(f"contains zero bytes, so it is not text in {encoding}")
         form = find_form(head, len(head) < HEAD_CHARACTERS, extension(file.name), options)
         own = OwnFile(file, options, encoding, form, is_intents=False)
         layout = _Reading(own, Tally()).first_layout()
     except BadRecord as problem:
         raise DataError(f"{file}: {one_line(str(problem))}") from problem
     except (*READ_ERRORS, UnicodeError) as error:
-        raise broken(file, error) from error
+        raise unreadable(file, error) from error
     return OwnFile(file, options, encoding, form, is_intents=bool(layout and layout.is_intent))
 
 
@@ -108,25 +108,25 @@ class _Reading:
         self._parser = RecordParser(own.options)
         self._ids: dict[str, int] = {}
         self._numbered = 0
-        self._first: list[Rejected] = []
+        self._first_rejected: list[Rejected] = []
 
     def first_layout(self) -> Layout | None:
-        """The form of the first record that has one; None for plain text, which is always dialogues.
+        """The layout of the first usable record; None for plain text, which always holds dialogues.
 
         Raises:
-            BadRecord: None of the first `HOPELESS` records has one.
+            BadRecord: None of the first `HOPELESS` records is usable.
         """
         if self._own.form.name == "text":
             return None
-        first: list[str] = []
+        problems: list[str] = []
         for line, record in self._raw():
             try:
                 return self._layout(record)
             except BadRecord as problem:
-                first.append(f"line {line}: {problem}")
-            if len(first) == HOPELESS:
+                problems.append(f"line {line}: {problem}")
+            if len(problems) == HOPELESS:
                 break
-        raise BadRecord(f"no record can be used: {'; '.join(first[:3])}" if first else "there is no record in it")
+        raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}" if problems else "it holds no records")
 
     def events(self) -> Iterator[Event]:
         if self._own.form.name == "text":
@@ -149,7 +149,7 @@ class _Reading:
         return self._parser.layout(record)
 
     def _records(self) -> Iterator[Event]:
-        """Each record makes its own rows."""
+        """The rows of a file in which each record makes its own rows."""
         tally, parse, is_intents = self._tally, self._parser.parse, self._own.is_intents
         for number, (line, record) in enumerate(self._raw(), start=1):
             tally.records += 1
@@ -162,38 +162,39 @@ class _Reading:
             except BadRecord as problem:
                 yield self._reject(line, number, problem, record)
                 continue
-            given = own_id(record, layout) if layout.id else ""
-            name = self._unique(given or str(number), bool(given))
+            original_id = own_id(record, layout) if layout.id else ""
+            name = self._row_id(original_id, number)
             for part, row in enumerate(rows, start=1):
                 row.id = name if len(rows) == 1 else f"{name}.{part}"
                 row.split = self._own.split
                 if isinstance(row, Dialogue):
-                    row.original_id = given or None
+                    row.original_id = original_id or None
                     tally.dialogues += 1
                 else:
                     tally.utterances += 1
                 yield row
 
     def _rows_of_turns(self, layout: Layout) -> Iterator[Event]:
-        """Dialogues that are spread over rows, perhaps interleaved.
+        """The dialogues of a file with one row per turn, possibly interleaved.
 
-        Rows are counted first, so that a dialogue is handed on with its last row and only unfinished ones are held.
+        A first pass counts the rows of each dialogue. So a dialogue is complete with its last row, and only
+        unfinished dialogues are in memory.
         """
-        waiting = Counter(_dialogue_id(record, layout) for _, record in self._raw())
+        remaining = Counter(_dialogue_id(record, layout) for _, record in self._raw())
         unfinished: dict[str, list[_TurnRow]] = {}
         for number, (line, record) in enumerate(self._raw(), start=1):
             self._tally.records += 1
-            given = _dialogue_id(record, layout)
+            dialogue_id = _dialogue_id(record, layout)
             try:
                 row = self._turn_row(line, number, record, layout)
-                if layout.id and not given:
+                if layout.id and not dialogue_id:
                     raise BadRecord("the row names no dialogue")
-                unfinished.setdefault(given, []).append(row)
+                unfinished.setdefault(dialogue_id, []).append(row)
             except BadRecord as problem:
                 yield self._reject(line, number, problem, record)
-            waiting[given] -= 1
-            if not waiting[given] and given in unfinished:
-                yield self._grouped(given, unfinished.pop(given))
+            remaining[dialogue_id] -= 1
+            if not remaining[dialogue_id] and dialogue_id in unfinished:
+                yield self._grouped(dialogue_id, unfinished.pop(dialogue_id))
 
     def _turn_row(self, line: int, number: int, record: Any, layout: Layout) -> _TurnRow:
         if record.__class__ is Broken:
@@ -205,7 +206,8 @@ class _Reading:
         order = record.get(layout.order) if layout.order else None
         return _TurnRow(line, number, text_of(speaker, "speaker"), text_of(text, "text"), _number(order))
 
-    def _grouped(self, given: str, rows: list[_TurnRow]) -> Event:
+    def _grouped(self, original_id: str, rows: list[_TurnRow]) -> Event:
+        """The dialogue of these rows, in the order of the turn numbers if each row has its own."""
         first = rows[0]
         orders = [row.order for row in rows if row.order is not None]
         if len(set(orders)) == len(rows):
@@ -216,14 +218,14 @@ class _Reading:
             rejected = self._reject(first.line, first.number, problem, f"{first.speaker}: {first.text}")
             self._tally.rejected += len(rows) - 1
             return rejected
-        dialogue.id = self._unique(given or str(first.number), bool(given))
-        dialogue.original_id, dialogue.split = given or None, self._own.split
+        dialogue.id = self._row_id(original_id, first.number)
+        dialogue.original_id, dialogue.split = original_id or None, self._own.split
         self._tally.dialogues += 1
         return dialogue
 
     def _text(self) -> Iterator[Event]:
         style = self._own.form.text
-        assert style is not None  # what `find_form` promises
+        assert style is not None  # guaranteed by `find_form`
         with open_text(self._own.file, self._own.encoding) as lines:
             for number, block in enumerate(plain_text.read_blocks(lines, style), start=1):
                 self._tally.records += 1
@@ -238,13 +240,14 @@ class _Reading:
                 self._tally.dialogues += 1
                 yield dialogue
 
-    def _unique(self, name: str, is_given: bool) -> str:
-        """`<file>/<id>`, with `~2` and so on where the file uses an id again."""
-        if not is_given and not self._ids:  # numbers by themselves are unique: nothing to remember
-            self._numbered = int(name)
-            return f"{self._name}/{name}"
-        used_before = name.isdecimal() and int(name) <= self._numbered  # as the number of an earlier record
-        count = self._ids.get(name, int(used_before)) + 1
+    def _row_id(self, original_id: str, number: int) -> str:
+        """`<file>/<id>`, or `<file>/<record number>` without an id; `~2`, `~3` and so on mark repeated ids."""
+        if not original_id and not self._ids:  # record numbers alone are unique and need no memory
+            self._numbered = number
+            return f"{self._name}/{number}"
+        name = original_id or str(number)
+        is_earlier_number = name.isdecimal() and int(name) <= self._numbered
+        count = self._ids.get(name, int(is_earlier_number)) + 1
         while count > 1 and f"{name}~{count}" in self._ids:
             count += 1
         self._ids[name] = count
@@ -256,9 +259,10 @@ class _Reading:
         self._tally.rejected += 1
         text = record.text if isinstance(record, Broken) else shorten(record)
         rejected = Rejected(self._name, line, number, one_line(str(problem)), text)
-        self._first = self._first if len(self._first) >= 3 else [*self._first, rejected]
+        if len(self._first_rejected) < 3:
+            self._first_rejected.append(rejected)
         if self._tally.rejected == self._tally.records == HOPELESS:
-            reasons = "; ".join(str(r) for r in self._first)
+            reasons = "; ".join(map(str, self._first_rejected))
             raise DataError(f"{self._own.file}: its first {HOPELESS} records cannot be used: {reasons}")
         return rejected
 

@@ -1,4 +1,4 @@
-"""Plain text -> dialogues: a blank line between dialogues, one turn a line or a prefix before each turn."""
+"""Read dialogues from plain text: one turn per line or a prefix before each turn, blank lines between dialogues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataset_builders.own_data.rejects import BadRecord
 
 Style = Literal["prefixed", "named", "dashed", "bare"]
 
-_STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"  # when it was said
+_STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"  # the time of a turn
 # bold marks, a name, a number ("Q1:"), a colon
 _PREFIX = re.compile(
     rf"{_STAMP}(?:[*_#>]+\s*)?(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?[*_]*\s*[:：][*_]*\s*"
@@ -26,12 +26,12 @@ Line = tuple[int, str]
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How dialogues are written down.
+    """How a text separates turns and dialogues.
 
     Args:
-        style: Before a turn stands `prefixed` a word for its side, `named` a person's name, `dashed` a dash; `bare`
-            lines are the user's and the system's by turns.
-        paragraphs: Every turn stands between blank lines: a dialogue begins where the user speaks after the system.
+        style: What a turn begins with: `prefixed` a word for the speaker's role, `named` a person's name, `dashed` a
+            dash. `bare` lines alternate between user and system.
+        paragraphs: Whether blank lines separate turns. A dialogue then begins where the user speaks after the system.
     """
 
     style: Style
@@ -40,7 +40,14 @@ class TextStyle:
 
 @dataclass(frozen=True)
 class Block:
-    """One dialogue: its turns with the lines they begin on, or what is wrong."""
+    """One dialogue.
+
+    Args:
+        line: The line it begins on, from 1.
+        turns: (speaker, text) of each turn.
+        text: The text of the dialogue.
+        problem: Why it cannot be used; empty if it can.
+    """
 
     line: int
     turns: list[tuple[str, str]]
@@ -49,13 +56,13 @@ class Block:
 
 
 def find_style(head: str) -> TextStyle | None:
-    """How the text that begins so is written; None when it does not look like dialogues."""
+    """Detect the style of a text from its beginning; None if it does not look like dialogues."""
     blocks = [[line for _, line in block] for block in _blocks(enumerate(head.split("\n"), start=1))]
     lines = [line for block in blocks for line in block]
     if not lines:
         return None
     prefixed = sum(1 for line in lines if _side_prefix(line)) / len(lines)
-    if prefixed >= 0.5 or (prefixed >= 0.2 and _side_prefix(lines[0])):  # a turn may go on over several lines
+    if prefixed >= 0.5 or (prefixed >= 0.2 and _side_prefix(lines[0])):  # a turn may span several lines
         single = sum(sum(1 for line in b if _side_prefix(line)) < 2 for b in blocks)
         return TextStyle("prefixed", paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
     named = [m["name"].casefold() for line in lines if (m := _NAMED.match(line))]
@@ -64,7 +71,7 @@ def find_style(head: str) -> TextStyle | None:
     if sum(1 for line in lines if _DASH.match(line)) >= 0.5 * len(lines):
         return TextStyle("dashed")
     if sum(len(block) > 1 for block in blocks) * 2 < len(blocks):
-        return None  # paragraphs of one line: a letter, an article
+        return None  # paragraphs of one line, as in a letter or an article
     return TextStyle("bare")
 
 
@@ -79,10 +86,10 @@ def read_blocks(lines: Iterable[str], style: TextStyle) -> Iterator[Block]:
 
 
 def turns_of(text: str) -> list[tuple[str, str]]:
-    """Speaker and text of each turn of one dialogue that was written into a single string.
+    """(speaker, text) of each turn of a dialogue that is one string.
 
     Raises:
-        BadRecord: It is not written as one turn a line.
+        BadRecord: The string does not have one turn per line.
     """
     lines = [(n, line.strip()) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
     style = find_style("\n".join(line for _, line in lines))
@@ -107,36 +114,35 @@ def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _joined(blocks: Iterable[list[Line]]) -> Iterator[list[Line]]:
-    """Dialogues of paragraphs: a new one where the user speaks after the system."""
-    waiting: list[Line] = []
+    """Join paragraphs into dialogues: a new one begins where the user speaks after the system."""
+    dialogue: list[Line] = []
     answered = False
     for block in blocks:
-        name = _side(block[0][1])
-        if waiting and answered and name == "user":
-            yield waiting
-            waiting, answered = [], False
-        waiting.extend(block)
+        if dialogue and answered and _side(block[0][1]) == "user":
+            yield dialogue
+            dialogue, answered = [], False
+        dialogue.extend(block)
         answered = answered or any(_side(line) == "system" for _, line in block)
-    if waiting:
-        yield waiting
+    if dialogue:
+        yield dialogue
 
 
 def _side(line: str) -> str | None:
-    found = _side_prefix(line)
-    if not found:
+    prefix = _side_prefix(line)
+    if not prefix:
         return None
-    name = found[0].casefold()
+    name = prefix[0].casefold()
     return speakers.side(name) or next((couple[name] for couple in speakers.LETTERS if name in couple), None)
 
 
 def _turns(block: list[Line], style: TextStyle) -> tuple[list[tuple[str, str]], str]:
     if style.style == "bare":
         return [("assistant" if i % 2 else "user", line) for i, (_, line) in enumerate(block)], ""
-    prefix = _PREFIXES[style.style]
+    find_prefix = _PREFIXES[style.style]
     turns: list[tuple[str, list[str]]] = []
     for _, line in block:
-        if found := prefix(line):
-            name, end = found
+        if prefix := find_prefix(line):
+            name, end = prefix
             turns.append((name or ("assistant" if len(turns) % 2 else "user"), [line[end:].strip()]))
         elif turns:
             turns[-1][1].append(line)
@@ -146,7 +152,7 @@ def _turns(block: list[Line], style: TextStyle) -> tuple[list[tuple[str, str]], 
 
 
 Prefix = tuple[str, int]
-"""Who speaks, and where the text begins."""
+"""The speaker's name, and the offset at which the text begins."""
 
 
 def _side_prefix(line: str) -> Prefix | None:
@@ -155,8 +161,8 @@ def _side_prefix(line: str) -> Prefix | None:
         return None
     name, number = match.group("name", "number")
     plain = name.casefold()
-    known = plain in _SIDES if len(name) > 1 else plain in _LETTERS and not (number or "").startswith(" ")
-    return (name, match.end()) if known else None
+    is_side = plain in _SIDES if len(name) > 1 else plain in _LETTERS and not (number or "").startswith(" ")
+    return (name, match.end()) if is_side else None
 
 
 def _person_prefix(line: str) -> Prefix | None:

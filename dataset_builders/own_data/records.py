@@ -1,4 +1,4 @@
-"""One raw record -> dialogues or labelled utterances."""
+"""Convert a raw record into a dialogue or labelled utterances."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MAX_LAYOUTS = 1000
 
 
 class RecordParser:
-    """Reads records whose form is found from their keys, once for each set of keys.
+    """Parses records; recognises their layout once for each set of keys.
 
     Args:
         options: Columns that the user named.
@@ -42,18 +42,18 @@ class RecordParser:
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def layout(self, record: Any) -> Layout:
-        """What the record is.
+        """Which key of the record holds what.
 
         Raises:
-            BadRecord: It is of no known form.
+            BadRecord: The keys fit no layout.
         """
         if isinstance(record, list):
             return BARE_TURNS
         if not isinstance(record, dict):
             raise BadRecord(f"expected an object, found {_json_type(record)}")
         keys = tuple(record)
-        if (known := self._layouts.get(keys)) and (known.kind != "turns" or _may_be_turns(record[known.text])):
-            return known
+        if (cached := self._layouts.get(keys)) and (cached.kind != "turns" or _may_be_turns(record[cached.text])):
+            return cached
         turn_keys = [key for key in keys if plain(key) in TURNS]
         lists = frozenset(key for key in turn_keys if _may_be_turns(record[key]))
         layout = find_layout(keys, self._options, lists)
@@ -64,7 +64,7 @@ class RecordParser:
         return layout
 
     def is_record(self, record: dict[str, Any]) -> bool:
-        """Whether an object is of a known form."""
+        """Whether the keys of an object fit a layout."""
         try:
             self.layout(record)
         except BadRecord:
@@ -72,7 +72,7 @@ class RecordParser:
         return True
 
     def parse(self, record: Any, layout: Layout) -> Sequence[Dialogue | Utterance]:
-        """The rows of a record, with the record's own id (or an empty one).
+        """The rows of a record; their ids are empty.
 
         Raises:
             BadRecord: A value is missing, empty or of the wrong type.
@@ -83,10 +83,14 @@ class RecordParser:
 
 
 def text_of(value: Any, what: str) -> str:
-    """The text of a value: a string, a number, or OpenAI's list of parts; empty for null.
+    """The text of a string, a number or OpenAI's list of parts; empty for null.
+
+    Args:
+        value: JSON value.
+        what: What the value is, for the message.
 
     Raises:
-        BadRecord: It is anything else, or holds bytes that are not text.
+        BadRecord: The value is something else, or holds bytes that are not text.
     """
     if value.__class__ is not str:
         value = _text_of_other(value, what)
@@ -98,25 +102,30 @@ def text_of(value: Any, what: str) -> str:
 
 
 def dialogue_of(turns: Sequence[tuple[str, str]], prompt_first: bool = False, scenario: str | None = None) -> Dialogue:
-    """A dialogue of (speaker as the file calls it, text).
+    """A dialogue from its turns.
+
+    Args:
+        turns: (speaker, text) of each turn, as in the file.
+        prompt_first: A leading `system` message is a prompt; see `speakers.assign`.
+        scenario: What the dialogue is about; prompts are appended.
 
     Raises:
-        BadRecord: No turn has a text, or the speakers are not two sides.
+        BadRecord: No turn has a text, or a speaker is neither user nor system.
     """
     roles = speakers.assign([name for name, _ in turns], prompt_first)
-    said = [Turn(r, text) for r, (_, text) in zip(roles, turns, strict=True) if r == "user" or r == "system"]
+    spoken = [Turn(r, text) for r, (_, text) in zip(roles, turns, strict=True) if r == "user" or r == "system"]
     prompts = [text for role, (_, text) in zip(roles, turns, strict=True) if role == "prompt" and text]
-    if not any(turn.text for turn in said):
+    if not any(turn.text for turn in spoken):
         raise BadRecord("no turn has a text")
-    return Dialogue("", ALL, said, scenario="\n".join([*([scenario] if scenario else []), *prompts]) or None)
+    return Dialogue("", ALL, spoken, scenario="\n".join([*([scenario] if scenario else []), *prompts]) or None)
 
 
 def own_id(record: Any, layout: Layout) -> str:
-    """The id that the record gives itself; empty when it has none."""
+    """The record's own id; empty if it has none."""
     value = record.get(layout.id) if layout.id else None
     if isinstance(value, str):
         return " ".join(value.split())[:200].encode("utf-8", "replace").decode()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # 7.0, as a column with gaps is exported
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # spreadsheets export 7 as 7.0
         value = int(value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
@@ -134,7 +143,7 @@ def _pair(record: dict[str, Any], layout: Layout) -> Dialogue:
     if layout.history and isinstance(earlier := record[layout.history], list):
         turns[:0] = dialogue_of(_turns(earlier)).turns if earlier else []
     dialogue = Dialogue("", ALL, turns)
-    return _about(dialogue, record, layout) if layout.says_more else dialogue
+    return _about(dialogue, record, layout) if layout.has_details else dialogue
 
 
 def _turns_record(record: Any, layout: Layout) -> Dialogue:
@@ -142,19 +151,19 @@ def _turns_record(record: Any, layout: Layout) -> Dialogue:
     raw = plain_text.turns_of(text_of(turns, "dialogue")) if isinstance(turns, str) else _turns(turns)
     prompt_first = plain(layout.text) in ("messages", "conversations")
     dialogue = dialogue_of(raw, prompt_first)
-    return _about(dialogue, record, layout) if layout.says_more else dialogue
+    return _about(dialogue, record, layout) if layout.has_details else dialogue
 
 
 def _turns(values: list[Any]) -> list[tuple[str, str]]:
-    """(speaker, text) of each turn: objects, [question, answer] or [speaker, text] lists, or texts by turns."""
+    """(speaker, text) of each turn, from objects, [question, answer] or [speaker, text] lists, or alternating texts."""
     turns: list[tuple[str, str]] = []
     for number, value in enumerate(values, start=1):
         if isinstance(value, dict):
             turns.extend(_turn(value, number))
         elif isinstance(value, list) and len(value) == 2 and all(isinstance(v, str | None) for v in value):
             first, second = (text_of(v, f"turn {number}") for v in value)
-            named = speakers.side(first) or first.casefold() in speakers.PROMPT
-            turns.extend([(first, second)] if named else [("user", first), ("assistant", second)])
+            is_speaker = speakers.side(first) or first.casefold() in speakers.PROMPT
+            turns.extend([(first, second)] if is_speaker else [("user", first), ("assistant", second)])
         elif isinstance(value, str):
             turns.append(("user" if number % 2 else "assistant", text_of(value, f"turn {number}")))
         else:
@@ -169,7 +178,7 @@ def _turn(value: dict[str, Any], number: int) -> list[tuple[str, str]]:
         if isinstance(speaker, dict):  # {"author": {"role": "user"}}
             speaker = speaker.get("role")
         return [(text_of(speaker, "speaker"), text_of(value[keys.text], "text of a turn"))]
-    if keys.question is not None and keys.answer is not None:  # one object an exchange
+    if keys.question is not None and keys.answer is not None:  # one object per exchange
         question, answer = text_of(value[keys.question], "question"), text_of(value[keys.answer], "answer")
         return [("user", question), ("assistant", answer)]
     if keys.speaker is not None and ("tool_calls" in value or "function_call" in value):
@@ -198,23 +207,23 @@ def _turn_keys(keys: tuple[str, ...]) -> _TurnKeys:
 
 def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
     label, texts = text_of(record[layout.other], "label"), record[layout.text]
-    found = [text_of(text, "utterance") for text in (texts if isinstance(texts, list) else [texts])]
+    utterances = [text_of(text, "utterance") for text in (texts if isinstance(texts, list) else [texts])]
     if not label:
         raise BadRecord("the label is empty")
-    if not any(found):
+    if not any(utterances):
         raise BadRecord("the utterance is empty")
     language = _language(record, layout)
-    return [Utterance("", ALL, text, " ".join(label.split()), language=language) for text in found if text]
+    return [Utterance("", ALL, text, " ".join(label.split()), language=language) for text in utterances if text]
 
 
 def _about(dialogue: Dialogue, record: dict[str, Any], layout: Layout) -> Dialogue:
     if layout.scenario:
-        stated = [text_of(record[layout.scenario], "scenario"), dialogue.scenario or ""]
-        dialogue.scenario = "\n".join(filter(None, stated)) or None
+        scenarios = [text_of(record[layout.scenario], "scenario"), dialogue.scenario or ""]
+        dialogue.scenario = "\n".join(filter(None, scenarios)) or None
     if layout.domains:
-        domains = record[layout.domains]
-        found = [text_of(d, "domain") for d in (domains if isinstance(domains, list) else [domains])]
-        dialogue.domains = [domain for domain in found if domain]
+        value = record[layout.domains]
+        domains = [text_of(domain, "domain") for domain in (value if isinstance(value, list) else [value])]
+        dialogue.domains = [domain for domain in domains if domain]
     if layout.language:
         dialogue.language = _language(record, layout)
     return dialogue

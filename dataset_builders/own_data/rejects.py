@@ -1,4 +1,4 @@
-"""What could not be read: one record at a time, with its place and the reason, and when that is too much."""
+"""Rejected records, with place and reason, and the limit on their share."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import JSON_FILE, output_file
 
 SHOWN_CHARACTERS = 200
-"""Of a rejected record, enough to find it again by eye."""
+"""Number of characters of a rejected record to show, enough to recognise it."""
 
 SHOWN_REASONS = 3
 
 
 class BadRecord(Exception):  # noqa: N818  a reason, not a failure
-    """One record cannot be used; the message is the reason, one clause."""
+    """A record cannot be used; the message is the reason, one clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that was left out.
+    """A record that cannot be used, or a skipped file.
 
     Args:
-        file: Its file, relative to the given folder; a member of an archive as `archive.zip/member`.
-        line: The line it begins on, from 1; None where the whole file was left out.
-        record: Its number in the file, from 1; None likewise.
-        reason: One clause.
-        text: How the record begins.
+        file: Its file, relative to the loaded folder; a member of an archive is `archive.zip/member`.
+        line: The line it begins on, from 1; None for a skipped file.
+        record: Its number in the file, from 1; None for a skipped file.
+        reason: The reason, one clause.
+        text: The beginning of the record.
     """
 
     file: str
@@ -47,13 +47,13 @@ class Rejected:
 
 @dataclass(slots=True)
 class Tally:
-    """What one file, or all, gave.
+    """Counts of one file, or of all files.
 
     Attributes:
-        records: Records read, good and bad; rows where dialogues are spread over rows.
-        rejected: Those left out.
-        dialogues: Dialogues yielded.
-        utterances: Labelled utterances yielded.
+        records: Number of records, good and bad; of rows if a dialogue spans several rows.
+        rejected: Number of bad records.
+        dialogues: Number of dialogues yielded.
+        utterances: Number of labelled utterances yielded.
     """
 
     records: int = 0
@@ -66,30 +66,32 @@ class Tally:
 
 
 def check_share(path: Path, tally: Tally, first: Iterable[Rejected], max_bad_share: float) -> None:
-    """Stop when too little could be read.
+    """Raise an error if too many records are bad.
 
     Args:
-        path: What the user gave, for the message.
-        tally: Sums over all files.
-        first: The first rejected records.
-        max_bad_share: Largest share of bad records that is let pass, 0 to 1.
+        path: Path of the data, for the message.
+        tally: Counts of all files together.
+        first: The first rejected records, for the message.
+        max_bad_share: Maximum share of bad records, 0 to 1.
 
     Raises:
-        DataError: More than that, or not one good record.
+        DataError: The share is larger, or no record is good.
     """
     good = tally.dialogues + tally.utterances
     if good and tally.rejected <= max_bad_share * tally.records:
         return
     if not tally.records:
-        raise DataError(f"{path}: there is no record in it")
+        raise DataError(f"{path}: it holds no records")
     reasons = "; ".join(str(r) for r in list(first)[:SHOWN_REASONS])
     limit = f" (more than {max_bad_share:.0%})" if good else ""
-    cure = "repair them, or allow more with max_bad_share (--max-bad-share)" if good else "nothing is left"
-    raise DataError(f"{path}: {tally.rejected:,} of {tally.records:,} records cannot be used{limit}: {reasons}; {cure}")
+    advice = "repair them, or allow more with max_bad_share (--max-bad-share)" if good else "nothing is left"
+    raise DataError(
+        f"{path}: {tally.rejected:,} of {tally.records:,} records cannot be used{limit}: {reasons}; {advice}"
+    )
 
 
 def shorten(record: Any) -> str:
-    """How a record begins, as one line that any encoding can hold."""
+    """The beginning of a record as one line of valid Unicode."""
     if isinstance(record, bytes):
         text = record[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")
     elif isinstance(record, str):
@@ -97,13 +99,13 @@ def shorten(record: Any) -> str:
     else:
         try:
             text = orjson.dumps(record).decode()
-        except TypeError:  # lone surrogates, very large integers, or nested very deeply
+        except TypeError:  # lone surrogates, very large integers or very deep nesting
             text = str(record)[: 10 * SHOWN_CHARACTERS] if not isinstance(record, list | dict) else _keys(record)
     return one_line(text[: 2 * SHOWN_CHARACTERS])[:SHOWN_CHARACTERS]
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and without what no encoding can hold."""
+    """A text without line breaks and lone surrogates."""
     return " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -114,10 +116,13 @@ def _keys(record: list[Any] | dict[Any, Any]) -> str:
 
 @contextmanager
 def rejects_file(path: Path) -> Iterator[Callable[[Rejected], object]]:
-    """A file of JSON lines that appears when it is whole, also when reading then stops for too many bad records.
+    """Write a JSON Lines file atomically; keep it even if reading fails because too many records are bad.
 
     Yields:
-        What adds an entry.
+        Function that adds a rejected record.
+
+    Raises:
+        DataError: The file cannot be written.
     """
     stopped: DataError | None = None
     try:
@@ -127,26 +132,27 @@ def rejects_file(path: Path) -> Iterator[Callable[[Rejected], object]]:
             except DataError as error:
                 stopped = error
     except OSError as error:
-        raise DataError(f"{path}: rejected records cannot be written there ({error.strerror})") from error
+        raise DataError(f"{path}: cannot write the rejected records ({error.strerror})") from error
     if stopped:
         raise stopped
 
 
 def write_rejects(path: str | Path, rejected: Iterable[Rejected]) -> int:
-    """Write rejected records as JSON lines, also when there are none.
+    """Write rejected records as JSON Lines; the file may be empty.
 
     Returns:
-        How many there were.
+        The number of records.
     """
     count = 0
     with rejects_file(Path(path)) as add:
-        for count, entry in enumerate(rejected, start=1):  # noqa: B007  the last one is returned
+        for entry in rejected:
             add(entry)
+            count += 1
     return count
 
 
 def read_rejects(path: Path) -> Iterator[Rejected]:
-    """The entries of a file of `write_rejects`."""
+    """The rejected records in a file from `rejects_file`."""
     with path.open("rb") as lines:
         for line in lines:
             yield Rejected(**orjson.loads(line))

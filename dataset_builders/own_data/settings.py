@@ -1,4 +1,4 @@
-"""What a user sets for own data: options of `dialogue-cube build` and the same keys of the pipeline's config."""
+"""Settings for own data: options of `dialogue-cube build` and keys of the pipeline's config."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PANEL = "Your own data"
 
 @dataclass(frozen=True)
 class OwnSettings(Options):
-    """A user's own data, beside the sources or instead of them."""
+    """A user's own data, built together with the sources or alone."""
 
     path: Path = option(
-        help="Your own pairs, dialogues or intents: a file or a folder (JSON, JSONL, CSV, TSV, TXT, chat exports, also "
-        "gz and zip).",
+        help="File or folder of your own pairs, dialogues or intents (JSON, JSONL, CSV, TSV, TXT, chat exports; .gz "
+        "and .zip too).",
         flags=("--own",),
         panel=_PANEL,
         example="support.csv",
     )
-    name: str | None = option(None, "Name of your data.", none="that of the file", panel=_PANEL)
+    name: str | None = option(None, "Name of your data.", none="the file name", panel=_PANEL)
     language: str = option("und", "Language of your data, e.g. ru.", panel=_PANEL)
     license: str = option(
         "LicenseRef-private",
@@ -43,14 +43,14 @@ class OwnSettings(Options):
     label_column: str | None = option(None, "Column of the intents' labels.", none="recognised", panel=_PANEL)
     encoding: str | None = option(None, "Text encoding of the files.", none="detected", panel=_PANEL)
     max_bad_share: float = option(
-        0.1, "Maximum share of bad records before the source fails.", low=0, high=1, panel=_PANEL
+        0.1, "Maximum share of unusable records before the build fails.", low=0, high=1, panel=_PANEL
     )
 
     def builders(self) -> list[OwnBuilder]:
-        """The `datasets` builders of the data: of pairs or dialogues, of intents, or both.
+        """The `datasets` builders: one for pairs and dialogues, one for intents, or both.
 
         Raises:
-            DataError: The data cannot be read, or the columns do not go together.
+            DataError: The data cannot be read, or columns of pairs and of intents are mixed.
         """
         from dataset_builders.own_data import load, own_builders
 

@@ -1,4 +1,4 @@
-"""Who speaks: names of the two sides in English and Russian."""
+"""Speakers: words for user and system in English and Russian, and the role of each speaker of a dialogue."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SYSTEM = (
 )
 USER, SYSTEM = frozenset(_USER.split()), frozenset(_SYSTEM.split())
 PROMPT = frozenset({"system", "developer", "система"})
-"""Either a prompt that nobody says, or the other side of the dialogue: see `assign`."""
+"""Names of either a prompt, which is not a turn, or the system: see `assign`."""
 
 TOOL = frozenset({"tool", "function", "function_call", "observation", "tool_call", "tool_response"})
-"""Messages between the assistant and programs: nobody says them."""
+"""Names of messages between the assistant and programs, which are not turns."""
 
-# One letter stands for a side only beside its counterpart: "A" and "B" are just two people. Latin and Cyrillic
-# letters that look alike are mistaken for each other.
+# A single letter is a role only together with its counterpart: "A" and "B" are just two people. Latin and Cyrillic
+# letters that look alike are often confused.
 LETTERS: tuple[dict[str, Speaker], ...] = (
     {"q": "user", "a": "system", "а": "system"},
     {"в": "user", "о": "system", "b": "user", "o": "system"},
@@ -35,7 +35,7 @@ Role = Literal["user", "system", "prompt", "tool"]
 
 
 def side(name: str) -> Speaker | None:
-    """The side a name stands for by itself.
+    """The role that a name has by itself; None for a person's name.
 
     >>> side("Оператор"), side("human"), side("Anna")
     ('system', 'user', None)
@@ -47,15 +47,15 @@ def side(name: str) -> Speaker | None:
 
 
 def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
-    """The side of each turn of one dialogue.
+    """The role of each turn of one dialogue.
 
     Args:
-        names: Who speaks, as the file calls them, turn by turn.
-        prompt_first: A `system` at the beginning gives instructions, as in OpenAI's `messages`, even where no
+        names: Speaker of each turn, as in the file.
+        prompt_first: Whether a single `system` at the beginning is a prompt, as in OpenAI's `messages`, even if no
             assistant answers.
 
     Returns:
-        `"user"` or `"system"`; `"prompt"` for instructions and `"tool"` for programs, which nobody says.
+        `"user"` or `"system"`; `"prompt"` for instructions and `"tool"` for programs, which are not turns.
 
     Raises:
         BadRecord: A turn names no speaker, or more than two people speak.
@@ -67,19 +67,19 @@ def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
 
 @functools.lru_cache(maxsize=4096)
 def _roles(names: tuple[str, ...], prompt_first: bool) -> dict[str, Role]:
-    """The role of each name, in the order of their first turns."""
+    """The role of each name; names are in the order of their first turns."""
     plain = {name: name.strip().casefold() for name in names}
     distinct = list(dict.fromkeys(plain.values()))
     roles: dict[str, Role] = {}
     for name in distinct:
         if name in TOOL:
             roles[name] = "tool"
-        elif known := side(name):
-            roles[name] = known
+        elif role := side(name):
+            roles[name] = role
     for couple in LETTERS:
-        found = {name: couple[name] for name in distinct if name in couple}
-        if len(set(found.values())) == 2:
-            roles.update(found)
+        letters = {name: couple[name] for name in distinct if name in couple}
+        if len(set(letters.values())) == 2:
+            roles.update(letters)
     prompts = [name for name in distinct if name in PROMPT]
     if prompts:
         answered = "system" in roles.values()

@@ -1,4 +1,4 @@
-"""CSV, TSV and their relatives -> raw records, each a dict by column, with the line it begins on."""
+"""Read CSV, TSV and similar tables as raw records: a dict by column and the line that it begins on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dataset_builders.own_data.json_records import Broken, Raw
-from dataset_builders.own_data.names import TURNS, find_layout, is_known, plain
+from dataset_builders.own_data.names import TURNS, find_layout, is_column_name, plain
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.text_encoding import open_text
@@ -21,13 +21,13 @@ _SAMPLE_ROWS = 200
 
 @dataclass(frozen=True)
 class Table:
-    """How a table is written.
+    """The form of a table.
 
     Args:
         delimiter: One of `DELIMITERS`.
-        columns: Names from the header, or question and answer.
-        has_header: The first row holds the names.
-        skip: Lines before the first row (`sep=;` of a spreadsheet).
+        columns: Names from the header; without a header, `question` and `answer` or the numbers from 1.
+        has_header: Whether the first row holds the names.
+        skip: Number of lines before the first row (`sep=;` of a spreadsheet).
     """
 
     delimiter: str
@@ -37,29 +37,31 @@ class Table:
 
 
 def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | None:
-    """How the table is written whose text begins so; None when it is not a table.
+    """Detect the form of a table from its beginning; None if the text is not a table.
 
     Args:
-        head: The first lines, whole ones.
+        head: The first lines, complete.
         options: Columns that the user named.
-        is_table_by_name: The file is called `.csv` or `.tsv`; any other text must have a known header, or two columns
-            by tabs throughout.
+        is_table_by_name: Whether the file is named `.csv`, `.tsv` or `.tab`. Any other text must have a recognised
+            header, or exactly two columns separated by tabs.
 
     Raises:
-        BadRecord: It is a table, but which column holds what is not known.
+        BadRecord: The text is a table whose columns are not recognised.
     """
     lines = head.lstrip("\ufeff").split("\n")
-    given = lines[0].strip().lower() if lines else ""
-    declared = given[4:] if given.startswith("sep=") and len(given) == 5 else ("\t" if given == "sep=" else "")
+    first_line = lines[0].strip().lower()
+    declared = first_line[4:] if first_line.startswith("sep=") and len(first_line) == 5 else ""
+    if first_line == "sep=":  # a tab, which `strip` removes
+        declared = "\t"
     skip = 1 if declared else 0
     samples = {d: _sample(lines[skip:], d) for d in declared or DELIMITERS}
     tables = {d: rows for d, rows in samples.items() if rows and _width(rows) > 1}
-    known = [d for d, rows in tables.items() if _layout(rows[0], options)]
-    if known:
-        best = max(known, key=lambda d: (_agreement(tables[d]), len(tables[d][0])))
+    with_header = [d for d, rows in tables.items() if _is_header(rows[0], options)]
+    if with_header:
+        best = max(with_header, key=lambda d: (_agreement(tables[d]), len(tables[d][0])))
         return Table(best, _unique(tables[best][0]), has_header=True, skip=skip)
-    numbers = [value for value in options.columns.values() if value.isdecimal()]
-    if not is_table_by_name and not (numbers and len(numbers) == len(options.columns)):
+    by_number = _by_number(options)
+    if not is_table_by_name and not by_number:
         rows = tables.get("\t", [])
         if len(rows) < 2 or {len(row) for row in rows} != {2}:
             return None
@@ -68,29 +70,29 @@ def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | N
         return None
     best = max(tables, key=lambda d: (_agreement(tables[d]), -DELIMITERS.index(d)))
     width, first = _width(tables[best]), tables[best][0]
-    if numbers and len(numbers) == len(options.columns):
+    if by_number:
         return Table(best, tuple(str(n) for n in range(1, width + 1)), has_header=False, skip=skip)
     if options.columns:
-        find_layout(first, options)  # says which column is not there
-    if width == 2 and not any(is_known(cell) for cell in first):
+        find_layout(first, options)  # raises an error that names the missing column
+    if width == 2 and not any(is_column_name(cell) for cell in first):
         return Table(best, ("question", "answer"), has_header=False, skip=skip)
     raise BadRecord(
-        f"line {1 + skip}: no known columns among {', '.join(first)[:200]}; name them: question_column and "
-        "answer_column (--question-column, --answer-column), or text_column and label_column"
+        f"line {1 + skip}: none of the columns {', '.join(first)[:200]} is recognised; name them with question_column "
+        "and answer_column (--question-column, --answer-column), or text_column and label_column"
     )
 
 
 def read_table(file: RawFile, encoding: str, table: Table) -> Iterator[Raw]:
-    """The rows of a table by column.
+    """The rows of a table, each a dict by column.
 
-    A line whose quotes do not close is read as if quotes were ordinary characters when that gives the right number of
-    cells, and is broken otherwise; the rows after it are not lost.
+    In a line with an unclosed quote, quotes are ordinary characters if that gives the right number of cells;
+    otherwise only this line is `Broken`.
     """
     width = len(table.columns)
     with open_text(file, encoding) as stream:
         lines = _Lines(itertools.islice(stream, table.skip, None), table.skip)
         reader = csv.reader(lines, delimiter=table.delimiter, strict=True, skipinitialspace=table.delimiter != "\t")
-        first = table.has_header
+        is_header = table.has_header
         while True:
             lines.taken.clear()
             start = lines.number + 1
@@ -105,8 +107,8 @@ def read_table(file: RawFile, encoding: str, table: Table) -> Iterator[Raw]:
                 if len(cells) != width:
                     yield start, Broken(f"not valid CSV ({error})", line)
                     continue
-            if first:
-                first = False
+            if is_header:
+                is_header = False
                 continue
             if len(cells) != width:
                 if not any(cell.strip() for cell in cells):
@@ -120,7 +122,7 @@ def read_table(file: RawFile, encoding: str, table: Table) -> Iterator[Raw]:
 
 
 class _Lines:
-    """Lines for the CSV reader; those of a record that does not close can be given out again."""
+    """Lines for the CSV reader; the lines of a record with an unclosed quote can be read again."""
 
     def __init__(self, stream: Iterator[str], number: int) -> None:
         self._stream = stream
@@ -138,7 +140,7 @@ class _Lines:
         return line
 
     def give_back(self) -> None:
-        """Everything but the first line of the record."""
+        """Have all lines of the record but the first one read again."""
         self.number -= len(self.taken) - 1
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
@@ -164,22 +166,27 @@ def _width(rows: list[list[str]]) -> int:
 
 
 def _agreement(rows: list[list[str]]) -> float:
-    """Share of rows that are as wide as most."""
+    """Share of rows that have the most frequent width."""
     return Counter(map(len, rows)).most_common(1)[0][1] / len(rows)
 
 
-def _layout(header: list[str], options: Options) -> bool:
-    if all(value.isdecimal() for value in options.columns.values()) and options.columns:
+def _by_number(options: Options) -> bool:
+    """Whether the user named columns, all by number."""
+    return bool(options.columns) and all(value.isdecimal() for value in options.columns.values())
+
+
+def _is_header(header: list[str], options: Options) -> bool:
+    if _by_number(options):
         return False
     try:
-        turns = frozenset(name for name in header if plain(name) in TURNS)  # a dialogue in one cell
+        turns = frozenset(name for name in header if plain(name) in TURNS)  # a cell can hold a whole dialogue
         return len(header) > 1 and find_layout(header, options, turns) is not None
     except BadRecord:
         return False
 
 
 def _unique(header: list[str]) -> tuple[str, ...]:
-    """Column names; a repeated one gets a number, so that the first keeps its meaning."""
+    """Column names; a repeated name gets a number, so that the first one keeps its meaning."""
     seen: Counter[str] = Counter()
     names = []
     for name in header:

@@ -1,4 +1,4 @@
-"""Bytes -> text: which encoding a file is in."""
+"""Detect the text encoding of a file, and open it as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data.inputs import READ_ERRORS, UNDERSTOOD, broken, open_bytes
+from dataset_builders.own_data.inputs import READ_ERRORS, SUPPORTED, open_bytes, unreadable
 from dataset_builders.sources.raw_files import RawFile
 
 BLOCK = 1 << 18
@@ -37,12 +37,12 @@ _BINARY = {
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 _CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
-# Russian letters from frequent to rare, as counted in the Russian National Corpus (ruscorpora.ru).
+# Russian letters from frequent to rare, by the counts of the Russian National Corpus (ruscorpora.ru).
 _RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё"
 _RANK = {letter: 1 - rank / len(_RUSSIAN) for rank, letter in enumerate(_RUSSIAN)}
 _CYRILLIC_WORD = re.compile("[Ѐ-ӿ]+")
 _WORDS = re.compile(r"[^\W\d_]+")
-# Letters and signs of cp1252 that Western European texts use; other codes there point at another encoding.
+# Letters and signs of cp1252 that Western European texts use; its other codes point to another encoding.
 _WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœÿÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒ«»“”„‘’–—…€£°¿¡\u00a0·•§©®™")
 _OTHERS = ("cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "gb18030", "big5", "cp932", "euc_jp", "cp949")
 
@@ -50,8 +50,8 @@ _OTHERS = ("cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "gb18030"
 def detect_encoding(file: RawFile) -> str:
     """The encoding of a file, as Python names it.
 
-    A byte order mark decides; then valid UTF-8; then Cyrillic encodings, when what they give looks like Russian; then
-    Western European; the rest is left to charset-normalizer. Stops reading at the first block that is not ASCII.
+    Tries, in this order: a byte order mark, UTF-8, the Cyrillic encodings if the result looks like Russian, Western
+    European, and charset-normalizer for the rest. Stops reading at the first block that is not ASCII.
 
     Raises:
         DataError: The file is empty, is not text, or cannot be read.
@@ -67,18 +67,18 @@ def detect_encoding(file: RawFile) -> str:
             while block and block.isascii():
                 block = stream.read(BLOCK)
     except READ_ERRORS as error:
-        raise broken(file, error) from error
+        raise unreadable(file, error) from error
     return encoding_of(block)
 
 
 def encoding_of(sample: bytes) -> str:
-    """The encoding of bytes that are neither marked nor UTF-16."""
+    """The encoding of bytes that have no byte order mark and are not UTF-16."""
     text = sample.decode("utf-8", "surrogateescape")
     damaged = sum("\udc80" <= c <= "\udcff" for c in text)
-    if damaged * 3 <= sum(not c.isascii() for c in text) - damaged:  # a damaged record does not make another encoding
+    if damaged * 3 <= sum(not c.isascii() for c in text) - damaged:  # a few damaged records are still UTF-8
         return "utf-8-sig"
     best = max(_CYRILLIC, key=lambda name: _russian(sample, name))
-    if _russian(sample, best) > 0.6:  # Russian texts are around 0.75, the wrong tables below 0.5
+    if _russian(sample, best) > 0.6:  # Russian text scores about 0.75, and below 0.5 in a wrong encoding
         return best
     if _is_western(sample.decode("cp1252", "replace")):
         return "cp1252"
@@ -89,12 +89,12 @@ def encoding_of(sample: bytes) -> str:
 
 
 def open_text(file: RawFile, encoding: str) -> io.TextIOWrapper:
-    r"""The text as a stream whose lines end with `\n`; bytes that do not decode become lone surrogates."""
+    r"""Open a file as text whose lines end with `\n`; bytes that cannot be decoded become lone surrogates."""
     return io.TextIOWrapper(open_bytes(file), encoding, errors=_errors(encoding))
 
 
 def is_damaged(text: str) -> bool:
-    """Whether a text holds lone surrogates: bytes that did not decode, or halves of a character in JSON."""
+    """Whether a text has lone surrogates: undecodable bytes, or half of a character in JSON."""
     if text.isascii():
         return False
     try:
@@ -105,23 +105,23 @@ def is_damaged(text: str) -> bool:
 
 
 def _errors(encoding: str) -> str:
-    # surrogateescape takes single bytes; UTF-16 fails by units of two, and codecs of double bytes cannot resume
+    # surrogateescape replaces single bytes, but UTF-16 and UTF-32 fail in units of two and four bytes
     return "replace" if re.match(r"utf.?(16|32)", encoding, re.IGNORECASE) else "surrogateescape"
 
 
 def _check_text(head: bytes, file: RawFile) -> None:
     if not head.strip(b" \t\r\n\0\xef\xbb\xbf\xfe\xff"):
-        raise DataError(f"{file}: is empty; {UNDERSTOOD}")
+        raise DataError(f"{file}: is empty; {SUPPORTED}")
     what = next((name for magic, name in _BINARY.items() if head.startswith(magic)), None)
     marked = any(head.startswith(bom) for bom, _ in _BOMS)
     if what is None and not marked and not _wide(head) and len(_CONTROLS.findall(head)) * 100 > len(head):
         what = "not text"
     if what:
-        raise DataError(f"{file}: is {what}; {UNDERSTOOD}")
+        raise DataError(f"{file}: is {what}; {SUPPORTED}")
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without a mark: zero bytes (of blanks, digits, line ends) stand only on one side of the pairs."""
+    """UTF-16 without a mark: the zero bytes of blanks, digits and line ends are all at even or all at odd offsets."""
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) * 20 < len(head) or min(even, odd) * 20 > max(even, odd):
         return None
@@ -132,18 +132,18 @@ def _wide(head: bytes) -> str | None:
 
 
 def _russian(sample: bytes, encoding: str) -> float:
-    """How much a decoded sample looks like Russian: 0 to 1.
+    """How much a decoded sample looks like Russian, from 0 to 1.
 
-    The mean rank of its letters, of words that are Cyrillic throughout and written in one case, over all characters
-    beyond ASCII. The wrong table gives wOrDs, words of two scripts, signs, or rare letters.
+    The mean frequency rank over all characters beyond ASCII. Only letters of purely Cyrillic words in one case count:
+    a wrong encoding gives wOrDs, words of two scripts, signs or rare letters.
     """
     text = sample.decode(encoding, "replace")
     beyond = sum(not c.isascii() for c in text)
     score = 0.0
     for word in _words_beyond_ascii(text):
-        # one letter proves nothing: a French "à" would be a Russian word
+        # a single letter is no evidence: a French "à" would be a Russian word
         if len(word) > 1 and (word.islower() or word.istitle() or word.isupper()) and _CYRILLIC_WORD.fullmatch(word):
-            weight = 0.9 if word.isupper() else 1.0  # SHOUTING is the rarer reading
+            weight = 0.9 if word.isupper() else 1.0  # capitals are less likely
             score += weight * sum(_RANK.get(c, 0.3) for c in word.lower())
     return score / beyond if beyond else 0.0
 

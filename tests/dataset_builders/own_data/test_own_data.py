@@ -1,4 +1,4 @@
-"""Own data in every form that people have it in, in English and Russian."""
+"""Own data in every supported form, in English and Russian."""
 
 import gzip
 import json
@@ -13,19 +13,19 @@ from dataset_builders.schema import Dialogue, Utterance
 
 @pytest.fixture
 def read(tmp_path):
-    """File name, content -> what iterating gives: turns of dialogues, (text, label) of intents, rejected records."""
+    """File name, content -> turns of each dialogue, (text, label) of each intent, and rejected records."""
 
     def run(name, content, **options):
         path = tmp_path / name
         raw = content if isinstance(content, bytes | str) else json.dumps(content, ensure_ascii=False)
         path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
-        found = []
+        events = []
         for event in load(path, **options):
             if isinstance(event, Dialogue):
-                found.append([(turn.speaker, turn.text) for turn in event.turns])
+                events.append([(turn.speaker, turn.text) for turn in event.turns])
             else:
-                found.append((event.text, event.label) if isinstance(event, Utterance) else event)
-        return found
+                events.append((event.text, event.label) if isinstance(event, Utterance) else event)
+        return events
 
     return run
 
@@ -46,9 +46,9 @@ EN, RU = qa("Where is the tea?", "On the shelf"), qa("Где чай?", "На п�
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("expected", [EN, RU])
-def test_pairs_of_every_name_in_every_form(read, question, answer, expected):
-    (_, said), (_, reply) = expected
-    record = {"n": 1, question: said, answer: reply}
+def test_pairs_with_every_column_name_in_every_form(read, question, answer, expected):
+    (_, asked), (_, reply) = expected
+    record = {"n": 1, question: asked, answer: reply}
     line = json.dumps(record)
     assert read("a.json", [record, record]) == [expected] * 2
     assert read("a.json", {"version": 2, "data": [record]}) == [expected]
@@ -56,7 +56,7 @@ def test_pairs_of_every_name_in_every_form(read, question, answer, expected):
     assert read("a.jsonl", f"{line}\n\n{line}") == [expected] * 2
     assert read("any name", f"{line}\r\n{line}\r\n") == [expected] * 2  # content decides
     for delimiter in ",;\t|":
-        rows = f'n{delimiter}{question}{delimiter}{answer}\n1{delimiter}"{said}"{delimiter}"{reply}"\n'
+        rows = f'n{delimiter}{question}{delimiter}{answer}\n1{delimiter}"{asked}"{delimiter}"{reply}"\n'
         assert read("a.csv", rows) == [expected]
         assert read("a.txt", rows) == [expected]
 
@@ -151,7 +151,7 @@ def test_plain_text(read, text, expected):
 )  # fmt: skip
 def test_own_intents(read, text, label):
     expected = [("Where is it", "find"), ("Где это", "найти")]
-    records = [{text: said, label: name} for said, name in expected]
+    records = [{text: utterance, label: name} for utterance, name in expected]
     assert read("a.json", records) == expected
     assert read("a.jsonl", "\n".join(map(json.dumps, records))) == expected
     assert read("a.csv", "\n".join([f"{text},{label}", *(",".join(pair) for pair in expected)])) == expected
@@ -164,9 +164,9 @@ def test_intents_of_a_chatbot_file(read, tmp_path):
     assert [u.id for u in load(tmp_path / "a.json").utterances] == ["a.json/1.1", "a.json/1.2"]
 
 
-def test_columns_that_the_user_names(read):
+def test_columns_named_by_the_user(read):
     table = "Kunde,Frage,Antwort\n1,Wo?,Hier\n"
-    with pytest.raises(DataError, match="no known columns among Kunde, Frage, Antwort; name them"):
+    with pytest.raises(DataError, match="none of the columns Kunde, Frage, Antwort is recognised; name them"):
         read("a.csv", table)
     assert read("a.csv", table, question_column="Frage", answer_column="antwort") == [qa("Wo?", "Hier")]
     assert read("a.csv", table, text_column="Frage", label_column="Antwort") == [("Wo?", "Hier")]
@@ -178,7 +178,7 @@ def test_columns_that_the_user_names(read):
         read("a.csv", table, question_column="Frage", label_column="Antwort")
 
 
-def test_names_of_columns_that_mean_several_things(read):
+def test_ambiguous_column_names(read):
     assert read("a.csv", "text,label,label_text\nHi,0,greet\n") == [("Hi", "greet")]
     assert read("a.csv", "question,category,operator\nHi,greet,Bob\n") == [("Hi", "greet")]
     assert read("a.csv", "user,text,response\nu17,Hi,Hello\n") == [qa("Hi", "Hello")]
@@ -199,7 +199,7 @@ def test_quirks_of_tables(read):
     assert read("a.csv", table) == [qa("a;\nb", 'say "c"'), qa('"open', "d"), qa("e", "f"), qa('"g" h', "i")]
 
 
-def test_lines_of_rejected_records_are_those_of_the_file(read):
+def test_rejected_records_have_the_line_of_the_file(read):
     table = 'question,answer\n"a\nb",c\nd\ne,f,g\n"open\nh,i\n,j\n' + "k,l\n" * 20
     rejected = [e for e in read("a.csv", table, max_bad_share=0.5) if isinstance(e, Rejected)]
     assert [(r.line, r.reason) for r in rejected] == [
@@ -317,7 +317,7 @@ def test_splits_by_file_name(tmp_path):
     assert {d.split for d in load(tmp_path).dialogues} == {"all"}
 
 
-def test_ids_are_the_records_own_and_unique(tmp_path):
+def test_ids_of_records_are_kept_and_made_unique(tmp_path):
     records = [{"id": i, "q": "a", "a": "b"} for i in ("x", "x", None, 7, 7.0, 1.5, "3", "x~2", " y\n")]
     (tmp_path / "a.json").write_text(json.dumps(records))
     dialogues = list(load(tmp_path / "a.json").dialogues)
@@ -343,9 +343,9 @@ def test_empty_turns_are_kept_for_the_count(read):
     assert read("a.json", [turns, turns]) == [[("user", ""), ("system", "Hello")]] * 2
 
 
-def test_more_than_two_speakers_are_refused(read):
+def test_more_than_two_speakers_are_rejected(read):
     events = read("a.txt", "user: Hi\nbot: Hello\n\nuser: Hi\nbot: x\nагент: y\n\n" + "user: a\nbot: b\n\n" * 10)
-    assert not any(isinstance(e, Rejected) for e in events)  # two names of one side
+    assert not any(isinstance(e, Rejected) for e in events)  # two names of one role
     dialog = [{"from": name, "text": "x"} for name in ("Anna", "Ivan", "Eva")]
     good = [{"from": name, "text": "x"} for name in ("Anna", "Ivan")]
     (rejected,) = [
@@ -354,13 +354,13 @@ def test_more_than_two_speakers_are_refused(read):
     assert "neither user nor assistant" in rejected.reason
 
 
-def test_too_many_bad_records_stop_with_three_reasons(tmp_path):
+def test_too_many_bad_records_fail_with_three_reasons(tmp_path):
     path, rejects = tmp_path / "a.jsonl", tmp_path / "out" / "rejects.jsonl"
     path.write_text('{"q": "a", "a": "b"}\n' * 8 + "{\n" * 2)
     with pytest.raises(DataError, match=r"2 of 10 records cannot be used \(more than 10%\): a.jsonl: line 9: .*max-bad-share") as caught:  # fmt: skip
         list(load(path, rejects=rejects))
     assert "\n" not in str(caught.value)
-    assert len(rejects.read_text().splitlines()) == 2  # to be looked at
+    assert len(rejects.read_text().splitlines()) == 2
     assert len(list(load(path, max_bad_share=0.2).dialogues)) == 8
     path.write_text('{"q" 1}\n' * 5)
     with pytest.raises(DataError, match=r"no record can be used: line 1: .*; line 2: .*; line 3: "):
@@ -373,12 +373,12 @@ def test_too_many_bad_records_stop_with_three_reasons(tmp_path):
         list(load(path))
 
 
-def test_the_rejects_file_says_file_line_and_reason(tmp_path):
+def test_the_rejects_file_holds_file_line_and_reason(tmp_path):
     path, rejects = tmp_path / "a.jsonl", tmp_path / "rejects.jsonl"
     path.write_text('{"q": "a", "a": "b"}\n' * 20 + '{"q": "как", "a": null}\n')
     data = load(path, rejects=rejects)
     next(iter(data))
-    assert not rejects.exists()  # only a whole reading
+    assert not rejects.exists()  # only after a complete iteration
     assert sum(1 for _ in data) == 21
     (entry,) = map(json.loads, rejects.read_text().splitlines())
     assert entry == {"file": "a.jsonl", "line": 21, "record": 21, "reason": "the answer is empty", "text": '{"q":"как","a":null}'}  # fmt: skip
@@ -388,23 +388,23 @@ def test_the_rejects_file_says_file_line_and_reason(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.csv", b"", "is empty; understood are"),
+        ("a.csv", b"", "is empty; supported are"),
         ("a.txt", b" \n\n", "is empty"),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0", "is a PNG image"),
         ("a.csv", b"%PDF-1.7\n", "is a PDF"),
         ("a.bin", bytes(range(256)), "is not text"),
         ("a.json", b"hello", "no JSON in it"),
-        ("a.json", b"[]", "there is no record in it"),
+        ("a.json", b"[]", "it holds no records"),
         ("a.json", b'[{"q": "a", "a": "b"}, {"q": ', "line 1: not valid JSON"),
         ("a.json", b'[{"q": "a", "a": "b"},\n{"q" "c"}\n]', "line 2: not valid JSON"),
-        ("a.csv", b"question\nWhat is it\n", "a table of one column"),
+        ("a.csv", b"question\nWhat is it\n", "a table with one column"),
         ("a.html", b"<!DOCTYPE html><p>Hi</p>", "HTML or XML"),
-        ("a.txt", b"One day.\n\nA king came.\n\nHe left.", "neither a table nor turns by lines"),
+        ("a.txt", b"One day.\n\nA king came.\n\nHe left.", "neither a table nor one turn per line"),
         ("a.csv.gz", gzip.compress(b"q,a\n" + b"1,2\n" * 9999, mtime=0)[:60], "damaged"),
-        ("a.zip", b"PK\x03\x04 cut off", "not a whole zip archive"),
+        ("a.zip", b"PK\x03\x04 cut off", "a damaged zip archive"),
     ],
 )
-def test_what_cannot_be_read_says_what_can(tmp_path, name, content, expected):
+def test_unreadable_files_are_named_with_the_reason(tmp_path, name, content, expected):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=expected) as caught:
         list(load(tmp_path / name))
@@ -415,7 +415,7 @@ def test_what_cannot_be_read_says_what_can(tmp_path, name, content, expected):
 def test_spreadsheets_and_useless_folders(tmp_path):
     with pytest.raises(DataError, match="no such file or folder"):
         load(tmp_path / "absent")
-    with pytest.raises(DataError, match="no data file in it; understood are"):
+    with pytest.raises(DataError, match="no data file in it; supported are"):
         load(tmp_path)
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
         archive.writestr("[Content_Types].xml", "<x/>")
@@ -432,7 +432,7 @@ def test_spreadsheets_and_useless_folders(tmp_path):
     [
         ({"language": "русский"}, "not a language tag"),
         ({"name": "a/b"}, "cannot name a source"),
-        ({"encoding": "utf-99"}, "no encoding 'utf-99'"),
+        ({"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
         ({"max_bad_share": 5}, "a share from 0 to 1"),
     ],
 )

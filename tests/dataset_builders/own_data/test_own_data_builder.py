@@ -1,4 +1,4 @@
-"""Own data through `datasets`: the same rows, cached with what was rejected."""
+"""Own data as `datasets` builders: rows and rejected records are cached together."""
 
 import json
 import random
@@ -64,7 +64,7 @@ def test_rejects_come_from_the_cache_and_change_with_the_input(own, tmp_path):
     assert prepared().tally.records == 22
 
 
-def test_too_many_bad_records_in_other_processes(own, tmp_path):
+def test_too_many_bad_records_in_worker_processes(own, tmp_path):
     (own / "faq.csv").write_text("question,answer\n" + "x,\n" * 200)
     builder = own_builders(load(own), cache_dir=tmp_path / "cache")[0]
     with pytest.raises(DataError, match=r"faq\.csv: its first 100 records cannot be used"):
@@ -75,9 +75,9 @@ def test_licence_and_name_are_checked(own, tmp_path):
     data = load(own, "acme")
     (dialogues, _) = own_builders(data, license="CC-BY-4.0", cache_dir=tmp_path)
     assert dialogues.INFO.redistributable
-    with pytest.raises(DataError, match="no licence 'CC'; expected one of"):
+    with pytest.raises(DataError, match="unknown licence 'CC'; expected one of"):
         own_builders(data, license="CC")
-    with pytest.raises(DataError, match="sgd is a public source"):
+    with pytest.raises(DataError, match="sgd is the name of a public source"):
         own_builders(load(own, "sgd"))
 
 
@@ -157,7 +157,7 @@ RECORDS = [
 
 
 def with_odd_value(value, rng):
-    """A copy with one value somewhere in it replaced."""
+    """A copy in which one value at any depth is replaced."""
     if not isinstance(value, dict | list) or not value or rng.random() < 0.25:
         return rng.choice(ODD)
     key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
