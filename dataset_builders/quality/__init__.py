@@ -1,1 +1,1 @@
-"""What makes the data trustworthy: filters, duplicates, leaks, and the report over them."""
+"""Data quality: filters, drop records, scores and the quality report."""

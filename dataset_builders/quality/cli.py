@@ -20,7 +20,7 @@ def quality(
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page, with plots.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
 ) -> None:
-    """Report what the data is worth: drops, duplicates, leaks, statistics of each corpus, licences."""
+    """Report on the data's quality: drops, duplicates, leaks, statistics of each source, licences."""
     from rich.console import Console
     from rich.text import Text
 
@@ -75,17 +75,17 @@ def _print_table(console: Console, table: Table) -> None:
     from rich.table import Table as RichTable
 
     title = table.title or None
-    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title=title, title_justify="left")
+    output = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title=title, title_justify="left")
     rows = list(table.texts())
     for number, (heading, spec) in enumerate(table.columns.items()):
-        # headings are broken at blanks, numbers and names never
+        # headings may break at blanks, numbers and names never
         widest = max(map(len, [*heading.split(), *(cells[number] for cells in rows)]))
-        shown.add_column(
+        output.add_column(
             heading,
             justify="right" if spec else "left",
             min_width=widest if spec or number < 2 else None,
             overflow="fold",
         )
     for cells in rows:
-        shown.add_row(*cells, style="bold" if "all" in cells[:2] else None)
-    console.print(shown)
+        output.add_row(*cells, style="bold" if "all" in cells[:2] else None)
+    console.print(output)

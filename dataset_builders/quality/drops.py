@@ -1,4 +1,4 @@
-"""Records of dropped rows: one form, whoever drops them."""
+"""Records of dropped rows, in one form for all filters and checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataset_builders import schema
 DROPS_SCHEMA = schema.DROPS.arrow_schema
 
 VALUE_LENGTH = 200
-"""Characters of an offending value or a text that a drop record quotes."""
+"""Maximum number of characters that a drop record quotes from a value or a text."""
 
 
 def drop_rows(
@@ -24,15 +24,15 @@ def drop_rows(
     reason: str,
     values: list[str] | pa.Array | pa.ChunkedArray,
 ) -> pa.Table:
-    """Drop records of all `rows`.
+    """Make the drop records of rows.
 
     Args:
-        config: Which rows they are.
-        rows: Rows of that config.
-        split: Where they would have stood: one for all, or one each.
+        config: Config of the rows.
+        rows: Rows to record, all of them.
+        split: Split of the rows: one for all, or one for each row.
         filter: Name of the check that drops them.
-        reason: Why, in words.
-        values: The offending value of each row.
+        reason: The reason, one sentence.
+        values: Offending value of each row, (rows,).
     """
     count = len(rows)
     if isinstance(values, list):
@@ -76,7 +76,7 @@ class Findings:
 
     Attributes:
         rows: Ascending, unique row numbers, int64 of shape (n,).
-        values: The offending value of each, n strings: what to look at, or the measured number.
+        values: Offending value of each row, string array of shape (n,): the suspicious text or the measured number.
     """
 
     rows: np.ndarray

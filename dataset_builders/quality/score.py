@@ -1,14 +1,14 @@
-"""A quality score for every pair, with the parts it is made of.
+"""The quality score of each pair, and its parts.
 
-Each part lies in [0, 1]; the score is their product, so that one bad part is enough to lower it and no part hides
-another. The formulas are plain on purpose: a score can be recomputed by hand from the row.
+Each part is in [0, 1]. The score is their product, so a single bad part lowers it. The formulas are deliberately
+simple: anyone can compute a score by hand from the row.
 
 | part | formula |
 |---|---|
-| length | the lower of the two sides; a side of w words has min(1, w / 5, 100 / w) |
-| cleanness | 0.5 ** n, where n counts what `encoding`, `markup` and `glued_sentences` find on the two sides |
-| novelty | 1 - Jaccard similarity of the sets of normalised words of the two sides |
-| relatedness | the encoder's cosine, negative ones as 0; null without an encoder |
+| length | the minimum over anchor and positive of min(1, w / 5, 100 / w), for w words |
+| cleanness | 0.5 ** n, where n counts the hits of `encoding`, `markup` and `glued_sentences` in anchor and positive |
+| novelty | 1 - Jaccard similarity of the sets of normalised words of anchor and positive |
+| relatedness | the encoder's cosine, at least 0; null without an encoder |
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from dataset_builders.quality.filters.base import Rows, TextFilter
 from dataset_builders.text.near_duplicates import Ragged, intersections
 
 ENOUGH_WORDS = 5
-"""From here on a side says enough: task corpora have a median of 7 to 12 words an utterance, thanks and yes 1 to 4."""
+"""Texts from this length on are not penalised: utterances of task corpora have a median of 7 to 12 words, thanks and
+yes have 1 to 4."""
 
 MANY_WORDS = 100
-"""Beyond the longest utterance of the task corpora."""
+"""Texts up to this length are not penalised: no utterance of the task corpora is much longer."""
 
 DAMAGED = 0.5
-"""What one kind of damage on one side leaves of `cleanness`."""
+"""Factor of `cleanness` for each kind of damage in anchor or positive."""
 
 
 def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
-    """The scores of pairs.
+    """The quality scores of pairs.
 
     Args:
-        rows: Rows of the `pairs` config; their encoder, where there is one, gives `relatedness`.
+        rows: Rows of the `pairs` config; `relatedness` needs their encoder.
         checks: Text filters whose hits lower `cleanness`.
 
     Returns:
-        One struct of `schema.QUALITY` a row.
+        Structs of `schema.QUALITY`, shape (rows,).
     """
     parts: dict[str, np.ndarray | None] = {
         "length": _length(rows),
@@ -60,16 +61,16 @@ def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
 
 def _length(rows: Rows) -> np.ndarray:
     words = np.maximum(rows.words, 1e-9)
-    side = np.minimum.reduce([np.ones(len(words)), words / ENOUGH_WORDS, MANY_WORDS / words])[rows.text]
-    return np.minimum(side[::2], side[1::2])
+    scores = np.minimum.reduce([np.ones(len(words)), words / ENOUGH_WORDS, MANY_WORDS / words])[rows.text]
+    return np.minimum(scores[::2], scores[1::2])
 
 
 def _cleanness(rows: Rows, checks: Sequence[TextFilter]) -> np.ndarray:
     damage = np.zeros(len(rows.distinct))
     for check in checks:
         damage[rows.hits(check).rows] += 1
-    sides = damage[rows.text]
-    return DAMAGED ** (sides[::2] + sides[1::2])
+    counts = damage[rows.text]
+    return DAMAGED ** (counts[::2] + counts[1::2])
 
 
 def _novelty(rows: Rows) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Rows in; rows kept, flagged, masked and scored, and rows dropped with a reason, out."""
+"""Apply the filters to rows: keep, flag, mask and score them, or drop them with a reason."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from dataset_builders.quality.score import score_pairs
 from dataset_builders.schema import Config, Split
 
 _HEAVY = ("context", "negatives", "quality")
-"""Columns that a drop record does not quote: copying the context takes longer than all else."""
+"""Columns that no drop record needs; copying the context takes longer than everything else."""
 
 
 @dataclass(frozen=True)
 class Screened:
-    """What became of the rows of a table: each is in `rows` or in `dropped`, both in the order of the input.
+    """The screened rows of a table; each is in `rows` or in `dropped`, both in the order of the input.
 
     Attributes:
-        rows: The kept rows, in the schema of the input.
-        dropped: Records of `schema.DROPS`.
+        rows: Rows that were kept, in the schema of the input.
+        dropped: Records of the dropped rows, in `schema.DROPS`.
     """
 
     rows: pa.Table
@@ -47,52 +47,51 @@ def screen(
 ) -> Screened:
     """Apply the filters.
 
-    A dropped row is dropped by the first filter, in the order of `FILTERS`, that objects. In the test split only
-    filters that define what a row is may drop: there the others flag instead, for official test sets are not shrunk.
-    Flags that stand on the rows already are kept and come first. Where personal data is to be masked or dropped, drop
-    records quote none either.
+    The first filter that objects, in the order of `FILTERS`, drops a row. Official test sets should not shrink, so
+    in the test split only filters that define rows may drop; the others flag instead. Existing flags stay and come
+    first. If personal data is masked or dropped, drop records do not quote it either.
 
     Args:
-        config: Which config the rows belong to.
-        rows: Rows of `schema.FEATURES[config]`. Each is judged by itself but for `conflicting_labels`, which needs all
-            rows of a source, and `wrong_language`, which needs whole dialogues.
-        split: Where the rows stand: one split for all, or one for each.
-        quality: What the filters do.
-        encoder: Gives `relatedness`; without one that filter is silent and the score has no such part.
+        config: Config of the rows.
+        rows: Rows of `schema.FEATURES[config]`. Filters look at each row alone, except `conflicting_labels`, which
+            needs all rows of a source, and `wrong_language`, which needs whole dialogues.
+        split: Split of the rows: one for all, or one for each row.
+        quality: Action and limits of each filter.
+        encoder: Encoder for `relatedness`; without one, that filter finds nothing and the score lacks that part.
 
     Returns:
-        The kept rows, pairs with their `quality`, and the records of the dropped ones.
+        The remaining rows (pairs with their `quality`) and the records of the dropped rows.
     """
     splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
     definition = _judge(Rows.of(config, rows), [f for f in active if f.defines_rows], splits)
-    left = np.flatnonzero(~definition.is_dropped)
-    view = Rows.of(config, rows if len(left) == len(rows) else rows.take(pa.array(left)), encoder)
-    judgement = _judge(view, [f for f in active if not f.defines_rows], splits[left])
+    remaining = np.flatnonzero(~definition.is_dropped)
+    view = Rows.of(config, rows if len(remaining) == len(rows) else rows.take(pa.array(remaining)), encoder)
+    judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining])
 
     table = view.table
     if config == "pairs":
         checks = [quality.get(kind) for kind in (Encoding, Markup, GluedSentences)]
         table = _with_column(table, "quality", score_pairs(view, checks))
-    for mask, found in judgement.masks:
-        table = mask.mask(view, table, found)
-    flags = [(name, np.searchsorted(left, numbers)) for name, numbers in definition.flags] + judgement.flags
+    for mask, matches in judgement.masks:
+        table = mask.mask(view, table, matches)
+    flags = [(name, np.searchsorted(remaining, numbers)) for name, numbers in definition.flags] + judgement.flags
     table = with_flags(table, flags)
 
-    drops = definition.drops + [(name, Findings(left[f.rows], f.values)) for name, f in judgement.drops]
+    drops = definition.drops + [(name, Findings(remaining[f.rows], f.values)) for name, f in judgement.drops]
     private = quality.get(PersonalData).action in ("mask", "drop")
     return Screened(table.filter(pa.array(~judgement.is_dropped)), _drop_records(config, rows, splits, drops, private))
 
 
 @dataclass
 class _Verdict:
-    """What some filters decided about rows.
+    """The decision of several filters about rows.
 
     Attributes:
-        is_dropped: bool of shape (rows,).
-        drops: By filter, each row once.
-        flags: Rows by flag; rows that another filter drops are among them.
-        masks: Filters that mask, with what they found.
+        is_dropped: Whether each row is dropped, bool of shape (rows,).
+        drops: (filter, dropped rows), each row once.
+        flags: (flag, row numbers); may include rows that another filter drops.
+        masks: (filter that masks, its findings by flag).
     """
 
     is_dropped: np.ndarray
@@ -103,19 +102,19 @@ class _Verdict:
 
 def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray) -> _Verdict:
     verdict = _Verdict(np.zeros(len(view.table), bool))
-    for judge in filters:
-        found = {flag: f for flag, f in judge.find(view).items() if len(f.rows)}
-        masks = judge.action == "mask"
-        for flag, findings in found.items():
-            drops = np.full(len(findings.rows), judge.action == "drop")
-            if not judge.defines_rows:
+    for check in filters:
+        matches = {flag: f for flag, f in check.find(view).items() if len(f.rows)}
+        masks = check.action == "mask"
+        for flag, findings in matches.items():
+            drops = np.full(len(findings.rows), check.action == "drop")
+            if not check.defines_rows:
                 drops &= splits[findings.rows] != "test"
             new = drops & ~verdict.is_dropped[findings.rows]
-            verdict.drops.append((judge.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
+            verdict.drops.append((check.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
             verdict.is_dropped[findings.rows[drops]] = True
             verdict.flags.append((f"{flag}:masked" if masks else flag, findings.rows[~drops]))
-        if masks and found:
-            verdict.masks.append((judge, found))
+        if masks and matches:
+            verdict.masks.append((check, matches))
     return verdict
 
 
@@ -129,26 +128,26 @@ def _drop_records(
 ) -> pa.Table:
     """Records of `schema.DROPS` in the order of the rows."""
     rows = rows.drop_columns([name for name in _HEAVY if name in rows.column_names])
+    drops = [(name, findings) for name, findings in drops if len(findings.rows)]
+    if not drops:
+        return DROPS_SCHEMA.empty_table()
     records = []
-    for name, found in drops:
-        if not len(found.rows):
-            continue
-        dropped, values = rows.take(pa.array(found.rows)), found.values
+    for name, findings in drops:
+        dropped, values = rows.take(pa.array(findings.rows)), findings.values
         if private:
             dropped, values = without_personal_data(config, dropped), mask_texts(values)
-        records.append(drop_rows(config, dropped, splits[found.rows].tolist(), name, FILTERS[name].description, values))
-    if not records:
-        return DROPS_SCHEMA.empty_table()
-    order = np.argsort(np.concatenate([found.rows for _, found in drops]))
+        split = splits[findings.rows].tolist()
+        records.append(drop_rows(config, dropped, split, name, FILTERS[name].description, values))
+    order = np.argsort(np.concatenate([findings.rows for _, findings in drops]))
     return pa.concat_tables(records).take(pa.array(order))
 
 
 def with_flags(table: pa.Table, flags: list[tuple[str, np.ndarray]]) -> pa.Table:
-    """A table whose rows carry further flags, after those they have, each at most once a row.
+    """The table with more flags, appended to those of each row without duplicates.
 
     Args:
         table: Rows with a column `flags`.
-        flags: (flag, numbers of the rows that get it).
+        flags: (flag, numbers of the rows to flag).
     """
     if not any(len(numbers) for _, numbers in flags):
         return table

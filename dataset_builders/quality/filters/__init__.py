@@ -1,7 +1,7 @@
-"""The quality filters: one small file each, and one line each in `FILTERS`.
+"""The quality filters, one small file each.
 
-A new filter is a frozen dataclass over `base.Filter` (or `base.TextFilter`, when a text by itself tells) in a file of
-its own; its line in `FILTERS` puts it into the config, the screen and the report.
+To add a filter, write a frozen dataclass that extends `base.Filter` (or `base.TextFilter` if it judges single texts)
+and list it in `FILTERS`; the config, the screen and the report take it from there.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ FILTERS: dict[str, type[Filter]] = {
         Relatedness,
     )
 }
-"""Filter class by name, in the order in which they may drop a row: what a row is first, then what is cheap to see."""
+"""Filter class by name. The first filter that objects drops a row: those that define rows, then the cheap ones."""
 
 __all__ = ["FILTERS", "Filter"]

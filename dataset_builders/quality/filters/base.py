@@ -1,7 +1,7 @@
-"""What every filter shares: the rows as it sees them, and the two base classes.
+"""The base classes of filters, and the view of rows that filters work on.
 
-A filter IS its settings: a frozen dataclass whose fields are its action and its limits, with a method that finds the
-rows it objects to. `screen` decides what happens to them.
+A filter is a frozen dataclass: its fields are its action and limits, its method `find` finds the offending rows.
+`screen` then flags, masks or drops them.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from dataset_builders.schema import Config
 from dataset_builders.text.normalize import normalize
 
 Action = Literal["off", "flag", "mask", "drop"]
-"""What happens to the rows a filter objects to: nothing, a flag, masked texts, or out with a reason."""
+"""What to do with offending rows: nothing, flag them, mask their texts, or drop them with a reason."""
 
 _PAIRS_AT_ONCE = 20_000
-"""Pairs whose embeddings are held at once: some 60 MB at 384 dimensions."""
+"""Number of pairs whose embeddings are in memory at once: about 60 MB at 384 dimensions."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one config with their texts: turns, anchor and positive, or the utterance.
+    """Rows of one config and their texts: turns, anchor and positive, or utterances.
 
-    Corpora repeat themselves and pairs overlap, so each distinct text stands once in `distinct` and is looked at once.
+    Corpora repeat texts and pairs overlap, so filters look at each distinct text once.
 
     Attributes:
-        config: Which config the rows belong to.
+        config: Config of the rows.
         table: The rows.
         distinct: Distinct texts, string array.
-        text: For every occurrence of a text its number in `distinct`, int64 of shape (occurrences,).
-        row: Its row, ascending; int64 of shape (occurrences,).
-        by_system: Whether the system says it; bool of shape (occurrences,).
-        encoder: Gives embeddings; None when there is none.
+        text: Index in `distinct` of each occurrence of a text, int64 of shape (occurrences,).
+        row: Row number of each occurrence, ascending, int64 of shape (occurrences,).
+        by_system: Whether the system is the speaker, bool of shape (occurrences,).
+        encoder: Encoder of the texts, if any.
     """
 
     config: Config
@@ -60,11 +60,9 @@ class Rows:
             turns = pc.list_flatten(table["turns"])
             texts, speakers = pc.struct_field(turns, "text"), pc.struct_field(turns, "speaker")
             row = np.repeat(count, pc.list_value_length(table["turns"]).to_numpy())
-        elif config == "pairs":  # both sides of a row one after the other
-            texts, speakers = (
-                _interleave(table, "anchor", "positive"),
-                _interleave(table, "anchor_speaker", "positive_speaker"),
-            )
+        elif config == "pairs":  # anchor and positive of each row, one after the other
+            texts = _interleave(table, "anchor", "positive")
+            speakers = _interleave(table, "anchor_speaker", "positive_speaker")
             row = np.repeat(count, 2)
         else:
             texts, speakers, row = table["utterance"], pa.repeat(pa.scalar("user"), len(table)), count
@@ -73,58 +71,64 @@ class Rows:
         by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
         return cls(config, table, distinct, text, row, by_system, encoder)
 
-    def with_text(self, found: Findings) -> Findings:
-        """Rows that hold a found text (`found.rows` number `distinct`); the first one in a row gives the value."""
-        which = np.full(len(self.distinct), -1)
-        which[found.rows] = np.arange(len(found.rows))
-        return self.at(np.flatnonzero(which[self.text] >= 0), found.values, which[self.text])
+    def with_text(self, hits: Findings) -> Findings:
+        """Convert findings among `distinct` to findings among rows; the first hit in a row gives its value."""
+        index = np.full(len(self.distinct), -1)
+        index[hits.rows] = np.arange(len(hits.rows))
+        return self.at(np.flatnonzero(index[self.text] >= 0), hits.values, index[self.text])
 
     def at(self, occurrences: np.ndarray, values: pa.Array, value_of: np.ndarray) -> Findings:
-        """Rows of the occurrences (ascending), each with the value `values[value_of[its first occurrence]]`."""
+        """The rows of occurrences; the first occurrence in a row gives its value.
+
+        Args:
+            occurrences: Indices of the occurrences, ascending, int64 of shape (n,).
+            values: Values to choose from.
+            value_of: Index in `values` for each of all occurrences, int64 of shape (occurrences,).
+        """
         rows, first = np.unique(self.row[occurrences], return_index=True)
         return Findings(rows, values.take(pa.array(value_of[occurrences[first]])))
 
     @cached_property
     def normal(self) -> pa.Array:
-        """`distinct` as `normalize` makes it."""
+        """The normalised `distinct`; see `normalize`."""
         return normalize(self.distinct)
 
     @cached_property
     def words(self) -> np.ndarray:
-        """`word_counts` of `distinct`."""
+        """Number of words of each text in `distinct`."""
         return word_counts(self.distinct)
 
     def hits(self, check: TextFilter) -> Findings:
-        """What a filter objects to among `distinct`; filter and quality score ask, it is looked for once."""
+        """Offending texts in `distinct`, cached because both the filter and the quality score need them."""
         if check not in self._hits:
             self._hits[check] = check.hits(self.distinct)
         return self._hits[check]
 
     @cached_property
     def cosines(self) -> np.ndarray | None:
-        """Cosine of the two sides of each pair, float32 of shape (rows,); None without an encoder."""
+        """Cosine of anchor and positive, float32 of shape (rows,); None without an encoder."""
         if self.encoder is None or self.config != "pairs":
             return None
         cosines = np.zeros(len(self.table), np.float32)
         for start in range(0, len(cosines), _PAIRS_AT_ONCE):
-            sides = self.text[2 * start : 2 * (start + _PAIRS_AT_ONCE)]
-            needed, where = np.unique(sides, return_inverse=True)
-            vectors = np.asarray(self.encoder.encode(self.distinct.take(pa.array(needed)).to_pylist()))[where]
-            cosines[start : start + len(sides) // 2] = np.einsum("nd,nd->n", vectors[::2], vectors[1::2])
+            texts = self.text[2 * start : 2 * (start + _PAIRS_AT_ONCE)]
+            unique, inverse = np.unique(texts, return_inverse=True)
+            vectors = np.asarray(self.encoder.encode(self.distinct.take(pa.array(unique)).to_pylist()))[inverse]
+            cosines[start : start + len(texts) // 2] = np.einsum("nd,nd->n", vectors[::2], vectors[1::2])
         return cosines
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One check. A subclass adds its limits as fields, its facts as class variables, and `find`.
+    """One check. A subclass has its facts as class variables, its limits as fields, and a method `find`.
 
     Attributes:
-        name: Its name in configs, flags, drops and the report.
-        description: One sentence for a person.
-        configs: The configs it looks at.
-        actions: What it may be told to do.
-        defines_rows: It says what a row of the config IS, so it also drops in the test split, where judgement may not.
-        action: What happens to the rows it finds.
+        name: Name in configs, flags, drops and the report.
+        description: The reason in drop records, one sentence.
+        configs: Configs that it checks.
+        actions: Actions to choose from.
+        defines_rows: Whether it defines what a row of the config is. Only such filters drop rows of the test split.
+        action: What to do with offending rows.
     """
 
     name: ClassVar[str]
@@ -136,48 +140,51 @@ class Filter:
     action: Action = "flag"
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """What it objects to, by flag: its name, or `name:kind` where it tells kinds apart."""
+        """The offending rows by flag: the filter's name, or `name:kind` for a filter with several kinds."""
         raise NotImplementedError
 
-    def mask(self, rows: Rows, table: pa.Table, found: dict[str, Findings]) -> pa.Table:
-        """`table`, which is `rows.table` with more columns filled, with what was found masked.
+    def mask(self, rows: Rows, table: pa.Table, matches: dict[str, Findings]) -> pa.Table:
+        """Mask the findings; only for filters with the action `mask`.
 
-        Only for filters that have the action `mask`.
+        Args:
+            rows: The rows that `find` searched.
+            table: `rows.table`, possibly with a filled `quality` column.
+            matches: Result of `find`.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class TextFilter(Filter):
-    """A filter that judges every text by itself."""
+    """A filter that judges each text alone."""
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """The rows that hold a text of `hits`."""
+        """The rows that contain an offending text."""
         return {self.name: rows.with_text(rows.hits(self))}
 
     def hits(self, texts: pa.Array) -> Findings:
-        """Which of the texts it objects to."""
+        """The offending texts; `Findings.rows` are indices of `texts`."""
         raise NotImplementedError
 
 
 def limit(default: float, low: float = 0, high: float = float("inf")) -> Any:
-    """A field of a filter: a number from `low` to `high`."""
+    """A filter's field for a number from `low` to `high`."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
 def matching(texts: pa.Array, pattern: str) -> np.ndarray:
-    """Numbers of the texts with a match of an RE2 pattern, int64 of shape (n,)."""
+    """Indices of the texts that match an RE2 pattern, int64 of shape (n,)."""
     return np.flatnonzero(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False))
 
 
 def findings(rows: Sequence[int] | np.ndarray, values: Sequence[str] | pa.Array) -> Findings:
-    """Findings from plain numbers and strings."""
+    """Make findings from plain numbers and strings."""
     strings = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
     return Findings(np.asarray(rows, np.int64), strings)
 
 
 def word_counts(texts: pa.Array) -> np.ndarray:
-    """Words of each text as separated by white space, int64 of shape (n,)."""
+    """Number of words of each text, separated by white space, int64 of shape (n,)."""
     trimmed = pc.utf8_trim_whitespace(texts)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed)).to_numpy()
     return np.where(pc.equal(trimmed, "").to_numpy(zero_copy_only=False), 0, words)  # "" splits into one empty word

@@ -1,4 +1,4 @@
-"""The same text under two labels."""
+"""Filter: the same text with different labels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class ConflictingLabels(Filter):
-    """Utterances of one source and language that stand, equal but for case and punctuation, under different labels.
+    """Utterances of one source and language with different labels but equal text, ignoring case and punctuation.
 
-    At least one of the labels is wrong or the intents overlap (CLINC150 has four such texts). It sees the rows it is
-    given: give all rows of a source and split at once.
+    Either a label is wrong or the intents overlap (CLINC150 has four such texts). Needs all rows of a source and split
+    at once.
 
     Example: "cancel it" as `shop/cancel_order` and as `shop/cancel_account` -> both labels.
     """
@@ -29,7 +29,7 @@ class ConflictingLabels(Filter):
     configs: ClassVar[tuple[Config, ...]] = ("downstream",)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Rows whose text has several labels; value: the labels."""
+        """Rows whose text has several labels. Value: the labels."""
         table = pa.table(
             {
                 "text": rows.normal.take(pa.array(rows.text)),
@@ -41,15 +41,16 @@ class ConflictingLabels(Filter):
         keys = ["text", "source", "language"]
         counts = table.group_by(keys, use_threads=False).aggregate([("label", "count_distinct")])
         several = counts.filter(pc.greater(counts["label_count_distinct"], 1))["text"]
-        found: list[int] = []
-        values: list[str] = []
         suspects = np.flatnonzero(pc.is_in(table["text"], several.combine_chunks()).to_numpy(zero_copy_only=False))
         entries = table.take(pa.array(suspects)).to_pylist()
         labels: dict[tuple[str, ...], set[str]] = {}
         for entry in entries:
             labels.setdefault(tuple(entry[k] for k in keys), set()).add(entry["label"])
-        for row, entry in zip(suspects.tolist(), entries, strict=True):
-            if len(these := labels[tuple(entry[k] for k in keys)]) > 1:
-                found.append(row)
-                values.append(", ".join(sorted(these)))
-        return {self.name: findings(found, values)}
+        numbers: list[int] = []
+        values: list[str] = []
+        for number, entry in zip(suspects.tolist(), entries, strict=True):
+            conflicting = labels[tuple(entry[k] for k in keys)]
+            if len(conflicting) > 1:
+                numbers.append(number)
+                values.append(", ".join(sorted(conflicting)))
+        return {self.name: findings(numbers, values)}

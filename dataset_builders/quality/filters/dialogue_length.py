@@ -1,4 +1,4 @@
-"""Dialogues with too few or too many turns."""
+"""Filter: dialogues with too few or too many turns."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class DialogueLength(Filter):
-    """Dialogues of fewer than `min_turns` or more than `max_turns` turns.
+    """Dialogues with fewer than `min_turns` or more than `max_turns` turns.
 
-    One turn makes no pair. The longest dialogue of the nine task corpora has 50 turns; hundreds are a chat log that was
-    never cut into conversations.
+    One turn makes no pair. The longest dialogue of the nine task corpora has 50 turns; hundreds of turns mean a chat
+    log that was not split into dialogues.
 
     Example: a dialogue of a single "Hello?" -> "1 turns".
     """
@@ -31,7 +31,7 @@ class DialogueLength(Filter):
     max_turns: int = limit(200, low=1)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Dialogues out of the range; value: the number of turns. Those without turns are `empty_dialogue`'s."""
+        """Dialogues out of range. Value: the number of turns. `empty_dialogue` finds those without turns."""
         turns = pc.list_value_length(rows.table["turns"]).to_numpy()
-        found = np.flatnonzero((turns > 0) & ((turns < self.min_turns) | (turns > self.max_turns)))
-        return {self.name: findings(found, [f"{n} turns" for n in turns[found]])}
+        numbers = np.flatnonzero((turns > 0) & ((turns < self.min_turns) | (turns > self.max_turns)))
+        return {self.name: findings(numbers, [f"{n} turns" for n in turns[numbers]])}

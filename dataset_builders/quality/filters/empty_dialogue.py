@@ -1,4 +1,4 @@
-"""Dialogues without a single text."""
+"""Filter: dialogues without any text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class EmptyDialogue(Filter):
-    """Dialogues that hold no text at all: every turn of the raw record was empty.
+    """Dialogues without any text: each turn of the raw record is empty.
 
-    There is nothing to read or to learn, so the test split loses them too.
+    They are useless, so the test split loses them too.
 
     Example: a recording that broke off before the first word -> "3 empty turns".
     """
@@ -30,7 +30,7 @@ class EmptyDialogue(Filter):
     action: Action = "drop"
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Dialogues without turns; value: how many empty ones the raw record had."""
-        found = np.flatnonzero(pc.list_value_length(rows.table["turns"]).to_numpy() == 0)
-        empty = rows.table["empty_turns"].to_numpy()[found]
-        return {self.name: findings(found, [f"{n} empty turns" for n in empty])}
+        """Dialogues without turns. Value: the number of empty turns in the raw record."""
+        numbers = np.flatnonzero(pc.list_value_length(rows.table["turns"]).to_numpy() == 0)
+        empty = rows.table["empty_turns"].to_numpy()[numbers]
+        return {self.name: findings(numbers, [f"{n} empty turns" for n in empty])}

@@ -1,4 +1,4 @@
-"""Damage by a wrong encoding."""
+"""Filter: texts damaged by a wrong encoding."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pyarrow as pa
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
 
-# the replacement character, C0 controls but tab and line ends, C1 controls, noncharacters, private use, and the
-# question marks that a lossy conversion leaves in place of a word's letters ("???????? ????")
+# the replacement character, C0 controls except tab and line ends, C1 controls, noncharacters, private use, and the
+# question marks that a lossy conversion puts in place of letters ("???????? ????")
 _BROKEN = (
     r"\x{FFFD}|[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]|[\x{80}-\x{9F}]|[\x{E000}-\x{F8FF}]|[\x{FFFE}\x{FFFF}]"
     r"|(?:^|\s)\?{4,}\s+\?{2,}"
 )
-# first characters of UTF-8 read as Latin-1, Windows-1252 or Windows-1251: nothing else is worth a closer look
+# first characters of UTF-8 read as Latin-1, Windows-1252 or Windows-1251: only such texts need a closer look
 _SUSPECT = r"[ÂÃÄÅÎÏÐÑØÙâðàáâãåæçï][^\x00-\x7F]|[РСВГ][^\x00-\x7Fа-яё]|[вГ][Ђ€]"
 
-_LOOKED_AT = 20_000
-"""Characters of a text that ftfy reads, from the first suspect on: it takes up to 4 microseconds for each.
+_MAX_CHARACTERS = 20_000
+"""Number of characters that ftfy reads, from the first suspect on; it takes up to 4 microseconds per character.
 
 No utterance is as long, and a wrong encoding damages a text throughout.
 """
@@ -29,10 +29,10 @@ No utterance is as long, and a wrong encoding damages a text throughout.
 
 @dataclass(frozen=True)
 class Encoding(TextFilter):
-    """Replacement and control characters, and mojibake: UTF-8 that was read as another encoding.
+    """Texts with replacement or control characters, or with mojibake (UTF-8 that was read in another encoding).
 
-    Mojibake is what ftfy's `fix_encoding` would repair; its authors tuned it to leave intended text alone (fewer than
-    one false alarm in a million tweets, https://ftfy.readthedocs.io).
+    A text has mojibake if ftfy's `fix_encoding` would repair it; its authors report fewer than one false alarm in a
+    million tweets (https://ftfy.readthedocs.io).
 
     Example: "CafÃ© MÃ¼ller" -> "reads: Café Müller"; near misses: "São Paulo", "«Ёлка…»", "naïve".
     """
@@ -41,21 +41,21 @@ class Encoding(TextFilter):
     description: ClassVar[str] = "A text was damaged by a wrong encoding."
 
     def hits(self, texts: pa.Array) -> Findings:
-        """The damaged texts; value: the code points of broken characters, or how the text should read."""
-        found: dict[int, str] = {}
+        """The damaged texts. Value: the code points of broken characters, or the repaired text."""
+        values: dict[int, str] = {}
         if len(suspects := matching(texts, _SUSPECT)):
             from ftfy import fix_encoding
 
             for row, text in zip(suspects.tolist(), texts.take(pa.array(suspects)).to_pylist(), strict=True):
-                if len(text) > _LOOKED_AT:
-                    start = re.search(_SUSPECT, text).start()  # type: ignore[union-attr]  # RE2 found one
-                    text = text[start : start + _LOOKED_AT]
+                if len(text) > _MAX_CHARACTERS:
+                    start = re.search(_SUSPECT, text).start()  # type: ignore[union-attr]  # RE2 has matched
+                    text = text[start : start + _MAX_CHARACTERS]
                 if (repaired := fix_encoding(text)) != text:
-                    found[row] = f"reads: {repaired}"
+                    values[row] = f"reads: {repaired}"
         for row in matching(texts, _BROKEN).tolist():
-            found[row] = _broken_characters(texts[row].as_py())
-        rows = sorted(found)
-        return findings(rows, [found[row] for row in rows])
+            values[row] = _broken_characters(texts[row].as_py())
+        rows = sorted(values)
+        return findings(rows, [values[row] for row in rows])
 
 
 def _broken_characters(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Sentences that lost the blank between them."""
+"""Filter: sentences without a blank between them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
 
 _CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
-_SPOT = re.compile(r"(?<!\w)(\w+)([.!?]+)(?=(\w+))")  # from a word's beginning only: each character is read once
+_SPOT = re.compile(r"(?<!\w)(\w+)([.!?]+)(?=(\w+))")  # begins at a word's beginning, so reads each character once
 
-# a point after these belongs to the word; a sentence never ends with an article ("Arc The.Hotel")
+# a point after these is part of the word; a sentence never ends with an article ("Arc The.Hotel")
 _NO_END = re.compile(
     "the|an|mrs|prof|rev|gen|col|capt|sgt|etc|vol|approx|bzw|evtl|inkl|ggf|str|nr|hr|tel|abs"
     "|ул|пр|им|гор|обл|стр|тел|проф|акад|корп|кв|пер|пл|наб"
 )
-# what follows the point in names of sites, programs and files
+# endings of names of sites, programs and files after the point
 _NAME_ENDS = re.compile("com|net|org|edu|gov|info|biz|io|js|py|ru|de|uk|eu|tv|pdf|doc|txt|jpg")
 _ADDRESS = re.compile(r"://|www\.|[@=/\\]")
 
 
 @dataclass(frozen=True)
 class GluedSentences(TextFilter):
-    """A word, an end of sentence and the next sentence without a blank: "want.Thank".
+    """Texts in which no blank separates two sentences: "want.Thank".
 
-    Line breaks that were removed instead of replaced cause it (reported for SGD); a tokenizer then sees one odd word.
-    Two lower-case letters must stand before the mark and a capital after a point, so that "p.m.", "3.50", "e.g." and
-    "www.example.com" are left alone. Lower-case sentences after a point ("please.book") cannot be told from site names.
+    The cause is line breaks that were removed instead of replaced (reported for SGD); a tokenizer then sees one odd
+    word. A hit needs two lower-case letters before the mark and a capital after a point, which excludes "p.m.", "3.50",
+    "e.g." and "www.example.com". A lower-case sentence after a point ("please.book") looks like the name of a site.
 
     Example: "That is all I want.Thank you" -> "want.Thank".
     """
@@ -39,7 +39,7 @@ class GluedSentences(TextFilter):
     description: ClassVar[str] = "Two sentences stand together without a blank."
 
     def hits(self, texts: pa.Array) -> Findings:
-        """The texts with glued sentences; value: the first such spot."""
+        """The texts with glued sentences. Value: the first such spot."""
         rows, values = [], []
         candidates = matching(texts, _CANDIDATE)
         for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):

@@ -1,4 +1,4 @@
-"""HTML, entities and escape sequences left in a text."""
+"""Filter: HTML, entities and escape sequences in a text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
 
-# element names of HTML that occur in scraped text: "<3", "< 5 nights", "<name>" as a placeholder are no markup
+# HTML elements that occur in scraped text; "<3", "< 5 nights" and the placeholder "<name>" are no markup
 _TAG = (
     r"</?(?:a|abbr|b|blockquote|body|br|button|code|div|em|font|form|h[1-6]|head|hr|html|i|iframe|img|input|label|li|link"
     r"|meta|ol|option|p|pre|script|select|small|span|strong|style|sub|sup|table|tbody|td|textarea|th|thead|title|tr|u|ul"
@@ -20,17 +20,17 @@ _TAG = (
 )
 _COMMENT = r"<!--|<!\[CDATA\[|<!DOCTYPE"
 _ENTITY = r"&(?:#[0-9]{2,7}|#x[0-9a-f]{2,6}|[a-z]{2,8}[0-9]{0,2});"
-# \n, \t, \" and \u0041 as two or six visible characters; a path like C:\new has a letter before or a colon
+# \n, \t, \" and \u0041 as two or six visible characters; a path like C:\new has a letter or a colon before them
 _ESCAPE = r"(?:^|[\s.,;!?])\\+(?:[nrt](?:\s|$|\\|[A-Z])|u[0-9a-f]{4})|\\[rn]$"
 _ANY = rf"(?i:{_TAG}|{_COMMENT}|{_ENTITY})|{_ESCAPE}"
 
 
 @dataclass(frozen=True)
 class Markup(TextFilter):
-    """HTML tags, comments and entities, and escape sequences that were never undone (a visible backslash and n).
+    """Texts with HTML tags, comments or entities, or with escape sequences (a visible backslash and n).
 
-    They are traces of a page or a file format and no one's words. Only element names of HTML count as tags (HTML Living
-    Standard, index of elements) and only named or numbered entities that `html.unescape` knows.
+    These are traces of a page or a file format, not words of a speaker. Only HTML elements count as tags (HTML Living
+    Standard, index of elements), and only entities that `html.unescape` decodes.
 
     Example: "Tea &amp; cake<br>" -> "&amp;"; near misses: "under < 20 pounds", "R&B; soul", "I <3 it".
     """
@@ -39,7 +39,7 @@ class Markup(TextFilter):
     description: ClassVar[str] = "A text holds HTML, an entity or an escape sequence."
 
     def hits(self, texts: pa.Array) -> Findings:
-        """The texts with markup; value: the first piece of it."""
+        """The texts with markup. Value: the first piece of markup."""
         rows, values = [], []
         candidates = matching(texts, _ANY)
         for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):
@@ -47,5 +47,5 @@ class Markup(TextFilter):
             piece = next((p for p in pieces if not p.startswith("&") or unescape(p) != p), None)
             if piece is not None:
                 rows.append(row)
-                values.append(piece.lstrip(" .,;!?").rstrip())  # an escape is found with the mark before it
+                values.append(piece.lstrip(" .,;!?").rstrip())  # the pattern of escapes includes the mark before them
         return findings(rows, values)

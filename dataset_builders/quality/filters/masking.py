@@ -1,4 +1,4 @@
-"""Replaces stretches of the texts of a few rows; positions of slots and ids of answers follow."""
+"""Mask spans in the texts of rows, and adapt slot positions and answer ids."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from dataset_builders.schema import Config
 from dataset_builders.text.normalize import text_ids
 
 Span = tuple[int, int, str]
-"""Start, end (exclusive) and kind of a stretch of text."""
+"""Start, end (exclusive) and kind of a span of text, in characters."""
 
 SpansOf = Callable[[int, str], list[Span]]
-"""Row number and text -> the stretches to replace by `[KIND]`, in order."""
+"""Row number and text -> the spans to replace with `[KIND]`, in order."""
 
 
 def mask_table(config: Config, table: pa.Table, numbers: np.ndarray, spans_of: SpansOf) -> pa.Table:
-    """The table with the texts of the rows `numbers` (ascending) masked; all other rows are the same."""
+    """Mask the texts of some rows.
+
+    Args:
+        config: Config of the rows.
+        table: Rows of that config.
+        numbers: Row numbers to mask, ascending; other rows stay as they are.
+        spans_of: Function that finds the spans.
+    """
     masked = table.take(pa.array(numbers)).to_pylist()
     for number, row in zip(numbers.tolist(), masked, strict=True):
         _MASKS[config](row, partial(spans_of, number))
@@ -32,7 +39,7 @@ def mask_table(config: Config, table: pa.Table, numbers: np.ndarray, spans_of: S
 
 
 def replaced(text: str, spans: list[Span]) -> str:
-    """The text with `[KIND]` for each stretch."""
+    """Replace each span of the text with `[KIND]`."""
     ends = [0, *(end for _, end, _ in spans)]
     parts = [f"{text[end:start]}[{kind.upper()}]" for end, (start, _, kind) in zip(ends, spans, strict=False)]
     return "".join([*parts, text[ends[-1] :]])
@@ -66,7 +73,14 @@ _MASKS = {"dialogues": _mask_dialogue, "pairs": _mask_pair, "downstream": _mask_
 
 
 def _moved(start: int, end: int, spans: list[Span], shifts: list[int]) -> tuple[int | None, int | None]:
-    """The slot's position after the masks; none when it overlaps one. `shifts[n]` is by how much n masks lengthen."""
+    """The slot's position after masking; (None, None) if it overlaps a span.
+
+    Args:
+        start: First character of the slot.
+        end: End of the slot, exclusive.
+        spans: Masked spans, in order.
+        shifts: Growth of the text by its first n masks, in characters, shape (spans + 1,).
+    """
     before = bisect.bisect_right(spans, start, key=lambda span: span[1])
     if before < len(spans) and spans[before][0] < end:
         return None, None

@@ -1,4 +1,4 @@
-"""Dialogues in which only one side speaks."""
+"""Filter: dialogues with one speaker only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class OneSided(Filter):
-    """Dialogues whose turns are all the user's or all the system's: half of the talk is lost, nothing is answered.
+    """Dialogues whose turns are all the user's or all the system's: half of the dialogue is missing.
 
     Example: three user turns without a reply -> "only the user speaks, 3 turns".
     """
@@ -24,13 +24,10 @@ class OneSided(Filter):
     configs: ClassVar[tuple[Config, ...]] = ("dialogues",)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Dialogues with one speaker; value: who it is. Those without turns are `empty_dialogue`'s."""
+        """Dialogues with one speaker. Value: the speaker. `empty_dialogue` finds those without turns."""
         turns = np.bincount(rows.row, minlength=len(rows.table))
         by_system = np.bincount(rows.row, weights=rows.by_system, minlength=len(rows.table))
-        found = np.flatnonzero((turns > 0) & ((by_system == 0) | (by_system == turns)))
-        who = np.where(by_system[found] > 0, "system", "user")
-        return {
-            self.name: findings(
-                found, [f"only the {w} speaks, {n} turns" for w, n in zip(who, turns[found], strict=True)]
-            )
-        }
+        numbers = np.flatnonzero((turns > 0) & ((by_system == 0) | (by_system == turns)))
+        speakers = np.where(by_system[numbers] > 0, "system", "user")
+        values = [f"only the {s} speaks, {n} turns" for s, n in zip(speakers, turns[numbers], strict=True)]
+        return {self.name: findings(numbers, values)}

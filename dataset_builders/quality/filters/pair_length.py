@@ -1,4 +1,4 @@
-"""Pairs with a side of too few words: the rule that says what a pair is."""
+"""Filter: pairs whose anchor or positive has too few words."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class PairLength(Filter):
-    """Pairs with a side of at most `min_words` words (separated by white space): "Yes." -> "OK." teaches nothing.
+    """Pairs whose anchor or positive has at most `min_words` words: "Yes." -> "OK." teaches nothing.
 
-    Three is the rule of the first dialogue data platform. It defines a pair, so it holds in the test split and in every
-    preset; 0 keeps all (a user's own short answers are meant).
+    White space separates words. The default of 3 is the rule of the first dialogue data platform. The filter defines
+    what a pair is, so it drops in the test split and in every preset. 0 keeps all pairs, as for a user's own data.
 
     Example: "Yes, please." -> "Your table is booked." gives "2 words: Yes, please."
     """
@@ -32,7 +32,7 @@ class PairLength(Filter):
     min_words: int = limit(3)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Pairs with a short side; value: the words of the first such side."""
+        """Pairs with a short text. Value: number of words and text of the first one."""
         words = rows.words
         short = np.flatnonzero(words <= self.min_words)
         texts = rows.distinct.take(short)

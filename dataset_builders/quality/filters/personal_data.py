@@ -1,4 +1,4 @@
-"""E-mail addresses, phone and card numbers of persons."""
+"""Filter: e-mail addresses, phone numbers and card numbers of people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,22 +17,22 @@ from dataset_builders.quality.filters.base import Action, Filter, Rows, findings
 from dataset_builders.quality.filters.masking import Span, mask_table, replaced
 from dataset_builders.schema import Config
 
-# the end of an address: the common subset of RFC 5322, and as speech recognition writes it, "jo at example dot com"
+# the end of an address: the common subset of RFC 5322, and the spoken form "jo at example dot com"
 _AT_DOMAIN = r"@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}"
 _SPOKEN_AT_DOMAIN = r" at [a-z0-9-]+ dot (?:com|org|net|edu|co|de|ru|uk)\b"
 
 PATTERNS = {
-    # ISO/IEC 7812: 13 to 19 digits, in groups or not; the check digit decides
+    # ISO/IEC 7812: 13 to 19 digits, possibly in groups; the check digit decides
     "card": r"[2-6](?:[ -]?[0-9]){12,18}",
     "email": rf"(?i:[a-z0-9][a-z0-9._%+-]*{_AT_DOMAIN}|[a-z0-9._-]+{_SPOKEN_AT_DOMAIN})",
     # international (ITU-T E.164: at most 15 digits); trunk prefix 0; North American 3-3-4; Russian 8 9xx
     "phone": r"\+[1-9][0-9]{0,2}(?:[ .()/-]{0,2}[0-9]){6,12}|0[1-9][0-9]{1,3}[ /-]?(?:[ -]?[0-9]){5,8}"
     r"|\(?[2-9][0-9]{2}\)?[ .-]{1,2}[2-9][0-9]{2}[ .-][0-9]{4}|8[ -]?\(?9[0-9]{2}\)?[ -]?[0-9]{3}(?:[ -]?[0-9]{2}){2}",
 }
-"""RE2 patterns by kind, in the order in which they claim a stretch of text.
+"""RE2 patterns by kind; an earlier kind takes precedence where matches overlap.
 
-RE2 reads each character once, whatever the pattern. Python's `re` is as fast where a match has a bounded length, as a
-card and a phone number have; for addresses see `_addresses`.
+RE2 reads each character once, whatever the pattern. Python's `re` is as fast for matches of bounded length, such as
+card and phone numbers; for addresses see `_addresses`.
 """
 
 _ANY = "|".join(PATTERNS.values())
@@ -41,21 +41,21 @@ _NUMBERS = {
 }
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # each digit to the digit sum of its double
 _DOMAINS = re.compile(rf"(?i:{_AT_DOMAIN}|{_SPOKEN_AT_DOMAIN})")
-# what (?i:[a-z0-9._-]) and (?i:[a-z0-9._%+-]) match: in Unicode "i", "s" and "k" have more than two cases
+# the characters of (?i:[a-z0-9._-]) and (?i:[a-z0-9._%+-]): in Unicode "i", "s" and "k" have more than two cases
 _SPOKEN_NAME = string.ascii_letters + string.digits + "\u0130\u0131\u017f\u212a" + "._-"
 _NAME = _SPOKEN_NAME + "%+"
 
 
 def personal_spans(text: str) -> list[Span]:
-    """Where a text holds an e-mail address, a phone number or a card number, in order; nothing overlaps.
+    """The spans of e-mail addresses, phone numbers and card numbers, in order and without overlap.
 
     >>> personal_spans("write to jo@example.org")
     [(9, 23, 'email')]
     """
     spans: list[Span] = []
     for kind in PATTERNS:
-        found = _addresses(text) if kind == "email" else _numbers(text, kind)
-        spans = sorted([*spans, *((start, end, kind) for start, end in found if _is_free(spans, start, end))])
+        matches = _addresses(text) if kind == "email" else _numbers(text, kind)
+        spans = sorted([*spans, *((start, end, kind) for start, end in matches if _is_free(spans, start, end))])
     return spans
 
 
@@ -66,10 +66,10 @@ def _numbers(text: str, kind: str) -> Iterator[tuple[int, int]]:
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where the pattern of addresses matches.
+    """The spans that match the pattern of addresses, in linear time.
 
-    From every letter of a long run Python's `re` would look for the "@" anew. Here the domains are looked for and each
-    name is read backwards from its domain, so the time grows with the text and not with its square.
+    Python's `re` would search for the "@" anew from every letter of a long run, which takes quadratic time. This
+    function searches for domains and reads each name backwards from its domain.
     """
     end = 0
     for match in _DOMAINS.finditer(text):
@@ -81,13 +81,13 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_free(spans: list[Span], start: int, end: int) -> bool:
-    """Whether a stretch overlaps none of the spans, which are in order and apart from each other."""
-    begun = bisect.bisect_left(spans, (end,))
-    return not begun or spans[begun - 1][1] <= start
+    """Whether `start` to `end` overlaps none of the spans, which are in order and do not overlap."""
+    before = bisect.bisect_left(spans, (end,))
+    return not before or spans[before - 1][1] <= start
 
 
 def is_card_number(text: str) -> bool:
-    """Whether the digits end with a right Luhn check digit (ISO/IEC 7812-1, annex B) and are not all the same."""
+    """Whether the digits have a valid Luhn check digit (ISO/IEC 7812-1, annex B) and are not all the same."""
     digits = _digits(text)
     checksum = sum(map(int, digits[::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
     return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and checksum % 10 == 0
@@ -99,14 +99,14 @@ def _digits(text: str) -> str:
 
 @dataclass(frozen=True)
 class PersonalData(Filter):
-    """E-mail addresses, phone numbers and payment card numbers that may be a person's.
+    """Texts with an e-mail address, phone number or payment card number that may be a person's.
 
-    A restaurant's number is task data: an address or number does not count when the system says it, when the system
-    said it in the same dialogue (the user reads it back), or when the dialogue's annotations hold it as a slot value. A
-    card number always counts. Names and street addresses are not looked for: task dialogues are made of them.
+    A restaurant's phone number is task data. So an address or phone number does not count if the system says it
+    anywhere in the dialogue (the user may read it back), or if it is an annotated slot value. A card number always
+    counts. Names and street addresses do not count: task dialogues are full of them.
 
-    With `mask` a finding is replaced by `[EMAIL]`, `[PHONE]` or `[CARD]` in every text of the row, slot positions move
-    along, and slots that lie on it lose their position.
+    The action `mask` replaces findings with `[EMAIL]`, `[PHONE]` or `[CARD]` in all texts of the row and shifts slot
+    positions; slots that overlap a finding lose theirs.
 
     Example: user "Send it to jo@example.org" -> `personal_data:email`; near misses: "on 12/03/2019", "a 3.50 fee",
     "at 1532 20th Street", "order 20905432".
@@ -117,19 +117,19 @@ class PersonalData(Filter):
     actions: ClassVar[tuple[Action, ...]] = ("off", "flag", "mask", "drop")
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Rows by kind, `personal_data:email` and so on; value: the kind in brackets, for drops are published."""
-        found: dict[str, list[int]] = {kind: [] for kind in PATTERNS}
+        """Rows by kind, `personal_data:email` and so on. Value: only the kind, because drop records are published."""
+        rows_of: dict[str, list[int]] = {kind: [] for kind in PATTERNS}
         for row, kinds in _by_row(rows):
             for kind in kinds:
-                found[kind].append(row)
+                rows_of[kind].append(row)
         return {
             f"{self.name}:{kind}": findings(numbers, [f"[{kind.upper()}]"] * len(numbers))
-            for kind, numbers in found.items()
+            for kind, numbers in rows_of.items()
         }
 
-    def mask(self, rows: Rows, table: pa.Table, found: dict[str, Findings]) -> pa.Table:
-        """The rows with placeholders in place of what was found."""
-        numbers = np.unique(np.concatenate([f.rows for f in found.values()]))
+    def mask(self, rows: Rows, table: pa.Table, matches: dict[str, Findings]) -> pa.Table:
+        """Replace the findings with placeholders."""
+        numbers = np.unique(np.concatenate([findings.rows for findings in matches.values()]))
         task_data = dict(zip(numbers.tolist(), _task_data(rows, numbers), strict=True))
 
         def spans_of(row: int, text: str) -> list[Span]:
@@ -139,7 +139,7 @@ class PersonalData(Filter):
 
 
 def mask_texts(texts: pa.Array) -> pa.Array:
-    """Texts without anything that looks personal, task data or not.
+    """Mask everything that looks like personal data, even task data.
 
     >>> mask_texts(pa.array(["write to jo@example.org"])).to_pylist()
     ['write to [EMAIL]']
@@ -151,7 +151,7 @@ def mask_texts(texts: pa.Array) -> pa.Array:
 
 
 def without_personal_data(config: Config, table: pa.Table) -> pa.Table:
-    """Rows whose own texts (not those before a pair) hold nothing that looks personal, task data or not."""
+    """Mask everything that looks like personal data in the rows' own texts, not in the context of pairs."""
     if config != "dialogues":
         for name in ("utterance",) if config == "downstream" else ("anchor", "positive"):
             place = table.schema.get_field_index(name)
@@ -163,33 +163,33 @@ def without_personal_data(config: Config, table: pa.Table) -> pa.Table:
 
 
 def _by_row(rows: Rows) -> Iterator[tuple[int, list[str]]]:
-    """Rows with personal data and the kinds of it."""
+    """Row numbers and the kinds of personal data in each row."""
     candidates = matching(rows.distinct, _ANY)
     texts = dict(zip(candidates.tolist(), rows.distinct.take(pa.array(candidates)).to_pylist(), strict=True))
-    spans = {number: found for number, text in texts.items() if (found := personal_spans(text))}
+    spans = {number: matches for number, text in texts.items() if (matches := personal_spans(text))}
     is_hit = np.zeros(len(rows.distinct), bool)
     is_hit[list(spans)] = True
     has_card = np.zeros(len(rows.distinct), bool)
-    has_card[[n for n, found in spans.items() if any(kind == "card" for *_, kind in found)]] = True
-    # what the system says is task data, unless it is a card number
+    has_card[[n for n, matches in spans.items() if any(kind == "card" for *_, kind in matches)]] = True
+    # in the system's turns only card numbers are personal
     occurrences = np.flatnonzero((is_hit[rows.text] & ~rows.by_system) | has_card[rows.text])
     numbers = np.unique(rows.row[occurrences])
     task_data = dict(zip(numbers.tolist(), _task_data(rows, numbers), strict=True))
     kinds: dict[int, set[str]] = {}
     for row, number in zip(rows.row[occurrences].tolist(), rows.text[occurrences].tolist(), strict=True):
-        these = kinds.setdefault(row, set())
+        row_kinds = kinds.setdefault(row, set())
         for span in spans[number]:
-            if span[2] not in these and not task_data[row].holds(texts[number], span):
-                these.add(span[2])
-    for row, these in kinds.items():
-        yield row, [kind for kind in PATTERNS if kind in these]
+            if span[2] not in row_kinds and not task_data[row].holds(texts[number], span):
+                row_kinds.add(span[2])
+    for row, row_kinds in kinds.items():
+        yield row, [kind for kind in PATTERNS if kind in row_kinds]
 
 
 class _TaskData:
-    """The addresses and numbers of a row that are nobody's: what the system says in it and what is annotated.
+    """Addresses and numbers of a row that are task data.
 
     Args:
-        texts: Those texts and values.
+        texts: The system's texts and the annotated values of the row.
     """
 
     def __init__(self, texts: list[str]) -> None:
@@ -198,7 +198,7 @@ class _TaskData:
         self._runs: dict[int, set[str]] = {}
 
     def holds(self, text: str, span: Span) -> bool:
-        """Whether a match in another text is task data, in whatever notation; a card number never is."""
+        """Whether a span of another text is task data, in any notation; a card number never is."""
         start, end, kind = span
         if kind == "email":
             return text[start:end].casefold() in self._addresses
@@ -206,30 +206,31 @@ class _TaskData:
         return kind == "phone" and digits in self._runs_of(len(digits))
 
     def _runs_of(self, size: int) -> set[str]:
-        """All runs of so many digits, whatever stands between them. Many numbers need no search of all texts each."""
+        """All sequences of `size` digits, ignoring other characters; a set, so that many look-ups stay fast."""
         if size not in self._runs:
             self._runs[size] = {d[i : i + size] for d in self._digits for i in range(len(d) - size + 1)}
         return self._runs[size]
 
 
 def _task_data(rows: Rows, numbers: np.ndarray) -> Iterator[_TaskData]:
-    """Of each of the rows."""
+    """The task data of each row."""
     for row in rows.table.take(pa.array(numbers)).to_pylist():
-        if rows.config == "downstream":
-            said: list[str] = []
-        elif rows.config == "pairs":
+        turns: list[dict[str, Any]] = []
+        if rows.config == "pairs":
             turns = [
                 *row["context"],
                 *({"speaker": row[f"{s}_speaker"], "text": row[s]} for s in ("anchor", "positive")),
             ]
-            said = [t["text"] for t in turns if t["speaker"] == "system"]
-        else:
-            said = [t["text"] for t in row["turns"] if t["speaker"] == "system"]
-            said += [value for t in row["turns"] for value in _annotated(t["annotations"])]
-        yield _TaskData(said)
+        elif rows.config == "dialogues":
+            turns = row["turns"]
+        texts = [turn["text"] for turn in turns if turn["speaker"] == "system"]
+        if rows.config == "dialogues":
+            texts += [value for turn in turns for value in _annotated(turn["annotations"])]
+        yield _TaskData(texts)
 
 
 def _annotated(annotations: dict) -> Iterator[str]:
+    """The annotated values of a turn."""
     for slot in annotations["slots"] or []:
         yield slot["value"] or ""
     for entry in (*(annotations["acts"] or []), *(annotations["state"] or [])):

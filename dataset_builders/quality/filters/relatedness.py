@@ -1,4 +1,4 @@
-"""Answers that have nothing to do with the question."""
+"""Filter: answers that are unrelated to the question."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class Relatedness(Filter):
-    """Pairs whose two sides have a cosine below `min_cosine` in the space of a sentence encoder; none without one.
+    """Pairs whose anchor and positive have a cosine below `min_cosine` under a sentence encoder; none without one.
 
-    A good answer is often far from its question: of 2,112 consecutive turns of public task corpora the median cosine is
-    .32 with all-MiniLM-L6-v2, one in a hundred is below 0 ("Do you have something else?" -> "What do you think of Toy
-    Story 4?"), 0.14 % below -0.05 and none below -0.07. So only what points the other way is suspect. The limit depends
-    on the encoder: look at `quality.relatedness` before you raise it.
+    A good answer is often far from its question. For 2,112 pairs of consecutive turns in public task corpora and
+    all-MiniLM-L6-v2, the median cosine is .32; 1 % are below 0 ("Do you have something else?" -> "What do you think of
+    Toy Story 4?"), 0.14 % below -0.05 and none below -0.07. So only clearly negative cosines are suspicious. The limit
+    depends on the encoder: look at `quality.relatedness` before you raise it.
 
     Example: "Is there a pool?" -> "Seven, on platform two." with cosine -0.11 gives "-0.110".
     """
@@ -31,8 +31,8 @@ class Relatedness(Filter):
     min_cosine: float = limit(-0.05, low=-1, high=1)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Pairs below the limit; value: the cosine."""
+        """Pairs below the limit. Value: the cosine."""
         if rows.cosines is None:
             return {}
-        found = np.flatnonzero(rows.cosines < self.min_cosine)
-        return {self.name: findings(found, [f"{cosine:.3f}" for cosine in rows.cosines[found].tolist()])}
+        numbers = np.flatnonzero(rows.cosines < self.min_cosine)
+        return {self.name: findings(numbers, [f"{cosine:.3f}" for cosine in rows.cosines[numbers].tolist()])}

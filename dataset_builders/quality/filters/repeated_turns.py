@@ -1,4 +1,4 @@
-"""Turns that say the same again."""
+"""Filter: repeated turns."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dataset_builders.schema import Config
 
 @dataclass(frozen=True)
 class RepeatedTurns(Filter):
-    """A turn that repeats the turn before it, or a system that repeats itself; a pair whose positive is its anchor.
+    """Dialogues with a turn equal to the one before, or with a system that repeats itself; pairs of equal texts.
 
-    Equal means equal but for case, punctuation and spacing. Such turns come from double records and from broken
-    systems; as a pair they teach that a question is its own answer. In dialogues, texts of fewer than `min_words` words
-    ("Thank you, good bye!") are said twice by anyone and do not count, and a user may ask the same again ("Are there
-    any other hotels?"): in SGD three of four repeats are of that kind.
+    Case, punctuation and spacing are ignored. Such turns come from duplicated records and broken systems; as a pair
+    they teach that a question is its own answer. In dialogues, two repetitions are natural and do not count: texts of
+    fewer than `min_words` words ("Thank you, good bye!"), and a user who asks again ("Are there any other hotels?"),
+    which makes up three of four repetitions in SGD.
 
     Example: system "Which city do you mean?", user "Paris.", system "Which city do you mean?" -> the repeated text.
     """
@@ -32,7 +32,7 @@ class RepeatedTurns(Filter):
     min_words: int = limit(6)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Rows with a repeated turn; value: its text."""
+        """Rows with a repeated turn. Value: its text."""
         same = pc.index_in(rows.normal, pc.unique(rows.normal)).to_numpy()[rows.text]
         if rows.config == "pairs":
             repeats = np.flatnonzero(same[::2] == same[1::2]) * 2 + 1
@@ -43,7 +43,7 @@ class RepeatedTurns(Filter):
 
 
 def _repeats(rows: Rows, same: np.ndarray, distance: int) -> np.ndarray:
-    """Occurrences equal to the one `distance` turns before; two turns before only when the same side speaks."""
+    """Occurrences equal to the one `distance` turns before; from two turns on, only by the same speaker."""
     repeats = np.zeros(len(same), bool)
     now, before = slice(distance, None), slice(None, -distance)
     repeats[now] = (same[now] == same[before]) & (rows.row[now] == rows.row[before])

@@ -1,4 +1,4 @@
-"""Texts too long for one utterance."""
+"""Filter: texts that are too long for one utterance."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dataset_builders.quality.filters.base import TextFilter, findings, limit, w
 
 @dataclass(frozen=True)
 class UtteranceLength(TextFilter):
-    """Texts of more than `max_words` words or `max_characters` characters: pasted documents, lists, log files.
+    """Texts with more than `max_words` words or `max_characters` characters: pasted documents, lists, log files.
 
-    Sentence encoders cut what is longer: all-MiniLM-L6-v2 reads 256 word pieces, some 200 English words (its model
-    card). The longest utterance of the public task corpora has 101 words; 2,000 characters are for scripts without
-    blanks.
+    Sentence encoders truncate long texts: all-MiniLM-L6-v2 reads 256 word pieces, about 200 English words (its model
+    card). The longest utterance of the public task corpora has 101 words. The limit of 2,000 characters is for scripts
+    without blanks.
 
     Example: a pasted contract of 900 words -> "900 words".
     """
@@ -31,15 +31,13 @@ class UtteranceLength(TextFilter):
     max_characters: int = limit(2000, low=1)
 
     def hits(self, texts: pa.Array) -> Findings:
-        """The texts that are too long; value: the measured length."""
+        """The texts that are too long. Value: their length in words or characters."""
         characters = pc.utf8_length(texts).to_numpy()
-        could_be = np.flatnonzero(characters > min(self.max_words, self.max_characters))  # a word takes a character
-        words = word_counts(texts.take(pa.array(could_be)))
-        too_long = (words > self.max_words) | (characters[could_be] > self.max_characters)
-        return findings(
-            could_be[too_long],
-            [
-                f"{w} words" if w > self.max_words else f"{c} characters"
-                for w, c in zip(words[too_long], characters[could_be][too_long], strict=True)
-            ],
-        )
+        suspects = np.flatnonzero(characters > min(self.max_words, self.max_characters))  # a word has a character
+        words, characters = word_counts(texts.take(pa.array(suspects))), characters[suspects]
+        too_long = (words > self.max_words) | (characters > self.max_characters)
+        values = [
+            f"{w} words" if w > self.max_words else f"{c} characters"
+            for w, c in zip(words[too_long], characters[too_long], strict=True)
+        ]
+        return findings(suspects[too_long], values)

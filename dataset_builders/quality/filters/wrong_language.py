@@ -1,4 +1,4 @@
-"""Texts in another language than the row says."""
+"""Filter: texts in a language other than the row's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, findings, limit
 
 _SAMPLE = 100
-"""Characters of a side that are enough to judge it (whole turns until there are so many)."""
+"""Number of characters of a side that suffice to judge it; whole turns are taken until it is reached."""
 
-# languages that a short text cannot tell apart: confusing them is no finding
+# languages that are hard to distinguish in a short text: confusing them does not count
 _ALIKE = [
     {"no", "nb", "nn", "da", "sv"},
     {"hr", "sr", "bs", "sh", "sl"},
@@ -28,8 +28,8 @@ _ALIKE = [
     {"zh", "yue", "wuu"},
 ]
 
-# words that are common in one language and rare in every other of the Latin or Cyrillic script: texts with several of
-# them need no closer look, which makes the filter many times faster for these languages (the others are all looked at)
+# words that are common in one language and rare in all others of its script; texts with several of them are surely in
+# that language, which makes the filter many times faster for these languages
 _COMMON = {
     "de": "ich und der das nicht ist ein eine sie mir für mit bitte auf den wir haben einen",
     "en": "the you and what would that have are your please thank with this there my can i'd like need looking how "
@@ -44,11 +44,11 @@ _ENOUGH_COMMON = 3
 
 @dataclass(frozen=True)
 class WrongLanguage(Filter):
-    """One side of a dialogue (all that a speaker says in it), or an utterance, in another language than `language`.
+    """Utterances, or all turns of one speaker in a dialogue, in a language other than the row's `language`.
 
-    Found with py3langid (Lui & Baldwin 2012, retrained; offline), which must be at least `min_confidence` sure. Texts
-    of fewer than `min_characters` characters are not judged: names and loan words decide there. Rows of language `und`
-    and of languages the identifier does not know are skipped.
+    py3langid (Lui & Baldwin 2012, retrained; offline) identifies the language; its confidence must be at least
+    `min_confidence`. Texts of fewer than `min_characters` characters are skipped because names and loan words would
+    decide, as are rows whose language is `und` or unknown to py3langid.
 
     Example: the German WOZ files hold the English system turns -> "system speaks en (1.00): ...".
     """
@@ -60,8 +60,8 @@ class WrongLanguage(Filter):
     min_confidence: float = limit(0.95, low=0, high=1)
 
     def find(self, rows: Rows) -> dict[str, Findings]:
-        """Rows with a side in the wrong language; value: which side, the language found, and the text."""
-        sides = _sides(rows)  # of every occurrence
+        """Rows with a side in the wrong language. Value: the speaker, the identified language and the text."""
+        sides = _sides(rows)
         samples = _samples(rows, sides)
         declared = rows.table["language"].take(pa.array(samples.row))
         samples = samples.only(~_evidently(samples.texts, declared))
@@ -73,33 +73,33 @@ class WrongLanguage(Filter):
         ):
             if len(text) < self.min_characters:
                 continue
-            if found := self._other_language(text, language):
+            if other := self._other_language(text, language):
                 wrong[side] = len(values)
                 who = "" if rows.config == "downstream" else ("system speaks " if by_system else "user speaks ")
-                values.append(f"{who}{found}: {text}")
+                values.append(f"{who}{other}: {text}")
         which = wrong[sides]
         return {self.name: rows.at(np.flatnonzero(which >= 0), findings([], values).values, which)}
 
     def _other_language(self, text: str, declared: str) -> str | None:
-        """`"en (0.99)"`, or None when the text is, or may be, in the declared language."""
-        wanted = declared.split("-")[0].lower()
+        """Language and confidence, such as `"en (0.99)"`; None if the text may be in the declared language."""
+        expected = declared.split("-")[0].lower()
         identifier = _identifier()
-        if wanted not in identifier.labels:
+        if expected not in identifier.labels:
             return None
         language, confidence = identifier.classify(text)
-        alike = language == wanted or any({language, wanted} <= group for group in _ALIKE)
+        alike = language == expected or any({language, expected} <= group for group in _ALIKE)
         return None if alike or confidence < self.min_confidence else f"{language} ({confidence:.2f})"
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """The first texts of each side.
+    """The first texts of each side; all arrays have shape (sides,).
 
     Attributes:
-        side: Number of the side.
-        row: A row it belongs to.
-        by_system: Whether the system speaks.
-        texts: About `_SAMPLE` characters.
+        side: Number of the side; see `_sides`.
+        row: Number of one of its rows.
+        by_system: Whether the system is the speaker.
+        texts: The first texts, about `_SAMPLE` characters.
     """
 
     side: np.ndarray
@@ -107,25 +107,24 @@ class _Samples:
     by_system: np.ndarray
     texts: pa.Array
 
-    def only(self, these: np.ndarray) -> _Samples:
-        """Some of the sides."""
-        return _Samples(self.side[these], self.row[these], self.by_system[these], self.texts.filter(pa.array(these)))
+    def only(self, mask: np.ndarray) -> _Samples:
+        """The sides that a mask selects, bool of shape (sides,)."""
+        return _Samples(self.side[mask], self.row[mask], self.by_system[mask], self.texts.filter(pa.array(mask)))
 
 
 def _evidently(texts: pa.Array, languages: pa.ChunkedArray) -> np.ndarray:
-    """Texts with enough common words of their language, bool of shape (texts,)."""
+    """Whether each text has enough common words of its language, bool of shape (texts,)."""
     evident = np.zeros(len(texts), bool)
     for language, words in _COMMON.items():
-        these = np.flatnonzero(pc.match_substring_regex(languages, f"^{language}(-|$)").to_numpy())
+        numbers = np.flatnonzero(pc.match_substring_regex(languages, f"^{language}(-|$)").to_numpy())
         pattern = rf"(?i)(?:^|[^\pL'])(?:{words.replace(' ', '|')})(?:[^\pL']|$)"
-        evident[these] = (
-            pc.count_substring_regex(texts.take(pa.array(these)), pattern=pattern).to_numpy() >= _ENOUGH_COMMON
-        )
+        counts = pc.count_substring_regex(texts.take(pa.array(numbers)), pattern=pattern).to_numpy()
+        evident[numbers] = counts >= _ENOUGH_COMMON
     return evident
 
 
 def _sides(rows: Rows) -> np.ndarray:
-    """For each occurrence a number that it shares with the other texts of the same speaker in the same dialogue."""
+    """Side of each occurrence: a number shared by all texts of one speaker in one dialogue, shape (occurrences,)."""
     if rows.config == "downstream":
         return rows.row
     dialogue = rows.row
@@ -136,22 +135,23 @@ def _sides(rows: Rows) -> np.ndarray:
 
 
 def _samples(rows: Rows, sides: np.ndarray) -> _Samples:
+    """The first texts of each side, until they have `_SAMPLE` characters."""
     order = np.argsort(sides, kind="stable")
-    if rows.config == "pairs":  # the positive of one pair is the anchor of the next
+    if rows.config == "pairs":  # the positive of one pair is the anchor of the next: take it once
         ordered_sides, ordered_texts = sides[order], rows.text[order]
         again = (ordered_sides[1:] == ordered_sides[:-1]) & (ordered_texts[1:] == ordered_texts[:-1])
         order = order[np.concatenate([[True], ~again])[: len(order)]]
     lengths = pc.utf8_length(rows.distinct).to_numpy().astype(np.int64)[rows.text[order]]
-    said = np.cumsum(lengths) - lengths  # characters before, over all sides
+    total = np.cumsum(lengths) - lengths  # characters before each text, over all sides
     side = sides[order]
     starts = np.flatnonzero(np.diff(side, prepend=-1))
-    before = said - np.repeat(said[starts], np.diff(starts, append=len(side)))
-    chosen = order[before < _SAMPLE]
-    side, first = np.unique(sides[chosen], return_index=True)
-    offsets = pa.array(np.append(first, len(chosen)), pa.int32())
-    texts = pa.ListArray.from_arrays(offsets, rows.distinct.take(pa.array(rows.text[chosen])))
+    before = total - np.repeat(total[starts], np.diff(starts, append=len(side)))
+    sample = order[before < _SAMPLE]
+    side, first = np.unique(sides[sample], return_index=True)
+    offsets = pa.array(np.append(first, len(sample)), pa.int32())
+    texts = pa.ListArray.from_arrays(offsets, rows.distinct.take(pa.array(rows.text[sample])))
     joined = pc.utf8_slice_codeunits(pc.binary_join(texts, " "), 0, 2 * _SAMPLE)
-    return _Samples(side, rows.row[chosen[first]], rows.by_system[chosen[first]], joined)
+    return _Samples(side, rows.row[sample[first]], rows.by_system[sample[first]], joined)
 
 
 @cache

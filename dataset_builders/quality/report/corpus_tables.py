@@ -1,100 +1,93 @@
-"""Statistics of the corpora as tables: dialogues, pairs, intents, languages, licences, words."""
+"""Tables of the sources' statistics: dialogues, pairs, intents, languages, licences, words."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 
 from dataset_builders.quality.report.read import QualityReport
-from dataset_builders.quality.report.tables import ALL, Cell, Section, Table, listed
+from dataset_builders.quality.report.tables import ALL, Cell, Section, Table, by_source, listed
 from dataset_builders.schema import CONFIGS, SPLITS
 from dataset_builders.sql.run import Rows
 
 
 def dialogues_section(report: QualityReport) -> Section:
-    """Sizes and mean lengths of the dialogues."""
-    columns = {
-        "source": "",
-        "dialogues": ",",
-        "turns": ",",
-        "turns per dialogue": ".1f",
-        "words per turn": ".1f",
-        "chars per turn": ".1f",
-        "words per dialogue": ".0f",
-        "chars per dialogue": ".0f",
-    }
-    lengths = [f"{unit}_per_{of}" for of in ("utterance", "dialogue") for unit in ("words", "characters")]
-    keys = ["source", "dialogues", "utterances", "turns_per_dialogue", *lengths]
-    note = "means; words as separated by white space"
-    return _statistics(report.statistics["dialogue_statistics"], "dialogues", "Dialogues", columns, keys, note)
+    """Number and mean length of the dialogues."""
+    columns = [
+        ("dialogues", "dialogues", ","),
+        ("turns", "utterances", ","),
+        ("turns per dialogue", "turns_per_dialogue", ".1f"),
+        ("words per turn", "words_per_utterance", ".1f"),
+        ("chars per turn", "characters_per_utterance", ".1f"),
+        ("words per dialogue", "words_per_dialogue", ".0f"),
+        ("chars per dialogue", "characters_per_dialogue", ".0f"),
+    ]
+    note = "means; words are separated by white space"
+    return _statistics(report.statistics["dialogue_statistics"], "dialogues", "Dialogues", columns, note)
 
 
 def pairs_section(report: QualityReport) -> Section:
-    """Numbers and mean lengths of the pairs."""
-    columns = {
-        "source": "",
-        "pairs": ",",
-        "question to answer": ",",
-        "distinct answers": ",",
-        "anchor words": ".1f",
-        "positive words": ".1f",
-        "quality score": ".2f",
-    }
-    keys = ["source", "pairs", "question_answer", "distinct_answers", "anchor_words", "positive_words", "score"]
+    """Number and mean length of the pairs."""
+    columns = [
+        ("pairs", "pairs", ","),
+        ("question to answer", "question_answer", ","),
+        ("distinct answers", "distinct_answers", ","),
+        ("anchor words", "anchor_words", ".1f"),
+        ("positive words", "positive_words", ".1f"),
+        ("quality score", "score", ".2f"),
+    ]
     note = "question to answer: from the user to the system; words and score: means"
-    return _statistics(report.statistics["pair_statistics"], "pairs", "Pairs", columns, keys, note)
+    return _statistics(report.statistics["pair_statistics"], "pairs", "Pairs", columns, note)
 
 
 def downstream_section(report: QualityReport) -> Section:
-    """Sizes, labels and class balance of the intent sets."""
-    columns = {
-        "source": "",
-        "rows": ",",
-        "labels": ",",
-        "languages": ",",
-        "out of scope": ",",
-        "smallest label": ",",
-        "largest label": ",",
-        "class balance": ".3f",
-        "words per row": ".1f",
-    }
-    keys = [key.replace(" ", "_").replace("per_row", "per_utterance") for key in columns]
-    note = "class balance: entropy of the labels / its maximum, 1 when all are equally frequent; label sizes in rows"
-    return _statistics(report.statistics["downstream_statistics"], "downstream", "Intents", columns, keys, note)
+    """Size, labels and class balance of the intent sets."""
+    columns = [
+        ("rows", "rows", ","),
+        ("labels", "labels", ","),
+        ("languages", "languages", ","),
+        ("out of scope", "out_of_scope", ","),
+        ("smallest label", "smallest_label", ","),
+        ("largest label", "largest_label", ","),
+        ("class balance", "class_balance", ".3f"),
+        ("words per row", "words_per_utterance", ".1f"),
+    ]
+    note = "class balance: entropy of the labels / its maximum, 1 if all are equally frequent; label sizes in rows"
+    return _statistics(report.statistics["downstream_statistics"], "downstream", "Intents", columns, note)
 
 
-def _statistics(rows: Rows, key: str, title: str, columns: dict[str, str], keys: list[str], note: str) -> Section:
-    """A table by source, and one by source and split for the page."""
+def _statistics(rows: Rows, key: str, title: str, columns: list[tuple[str, str, str]], note: str) -> Section:
+    """A table by source, and a table by source and split for the page; columns are (title, key in `rows`, format)."""
     if not rows:
         return Section(key, title)
-    whole: list[tuple[Cell, ...]] = [tuple(row[k] for k in keys) for row in by_source(rows)]
-    whole = [(ALL if row[0] is None else row[0], *row[1:]) for row in whole]
+    keys = [name for _, name, _ in columns]
+    formats = {heading: spec for heading, _, spec in columns}
+    sources: list[tuple[Cell, ...]] = [(row["source"] or ALL, *map(row.get, keys)) for row in whole_sources(rows)]
     split_rows = [row for row in rows if row["split"] is not None]
     split_rows.sort(key=lambda row: (row["source"], split_order(row["split"])))
-    splits: list[tuple[Cell, ...]] = [(row["source"], row["split"], *(row[k] for k in keys[1:])) for row in split_rows]
-    by_split = {"source": "", "split": "", **{k: v for k, v in columns.items() if k != "source"}}
-    return Section(key, title, note, [Table("", columns, whole), Table("By split", by_split, splits, page_only=True)])
+    splits: list[tuple[Cell, ...]] = [(row["source"], row["split"], *map(row.get, keys)) for row in split_rows]
+    tables = [
+        Table("", {"source": "", **formats}, sources),
+        Table("By split", {"source": "", "split": "", **formats}, splits, page_only=True),
+    ]
+    return Section(key, title, note, tables)
 
 
-def by_source(rows: Rows) -> Rows:
-    """The rows of statistics over whole sources, then the one over everything (if there are several sources)."""
+def whole_sources(rows: Rows) -> Rows:
+    """The rows of whole sources, followed by the row of all sources together if there are several."""
     whole = [row for row in rows if row["split"] is None]
     sources = [row for row in whole if row["source"] is not None]
     return whole if len(sources) > 1 else sources
 
 
 def split_order(split: str) -> int:
-    """Train, validation, test."""
+    """Sort key of splits: train, validation, test, then any other."""
     return [*SPLITS, split].index(split)
 
 
 def languages_section(report: QualityReport) -> Section:
     """Rows by language."""
     rows = report.statistics["languages"]
-    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        counts[row["config"], row["language"]][row["source"]] += row["rows"]
-    ordered = sorted(counts.items(), key=lambda item: (item[0][0], -sum(item[1].values()), item[0]))
-    cells: list[tuple[Cell, ...]] = [(*key, sum(n.values()), listed(n)) for key, n in ordered]
+    cells: list[tuple[Cell, ...]] = [(*key, n.total(), listed(n)) for key, n in by_source(rows, "language")]
     full: list[tuple[Cell, ...]] = [(r["config"], r["source"], r["language"], r["split"], r["rows"]) for r in rows]
     columns = {"kind": "", "source": "", "language": "", "split": "", "rows": ","}
     tables = [
@@ -105,13 +98,13 @@ def languages_section(report: QualityReport) -> Section:
 
 
 def licenses_section(report: QualityReport) -> Section:
-    """Rows by licence, and the share that may be passed on."""
+    """Rows by licence, and the share that may be redistributed."""
     rows = report.statistics["licenses"]
-    totals, free = Counter[str](), Counter[str]()
+    totals, public = Counter[str](), Counter[str]()
     for row in rows:
         totals[row["config"]] += row["rows"]
-        free[row["config"]] += row["rows"] if row["redistributable"] else 0
-    shares = ", ".join(f"{free[c] / totals[c]:.1%} of {c}" for c in CONFIGS if totals[c])
+        public[row["config"]] += row["rows"] if row["redistributable"] else 0
+    shares = ", ".join(f"{public[c] / totals[c]:.1%} of {c}" for c in CONFIGS if totals[c])
     cells: list[tuple[Cell, ...]] = [
         (
             row["config"],
@@ -124,16 +117,16 @@ def licenses_section(report: QualityReport) -> Section:
         for row in sorted(rows, key=lambda row: CONFIGS.index(row["config"]))
     ]
     columns = {"kind": "", "licence": "", "pass on?": "", "rows": ",", "share": ".1%", "sources": ""}
-    note = f"may be passed on: {shares}" if shares else ""
+    note = f"may be redistributed: {shares}" if shares else ""
     return Section("licenses", "Licences", note, [Table("", columns, cells)] if cells else [])
 
 
 def words_section(report: QualityReport) -> Section:
-    """The most frequent words of each corpus."""
+    """The most frequent words of each source."""
     words: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in report.statistics["frequent_words"]:
         words[row["source"], row["language"]].append(f"{row['word']} {row['share']:.1%}")
-    rows: list[tuple[Cell, ...]] = [(*key, ", ".join(found)) for key, found in words.items()]
-    columns = {"source": "", "language": "", "words and their share of all": ""}
+    rows: list[tuple[Cell, ...]] = [(*key, ", ".join(texts)) for key, texts in words.items()]
+    columns = {"source": "", "language": "", "words and their share of all words": ""}
     note = "the 30 most frequent of each corpus" if rows else ""
     return Section("words", "Frequent words", note, [Table("Words", columns, rows, page_only=True)] if rows else [])

@@ -1,4 +1,4 @@
-"""The plots of a quality report, by section."""
+"""The plots of the quality report, by section."""
 
 from __future__ import annotations
 
@@ -15,47 +15,46 @@ Figure = tuple[str, str]
 """Caption and `<svg>` text."""
 
 JOINT_BIN, JOINT_TOP = 2, 50
-"""Words in a bin, and largest number of words, of the plot of both sides of the pairs."""
+"""Width of a bin, and upper end, of the plot of anchor and positive length, in words."""
 
 
 def leak_totals(kinds: dict[str, dict[str, dict[str, int]]]) -> dict[str, int]:
-    """Kind -> leaking rows over all sources and sides."""
-    return {kind: sum(sum(sides.values()) for sides in sources.values()) for kind, sources in kinds.items()}
+    """Number of leaking rows by kind, over all sources and splits."""
+    return {kind: sum(sum(splits.values()) for splits in sources.values()) for kind, sources in kinds.items()}
 
 
 def _drop_figures(report: QualityReport) -> list[Figure]:
-    drawn = []
+    figures = []
     for config in CONFIGS:
         counts: Counter[tuple[str, str]] = Counter()
+        totals = Counter[str]()
         for row in report.statistics["drop_counts"]:
             if row["config"] == config:
                 counts[row["filter"], row["source"]] += row["rows"]
+                totals[row["filter"]] += row["rows"]
         if counts:
-            came_in = sizes(report, config)
-            totals = Counter[str]()
-            for (name, _), number in counts.items():
-                totals[name] += number
+            size = sizes(report, config)
             filters = sorted(totals, key=lambda name: (-totals[name], name))
             sources = sorted({source for _, source in counts})
-            of = {(name, source): came_in.get(source, 0) for name in filters for source in sources}
+            of = {(name, source): size.get(source, 0) for name in filters for source in sources}
             caption = f"Dropped {config} by filter and source; colour: share of the source's rows"
             labels = ("filter", "source", "share of the source's rows")
-            drawn.append((caption, _matrix(caption, filters, sources, counts, of, labels)))
-    return drawn
+            figures.append((caption, _matrix(caption, filters, sources, counts, of, labels)))
+    return figures
 
 
 def _duplicate_figures(report: QualityReport) -> list[Figure]:
-    drawn = []
+    figures = []
     for kind, pairs in report.built.get("duplicates", {}).items():
         counts = Counter({(key.split("|")[0], key.split("|")[1]): number for key, number in pairs.items() if number})
         if counts:
             sources = sorted({source for pair in counts for source in pair})
             size = sizes(report, kind)
             of = {(source, other): size.get(source, 0) for source in sources for other in sources}
-            caption = f"Duplicates: {kind} of one corpus (left) that another one (below) has too"
+            caption = f"Duplicates: {kind} of one corpus (left) that are also in another one (below)"
             labels = ("of", "also in", "share of the rows")
-            drawn.append((caption, _matrix(caption, sources, sources, counts, of, labels)))
-    return drawn
+            figures.append((caption, _matrix(caption, sources, sources, counts, of, labels)))
+    return figures
 
 
 def _matrix(
@@ -66,11 +65,12 @@ def _matrix(
     of: dict[tuple[str, str], int],
     labels: tuple[str, str, str],
 ) -> str:
+    """A heat map of `counts`, coloured by their share of the totals in `of`."""
     import numpy as np
 
     numbers = np.array([[counts[row, column] for column in columns] for row in rows], float)
-    wholes = np.array([[of[row, column] for column in columns] for row in rows], float)
-    return plots.heat_map(title, rows, columns, numbers, np.clip(numbers / np.maximum(wholes, 1), 0, 1), labels)
+    totals = np.array([[of[row, column] for column in columns] for row in rows], float)
+    return plots.heat_map(title, rows, columns, numbers, np.clip(numbers / np.maximum(totals, 1), 0, 1), labels)
 
 
 def _leak_figures(report: QualityReport) -> list[Figure]:
@@ -83,46 +83,46 @@ def _leak_figures(report: QualityReport) -> list[Figure]:
 
 
 def _histograms(rows: list[dict[str, Any]], value: str, count: str) -> dict[str, dict[float, int]]:
-    found: dict[str, dict[float, int]] = defaultdict(dict)
+    histograms: dict[str, dict[float, int]] = defaultdict(dict)
     for row in rows:
-        found[row["source"]][row[value]] = row[count]
-    return found
+        histograms[row["source"]][row[value]] = row[count]
+    return histograms
 
 
 def _dialogue_figures(report: QualityReport) -> list[Figure]:
-    drawn = []
+    figures = []
     for query, value, count, what in (
         ("utterance_words", "words", "utterances", "words per utterance"),
         ("dialogue_turns", "turns", "dialogues", "turns per dialogue"),
     ):
         if counts := _histograms(report.statistics[query], value, count):
             caption = f"{what.capitalize()}, by source; the line is the median"
-            drawn.append((caption, plots.histograms(caption, counts, what)))
-    return drawn
+            figures.append((caption, plots.histograms(caption, counts, what)))
+    return figures
 
 
 def _pair_figures(report: QualityReport) -> list[Figure]:
     import numpy as np
 
-    drawn = []
+    figures = []
     if rows := report.statistics["pair_words"]:
         counts = np.zeros((JOINT_TOP // JOINT_BIN, JOINT_TOP // JOINT_BIN))
-        sides: dict[str, dict[float, int]] = {"anchor": Counter(), "positive": Counter()}
+        lengths: dict[str, dict[float, int]] = {"anchor": Counter(), "positive": Counter()}
         for row in rows:
-            for side, found in sides.items():
-                found[row[f"{side}_words"]] += row["pairs"]
+            for column, histogram in lengths.items():
+                histogram[row[f"{column}_words"]] += row["pairs"]
             x, y = row["anchor_words"] // JOINT_BIN, row["positive_words"] // JOINT_BIN
             if x < len(counts) and y < len(counts):
                 counts[y, x] += row["pairs"]
-        caption = "Length of both sides of the pairs; the line is the median"
-        drawn.append((caption, plots.histograms(caption, sides, "words of a side")))
+        caption = "Length of anchor and positive; the line is the median"
+        figures.append((caption, plots.histograms(caption, lengths, "words")))
         labels = ("words of the anchor", "words of the positive", "pairs")
         caption = f"Both lengths together, below {JOINT_TOP} words"
-        drawn.append((caption, plots.joint_histogram(caption, counts, JOINT_BIN, labels)))
+        figures.append((caption, plots.joint_histogram(caption, counts, JOINT_BIN, labels)))
     if scores := _histograms(report.statistics["quality_scores"], "score", "pairs"):
         caption = "Quality score of the pairs, from 0 to 1; the line is the median"
-        drawn.append((caption, plots.histograms(caption, scores, "score", 0.05)))
-    return drawn
+        figures.append((caption, plots.histograms(caption, scores, "score", 0.05)))
+    return figures
 
 
 def _downstream_figures(report: QualityReport) -> list[Figure]:
@@ -131,8 +131,8 @@ def _downstream_figures(report: QualityReport) -> list[Figure]:
     for row in rows:
         if row["class_balance"] is not None:
             values[row["source"]][row["split"]] = row["class_balance"]
-    splits = [split for split in SPLITS if any(split in found for found in values.values())]
-    caption = "Class balance by split: 100 % when all labels are equally frequent"
+    splits = [split for split in SPLITS if any(split in balances for balances in values.values())]
+    caption = "Class balance by split: 100 % if all labels are equally frequent"
     label = "entropy of the labels / maximum"
     return [(caption, plots.bars(caption, values, label, splits, share=True))] if values else []
 
@@ -141,13 +141,13 @@ def _language_figures(report: QualityReport) -> list[Figure]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in report.statistics["languages"]:
         counts[row["config"]][row["language"]] += row["rows"]
-    drawn = []
-    for config, found in sorted(counts.items()):
-        total, most = sum(found.values()), sorted(found.items(), key=lambda item: (-item[1], item[0]))[:20]
-        values = {name: {"share": number / total} for name, number in most}
-        caption = f"Languages of the {config}" + (f", the first 20 of {len(found)}" if len(found) > 20 else "")
-        drawn.append((caption, plots.bars(caption, values, "share of rows", ("share",), share=True)))
-    return drawn
+    figures = []
+    for config, languages in sorted(counts.items()):
+        most = sorted(languages.items(), key=lambda item: (-item[1], item[0]))[:20]
+        values = {name: {"share": number / languages.total()} for name, number in most}
+        caption = f"Languages of the {config}" + (f", the first 20 of {len(languages)}" if len(languages) > 20 else "")
+        figures.append((caption, plots.bars(caption, values, "share of rows", ("share",), share=True)))
+    return figures
 
 
 def _license_figures(report: QualityReport) -> list[Figure]:
@@ -158,7 +158,7 @@ def _license_figures(report: QualityReport) -> list[Figure]:
     values: dict[str, dict[str, float]] = {}
     for row in sorted(rows, key=lambda row: (not row["redistributable"], row["license"])):
         name = row["license"].removeprefix("LicenseRef-") + (
-            "" if row["redistributable"] else "\n(not to be passed on)"
+            "" if row["redistributable"] else "\n(not redistributable)"
         )
         values.setdefault(name, {})[row["config"]] = row["rows"] / totals[row["config"]]
     caption = "Licences of the rows of each kind"
@@ -175,4 +175,4 @@ FIGURES: dict[str, Callable[[QualityReport], list[Figure]]] = {
     "languages": _language_figures,
     "licenses": _license_figures,
 }
-"""Section -> its plots."""
+"""Function that draws the plots of a section, by the section's key."""

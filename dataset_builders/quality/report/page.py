@@ -1,4 +1,4 @@
-"""The quality report as one HTML file: nothing is loaded from elsewhere, it can be mailed or put on any server."""
+"""The quality report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECTIONS = (
 
 
 def page(report: QualityReport) -> str:
-    """The page; equal reports give equal text.
+    """The report as HTML; equal reports give equal text.
 
     Raises:
         DataError: matplotlib is not installed.
@@ -37,11 +37,11 @@ def page(report: QualityReport) -> str:
 
 
 def render(report: QualityReport, figures: Mapping[str, list[Figure]]) -> str:
-    """The page with these plots.
+    """The report as HTML with these plots.
 
     Args:
-        report: All numbers.
-        figures: Key of a section -> its plots.
+        report: Numbers of the report.
+        figures: Plots by the key of their section.
     """
     from jinja2 import Environment
 
@@ -58,28 +58,28 @@ def render(report: QualityReport, figures: Mapping[str, list[Figure]]) -> str:
 
 
 def _tiles(report: QualityReport) -> list[tuple[str, str]]:
-    """The figures that matter most: (number, what it is)."""
+    """The most important figures: (number, caption)."""
     numbers = report.statistics
     rows = Counter[str]()
     for row in numbers["licenses"]:
         rows[row["config"]] += row["rows"]
-        rows["free"] += row["rows"] if row["redistributable"] else 0
+        rows["public"] += row["rows"] if row["redistributable"] else 0
     names = {"dialogues": "dialogues", "pairs": "pairs", "downstream": "labelled utterances"}
     tiles = [(shown(rows[config], ","), name) for config, name in names.items() if rows[config]]
     total = sum(rows[config] for config in CONFIGS)
     if total:
-        tiles.append((shown(rows["free"] / total, ".0%"), "of rows may be passed on"))
+        tiles.append((shown(rows["public"] / total, ".0%"), "of rows may be redistributed"))
     if "rows" in report.built:
         tiles.append((shown(sum(row["rows"] for row in numbers["drop_counts"]), ","), "rows dropped"))
     if leaks := report.built.get("leaks"):
-        before, after = (sum(leak_totals(leaks[when]).values()) for when in ("before", "after"))
+        before, after = (sum(leak_totals(leaks[time]).values()) for time in ("before", "after"))
         tiles.append((f"{before:,} → {after:,}", "leaks before → after"))
     return tiles
 
 
 def sections(report: QualityReport) -> list[Section]:
-    """All sections; one that has nothing to say about this folder is left out."""
-    made = [section(report) for section in SECTIONS]
-    unchecked = [section.title for section in made if section.note == UNCHECKED]
-    told = [section for section in made if section.note != UNCHECKED and (section.note or section.tables)]
-    return [*([Section("unchecked", ", ".join(unchecked), UNCHECKED)] if unchecked else []), *told]
+    """The sections of a report without the empty ones; one section names all that were not checked."""
+    all_sections = [section(report) for section in SECTIONS]
+    unchecked = [section.title for section in all_sections if section.note == UNCHECKED]
+    checked = [section for section in all_sections if section.note != UNCHECKED and (section.note or section.tables)]
+    return [*([Section("unchecked", ", ".join(unchecked), UNCHECKED)] if unchecked else []), *checked]

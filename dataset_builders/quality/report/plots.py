@@ -1,7 +1,7 @@
-"""Plots as SVG text to stand inside a page: equal numbers give equal bytes, text and axes take the page's colour.
+"""Plots as SVG text to embed in a page: equal numbers give equal bytes, text and axes take the page's colour.
 
-Narrow (360 points) so that they stay readable on a phone. Colours are Okabe and Ito's, maps are cividis: both made for
-colour-blind readers.
+They are 360 points wide, to stay readable on a phone. The colours are Okabe and Ito's and the colour map is cividis,
+both designed for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Okabe, Ito: Color universal design (2008)."""
 
 INK = "#010203"
-"""Drawn in, then replaced by the page's text colour: the plot follows light and dark."""
+"""Placeholder that `_svg` replaces with the page's text colour, so that plots follow light and dark mode."""
 
 WIDTH = 5.0
 STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # text stays text: the page's font, selectable
+    "svg.fonttype": "none",  # text stays selectable text in the page's font
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -45,23 +45,24 @@ STYLE: dict[str, Any] = {
 def bars(
     title: str, values: Mapping[str, Mapping[str, float]], xlabel: str, series: Sequence[str], share: bool = False
 ) -> str:
-    """Horizontal bars: one group for each key, one bar in it for each series, the number at its end.
+    """Horizontal bars in groups, with a number at the end of each.
 
     Args:
-        title: For screen readers; must differ from that of the page's other plots (so do then the ids inside).
-        values: Group -> series -> number; a series may be missing in a group.
-        xlabel: What is measured, with its unit.
-        series: From top to bottom.
-        share: Numbers from 0 to 1, shown as percentages.
+        title: Description for screen readers; must be unique in the page, because element ids depend on it.
+        values: Number by group and series; a series may be missing in a group.
+        xlabel: Measured quantity, with its unit.
+        series: Names of the series, from top to bottom.
+        share: Whether the numbers are shares from 0 to 1, to be shown as percentages.
     """
     height = 0.8 / len(series)
     with _figure(0.7 + len(values) * max(0.3, 0.22 * len(series)) + 0.25 * (len(series) > 1)) as (figure, axes):
         for number, name in enumerate(series):
             lengths = [group.get(name) for group in values.values()]
             places = [place + (number - (len(series) - 1) / 2) * height for place in range(len(values))]
-            drawn = axes.barh(places, [n or 0 for n in lengths], height, label=name, color=COLORS[number % len(COLORS)])
-            ends = ["" if n is None else f"{n:.1%}" if share else f"{n:,.0f}" for n in lengths]
-            axes.bar_label(drawn, ends, padding=2, fontsize=8)
+            color = COLORS[number % len(COLORS)]
+            container = axes.barh(places, [n or 0 for n in lengths], height, label=name, color=color)
+            labels = ["" if n is None else f"{n:.1%}" if share else f"{n:,.0f}" for n in lengths]
+            axes.bar_label(container, labels, padding=2, fontsize=8)
         axes.set_yticks(range(len(values)), list(values))
         axes.invert_yaxis()
         axes.margins(x=0.16)
@@ -73,29 +74,29 @@ def bars(
 
 
 def histograms(title: str, counts: Mapping[str, Mapping[float, int]], xlabel: str, width: float = 1) -> str:
-    """One small histogram for each key below the other, on one axis, each as tall as its highest bar.
+    """Small histograms below each other on a common x axis, each scaled to its highest bar.
 
     Args:
-        title: As in `bars`.
-        counts: Name -> value (lower bound of a bin) -> how many. The longest half percent goes into the last bar.
-        xlabel: What is measured, with its unit.
-        width: Of a bin.
+        title: Description for screen readers, as in `bars`.
+        counts: Count by name and lower bound of the bin. The last bar also holds the largest 0.5 % of the values.
+        xlabel: Measured quantity, with its unit.
+        width: Width of a bin.
     """
     import numpy as np
 
     bins = {
-        name: np.bincount([round(value / width) for value in found], weights=list(found.values()))
-        for name, found in counts.items()
+        name: np.bincount([round(value / width) for value in histogram], weights=list(histogram.values()))
+        for name, histogram in counts.items()
     }
     top = max(int(np.searchsorted(np.cumsum(heights), 0.995 * heights.sum())) for heights in bins.values()) + 1
     folded = any(len(heights) > top for heights in bins.values())
     edges = np.arange(top + 1) * width
     with _figure(0.7 + 0.42 * len(counts), rows=len(counts)) as (figure, all_axes):
         for axes, (name, heights) in zip(all_axes, bins.items(), strict=True):
-            drawn = np.zeros(top)
-            np.add.at(drawn, np.minimum(np.arange(len(heights)), top - 1), heights)
-            axes.stairs(drawn / drawn.max(), edges, fill=True, color=COLORS[0])
-            median = edges[int(np.searchsorted(np.cumsum(drawn), drawn.sum() / 2))]
+            bars = np.zeros(top)
+            np.add.at(bars, np.minimum(np.arange(len(heights)), top - 1), heights)
+            axes.stairs(bars / bars.max(), edges, fill=True, color=COLORS[0])
+            median = edges[int(np.searchsorted(np.cumsum(bars), bars.sum() / 2))]
             axes.axvline(median + width / 2, color=COLORS[5], linewidth=1.5)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
@@ -114,15 +115,15 @@ def heat_map(
     shares: np.ndarray,
     labels: tuple[str, str, str],
 ) -> str:
-    """A matrix with its numbers in the cells.
+    """A matrix with a number and a colour in each cell.
 
     Args:
-        title: As in `bars`.
-        rows: Names from top to bottom.
-        columns: Names from left to right.
-        numbers: Shape (rows, columns): what is written into the cells; nothing for 0.
-        shares: The same shape, from 0 to 1: the colour.
-        labels: What the rows are, what the columns are, what the colour is.
+        title: Description for screen readers, as in `bars`.
+        rows: Names of the rows, from top to bottom.
+        columns: Names of the columns, from left to right.
+        numbers: Numbers in the cells, shape (rows, columns); 0 leaves a cell blank.
+        shares: Colours of the cells, from 0 to 1, shape (rows, columns).
+        labels: Labels of the rows, the columns and the colour.
     """
     import numpy as np
 
@@ -142,21 +143,21 @@ def heat_map(
 
 
 def joint_histogram(title: str, counts: np.ndarray, width: int, labels: tuple[str, str, str]) -> str:
-    """How often two lengths meet.
+    """The joint distribution of two lengths.
 
     Args:
-        title: As in `bars`.
-        counts: Shape (y bins, x bins).
-        width: Of a bin.
-        labels: Of the x axis, the y axis and the colour, with units.
+        title: Description for screen readers, as in `bars`.
+        counts: Counts, shape (y bins, x bins).
+        width: Width of a bin.
+        labels: Labels of the x axis, the y axis and the colour, with units.
     """
     import numpy as np
     from matplotlib.colors import LogNorm
 
     with _figure(4.2) as (figure, axes):
         edges = [np.arange(size + 1) * width for size in counts.shape]
-        seen = np.ma.masked_equal(counts, 0)
-        mesh = axes.pcolormesh(edges[1], edges[0], seen, cmap="cividis", norm=LogNorm(1, max(counts.max(), 2)))
+        nonzero = np.ma.masked_equal(counts, 0)
+        mesh = axes.pcolormesh(edges[1], edges[0], nonzero, cmap="cividis", norm=LogNorm(1, max(counts.max(), 2)))
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
         axes.set_aspect("equal")
@@ -165,7 +166,7 @@ def joint_histogram(title: str, counts: np.ndarray, width: int, labels: tuple[st
 
 
 def short(number: float) -> str:
-    """A count in at most four characters: 1200 -> "1.2k"."""
+    """Format a count with at most four characters: 1200 -> "1.2k"."""
     for size, unit in ((1e6, "M"), (1e3, "k")):
         if number >= size:
             scaled = number / size
@@ -175,12 +176,12 @@ def short(number: float) -> str:
 
 @contextmanager
 def _figure(height: float, rows: int = 0) -> Iterator[tuple[Figure, Any]]:
-    """A figure in our style, whatever the user's settings of matplotlib are; with its axes, or `rows` of them."""
+    """A figure in our style and its axes, or `rows` axes; the user's matplotlib settings have no effect."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError:
-        raise DataError("the plots need matplotlib: pip install 'dialogue-cube[report]'") from None
+        raise DataError("plots need matplotlib; run: pip install 'dialogue-cube[report]'") from None
     settings: dict[Any, Any] = {**mpl.rcParamsDefault, **STYLE}
     with mpl.rc_context(settings):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -201,7 +202,7 @@ def _color_bar(figure: Figure, mesh: Any, axes: Axes, label: str, **place: Any) 
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """The bare `<svg>` element, described for screen readers."""
+    """The `<svg>` element alone, with a description for screen readers."""
     import matplotlib as mpl
 
     out = io.StringIO()
@@ -210,5 +211,5 @@ def _svg(figure: Figure, title: str) -> str:
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<defs>\s*<style.*?</defs>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="(?![mph][0-9a-f]{10}")[^"]*"', "", text)  # only shapes that are referred to need one
+    text = re.sub(r' id="(?![mph][0-9a-f]{10}")[^"]*"', "", text)  # only referenced shapes need an id
     return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1).strip()

@@ -1,6 +1,6 @@
-"""The quality report of a dataset folder: what `build` noted, and statistics counted anew from the parquet.
+"""Read the quality report of a dataset folder, and count statistics from its parquet files.
 
-The two are held against each other: a report that does not describe the rows beside it says so.
+The two are compared: `QualityReport.disagreements` lists every number of `report.json` that the files contradict.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from dataset_builders.schema import CONFIGS
 from dataset_builders.sql.run import Rows, statistics
 
 UNCHECKED = "built without quality checks: build it again"
-"""Stands where the folder says nothing."""
+"""Note of a section whose numbers are not in the folder."""
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """All numbers of one dataset folder.
+    """The numbers of one dataset folder.
 
     Attributes:
-        name: Of the folder.
-        built: `quality/report.json` as `build` wrote it.
-        statistics: Query name -> its rows (`dataset_builders.sql.run`).
-        disagreements: One line for each number of `built` that the parquet files contradict; empty when all is well.
+        name: Name of the folder.
+        built: Content of `quality/report.json`, which `build` writes.
+        statistics: Rows by name of the query (`dataset_builders.sql.run`).
+        disagreements: One line for each number of `built` that the parquet files contradict.
     """
 
     name: str
@@ -38,84 +38,89 @@ class QualityReport:
     disagreements: list[str]
 
     def to_json(self) -> str:
-        """All numbers; equal folders give equal text."""
-        noted = {key: self.built.get(key) for key in ("options", "rows", "leaks", "duplicates")}
+        """All numbers as JSON; equal folders give equal text."""
         content = {
             "dataset": self.name,
             "fingerprint": self.built.get("fingerprint"),
             "disagreements": self.disagreements,
-            **noted,
+            **{key: self.built.get(key) for key in ("options", "rows", "leaks", "duplicates")},
             "statistics": self.statistics,
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_report(folder: str | Path, progress: Callable[[str], None] | None = None) -> QualityReport:
-    """Read what `build` noted, count the statistics, compare.
+    """Read the report of a dataset folder, count its statistics and compare the two.
 
     Args:
         folder: A folder made by `dialogue-cube build`.
-        progress: Called with what is counted next.
+        progress: Called with the name of each query before it runs.
 
     Raises:
-        DataError: Not a dataset folder, a file of it is missing, or one cannot be read.
+        DataError: The path is no dataset folder, or one of its files is missing or cannot be read.
     """
     folder = Path(folder)
     built = read_built(folder)
-    counted = statistics(folder, progress)
-    return QualityReport(folder.resolve().name, built, counted, list(_disagreements(built, counted)))
+    numbers = statistics(folder, progress)
+    return QualityReport(folder.resolve().name, built, numbers, list(_disagreements(built, numbers)))
 
 
 def read_built(folder: Path) -> dict[str, Any]:
-    """What `build` wrote into its report.
+    """Read the report that `build` wrote.
 
     Raises:
         DataError: See `read_report`.
     """
     if not folder.is_dir():
-        raise DataError(f"no folder {folder}; `dialogue-cube build` makes one")
+        raise DataError(f"no folder {folder}; make one with `dialogue-cube build`")
     path = folder / REPORT
     try:
         built = json.loads(path.read_text(encoding="utf-8"))
-        ours = str(built["format"]).startswith("dialogue-cube dataset")
+        is_report = str(built["format"]).startswith("dialogue-cube dataset")
     except FileNotFoundError:
         raise DataError(f"{folder} has no {REPORT.as_posix()}; name a folder made by `dialogue-cube build`") from None
     except (ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
+        is_report = False
+    if not is_report:
         raise DataError(f"{path} is not the report of `dialogue-cube build`; build the folder again")
     missing = sorted(name for name in built.get("files", {}) if not (folder / name).is_file())
     if missing:
-        what = f"{folder / missing[0]} is missing ({len(missing)} of {len(built['files'])} files)"
-        raise DataError(f"{what}; build or download the folder again")
+        raise DataError(
+            f"{folder / missing[0]} is missing ({len(missing)} of {len(built['files'])} files); build or download the "
+            "folder again"
+        )
     return built
 
 
-def _disagreements(built: dict[str, Any], counted: dict[str, Rows]) -> Iterator[str]:
-    """Rows in = rows out + rows dropped, and both as the parquet files have them."""
+def _disagreements(built: dict[str, Any], statistics: dict[str, Rows]) -> Iterator[str]:
+    """Check that rows in = rows out + rows dropped, and that the parquet files hold the same numbers."""
     rows_out: dict[str, Counter[str]] = {config: Counter() for config in CONFIGS}
     for config, query, column in (
         ("dialogues", "dialogue_statistics", "dialogues"),
         ("pairs", "pair_statistics", "pairs"),
         ("downstream", "downstream_statistics", "rows"),
     ):
-        for row in counted[query]:
+        for row in statistics[query]:
             if row["source"] is not None and row["split"] is None:
                 rows_out[config][row["source"]] = row[column]
-    there: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for row in counted["drop_counts"]:
-        there[row["config"], row["source"]]["dropped"][row["filter"]] += row["rows"]
-    for row in counted["flags"]:
-        there[row["config"], row["source"]]["flagged"][row["flag"]] += row["rows"]
+    counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for row in statistics["drop_counts"]:
+        counts[row["config"], row["source"], "dropped"][row["filter"]] += row["rows"]
+    for row in statistics["flags"]:
+        counts[row["config"], row["source"], "flagged"][row["flag"]] += row["rows"]
     for config, sources in built.get("rows", {}).items():
-        for source, noted in sources.items():
+        for source, numbers in sources.items():
             where = f"{config} of {source}"
-            if noted["in"] != noted["out"] + sum(noted["dropped"].values()):
-                yield f"{where}: {noted['in']:,} rows in are not the rows out and the dropped together"
-            if noted["out"] != rows_out[config][source]:
-                yield f"{where}: {noted['out']:,} rows noted, {rows_out[config][source]:,} are there"
+            dropped = sum(numbers["dropped"].values())
+            if numbers["in"] != numbers["out"] + dropped:
+                yield f"{where}: {numbers['in']:,} rows in, but {numbers['out']:,} out and {dropped:,} dropped"
+            if numbers["out"] != rows_out[config][source]:
+                yield f"{where}: the report says {numbers['out']:,} rows, the files have {rows_out[config][source]:,}"
             for what in ("dropped", "flagged"):
-                found = there[config, source][what]
-                for name in sorted({*noted[what], *found}):
-                    if (number := noted[what].get(name, 0)) != found[name]:
-                        yield f"{where}: {number:,} rows {what} by {name} noted, {found[name]:,} are there"
+                in_files = counts[config, source, what]
+                for name in sorted({*numbers[what], *in_files}):
+                    if (number := numbers[what].get(name, 0)) != in_files[name]:
+                        yield (
+                            f"{where}: the report says {number:,} rows {what} by {name}, the files have "
+                            f"{in_files[name]:,}"
+                        )

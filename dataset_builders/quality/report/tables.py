@@ -1,15 +1,18 @@
-"""Plain tables of a report: the terminal and the HTML page show the same ones."""
+"""Tables of a report, as plain data for the terminal and the HTML page."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from dataset_builders.schema import CONFIGS
+from dataset_builders.sql.run import Rows
 
 Cell = str | int | float | None
 
 ALL = "all"
-"""Name of the row that sums up."""
+"""Name of the row with the totals."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +20,10 @@ class Table:
     """One table.
 
     Args:
-        title: What it shows; empty when the section says it.
-        columns: Title -> format of its numbers (`","`, `".1f"`, `".1%"`), `""` for text.
-        rows: Cells in the order of the columns; None is shown as an empty cell.
-        page_only: Too long for the terminal: the HTML page has it, folded.
+        title: Title; empty if that of the section suffices.
+        columns: Format of the numbers (`","`, `".1f"`, `".1%"`) by column title; `""` for text.
+        rows: Cells in the order of the columns; None is an empty cell.
+        page_only: Whether only the HTML page shows the table, folded, because it is long.
     """
 
     title: str
@@ -36,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with tables; the page adds the plots named as the section."""
+    """A heading with a note and tables; the HTML page adds the plots of the same key."""
 
     key: str
     title: str
@@ -45,15 +48,23 @@ class Section:
 
 
 def shown(cell: Cell, spec: str) -> str:
-    """A cell as text."""
+    """Format a cell."""
     if cell is None:
         return ""
     return format(cell, spec) if spec and not isinstance(cell, str) else str(cell)
 
 
 def listed(counts: Counter[str], most: int = 3) -> str:
-    """The largest of the counts: `"sgd 1,204, woz 31 and 2 more"`."""
+    """The largest counts as text: `"sgd 1,204, woz 31 and 2 more"`."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     names = [f"{name} {number:,}" for name, number in ordered]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def by_source(rows: Rows, name: str) -> list[tuple[tuple[str, str], Counter[str]]]:
+    """Number of rows by source for each config and value of the column `name`; large numbers first."""
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row["config"], row[name]][row["source"]] += row["rows"]
+    return sorted(counts.items(), key=lambda item: (CONFIGS.index(item[0][0]), -sum(item[1].values()), item[0]))

@@ -31,7 +31,7 @@ def test_presets():
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_what_stands_in_the_dataset_loads_again(tmp_path, name, suffix):
+def test_the_config_in_a_report_loads_again(tmp_path, name, suffix):
     config = QualityConfig.preset(name).with_min_words(1)
     assert load(tmp_path, json.dumps(config.as_dict(), indent="\t" if suffix == "json" else 1), f"q.{suffix}") == config
 
@@ -61,13 +61,13 @@ def test_min_words():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("marcup: drop", "no filter 'marcup'; expected preset or any of empty_dialogue, pair_length"),
-        ("preset: hard", "preset: no preset 'hard'; expected none, default, strict"),
-        ("preset: [default]", "preset: no preset ['default']"),
+        ("marcup: drop", "unknown filter 'marcup'; expected preset or any of empty_dialogue, pair_length"),
+        ("preset: hard", "preset: unknown preset 'hard'; expected none, default, strict"),
+        ("preset: [default]", "preset: unknown preset ['default']"),
         ("markup: mask", "markup.action: expected off, flag, drop, found 'mask'"),
         ("markup: true", "markup.action: expected off, flag, drop, found True"),
         ("markup: [drop]", "markup.action: expected off, flag, drop, found ['drop']"),
-        ("markup: {actoin: drop}", "markup.actoin: no such setting; markup has action"),
+        ("markup: {actoin: drop}", "markup.actoin: unknown setting; markup has action"),
         ("utterance_length: {max_words: many}", "max_words: expected a whole number of at least 1, found 'many'"),
         ("utterance_length: {max_words: 0}", "max_words: expected a whole number of at least 1, found 0"),
         ("utterance_length: {max_words: 1.5}", "max_words: expected a whole number of at least 1, found 1.5"),
@@ -76,7 +76,7 @@ def test_min_words():
         ("relatedness: {min_cosine: 2}", "min_cosine: expected a number from -1 to 1, found 2"),
         ("- markup", "expected filters with their settings, found"),
         ("markup: {", "not YAML or JSON: "),
-        ("1: drop", "no filter 1; "),
+        ("1: drop", "unknown filter 1; "),
     ],
 )
 def test_bad_files(tmp_path, text, expected):
@@ -96,5 +96,5 @@ def test_no_file(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"binary\.yaml: not UTF-8 text"):
         QualityConfig.load(str(tmp_path / "binary.yaml"))
-    with pytest.raises(DataError, match="no quality preset 'hard'"):
+    with pytest.raises(DataError, match="unknown quality preset 'hard'"):
         QualityConfig.preset("hard")

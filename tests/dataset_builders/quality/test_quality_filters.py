@@ -1,4 +1,4 @@
-"""Every filter finds what it says, and leaves alone what only looks like it."""
+"""Each filter finds its hits and ignores near misses."""
 
 import numpy as np
 import pyarrow as pa
@@ -76,9 +76,9 @@ def values(check, text):
 
 @pytest.mark.parametrize(("check", "text", "value"), HITS)
 def test_text_filter_hits(check, text, value):
-    found = check().hits(pa.array(["Good morning!", text]))
-    assert found.rows.tolist() == [1]
-    assert found.values.to_pylist() == [value]
+    hits = check().hits(pa.array(["Good morning!", text]))
+    assert hits.rows.tolist() == [1]
+    assert hits.values.to_pylist() == [value]
 
 
 @pytest.mark.parametrize(("check", "text"), NEAR_MISSES)
@@ -88,8 +88,8 @@ def test_text_filter_near_misses(check, text):
 
 def find(check, config, table, encoder=None):
     """Row -> value of the only flag."""
-    (found,) = check.find(Rows.of(config, table, encoder)).values()
-    return dict(zip(found.rows.tolist(), found.values.to_pylist(), strict=True))
+    (findings,) = check.find(Rows.of(config, table, encoder)).values()
+    return dict(zip(findings.rows.tolist(), findings.values.to_pylist(), strict=True))
 
 
 def test_a_text_flags_its_row_by_the_first_hit():
@@ -127,7 +127,7 @@ def test_repeated_turns():
     again = "Which city do you want to fly from?"
     table = dialogues(
         ["hi", again, "Paris.", again.upper()],  # the system repeats itself
-        ["May I have one more cup of tea?", "may i have one more cup of tea"],  # a double record
+        ["May I have one more cup of tea?", "may i have one more cup of tea"],  # a duplicated record
         ["Are there any other hotels in town?", "Yes, two.", "Are there any other hotels in town?"],  # a user may
         ["Thank you, good bye!", "Thank you, good bye!"],
         ["tea", again],
@@ -144,7 +144,7 @@ RUSSIAN = "Здравствуйте, я хотел бы заказать сто�
 
 
 @pytest.mark.parametrize(
-    ("language", "talk", "found"),
+    ("language", "texts", "value"),
     [
         ("de", [GERMAN, ENGLISH], "system speaks en"),
         ("de-DE", [GERMAN, "Ja, es gibt zwei davon im Norden der Stadt, beide haben eine Terrasse."], None),
@@ -152,14 +152,14 @@ RUSSIAN = "Здравствуйте, я хотел бы заказать сто�
         ("ru-RU", [RUSSIAN, RUSSIAN], None),
         ("en", ["Bonjour!", ENGLISH], None),  # too short to judge
         ("und", [GERMAN, ENGLISH], None),
-        ("tlh", [GERMAN, ENGLISH], None),  # a language that nobody can tell
+        ("tlh", [GERMAN, ENGLISH], None),  # a language unknown to py3langid
         ("en", ["ein ", *[ENGLISH] * 3], None),
     ],
 )
-def test_wrong_language(language, talk, found):
-    values = find(WrongLanguage(), "dialogues", dialogues(["hi", "hello"], talk, language=language))
-    assert [v[: len(found or "")] for v in values.values()] == ([found] if found else [])
-    assert list(values) == ([1] if found else [])
+def test_wrong_language(language, texts, value):
+    values = find(WrongLanguage(), "dialogues", dialogues(["hi", "hello"], texts, language=language))
+    assert [v[: len(value or "")] for v in values.values()] == ([value] if value else [])
+    assert list(values) == ([1] if value else [])
 
 
 def test_wrong_language_of_pairs_and_utterances():
@@ -197,15 +197,15 @@ def test_luhn():
     assert is_card_number("5555-5555-5555-4444")
     assert is_card_number("378282246310005")
     assert not is_card_number("0000000000000000")
-    assert not is_card_number("79927398713")  # right check digit, too short
+    assert not is_card_number("79927398713")  # valid check digit, too short
 
 
 def personal(config, table):
-    found = PersonalData().find(Rows.of(config, table))
-    return {name: f.rows.tolist() for name, f in found.items() if len(f.rows)}
+    matches = PersonalData().find(Rows.of(config, table))
+    return {name: f.rows.tolist() for name, f in matches.items() if len(f.rows)}
 
 
-def test_task_data_is_nobodys():
+def test_task_data_is_not_personal():
     number = "My number is 01223 000111, thanks"
     slot = {"domain": "shop", "slot": "phone", "value": "01223000111", "start": 13, "end": 25}
     state = turn("so?")
@@ -231,10 +231,10 @@ def test_task_data_is_nobodys():
 
 
 def test_task_data_of_pairs():
-    said = [("system", "Their number is 01223 000111.")]
+    context = [("system", "Their number is 01223 000111.")]
     asked = ("So it is 01223 000111, right?", "Right.")
     assert personal("pairs", pairs(asked)) == {"personal_data:phone": [0]}
-    assert personal("pairs", pairs(asked, context=said)) == {}
+    assert personal("pairs", pairs(asked, context=context)) == {}
     assert personal("pairs", pairs(asked[::-1])) == {}
 
 
@@ -282,7 +282,7 @@ def test_relatedness():
 
 
 def test_the_table_of_filters():
-    """What the config, the report and a reader rely on."""
+    """The config, the report and readers rely on these facts."""
     for name, check in FILTERS.items():
         assert check.name == name
         assert check.description.endswith(".")

@@ -1,4 +1,4 @@
-"""The quality report: its numbers, the terminal, the page, and what is said when a folder is not as it should be."""
+"""The quality report: its numbers, the terminal output, the HTML page, and errors for damaged folders."""
 
 import dataclasses
 import json
@@ -57,7 +57,7 @@ def run(*arguments):
 
 
 class Structure(HTMLParser):
-    """Open and closed elements, ids, references and texts of a page."""
+    """Elements, ids, references and texts of a page; `open` lists the unclosed elements."""
 
     def __init__(self, text):
         super().__init__()
@@ -105,21 +105,21 @@ def test_rows_in_are_rows_out_and_dropped(report):
         assert of_kind[-1]["in"] == sum(row["in"] for row in of_kind[:-1])
 
 
-def test_a_build_is_what_its_report_says(sample_dataset):
-    """Not our invented findings but those of the build: all numbers it noted are in its files."""
+def test_the_report_of_a_build_agrees_with_its_files(sample_dataset):
+    """Unlike the other tests, with the numbers of a real build rather than invented ones."""
     report = read_report(sample_dataset)
     assert report.disagreements == []
     assert report.built["rows"]["dialogues"]
     assert sum(row["rows"] for row in report.statistics["drop_counts"]) == sum(
-        sum(noted["dropped"].values()) for sources in report.built["rows"].values() for noted in sources.values()
+        sum(counts["dropped"].values()) for sources in report.built["rows"].values() for counts in sources.values()
     )
 
 
 def test_drops_by_filter(report):
     expected = {}
     for kind, sources in report.built["rows"].items():
-        for noted in sources.values():
-            for name, number in noted["dropped"].items():
+        for counts in sources.values():
+            for name, number in counts["dropped"].items():
                 expected[kind, name] = expected.get((kind, name), 0) + number
     assert {(kind, name): rows for kind, name, rows, _ in table(report, "drops").rows} == expected
 
@@ -132,11 +132,11 @@ def test_leaks_before_and_after(report):
 
 def test_duplicates_between_corpora(report):
     first, last = "camrest676", "woz"
-    have = report.built["rows"]["dialogues"]
+    built = report.built["rows"]["dialogues"]
     rows = table(report, "duplicates").rows
-    assert ("dialogues", first, last, 12, 12 / have[first]["in"]) in rows
-    said = sum(split["utterances"] for split in report.built["sources"][first]["original_splits"].values())
-    assert ("utterances", first, last, 300, 300 / said) in rows
+    assert ("dialogues", first, last, 12, 12 / built[first]["in"]) in rows
+    utterances = sum(split["utterances"] for split in report.built["sources"][first]["original_splits"].values())
+    assert ("utterances", first, last, 300, 300 / utterances) in rows
     assert not any(row[2] == "itself" for row in rows)
     assert any(row[2] == "itself" for row in table(report, "duplicates", 1).rows)
     assert "and 4 more" in table(report, "duplicates", 2).rows[0][-1]
@@ -161,7 +161,7 @@ def test_json_holds_all_numbers(folder, report, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.json"]
 
 
-def test_the_page_is_whole_and_loads_nothing(html, report):
+def test_the_page_is_well_formed_and_loads_nothing(html, report):
     structure = Structure(html)
     assert structure.open == []
     assert len(structure.ids) == len(set(structure.ids))
@@ -208,21 +208,21 @@ def test_plots_follow_the_colours_of_the_page(html):
 def test_equal_folders_give_equal_bytes(folder, html, report, monkeypatch):
     import matplotlib as mpl
 
-    monkeypatch.setitem(mpl.rcParams, "font.size", 30)  # a user's own settings change nothing
+    monkeypatch.setitem(mpl.rcParams, "font.size", 30)  # a user's own settings have no effect
     again = read_report(folder)
     assert again.to_json() == report.to_json()
     assert page(again) == html
 
 
-def test_a_page_with_private_rows_says_so(report, html):
-    assert "keep it to yourself" not in html
+def test_a_page_with_private_rows_has_a_warning(report, html):
+    assert "do not share it" not in html
     example = {**report.statistics["drop_examples"][0], "redistributable": False, "license": "LicenseRef-private"}
     with_private = {**report.statistics, "drop_examples": [example]}
     private = render(dataclasses.replace(report, statistics=with_private), {})
-    assert re.search(r"quotes rows that may not be passed on \(LicenseRef-private\): keep it to yourself", private)
+    assert re.search(r"quotes rows that may not be redistributed \(LicenseRef-private\): do not share it", private)
 
 
-def test_a_folder_without_quality_checks_says_so_and_shows_the_rest(edited):
+def test_a_report_without_quality_checks_shows_the_rest(edited):
     def forget(built):
         for key in ("rows", "leaks", "duplicates"):
             built.pop(key)
@@ -238,7 +238,7 @@ def test_a_folder_without_quality_checks_says_so_and_shows_the_rest(edited):
     assert UNCHECKED in render(read_report(old), {})
 
 
-def test_a_report_that_does_not_describe_the_rows_is_an_error(edited):
+def test_disagreements_with_the_files_are_an_error(edited):
     def lie(built):
         built["rows"]["dialogues"]["sgd"]["out"] += 1
         built["rows"]["pairs"]["woz"]["dropped"]["leak"] += 2
@@ -248,15 +248,15 @@ def test_a_report_that_does_not_describe_the_rows_is_an_error(edited):
     done = run("--data", wrong)
     assert done.exit_code == 1
     text = " ".join(done.stderr.split())
-    assert re.search(r"warning: dialogues of sgd: \d+ rows in are not the rows out and the dropped together", text)
-    assert re.search(r"dialogues of sgd: \d+ rows noted, \d+ are there", text)
-    assert re.search(r"pairs of woz: \d+ rows dropped by leak noted, \d+ are there", text)
-    assert "downstream of banking77: 1 rows flagged by seen noted, 0 are there" in text
-    assert "does not describe its rows" in render(read_report(wrong), {})
+    assert re.search(r"warning: dialogues of sgd: \d+ rows in, but \d+ out and \d+ dropped", text)
+    assert re.search(r"dialogues of sgd: the report says \d+ rows, the files have \d+", text)
+    assert re.search(r"pairs of woz: the report says \d+ rows dropped by leak, the files have \d+", text)
+    assert "downstream of banking77: the report says 1 rows flagged by seen, the files have 0" in text
+    assert "disagrees with its files" in render(read_report(wrong), {})
 
 
 def test_only_intents(folder, edited, tmp_path):
-    """What of a report is about dialogues is left out when there are none."""
+    """Sections about dialogues are omitted if there are no dialogues."""
 
     def forget(built):
         built["files"] = {name: digest for name, digest in built["files"].items() if name.startswith("downstream")}
@@ -274,7 +274,7 @@ def test_only_intents(folder, edited, tmp_path):
 
 
 def test_no_dataset_folder(tmp_path, folder):
-    with pytest.raises(DataError, match=r"^no folder .*absent; `dialogue-cube build` makes one$"):
+    with pytest.raises(DataError, match=r"^no folder .*absent; make one with `dialogue-cube build`$"):
         read_report(tmp_path / "absent")
     with pytest.raises(DataError, match=r"has no quality/report.json; name a folder made by `dialogue-cube build`"):
         read_report(tmp_path)

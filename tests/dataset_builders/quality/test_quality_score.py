@@ -1,4 +1,4 @@
-"""The score of a pair: what its parts are, and that they move the right way."""
+"""The quality score of a pair and its parts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ GOOD = ("Where can I drink tea in town?", "There is a small tea room beside the 
 
 
 class Cosine:
-    """Vectors of the plane with a given cosine between "first" and all other texts."""
+    """Encoder with this cosine between texts that begin with "first" and all others."""
 
     def __init__(self, cosine):
         self.other = [cosine, (1 - cosine**2) ** 0.5]
@@ -25,8 +25,8 @@ class Cosine:
         return np.array([[1, 0] if t.startswith("first") else self.other for t in texts], np.float32)
 
 
-def scores(*sides, encoder=None):
-    return score_pairs(Rows.of("pairs", pairs(*sides), encoder), CHECKS).to_pylist()
+def scores(*texts, encoder=None):
+    return score_pairs(Rows.of("pairs", pairs(*texts), encoder), CHECKS).to_pylist()
 
 
 def test_a_good_pair():
@@ -38,7 +38,7 @@ def test_a_good_pair():
     assert score["score"] == score["novelty"]
 
 
-def test_the_score_is_the_product_of_the_known_parts():
+def test_the_score_is_the_product_of_its_parts():
     for encoder in (None, Cosine(0.25)):
         score = scores(("first tea &amp; cake now.Please", "for you tea"), encoder=encoder)[0]
         parts = [score[p] for p in ("length", "cleanness", "novelty", "relatedness") if score[p] is not None]
@@ -49,33 +49,33 @@ def test_the_score_is_the_product_of_the_known_parts():
 
 def test_length_rises_then_falls():
     words = [0, 1, 2, 4, 5, 20, 100, 150, 400]
-    found = [s["length"] for s in scores(*((" ".join(["a"] * w), "one two three four five six") for w in words))]
-    assert found[0] == pytest.approx(0, abs=1e-6)
-    assert found[:5] == sorted(found[:5])
-    assert found[4:7] == [1, 1, 1]
-    assert found[6:] == sorted(found[6:], reverse=True)
-    assert found[-1] == 0.25
+    lengths = [s["length"] for s in scores(*((" ".join(["a"] * w), "one two three four five six") for w in words))]
+    assert lengths[0] == pytest.approx(0, abs=1e-6)
+    assert lengths[:5] == sorted(lengths[:5])
+    assert lengths[4:7] == [1, 1, 1]
+    assert lengths[6:] == sorted(lengths[6:], reverse=True)
+    assert lengths[-1] == 0.25
 
 
 def test_more_damage_is_less_clean():
-    sides = [
+    texts = [
         ("fine here", "yes"),
         ("fine.Here", "yes"),
         ("fine.Here &amp; now", "yes"),
         ("fine.Here &amp; now", "bell \x07"),
     ]
-    assert [s["cleanness"] for s in scores(*sides)] == [1, 0.5, 0.25, 0.125]
+    assert [s["cleanness"] for s in scores(*texts)] == [1, 0.5, 0.25, 0.125]
 
 
 def test_novelty():
-    sides = [
+    texts = [
         ("tea please", "Tea, please!"),
         ("tea please", "tea now"),
         ("tea please", "come in"),
         ("?", "?"),
         ("?", "!"),
     ]
-    assert [s["novelty"] for s in scores(*sides)] == pytest.approx([0, 2 / 3, 1, 0, 1])
+    assert [s["novelty"] for s in scores(*texts)] == pytest.approx([0, 2 / 3, 1, 0, 1])
 
 
 @pytest.mark.parametrize(("cosine", "relatedness"), [(0.9, 0.9), (0.1, 0.1), (0, 0), (-0.5, 0)])
@@ -83,11 +83,11 @@ def test_relatedness(cosine, relatedness):
     assert scores(("first", "second"), encoder=Cosine(cosine))[0]["relatedness"] == pytest.approx(relatedness)
 
 
-def test_in_slices_as_at_once(monkeypatch):
-    sides = [GOOD, ("first tea", "tea"), GOOD[::-1], ("a b c", "a b"), ("first", "x y z")] * 3
-    whole = scores(*sides, encoder=Cosine(0.5))
+def test_slices_do_not_change_the_scores(monkeypatch):
+    texts = [GOOD, ("first tea", "tea"), GOOD[::-1], ("a b c", "a b"), ("first", "x y z")] * 3
+    whole = scores(*texts, encoder=Cosine(0.5))
     monkeypatch.setattr("dataset_builders.quality.filters.base._PAIRS_AT_ONCE", 4)
-    assert scores(*sides, encoder=Cosine(0.5)) == whole
+    assert scores(*texts, encoder=Cosine(0.5)) == whole
     assert all(0 <= value <= 1 for score in whole for value in score.values())
 
 

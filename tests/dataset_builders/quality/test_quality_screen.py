@@ -1,4 +1,4 @@
-"""The screen: every row is kept or dropped, once, in order, for a reason that holds."""
+"""The screen keeps or drops each row exactly once, in order, with the right reason."""
 
 from collections import Counter
 
@@ -42,7 +42,7 @@ MADE = {
 
 
 class Unrelated:
-    """Everything is unrelated to everything else."""
+    """Encoder for which all texts are unrelated."""
 
     def encode(self, texts):
         signs = {t: 1 if i % 2 else -1 for i, t in enumerate(sorted(texts))}
@@ -57,7 +57,7 @@ POOL = [
 
 
 def random_rows(config, seed):
-    """The rows made here and 60 whose texts are drawn from the pool."""
+    """`MADE` and 60 rows with random texts from the pool."""
     rng = np.random.default_rng(seed)
     draw = [[POOL[i] for i in rng.integers(len(POOL), size=rng.integers(0, 6))] for _ in range(60)]
     if config == "dialogues":
@@ -90,8 +90,8 @@ def test_every_row_is_kept_or_dropped(config, preset, split, encoder):
 
     assert set(done.dropped["config"].to_pylist()) <= {config}
     assert set(done.dropped["split"].to_pylist()) <= {split}
-    judging = [f for f in done.dropped["filter"].to_pylist() if not FILTERS[f].defines_rows]
-    assert bool(judging) == (preset == "strict" and split != "test")
+    by_judgement = [f for f in done.dropped["filter"].to_pylist() if not FILTERS[f].defines_rows]
+    assert bool(by_judgement) == (preset == "strict" and split != "test")
     flags = Counter(flag for row in done.rows["flags"].to_pylist() for flag in row)
     assert bool(set(flags) - {"seen"}) == (preset == "default" or (preset == "strict" and split == "test"))
     again = screen(config, rows, split, quality, encoder)
@@ -108,8 +108,8 @@ def test_no_rows(config, preset):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_parts_of_a_table_as_the_whole(config):
-    """Row numbers hold for slices and chunks, too."""
+def test_slices_and_chunks_give_the_same_rows(config):
+    """Row numbers are right for slices and chunks too."""
     whole = screen(config, MADE[config], "train", QualityConfig.preset("strict"))
     parts = pa.concat_tables([MADE[config].slice(0, 2), MADE[config].slice(2)])
     assert screen(config, parts, "train", QualityConfig.preset("strict")).dropped == whole.dropped
@@ -117,7 +117,7 @@ def test_parts_of_a_table_as_the_whole(config):
     assert second.dropped.to_pylist() == whole.dropped.to_pylist()[-len(second.dropped) :]
 
 
-def test_flags_come_after_those_there_and_once():
+def test_new_flags_follow_existing_ones_without_duplicates():
     quality = QualityConfig.preset("default")
     once = screen("dialogues", MADE["dialogues"], "train", quality)
     assert once.rows["flags"].to_pylist() == [
@@ -146,7 +146,7 @@ def test_the_first_filter_that_objects_drops():
     }
 
 
-def test_a_drop_record_says_why():
+def test_a_drop_record_has_filter_reason_and_value():
     done = screen("pairs", MADE["pairs"], "validation", QualityConfig.preset("default"))
     assert done.dropped.to_pylist() == [
         {
@@ -166,7 +166,7 @@ def test_a_drop_record_says_why():
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_drop_records_quote_little_and_nothing_personal(config):
+def test_drop_records_are_short_and_hold_no_personal_data(config):
     done = screen(config, MADE[config], "train", QualityConfig.preset("strict"))
     assert len(done.dropped) > 2
     for record in done.dropped.to_pylist():
@@ -178,7 +178,7 @@ def test_drop_records_quote_little_and_nothing_personal(config):
         assert done.dropped["dialogue_id"].null_count == len(done.dropped)
 
 
-def test_drop_records_hold_no_half_of_an_address():
+def test_drop_records_hold_no_part_of_an_address():
     text = f"{'x' * (VALUE_LENGTH - 8)} jo.doe@example.org.Thanks"
     for talk in ([text, "ok"], [text + " and now?Yes", "ok"]):
         (record,) = screen("dialogues", dialogues(talk), "train", QualityConfig.preset("strict")).dropped.to_pylist()
@@ -202,7 +202,7 @@ def test_masks(tmp_path, config, split):
     assert done.rows.num_rows == screen(config, MADE[config], split, QualityConfig.preset("default")).rows.num_rows
 
 
-def test_a_masked_pair_holds_together(tmp_path):
+def test_a_masked_pair_is_consistent(tmp_path):
     table = pairs(
         ("please write to jo@example.org", "that is jo@example.org you say"),
         context=[("user", "so jo@example.org it is"), ("system", "Their number is 01223 000111.")],
@@ -220,7 +220,7 @@ def test_a_masked_pair_holds_together(tmp_path):
     assert row["quality"]["score"] > 0
 
 
-def test_short_answers_are_kept_when_asked_for():
+def test_min_words_zero_keeps_short_answers():
     kept = screen("pairs", MADE["pairs"], "train", QualityConfig.preset("none").with_min_words(0))
     assert len(kept.rows) == len(MADE["pairs"])
     assert kept.rows["quality"].null_count == 0
@@ -229,7 +229,7 @@ def test_short_answers_are_kept_when_asked_for():
 @pytest.mark.real_data
 @pytest.mark.slow
 def test_default_is_gentle_on_a_real_corpus(corpora, cache_dir):
-    """No row of a clean corpus is dropped by judgement, few are flagged; WOZ's German files do hold English turns."""
+    """A clean corpus loses no rows but empty ones and gets few flags; WOZ's German files do have English turns."""
     from dataset_builders.sources.registry import get_builder
 
     for name, config, flagged in (("camrest676", "default", {}), ("woz", "de", {"wrong_language": 1100})):
