@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -150,23 +150,8 @@ def gather_answers(answers: torch.Tensor, labels: torch.Tensor) -> tuple[torch.T
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return answers, labels, 0
-    everyones = [torch.empty_like(labels) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(everyones, labels.contiguous())
-    first = torch.distributed.get_rank() * len(answers)
-    return _GatherWithGradient.apply(answers), torch.cat(everyones), first
+    # torch's documented successor of `torch.distributed.nn.functional.all_gather`; it passes the gradient on
+    from torch.distributed._functional_collectives import all_gather_single
 
-
-class _GatherWithGradient(torch.autograd.Function):
-    """Rows of all processes, one after the other; each process gets the gradient that all of them have for its rows."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor) -> torch.Tensor:
-        gathered = [torch.empty_like(rows) for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather(gathered, rows.contiguous())
-        return torch.cat(gathered)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
-        total = gradients[0].contiguous()
-        torch.distributed.all_reduce(total)
-        return total.chunk(torch.distributed.get_world_size())[torch.distributed.get_rank()]
+    everyone, first = torch.distributed.group.WORLD, torch.distributed.get_rank() * len(answers)
+    return all_gather_single(answers, 0, everyone), all_gather_single(labels, 0, everyone), first
