@@ -1,15 +1,17 @@
-"""What the package's commands share: running under `accelerate launch`, lists of names, the command of a result."""
+"""What the package's commands share: running under `accelerate launch`, and the command line of a result."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from cube_model.errors import ModelError
 from dataset_builders.common.command_line import run_command_line
+from dataset_builders.common.command_options import option_words
+from dataset_builders.common.options import Options
 
 
 def run_launched(app: Callable[[], object]) -> None:
@@ -28,25 +30,26 @@ def run_launched(app: Callable[[], object]) -> None:
     run_command_line(app, is_main=is_main, interrupted="interrupted; go on with --resume")
 
 
-def comma_list(names: str | None) -> list[str] | None:
-    """`"sgd, woz"` -> `["sgd", "woz"]`; None and blanks -> None (all)."""
-    return [name.strip() for name in (names or "").split(",") if name.strip()] or None
-
-
-def command_line(command: str, options: Mapping[str, Any]) -> str:
+def command_line(command: str, config: Options) -> str:
     """A command as one would type it, with every option that decides the figures.
 
     Args:
-        command: Its name behind `dialogue-cube`.
-        options: Values by option name without dashes. Local paths are shortened to their last part, lists are joined by
-            commas, and None is left out.
+        command: Its name after `dialogue-cube`.
+        config: Its options. Local paths are shortened to their last part.
     """
-    given = " ".join(f"--{name} {_shown(value)}" for name, value in options.items() if value is not None)
-    return f"dialogue-cube {command} {given} --json FILE"
+    return " ".join(["dialogue-cube", command, *map(_shown, option_words(config)), "--json FILE"])
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return shlex.quote(",".join(str(each) for each in value))
-    text = str(value)
-    return shlex.quote(Path(text).resolve().name if Path(text).exists() else text)
+def check_folder_of(json_file: Path) -> None:
+    """Check that the folder of a results file exists: a mistyped one would be created beside hours of results.
+
+    Raises:
+        ModelError: It does not.
+    """
+    folder = json_file.absolute().parent
+    if not folder.is_dir():
+        raise ModelError(f"--json {json_file}: the folder {folder} does not exist; create it first")
+
+
+def _shown(word: str) -> str:
+    return shlex.quote(Path(word).resolve().name if Path(word).exists() else word)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from push_scripts.push_options import with_push_options
+from dataset_builders.common.command_options import takes_options
+from push_scripts.push_options import PushOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,71 +16,61 @@ if TYPE_CHECKING:
     from push_scripts.hub import Published
     from push_scripts.license_gate import GateReport
 
-Repo = Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository; made when it is missing.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would go, contact no server.")]
+Repo = Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository, created if missing.")]
 
 
-@with_push_options
+@takes_options()
 def dataset(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder that `dialogue-cube build` wrote.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder written by `dialogue-cube build`.")],
     repo: Repo,
-    dry_run: DryRun = False,
-    **how: Any,
+    options: PushOptions,
 ) -> None:
-    """Publish a built dataset in one commit; rows that may not be redistributed stay here."""
+    """Publish a dataset in one commit; rows that may not be redistributed are held back."""
     from push_scripts.push_dataset import push_dataset
 
-    done = push_dataset(data, repo, dry_run=dry_run, **how)
-    _show(repo, done.sizes, done.published, done.gate)
+    pushed = push_dataset(data, repo, options)
+    _show(repo, pushed.sizes, pushed.published, pushed.gate)
 
 
-@with_push_options
+@takes_options()
 def model(
     model: Annotated[
-        Path, typer.Option("--model", metavar="DIR", help="Folder that a training or `dialogue-cube export` wrote.")
+        Path, typer.Option("--model", metavar="DIR", help="Folder written by a training or `dialogue-cube export`.")
     ],
     repo: Repo,
+    options: PushOptions,
     results: Annotated[
         list[Path] | None,
         typer.Option(
-            "--results", metavar="FILE", help="JSON of an evaluation; its figures go into the card. May be repeated."
+            "--results", metavar="FILE", help="JSON of an evaluation, whose figures go into the card; repeatable."
         ),
     ] = None,
     index: Annotated[
         Path | None,
-        typer.Option("--index", metavar="DIR", help="Saved answer index; its free answers go along."),
+        typer.Option("--index", metavar="DIR", help="Saved answer index, of which the free answers are published."),
     ] = None,
-    dry_run: DryRun = False,
-    **how: Any,
 ) -> None:
-    """Publish a trained core, an embedder or an export with its code and a filled model card in one commit."""
+    """Publish a trained core, an encoder or an export with its code and a filled model card in one commit."""
     from push_scripts.push_model import push_model
 
-    done = push_model(model, repo, results=results or [], index=index, dry_run=dry_run, **how)
-    _show(repo, done.sizes, done.published, done.gate)
+    pushed = push_model(model, repo, options, results=results or [], index=index)
+    _show(repo, pushed.sizes, pushed.published, pushed.gate)
 
 
-@with_push_options
-def metric(
-    repo: Repo,
-    dry_run: DryRun = False,
-    **how: Any,
-) -> None:
+@takes_options()
+def metric(repo: Repo, options: PushOptions) -> None:
     """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
     from push_scripts.push_metric import push_metric
 
-    done = push_metric(repo, dry_run=dry_run, **how)
-    _show(repo, done.sizes, done.published)
-
-
-COMMANDS: dict[str, Callable[..., None]] = {"dataset": dataset, "model": model, "metric": metric}
+    pushed = push_metric(repo, options)
+    _show(repo, pushed.sizes, pushed.published)
 
 
 def register(app: typer.Typer) -> None:
-    """Mounts the group `push`."""
+    """Add this package's commands to the console command."""
     group = typer.Typer(help="Publish a dataset, a model or the metrics on the Hugging Face Hub.", no_args_is_help=True)
-    for name, command in COMMANDS.items():
-        group.command(name)(command)
+    for command in (dataset, model, metric):
+        group.command(command.__name__)(command)
     app.add_typer(group, name="push")
 
 
@@ -102,14 +92,14 @@ def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: G
         console.print("Dry run: no server was contacted.")
     else:
         if not published.changed:
-            console.print("Nothing new: it holds exactly this already.")
+            console.print("Nothing new: the repository already holds exactly this.")
         console.print(f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False)
 
 
 def _show_held(console: Console, gate: GateReport) -> None:
     from rich.table import Table
 
-    table = Table("source", "config", title="Rows held back: they may not be redistributed", style="yellow")
+    table = Table("source", "config", title="Rows held back, as they may not be redistributed", style="yellow")
     table.add_column("rows", justify="right")
     for source, configs in gate.held_by_source().items():
         for config, rows in configs.items():

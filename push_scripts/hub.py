@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from push_scripts.errors import PushError, explained
 from push_scripts.history import Version, check_not_newer
 from push_scripts.patience import Patience
+from push_scripts.push_options import PushOptions
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -18,34 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """Where to push and how.
+    """A repository to push to.
 
     Args:
         repo_id: `org/name`.
         repo_type: Kind of repository.
-        private: Create the repository as private.
-        create_pr: Open a pull request against the main branch instead of committing to a branch.
-        tag: Name to give to the new commit.
-        revision: Branch to commit to, made from the main branch when missing; the main branch when not given.
-        message: Title of the commit.
-        overwrite: Push over a revision that is newer than what is pushed, see `history.check_not_newer`.
+        options: How to push.
 
     Raises:
-        PushError: The name is no `org/name`, or the options contradict each other.
+        PushError: The name is not `org/name`.
     """
 
     repo_id: str
     repo_type: Literal["dataset", "model", "space"]
-    private: bool = False
-    create_pr: bool = False
-    tag: str | None = None
-    revision: str | None = None
-    message: str | None = None
-    overwrite: bool = False
+    options: PushOptions
 
     @property
     def prefix(self) -> str:
-        """What stands before the name in its address."""
+        """Part of the repository's address before its name."""
         return "" if self.repo_type == "model" else f"{self.repo_type}s/"
 
     def __post_init__(self) -> None:
@@ -55,15 +46,9 @@ class Target:
         try:
             validate_repo_id(self.repo_id)
         except HFValidationError as error:
-            raise PushError(f"--repo {self.repo_id!r} is no repository name: {error}") from error
+            raise PushError(f"--repo {self.repo_id!r} is not a repository name: {error}") from error
         if self.repo_id.count("/") != 1:
-            raise PushError(f"--repo {self.repo_id!r}: expected ORG/NAME, e.g. my-org/dialogue-corpus")
-        if self.create_pr and self.revision:
-            raise PushError("--create-pr opens a pull request against the main branch: leave out --revision")
-        if self.create_pr and self.tag:
-            raise PushError(
-                "--create-pr and --tag exclude each other: tag the version after the pull request is merged"
-            )
+            raise PushError(f"--repo {self.repo_id!r}: expected ORG/NAME, such as my-org/dialogue-corpus")
 
 
 @dataclass(frozen=True)
@@ -117,27 +102,27 @@ def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], v
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    api, patiently = HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
+    options, api, patiently = target.options, HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     space: dict[str, Any] = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
     with explained(target.repo_id, api.endpoint):
-        patiently(lambda: api.create_repo(**repo, **space, private=target.private or None, exist_ok=True))
+        patiently(lambda: api.create_repo(**repo, **space, private=options.private or None, exist_ok=True))
         patiently(lambda: _check_state(api, target))
-        revision = target.revision or "main"
+        revision = options.revision or "main"
         head = str(patiently(lambda: api.repo_info(**repo, revision=revision)).sha)
-        if not target.create_pr and not target.overwrite:
+        if not options.create_pr and not options.overwrite:
             check_not_newer(target.repo_id, patiently(lambda: api.list_repo_commits(**repo, revision=head)), version)
         there = patiently(lambda: api.list_repo_files(**repo, revision=head))
         left_over = {name for name in there if owned.fullmatch(name)} - set(files)
         operations: list[Any] = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
         operations += [CommitOperationDelete(name) for name in sorted(left_over)]
         commit = _commit(api, patiently, target, operations, head, version)
-        if target.tag:
-            patiently(lambda: api.create_tag(**repo, tag=str(target.tag), revision=commit.oid, exist_ok=True))
+        if options.tag:
+            patiently(lambda: api.create_tag(**repo, tag=str(options.tag), revision=commit.oid, exist_ok=True))
     return Published(
         url=commit.pr_url or commit.commit_url,
         commit=commit.oid,
-        revision=commit.pr_revision or target.tag or revision,
+        revision=commit.pr_revision or options.tag or revision,
         changed=commit.oid != head,
     )
 
@@ -149,41 +134,41 @@ def _commit(
     from huggingface_hub import CommitInfo
 
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
-    tries = 0
+    options, tries = target.options, 0
 
     def commit() -> CommitInfo:
         nonlocal tries
         tries += 1
-        if tries > 1 and not target.create_pr:
-            last = api.list_repo_commits(**repo, revision=target.revision or "main")[0]
+        if tries > 1 and not options.create_pr:
+            last = api.list_repo_commits(**repo, revision=options.revision or "main")[0]
             if last.commit_id != parent and Version.of(last) == version:
                 url = f"{api.endpoint}/{target.prefix}{target.repo_id}/commit/{last.commit_id}"
                 return CommitInfo(commit_url=url, commit_message=last.title, commit_description="", oid=last.commit_id)
         return api.create_commit(
             **repo,
             operations=operations,
-            commit_message=target.message or f"Upload {target.repo_type}",
+            commit_message=options.message or f"Upload {target.repo_type}",
             commit_description=version.note,
-            revision=target.revision,
-            create_pr=target.create_pr,
+            revision=options.revision,
+            create_pr=options.create_pr,
             parent_commit=parent,
         )
 
-    return patiently(commit, repeatable=not target.create_pr)
+    return patiently(commit, repeatable=not options.create_pr)
 
 
 def _check_state(api: HfApi, target: Target) -> None:
     """Refuses what would fail or expose something only after the upload; makes a missing branch."""
-    repo_id, repo_type = target.repo_id, target.repo_type
-    if target.private and not api.repo_info(repo_id, repo_type=repo_type).private:
+    repo_id, repo_type, options = target.repo_id, target.repo_type, target.options
+    if options.private and not api.repo_info(repo_id, repo_type=repo_type).private:
         raise PushError(f"{repo_id} exists and is public: make it private in its settings, or leave out --private")
-    if not target.tag and not target.revision:
+    if not options.tag and not options.revision:
         return
     refs = api.list_repo_refs(repo_id, repo_type=repo_type)
-    if target.tag in {tag.name for tag in refs.tags}:
-        raise PushError(f"{repo_id} has a tag {target.tag} already: choose another, or `hf repos tag delete` it")
-    if target.revision and not target.revision.startswith("refs/"):
-        if target.revision in {tag.name for tag in refs.tags}:
-            raise PushError(f"--revision {target.revision} is a tag of {repo_id}: name a branch")
-        if target.revision not in {branch.name for branch in refs.branches}:
-            api.create_branch(repo_id, branch=target.revision, repo_type=repo_type)
+    if options.tag in {tag.name for tag in refs.tags}:
+        raise PushError(f"{repo_id} has a tag {options.tag} already: choose another, or `hf repos tag delete` it")
+    if options.revision and not options.revision.startswith("refs/"):
+        if options.revision in {tag.name for tag in refs.tags}:
+            raise PushError(f"--revision {options.revision} is a tag of {repo_id}: name a branch")
+        if options.revision not in {branch.name for branch in refs.branches}:
+            api.create_branch(repo_id, branch=options.revision, repo_type=repo_type)

@@ -1,7 +1,8 @@
 """A built dataset folder -> a dataset repository on the Hub.
 
 >>> from push_scripts.push_dataset import push_dataset
->>> push_dataset("OUT", "my-org/dialogue-corpus", dry_run=True)  # doctest: +SKIP
+>>> from push_scripts.push_options import PushOptions
+>>> push_dataset("OUT", "my-org/dialogue-corpus", PushOptions(dry_run=True))  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataset_builders.card.card import dataset_card
 from dataset_builders.common.files import temporary_folder
@@ -30,11 +31,7 @@ from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.last_check import check_nothing_held_leaves
 from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from push_scripts.push_options import PushOptions
+from push_scripts.push_options import PushOptions
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,7 @@ class PushedDataset:
 def push_dataset(
     data: str | Path,
     repo: str,
-    *,
-    dry_run: bool = False,
-    **how: Unpack[PushOptions],
+    options: PushOptions | None = None,
 ) -> PushedDataset:
     """Publishes the rows of a built dataset that may be redistributed, in one commit.
 
@@ -68,15 +63,15 @@ def push_dataset(
 
     Args:
         data: Folder that `dialogue-cube build` wrote. It is not changed.
-        repo: `org/name`; made when missing.
-        dry_run: Only say what would be done; no server is contacted.
-        **how: See `PushOptions`.
+        repo: `org/name`; created if missing.
+        options: How to push.
 
     Raises:
         PushError: No built dataset, no row may be published, or the Hub refused.
     """
-    target = Target(repo, "dataset", **how)
-    if not dry_run:
+    options = options or PushOptions()
+    target = Target(repo, "dataset", options)
+    if not options.dry_run:
         require_token()
     folder = read_folder(Path(data))
     with explained(repo, "the Hub"), temporary_folder() as name:
@@ -110,7 +105,7 @@ def push_dataset(
         check_nothing_held_leaves(files, gate.held)
         sizes = {path: file.stat().st_size for path, file in files.items()}
         version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
-        published = None if dry_run else publish(target, files, SHARD_PATH, version)
+        published = None if options.dry_run else publish(target, files, SHARD_PATH, version)
     return PushedDataset(sizes, card, gate.report, published)
 
 

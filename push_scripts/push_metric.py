@@ -1,7 +1,8 @@
 """The metrics -> a Space on the Hub that `evaluate.load` loads without this package.
 
 >>> from push_scripts.push_metric import push_metric
->>> push_metric("my-org/dialogue_metrics", dry_run=True)  # doctest: +SKIP
+>>> from push_scripts.push_options import PushOptions
+>>> push_metric("my-org/dialogue_metrics", PushOptions(dry_run=True))  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -10,18 +11,13 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError, explained
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from push_scripts.push_options import PushOptions
+from push_scripts.push_options import PushOptions
 
 _OWNED = re.compile(r"\w+\.py|requirements\.txt")
 
@@ -41,27 +37,25 @@ class PushedMetric:
 
 def push_metric(
     repo: str,
-    *,
-    dry_run: bool = False,
-    **how: Unpack[PushOptions],
+    options: PushOptions | None = None,
 ) -> PushedMetric:
     """Publishes the metrics of response selection and of intents in one commit.
 
     Args:
-        repo: `org/name`; made when missing. `evaluate.load` expects a name that can be imported.
-        dry_run: Only say what would be done; no server is contacted.
-        **how: See `PushOptions`.
+        repo: `org/name`; created if missing. `evaluate.load` expects a name that can be imported.
+        options: How to push.
 
     Raises:
         PushError: The name cannot be imported, or the Hub refused.
     """
     from cube_model.metrics.evaluate_metrics import write_metric_folder
 
-    target = Target(repo, "space", **how)
+    options = options or PushOptions()
+    target = Target(repo, "space", options)
     name = repo.split("/")[1]
     if not name.isidentifier():
         raise PushError(f"--repo {repo}: `evaluate.load` imports a file of that name; use letters, digits and _ only")
-    if not dry_run:
+    if not options.dry_run:
         require_token()
     with explained(repo, "the Hub"), temporary_folder() as folder:
         made = write_metric_folder(Path(folder, name))
@@ -70,5 +64,7 @@ def push_metric(
         files = {path.name: path for path in sorted(made.iterdir())}
         sizes = {path: file.stat().st_size for path, file in files.items()}
         label = f"metrics {sha256(files[name + '.py'])[:16]}"
-        published = None if dry_run else publish(target, files, _OWNED, Version(label, version("dialogue-cube")))
+        published = (
+            None if options.dry_run else publish(target, files, _OWNED, Version(label, version("dialogue-cube")))
+        )
     return PushedMetric(sizes, published)

@@ -1,7 +1,8 @@
 """A trained core or embedder -> a model repository on the Hub, with its code and a filled card.
 
 >>> from push_scripts.push_model import push_model
->>> push_model("runs/core", "my-org/cube-core", dry_run=True)  # doctest: +SKIP
+>>> from push_scripts.push_options import PushOptions
+>>> push_model("runs/core", "my-org/cube-core", PushOptions(dry_run=True))  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
@@ -22,11 +23,7 @@ from push_scripts.license_gate import GateReport
 from push_scripts.model_card import hub_repo, model_card
 from push_scripts.model_folder import OWNED, TRAINING, ModelFolder, read_model_folder
 from push_scripts.model_results import Results, eval_results, read_results
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from push_scripts.push_options import PushOptions
+from push_scripts.push_options import PushOptions
 
 
 @dataclass(frozen=True)
@@ -49,29 +46,28 @@ class PushedModel:
 def push_model(
     model: str | Path,
     repo: str,
+    options: PushOptions | None = None,
     *,
-    dry_run: bool = False,
     results: str | Path | Sequence[str | Path] = (),
     index: str | Path | None = None,
-    **how: Unpack[PushOptions],
 ) -> PushedModel:
     """Publishes a trained model in one commit: weights as safetensors, code, training facts, and the card.
 
     Args:
         model: Folder that a training or `dialogue-cube export` wrote. Checkpoints, optimizer states and logs in it
             stay here.
-        repo: `org/name`; made when missing.
-        dry_run: Only say what would be done; no server is contacted.
+        repo: `org/name`; created if missing.
+        options: How to push.
         results: JSON that an evaluation of this model wrote, one or several; the figures go into the card.
         index: Folder of a saved answer index (`dialogue-cube ask --index`); its answers that may be redistributed go
             along.
-        **how: See `PushOptions`.
 
     Raises:
         PushError: No whole and safe model folder, results or index of another model, or the Hub refused.
     """
-    target = Target(repo, "model", **how)
-    if not dry_run:
+    options = options or PushOptions()
+    target = Target(repo, "model", options)
+    if not options.dry_run:
         require_token()
     folder = read_model_folder(Path(model))
     given = [results] if isinstance(results, (str, Path)) else results
@@ -90,7 +86,7 @@ def push_model(
             files[path].parent.mkdir(exist_ok=True)
             files[path].write_text(text, encoding="utf-8")
         sizes = {path: file.stat().st_size for path, file in sorted(files.items())}
-        published = None if dry_run else publish(target, files, OWNED, _version(folder, files))
+        published = None if options.dry_run else publish(target, files, OWNED, _version(folder, files))
     return PushedModel(sizes, card, gate, published)
 
 

@@ -1,59 +1,45 @@
-"""How to publish: the options that datasets, models and metrics share, declared once."""
+"""How to publish: the options of every `dialogue-cube push` command and `push_*` function."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, TypedDict, get_type_hints
+from dataclasses import dataclass
 
-import typer
+from dataset_builders.common.options import Options, option
+from push_scripts.errors import PushError
 
 
-class PushOptions(TypedDict, total=False):
-    """Keyword arguments of every `push_*` function.
+@dataclass(frozen=True)
+class PushOptions(Options, error=PushError):
+    """How to push to a repository on the Hub.
 
-    Attributes:
-        private: Make the repository private. Rows that may not be redistributed are held back all the same.
-        create_pr: Open a pull request against the main branch instead of committing.
-        tag: Name of this version.
-        revision: Branch to commit to, instead of the main one; made when missing.
-        message: Title of the commit.
-        overwrite: Replace a revision that is newer than what is pushed, see `history.check_not_newer`.
+    Raises:
+        PushError: The options contradict each other.
+
+    Example:
+        >>> PushOptions(tag="v1.0", create_pr=True)
+        Traceback (most recent call last):
+        push_scripts.errors.PushError: --create-pr and --tag exclude each other: tag the version after the merge
     """
 
-    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")]
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")]
-    tag: Annotated[str | None, typer.Option("--tag", metavar="V", help="Name this version, e.g. v1.0.")]
-    revision: Annotated[
-        str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; made when missing.")
-    ]
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Title of the commit.")]
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a revision that is newer than what is pushed.")
-    ]
+    private: bool = option(
+        False,
+        "Make the repository private. Rows that may not be redistributed are held back all the same.",
+        flags=("--private",),
+    )
+    create_pr: bool = option(
+        False, "Open a pull request against the main branch instead of committing.", flags=("--create-pr",)
+    )
+    tag: str | None = option(None, "Name of this version, such as v1.0.", none="none")
+    revision: str | None = option(None, "Branch to commit to, created if missing.", none="the main branch")
+    message: str | None = option(
+        None, "Title of the commit.", flags=("--message", "-m"), none="Upload dataset, model or space"
+    )
+    overwrite: bool = option(False, "Replace a revision that is newer than what is pushed.", flags=("--overwrite",))
+    dry_run: bool = option(False, "List what would be uploaded; no server is contacted.", flags=("--dry-run",))
 
-
-def with_push_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of `PushOptions` in place of its `**how`."""
-    hints = get_type_hints(PushOptions, include_extras=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    added = [
-        inspect.Parameter(name, kind, default=False if hint.__origin__ is bool else None, annotation=hint)
-        for name, hint in hints.items()
-    ]
-    own = get_type_hints(command, include_extras=True)
-    signature = inspect.signature(command)
-    kept = [
-        parameter.replace(annotation=own[name], kind=kind)
-        for name, parameter in signature.parameters.items()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
-
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        command(**arguments)
-
-    run.__signature__ = signature.replace(parameters=kept + added, return_annotation=None)  # type: ignore[attr-defined]
-    run.__annotations__ = {name: hint for name, hint in {**own, **hints}.items() if name not in ("how", "return")}
-    return run
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.create_pr and self.revision:
+            raise PushError("--create-pr opens a pull request against the main branch: leave out --revision")
+        if self.create_pr and self.tag:
+            raise PushError("--create-pr and --tag exclude each other: tag the version after the merge")

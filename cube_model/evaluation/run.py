@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cube_model.data.hub import MissingColumnsError
 from cube_model.data.pairs import load_pairs, read_pairs_table, string_hashes
+from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
@@ -27,36 +27,14 @@ ALL_SOURCES = "all"
 
 
 def run_response_selection(
-    data: str | os.PathLike[str],
-    model: str | os.PathLike[str] | None = None,
-    *,
-    encoder: str | None = None,
-    sources: Sequence[str] | None = None,
-    split: str = "test",
-    context_turns: int | None = None,
-    max_pairs: int | None = None,
-    seed: int = 0,
-    draws: int = 3,
-    dtype: str = "auto",
-    cache: EmbeddingCache | None = None,
-    progress: bool = False,
+    config: ResponseSelectionConfig, *, cache: EmbeddingCache | None = None, progress: bool = False
 ) -> tuple[dict[str, Report], dict[str, Any]]:
     """Evaluate the identity (the encoder alone) and, optionally, a trained core.
 
+    An encoder reads context in two ways: as the mean of the embeddings (`identity`) and as one text (`joined turns`).
+
     Args:
-        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
-        model: Trained core: folder or Hub repository. Default: none.
-        encoder: Encoder to evaluate: short name, folder or Hub repository. Default: minilm. With a core: where to find
-            the core's teacher.
-        sources: Sources; several are evaluated together and each by itself. Default: all.
-        split: Split to evaluate on.
-        context_turns: Largest number of context turns; every number from 0 is evaluated. An encoder reads context in
-            two ways: as the mean of the embeddings (`identity`) and as one text (`joined turns`). Default: for a core,
-            only the number it was trained with; for an encoder, 0.
-        max_pairs: Maximum number of pairs, sampled with `seed`. Default: all.
-        seed: Seed of sampling, batches and bootstrap.
-        draws: Number of shuffles to average over.
-        dtype: Data type of the encoder, see `Teacher.load`. A core's teacher keeps the one of the training.
+        config: Configuration.
         cache: Embedding cache. Default: the user's cache.
         progress: Show a progress bar while texts are encoded.
 
@@ -67,16 +45,23 @@ def run_response_selection(
     Raises:
         ModelError: The dataset, the core, the encoder or a source does not exist or cannot be read.
     """
+    model, split, seed, draws = config.model, config.split, config.seed, config.draws
     trained = load_core(model) if model is not None else None
-    teacher = teacher_of(trained, encoder) if trained is not None else Teacher.load(encoder or DEFAULT_TEACHER, dtype)
+    if trained is not None:
+        teacher = teacher_of(trained, config.encoder)
+    else:
+        teacher = Teacher.load(config.encoder or DEFAULT_TEACHER, config.dtype)
     cache = cache or EmbeddingCache()
-    methods, record = _methods(trained, context_turns)
+    methods, record = _methods(trained, config.context_turns)
     if trained is None:
-        methods += [JoinedTurns(teacher, cache, 1 + turns, progress) for turns in range(1, 1 + (context_turns or 0))]
+        joined = range(1, 1 + (config.context_turns or 0))
+        methods += [JoinedTurns(teacher, cache, 1 + turns, progress) for turns in joined]
     turns = max(method.turns for method in methods) - 1
-    pairs = load_pairs(data, split, sources=sources, max_pairs=max_pairs, context_turns=turns, seed=seed)
+    pairs = load_pairs(
+        config.data, split, sources=config.sources, max_pairs=config.max_pairs, context_turns=turns, seed=seed
+    )
     vectors = pairs.embed(teacher, cache, progress=progress)
-    domains = domains_of(data, split, pairs)
+    domains = domains_of(config.data, split, pairs)
 
     reports: dict[str, Report] = {}
     results: list[dict[str, Any]] = []

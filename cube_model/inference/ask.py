@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cube_model._command import comma_list
 from cube_model.errors import ModelError
+from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.outputs import Output, file_kind, output_file
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class Option:
         above, below: Limits that are not allowed themselves.
         in_result: Whether the result depends on the option.
         flags: Names on the command line as typer takes them, where they do not follow from the field's name.
-        aliases: Further names on the command line, which its help does not show.
+        aliases: Further names, as on the command line, which neither its help nor the reference shows.
         panel: Panel of the command's help.
         section: Returns the dataclass of a section that another package declares.
         example: Value in an example file, where the default would show nothing.
@@ -280,7 +280,9 @@ def from_values(kind: type[Settings], values: Mapping[str, Any], where: str, sec
     declared = {f.name: f for f in fields(cast(Any, kind))}
     hints = field_types(kind)
     converted = {}
-    for name, value in values.items():
+    aliases = {alias[2:].replace("-", "_"): f.name for f in declared.values() for alias in option_of(f).aliases}
+    for key, value in values.items():
+        name = aliases.get(key, key)
         path = f"{section}.{name}" if section else str(name)
         if name not in declared:
             raise DataError(f"{where}: {path}: no such key; {_suggestion(str(name), list(declared), section)}")

@@ -13,7 +13,6 @@ from dataset_builders.common.options import effective
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.pipeline.code import Code, Entries
 from dataset_builders.pipeline.commands import run_command
-from dataset_builders.pipeline.config import PushTarget
 from dataset_builders.pipeline.context import Context, versions
 from dataset_builders.pipeline.data_steps import DATASET, rows_step
 from dataset_builders.pipeline.digests import digest_of
@@ -38,7 +37,7 @@ def push_step(what: str) -> str:
 
 MODEL_CODE = {
     TRAIN: Entries(("cube_model.train:train",)),
-    evaluation_step("response_selection"): Entries(("cube_model.cli:response_selection",)),
+    evaluation_step("response_selection"): Entries(("cube_model.evaluation.command:response_selection",)),
     evaluation_step("intents"): Entries(("cube_model.evaluation.intents.command:intents",)),
     evaluation_step("leaderboard"): Entries(("cube_model.evaluation.leaderboard.command:leaderboard",)),
     push_step("dataset"): Entries(("push_scripts.cli:dataset",)),
@@ -87,9 +86,9 @@ def check_model_steps(context: Context) -> None:
     config = context.config
     if config.train and not {"train", "validation"} <= set(config.splits):
         raise DataError("train: needs the splits train and validation; name both in `splits`")
-    chosen = config.evaluate and config.evaluate.response_selection
-    if chosen and chosen.split not in config.splits:
-        raise DataError(f"evaluate.response_selection.split: {chosen.split} is not among `splits`")
+    selection = config.evaluate and config.evaluate.response_selection
+    if selection and (split := effective(selection, "split")) not in config.splits:
+        raise DataError(f"evaluate.response_selection.split: {split} is not among `splits`")
     if config.push and config.push.model and not config.train:
         raise DataError("push.model: no core is trained; say how under `train`")
     if config.train and context.place.core.exists() and not (context.place.core / "training.json").is_file():
@@ -163,7 +162,7 @@ def _evaluate(context: Context, name: str, settings: Any, code: str, show: Calla
 def _push(
     context: Context,
     what: str,
-    target: PushTarget,
+    target: Any,
     needs: tuple[str, ...],
     code: str,
     show: Callable[[str], None],

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, SHOWN, STUDIES, TEACHERS, filled, read
 from cube_model.evaluation.baselines import baselines
-from cube_model.evaluation.intents.scoring import PROTOCOLS
+from cube_model.evaluation.intents.config import PROTOCOLS
 
 FILES = sorted(path.name.split(".")[0] for path in BOARDS.glob("*.json.gz"))
 

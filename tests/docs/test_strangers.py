@@ -125,10 +125,11 @@ PUBLISH = """
 import sys
 from cube_model.inference.export import export_sentence_transformer
 from push_scripts.push_model import push_model
+from push_scripts.push_options import PushOptions
 work, org = sys.argv[1:]
 export_sentence_transformer(f"{work}/core", f"{work}/export")
 for name in ("core", "embedder", "export"):
-    push_model(f"{work}/{name}", f"{org}/{name}", tag="v1.0")
+    push_model(f"{work}/{name}", f"{org}/{name}", PushOptions(tag="v1.0"))
 """
 
 

@@ -12,6 +12,7 @@ from dataset_builders.schema import FEATURES
 from hub.invented import dialogue, pair, utterance, write_dataset
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
+from push_scripts.push_options import PushOptions
 
 ROWS = {
     ("dialogues", "train"): [dialogue(f"a{i}", f"Hello number {i}") for i in range(7)],
@@ -25,10 +26,11 @@ ROWS = {
 
 PUSH_ALL = """
 from push_scripts.push_dataset import push_dataset
+from push_scripts.push_options import PushOptions
 data, repo = {data!r}, {repo!r}
-first = push_dataset(data, repo, tag="v1")
-branch = push_dataset({other!r}, repo, revision="next")
-pull_request = push_dataset({other!r}, repo, create_pr=True, message="Fewer rows")
+first = push_dataset(data, repo, PushOptions(tag="v1"))
+branch = push_dataset({other!r}, repo, PushOptions(revision="next"))
+pull_request = push_dataset({other!r}, repo, PushOptions(create_pr=True, message="Fewer rows"))
 again = push_dataset(data, repo)
 print([first.published.changed, again.published.changed, pull_request.published.revision])
 """
@@ -79,7 +81,7 @@ def test_card_is_written_from_what_is_published(tmp_path):
     rows = {**ROWS, ("pairs", "train"): [*ROWS["pairs", "train"], pair("x", redistributable=False, source="shut")]}
     data = write_dataset(tmp_path / "data", rows)
     assert "cc-by-9.9" in (data / "README.md").read_text()
-    card = push_dataset(data, "org/name", dry_run=True).card
+    card = push_dataset(data, "org/name", PushOptions(dry_run=True)).card
     header = yaml.safe_load(card.split("---\n")[1])
     assert header["license"] == ["mit"]
     assert header["language"] == ["en", "ru"]
@@ -109,7 +111,7 @@ def test_report_tells_what_is_published(hub, tmp_path):
 
 
 def test_what_build_writes_is_what_push_expects(sample_dataset):
-    done = push_dataset(sample_dataset, "org/name", dry_run=True)
+    done = push_dataset(sample_dataset, "org/name", PushOptions(dry_run=True))
     there = {p.relative_to(sample_dataset).as_posix() for p in sample_dataset.rglob("*") if p.is_file()}
     assert done.sizes.keys() <= there
     assert {path.split("/")[0] for path in done.sizes} == {*FEATURES, "quality", "README.md"}
@@ -121,13 +123,13 @@ def test_what_build_writes_is_what_push_expects(sample_dataset):
 def test_nothing_left_to_push(tmp_path):
     data = write_dataset(tmp_path / "data", {("pairs", "train"): [pair("a", redistributable=False)]})
     with pytest.raises(PushError, match=r"none of its 1 rows may be redistributed \(sources: tiny\)"):
-        push_dataset(data, "org/name", dry_run=True)
+        push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
 def test_many_row_groups_and_shards(tmp_path):
     rows = [pair(f"a{i}", redistributable=i % 3 != 0) for i in range(12_000)]
     data = write_dataset(tmp_path / "data", {("pairs", "train"): rows}, shard_rows=6_000)
-    gate = push_dataset(data, "org/name", dry_run=True).gate
+    gate = push_dataset(data, "org/name", PushOptions(dry_run=True)).gate
     assert sum(gate.passed.values()) == 8_000
     assert sum(gate.held.values()) == 4_000
 
@@ -152,5 +154,5 @@ def test_folder_that_is_no_dataset(tmp_path, spoil, message):
     data = write_dataset(tmp_path / "data", ROWS, shard_rows=3)
     spoil(data)
     with pytest.raises(PushError, match=message) as error:
-        push_dataset(data, "org/name", dry_run=True)
+        push_dataset(data, "org/name", PushOptions(dry_run=True))
     assert "\n" not in str(error.value)

@@ -7,6 +7,7 @@ import pytest
 from hub.invented import pair, utterance, write_dataset
 from push_scripts.errors import PushError
 from push_scripts.hub import Target
+from push_scripts.push_options import PushOptions
 
 
 @pytest.fixture
@@ -18,11 +19,12 @@ TRY = """
 import json, os
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
+from push_scripts.push_options import PushOptions
 
 def attempt(repo, token="hf_test", **options):
     os.environ["HF_TOKEN"] = token
     try:
-        push_dataset({data!r}, repo, **options)
+        push_dataset({data!r}, repo, PushOptions(**options))
     except PushError as error:
         return str(error)
 
@@ -114,18 +116,28 @@ def test_command_line(hub, data):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("repo", "message"),
     [
-        ({"repo_id": "name"}, "expected ORG/NAME"),
-        ({"repo_id": "a/b/c"}, "is no repository name"),
-        ({"repo_id": "org/na me"}, "is no repository name"),
-        ({"repo_id": "org/name", "create_pr": True, "tag": "v1"}, "exclude each other"),
-        ({"repo_id": "org/name", "create_pr": True, "revision": "next"}, "leave out --revision"),
+        ("name", "expected ORG/NAME"),
+        ("a/b/c", "is not a repository name"),
+        ("org/na me", "is not a repository name"),
     ],
 )
-def test_contradictions(options, message):
+def test_bad_repository_names(repo, message):
     with pytest.raises(PushError, match=message):
-        Target(repo_type="dataset", **options)
+        Target(repo, "dataset", PushOptions())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"create_pr": True, "tag": "v1"}, "exclude each other"),
+        ({"create_pr": True, "revision": "next"}, "leave out --revision"),
+    ],
+)
+def test_contradictory_options(options, message):
+    with pytest.raises(PushError, match=message):
+        PushOptions(**options)
 
 
 def test_token_is_not_shown(monkeypatch):
@@ -137,4 +149,4 @@ def test_downstream_alone_is_a_dataset(tmp_path):
     from push_scripts.push_dataset import push_dataset
 
     data = write_dataset(tmp_path / "data", {("downstream", "test"): [utterance("0")]})
-    assert "downstream/test-00000-of-00001.parquet" in push_dataset(data, "org/name", dry_run=True).sizes
+    assert "downstream/test-00000-of-00001.parquet" in push_dataset(data, "org/name", PushOptions(dry_run=True)).sizes

@@ -17,10 +17,11 @@ from push_scripts import patience
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
 from push_scripts.push_model import push_model
+from push_scripts.push_options import PushOptions
 
 PUSHES = {
-    "dataset": lambda repo, folder, **options: push_dataset(folder, repo, **options),
-    "model": lambda repo, folder, **options: push_model(folder, repo, **options),
+    "dataset": lambda repo, folder, **options: push_dataset(folder, repo, PushOptions(**options)),
+    "model": lambda repo, folder, **options: push_model(folder, repo, PushOptions(**options)),
 }
 
 

@@ -13,6 +13,7 @@ from dataset_builders.schema import CLUSTERS, DROPS
 from hub.invented import dialogue, drop, pair, utterance, write_dataset, write_report
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
+from push_scripts.push_options import PushOptions
 
 SECRET = "The secret word is xylograph"
 
@@ -43,7 +44,7 @@ def test_a_row_that_must_not_leave(tmp_path, facts):
             ("downstream", "train"): [utterance("open"), utterance("shut", SECRET, **facts)],
         },
     )
-    gate = push_dataset(data, "org/name", dry_run=True).gate
+    gate = push_dataset(data, "org/name", PushOptions(dry_run=True)).gate
     assert {config: rows for (config, _), rows in gate.held.items()} == {"dialogues": 1, "pairs": 1, "downstream": 1}
     assert gate.licenses == ["MIT"]
 
@@ -163,7 +164,7 @@ def test_what_an_open_row_says_too_is_no_secret(tmp_path, hub, monkeypatch):
 
 
 def test_gate_says_and_counts_what_it_held(tmp_path):
-    done = push_dataset(tricky_folder(tmp_path / "data"), "org/name", dry_run=True)
+    done = push_dataset(tricky_folder(tmp_path / "data"), "org/name", PushOptions(dry_run=True))
     assert done.sizes.keys() == PUBLISHED
     assert done.gate.held_by_source() == {
         "cards": {"downstream": 1},
@@ -224,7 +225,7 @@ def test_files_edited_after_the_build_are_not_published(tmp_path, edit):
     data = write_dataset(tmp_path / "data", rows)
     edit(data)
     with pytest.raises(PushError, match=r"not what quality/report\.json says the build wrote; build the dataset again"):
-        push_dataset(data, "org/name", dry_run=True)
+        push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
 def test_redistributable_as_text_is_refused(tmp_path):
@@ -232,7 +233,7 @@ def test_redistributable_as_text_is_refused(tmp_path):
     as_text(data / SHARD)
     write_report(data)
     with pytest.raises(PushError, match=r"differing: redistributable\)"):
-        push_dataset(data, "org/name", dry_run=True)
+        push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
 def test_a_folder_of_links_is_judged_by_what_they_lead_to(tmp_path):
@@ -244,5 +245,5 @@ def test_a_folder_of_links_is_judged_by_what_they_lead_to(tmp_path):
         target = linked / path.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
-    gate = push_dataset(linked, "org/name", dry_run=True).gate
+    gate = push_dataset(linked, "org/name", PushOptions(dry_run=True)).gate
     assert (sum(gate.passed.values()), sum(gate.held.values())) == (1, 1)

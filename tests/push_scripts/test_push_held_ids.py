@@ -17,6 +17,7 @@ from hub.invented import dialogue, drop, pair, utterance, write_dataset, write_r
 from push_scripts.errors import PushError
 from push_scripts.held_back import HeldBack
 from push_scripts.push_dataset import push_dataset
+from push_scripts.push_options import PushOptions
 
 SECRETS = (b"xylograph", b"acme/", b"smd/")
 """Every private text and id holds the first; the others begin the ids of own data and of the restricted corpus."""
@@ -237,14 +238,14 @@ def test_a_row_that_does_not_say_whose_it_is_is_held_back(tmp_path, config, row)
     first = {"dialogues": dialogue, "pairs": pair, "downstream": utterance}[config]("open")
     sources = {"noted": {"license": "LicenseRef-private", "redistributable": False}}
     data = folder_with(tmp_path / "data", {(config, "train"): [first, row]}, sources=sources)
-    gate = push_dataset(data, "org/name", dry_run=True).gate
+    gate = push_dataset(data, "org/name", PushOptions(dry_run=True)).gate
     assert (sum(gate.passed.values()), sum(gate.held.values())) == (1, 1)
 
 
 def test_pairs_of_one_intent_are_of_no_dialogue(tmp_path):
     row = pair("x", pair_type="same_intent") | {"dialogue_id": None}
     data = folder_with(tmp_path / "data", {("pairs", "train"): [row]})
-    assert sum(push_dataset(data, "org/name", dry_run=True).gate.passed.values()) == 1
+    assert sum(push_dataset(data, "org/name", PushOptions(dry_run=True)).gate.passed.values()) == 1
 
 
 SECRET = "nobody but us says this"
@@ -276,7 +277,7 @@ def test_what_the_gate_left_stops_the_push(tmp_path, hub, monkeypatch, config, r
 def test_a_report_with_examples_stops_the_push(tmp_path, note):
     data = folder_with(tmp_path / "data", drops=[drop("1", SECRET, **PRIVATE)], later=note)
     with pytest.raises(PushError, match=r"quality/report\.json, text: (names|quotes) a held-back row"):
-        push_dataset(data, "org/name", dry_run=True)
+        push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
 def test_a_source_of_which_no_row_is_left_is_not_in_the_report(tmp_path, hub, monkeypatch):

@@ -5,6 +5,7 @@ from sklearn.metrics import v_measure_score
 
 from push_scripts.errors import PushError
 from push_scripts.push_metric import push_metric
+from push_scripts.push_options import PushOptions
 
 LOAD = """
 import json
@@ -27,7 +28,7 @@ print(json.dumps(found))
 def test_a_stranger_loads_what_was_pushed(hub, stranger, monkeypatch):
     hub.use_here(monkeypatch)
     repo = f"{hub.namespace}/dialogue_metrics"
-    done = push_metric(repo, tag="v1.0")
+    done = push_metric(repo, PushOptions(tag="v1.0"))
     files = hub.files("spaces", "dialogue_metrics", "v1.0")
     assert files.keys() == {*done.sizes, ".gitattributes"}
     assert f'evaluate.load("{repo}", "mrr")' in files["README.md"].decode()
@@ -42,4 +43,4 @@ def test_a_stranger_loads_what_was_pushed(hub, stranger, monkeypatch):
 
 def test_a_name_that_cannot_be_imported_is_refused():
     with pytest.raises(PushError, match=r"imports a file of that name; use letters, digits and _ only"):
-        push_metric("org/dialogue-metrics", dry_run=True)
+        push_metric("org/dialogue-metrics", PushOptions(dry_run=True))

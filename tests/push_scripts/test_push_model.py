@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from hub.invented import write_model
 from push_scripts.errors import PushError
 from push_scripts.push_model import push_model
+from push_scripts.push_options import PushOptions
 
 WHOLE = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
 
@@ -29,14 +30,14 @@ def test_only_the_model_goes_along(tmp_path):
     ):
         (folder / stray).parent.mkdir(parents=True, exist_ok=True)
         (folder / stray).write_text("secret")
-    done = push_model(folder, "org/name", dry_run=True)
+    done = push_model(folder, "org/name", PushOptions(dry_run=True))
     assert done.sizes.keys() == WHOLE | {"model.safetensors"}
     assert done.published is None
     assert "secret" not in done.card
 
 
 def test_shards_go_along_with_their_index(tmp_path):
-    sizes = push_model(write_model(tmp_path / "core", shards=2), "org/name", dry_run=True).sizes
+    sizes = push_model(write_model(tmp_path / "core", shards=2), "org/name", PushOptions(dry_run=True)).sizes
     shards = {f"model-0000{i}-of-00002.safetensors" for i in (1, 2)}
     assert sizes.keys() == WHOLE | shards | {"model.safetensors.index.json"}
 
@@ -67,7 +68,7 @@ def test_folder_that_is_no_model(tmp_path, spoil, message):
     folder = write_model(tmp_path / "core")
     spoil(folder)
     with pytest.raises(PushError, match=message) as error:
-        push_model(folder, "org/name", dry_run=True)
+        push_model(folder, "org/name", PushOptions(dry_run=True))
     assert "\n" not in str(error.value)
 
 
@@ -75,7 +76,7 @@ def test_missing_shard(tmp_path):
     folder = write_model(tmp_path / "core", shards=3)
     (folder / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(PushError, match=r"names other shards than there are \(model-00002-of-00003"):
-        push_model(folder, "org/name", dry_run=True)
+        push_model(folder, "org/name", PushOptions(dry_run=True))
 
 
 TEACHER = {"name": "minilm", "dimension": 24, "pooling": "mean", "prefix": "", "dtype": "float32", "fingerprint": "abc"}
@@ -132,7 +133,7 @@ def results_file(path, core):
 
 def test_card_is_filled(core, core_folder, tmp_path):
     card = push_model(
-        core_folder, "org/cube-core", dry_run=True, results=results_file(tmp_path / "results.json", core)
+        core_folder, "org/cube-core", PushOptions(dry_run=True), results=results_file(tmp_path / "results.json", core)
     ).card
     header = yaml.safe_load(card.split("---\n")[1])
     assert header["library_name"] == "transformers"
@@ -161,7 +162,7 @@ def test_card_is_filled(core, core_folder, tmp_path):
 
 
 def test_card_of_a_model_that_records_nothing(tmp_path):
-    card = push_model(write_model(tmp_path / "core"), "org/name", dry_run=True).card
+    card = push_model(write_model(tmp_path / "core"), "org/name", PushOptions(dry_run=True)).card
     assert "Not recorded." in card
     assert "No test results were given" in card
     assert "None" not in card
@@ -174,7 +175,7 @@ def test_results_that_are_none(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(PushError, match=r"--results .*`dialogue-cube evaluate"):
-        push_model(write_model(tmp_path / "core"), "org/name", dry_run=True, results=path)
+        push_model(write_model(tmp_path / "core"), "org/name", PushOptions(dry_run=True), results=path)
 
 
 def test_figures_of_another_model_are_refused(core, core_folder, tmp_path):
@@ -184,15 +185,15 @@ def test_figures_of_another_model_are_refused(core, core_folder, tmp_path):
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "fingerprints": {"model": "f" * 64}}))
     with pytest.raises(PushError, match=r"figures of another model \(fingerprint ffffffffffff, this one \w{12}\)"):
-        push_model(core_folder, "org/name", dry_run=True, results=path)
+        push_model(core_folder, "org/name", PushOptions(dry_run=True), results=path)
     path.write_text(json.dumps({**content, "fingerprints": {"model": core_fingerprint(core)}}))
-    assert "0.512 [0.502, 0.522]" in push_model(core_folder, "org/name", dry_run=True, results=[path]).card
+    assert "0.512 [0.502, 0.522]" in push_model(core_folder, "org/name", PushOptions(dry_run=True), results=[path]).card
 
 
 def test_time_and_carbon_are_an_estimate_with_its_assumption(core, core_folder):
     def card(**record):
         (core_folder / "training.json").write_text(json.dumps({**TRAINING, **record}))
-        return push_model(core_folder, "org/name", dry_run=True).card
+        return push_model(core_folder, "org/name", PushOptions(dry_run=True)).card
 
     assert "nothing is estimated" in card(seconds=3600.0)  # on what?
     on_cpu = card(seconds=3600.0, hardware={"processor": "Abacus 9", "threads": 4})
@@ -259,7 +260,7 @@ def test_an_index_of_another_core_is_refused(core, core_folder, index):
     other = with_other_bias(core)
     other.save_pretrained(core_folder)
     with pytest.raises(PushError, match=r"--index .*made with another core"):
-        push_model(core_folder, "org/name", dry_run=True, index=index)
+        push_model(core_folder, "org/name", PushOptions(dry_run=True), index=index)
 
 
 LOAD = """
@@ -362,7 +363,7 @@ EMBEDDER |= {"1_Last/model.safetensors"}
 
 @pytest.mark.parametrize(("own_code", "more"), [(False, set()), (True, {"own_module.py", "helper.py"})])
 def test_an_embedder_goes_along_with_its_modules_and_code(tmp_path, own_code, more):
-    done = push_model(write_embedder(tmp_path / "st", own_code), "org/name", dry_run=True)
+    done = push_model(write_embedder(tmp_path / "st", own_code), "org/name", PushOptions(dry_run=True))
     assert done.sizes.keys() == EMBEDDER | more
     assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in done.card
 
@@ -385,4 +386,4 @@ def test_folder_that_is_no_embedder(tmp_path, spoil, message):
     folder = write_embedder(tmp_path / "st", own_code=True)
     spoil(folder)
     with pytest.raises(PushError, match=message):
-        push_model(folder, "org/name", dry_run=True)
+        push_model(folder, "org/name", PushOptions(dry_run=True))

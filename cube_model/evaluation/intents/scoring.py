@@ -29,7 +29,6 @@ Entry = dict[str, Any]
 
 SHOTS = {"mteb": 8, "5-shot": 5, "10-shot": 10}
 _WHOLE: dict[str, Callable[[IntentTask, Encode], Guesses]] = {"knn": knn, "prototype": prototype, "linear": linear}
-PROTOCOLS = (*SHOTS, *_WHOLE, "oos", "clustering")
 
 CLUSTERING_SEEDS = 5
 _BOOTSTRAP_SEED = 0

@@ -17,12 +17,10 @@ import numpy as np
 
 from cube_model.data.hub import read_rows
 from cube_model.errors import ModelError
+from cube_model.evaluation.intents.config import LABELS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-LABELS = ("intent", "scenario")
-"""Kinds of label: the intent, or its coarser class if the source has one (MASSIVE's scenario, CLINC150's domain)."""
 
 LEAK = "leak:text"
 """Flag of a row whose text also occurs in another official split."""
@@ -87,7 +85,7 @@ def load_intents(
     data: str | os.PathLike[str],
     sources: Sequence[str] | None = None,
     languages: Sequence[str] | None = None,
-    predicts: Sequence[str] = LABELS,
+    labels: Sequence[str] = LABELS,
     *,
     revision: str | None = None,
 ) -> list[IntentTask]:
@@ -97,14 +95,14 @@ def load_intents(
         data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
         sources: Sources. Default: all.
         languages: BCP 47 tags; `"en"` includes `"en-US"`. Default: all.
-        predicts: Kinds of label. A source without scenarios has no task for them.
+        labels: Kinds of label. A source without scenarios has no task for them.
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
         ModelError: The dataset, a source or a language does not exist; or a task lacks training rows, test rows or
             labels.
     """
-    if unknown := sorted(set(predicts) - set(LABELS)):
+    if unknown := sorted(set(labels) - set(LABELS)):
         raise ModelError(f"unknown kind of label {', '.join(unknown)}; expected one of {', '.join(LABELS)}")
     train, test = (_Split(data, split, revision) for split in ("train", "test"))
     available = list(dict.fromkeys([*test.sources, *train.sources]))
@@ -123,7 +121,7 @@ def load_intents(
         task
         for source, language in selection
         for kind in LABELS
-        if kind in predicts and (task := _task(data, source, language, kind, train, test)) is not None
+        if kind in labels and (task := _task(data, source, language, kind, train, test)) is not None
     ]
 
 

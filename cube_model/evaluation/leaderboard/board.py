@@ -22,11 +22,11 @@ from cube_model.evaluation.baselines import Baseline, EmbeddedPairs, Fitted, Tun
 from cube_model.evaluation.baselines.contrastive import Contrastive
 from cube_model.evaluation.baselines.core import Core
 from cube_model.evaluation.cells import Facts, ResultCache
+from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from cube_model.evaluation.leaderboard.differences import METRIC, SAMPLES, differences, without_samples
 from cube_model.evaluation.methods import Scorer
 from cube_model.evaluation.response_selection import PROTOCOL, evaluate, to_json
 from cube_model.machine import versions
-from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.teacher.teacher import Teacher
 from cube_model.training import schedule
 from cube_model.training.config import TrainingConfig
@@ -43,45 +43,6 @@ _SELECTION_SEED = 0
 """Seed of test batches, bootstrap and validation pairs: the same for all fits, which makes them comparable."""
 
 QUERIES, REPEATS = 256, 7
-
-
-@dataclass(frozen=True)
-class LeaderboardConfig:
-    """Configuration of a comparison.
-
-    Args:
-        data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
-        teacher: Frozen encoder: short name, folder or Hub repository.
-        sources: Sources to train and test on. With several, the methods are trained on all of them and tested on each
-            source and on all together. Default: all.
-        leave_out: Source of a zero-shot test: the methods are trained and tuned on the other sources.
-        context_turns: Number of context turns that the methods may read.
-        train_sizes: Numbers of training pairs; None means all, and so does a number above the available pairs.
-        seeds: Number of seeds.
-        methods: Names of the methods. Default: all.
-        budget: Target number of parameters for maps of adjustable size. Default: that of the core.
-        draws: Number of shuffles of the test pairs to average over.
-        max_test_pairs: Maximum number of test pairs, sampled with a fixed seed.
-        max_validation_pairs: Maximum number of pairs that select settings and epochs, sampled with a fixed seed.
-        tuning_pairs: Maximum number of training pairs for the fits of a search over settings, the same for every
-            method; on a whole large corpus the search would take most of the time.
-        teacher_dtype: See `Teacher.load`.
-    """
-
-    data: str
-    teacher: str = DEFAULT_TEACHER
-    sources: Sequence[str] | None = None
-    leave_out: str | None = None
-    context_turns: int = 0
-    train_sizes: Sequence[int | None] = (1_000, 10_000, None)
-    seeds: int = 3
-    methods: Sequence[str] | None = None
-    budget: int | None = None
-    draws: int = 3
-    max_test_pairs: int | None = None
-    max_validation_pairs: int = 5_000
-    tuning_pairs: int = 10_000
-    teacher_dtype: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -133,8 +94,9 @@ class Leaderboard:
         turns = 1 + config.context_turns
         core = TrainingConfig(context_turns=config.context_turns)
         self.budget = config.budget or Core(core).parameters(self.teacher.dimension, turns)
-        self.baselines = _select(baselines(turns=turns, budget=self.budget, core=core), config.methods)
-        self.sizes = list(dict.fromkeys(n if n is not None and n < len(train) else None for n in config.train_sizes))
+        methods = baselines(turns=turns, budget=self.budget, core=core)
+        self.baselines = [methods[name] for name in dict.fromkeys(config.methods or methods)]
+        self.sizes = list(dict.fromkeys(n if n != "all" and n < len(train) else None for n in config.train_sizes))
 
     def run(self) -> dict[str, Any]:
         """Compute all results that are not in the cache.
@@ -308,13 +270,6 @@ class Leaderboard:
                 "scheduler": config.scheduler,
             }
         }
-
-
-def _select(methods: dict[str, Baseline], names: Sequence[str] | None) -> list[Baseline]:
-    unknown = sorted(set(names or ()) - set(methods))
-    if unknown:
-        raise ModelError(f"unknown method {', '.join(unknown)}; expected one of {', '.join(methods)}")
-    return [methods[name] for name in dict.fromkeys(names or methods)]
 
 
 def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs, QuestionAnswerPairs]:

@@ -8,6 +8,7 @@ import pytest
 from cube_model import EmbeddingCache, ModelError
 from cube_model._command import command_line
 from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
+from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.methods import Method, identity
 from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
 from cube_model.evaluation.run import domains_of, run_response_selection
@@ -105,9 +106,10 @@ def test_pairs_by_hand(tmp_path):
 def test_a_command_line_can_be_pasted_into_a_shell(tmp_path):
     folder = tmp_path / "my data"
     folder.mkdir()
-    options = {"data": str(folder), "model": None, "sources": ["a", "b c"], "draws": 3}
-    assert command_line("leaderboard", options) == (
-        "dialogue-cube leaderboard --data 'my data' --sources 'a,b c' --draws 3 --json FILE"
+    config = ResponseSelectionConfig(str(folder), sources=["a", "b c"], max_pairs=3)
+    assert command_line("evaluate response-selection", config) == (
+        "dialogue-cube evaluate response-selection --data 'my data' --sources 'a,b c' --split test --max-pairs 3 "
+        "--seed 0 --draws 3 --dtype auto --json FILE"
     )
 
 
@@ -296,8 +298,9 @@ def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path
     file = "pairs/test-00000-of-00001.parquet"
     pq.write_table(pa.concat_tables([pq.read_table(one / file), pq.read_table(two / file)]), one / file)
     with_domains(one)
-    options = {"encoder": "minilm", "cache": EmbeddingCache(cache_folder)}
-    reports, output = run_response_selection(one, context_turns=2, **options)
+    cache = EmbeddingCache(cache_folder)
+    config = ResponseSelectionConfig(str(one), encoder="minilm", context_turns=2)
+    reports, output = run_response_selection(config, cache=cache)
     assert list(reports) == ["all", "one", "two"]
     rows = output["results"]
     assert {row["source"] for row in rows} == {"all", "one", "two"}
@@ -306,16 +309,15 @@ def test_run_by_source_domain_and_number_of_turns(minilm, cache_folder, tmp_path
     assert {row["negatives"] for row in rows} == set(NEGATIVES)
     assert all(row["protocol"] == PROTOCOL for row in rows)
     assert reports["one"].pairs == 240
-    alone, _ = run_response_selection(one, sources=["one"], **options)
+    alone, _ = run_response_selection(dataclasses.replace(config, sources=["one"]), cache=cache)
     first, second = (r.results[0].metrics for r in (alone["one"], reports["one"]))
     assert first["accuracy_1_of_100"] == second["accuracy_1_of_100"]
     json.dumps(output, allow_nan=False)
 
 
 def test_an_encoder_reads_context_as_a_mean_and_as_one_text(pairs_folder, minilm, cache_folder):
-    reports, _ = run_response_selection(
-        pairs_folder, encoder="minilm", context_turns=1, cache=EmbeddingCache(cache_folder)
-    )
+    config = ResponseSelectionConfig(str(pairs_folder), encoder="minilm", context_turns=1)
+    reports, _ = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     results = [r for r in reports["invented"].results if (r.negatives, r.domain) == ("random", None)]
     assert [(r.method.name, r.method.turns) for r in results] == [
         ("identity", 1),
@@ -336,15 +338,16 @@ def test_an_encoder_reads_context_as_a_mean_and_as_one_text(pairs_folder, minilm
 
 
 def test_precision_of_the_encoder_can_be_chosen(pairs_folder, minilm, cache_folder):
-    cache = EmbeddingCache(cache_folder)
-    _, output = run_response_selection(pairs_folder, encoder="minilm", dtype="float32", cache=cache)
+    config = ResponseSelectionConfig(str(pairs_folder), encoder="minilm", dtype="float32")
+    _, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     assert output["encoder"]["dtype"] == "float32"
-    with pytest.raises(ModelError, match="dtype 'int8': expected one of float32"):
-        run_response_selection(pairs_folder, encoder="minilm", dtype="int8", cache=cache)
+    with pytest.raises(ModelError, match=r"dtype: expected one of float32, .* found 'int8'"):
+        dataclasses.replace(config, dtype="int8")
 
 
 def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
-    _, output = run_response_selection(pairs_folder, trained_core, context_turns=1, cache=EmbeddingCache(cache_folder))
+    config = ResponseSelectionConfig(str(pairs_folder), str(trained_core), context_turns=1)
+    _, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))
     assert shown == [("identity", 1), ("trained core", 1), ("trained core", 2)]
     assert all(output["fingerprints"].values())
@@ -354,7 +357,8 @@ def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
     from cube_model.evaluation.tables import show
 
     folder = with_domains(write_pairs(tmp_path / "data", {"test": invented_dialogues(90)}))
-    reports, output = run_response_selection(folder, encoder="minilm", cache=EmbeddingCache(cache_folder))
+    config = ResponseSelectionConfig(str(folder), encoder="minilm")
+    reports, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     show(reports, "invented", output["sources"])
     printed = capsys.readouterr().out
     for word in ("identity", "same", "dialogue", "by domain", "hotel", "ceiling by index", "270 pairs"):

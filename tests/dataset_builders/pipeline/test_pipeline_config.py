@@ -12,17 +12,16 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.options import effective, field_types
 from dataset_builders.pipeline.config import (
     EvaluateSettings,
-    IntentsSettings,
-    LeaderboardSettings,
     PipelineConfig,
-    PushSettings,
-    PushTarget,
-    ResponseSelectionSettings,
     command_section,
     example,
 )
 
 TrainSettings = command_section("train")
+ResponseSelectionSettings = command_section("evaluate.response_selection")
+IntentsSettings = command_section("evaluate.intents")
+LeaderboardSettings = command_section("evaluate.leaderboard")
+PushTarget = command_section("push")
 
 
 def load(tmp_path, text):
@@ -62,14 +61,21 @@ def test_the_example_says_the_defaults(tmp_path):
 def test_the_example_names_every_key_and_no_other(tmp_path):
     text = without_comment_signs(example())
     config = load(tmp_path, text)
-    defaults = TrainSettings()
-    assert [getattr(config.train, f.name) for f in fields(TrainSettings)] == [
-        effective(defaults, f.name) for f in fields(TrainSettings)
-    ]
-    assert config.evaluate == EvaluateSettings(
-        "minilm", ResponseSelectionSettings(), IntentsSettings(), LeaderboardSettings()
-    )
-    assert config.push == PushSettings(PushTarget("org/name"), PushTarget("org/name"))
+    sections = {
+        TrainSettings: config.train,
+        ResponseSelectionSettings: config.evaluate.response_selection,
+        IntentsSettings: config.evaluate.intents,
+        LeaderboardSettings: config.evaluate.leaderboard,
+    }
+    for kind, section in sections.items():
+        for f in fields(kind):
+            assert getattr(section, f.name) == effective(kind(), f.name), f.name
+    assert config.evaluate.encoder == "minilm"
+    for section in (config.push.dataset, config.push.model):
+        assert {f.name: getattr(section, f.name) for f in fields(PushTarget)} == {
+            f.name: "org/name" if f.name == "repo" else effective(PushTarget("org/name"), f.name)
+            for f in fields(PushTarget)
+        }
 
     def shown(content, prefix=""):
         for name, value in content.items():
@@ -97,7 +103,10 @@ def test_the_example_names_every_key_and_no_other(tmp_path):
         ("own: {path: x, max_bad_share: 2}", "own.max_bad_share: expected a number from 0 to 1, found 2"),
         ("train: 3", "train: expected true, false or a mapping of processes, teacher"),
         ("train: {learning_rate: fast}", "train.learning_rate: expected a number above 0, found 'fast'"),
-        ("evaluate: {leaderboard: {train_sizes: [ten]}}", "expected a list of a whole number or one of all"),
+        (
+            "evaluate: {leaderboard: {train_sizes: [ten]}}",
+            "expected a list of a whole number of at least 2 or one of all",
+        ),
         ("push: {dataset: {private: true}}", "push.dataset: repo is missing"),
         ("push: {dataset: org/corpus}", "push.dataset: expected true, false or a mapping of repo"),
         ("- woz", "expected keys with their settings, found"),
@@ -137,6 +146,12 @@ def test_a_config_is_read_back_as_it_was_written(tmp_path):
     )
     assert load(tmp_path, config.to_yaml()) == config
     assert list(yaml.safe_load(config.to_yaml())) == ["languages", "splits", "sources", "train", "evaluate"]
+
+
+def test_an_earlier_name_of_a_key_is_understood(tmp_path):
+    assert load(tmp_path, "evaluate: {intents: {language: [en], protocol: [knn]}}").evaluate.intents == IntentsSettings(
+        languages=["en"], protocols=["knn"]
+    )
 
 
 def test_sections_can_be_switched(tmp_path):

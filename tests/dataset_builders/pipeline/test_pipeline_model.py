@@ -17,17 +17,17 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.commands import run_command
 from dataset_builders.pipeline.config import (
     EvaluateSettings,
-    LeaderboardSettings,
     PipelineConfig,
     PushSettings,
-    PushTarget,
-    ResponseSelectionSettings,
     command_section,
 )
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from support.tiny_teacher import save_tiny_distilbert
 
 TrainSettings = command_section("train")
+ResponseSelectionSettings = command_section("evaluate.response_selection")
+LeaderboardSettings = command_section("evaluate.leaderboard")
+PushTarget = command_section("push")
 
 SECRET = "hf_thisTokenMustNotBeSeen"
 
@@ -136,7 +136,7 @@ def test_what_the_core_does_not_read_does_not_train_it_again(config):
     plan = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(longer)}
     assert plan["dataset"] == ("up to date", "")
     assert plan["train"] == ("runs", "train.epochs: 30 -> 31")
-    assert plan["evaluate: response_selection"] == ("may run", "if train makes something else")
+    assert plan["evaluate: response_selection"] == ("may run", "if train gives a new result")
 
 
 def test_the_token_is_nowhere(config):

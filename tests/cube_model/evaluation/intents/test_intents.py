@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from cube_model import EmbeddingCache, ModelError
 from cube_model.evaluation.intents import run as intents
-from cube_model.evaluation.intents.run import IntentsConfig, run_intents
+from cube_model.evaluation.intents.config import IntentsConfig
+from cube_model.evaluation.intents.run import run_intents
 from cube_model.evaluation.intents.scoring import classification_intervals, interval_of_mean, scope_interval
 from cube_model.evaluation.intents.task import load_intents
 from cube_model.metrics import intent_metrics
@@ -127,7 +128,7 @@ def test_tasks_keep_the_order_of_the_rows(folder):
     assert [task.classes[i] for i in task.train.labels] == [r["label"] for r in rows if not r["is_out_of_scope"]]
     assert (len(task.test), len(task.outside), task.test.contaminated.sum()) == (60, 12, 12)
     assert tasks["lodge (en), scenario"].classes == ["home", "kitchen"]
-    assert [task.name for task in load_intents(folder, languages=["en"], predicts=["intent"])] == names[:2]
+    assert [task.name for task in load_intents(folder, languages=["en"], labels=["intent"])] == names[:2]
     assert task.fingerprint == load_intents(folder, ["lodge"])[0].fingerprint
     assert len({task.fingerprint for task in tasks.values()}) == 4
 
@@ -193,7 +194,7 @@ def test_finished_parts_are_not_computed_again(whole, folder, minilm, cache_fold
     again = run_intents(IntentsConfig(str(folder)), results_folder, cache=EmbeddingCache(cache_folder))
     assert json.dumps(again["results"]) == json.dumps(output["results"])
     assert not scored
-    config = IntentsConfig(str(folder), sources=["lodge"], protocols=["mteb"], predicts=["intent"], seeds=2)
+    config = IntentsConfig(str(folder), sources=["lodge"], protocols=["mteb"], labels=["intent"], seeds=2)
     run_intents(config, results_folder, cache=EmbeddingCache(cache_folder))
     assert scored == [("mteb", "lodge (en)")]
 
@@ -207,7 +208,7 @@ def test_an_interrupted_run_is_resumed(whole, folder, minilm, cache_folder, tmp_
         scored.append(protocol)
         return real(protocol, task, *arguments)
 
-    config = IntentsConfig(str(folder), sources=["lodge"], protocols=["knn", "prototype", "mteb"], predicts=["intent"])
+    config = IntentsConfig(str(folder), sources=["lodge"], protocols=["knn", "prototype", "mteb"], labels=["intent"])
     monkeypatch.setattr(intents, "score", stopping)
     with pytest.raises(KeyboardInterrupt):
         run_intents(config, tmp_path, cache=EmbeddingCache(cache_folder))
@@ -261,9 +262,9 @@ LABELLED = {"train": [row("lamp on", "x/a"), row("lamp off", "x/b")], "test": [r
     [
         (LABELLED, {"sources": ["nope"]}, "no intents from nope; the dataset has invented"),
         (LABELLED, {"languages": ["ru"]}, "no intents in ru; the dataset has en"),
-        (LABELLED, {"protocols": ["9-shot"]}, "unknown protocol 9-shot; expected one of mteb, 5-shot"),
+        (LABELLED, {"protocols": ["9-shot"]}, "protocols: expected some of mteb, 5-shot, .*, found ..9-shot.."),
         (LABELLED, {"protocols": ["oos"]}, "no intent set has out-of-scope test rows"),
-        (LABELLED, {"predicts": ["topic"]}, "unknown kind of label topic; expected one of intent, scenario"),
+        (LABELLED, {"labels": ["topic"]}, "labels: expected some of intent, scenario, found ..topic.."),
         ({"test": LABELLED["test"]}, {}, "cannot load the split 'train' of the downstream config"),
         ({**LABELLED, "train": [row("a", "y/a", source="other")]}, {}, "invented .en. has no rows in split train"),
         ({**LABELLED, "test": [row("a", None)]}, {}, "rows without intent in split test"),
@@ -290,7 +291,7 @@ def test_command(folder, minilm, cache_folder, tmp_path, monkeypatch):
     assert {e["protocol"] for e in written["results"]} == {"prototype", "oos"}
     assert written["command"] == (
         f"dialogue-cube evaluate intents --data {folder.name} --encoder minilm --sources lodge "
-        "--protocol prototype,oos --labels intent,scenario --dtype float32 --json FILE"
+        "--protocols prototype,oos --labels intent,scenario --dtype float32 --json FILE"
     )
     assert len(list((tmp_path / "intents.json.cells").iterdir())) == 3  # prototype of intents and scenarios, oos
 

@@ -1,19 +1,22 @@
 """The leaderboard on invented pairs: its JSON, resuming, and results that do not depend on the order of the run."""
 
 import json
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from cube_model import EmbeddingCache, ModelError
+from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.baselines.base import Baseline
 from cube_model.evaluation.leaderboard import board as module
-from cube_model.evaluation.leaderboard.board import Leaderboard, LeaderboardConfig
+from cube_model.evaluation.leaderboard.board import Leaderboard
+from cube_model.evaluation.leaderboard.config import LeaderboardConfig, Method
 from cube_model.evaluation.leaderboard.tables import differences_table, eval_results, lines
 from support.cube_fixtures import invented_dialogues, write_pairs
 
 TIMES = ("training_seconds", "tuning_seconds", "microseconds_per_query")
-SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, None), "draws": 1, "teacher_dtype": "float32"}
+SETTINGS = {"context_turns": 1, "seeds": 2, "train_sizes": (100, "all"), "draws": 1, "teacher_dtype": "float32"}
 
 
 @pytest.fixture
@@ -42,6 +45,10 @@ def small_grid(monkeypatch):
         monkeypatch.setattr(
             kind, "grid", ({"learning_rate": 1e-3, "noise": 0.0}, {"learning_rate": 5e-3, "noise": 0.3})
         )
+
+
+def test_every_baseline_can_be_named():
+    assert tuple(baselines(turns=1, budget=1000)) == get_args(Method)
 
 
 def test_contract_of_the_json(board):
@@ -121,7 +128,7 @@ def test_settings_for_a_large_training_size_are_selected_on_fewer_pairs(board, m
             return real(self, train, validation, seed=seed, settings=settings)
 
         monkeypatch.setattr(kind, "fit", fit)
-    output = board(methods=["low_rank", "ridge"], train_sizes=(100, None), tuning_pairs=120).run()
+    output = board(methods=["low_rank", "ridge"], train_sizes=(100, "all"), tuning_pairs=120).run()
     within, above = [(100, 0), (100, 0), (100, 1)], [(120, 0), (120, 0), (360, 0), (360, 1)]
     assert sizes == {"low_rank": within + above, "ridge": [(100, 0), (100, 1), (360, 0)]}
     assert {(row["method"], row["train_size"]) for row in output["results"]} == {
@@ -140,9 +147,9 @@ def test_training_sizes_with_the_same_tuning_pairs_share_one_search(board, monke
 
     monkeypatch.setattr(ResidualBaseline, "fit", fit)
     options = {"methods": ["low_rank"], "seeds": 1, "tuning_pairs": 100}
-    output = board(train_sizes=(100, 200, None), **options).run()
+    output = board(train_sizes=(100, 200, "all"), **options).run()
     assert fits == [(100, 0), (100, 0), (200, 0), (360, 0)]
-    alone = board("alone", train_sizes=(None,), **options).run()
+    alone = board("alone", train_sizes=("all",), **options).run()
     assert untimed(alone) == [row for row in untimed(output) if row["train_size"] == 360]
 
 
@@ -173,7 +180,7 @@ def test_results_of_other_data_are_not_reused(board, tmp_path):
     board().run()
     dialogues = {split: invented_dialogues(40, seed) for split, seed in (("train", 7), ("validation", 8), ("test", 9))}
     other = write_pairs(tmp_path / "other" / "data", dialogues)
-    assert untimed(board(data=other, train_sizes=(None,)).run()) != untimed(board(train_sizes=(None,)).run())
+    assert untimed(board(data=other, train_sizes=("all",)).run()) != untimed(board(train_sizes=("all",)).run())
 
 
 def test_leave_one_source_out(board, tmp_path):
@@ -192,11 +199,11 @@ def test_leave_one_source_out(board, tmp_path):
         both = pa.concat_tables([pq.read_table(folder / name), pq.read_table(second / name)])
         pq.write_table(both, folder / name)
     shutil.rmtree(second)
-    output = board(data=folder, leave_out="second", train_sizes=(None,)).run()
+    output = board(data=folder, leave_out="second", train_sizes=("all",)).run()
     assert {row["source"] for row in output["results"]} == {"second"}
     assert {tuple(row["train_sources"]) for row in output["results"]} == {("first",)}
     assert all(row["zero_shot"] for row in output["results"])
-    together = board(data=folder, train_sizes=(None,)).run()
+    together = board(data=folder, train_sizes=("all",)).run()
     assert {row["source"] for row in together["results"]} == {"all", "first", "second"}
     with pytest.raises(ModelError, match="no other source to train on"):
         board(leave_out="invented")
@@ -271,8 +278,11 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     assert "procrustes" in (tmp_path / "board.svg").read_text()
     assert not list(tmp_path.glob(".*.tmp"))
     for wrong, words in (
-        (["--train-sizes", "many"], "--train-sizes many: expected numbers"),
-        (["--methods", "magic"], "unknown method magic; expected one of bm25, tfidf, sim"),
+        (
+            ["--train-sizes", "many"],
+            "train_sizes: expected a list of a whole number of at least 2 or one of all, found ..many..",
+        ),
+        (["--methods", "magic"], "methods: expected some of bm25, tfidf, sim, .*, found ..magic.."),
         (["--plot", "x.txt"], "unknown extension"),
     ):
         with pytest.raises(ModelError, match=words):
