@@ -1,1 +1,1 @@
-"""`dialogue-cube pipeline`: raw files -> dataset -> database -> core -> evaluation -> Hub, each step when needed."""
+"""`dialogue-cube pipeline`: raw files -> dataset -> database -> core -> evaluation -> Hub, only the steps needed."""

@@ -1,18 +1,17 @@
-"""The code that a step depends on: where it enters our packages and all that is imported from there.
+"""The code that a step depends on: its entry points in our packages and everything that they import.
 
-It is read from the source, never imported. What counts:
+The source is parsed, never imported. These count:
 
-- Every import in a module, also inside a function, and the packages around it, which Python runs first.
-- Of the module where a step enters, only what that function needs: the module may hold other commands.
-- `from package import name` where the package loads the name on first use: the module that it names under
-  `if TYPE_CHECKING:`. Where the package itself is imported: all such names.
-- Files that are not Python, for a module that opens what lies beside it (it says `__file__` or `files("package")`):
-  those of the folder, without those named after another module (`sgd_files.tsv` belongs to `sgd.py`).
+- All imports of a module, also inside functions, and the packages around it, which Python runs first.
+- In the module of an entry point, only what that function needs, because the module may hold other commands.
+- For `from package import name`, if the package loads the name on first use: the module that it imports the name from
+  under `if TYPE_CHECKING:`. If the package itself is imported: all such modules.
+- Files that are not Python, for a module that opens files beside it (it contains `__file__` or `files("package")`): all
+  in its folder, except those named after another module (`sgd_files.tsv` belongs to `sgd.py`).
 
-What does not count: imports that no step reaches, under `if TYPE_CHECKING:` and `if __name__ == "__main__":`; other
-packages, whose versions are inputs of their own; progress bars; modules imported by a computed name, such as the
-sources that the registry collects. The step that reads a source names its module; later steps depend on what that step
-made.
+These do not count: imports under `if TYPE_CHECKING:` and `if __name__ == "__main__":`; other packages, whose versions
+are separate inputs; progress bars; modules imported by a computed name, such as the sources in the registry. The step
+that reads a source names the source's module; later steps depend on the product of that step.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.pipeline.digests import FileDigests, digest_of
 
 PACKAGES = ("cube_model", "dataset_builders", "dialogue_cube", "push_scripts")
-"""Our own, whose imports are followed."""
+"""Our packages, whose imports are followed."""
 
 ONLY_DRAWS = ("dataset_builders.common.progress",)
-"""Not followed from anywhere: no result depends on it, and a finer bar is no reason to train again."""
+"""Modules that are never followed, because no result depends on them: a finer bar is no reason to train again."""
 
 _FILES = re.compile(rb"""\bfiles\(["']([\w.]+)["']\)""")
-"""How a module opens the files of a package."""
+"""The call with which a module opens the files of a package."""
 
-_MEND = "install dialogue-cube again, or name it in the pipeline as it is now"
+_ADVICE = "install dialogue-cube again, or correct the name in the pipeline"
 
 _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
-"""Where a statement holds others."""
+"""Fields of a statement that hold other statements."""
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Where a step enters the code.
+    """Entry points of a step in the code.
 
     Attributes:
         names: Functions or classes as `package.module:name`, or whole modules as `package.module`.
-        without: Modules and packages that are not followed.
+        without: Modules and packages not to follow.
     """
 
     names: tuple[str, ...]
@@ -58,11 +57,11 @@ class Entries:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a module, or one name in it, refers to.
+    """The references of a module, or of one name in it.
 
     Attributes:
-        imports: `[module, name]` of every `from module import name`; no name for `import module`.
-        lazy: The same for the names that the module loads on first use.
+        imports: `[module, name]` of each `from module import name`; the name of `import module` is empty.
+        lazy: The same by name, for names that the module loads on first use.
         reads: Packages whose files it opens.
     """
 
@@ -72,18 +71,18 @@ class _Source:
 
 
 class Code:
-    """The source of our packages, each file as it is when it is first needed.
+    """The source code of our packages; each file is read when it is first needed.
 
     Args:
-        files: Remembers digests and imports between runs.
-        root: Folder that holds the packages; by default where they are installed.
+        files: Digests and imports, remembered between runs.
+        root: Folder of the packages; None takes where they are installed.
     """
 
     def __init__(self, files: FileDigests, root: Path | None = None) -> None:
         self.root = root or Path(__file__).parents[2]
         self._files = files
-        self._rules = files.of(Path(__file__))  # what was read by other rules is read again
-        self._places: dict[str, Path | None] = {}
+        self._rules = files.of(Path(__file__))  # imports are read again if these rules change
+        self._paths: dict[str, Path | None] = {}
         self._sources: dict[tuple[str, str], _Source] = {}
         self._beside: dict[str, list[tuple[Path, str]]] = {}
         self._digests: dict[Path, str] = {}
@@ -92,17 +91,17 @@ class Code:
         """Digest of all files that a step depends on.
 
         Raises:
-            DataError: An entry, or a module that is imported, does not exist.
+            DataError: An entry point or an imported module does not exist.
         """
         files = self.files(entries)
         self._digests |= {file: self._files.of(file) for file in files if file not in self._digests}
         return digest_of(f"{file.relative_to(self.root).as_posix()} {self._digests[file]}" for file in files)
 
     def files(self, entries: Entries) -> list[Path]:
-        """All files that a step depends on, sorted: modules and what they open beside them.
+        """All files that a step depends on, sorted: modules and the files that they open beside them.
 
         Raises:
-            DataError: An entry, or a module that is imported, does not exist.
+            DataError: An entry point or an imported module does not exist.
         """
         modules = set(self.modules(entries))
         packages = {package for module in modules for package in self._source(module).reads}
@@ -115,10 +114,10 @@ class Code:
         """All modules that a step depends on, sorted.
 
         Raises:
-            DataError: An entry, or a module that is imported, does not exist.
+            DataError: An entry point or an imported module does not exist.
         """
         for package in entries.without:
-            self._file(package)  # a wrong name would leave nothing out
+            self._file(package)  # a wrong name would exclude nothing
         without = (*entries.without, *ONLY_DRAWS)
         points = [entry.partition(":") for entry in entries.names]
         modules: set[str] = set()
@@ -136,8 +135,8 @@ class Code:
             todo += self._source(module, name).imports
         while todo:
             module, name = todo.pop()
-            is_left_out = any(f"{module}.".startswith(f"{package}.") for package in without)
-            if is_left_out or (module, name) in seen:
+            is_excluded = any(f"{module}.".startswith(f"{package}.") for package in without)
+            if is_excluded or (module, name) in seen:
                 continue
             seen.add((module, name))
             if name and self._is_package(module) and self._find(f"{module}.{name}"):
@@ -154,12 +153,12 @@ class Code:
             read = functools.partial(_read, package=module if self._is_package(module) else _parent(module), name=name)
             content = self._files.recall(file, f"imports of {module}:{name} by {self._rules}", read)
             if content is None:
-                raise DataError(f"{file}: a step of the pipeline calls {name}, which is not there; {_MEND}")
+                raise DataError(f"{file}: a step of the pipeline calls {name}, which does not exist; {_ADVICE}")
             self._sources[module, name] = _Source(**content)
         return self._sources[module, name]
 
     def _data(self, package: str) -> list[tuple[Path, str]]:
-        """Files of a package that are not Python, each with the module that it is named after, empty for none."""
+        """Files of a package that are not Python, each with the module that it is named after, or an empty name."""
         if package not in self._beside:
             folder = self._file(package).parent
             stems = [path.stem for path in folder.iterdir() if path.suffix == ".py" or _is_package(path)]
@@ -172,15 +171,15 @@ class Code:
 
     def _file(self, module: str) -> Path:
         if (file := self._find(module)) is None:
-            raise DataError(f"{self.root}: a step of the pipeline needs {module}, which is not there; {_MEND}")
+            raise DataError(f"{self.root}: a step of the pipeline needs {module}, which does not exist; {_ADVICE}")
         return file
 
     def _find(self, module: str) -> Path | None:
-        if module not in self._places:
-            place = self.root.joinpath(*module.split("."))
-            file = place / "__init__.py" if _is_package(place) else place.with_suffix(".py")
-            self._places[module] = file if file.is_file() else None
-        return self._places[module]
+        if module not in self._paths:
+            path = self.root.joinpath(*module.split("."))
+            file = path / "__init__.py" if _is_package(path) else path.with_suffix(".py")
+            self._paths[module] = file if file.is_file() else None
+        return self._paths[module]
 
     def _is_package(self, module: str) -> bool:
         return self._file(module).name == "__init__.py"
@@ -195,13 +194,13 @@ def _parent(module: str) -> str:
 
 
 def _around(module: str) -> Iterator[str]:
-    """The packages that a module lies in."""
+    """The packages around a module."""
     while module := _parent(module):
         yield module
 
 
 def _not_python(folder: Path) -> Iterator[Path]:
-    """Files of a folder and of those folders below it that are not packages."""
+    """Files that are not Python, in a folder and in the folders below it that are not packages."""
     for path in folder.iterdir():
         if path.name.startswith((".", "__")) or path.suffix == ".py":
             continue
@@ -212,12 +211,12 @@ def _not_python(folder: Path) -> Iterator[Path]:
 
 
 def _read(file: Path, package: str, name: str) -> dict[str, Any] | None:
-    """What a file, or one name in it, refers to: the fields of `_Source`; None when there is no such name.
+    """The fields of `_Source` for a file or one name in it; None if the name does not exist.
 
     Args:
-        file: The source.
-        package: Where its relative imports start.
-        name: A function or class; empty for the whole file.
+        file: The source file.
+        package: Package at which its relative imports start.
+        name: Name of a function or class; empty for the whole file.
     """
     text = file.read_bytes()
     tree = ast.parse(text, str(file))
@@ -239,7 +238,7 @@ def _read(file: Path, package: str, name: str) -> dict[str, Any] | None:
 
 
 def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, list[str]]]:
-    """Imports of our packages in some code: the name that each binds, with its `[module, name]`."""
+    """Imports of our packages in some code: the name that each binds, and its `[module, name]`."""
     for node in nodes:
         if isinstance(node, ast.Import):
             ours = (alias for alias in node.names if _is_ours(alias.name))
@@ -257,21 +256,21 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, list
 
 
 def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
-    """The statements of a module that bind a name, and those that bind what they need in turn."""
-    binding: dict[str, list[ast.stmt]] = {}
+    """The statements of a module that bind a name, and those that bind the names that they need in turn."""
+    bindings: dict[str, list[ast.stmt]] = {}
     for bound, part in (pair for statement in tree.body for pair in _bound(statement)):
-        binding.setdefault(bound, []).append(part)
+        bindings.setdefault(bound, []).append(part)
     statements: list[ast.stmt] = []
     todo = [name]
     while todo:
-        for statement in binding.pop(todo.pop(), ()):
+        for statement in bindings.pop(todo.pop(), ()):
             statements.append(statement)
             todo += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
     return statements
 
 
 def _bound(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
-    """Names that a statement binds in its module, each with what binds it: of an import only that name."""
+    """Names that a statement binds, each with its binding: the statement, or the part of an import for that name."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name, statement
     elif isinstance(statement, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""Steps that are commands: run as a person would type them, and ended when the pipeline ends."""
+"""Run steps that are commands of other packages, and end them with the pipeline."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from functools import partial
 from dataset_builders.common.errors import DataError
 
 _PATIENCE = 60.0
-"""Seconds that an interrupted command has to finish."""
+"""Maximum time for an interrupted command to finish, in seconds."""
 
 _PROGRAMS = {
     "dialogue-cube": ["dialogue_cube"],
     "accelerate": ["accelerate.commands.accelerate_cli"],
     "python": [],
 }
-"""Program -> module that this interpreter runs for it."""
+"""Module that this interpreter runs for each program."""
 
 
 def run_command(words: Sequence[object], show: Callable[[str], None]) -> None:
-    """Run a command of this environment; what it prints goes to the terminal.
+    """Run a command of this environment; it prints to the terminal.
 
     Args:
         words: Program and arguments.
-        show: Called with the command as a person would type it.
+        show: Called with the command line as a user would type it.
 
     Raises:
-        DataError: It failed; it has printed its own message.
+        DataError: The command failed; it has printed its own message.
     """
     program, *arguments = (str(word) for word in words)
-    shown = shlex.join([program, *arguments])
-    show(shown)
+    line = shlex.join([program, *arguments])
+    show(line)
     modules = [word for module in _PROGRAMS[program] for word in ("-m", module)]
     with subprocess.Popen([sys.executable, *modules, *arguments], preexec_fn=_dies_with_us()) as process:
         try:
             code = process.wait()
-        except KeyboardInterrupt:  # the terminal stopped the command too: let it finish
+        except KeyboardInterrupt:  # Ctrl-C reaches the command as well: let it finish
             process.wait(_PATIENCE)
             raise
     if code:
-        raise DataError(f"`{shown}` failed with exit code {code}; see its message above")
+        raise DataError(f"`{line}` failed with exit code {code}; see its message above")
 
 
 def _dies_with_us() -> Callable[[], None] | None:
-    """Linux stops the command when the pipeline dies, however that happens."""
+    """Have Linux stop the command whenever the pipeline dies, even if it is killed."""
     if sys.platform != "linux":
         return None
     set_parent_death_signal = 1

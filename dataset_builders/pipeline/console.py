@@ -1,4 +1,4 @@
-"""What the pipeline shows: a bar while it works, a line a step, the plan and the summary as tables."""
+"""Output of the pipeline: a bar while it works, a line per step, and tables of the plan and the summary."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _STYLES = {
 
 
 class Console(Listener):
-    """Lines and a bar on the error stream; a context manager.
+    """Prints lines and a progress bar to the error stream; a context manager.
 
     Attributes:
-        seconds: How long it was open.
+        seconds: Time it was open.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class Console(Listener):
         self.seconds = time.monotonic() - self._started
 
     def planned(self, steps: int) -> None:
-        """So many steps there are."""
+        """Set the number of steps of the bar."""
         self._bars.update(self._all, total=steps)
 
     def begins(self, step: str, why: str) -> None:
-        """A step begins, for this reason."""
+        """Show the bar of a step."""
         self._bars.start()
         self._bars.remove_task(self._one)
         self._one = self._bars.add_task(step, total=None)
@@ -66,16 +66,16 @@ class Console(Listener):
             self._errors.print(Text(f"{step}: {why}"), soft_wrap=True)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far it is."""
+        """Update the bar of the step."""
         self._bars.update(self._one, description=what, completed=done, total=total)
 
     def command(self, shown: str) -> None:
-        """A command draws for itself."""
+        """Print the command, and hide the bars because it has its own."""
         self._bars.stop()
         self._errors.print(Text(f"$ {shown}", style="cyan"), soft_wrap=True)
 
     def ends(self, outcome: Outcome) -> None:
-        """A line for what was done."""
+        """Print a line about a step that ran."""
         self._bars.advance(self._all)
         self._bars.update(self._one, visible=False)
         if outcome.state != "up to date":
@@ -84,12 +84,12 @@ class Console(Listener):
             self._errors.print(line, soft_wrap=True)
 
     def warns(self, line: str) -> None:
-        """What a person should know."""
+        """Print a warning."""
         self._errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True)
 
 
 def print_plan(outcomes: Sequence[Outcome]) -> None:
-    """Each step: would it run, and why."""
+    """Print which steps would run, and why."""
     table = Table("step", "plan", "why", box=box.SIMPLE_HEAD, padding=0)
     for outcome in outcomes:
         table.add_row(outcome.step, Text(outcome.state, style=_STYLES[outcome.state]), outcome.why)
@@ -103,30 +103,30 @@ def print_plan(outcomes: Sequence[Outcome]) -> None:
 
 
 def print_summary(outcomes: Sequence[Outcome], seconds: float, config: PipelineConfig) -> None:
-    """Each step with its time and size, and what to do with the results."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption="time: of a step's last run; size: what it made")
-    for title, side in (("step", "left"), ("", "left"), ("time", "right"), ("size", "right"), ("why", "left")):
-        table.add_column(
-            title, justify="right" if side == "right" else "left", no_wrap=title in ("step", "time", "size")
-        )
+    """Print each step with its time and size, and how to use the results."""
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption="time: the step's last run; size: the step's output"
+    )
+    for title in ("step", "", "time", "size", "why"):
+        justify: console.JustifyMethod = "right" if title in ("time", "size") else "left"
+        table.add_column(title, justify=justify, no_wrap=title in ("step", "time", "size"))
     for outcome in outcomes:
         took = "" if outcome.seconds is None else f"{outcome.seconds:,.1f} s"
         size = "" if outcome.size is None else decimal(outcome.size)
         table.add_row(outcome.step, Text(outcome.state, style=_STYLES[outcome.state]), took, size, outcome.why)
     out = console.Console()
     out.print(table)
-    ran = sum(outcome.state == "done" for outcome in outcomes)
-    lost = sum(outcome.state in ("failed", "skipped") for outcome in outcomes)
-    if ran or lost:
-        text = f"{ran} of {len(outcomes)} steps ran in {seconds:,.1f} s" + (
-            f", {lost} did not succeed." if lost else "."
-        )
+    done = sum(outcome.state == "done" for outcome in outcomes)
+    failed = sum(outcome.state in ("failed", "skipped") for outcome in outcomes)
+    if done or failed:
+        more = f", {failed} failed or were skipped" if failed else ""
+        text = f"{done} of {len(outcomes)} steps ran in {seconds:,.1f} s{more}."
     else:
         text = f"Nothing to do: all {len(outcomes)} steps are up to date ({seconds:.1f} s)."
     out.print(text, highlight=False)
     assert config.out is not None
-    place = Layout(config.out)
-    if place.dataset.exists():
-        out.print(Text(f'load_dataset("{place.dataset}", "pairs")'), soft_wrap=True)
-    if config.database and place.database.exists():
-        out.print(Text(f"dialogue-cube dashboard --database {place.database}"), soft_wrap=True)
+    layout = Layout(config.out)
+    if layout.dataset.exists():
+        out.print(Text(f'load_dataset("{layout.dataset}", "pairs")'), soft_wrap=True)
+    if config.database and layout.database.exists():
+        out.print(Text(f"dialogue-cube dashboard --database {layout.database}"), soft_wrap=True)

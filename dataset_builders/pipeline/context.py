@@ -1,4 +1,4 @@
-"""What all steps of a run share: where things lie, what is chosen, and rows that are in memory already."""
+"""The context that all steps of a run share: config, paths, stamps, and rows that are in memory already."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from dataset_builders.survey.parsed import ParsedSource
 
 OWN = "own"
-"""Name of a user's own data among the sources; no public source has it."""
+"""Name of a user's own data among the sources; no public source has this name."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in the folder of the results.
+    """Paths in the folder of the results.
 
     Args:
-        out: That folder.
+        out: The folder of the results.
     """
 
     out: Path
 
     @property
     def dataset(self) -> Path:
-        """The dataset folder, laid out as the Hub repository."""
+        """The dataset folder, in the layout of the Hub repository."""
         return self.out / "dataset"
 
     @property
     def database(self) -> Path:
-        """What the dashboard opens."""
+        """The database that the dashboard opens."""
         return self.out / "corpus.duckdb"
 
     @property
@@ -51,12 +51,12 @@ class Layout:
         return self.out / "core"
 
     def evaluation(self, name: str) -> Path:
-        """The figures of an evaluation."""
+        """The results of an evaluation."""
         return self.out / "evaluation" / f"{name}.json"
 
     @property
     def own(self) -> Path:
-        """The pipeline's own things: stamps, kept rows, log. Without it only time is lost."""
+        """The pipeline's own files: stamps, fragments, log. Deleting them only costs time."""
         return self.out / "pipeline"
 
 
@@ -65,12 +65,12 @@ class Context:
     """One run of the pipeline.
 
     Args:
-        config: What is wanted.
-        place: Where things lie.
-        stamps: Of finished steps.
+        config: Config of the run.
+        place: Paths of the results.
+        stamps: Stamps of finished steps.
         files: Digests of files.
-        progress: Told what goes on within a step.
-        warn: Told what a person should know.
+        progress: Called with the current task of a step, and the numbers of finished and of all parts.
+        warn: Called with each warning.
     """
 
     config: PipelineConfig
@@ -83,28 +83,29 @@ class Context:
     _encoder: Encoder | None = None
 
     def sources(self) -> dict[str, str | None]:
-        """Source -> its config, None for the default; `OWN` for own data.
+        """The config of each source by its name, None for the default; `OWN` is own data.
 
         Raises:
-            DataError: Unknown or repeated name, or nothing is left to build from.
+            DataError: A name is unknown or repeated, or no source has a suitable licence.
         """
         config = self.config
-        chosen: dict[str, str | None] = {}
+        sources: dict[str, str | None] = {}
         if config.sources or config.raw_dir is not None or config.own is None:
-            chosen = dict(select_sources(config.sources, config.raw_dir))
-        if config.licenses and chosen:
+            sources = dict(select_sources(config.sources, config.raw_dir))
+        if config.licenses and sources:
             from dataset_builders.licenses import qualifies
 
-            kept = {n: c for n, c in chosen.items() if qualifies(get_builder(n).INFO.license, config.licenses)}
-            for name in chosen.keys() - kept.keys():
-                self.warn(f"{name}: left out, its licence is {get_builder(name).INFO.license}")
-            if not kept:
+            licenses = {name: get_builder(name).INFO.license for name in sources}
+            for name, license in licenses.items():
+                if not qualifies(license, config.licenses):
+                    self.warn(f"{name}: left out, its licence is {license}")
+                    del sources[name]
+            if not sources:
                 raise DataError(f"no source is left under the licences {', '.join(config.licenses)}")
-            chosen = kept
-        return chosen | ({OWN: None} if config.own else {})
+        return sources | ({OWN: None} if config.own else {})
 
     def raw_folder(self, name: str) -> Path:
-        """Where the raw files of a source lie, or will lie when they are downloaded."""
+        """The folder of a source's raw files, or the folder to download them to."""
         if name == OWN:
             assert self.config.own is not None
             return self.config.own.path
@@ -115,7 +116,7 @@ class Context:
         return downloads_folder() / name
 
     def open(self, name: str, config: str | None) -> list[CorpusBuilder]:
-        """The builder of a source; own data may have two."""
+        """The builder of a source, or the one or two builders of own data."""
         if name == OWN:
             return list(self.own_builders())
         return [get_builder(name)(data_dir=self.raw_folder(name), config_name=config)]
@@ -126,7 +127,7 @@ class Context:
         return self.config.own.builders()
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
-        """The rows of a source: from this run, from the cache of `datasets`, or parsed now."""
+        """The rows of a source, from this run, the cache of `datasets` or the raw files."""
         from dataset_builders.survey.parsed import parse
 
         if name not in self._parsed:
@@ -138,14 +139,14 @@ class Context:
         """The options of the build.
 
         Raises:
-            DataError: The filters are wrong, or negatives are wanted without an encoder.
+            DataError: The quality config is wrong, or hard negatives lack an encoder.
         """
         from dataset_builders.corpus.options import build_options
 
         return build_options(self.config.dataset, self.config)
 
     def encoder(self) -> Encoder | None:
-        """The encoder of relatedness and negatives, loaded once."""
+        """The encoder for relatedness and hard negatives, loaded once; None without one."""
         from dataset_builders.pairs.encoder import load_encoder
 
         if self._encoder is None and self.config.dataset.encoder:
@@ -153,7 +154,7 @@ class Context:
         return self._encoder
 
     def encoder_inputs(self, label: str, name: str | None) -> Mapping[str, str]:
-        """An encoder among the inputs of a step: its name, and its files when it is a folder."""
+        """Inputs of a step that uses an encoder: its name and, for a folder, its files."""
         if name is None:
             return {}
         folder = Path(name).expanduser()
@@ -161,5 +162,5 @@ class Context:
 
 
 def versions(*packages: str) -> Iterator[tuple[str, str]]:
-    """Packages among the inputs of a step."""
+    """Inputs of a step that uses these packages: their versions."""
     return ((f"version of {package}", version(package)) for package in packages)

@@ -1,4 +1,4 @@
-"""Raw files -> rows of each source -> duplicates over all -> quality and pairs of each -> dataset -> database."""
+"""The steps of the data: raw files -> rows -> duplicates -> quality and pairs -> dataset -> database."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ DUPLICATES, DATASET, DATABASE = "duplicates and splits", "dataset", "database"
 
 _BUILT = "built.json"
 
-_KEPT = OutputKind(
+_INTERMEDIATE = OutputKind(
     "`dialogue-cube pipeline`",
     "--out",
     lambda folder: any((above / "steps").is_dir() for above in folder.parents[:3]),
     ("figures.json", "members.parquet", "*/*.arrow", f"*/{_BUILT}"),
 )
-"""What the pipeline keeps between its runs: the survey, and the finished rows of each source."""
+"""Folders that the pipeline keeps between runs: the survey, and the finished rows of each source."""
 
 _READING = ("dataset_builders.sources.registry:get_builder", "dataset_builders.survey.parsed:parse")
 OWN_DATA = "dataset_builders.own_data"
@@ -40,19 +40,19 @@ def source_step(name: str) -> str:
 
 
 def rows_step(name: str) -> str:
-    """Name of the step that judges the rows of a source and makes its pairs."""
+    """Name of the step that filters the rows of a source and makes its pairs."""
     return f"quality and pairs: {name}"
 
 
 def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, Entries]:
-    """Where each step enters the code: the functions that it calls, by its name.
+    """Entry points of each step in the code: the functions that it calls, by its name.
 
-    What only drives a step (its own `run`, the context, writing aside) does not count. Nor does the code of the sources
-    in the steps after the one that reads them: they depend on what that one made, and this on the code.
+    Code that only drives a step (its `run`, the context, atomic writes) does not count. Neither does the code of the
+    sources in later steps: these depend on the product of the step that reads the source.
 
     Args:
-        sources: Names; `OWN` for own data.
-        encoder: Functions that load the encoder, where one is used.
+        sources: Names of the sources; `OWN` for own data.
+        encoder: Functions that load the encoder, if there is one.
     """
     entries = {}
     for name in sources:
@@ -82,7 +82,7 @@ def data_steps(context: Context, sources: Mapping[str, str | None]) -> list[Step
     source, entries = Code(context.files), data_code(sources, encoder)
 
     def code(step: str) -> str:
-        # now and not when the step begins: an earlier step may have imported the code long before
+        # read now rather than when the step begins: an earlier step may import the code
         return source.digest(entries[step])
 
     steps = []
@@ -152,8 +152,8 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
             from dataset_builders.corpus.build import write_rejects_of
 
             write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
-        kept = [signature(Path(source.builder.cache_dir)) for source in parsed]
-        size = sum(file[0] for files in kept for file in files.values())
+        entries = [signature(Path(source.builder.cache_dir)) for source in parsed]
+        size = sum(file[0] for files in entries for file in files.values())
         return Product(digest_of(source.builder.hash or "" for source in parsed), size)
 
     downloads = context.config.raw_dir is None and name != OWN
@@ -164,11 +164,11 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
     place = context.place.own / "survey"
 
     def inputs() -> dict[str, str]:
-        given = context.config.dataset
+        settings = context.config.dataset
         return {
-            **_there(context, sources, source_step, "rows of"),
-            "dataset.seed": str(given.seed),
-            "dataset.split_policy": given.split_policy,
+            **_products(context, sources, source_step, "rows of"),
+            "dataset.seed": str(settings.seed),
+            "dataset.split_policy": settings.split_policy,
             "code": code,
             **dict(versions("rensa", "numpy", "pyarrow")),
         }
@@ -176,18 +176,18 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
     def run() -> Product:
         from dataset_builders.survey.survey import survey
 
-        there = [name for name in sources if context.stamps.get(source_step(name))]
-        parsed = [source for name in there for source in context.parsed(name, sources[name])]
+        finished = [name for name in sources if context.stamps.get(source_step(name))]
+        parsed = [source for name in finished for source in context.parsed(name, sources[name])]
         options = context.options()
-        found = survey(
+        result = survey(
             parsed,
             split_policy=options.split_policy,
             seed=options.seed,
             benchmark_words=options.benchmark_words,
             progress=context.progress,
         )
-        with output_folder(place, _KEPT) as folder:
-            found.save(folder)
+        with output_folder(place, _INTERMEDIATE) as folder:
+            result.save(folder)
         return Product()
 
     return Step(DUPLICATES, inputs, run, (place,), joins=tuple(map(source_step, sources)))
@@ -198,12 +198,14 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
     survey = context.place.own / "survey"
 
     def inputs() -> dict[str, str]:
-        # own data may be two sources under names of its own
-        about = [p for p in survey.iterdir() if p.is_dir() and (p.name if p.name in source_modules() else OWN) == name]
-        decided = [digest for folder in sorted(about) for digest in context.files.below(folder, folder.name).values()]
+        # own data may be two sources, with names that the user chose
+        folders = [
+            p for p in survey.iterdir() if p.is_dir() and (p.name if p.name in source_modules() else OWN) == name
+        ]
+        decisions = [digest for p in sorted(folders) for digest in context.files.below(p, p.name).values()]
         return {
             f"rows of {name}": context.stamps.digest(source_step(name)),
-            "duplicates and splits of its rows": digest_of(decided),
+            "duplicates and splits of its rows": digest_of(decisions),
             **_options(context),
             "code": code,
             **dict(versions("datasets", "pyarrow", "py3langid", "ftfy")),
@@ -216,14 +218,14 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         from dataset_builders.survey.decisions import Decisions
 
         options, encoder = context.options(), context.encoder()
-        with output_folder(place, _KEPT) as folder:
+        with output_folder(place, _INTERMEDIATE) as folder:
             for source in context.parsed(name, config):
-                own = source.builder.INFO.name
-                context.progress(f"judging {own}", 0, 1)
-                decisions = Decisions.load(survey / own)
-                with FragmentWriter(folder / own) as kept:
-                    built = write_source(source, decisions, options, kept, encoder, context.config.num_proc)
-                built.save(folder / own / _BUILT)
+                source_name = source.builder.INFO.name
+                context.progress(f"filtering {source_name}", 0, 1)
+                decisions = Decisions.load(survey / source_name)
+                with FragmentWriter(folder / source_name) as writer:
+                    counts = write_source(source, decisions, options, writer, encoder, context.config.num_proc)
+                counts.save(folder / source_name / _BUILT)
         return Product()
 
     return Step(rows_step(name), inputs, run, (place,), needs=(source_step(name), DUPLICATES))
@@ -235,7 +237,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
     def inputs() -> dict[str, str]:
         figures = [context.files.of(path) for path in sorted(survey.iterdir()) if path.is_file()]
         return {
-            **_there(context, sources, rows_step, "rows and pairs of"),
+            **_products(context, sources, rows_step, "rows and pairs of"),
             "duplicates over all": digest_of(figures),
             **_options(context),
             "dataset.hard_negatives": str(context.config.dataset.hard_negatives),
@@ -252,19 +254,19 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         from dataset_builders.pipeline.fragments import replay
         from dataset_builders.survey.decisions import Survey
 
-        there = [name for name in sources if context.stamps.get(rows_step(name))]
-        found = [folder for name in there for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
-        results = {folder: SourceCounts.load(folder / _BUILT) for folder in found}
-        found.sort(key=lambda folder: results[folder].info.kind != "dialogues")  # the order of the rows
+        finished = [name for name in sources if context.stamps.get(rows_step(name))]
+        fragments = [folder for name in finished for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
+        counts = {folder: SourceCounts.load(folder / _BUILT) for folder in fragments}
+        fragments.sort(key=lambda folder: counts[folder].info.kind != "dialogues")  # the order of the rows
         with output_folder(out, DATASET_FOLDER) as folder:
             writer = FolderWriter(folder)
-            for done, place in enumerate(found):
-                context.progress(f"writing {place.name}", done, len(found))
-                replay(place, writer)
-            ordered = [results[place] for place in found]
+            for done, fragment in enumerate(fragments):
+                context.progress(f"writing {fragment.name}", done, len(fragments))
+                replay(fragment, writer)
+            ordered = [counts[fragment] for fragment in fragments]
             finish_folder(writer, ordered, Survey.load(survey, []), context.options(), context.encoder())
-            for result in ordered:
-                warn_of_differences(result, context.warn)
+            for source in ordered:
+                warn_of_differences(source, context.warn)
         return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))
@@ -283,26 +285,26 @@ def _database(context: Context, code: str) -> Step:
     return Step(DATABASE, inputs, run, (context.place.database,), needs=(DATASET,))
 
 
-def _there(
+def _products(
     context: Context, sources: Mapping[str, str | None] | list[str], step: Callable[[str], str], what: str
 ) -> dict[str, str]:
-    """What the finished steps of the sources made."""
+    """Digests of the products of the sources' finished steps."""
     return {f"{what} {name}": context.stamps.digest(step(name)) for name in sources if context.stamps.get(step(name))}
 
 
 def _options(context: Context) -> dict[str, str]:
-    """What changes the rows of a source, by the names in the config."""
-    given, config = context.config.dataset, context.config
-    found = {f"dataset.{name}": _shown(value) for name, value in vars(given).items() if name != "hard_negatives"}
-    if isinstance(given.quality, str) and Path(given.quality).is_file():
-        found["dataset.quality"] = context.files.of(Path(given.quality))
+    """The options that affect the rows of a source, by their keys in the config."""
+    config, dataset = context.config, context.config.dataset
+    options = {f"dataset.{name}": _as_text(value) for name, value in vars(dataset).items() if name != "hard_negatives"}
+    if isinstance(dataset.quality, str) and Path(dataset.quality).is_file():
+        options["dataset.quality"] = context.files.of(Path(dataset.quality))
     return {
-        **found,
-        "languages": _shown(config.languages),
-        "splits": _shown(config.splits),
-        **context.encoder_inputs("dataset.encoder", given.encoder),
+        **options,
+        "languages": _as_text(config.languages),
+        "splits": _as_text(config.splits),
+        **context.encoder_inputs("dataset.encoder", dataset.encoder),
     }
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

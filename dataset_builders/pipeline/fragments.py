@@ -1,4 +1,4 @@
-"""The finished rows of one source, kept so that a change of another source need not make them again."""
+"""Fragments: the finished rows of one source, stored so that changes of other sources do not affect them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DROPS = "drops"
 
 
 class FragmentWriter:
-    """A sink that keeps rows and drop records in Arrow files of a folder; a context manager.
+    """A sink that writes rows and drop records to Arrow files in a folder; a context manager.
 
     Args:
-        folder: A new folder.
+        folder: Folder to create.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class FragmentWriter:
 
 
 def replay(folder: Path, sink: Sink) -> None:
-    """Give a sink what a `FragmentWriter` was given, table by table: the sink writes the same bytes."""
+    """Write the tables of a `FragmentWriter` to a sink one by one; the sink writes the same bytes as without it."""
     for config in CONFIGS:
         for split in SPLITS:
             for table in _tables(folder / f"{config}-{split}.arrow"):

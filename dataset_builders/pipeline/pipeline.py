@@ -1,4 +1,4 @@
-"""The pipeline as one call: what is wanted in, what became of each step out."""
+"""Run or plan the pipeline: from a config to the outcome of each step."""
 
 from __future__ import annotations
 
@@ -24,53 +24,53 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Hears what goes on; the command line draws it. Does nothing itself."""
+    """Receives the events of a run. This class ignores them; that of the command line prints them."""
 
     def planned(self, steps: int) -> None:
-        """So many steps there are."""
+        """The number of steps is known."""
 
     def begins(self, step: str, why: str) -> None:
-        """A step begins, for this reason."""
+        """A step begins; `why` is the reason."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far it is."""
+        """A step has finished `done` of `total` parts."""
 
     def command(self, shown: str) -> None:
-        """A command is run, whose output goes to the terminal."""
+        """A command begins, whose output goes to the terminal."""
 
     def ends(self, outcome: Outcome) -> None:
-        """What became of a step."""
+        """A step has ended."""
 
     def warns(self, line: str) -> None:
-        """What a person should know."""
+        """There is a warning for the user."""
 
 
 def plan_pipeline(config: PipelineConfig, listener: Listener | None = None) -> list[Outcome]:
-    """What a run would do and why; nothing is written.
+    """Plan a run: what each step would do, and why. Writes nothing.
 
     Raises:
-        DataError: The config names something that is not there.
+        DataError: The config names something that does not exist.
     """
     context, steps = _prepare(config, listener or Listener())
-    found = plan(steps, context.stamps)
-    if any(outcome.state == "runs" for outcome in found):
-        context.options()  # a wrong value shows now
-    return found
+    outcomes = plan(steps, context.stamps)
+    if any(outcome.state == "runs" for outcome in outcomes):
+        context.options()  # to report wrong values now
+    return outcomes
 
 
 def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> list[Outcome]:
     """Bring everything in `config.out` up to date.
 
     Args:
-        config: What is wanted.
-        listener: Hears what goes on.
+        config: Config of the run.
+        listener: Receiver of the events.
 
     Returns:
-        What became of each step; a failed one only when `config.keep_going`.
+        The outcome of each step; steps may have failed only with `config.keep_going`.
 
     Raises:
-        DataError, OSError: A step failed, the config names something that is not there, or another run works in the
-            same folder.
+        DataError, OSError: A step failed, the config names something that does not exist, or another run uses the same
+            folder.
     """
     listener = listener or Listener()
     context, steps = _prepare(config, listener)
@@ -80,13 +80,13 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
 
         def begin(step: Step, why: str) -> None:
             nonlocal is_checked
-            if not is_checked:  # takes a second: only where something is to be done
+            if not is_checked:  # takes a second, so only if a step runs
                 context.options()
                 is_checked = True
             log(f"{step.name}: begins: {why}")
             listener.begins(step.name, why)
 
-        def tell(outcome: Outcome) -> None:
+        def report(outcome: Outcome) -> None:
             if outcome.state != "up to date":
                 took = f" in {outcome.seconds:.1f} s" if outcome.state == "done" else f": {outcome.why}"
                 log(f"{outcome.step}: {outcome.state}{took}")
@@ -95,7 +95,7 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
 
         listener.planned(len(steps))
         try:
-            return run(steps, context.stamps, config.keep_going, tell, begin)
+            return run(steps, context.stamps, config.keep_going, report, begin)
         except (DataError, OSError, KeyboardInterrupt) as error:
             log(f"stopped: {str(error) or type(error).__name__}")
             raise
@@ -122,7 +122,7 @@ def _prepare(config: PipelineConfig, listener: Listener) -> tuple[Context, list[
 
 
 def _busy(folder: Path, holder: str) -> DataError:
-    return DataError(f"{folder}: another pipeline works there, {holder}; wait for it or name another --out")
+    return DataError(f"{folder}: another pipeline uses this folder, {holder}; wait for it or name another --out")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Steps with inputs and outputs, like a small make: a step runs when what it depends on is not what it last saw.
+"""Steps with inputs and outputs, like a small make: a step runs if its inputs differ from those of its last run.
 
-A finished step leaves a stamp: its inputs one by one, so that a reason can be given, its outputs by size and time, and
-a digest of what it made, so that a step that made the same again starts nothing else. The stamp is taken away before
-the step runs and written when its outputs are whole: a run that is killed goes on from the last finished step.
+A finished step leaves a stamp with its inputs (to name the reason of the next run), the sizes and times of its outputs,
+and a digest of its product (if a run gives the same product, later steps need not run). The stamp is removed before the
+step runs and written once its outputs are complete, so a killed run continues after the last finished step.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ State = Literal["up to date", "runs", "may run", "done", "failed", "skipped"]
 
 _NEW = "not made yet"
 
-_SHOWN = 2
-"""So many causes are named; the others are counted."""
+_MAX_CAUSES = 2
+"""Maximum number of causes to name; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What a step made.
+    """The product of a step.
 
     Attributes:
-        digest: Of what it made; equal digests start no later step. None: the inputs stand for it.
-        size: In bytes; None: that of the outputs.
+        digest: Digest of the product, an input of later steps; None takes the digest of the step's inputs.
+        size: Size in bytes; None takes the size of the outputs.
     """
 
     digest: str | None = None
@@ -46,13 +46,13 @@ class Step:
     """One step.
 
     Attributes:
-        name: Unique.
-        inputs: Everything that it depends on, by name; digests begin with `DIGEST`. Called when all that it needs
-            is done.
-        run: Does it. Its outputs appear whole or not at all.
-        outputs: Files and folders, no two of one name.
-        needs: Steps that must have succeeded.
-        joins: Steps of which one must have succeeded: it takes what there is.
+        name: Unique name.
+        inputs: Function that returns everything that the step depends on, by name; digests begin with `DIGEST`. Called
+            after all steps that it needs.
+        run: Function that does the work and writes the outputs atomically.
+        outputs: Files and folders, with unique names.
+        needs: Steps that must all succeed.
+        joins: Steps of which at least one must succeed.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Step:
 
 @dataclass
 class Outcome:
-    """What became of a step.
+    """The outcome of a step, or its plan.
 
     Attributes:
-        step: Its name.
-        state: What became of it.
+        step: Name of the step.
+        state: Its state.
         why: Why it ran, would run, failed or was skipped.
-        seconds: How long it took, when it last ran.
-        size: Bytes that it made.
+        seconds: Duration of its last run.
+        size: Size of its product in bytes.
     """
 
     step: str
@@ -84,17 +84,17 @@ class Outcome:
 
 @dataclass
 class Stamps:
-    """The stamps of finished steps, JSON files in a folder.
+    """The stamps of finished steps.
 
     Args:
-        folder: Where they lie.
+        folder: Folder of their JSON files.
     """
 
     folder: Path
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The stamp of a step; None when it never finished."""
+        """The stamp of a step; None if it has not finished."""
         if name not in self._read:
             try:
                 self._read[name] = json.loads(self._path(name).read_text(encoding="utf-8"))
@@ -103,17 +103,17 @@ class Stamps:
         return self._read[name]
 
     def digest(self, name: str) -> str:
-        """Digest of what a finished step made."""
+        """Digest of a finished step's product; empty if it has not finished."""
         stamp = self.get(name)
         return str(stamp["digest"]) if stamp else ""
 
     def remove(self, name: str) -> None:
-        """Before a step runs."""
+        """Remove the stamp of a step, before it runs."""
         self._path(name).unlink(missing_ok=True)
         self._read[name] = None
 
     def write(self, step: Step, inputs: Mapping[str, str], product: Product, seconds: float) -> dict[str, Any]:
-        """After a step ran."""
+        """Write the stamp of a step, after it ran."""
         outputs = {path.name: signature(path) for path in step.outputs}
         size = sum(file[0] for files in outputs.values() for file in files.values())
         stamp = {
@@ -134,81 +134,81 @@ class Stamps:
 
 
 def reason(step: Step, inputs: Mapping[str, str], stamp: Mapping[str, Any] | None) -> str | None:
-    """Why a step must run, in words; None when it is up to date."""
+    """Why a step must run, as text; None if it is up to date."""
     if stamp is None:
         return _NEW
-    then = stamp["inputs"]
+    old_inputs = stamp["inputs"]
     causes = []
-    for name in sorted(set(then) | set(inputs)):
-        old, new = then.get(name), inputs.get(name)
+    for name in sorted(set(old_inputs) | set(inputs)):
+        old, new = old_inputs.get(name), inputs.get(name)
         if old == new:
             continue
         if old is None or new is None:
-            causes.append(f"{'new' if old is None else 'gone'}: {name}")
+            causes.append(f"{'new' if old is None else 'removed'}: {name}")
         elif new.startswith(DIGEST):
             causes.append(f"{name} changed")
         else:
             causes.append(f"{name}: {old} -> {new}")
     for path in step.outputs:
-        left, found = stamp["outputs"].get(path.name), signature(path)
-        if not found:
+        current = signature(path)
+        if not current:
             causes.append(f"{path} is missing")
-        elif left != found:
-            causes.append(f"{path} is not as it was left")
+        elif current != stamp["outputs"].get(path.name):
+            causes.append(f"{path} was modified")
     if not causes:
         return None
-    more = f" and {len(causes) - _SHOWN} more" if len(causes) > _SHOWN else ""
-    return ", ".join(causes[:_SHOWN]) + more
+    more = f" and {len(causes) - _MAX_CAUSES} more" if len(causes) > _MAX_CAUSES else ""
+    return ", ".join(causes[:_MAX_CAUSES]) + more
 
 
 def plan(steps: Sequence[Step], stamps: Stamps) -> list[Outcome]:
-    """What a run would do: a step whose inputs are still to be made `may run`, if they turn out to have changed."""
-    found: dict[str, Outcome] = {}
+    """What a run would do; a step `may run` if an earlier step, which runs, could change its inputs."""
+    outcomes: dict[str, Outcome] = {}
     for step in steps:
         stamp = stamps.get(step.name)
-        waiting = [name for name in (*step.needs, *step.joins) if found[name].state in ("runs", "may run")]
+        running = [name for name in (*step.needs, *step.joins) if outcomes[name].state in ("runs", "may run")]
         state: State
-        if waiting and stamp is not None:
-            state, why = "may run", f"if {waiting[0]} makes something else"
+        if running and stamp is not None:
+            state, why = "may run", f"if {running[0]} gives a new result"
         else:
             why = _NEW if stamp is None else reason(step, step.inputs(), stamp) or ""
             state = "runs" if why else "up to date"
-        found[step.name] = _outcome(step.name, state, why, stamp)
-    return list(found.values())
+        outcomes[step.name] = _outcome(step.name, state, why, stamp)
+    return list(outcomes.values())
 
 
 def run(
     steps: Sequence[Step],
     stamps: Stamps,
     keep_going: bool = False,
-    tell: Callable[[Outcome], None] = lambda _: None,
+    report: Callable[[Outcome], None] = lambda _: None,
     begin: Callable[[Step, str], None] = lambda *_: None,
 ) -> list[Outcome]:
-    """Run what is not up to date, in order.
+    """Run the steps that are not up to date, in order.
 
     Args:
-        steps: Every step after those that it needs.
-        stamps: Of earlier runs.
-        keep_going: Report a step that fails, and run those that do not need it.
-        tell: Called with every outcome.
+        steps: Steps, each after those that it needs.
+        stamps: Stamps of earlier runs.
+        keep_going: Whether to continue after a step has failed, with those that do not need it.
+        report: Called with each outcome.
         begin: Called before a step runs, with the reason.
 
     Raises:
-        DataError, OSError: A step failed, and it is not to keep going.
+        DataError, OSError: A step failed and `keep_going` is false.
     """
-    found: dict[str, Outcome] = {}
+    outcomes: dict[str, Outcome] = {}
     for step in steps:
-        outcome = found[step.name] = _run(step, stamps, found, keep_going, begin)
-        tell(outcome)
-    return list(found.values())
+        outcome = outcomes[step.name] = _run(step, stamps, outcomes, keep_going, begin)
+        report(outcome)
+    return list(outcomes.values())
 
 
 def _run(
-    step: Step, stamps: Stamps, found: Mapping[str, Outcome], keep_going: bool, begin: Callable[[Step, str], None]
+    step: Step, stamps: Stamps, outcomes: Mapping[str, Outcome], keep_going: bool, begin: Callable[[Step, str], None]
 ) -> Outcome:
-    lost = [name for name in (*step.needs, *step.joins) if found[name].state in ("failed", "skipped")]
-    if any(name in step.needs for name in lost) or (step.joins and len(lost) >= len(step.joins)):
-        return Outcome(step.name, "skipped", f"{lost[0]} failed")
+    failed = [name for name in (*step.needs, *step.joins) if outcomes[name].state in ("failed", "skipped")]
+    if any(name in step.needs for name in failed) or (step.joins and len(failed) >= len(step.joins)):
+        return Outcome(step.name, "skipped", f"{failed[0]} failed")
     try:
         inputs = step.inputs()
         why = reason(step, inputs, stamps.get(step.name))

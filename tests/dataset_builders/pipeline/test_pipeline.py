@@ -1,4 +1,4 @@
-"""From raw files to the database: once, again for nothing, after a change, after a kill, past a broken source."""
+"""From raw files to the database: a first run, a run with nothing to do, changes, kills and broken sources."""
 
 import functools
 import hashlib
@@ -48,7 +48,7 @@ def ran(outcomes):
 
 @pytest.fixture(scope="module")
 def finished(sample_raw, tmp_path_factory):
-    """Raw files, cache and results of a run, to be copied."""
+    """Raw files, cache and results of a run, for tests to copy."""
     import datasets
 
     place = tmp_path_factory.mktemp("pipeline")
@@ -62,7 +62,7 @@ def finished(sample_raw, tmp_path_factory):
 
 @pytest.fixture
 def fresh(finished, tmp_path, monkeypatch):
-    """Raw files that a test may change, nothing made of them yet, and an empty cache, also in other processes."""
+    """Raw files that a test may change, no results, and an empty cache, also for other processes."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -73,7 +73,7 @@ def fresh(finished, tmp_path, monkeypatch):
 
 @pytest.fixture
 def config(fresh, finished, tmp_path):
-    """The same after a run."""
+    """`fresh` after a run."""
     for name in ("out", "cache"):
         shutil.copytree(finished[0] / name, tmp_path / name)
     return fresh
@@ -85,14 +85,14 @@ def raw(fresh):
 
 
 def change(raw):
-    """One utterance of one raw file is another."""
+    """Change one utterance of one raw file."""
     file = raw / "banking77" / "train.csv"
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join([lines[0], f"Please {lines[1]}", *lines[2:]]))
 
 
-def parsed_anew(tmp_path):
-    """Sources by how many times their rows were parsed."""
+def cache_entries(tmp_path):
+    """Number of cached Arrow files by source; each parse of a source adds some."""
     return {name: len(list((tmp_path / "cache" / name).glob("*/*/*/*.arrow"))) for name in SOURCES}
 
 
@@ -104,17 +104,17 @@ def test_first_run_second_run_changed_source(finished, config, raw, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (config.out / "dataset").rglob("*")}
     assert ran(run_pipeline(config)) == []
     for file in raw.rglob("*.*"):
-        file.touch()  # the times move, the content does not
+        file.touch()  # changes the times, not the content
     (raw / "banking77" / ".DS_Store").write_text("of the file browser")
     assert ran(run_pipeline(config)) == []
     assert {path: path.stat().st_mtime_ns for path in (config.out / "dataset").rglob("*")} == before
 
-    entries = parsed_anew(tmp_path)
+    entries = cache_entries(tmp_path)
     change(raw)
     of_banking77 = ["source: banking77", "duplicates and splits", "quality and pairs: banking77", "dataset", "database"]
     assert ran(run_pipeline(config)) == of_banking77
-    grown = {name: number - entries[name] for name, number in parsed_anew(tmp_path).items()}
-    assert grown == {"camrest676": 0, "woz": 0, "banking77": entries["banking77"]}
+    added = {name: number - entries[name] for name, number in cache_entries(tmp_path).items()}
+    assert added == {"camrest676": 0, "woz": 0, "banking77": entries["banking77"]}
     build_dataset([], raw, tmp_path / "built", cache_dir=tmp_path / "cache")
     assert digests(config.out / "dataset") == digests(tmp_path / "built")
 
@@ -154,8 +154,8 @@ run_pipeline(PipelineConfig(raw_dir=Path(sys.argv[1]), out=Path(sys.argv[2])), K
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_of_any_step_it_goes_on(fresh, tmp_path):
-    """kill -9 while a step works, again and again on the same folder; each run begins with the step that was killed."""
+def test_a_killed_run_continues_with_the_step_that_was_killed(fresh, tmp_path):
+    """kill -9 during one step after another, in the same folder; each run begins with the step that was killed."""
     begun = fresh.out / "pipeline" / "pipeline.log"
     first = 0
     for step in ("source: woz", "duplicates and splits", "quality and pairs: woz", "dataset", "database"):
@@ -176,7 +176,7 @@ def test_killed_in_the_middle_of_any_step_it_goes_on(fresh, tmp_path):
     assert sorted(p.name for p in (fresh.out / "pipeline" / "rows").iterdir()) == sorted(SOURCES)  # nothing half done
 
 
-def test_a_failing_source_stops_the_run_or_is_passed_by(fresh, raw, tmp_path):
+def test_a_failing_source_stops_the_run_or_is_skipped(fresh, raw, tmp_path):
     shutil.copytree(raw, tmp_path / "whole")
     (raw / "woz" / "woz_test_en.json").write_text("{")
     with pytest.raises(DataError, match="woz"):
@@ -203,7 +203,7 @@ def test_a_failing_source_stops_the_run_or_is_passed_by(fresh, raw, tmp_path):
     assert "0 of 8 steps ran" in done.stdout
 
 
-def test_a_dry_run_says_what_would_run_and_writes_nothing(fresh, raw):
+def test_a_dry_run_shows_what_would_run_and_writes_nothing(fresh, raw):
     environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
     command = [COMMAND, "pipeline", "--raw-dir", raw, "--out", fresh.out, "--dry-run"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -215,13 +215,13 @@ def test_a_plan_names_the_reason(config, raw):
     before = digests(config.out)
     assert {outcome.state for outcome in plan_pipeline(config)} == {"up to date"}
     change(raw)
-    found = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(config)}
-    assert found["source: banking77"] == ("runs", "raw file train.csv changed")
-    assert found["source: woz"] == ("up to date", "")
-    assert found["database"] == ("may run", "if dataset makes something else")
+    states = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(config)}
+    assert states["source: banking77"] == ("runs", "raw file train.csv changed")
+    assert states["source: woz"] == ("up to date", "")
+    assert states["database"] == ("may run", "if dataset gives a new result")
     strict = PipelineConfig(raw_dir=raw, out=config.out, dataset=DatasetSettings(quality="strict"))
-    found = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(strict)}
-    assert found["quality and pairs: woz"][0] == "may run"
+    states = {outcome.step: (outcome.state, outcome.why) for outcome in plan_pipeline(strict)}
+    assert states["quality and pairs: woz"][0] == "may run"
     assert digests(config.out) == before
 
 
@@ -235,13 +235,13 @@ def test_a_selection_is_the_rows_of_the_whole_dataset(config, tmp_path):
         for out in (config.out, selected.out):
             files = sorted((out / "dataset" / name).glob("*.parquet"))
             rows[out] = {p.name.split("-")[0]: pq.read_table(p).to_pylist() for p in files}
-        wanted = {
-            split: kept
-            for split, found in rows[config.out].items()
-            if split != "validation" and (kept := [row for row in found if row["language"] == "de"])
+        expected = {
+            split: german
+            for split, of_split in rows[config.out].items()
+            if split != "validation" and (german := [row for row in of_split if row["language"] == "de"])
         }
-        assert rows[selected.out] == wanted
-        assert bool(wanted) is (name != "downstream")  # the intents are English
+        assert rows[selected.out] == expected
+        assert bool(expected) is (name != "downstream")  # the intents are English
     report = json.loads((selected.out / "dataset/quality/report.json").read_text())
     assert report["options"]["languages"] == ["de"]
     whole = json.loads((config.out / "dataset/quality/report.json").read_text())
@@ -328,18 +328,18 @@ def test_the_command_line_overrides_the_config(fresh, tmp_path):
 
 def test_two_runs_in_one_folder(config, raw):
     class Second(Listener):
-        said = ""
+        message = ""
 
         def begins(self, step, why):
-            if not self.said:
-                with pytest.raises(DataError, match="another pipeline works there") as error:
+            if not self.message:
+                with pytest.raises(DataError, match="another pipeline uses this folder") as error:
                     run_pipeline(config)
-                self.said = str(error.value)
+                self.message = str(error.value)
 
     second = Second()
     change(raw)
     run_pipeline(replace(config, database=False), second)
-    assert str(config.out) in second.said
+    assert str(config.out) in second.message
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_two_runs_in_one_folder(config, raw):
         ({"dataset": DatasetSettings(hard_negatives=1)}, "hard negatives need an encoder"),
     ],
 )
-def test_what_is_wrong_shows_before_any_work(fresh, changes, message):
+def test_wrong_settings_are_reported_before_any_work(fresh, changes, message):
     wrong = replace(fresh, **changes)
     for call in (plan_pipeline, run_pipeline):
         with pytest.raises(DataError, match=message):
@@ -364,7 +364,7 @@ def test_what_is_wrong_shows_before_any_work(fresh, changes, message):
     assert not (fresh.out / "pipeline" / "steps").exists()
 
 
-def test_a_folder_that_is_not_ours_is_not_touched(fresh):
+def test_a_foreign_folder_is_not_touched(fresh):
     (fresh.out / "dataset").mkdir(parents=True)
     (fresh.out / "dataset" / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="was not made by `dialogue-cube build`"):

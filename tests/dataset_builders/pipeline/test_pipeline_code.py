@@ -172,7 +172,7 @@ def test_files_that_modules_open(write):
 @pytest.mark.parametrize(
     ("entry", "without", "message"),
     [
-        ("start:gone", (), r"start\.py: a step of the pipeline calls gone, which is not there"),
+        ("start:gone", (), r"start\.py: a step of the pipeline calls gone, which does not exist"),
         ("gone", (), r"needs cube_model\.gone"),
         ("start", (), r"needs cube_model\.lost"),
         ("a", ("gone",), r"needs cube_model\.gone"),

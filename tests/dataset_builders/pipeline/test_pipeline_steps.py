@@ -1,4 +1,4 @@
-"""Steps on toy files: what runs, what does not, and why."""
+"""Steps on toy files: which run, which do not, and why."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from dataset_builders.pipeline.steps import Product, Stamps, Step, plan, run
 
 
 class Kitchen:
-    """Upper case of two files, joined: `a`, `b` -> `upper a`, `upper b` -> `joined`; what ran is noted."""
+    """Joins two files in upper case: `a`, `b` -> `upper a`, `upper b` -> `joined`; `ran` lists the steps that ran."""
 
     def __init__(self, folder):
         self.folder, self.ran, self.broken = folder, [], set()
@@ -74,40 +74,40 @@ def test_a_second_run_does_nothing(kitchen):
     assert set(kitchen.plan().values()) == {("up to date", "")}
 
 
-def test_only_what_depends_on_a_change_runs(kitchen):
+def test_only_steps_that_depend_on_a_change_run(kitchen):
     (kitchen.folder / "b").write_text("c")
     assert kitchen.plan() == {
         "upper a": ("up to date", ""),
         "upper b": ("runs", "file b changed"),
-        "joined": ("may run", "if upper b makes something else"),
+        "joined": ("may run", "if upper b gives a new result"),
     }
     kitchen.run()
     assert kitchen.ran == ["upper b", "joined"]
     assert (kitchen.folder / "joined").read_text() == "AC"
 
 
-def test_a_step_that_makes_the_same_again_starts_nothing_else(kitchen):
-    (kitchen.folder / "b").write_text("B")  # in upper case it is what it was
+def test_a_step_with_an_unchanged_product_starts_no_other(kitchen):
+    (kitchen.folder / "b").write_text("B")  # the same in upper case
     outcomes = kitchen.run()
     assert kitchen.ran == ["upper b"]
     assert outcomes["joined"].state == "up to date"
 
 
 @pytest.mark.parametrize("what", ["deleted", "changed"])
-def test_outputs_that_are_not_as_they_were_left_are_made_again(kitchen, what):
+def test_deleted_or_modified_outputs_are_made_again(kitchen, what):
     out = kitchen.folder / "a.upper"
     if what == "deleted":
         out.unlink()
     else:
         out.write_text("something else")
-    why = f"{out} is missing" if what == "deleted" else f"{out} is not as it was left"
+    why = f"{out} is missing" if what == "deleted" else f"{out} was modified"
     assert kitchen.plan()["upper a"] == ("runs", why)
     kitchen.run()
     assert kitchen.ran == ["upper a"]
     assert out.read_text() == "A"
 
 
-def test_a_failure_stops_the_run_and_is_tried_again(kitchen):
+def test_a_failure_stops_the_run_and_the_step_is_tried_again(kitchen):
     (kitchen.folder / "a").write_text("d")
     kitchen.broken = {"a"}
     with pytest.raises(DataError, match="a: mouldy"):
@@ -119,14 +119,14 @@ def test_a_failure_stops_the_run_and_is_tried_again(kitchen):
     assert kitchen.ran == ["upper a", "joined"]
 
 
-def test_keep_going_builds_what_can_be_built(tmp_path):
+def test_keep_going_runs_the_steps_that_can_run(tmp_path):
     kitchen = Kitchen(tmp_path)
     kitchen.broken = {"a"}
     outcomes = kitchen.run(keep_going=True)
     assert (outcomes["upper a"].state, outcomes["upper a"].why) == ("failed", "a: mouldy")
     assert outcomes["joined"].state == "done"
     assert (tmp_path / "joined").read_text() == "B"
-    outcomes = kitchen.run(keep_going=True)  # the same again: only the failed step is tried
+    outcomes = kitchen.run(keep_going=True)  # only the failed step runs again
     assert kitchen.ran == ["upper a"]
     kitchen.broken = {"a", "b"}
     (tmp_path / "b").write_text("c")
@@ -134,21 +134,21 @@ def test_keep_going_builds_what_can_be_built(tmp_path):
     assert (outcomes["joined"].state, outcomes["joined"].why) == ("skipped", "upper a failed")
 
 
-def test_a_broken_stamp_is_no_stamp(kitchen):
+def test_a_damaged_stamp_is_ignored(kitchen):
     (kitchen.folder / "stamps" / "upper-a.json").write_text('{"step": "upp')
     kitchen.run()
     assert kitchen.ran == ["upper a"]
 
 
-def test_causes_are_named_and_the_rest_counted(kitchen):
+def test_two_causes_are_named_and_the_others_counted(kitchen):
     stamp = kitchen.folder / "stamps" / "upper-a.json"
     content = json.loads(stamp.read_text())
     content["inputs"] |= {"case": "lower", "language": "en", "zebra": "1"}
     stamp.write_text(json.dumps(content))
-    assert kitchen.plan()["upper a"] == ("runs", "case: lower -> upper, gone: language and 1 more")
+    assert kitchen.plan()["upper a"] == ("runs", "case: lower -> upper, removed: language and 1 more")
 
 
-def test_files_are_read_again_only_when_they_moved(tmp_path, monkeypatch):
+def test_files_are_read_again_only_if_they_have_changed(tmp_path, monkeypatch):
     from dataset_builders.pipeline import digests
 
     reads = []
@@ -161,21 +161,21 @@ def test_files_are_read_again_only_when_they_moved(tmp_path, monkeypatch):
 
     def below():
         files = FileDigests(tmp_path / "digests.json")
-        found = files.below(raw, "raw file")
+        result = files.below(raw, "raw file")
         files.save()
-        return found
+        return result
 
     assert below() == {"raw file one": "sha256:one", "raw file two": "sha256:two"}
     below()
     assert reads == ["one", "two"]
     before = (raw / "two").stat()
-    (raw / "two").write_text("owt")  # as long as before, and the time is set back
+    (raw / "two").write_text("owt")  # of the same size, and its time is restored
     os.utime(raw / "two", ns=(before.st_atime_ns, before.st_mtime_ns))
     assert below()["raw file two"] == "sha256:owt"
     assert reads == ["one", "two", "two"]
 
 
-def test_a_file_that_has_just_changed_is_not_trusted(tmp_path):
+def test_a_file_that_has_just_changed_is_not_remembered(tmp_path):
     (tmp_path / "new").write_text("new")
     files = FileDigests(tmp_path / "digests.json")
     files.of(tmp_path / "new")
