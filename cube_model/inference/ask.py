@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from cube_model.errors import ModelError
+from cube_model.inference.choices import SearchKind
 from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.outputs import Output, file_kind, output_file
 
@@ -54,9 +55,9 @@ def ask(
         typer.Option(min=1, help="Maximum number of answers (random sample). Default: all.", rich_help_panel=_SEARCH),
     ] = None,
     search: Annotated[
-        str,
+        SearchKind,
         typer.Option(
-            help="exact; graph: fast for millions, may miss some; auto: exact up to a million.",
+            help="graph: fast for millions of answers, may miss some; auto: exact up to a million.",
             rich_help_panel=_SEARCH,
         ),
     ] = "auto",

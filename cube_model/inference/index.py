@@ -18,6 +18,7 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.answers import licenses_of
+from cube_model.inference.choices import SearchKind
 from cube_model.inference.search import GraphSearch, Search, make_search
 from cube_model.machine import versions
 from dataset_builders.common.files import needs_room
@@ -95,7 +96,7 @@ class AnswerIndex:
 
     @classmethod
     def load(
-        cls, folder: str | os.PathLike[str], expected: dict[str, str] | None = None, *, search: str = "auto"
+        cls, folder: str | os.PathLike[str], expected: dict[str, str] | None = None, *, search: SearchKind = "auto"
     ) -> AnswerIndex:
         """Open a saved index; its embeddings stay on disk until they are read.
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.answers import answers_fingerprint, read_answers
+from cube_model.inference.choices import SearchKind
 from cube_model.inference.index import INDEX, AnswerIndex, is_index
 from cube_model.inference.loading import check_teacher, core_fingerprint, load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
@@ -86,7 +87,7 @@ class CubeRetriever:
         sources: Sequence[str] | None = None,
         splits: Sequence[str] | None = None,
         max_answers: int | None = None,
-        search: str = "auto",
+        search: SearchKind = "auto",
         cache: EmbeddingCache | None = None,
         revision: str | None = None,
         progress: bool = False,

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cube_model.errors import ModelError
+from cube_model.inference.choices import SEARCH_KINDS, SearchKind
 
 EXACT_LIMIT = 1_000_000
 """Largest number of vectors that `"auto"` searches exactly. A question takes one pass over them, limited by memory
@@ -130,7 +131,7 @@ class GraphSearch:
         self._faiss.write_index(self._graph, str(file))
 
 
-def make_search(vectors: np.ndarray, kind: str = "auto", file: Path | None = None) -> Search:
+def make_search(vectors: np.ndarray, kind: SearchKind = "auto", file: Path | None = None) -> Search:
     """Create a search over vectors.
 
     Args:
@@ -141,8 +142,8 @@ def make_search(vectors: np.ndarray, kind: str = "auto", file: Path | None = Non
     Raises:
         ModelError: `kind` is unknown, faiss is not installed, or the file cannot be read.
     """
-    if kind not in ("auto", "exact", "graph"):
-        raise ModelError(f"search {kind!r}: expected auto, exact or graph")
+    if kind not in SEARCH_KINDS:
+        raise ModelError(f"search {kind!r}: expected one of {', '.join(SEARCH_KINDS)}")
     if kind == "exact" or (kind == "auto" and len(vectors) <= EXACT_LIMIT):
         return ExactSearch(vectors)
     return GraphSearch(vectors, file)

@@ -25,7 +25,8 @@ class EmbeddingLoader:
     """A teacher with an embedding cache.
 
     Args:
-        teacher_model: Short name, Hub repository or local folder; see `Teacher.load`.
+        teacher: Short name, Hub repository or local folder; see `Teacher.load`.
+        teacher_model: Alias of `teacher`.
         fallback: Teachers to try, in this order, if that one is unavailable.
         dtype: `"float32"`, `"bfloat16"`, `"float16"` or `"auto"`.
         device: Torch device. Default: the first accelerator, otherwise the processor.
@@ -44,8 +45,9 @@ class EmbeddingLoader:
 
     def __init__(
         self,
-        teacher_model: str | os.PathLike[str] = DEFAULT_TEACHER,
+        teacher: str | os.PathLike[str] = DEFAULT_TEACHER,
         *,
+        teacher_model: str | os.PathLike[str] | None = None,
         fallback: Sequence[str | os.PathLike[str]] = (),
         dtype: str = "float32",
         device: str | None = None,
@@ -54,7 +56,7 @@ class EmbeddingLoader:
         cache_precision: str = "float32",
         **settings: Any,
     ) -> None:
-        self.teacher = Teacher.load(teacher_model, dtype, device, fallback=fallback, **settings)
+        self.teacher = Teacher.load(teacher_model or teacher, dtype, device, fallback=fallback, **settings)
         self.cache = EmbeddingCache(cache_dir, precision=cache_precision) if use_cache else None
 
     @property

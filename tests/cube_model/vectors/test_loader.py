@@ -18,7 +18,10 @@ TEXTS = ["I need a room.", "Yes.", "I need a room.", "Да, спасибо.", "C
 def test_default_teacher_and_short_names():
     import inspect
 
-    assert inspect.signature(EmbeddingLoader).parameters["teacher_model"].default == DEFAULT_TEACHER
+    assert inspect.signature(EmbeddingLoader).parameters["teacher"].default == DEFAULT_TEACHER
+    assert (
+        EmbeddingLoader(teacher_model="minilm", use_cache=False).teacher.name == EmbeddingLoader("minilm").teacher.name
+    )
     names = "distilbert bert roberta gpt2 llama2 llama3 mistral mpnet minilm multilingual-e5"
     assert set(names.split()) <= set(KNOWN_TEACHERS)
 

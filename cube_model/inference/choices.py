@@ -1,0 +1,10 @@
+"""Allowed values that commands show in their help, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+SearchKind = Literal["auto", "exact", "graph"]
+"""`graph` is fast for millions of answers and may miss some; `auto` is exact up to a million."""
+
+SEARCH_KINDS: tuple[SearchKind, ...] = get_args(SearchKind)
