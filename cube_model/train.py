@@ -19,18 +19,16 @@ def train(config: TrainingConfig) -> None:
     The train split trains, the validation split selects the best epoch, the test split is never read.
     """
     from cube_model.training.trainer import CubeTrainer
-    from cube_model.training.validation import chosen_by
+    from cube_model.training.validation import selection_metric
 
     trainer = CubeTrainer(config)
-    path = trainer.train()
-    progress = trainer.progress
-    figure = chosen_by(config.mode, config.cosine_weight)
-    before, after = (progress.history[epoch][figure] for epoch in (0, progress.best_epoch))
+    metrics = trainer.train()
     if trainer.is_main:
-        name = {"accuracy_1_of_100": "1-of-100"}.get(figure, "mean cosine")
+        key = selection_metric(config.mode, config.cosine_weight)
+        name = {"accuracy_1_of_100": "1-of-100"}.get(key, "mean cosine")
         typer.echo(
-            f"{path}: best epoch {progress.best_epoch} of {progress.epoch}, validation {name} {before:.3f} (untrained) "
-            f"-> {after:.3f}, {progress.seconds:.0f} s"
+            f"{metrics['output']}: best epoch {metrics['best_epoch']} of {metrics['epochs']}, validation {name} "
+            f"{trainer.progress.history[0][key]:.3f} (untrained) -> {metrics[key]:.3f}, {metrics['seconds']:.0f} s"
         )
 
 

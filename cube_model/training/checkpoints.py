@@ -1,127 +1,136 @@
-"""Checkpoints of a run: whole or not there, and refused by a run with other arguments."""
+"""Checkpoints on disk: complete or absent, verified before they are read, and refused by a run with other arguments."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import logging
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cube_model.errors import ModelError
-from dataset_builders.common.files import needs_room, synchronise
+from dataset_builders.common.files import synchronise, write_whole
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+logger = logging.getLogger(__name__)
 
+ARGUMENTS = "arguments.json"
+"""File in a working folder: the arguments and data of the run that the checkpoints belong to."""
 
-@dataclass
-class Progress:
-    """Where a run stands; written into every checkpoint.
-
-    Attributes:
-        epoch: Epochs done.
-        step: Batches done in the epoch under way.
-        loss_sum: Sum of this process's losses of those batches.
-        history: One entry an epoch; entry 0 is the untrained core.
-        best_epoch: Epoch that was best in validation so far.
-        seconds: Spent on training by this and the interrupted runs.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    seconds: float = 0.0
+_PREFIX = "checkpoint-"
+_DIGESTS = "digests.json"
+_KEPT = 2
+"""Number of checkpoints kept: if the last one is damaged, the training resumes from the one before."""
 
 
-class Checkpoints:
-    """The checkpoints in one working folder; only the last one is kept.
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, oldest first.
 
     Args:
-        folder: The working folder.
-        facts: Arguments of the run: a run goes on only from a checkpoint with the same.
+        folder: Folder that `keep_checkpoint` fills; it need not exist.
     """
+    steps = {path: path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*")}
+    return sorted((path for path, step in steps.items() if step.isdigit()), key=lambda path: int(steps[path]))
 
-    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
-        self.folder, self.facts = folder, facts
 
-    def __len__(self) -> int:
-        return len(self._all())
+def keep_checkpoint(written: Path, folder: Path) -> None:
+    """Move a complete checkpoint into its folder, with a digest of each file, and remove all but the last two.
 
-    def save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:
-        """Write aside and rename. Earlier ones are then removed. Every process calls it.
+    Args:
+        written: The checkpoint, `checkpoint-STEP`, on the same file system as `folder`.
+        folder: Folder of the checkpoints.
+    """
+    digests = {path.relative_to(written).as_posix(): _digest(path) for path in _files(written)}
+    (written / _DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
+    synchronise(written)
+    shutil.rmtree(folder / written.name, ignore_errors=True)
+    written.rename(folder / written.name)
+    synchronise(folder, below=False)
+    for path in checkpoints(folder)[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
 
-        Raises:
-            ModelError: The disk is full.
-        """
-        with needs_room(self.folder, "go on with --resume", ModelError):
-            self._save(accelerator, progress, best_weights)
 
-    def _save(self, accelerator: Accelerator, progress: Progress, best_weights: dict[str, Any]) -> None:
-        import torch
-        from safetensors.torch import save_file
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest undamaged checkpoint; warn about damaged ones that are skipped.
 
-        # the other figures are equal in all processes
-        own = torch.tensor([progress.loss_sum], dtype=torch.float64, device=accelerator.device)
-        loss_sums = accelerator.gather(own).tolist()
-        final = self.folder / f"checkpoint-{progress.epoch:05d}-{progress.step:08d}"
-        aside = self.folder / f".{final.name}"
-        if accelerator.is_main_process:
-            shutil.rmtree(aside, ignore_errors=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(aside), safe_serialization=True)
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            save_file(best_weights, aside / "best.safetensors")
-            record = {
-                "progress": dataclasses.asdict(progress),
-                "loss_sums": loss_sums,
-                "facts": self._facts(accelerator),
-            }
-            (aside / "progress.json").write_text(json.dumps(record), encoding="utf-8")
-            earlier = self._all()
-            shutil.rmtree(final, ignore_errors=True)
-            synchronise(aside)
-            aside.rename(final)
-            synchronise(self.folder, below=False)
-            for path in earlier:
-                if path != final:
-                    shutil.rmtree(path, ignore_errors=True)
-        accelerator.wait_for_everyone()
+    Args:
+        folder: Folder of the checkpoints; it need not exist.
 
-    def load(self, accelerator: Accelerator) -> tuple[Progress, dict[str, Any]] | None:
-        """Put everything back as it was; None when there is no checkpoint.
+    Returns:
+        Its folder; None if there are no checkpoints.
 
-        Raises:
-            ModelError: It is of a run with other arguments, data or number of processes.
-        """
-        from safetensors.torch import load_file
+    Raises:
+        ModelError: All checkpoints are damaged.
+    """
+    damage = None
+    for path in reversed(checkpoints(folder)):
+        damage = _damage(path)
+        if damage is None:
+            return path
+        logger.warning("%s: ignoring this checkpoint", damage)
+    if damage is not None:
+        raise ModelError(f"{damage}, and no earlier checkpoint can be used: pass --overwrite to start again")
+    return None
 
-        found = self._all()
-        if not found:
-            return None
-        record = json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
-        # through JSON, as a tuple comes back as a list
-        then, now = record["facts"], json.loads(json.dumps(self._facts(accelerator)))
-        for key in now:
-            if now[key] != then.get(key):
-                raise ModelError(
-                    f"cannot resume {self.folder}: {key.replace('_', '-')} was {then.get(key)}, now {now[key]}; "
-                    "use the same or pass --overwrite to start again"
-                )
-        accelerator.load_state(str(found[-1]))
-        progress = Progress(**{**record["progress"], "loss_sum": record["loss_sums"][accelerator.process_index]})
-        return progress, load_file(found[-1] / "best.safetensors")
 
-    def _all(self) -> list[Path]:
-        return sorted(self.folder.glob("checkpoint-*"))
+def write_arguments(folder: Path, arguments: dict[str, Any]) -> None:
+    """Record what a run was started with, for `check_arguments`.
 
-    def _facts(self, accelerator: Accelerator) -> dict[str, Any]:
-        return {
-            **self.facts,
-            "processes": accelerator.num_processes,
-            "precision used": accelerator.mixed_precision,
-        }
+    Args:
+        folder: Working folder of the run.
+        arguments: JSON values by name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / ARGUMENTS, json.dumps(arguments, indent=1))
+
+
+def check_arguments(folder: Path, arguments: dict[str, Any]) -> None:
+    """Refuse to resume a run with other arguments or data.
+
+    Args:
+        folder: Working folder of the interrupted run.
+        arguments: JSON values by name, as for `write_arguments`.
+
+    Raises:
+        ModelError: A value differs, or the record is unreadable.
+    """
+    try:
+        earlier = json.loads((folder / ARGUMENTS).read_text(encoding="utf-8"))
+        now = json.loads(json.dumps(arguments))  # a tuple comes back as a list
+        different = [(name, earlier.get(name), value) for name, value in now.items() if value != earlier.get(name)]
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{folder / ARGUMENTS}: cannot be read; pass --overwrite to start again") from error
+    for name, before, value in different:
+        raise ModelError(
+            f"cannot resume {folder}: {name.replace('_', '-')} was {before}, now {value}; use the same or pass "
+            "--overwrite to start again"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DIGESTS)
+
+
+def _digest(path: Path) -> str:
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """Say which file of a checkpoint is not as it was written; None if all are."""
+    try:
+        digests = dict(json.loads((checkpoint / _DIGESTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return f"{checkpoint / _DIGESTS}: missing or damaged"
+    for name, digest in digests.items():
+        path = checkpoint / name
+        try:
+            if _digest(path) != digest:
+                return f"{path}: damaged"
+        except OSError as error:
+            return f"{path}: cannot be read ({error.strerror})"
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -153,5 +153,6 @@ def gather_answers(answers: torch.Tensor, labels: torch.Tensor) -> tuple[torch.T
     # torch's documented successor of `torch.distributed.nn.functional.all_gather`; it passes the gradient on
     from torch.distributed._functional_collectives import all_gather_single
 
-    everyone, first = torch.distributed.group.WORLD, torch.distributed.get_rank() * len(answers)
+    everyone: Any = torch.distributed.group.WORLD
+    first = torch.distributed.get_rank() * len(answers)
     return all_gather_single(answers, 0, everyone), all_gather_single(labels, 0, everyone), first

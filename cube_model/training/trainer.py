@@ -1,7 +1,8 @@
-"""Training of a core on question -> answer pairs: one code path on top of Accelerate.
+"""Training of a core on question -> answer pairs, with `transformers.Trainer`.
 
 >>> from cube_model import CubeTrainer, TrainingConfig
->>> CubeTrainer(TrainingConfig(data="my-corpus", teacher="minilm", output="my-core", context_turns=2)).train()
+>>> config = TrainingConfig(data="my-corpus", teacher="minilm", output="my-core", context_turns=2)
+>>> CubeTrainer(config).train()["accuracy_1_of_100"]
 """
 
 from __future__ import annotations
@@ -9,20 +10,23 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.data.training_data import TrainingData, TrainingDataset
 from cube_model.errors import ModelError
 from cube_model.machine import hardware, versions
-from cube_model.training import schedule
-from cube_model.training.accelerator import make_accelerator, mean_over_processes
-from cube_model.training.checkpoints import Checkpoints, Progress
+from cube_model.training.accelerator import make_accelerator, tracker_callbacks
+from cube_model.training.checkpoints import check_arguments, checkpoints, last_checkpoint, write_arguments
 from cube_model.training.config import TrainingConfig
-from cube_model.training.data import batch_loader, load_training_data
+from cube_model.training.data import load_training_data
 from cube_model.training.output import RECORD, TRAINED, check_output, claimed_output, write_output
-from cube_model.training.validation import chosen_by, validate
+from cube_model.training.progress import Progress
+from cube_model.training.validation import Metrics, selection_metric, validate
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output
 from dataset_builders.common.progress import training_bar
 
@@ -30,24 +34,32 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from accelerate import Accelerator
+    from transformers import TrainerCallback
 
     from cube_model.core.modeling_cube import CubeModel
+    from cube_model.data.pairs import QuestionAnswerPairs
 
 __all__ = ["RECORD", "CubeTrainer", "Progress"]
 
 logger = logging.getLogger(__name__)
 
+PUSH = "dialogue_cube.push"
+"""Group of the entry points that publish on the Hub; `model` publishes a core."""
+
 
 class CubeTrainer:
-    """Trains one core; `train` does all of it.
+    """Trains a core.
 
     Args:
-        config: The run.
+        config: Training configuration.
+        callbacks: Callbacks, as for `transformers.Trainer`: they see every event and can stop the training.
+        compute_metrics: Further validation figures, as for `transformers.Trainer`: a function of an `EvalPrediction`,
+            see `cube_model.training.validation.validate`. They are added to the history in `training.json`.
 
     Attributes:
-        model: The core: untrained after `initialize_components`, trained after `train`.
-        progress: Epochs, losses and validation figures so far.
-        is_main: This process is the one that writes.
+        model: Core: untrained after `initialize_components`, trained after `train`; None before.
+        progress: Validation figures and losses so far.
+        is_main: Whether this process is the one that writes.
 
     Example:
         >>> trainer = CubeTrainer(config=TrainingConfig(mode="dialogue", lattice_size=[8, 8, 12], embedding_dim=768))
@@ -56,19 +68,34 @@ class CubeTrainer:
         >>> trainer.forward(question_embeddings)  # [batch, 768] -> [batch, 768]
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        callbacks: Sequence[TrainerCallback | type[TrainerCallback]] = (),
+        compute_metrics: Metrics | None = None,
+    ) -> None:
+        self.config, self.callbacks, self.compute_metrics = config, list(callbacks), compute_metrics
         self.output = None if config.output is None else Path(config.output).expanduser().absolute()
         self.model: CubeModel | None = None
         self.progress = Progress()
         self.is_main = True
-        self._best_weights: dict[str, Any] = {}
+        self._validation: tuple[QuestionAnswerPairs, np.ndarray] | None = None
+        self._record: dict[str, Any] | None = None
+
+    def add_callback(self, callback: TrainerCallback | type[TrainerCallback]) -> None:
+        """Add a callback to the next training.
+
+        Args:
+            callback: Callback, or its class.
+        """
+        self.callbacks.append(callback)
 
     def initialize_components(self) -> None:
-        """Make the untrained core, to look at or to call `forward` on; `train` starts from the very same weights.
+        """Create the untrained core, from whose weights `train` starts; `forward` can be called on it.
 
         Raises:
-            ModelError: Neither `embedding_dim` nor `lattice_size` is set, or they do not fit each other.
+            ModelError: Neither `embedding_dim` nor `lattice_size` is set, or they contradict each other.
         """
         dimension = self.config.embedding_dim or math.prod(self.config.lattice_size or [0])
         if not dimension:
@@ -76,91 +103,166 @@ class CubeTrainer:
         self.model = self._new_model(dimension, self.config.context_turns or 0)
 
     def forward(self, question_embeddings: torch.Tensor | np.ndarray) -> torch.Tensor:
-        """Map questions, without gradient, as `CubeModel.encode_questions` or an autoencoder's `forward`.
+        """Map questions without gradients, like `CubeModel.encode_questions` or the `forward` of an autoencoder.
 
         Args:
             question_embeddings: `[dimension]`, `[batch, dimension]` or `[batch, turns, dimension]`.
 
         Returns:
-            float32 `[dimension]` or `[batch, dimension]`, on the processor.
+            Float32 `[dimension]` or `[batch, dimension]`, on the processor.
         """
         import torch
 
-        if self.model is None:
-            self.initialize_components()
-        assert self.model is not None
-        given = torch.as_tensor(question_embeddings)
+        model = self._initialized_model()
+        questions = torch.as_tensor(question_embeddings)
         with torch.inference_mode():
-            batch = given[None] if given.dim() == 1 else given
-            mapped = self.model.eval()(batch.to(self.model.device, self.model.dtype)).embeddings.float().cpu()
-        return mapped[0] if given.dim() == 1 else mapped
+            batch = questions[None] if questions.dim() == 1 else questions
+            mapped = model.eval()(batch.to(model.device, model.dtype)).embeddings.float().cpu()
+        return mapped[0] if questions.dim() == 1 else mapped
 
-    def train(self, dataset: TrainingDataset | None = None) -> Path | None:
-        """Train, and write the output folder when there is one.
+    def train(self, dataset: TrainingDataset | None = None) -> dict[str, Any]:
+        """Train the core, and write the output folder if the configuration names one.
 
         Args:
-            dataset: What to train on; `config.data` and `config.teacher` when not given.
+            dataset: Training and validation data. Default: those of `config.data`, embedded by `config.teacher`.
 
         Returns:
-            The output folder; None when the run has none.
+            `best_epoch`, `epochs`, `seconds`, `output` (path of the folder, or None), and the validation figures and
+            `loss` of the best epoch, see `validate`.
 
         Raises:
-            ModelError: Bad arguments or data, an output that must not be replaced, or a loss that is not finite.
+            ModelError: Arguments or data are invalid, the output must not be replaced, or the loss is not finite.
         """
-        config, output, work = self.config, None, None
-        self.progress, self._best_weights = Progress(), {}
+        config, output = self.config, None
+        self.progress = Progress()
         if self.output is not None:
             output = Output(self.output, TRAINED, overwrite=config.overwrite)
-            work = output.work
-            interrupted = bool(len(Checkpoints(work, {})))
+            interrupted = bool(checkpoints(output.work))
             check_output(output, resume=config.resume, interrupted=interrupted)
             if config.resume and not interrupted:
                 logger.warning("nothing to resume beside %s: starting from the beginning", self.output)
-        accelerator = make_accelerator(config, work)
+        callbacks = [*tracker_callbacks(config), *self.callbacks]
+        accelerator = make_accelerator(config)
         self.is_main = accelerator.is_main_process
         with claimed_output(output if self.is_main else None, resume=config.resume):
-            accelerator.wait_for_everyone()  # all must see the same checkpoints
+            accelerator.wait_for_everyone()  # every process must see the same checkpoints
             data = self._data(dataset, accelerator)
             self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
-            self._fit(accelerator, self.model, data, work)
+            self._fit(accelerator, self.model, data, None if output is None else output.work, callbacks)
+            self._validation = data.validation, data.validation_vectors
+            ran_on = hardware(accelerator.device.type, accelerator.num_processes)
+            self._record = {**self._facts(self.model, data), "hardware": ran_on}
             if output is not None and self.is_main:
-                ran_on = hardware(accelerator.device.type, accelerator.num_processes)
-                write_output(output, self.model.eval(), {**self._record(self.model, data), "hardware": ran_on})
+                write_output(output, self.model, self._record)
         accelerator.wait_for_everyone()
         accelerator.end_training()
-        return self.output
+        progress = self.progress
+        best = {name: value for name, value in progress.history[progress.best_epoch].items() if name != "epoch"}
+        counts = {"best_epoch": progress.best_epoch, "epochs": progress.epoch, "seconds": progress.seconds}
+        return {**best, **counts, "output": self.output}
 
-    def after_step(self, step: int) -> None:
-        """Called after every batch with the number of batches done; for subclasses."""
+    def evaluate(self, dataset: TrainingDataset | None = None) -> dict[str, float]:
+        """Return the validation figures of the core.
+
+        Args:
+            dataset: Dataset whose validation pairs are used. Default: those of the last training, else of
+                `config.data`.
+
+        Returns:
+            Figures by name, see `validate`; after `train`, those of the best epoch.
+
+        Raises:
+            ModelError: There is no core or no data.
+        """
+        model = self._initialized_model()
+        if dataset is not None or self._validation is None:
+            data = self._data(dataset)
+            self._validation = data.validation, data.validation_vectors
+        pairs, vectors = self._validation
+        return validate(model, pairs, vectors, self.config.seed, self.compute_metrics)
+
+    def save_model(self, output_dir: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the trained core to a folder, as `train` does for `config.output`.
+
+        Args:
+            output_dir: Output folder, for `AutoModel.from_pretrained`.
+            overwrite: Replace an earlier core there.
+
+        Returns:
+            Path of the folder.
+
+        Raises:
+            ModelError: Nothing is trained yet, or the folder must not be replaced.
+        """
+        model, record = self._trained()
+        output = Output(output_dir, TRAINED, overwrite=overwrite)
+        if self.is_main:
+            check_output(output, resume=False, interrupted=bool(checkpoints(output.work)))
+            with claimed_output(output, resume=False):
+                write_output(output, model, record)
+        return output.place
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str | None:
+        """Publish the trained core with code, training record and card, like `dialogue-cube push model`.
+
+        Args:
+            repo_id: Repository, `organisation/name`; created if missing.
+            **options: `private`, `create_pr`, `tag`, `revision`, `message`, `overwrite`, as for the command.
+
+        Returns:
+            URL of the commit or pull request; None in processes other than the first.
+
+        Raises:
+            ModelError: Nothing is trained yet, or the package's entry points are missing.
+            DialogueCubeError: The Hub refuses the push.
+        """
+        self._trained()
+        publishers = list(entry_points(group=PUSH, name="model"))
+        if not publishers:
+            raise ModelError(f"no entry point in the group {PUSH}: install dialogue-cube again")
+        if not self.is_main:
+            return None
+        with temporary_folder() as folder:
+            pushed = publishers[0].load()(self.save_model(Path(folder) / "core"), repo_id, **options)
+        return str(pushed.published.url)
 
     # -- before training
 
-    def _data(self, dataset: TrainingDataset | None, accelerator: Accelerator) -> TrainingData:
-        show = self.config.progress and accelerator.is_main_process
+    def _initialized_model(self) -> CubeModel:
+        if self.model is None:
+            self.initialize_components()
+        assert self.model is not None
+        return self.model
+
+    def _trained(self) -> tuple[CubeModel, dict[str, Any]]:
+        if self.model is None or self._record is None:
+            raise ModelError("nothing is trained yet: call train() first")
+        return self.model, self._record
+
+    def _data(self, dataset: TrainingDataset | None, accelerator: Accelerator | None = None) -> TrainingData:
+        show = self.config.progress and self.is_main
         if dataset is not None:
             data = dataset.training_data()
         else:
             data = load_training_data(self.config, accelerator, progress=show)
-        wanted = self.config.embedding_dim
-        if wanted is not None and wanted != data.dimension:
+        dimension, context_turns = self.config.embedding_dim, self.config.context_turns or 0
+        if dimension is not None and dimension != data.dimension:
             raise ModelError(
-                f"embedding-dim is {wanted}, but the vectors of {data.teacher.get('name')} have {data.dimension} "
+                f"embedding-dim is {dimension}, but the vectors of {data.teacher.get('name')} have {data.dimension} "
                 "numbers; leave embedding_dim and lattice_size out to fit the teacher"
             )
-        if (self.config.context_turns or 0) > data.context_turns:
-            raise ModelError(
-                f"context-turns is {self.config.context_turns}, but the dataset holds {data.context_turns}"
-            )
+        if context_turns > data.context_turns:
+            raise ModelError(f"context-turns is {context_turns}, but the dataset holds {data.context_turns}")
         return data
 
     def _turns(self, data: TrainingData) -> int:
-        """Question and earlier turns that the core reads."""
+        """Number of turns that the core reads, the question included."""
         if self.config.mode == "autoencoder":
             return 1
         return 1 + (data.context_turns if self.config.context_turns is None else self.config.context_turns)
 
     def _new_model(self, dimension: int, context_turns: int, data: TrainingData | None = None) -> CubeModel:
-        """An untrained core; with data it also records them, and an autoencoder starts at their principal axes."""
+        """An untrained core. With data, it records them, and an autoencoder starts at their principal axes."""
         from accelerate.utils import set_seed
         from huggingface_hub.errors import StrictDataclassError
 
@@ -185,122 +287,59 @@ class CubeTrainer:
             model.start_from_principal_axes(torch.from_numpy(data.train_vectors[used]))
         return model
 
-    def _loss(self, model: CubeModel) -> torch.nn.Module:
-        from cube_model.training.losses import AutoencoderLoss, DialogueLoss
-
-        config = self.config
-        if config.mode == "autoencoder":
-            return AutoencoderLoss(model, noise=config.noise or 0.0)
-        return DialogueLoss(
-            model, noise=config.noise or 0.0, temperature=config.temperature, cosine_weight=config.cosine_weight
-        )
-
     # -- training
 
-    def _fit(self, accelerator: Accelerator, model: CubeModel, data: TrainingData, work: Path | None) -> None:
-        import torch
-        from accelerate import skip_first_batches
-
-        config, started = self.config, time.monotonic()
-        module, size = self._loss(model), schedule.batch_size(config, len(data.train))
-        loader = batch_loader(
-            data.train,
-            data.train_vectors,
-            batch_size=size,
-            turns=self._turns(data),
-            processes=accelerator.num_processes,
-        )
-        groups = schedule.parameter_groups(module, config.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate(config, len(data.train)))
-        module, optimizer, loader = accelerator.prepare(module, optimizer, loader)
-        steps = math.ceil(len(loader) / config.gradient_accumulation)
-        epochs = schedule.epochs(config, steps)
-        patience = schedule.patience(config, epochs)
-        # not prepared: Accelerate would step it once a process
-        scheduler = schedule.scheduler(config.scheduler, optimizer.optimizer, steps * epochs)
-        accelerator.register_for_checkpointing(scheduler)
-        checkpoints = None
-        if work is not None:
-            checkpoints = Checkpoints(work, {**config.result_options(), "data fingerprint": data.fingerprint})
-            if config.resume and (found := checkpoints.load(accelerator)):
-                self.progress, self._best_weights = found
-                logger.info("resumed %s after epoch %d, step %d", work, self.progress.epoch, self.progress.step)
-        progress = self.progress
-        earlier = progress.seconds
-
-        def checkpoint() -> None:
-            progress.seconds = earlier + time.monotonic() - started
-            if checkpoints is not None:
-                checkpoints.save(accelerator, progress, self._best_weights)
-
-        if not progress.history:
-            self._judge(accelerator, model, data, 0, None, 0)
-        show = config.progress and accelerator.is_main_process
-        done = progress.epoch * len(loader) + progress.step
-        with training_bar(len(loader) * epochs, done, show) as advance:
-            while progress.epoch < epochs and progress.epoch - progress.best_epoch < patience:
-                batches = skip_first_batches(loader, progress.step) if progress.step else loader
-                batches.set_epoch(progress.epoch)
-                module.train()
-                for batch in batches:
-                    # the noise depends on seed, step and process alone, so a resumed run repeats it
-                    torch.manual_seed(schedule.step_seed(config.seed, done, accelerator.process_index))
-                    rows = batch.pop("rows")
-                    with accelerator.accumulate(module):
-                        loss = module(**batch)
-                        value = float(loss.detach())
-                        if not math.isfinite(value):
-                            raise ModelError(self._not_finite(value, rows, data))
-                        accelerator.backward(loss)
-                        if accelerator.sync_gradients:
-                            accelerator.clip_grad_norm_(module.parameters(), 1.0)
-                        optimizer.step()
-                        if accelerator.sync_gradients:
-                            scheduler.step()
-                        optimizer.zero_grad()
-                    progress.step, done = progress.step + 1, done + 1
-                    progress.loss_sum += value
-                    if done % 20 == 1:
-                        accelerator.log({"train/loss": value, "train/lr": scheduler.get_last_lr()[0]}, step=done - 1)
-                    advance(progress, value)
-                    at = math.ceil(progress.step / config.gradient_accumulation) + progress.epoch * steps
-                    if config.checkpoint_every and accelerator.sync_gradients and at % config.checkpoint_every == 0:
-                        checkpoint()
-                    self.after_step(done)
-                loss_of_epoch = mean_over_processes(accelerator, progress.loss_sum / max(progress.step, 1))
-                self._judge(accelerator, model, data, progress.epoch + 1, loss_of_epoch, done)
-                progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
-                checkpoint()
-        progress.seconds = earlier + time.monotonic() - started
-        model.load_state_dict(self._best_weights)
-        model.eval()
-
-    def _judge(
-        self, accelerator: Accelerator, model: CubeModel, data: TrainingData, epoch: int, loss: float | None, step: int
+    def _fit(
+        self,
+        accelerator: Accelerator,
+        model: CubeModel,
+        data: TrainingData,
+        work: Path | None,
+        callbacks: list[TrainerCallback | type[TrainerCallback]],
     ) -> None:
-        """Validate; keep the weights when they are the best so far."""
-        figures = validate(model, data.validation, data.validation_vectors, self.config.seed)
-        progress, key = self.progress, chosen_by(self.config.mode, self.config.cosine_weight)
-        progress.history.append({"epoch": epoch, "loss": loss, **figures})
-        if epoch == 0 or figures[key] > progress.history[progress.best_epoch][key]:
-            progress.best_epoch = epoch
-            self._best_weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-        logged = {f"validation/{name}": value for name, value in figures.items()}
-        accelerator.log({**logged, **({} if loss is None else {"train/epoch_loss": loss})}, step=step)
+        """Train a core in place; it ends with the weights of its best epoch."""
+        from cube_model.training.core_trainer import CoreTrainer, ProgressBar
 
-    def _not_finite(self, value: float, rows: torch.Tensor, data: TrainingData) -> str:
-        shown = ", ".join(str(row) for row in rows[:5].tolist()) + (", ..." if len(rows) > 5 else "")
-        question = data.train.texts[data.train.questions[int(rows[0]), 0]]
-        return (
-            f"loss is {value} in epoch {self.progress.epoch + 1}, step {self.progress.step + 1} (training pairs "
-            f"{shown}; the first one asks {question[:80]!r}): stopped, nothing written; lower --learning-rate "
-            f"(now {schedule.learning_rate(self.config, len(data.train))})"
-        )
+        config = self.config
+        with ExitStack() as stack:
+            trainer = CoreTrainer(
+                config,
+                model,
+                data,
+                folder=work or Path(stack.enter_context(temporary_folder())),
+                accelerator=accelerator,
+                turns=self._turns(data),
+                callbacks=callbacks,
+                compute_metrics=self.compute_metrics,
+            )
+            checkpoint = None
+            if work is not None:
+                arguments = {
+                    **config.result_options(),
+                    "data fingerprint": data.fingerprint,
+                    "processes": accelerator.num_processes,
+                    "precision used": accelerator.mixed_precision,
+                }
+                checkpoint = last_checkpoint(work) if config.resume else None
+                if checkpoint is not None:
+                    check_arguments(work, arguments)
+                    trainer.resume(checkpoint)
+                    logger.info("resuming from %s", checkpoint)
+                elif self.is_main:
+                    write_arguments(work, arguments)
+            self.progress = trainer.progress
+            if not self.progress.finished:
+                show = config.progress and self.is_main
+                bar = training_bar(trainer.steps, self.progress.batches // config.gradient_accumulation, show)
+                trainer.add_callback(ProgressBar(self.progress, stack.enter_context(bar)))
+                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            model.load_state_dict(trainer.best_weights)
+        model.eval()
 
     # -- after training
 
-    def _record(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
-        """What `training.json` says: all that the result depends on, and how it came about."""
+    def _facts(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
+        """What `training.json` records: all that the result depends on, and how training went."""
         licenses: dict[str, list[str]] = {}
         for source, license in sorted(set(zip(data.train.sources, data.train.licenses, strict=True))):
             licenses.setdefault(source, []).append(license)
@@ -318,7 +357,7 @@ class CubeTrainer:
             },
             "teacher": data.teacher,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "chosen_by": chosen_by(self.config.mode, self.config.cosine_weight),
+            "chosen_by": selection_metric(self.config.mode, self.config.cosine_weight),
             "best_epoch": self.progress.best_epoch,
             "history": self.progress.history,
             "seconds": round(self.progress.seconds, 1),

@@ -1,38 +1,57 @@
-"""What a run chooses its best epoch by. Every process computes the same, so all agree."""
+"""Validation figures, by which a training selects its best epoch. Every process computes the same ones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from cube_model.data.pairs import QuestionAnswerPairs
+from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cube_model.core.modeling_cube import CubeModel
 
+Metrics = Callable[[Any], dict[str, Any]]
+"""Further figures of a validation: a function of an `EvalPrediction`, see `validate`."""
 
-def chosen_by(mode: str, cosine_weight: float) -> str:
-    """The figure that decides: retrieval, unless the loss is the cosine alone."""
+
+def selection_metric(mode: str, cosine_weight: float) -> str:
+    """Return the figure that selects the best epoch: retrieval, unless the loss is the cosine alone."""
     if mode == "autoencoder" or cosine_weight == 1:
         return "mean_cosine_to_teacher"
     return "accuracy_1_of_100"
 
 
-def validate(model: CubeModel, pairs: QuestionAnswerPairs, vectors: np.ndarray, seed: int) -> dict[str, float]:
-    """Retrieval and cosine of a core; the model's mode is put back.
+def validate(
+    model: CubeModel,
+    pairs: QuestionAnswerPairs,
+    vectors: np.ndarray,
+    seed: int,
+    compute_metrics: Metrics | None = None,
+) -> dict[str, float]:
+    """Return retrieval and cosine of a core, whose training mode is restored.
+
+    A contrastive loss raises the accuracy and lowers the cosine to the teacher, a cosine loss does the reverse, so
+    every history has both.
 
     Args:
-        model: The core.
+        model: Core.
         pairs: n pairs.
-        vectors: float32 `[m + 1, d]` of `pairs.embed`.
-        seed: Of the batches of 100.
+        vectors: Their embeddings, float32 `[m + 1, d]`, as `QuestionAnswerPairs.embed` returns them.
+        seed: Seed of the batches of 100.
+        compute_metrics: Further figures, as for `transformers.Trainer`: a function of an `EvalPrediction` with the
+            mapped questions and answers, float32 `[n, d]` of norm 1, as `predictions`, and int64 `[n]`, equal for equal
+            answers, as `label_ids`.
 
     Returns:
-        `accuracy_1_of_100` (text equality), `mean_cosine` of mapped question and mapped answer, as retrieval compares
-        them, and `mean_cosine_to_teacher` of mapped question and the teacher's own answer vector. A contrastive loss
-        raises the first and lowers the last, a cosine loss the reverse: both are in every history. An autoencoder has
-        the last one only, of restored and true vector.
+        `accuracy_1_of_100` (equal texts count as hits), `mean_cosine` of mapped question and mapped answer, which
+        retrieval compares, and `mean_cosine_to_teacher` of mapped question and the teacher's embedding of the answer.
+        An autoencoder has the last one only, of restored and original embedding.
+
+    Raises:
+        ModelError: `compute_metrics` returns a name that is taken, or a value that is not a number.
     """
     from cube_model.inference.processor import core_function, map_rows
     from cube_model.metrics.metrics import normalize, quick_accuracy
@@ -45,11 +64,22 @@ def validate(model: CubeModel, pairs: QuestionAnswerPairs, vectors: np.ndarray, 
         answers = normalize(map_rows(core_function(model, model.encode_answers), vectors, pairs.answers))
     finally:
         model.train(training)
-    to_teacher = float((questions * normalize(vectors[pairs.answers])).sum(1).mean())
-    if model.config.mode == "autoencoder":
-        return {"mean_cosine_to_teacher": to_teacher}
-    return {
-        "accuracy_1_of_100": quick_accuracy(questions, answers, pairs.labels, seed=seed),
-        "mean_cosine": float((questions * answers).sum(1).mean()),
-        "mean_cosine_to_teacher": to_teacher,
-    }
+    figures = {"mean_cosine_to_teacher": float((questions * normalize(vectors[pairs.answers])).sum(1).mean())}
+    if model.config.mode != "autoencoder":
+        figures = {
+            "accuracy_1_of_100": quick_accuracy(questions, answers, pairs.labels, seed=seed),
+            "mean_cosine": float((questions * answers).sum(1).mean()),
+            **figures,
+        }
+    if compute_metrics is not None:
+        from transformers import EvalPrediction
+
+        mapped: Any = (questions, answers)  # the library's annotation allows tuples of one array only
+        for name, value in compute_metrics(EvalPrediction(mapped, pairs.labels)).items():
+            if name in (*figures, "epoch", "loss"):
+                raise ModelError(f"compute_metrics: {name} is the name of a figure of every training; use another one")
+            try:
+                figures[name] = float(value)
+            except (TypeError, ValueError) as error:
+                raise ModelError(f"compute_metrics: {name} is {value!r}, expected a number") from error
+    return figures

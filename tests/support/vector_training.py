@@ -6,6 +6,7 @@ import signal
 import sys
 
 import numpy as np
+from transformers import TrainerCallback
 
 from cube_model import CubeTrainer, TrainingConfig
 from cube_model.data.pairs import QuestionAnswerPairs
@@ -59,18 +60,18 @@ def config(**options):
     return TrainingConfig(**{**small, "device": "cpu", "threads": 1, "progress": False, **options})
 
 
-class Killed(CubeTrainer):
-    """A run whose first process is killed after so many batches, without a chance to tidy up."""
+class Kill(TrainerCallback):
+    """Kills the first process after a step, without a chance to tidy up."""
 
-    stop_at = 0
+    def __init__(self, step):
+        self.step = step
 
-    def after_step(self, step):
-        if step == self.stop_at and self.is_main:
+    def on_step_end(self, args, state, control, **how):
+        if state.global_step == self.step and state.is_world_process_zero:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     arguments = json.loads(sys.argv[1])
-    trainer = Killed(config(**arguments.get("config", {})))
-    trainer.stop_at = arguments.get("stop_at", 0)
-    trainer.train(Vectors())
+    callbacks = [Kill(arguments["stop_at"])] if "stop_at" in arguments else []
+    CubeTrainer(config(**arguments.get("config", {})), callbacks=callbacks).train(Vectors())

@@ -41,7 +41,7 @@ def faq_folder(tmp_path_factory):
 def test_paraphrased_questions_are_answered(teacher, faq_folder, cache_folder, tmp_path, record_property):
     settings = {"teacher": "multilingual-e5", "teacher_dtype": "float32", "device": "cpu", "progress": False, "seed": 1}
     config = TrainingConfig(data=faq_folder, output=tmp_path / "core", cache_dir=str(cache_folder), **settings)
-    core = CubeTrainer(config).train()
+    core = CubeTrainer(config).train()["output"]
     retriever = CubeRetriever.from_pretrained(core, faq_folder, cache=EmbeddingCache(cache_folder))
     assert sorted(retriever.answers["text"].to_pylist()) == sorted(FAQ)
 

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from transformers import TrainerCallback
 
 from cube_model import CubeModel, CubeTrainer, ModelError
 from cube_model.training.data import load_training_pairs
@@ -16,16 +17,18 @@ from support.cube_fixtures import invented_dialogues, run_config, write_pairs
 
 
 class StoppedError(Exception):
-    """Stands for a killed process."""
+    """Simulates a killed process."""
 
 
-class Interrupted(CubeTrainer):
-    """A run that dies after so many optimizer steps."""
+class Steps(TrainerCallback):
+    """Records the steps, and raises an error after one of them."""
 
-    stop_at = 0
+    def __init__(self, stop_at=0):
+        self.steps, self.stop_at = [], stop_at
 
-    def after_step(self, step):
-        if step == self.stop_at:
+    def on_step_end(self, args, state, control, **how):
+        self.steps.append(state.global_step)
+        if state.global_step == self.stop_at:
             raise StoppedError
 
 
@@ -57,9 +60,9 @@ def test_training_beats_the_identity_and_writes_all_of_it(pairs_folder, cache_fo
 
 
 def test_two_runs_give_the_same_bytes(pairs_folder, cache_folder, trained_core, tmp_path):
-    again = CubeTrainer(run_config(pairs_folder, tmp_path / "again", cache_folder)).train()
+    again = CubeTrainer(run_config(pairs_folder, tmp_path / "again", cache_folder)).train()["output"]
     assert (again / "model.safetensors").read_bytes() == (trained_core / "model.safetensors").read_bytes()
-    other = CubeTrainer(run_config(pairs_folder, tmp_path / "other", cache_folder, seed=2)).train()
+    other = CubeTrainer(run_config(pairs_folder, tmp_path / "other", cache_folder, seed=2)).train()["output"]
     assert (other / "model.safetensors").read_bytes() != (trained_core / "model.safetensors").read_bytes()
 
 
@@ -69,21 +72,19 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 ):
     """Five steps an epoch: stopped in the first epoch, in the second, and long after one."""
     options = {"checkpoint_every": checkpoint_every}
-    first = Interrupted(run_config(pairs_folder, tmp_path / "core", cache_folder, **options))
-    first.stop_at = stop_at
+    config = run_config(pairs_folder, tmp_path / "core", cache_folder, **options)
     with pytest.raises(StoppedError):
-        first.train()
+        CubeTrainer(config, callbacks=[Steps(stop_at)]).train()
     assert not (tmp_path / "core").exists()
     with pytest.raises(ModelError, match="an interrupted run; pass --resume"):
         CubeTrainer(run_config(pairs_folder, tmp_path / "core", cache_folder)).train()
     with pytest.raises(ModelError, match=r"batch-size was 64, now 32"):
         CubeTrainer(run_config(pairs_folder, tmp_path / "core", cache_folder, resume=True, batch_size=32)).train()
 
-    second = Interrupted(run_config(pairs_folder, tmp_path / "core", cache_folder, resume=True, **options))
-    resumed_from = []
-    second.after_step = resumed_from.append
-    second.train()
-    assert resumed_from[0] > 1, "it went on, it did not start again"
+    resumed = Steps()
+    config = run_config(pairs_folder, tmp_path / "core", cache_folder, resume=True, **options)
+    CubeTrainer(config, callbacks=[resumed]).train()
+    assert resumed.steps[0] > 1, "it continued, it did not start again"
     assert same_weights(tmp_path / "core", trained_core)
     assert record(tmp_path / "core")["history"] == record(trained_core)["history"]
     assert {path.name for path in tmp_path.iterdir()} == {"core"}
@@ -130,7 +131,7 @@ def test_without_validation_dialogues_are_held_out(tmp_path, caplog):
 def test_best_epoch_is_kept_and_patience_ends_the_run(pairs_folder, cache_folder, tmp_path):
     """A tiny learning rate never beats the untrained core by enough to matter; the best epoch's weights are written."""
     config = run_config(pairs_folder, tmp_path / "core", cache_folder, learning_rate=1e-9, patience=2, epochs=6)
-    facts = record(CubeTrainer(config).train())
+    facts = record(CubeTrainer(config).train()["output"])
     assert facts["best_epoch"] == 0
     assert len(facts["history"]) == 3
     model = CubeModel.from_pretrained(tmp_path / "core")

@@ -1,0 +1,250 @@
+"""The `transformers.Trainer` of a core: its batches, loss, validation and progress."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from cube_model.data.training_data import TrainingData
+from cube_model.training import schedule
+from cube_model.training.config import TrainingConfig
+from cube_model.training.data import batch_loader
+from cube_model.training.losses import AutoencoderLoss, DialogueLoss
+from cube_model.training.progress import Progress
+from cube_model.training.resumable_trainer import ResumableTrainer
+from cube_model.training.validation import Metrics, selection_metric, validate
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+    from cube_model.core.modeling_cube import CubeModel
+
+_PROGRESS, _BEST = "progress.json", "best.safetensors"
+
+
+class CoreTrainer(ResumableTrainer):
+    """Trains a core on pairs whose embeddings are ready.
+
+    Batches, noise and schedule depend on the configuration and the number of processes alone, so a resumed training
+    gives the same core, bit for bit.
+
+    Args:
+        config: Training configuration.
+        core: Untrained core, trained in place.
+        data: Pairs and embeddings.
+        folder: Folder of the checkpoints.
+        accelerator: Accelerator of the run; the trainer makes its own with the same device and precision.
+        turns: Number of turns that the core reads, the question included.
+        callbacks: Callbacks besides the library's.
+        compute_metrics: Further validation figures, see `validate`.
+
+    Attributes:
+        progress: Progress of the training.
+        steps: Maximum number of optimizer steps.
+        best_weights: State of the core in its best epoch.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        core: CubeModel,
+        data: TrainingData,
+        *,
+        folder: Path,
+        accelerator: Accelerator,
+        turns: int,
+        callbacks: Sequence[TrainerCallback | type[TrainerCallback]] = (),
+        compute_metrics: Metrics | None = None,
+    ) -> None:
+        self.config, self.core, self.data = config, core, data
+        self.progress, self.best_weights = Progress(), dict[str, torch.Tensor]()
+        super().__init__(
+            model=_loss(config, core),
+            args=_arguments(config, len(data.train), folder, accelerator),
+            eval_dataset=data.validation,
+            callbacks=[_ExtraCheckpoints(config.checkpoint_every), *callbacks],
+            compute_metrics=compute_metrics,
+        )
+        self._loader = self.accelerator.prepare(
+            batch_loader(
+                data.train,
+                data.train_vectors,
+                batch_size=self.args.per_device_train_batch_size,
+                turns=turns,
+                processes=self.accelerator.num_processes,
+            )
+        )
+        steps = math.ceil(len(self._loader) / config.gradient_accumulation)
+        self.args.num_train_epochs = schedule.epochs(config, steps)
+        self.steps = steps * int(self.args.num_train_epochs)
+        self._patience = schedule.patience(config, int(self.args.num_train_epochs))
+        self._clock = time.monotonic()
+
+    def resume(self, checkpoint: Path) -> None:
+        """Continue from the progress in a checkpoint; `train(resume_from_checkpoint=...)` reads the rest.
+
+        Args:
+            checkpoint: An undamaged checkpoint.
+        """
+        record = json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))
+        loss_sum = record["loss_sums"][self.args.process_index]
+        self.progress = Progress(**{**record["progress"], "loss_sum": loss_sum})
+        self.best_weights = load_file(checkpoint / _BEST)
+        self._clock = time.monotonic() - self.progress.seconds
+        self.args.eval_on_start = False
+
+    def save_progress(self, folder: Path) -> None:
+        """See `ResumableTrainer`."""
+        own = torch.tensor([self.progress.loss_sum], dtype=torch.float64, device=self.args.device)
+        loss_sums = self.accelerator.gather(own).tolist()  # the other figures are the same in all processes
+        self.progress.seconds = time.monotonic() - self._clock
+        self.progress.finished = self.control.should_training_stop and not self.progress.batches_of_epoch
+        if self.args.should_save:
+            save_file(self.best_weights, folder / _BEST)
+            record = {"progress": dataclasses.asdict(self.progress), "loss_sums": loss_sums}
+            (folder / _PROGRESS).write_text(json.dumps(record), encoding="utf-8")
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Seeded batches of embeddings."""
+        return self._loader
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """The matrices that read and write; decaying biases or the temperature is of no use."""
+        return [name for name, _ in model.named_parameters() if name.endswith((".read", ".write"))]
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, Any], *arguments: Any, **options: Any
+    ) -> torch.Tensor:
+        """The loss of a batch, with noise that depends on seed, batch and process alone: a resumed run repeats it."""
+        progress = self.progress
+        torch.manual_seed(schedule.step_seed(self.config.seed, progress.batches, self.args.process_index))
+        # Trainer divides the loss by this; its choice would give the batches of an incomplete last group more weight
+        self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
+        rows = inputs.pop("rows")
+        loss = model(**inputs)
+        progress.loss_sum += self.check_finite(loss, self._place(rows) if not loss.isfinite() else "")
+        progress.batches, progress.batches_of_epoch = progress.batches + 1, progress.batches_of_epoch + 1
+        return loss
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """Validate, and keep the weights if they are the best so far.
+
+        Returns:
+            The figures of `validate`, with `eval_` before their names.
+        """
+        progress, key = self.progress, selection_metric(self.config.mode, self.config.cosine_weight)
+        figures = validate(
+            self.core, self.data.validation, self.data.validation_vectors, self.config.seed, self.compute_metrics
+        )
+        logs = {f"eval_{name}": value for name, value in figures.items()}
+        epoch, loss = len(progress.history), None
+        if epoch:
+            mean = torch.tensor([progress.loss_sum / max(progress.batches_of_epoch, 1)], device=self.args.device)
+            loss = float(self.accelerator.gather(mean).mean())
+            self.log({"epoch_loss": loss})
+        progress.history.append({"epoch": epoch, "loss": loss, **figures})
+        progress.loss_sum, progress.batches_of_epoch = 0.0, 0
+        if not epoch or figures[key] > progress.history[progress.best_epoch][key]:
+            progress.best_epoch = epoch
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in self.core.state_dict().items()}
+        progress.seconds = time.monotonic() - self._clock
+        self.log(dict(logs))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
+        if epoch - progress.best_epoch >= self._patience:
+            self.control.should_training_stop = True
+        return logs
+
+    def _place(self, rows: torch.Tensor) -> str:
+        """Describe a batch in the current epoch."""
+        shown = ", ".join(str(row) for row in rows[:5].tolist()) + (", ..." if len(rows) > 5 else "")
+        train, progress = self.data.train, self.progress
+        question = train.texts[train.questions[int(rows[0]), 0]]
+        return (
+            f"epoch {progress.epoch + 1}, step {progress.batches_of_epoch + 1} (training pairs {shown}; the first one "
+            f"asks {question[:80]!r})"
+        )
+
+
+class ProgressBar(TrainerCallback):
+    """Advances the bar of a training.
+
+    Args:
+        progress: Progress to show.
+        advance: Function of the progress and the last loss, see `training_bar`.
+    """
+
+    def __init__(self, progress: Progress, advance: Callable[[Progress, float], None]) -> None:
+        self.progress, self.advance = progress, advance
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
+        """Advance by one step."""
+        progress = self.progress
+        self.advance(progress, progress.loss_sum / max(progress.batches_of_epoch, 1))
+
+
+class _ExtraCheckpoints(TrainerCallback):
+    """Asks for checkpoints within an epoch; at its end there is one anyway, after the validation.
+
+    Args:
+        every: Number of optimizer steps between checkpoints; 0: none.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
+        """Ask for a checkpoint every so often."""
+        steps = state.max_steps // int(args.num_train_epochs)
+        if self.every and state.global_step % self.every == 0 and state.global_step % steps:
+            control.should_save = True
+
+
+def _loss(config: TrainingConfig, core: CubeModel) -> DialogueLoss | AutoencoderLoss:
+    noise = config.noise or 0.0
+    if config.mode == "autoencoder":
+        return AutoencoderLoss(core, noise=noise)
+    return DialogueLoss(core, noise=noise, temperature=config.temperature, cosine_weight=config.cosine_weight)
+
+
+def _arguments(config: TrainingConfig, pairs: int, folder: Path, accelerator: Accelerator) -> TrainingArguments:
+    """The configuration in the library's terms."""
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=schedule.batch_size(config, pairs),
+        gradient_accumulation_steps=config.gradient_accumulation,
+        learning_rate=schedule.learning_rate(config, pairs),
+        lr_scheduler_type=config.scheduler,
+        warmup_steps=schedule.WARMUP,
+        weight_decay=config.weight_decay,
+        optim="adamw_torch",
+        max_grad_norm=1.0,
+        bf16=accelerator.mixed_precision == "bf16",
+        fp16=accelerator.mixed_precision == "fp16",
+        use_cpu=accelerator.device.type == "cpu",
+        seed=config.seed,
+        data_seed=config.seed,
+        eval_strategy="epoch",
+        eval_on_start=True,
+        save_strategy="no" if config.output is None else "epoch",
+        logging_steps=20,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",  # see `tracker_callbacks`
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        accelerator_config={"use_configured_state": True},
+    )
+    arguments.mixed_precision = accelerator.mixed_precision  # not that of the launcher where the configuration differs
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several graphics cards take several processes, not `DataParallel`
+    return arguments

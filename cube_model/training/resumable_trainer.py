@@ -1,0 +1,77 @@
+"""What the trainers of cores and of encoders share: robust checkpoints, and a stop when the loss is not finite."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer
+from transformers.trainer import TRAINING_ARGS_NAME
+
+from cube_model.errors import ModelError
+from cube_model.training.checkpoints import keep_checkpoint
+from dataset_builders.common.files import needs_room
+
+
+class ResumableTrainer(Trainer):
+    """`transformers.Trainer` whose checkpoints are complete or absent, see `checkpoints`.
+
+    Trainer writes a checkpoint in place, so a run that is killed meanwhile would resume from half of one.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._aside: Path | None = None
+        super().__init__(**options)
+        self.remove_callback(PrinterCallback)  # prints dictionaries on the output of the command
+
+    def save_progress(self, folder: Path) -> None:
+        """Write what a subclass needs to resume besides Trainer's own files; every process calls it.
+
+        Args:
+            folder: The checkpoint.
+        """
+
+    def check_finite(self, loss: torch.Tensor, place: str) -> float:
+        """Return the loss of a batch as a number.
+
+        Args:
+            loss: Scalar.
+            place: Description of the batch, for the message.
+
+        Raises:
+            ModelError: It is not finite; the message names the batch.
+        """
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ModelError(
+                f"loss is {value} in {place}: stopped, nothing written; lower --learning-rate (now "
+                f"{self.args.learning_rate})"
+            )
+        return value
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        folder = Path(str(self.args.output_dir))
+        aside = folder / ".unfinished"
+        with needs_room(folder, "go on with --resume", ModelError):
+            if self.args.should_save:
+                shutil.rmtree(aside, ignore_errors=True)
+            self.accelerator.wait_for_everyone()
+            self._aside = aside
+            try:
+                super()._save_checkpoint(model, trial)
+            finally:
+                self._aside = None
+            written = aside / f"checkpoint-{self.state.global_step}"
+            self.save_progress(written)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                (written / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that nobody reads
+                keep_checkpoint(written, folder)
+                aside.rmdir()
+            self.accelerator.wait_for_everyone()
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._aside or super()._get_output_dir(trial))
