@@ -1,4 +1,4 @@
-"""The dataset folder as one DuckDB file: tables, keys, aggregates, metrics; as SQLite for those who need it."""
+"""The dataset as a DuckDB or SQLite file with tables, keys, aggregates and metrics, and SQL queries on it."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dataset_builders.database.opening import open_database as open_database
     from dataset_builders.database.sqlite import export_sqlite as export_sqlite
 
-_HOME = {
+_MODULES = {
     "DatabaseBuild": "build",
     "ask": "asking",
     "build_database": "build",
@@ -22,11 +22,11 @@ _HOME = {
     "open_database": "opening",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    # lazily: the command line must not load pyarrow and datasets to print its help
-    if name not in _HOME:
+    # lazy, so that the command line does not load pyarrow and datasets to print its help
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

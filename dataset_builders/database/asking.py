@@ -1,4 +1,4 @@
-"""Run one query that somebody typed: it can write nothing, and errors are one line that says what there is."""
+"""Run a query that a user typed: it cannot write anything, and errors are one line with a hint."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 def open_any(
     database: str | Path | None = None, data: str | Path | None = None, *, allow_files: bool = False
 ) -> Iterator[DuckDBPyConnection]:
-    """A connection on which the same queries run, whether to a database or to the parquet files themselves.
+    """Open a connection to a database or to the parquet files themselves; the same queries run on both.
 
-    No statement can open another file or write this one, see `dataset_builders.sql.read_only_files`. What it makes is
-    temporary or in memory.
+    Statements cannot open other files or write to this one; see `dataset_builders.sql.read_only_files`. Tables that
+    they create are temporary or in memory.
 
     Args:
         database: A file made by `dialogue-cube database`.
-        data: A dataset folder or Hub repository; its numbers are counted when they are asked for.
-        allow_files: Let statements read and write every file that this process may, by its path.
+        data: A dataset folder or Hub repository; its metrics are computed by each query.
+        allow_files: Whether statements may read and write any file of this process, by its path.
 
     Raises:
-        DataError: None or both are given, or what is given is not there.
+        DataError: Neither or both are named, or the file or folder does not exist.
     """
     if (database is None) == (data is None):
-        raise DataError("name what to ask: --database FILE, or --data DIR for the parquet files of a dataset folder")
+        raise DataError("name the data: either --database FILE, or --data DIR for the parquet files of a folder")
     if database is not None:
         with open_without_path(database) as connection:
             lock(connection, allow_files=allow_files)
@@ -58,25 +58,25 @@ def open_any(
             connection.register(f"report_{name}", table)
             connection.execute(f"CREATE VIEW {name} AS FROM report_{name}")
         connection.register_filesystem(files)
-        connection.execute(f"SET VARIABLE folder = '{ROOT}dataset'")  # a view looks for its files each time
+        connection.execute(f"SET VARIABLE folder = '{ROOT}dataset'")  # views read this variable in each query
         lock(connection, allow_files=allow_files)
         yield connection
 
 
 class Answer:
-    """The rows of a query, as they come.
+    """The rows of a query, fetched lazily.
 
     Attributes:
-        columns: Their names.
+        columns: Names of the columns.
     """
 
-    def __init__(self, executed: DuckDBPyConnection) -> None:
-        self.columns = [column[0] for column in executed.description or ()]
-        self._executed = executed
+    def __init__(self, result: DuckDBPyConnection) -> None:
+        self.columns = [column[0] for column in result.description or ()]
+        self._result = result
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        with _one_line(self._executed):
-            while batch := self._executed.fetchmany(2_000):
+        with _one_line(self._result):
+            while batch := self._result.fetchmany(2_000):
                 yield from batch
 
 
@@ -84,11 +84,11 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
     """Run one statement.
 
     Args:
-        connection: Of `open_any`.
-        text: SQL; a semicolon at its end is allowed.
+        connection: Connection from `open_any`.
+        text: SQL; may end with a semicolon.
 
     Raises:
-        DataError: It is not SQL, not one statement, has no answer, writes, or names what is not there.
+        DataError: The text is not one SQL statement, returns no rows, writes, or names something that does not exist.
     """
     with _one_line(connection):
         statements = connection.extract_statements(text)
@@ -96,62 +96,63 @@ def ask(connection: DuckDBPyConnection, text: str) -> Answer:
             raise DataError(
                 f"expected one SQL statement, found {len(statements)}; put it in quotes, or use - for standard input"
             )
-        _check_answers(statements[0])
-        return Answer(_stopped_by_ctrl_c(connection, statements[0]))
+        _check_returns_rows(statements[0])
+        return Answer(_execute(connection, statements[0]))
 
 
 def names(connection: DuckDBPyConnection) -> list[str]:
-    """Tables and views that may be asked."""
-    found = connection.execute(
+    """Names of the tables and views for users."""
+    rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
         "UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
     ).fetchall()
-    return [name for (name,) in found if not name.startswith(("parquet_", "report_", "no_"))]
+    return [name for (name,) in rows if not name.startswith(("parquet_", "report_", "no_"))]
 
 
 def described() -> Iterator[tuple[str, str, str]]:
-    """Name, kind and description of every table and view."""
+    """Name, kind and description of each table and view."""
     yield from ((name, "tables", query.comment) for name, query in sql.queries("tables").items())
     yield from ((name, "report", comment) for name, comment in COMMENTS.items())
     for kind in ("aggregates", "metrics", "details"):
         yield from ((name, kind, query.comment) for name, query in sorted(sql.queries(kind).items()))
 
 
-def _check_answers(statement: Any) -> None:
-    """Refuse what would end without a word and leave nothing behind. A courtesy: safety does not need it."""
+def _check_returns_rows(statement: Any) -> None:
+    """Reject statements that would silently have no effect. This helps the user; safety does not need it."""
     import duckdb
 
     try:
         kind = statement.type.name
     except ValueError:  # DuckDB has types that its Python package does not know
         kind = "this statement"
-    # a PIVOT is a MULTI: it finds its columns first
+    # a PIVOT is a MULTI, because it determines its columns first
     if duckdb.ExpectedResultType.NOTHING in statement.expected_result_type and kind != "MULTI":
-        raise DataError(f"{kind} answers nothing, and what it does would not be kept; to change things, copy the data")
+        raise DataError(f"{kind} returns no rows, and its effect would not be kept; to change data, copy it first")
 
 
-def _stopped_by_ctrl_c(connection: DuckDBPyConnection, statement: Any) -> DuckDBPyConnection:
-    """Execute in a second thread: DuckDB looks for Ctrl-C between its tasks only, and one may take hours."""
-    executed: Future[DuckDBPyConnection] = Future()
+def _execute(connection: DuckDBPyConnection, statement: Any) -> DuckDBPyConnection:
+    """Execute in a thread, so that Ctrl-C works: DuckDB checks for it only between its tasks, which may take hours."""
+    result: Future[DuckDBPyConnection] = Future()
 
     def execute() -> None:
         try:
-            executed.set_result(connection.execute(statement))
+            result.set_result(connection.execute(statement))
         except BaseException as error:
-            executed.set_exception(error)
+            result.set_exception(error)
 
     try:
         Thread(target=execute, daemon=True).start()
-        return executed.result()
+        return result.result()
     except KeyboardInterrupt:
-        while not executed.done():  # an interrupt before the query begins is lost
+        while not result.done():  # DuckDB ignores an interrupt before the query begins
             connection.interrupt()
-            wait([executed], timeout=0.1)
+            wait([result], timeout=0.1)
         raise
 
 
 @contextmanager
 def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Raise DuckDB's errors as one line with a hint."""
     import duckdb
 
     try:
@@ -160,20 +161,20 @@ def _one_line(connection: DuckDBPyConnection) -> Iterator[None]:
         if is_interrupt(error):
             raise
         first, *others = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if first.startswith("Traceback"):  # of our file system, in Python
+        if first.startswith("Traceback"):  # from our file system, which is in Python
             first = others[-1]
         what = re.sub(r"^(\w+ )*\w*Error: ", "", first).rstrip(".!")
         hints = [line for line in others if line.startswith("Candidate")]
-        if wanted := re.match(r"Table with name (\w+)", what):
-            likely = get_close_matches(wanted[1], names(connection))
-            hints = [f"did you mean {' or '.join(likely)}?"] if likely else []
+        if table := re.match(r"Table with name (\w+)", what):
+            similar = get_close_matches(table[1], names(connection))
+            hints = [f"did you mean {' or '.join(similar)}?"] if similar else []
             hints.append("`dialogue-cube sql` without a query lists all tables and views")
         elif isinstance(error, duckdb.PermissionException):
             hints = ["`--allow-files` lets a query read and write files"]
         elif "read-only mode" in what:
-            hints = ["to change things, copy the data"]
+            hints = ["to change data, copy it first"]
         elif isinstance(error, duckdb.BinderException) and not hints:
-            hints = ["`DESCRIBE pairs` names the columns of pairs"]
+            hints = ["`DESCRIBE pairs` lists the columns of pairs"]
         elif isinstance(error, duckdb.ParserException):
-            hints = ["the dialect is DuckDB's; write texts in single quotes"]
+            hints = ["the dialect is DuckDB's; put strings in single quotes"]
         raise DataError("; ".join([what, *hints])) from error

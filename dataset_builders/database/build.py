@@ -1,7 +1,7 @@
-"""The dataset folder -> one DuckDB file, written aside and put in place when it is whole.
+"""Write a dataset folder as one DuckDB file, atomically.
 
-Rows stream from parquet through DuckDB, within a memory limit. What has not changed since the last build is kept: each
-table and view has a fingerprint of the files and of the SQL that it comes from.
+Rows stream from parquet through DuckDB within a memory limit. Each table and view has a fingerprint of the files and
+the SQL that it is made from; a build writes only those whose fingerprint has changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 STORAGE = "v1.4.0"
-"""The oldest DuckDB that can read the file: the oldest that this package runs with."""
+"""Oldest version of DuckDB that can read the file, which is the oldest that this package supports."""
 
 
 def _is_duckdb(file: Path) -> bool:
@@ -38,23 +38,23 @@ def _is_duckdb(file: Path) -> bool:
 
 
 DATABASE = OutputKind("`dialogue-cube database`", "--out", _is_duckdb)
-"""What a build may replace; `read_contents` then refuses a DuckDB file of somebody else."""
+"""Files that a build may replace; `read_contents` also rejects foreign DuckDB files."""
 
 _BASE_MEMORY = 96 * 1024**2
-"""Enough for row groups of parquet on their way, in bytes."""
+"""Memory for the parquet row groups in flight, in bytes."""
 
 _MEMORY_PER_ROW = 64
-"""The indexes of primary keys, which DuckDB holds in memory: measured, 60 bytes a row of the parquet files."""
+"""Memory for the indexes of primary keys, in bytes per row of the parquet files; 60 were measured."""
 
 
 @dataclass(frozen=True)
 class DatabaseBuild:
-    """What a build did.
+    """Result of a build.
 
     Attributes:
-        path: The database.
-        written: Tables and views that were written; none when all was there already.
-        rows: Table -> its rows, of the whole database.
+        path: Path of the database.
+        written: Tables and views that the build wrote; empty if all were up to date.
+        rows: Number of rows of every table.
     """
 
     path: Path
@@ -65,48 +65,49 @@ class DatabaseBuild:
 def build_database(
     data: str | Path, out: str | Path, progress: Progress | None = None, memory: str | None = None, threads: int = 2
 ) -> DatabaseBuild:
-    """Make a database, or bring one up to date.
+    """Make or update a database.
 
-    Readers of the old file keep it until they open it again; a build that is stopped leaves it as it was.
+    Processes that have the old file open keep it until they open it again. An interrupted build leaves it unchanged.
 
     Args:
         data: A folder made by `dialogue-cube build`, or a Hub dataset repository.
-        out: The file, usually `NAME.duckdb`.
-        progress: Called with the part made next, how many are done, and how many there are to make.
-        memory: Of DuckDB, such as "1GB"; above it, it goes on in temporary files. Default: what the rows need.
-        threads: Threads of DuckDB.
+        out: Path of the database, usually `NAME.duckdb`.
+        progress: Called before each table or view with its name, the number done and the number to write.
+        memory: Memory limit of DuckDB, such as "1GB"; beyond it, DuckDB uses temporary files. None: by the number of
+            rows.
+        threads: Number of DuckDB threads.
 
     Raises:
-        DataError: No such data, or it cannot be read; `out` is not a database of ours.
+        DataError: The data does not exist or cannot be read, or `out` is a foreign file.
     """
     folder, out = dataset_folder(data), Path(out)
     report = read_built(folder)
-    wanted = fingerprints(folder)
+    digests = fingerprints(folder)
     with Output(out, DATABASE).claimed(wait=True) as output:
-        there = read_contents(output.place) if output.place.exists() else {}
-        stale = [name for name, fingerprint in wanted.items() if name not in there or there[name][0] != fingerprint]
-        gone = [name for name in there if name not in wanted]
-        if stale or gone:
+        contents = read_contents(output.place) if output.place.exists() else {}
+        stale = [name for name, digest in digests.items() if name not in contents or contents[name][0] != digest]
+        obsolete = [name for name in contents if name not in digests]
+        if stale or obsolete:
             written = datetime.fromtimestamp(int((folder / REPORT).stat().st_mtime), timezone.utc).replace(tzinfo=None)
-            if there:
+            if contents:
                 shutil.copyfile(output.place, output.new)
             with _open(folder, output.new, memory, threads) as connection:
-                Writer(connection, report, wanted, progress).write(stale, gone, written)
+                Writer(connection, report, digests, progress).write(stale, obsolete, written)
             output.put()
-            there = read_contents(output.place)
-        rows = {name: number or 0 for name, (_, kind, number) in there.items() if kind == "tables"}
+            contents = read_contents(output.place)
+        rows = {name: number or 0 for name, (_, kind, number) in contents.items() if kind == "tables"}
         return DatabaseBuild(out, tuple(stale), rows)
 
 
 @contextmanager
 def _open(folder: Path, file: Path, memory: str | None, threads: int) -> Iterator[DuckDBPyConnection]:
-    """A connection with views over the folder and the file attached as `built`."""
+    """Open a connection with views over the folder, and with the file attached as `built`."""
     quoted = str(file).replace("'", "''")
     with (
         temporary_folder() as spill,
         folder_views(folder, {"threads": threads, "temp_directory": str(spill)}) as connection,
     ):
-        memory = memory or f"{_needed(connection) // 1024} KiB"
+        memory = memory or f"{_default_memory(connection) // 1024} KiB"
         with _one_line(folder, memory):
             connection.execute(f"SET memory_limit = '{memory}'")
             connection.execute(f"ATTACH '{quoted}' AS built (STORAGE_VERSION '{STORAGE}')")
@@ -116,7 +117,7 @@ def _open(folder: Path, file: Path, memory: str | None, threads: int) -> Iterato
 
 @contextmanager
 def _one_line(folder: Path, memory: str) -> Iterator[None]:
-    """DuckDB's errors that have nothing to do with reading the folder."""
+    """Raise DuckDB's errors that do not come from reading the folder as one line with advice."""
     import duckdb
 
     try:
@@ -126,15 +127,15 @@ def _one_line(folder: Path, memory: str) -> Iterator[None]:
     except duckdb.ParserException as error:
         raise DataError(f"--memory {memory}: expected a size such as 512MB or 2GB") from error
     except duckdb.ConstraintException as error:
-        twice = re.findall('"(.*)"', str(error)) or [str(error)]
-        raise DataError(f"{folder}: the id {twice[0]} stands there twice; build the folder again") from error
-    except duckdb.Error as error:  # a full disk has several types
-        if written := re.search("Could not write.*", str(error)):
-            raise DataError(f"{written[0]}; what stood there before is as it was") from error
+        ids = re.findall('"(.*)"', str(error)) or [str(error)]
+        raise DataError(f"{folder}: two rows have the id {ids[0]}; build the folder again") from error
+    except duckdb.Error as error:  # a full disk raises several types
+        if cause := re.search("Could not write.*", str(error)):
+            raise DataError(f"{cause[0]}; the old database is unchanged") from error
         raise
 
 
-def _needed(connection: DuckDBPyConnection) -> int:
-    """Bytes of memory to give DuckDB."""
+def _default_memory(connection: DuckDBPyConnection) -> int:
+    """Default memory limit of DuckDB, in bytes."""
     counts = (connection.execute(f"SELECT count(*) FROM {view}").fetchone() for view in FILES)
     return _BASE_MEMORY + _MEMORY_PER_ROW * sum(count[0] for count in counts if count)

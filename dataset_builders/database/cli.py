@@ -23,16 +23,19 @@ def register(app: typer.Typer) -> None:
 
 def database(
     data: Annotated[str, typer.Option(help="Dataset folder made by `build`, or Hub dataset repository.")],
-    out: Annotated[Path | None, typer.Option(help="DuckDB file to write or bring up to date.")] = None,
-    sqlite: Annotated[Path | None, typer.Option(help="SQLite file to write, for tools that read nothing else.")] = None,
+    out: Annotated[Path | None, typer.Option(help="DuckDB file to write or update.")] = None,
+    sqlite: Annotated[Path | None, typer.Option(help="SQLite file to write, for tools that need it.")] = None,
     memory: Annotated[
-        str | None, typer.Option(help="Of DuckDB, such as 1GB; above it, temporary files. Default: by the rows.")
+        str | None,
+        typer.Option(
+            help="Memory limit of DuckDB, such as 1GB; beyond it, temporary files. Default: by the number of rows."
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of DuckDB.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Number of DuckDB threads.")] = 2,
 ) -> None:
-    """Write the dataset as a database: dialogues, turns, pairs, intents, drops and ready metrics.
+    """Write the dataset as a database: dialogues, turns, pairs, intents, drops and metrics.
 
-    Only what has changed is written again. Ask it: `dialogue-cube sql --database FILE "SELECT ..."`.
+    Writes only what has changed. To query it, run `dialogue-cube sql --database FILE "SELECT ..."`.
     """
     from rich.console import Console
     from rich.text import Text
@@ -57,34 +60,36 @@ def database(
             rows = export_sqlite(connection, sqlite, progress)
         _print_written(console, sqlite, tuple(rows), rows)
     if out is not None:
-        console.print(Text(f'Ask it: dialogue-cube sql --database {out} "FROM dialogue_statistics"'), soft_wrap=True)
+        console.print(Text(f'Try: dialogue-cube sql --database {out} "FROM dialogue_statistics"'), soft_wrap=True)
 
 
 def sql(
     query: Annotated[
         str | None,
-        typer.Argument(metavar="[QUERY]", help="SQL; - reads it from standard input. Without: what there is."),
+        typer.Argument(
+            metavar="[QUERY]", help="SQL; - reads it from standard input. Without a query: list tables and views."
+        ),
     ] = None,
     database: Annotated[Path | None, typer.Option(help="File made by `database`.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Instead: dataset folder or Hub repository, asked without a database.")
+        str | None, typer.Option(help="Dataset folder or Hub repository to query without a database.")
     ] = None,
-    shape: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
+    shape: Annotated[Format, typer.Option("--format", help="Output format of the rows.")] = Format.table,
     script: Annotated[
         bool,
         typer.Option(
-            "--script", help="Print the SQL that gives the DuckDB command line the same views on parquet alone."
+            "--script", help="Print the SQL that creates the same views on the parquet files in DuckDB's command line."
         ),
     ] = False,
     allow_files: Annotated[
         bool,
         typer.Option(
             "--allow-files",
-            help="Let the query read files, and write them: COPY ... TO replaces any file, even that of the database.",
+            help="Let the query read and write files: COPY ... TO replaces any file, even the database.",
         ),
     ] = False,
 ) -> None:
-    """Ask the data with SQL (DuckDB's dialect); nothing can be changed."""
+    """Query the data with SQL (DuckDB's dialect), read-only."""
     from dataset_builders.database.asking import ask, open_any
     from dataset_builders.database.printing import print_answer
     from dataset_builders.sql import script as views
@@ -99,7 +104,7 @@ def sql(
         text = sys.stdin.read() if query == "-" else query
         try:
             print_answer(ask(connection, text), shape)
-        except BrokenPipeError:  # `| head` has seen enough
+        except BrokenPipeError:  # as with `| head`
             sys.stderr.close()
 
 
@@ -128,7 +133,7 @@ def _print_written(console: Console, path: Path, written: tuple[str, ...], rows:
     table.add_column("table")
     table.add_column("rows", justify="right")
     for name in ("dialogs", "turns", "pairs", "downstream", "drops", "clusters"):
-        table.add_row(name, f"{rows[name]:,}" + ("" if name in written else " (as before)"))
+        table.add_row(name, f"{rows[name]:,}" + ("" if name in written else " (unchanged)"))
     console.print(table)
     size = path.stat().st_size / 1e6
     console.print(Text(f"written: {path}, {size:,.0f} MB"), soft_wrap=True)

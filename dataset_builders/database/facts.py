@@ -1,4 +1,4 @@
-"""What `quality/report.json` says, as small tables: `sources`, `source_rows`, `leaks`, `duplicates`."""
+"""The content of `quality/report.json` as small tables: `sources`, `source_rows`, `leaks`, `duplicates`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEMAS = {
     "sources": pa.schema(
         {
             "source": _text,
-            "title": _text,  # null for own data, likewise below
+            "title": _text,  # null for own data, as are most facts below
             "kind": _text,  # dialogues or downstream
             "config": _text,
             "homepage": _text,
@@ -28,7 +28,7 @@ SCHEMAS = {
             "notes": _text,
             "differs_from_official": pa.list_(_text),
             "rejected": _number,  # records of own data that could not be used
-            "input_hash": _text,  # of the raw files and the code that read them
+            "input_hash": _text,  # digest of the raw files and the code that reads them
             "dialogues": _number,
             "utterances": _number,
             "pairs": _number,
@@ -41,10 +41,10 @@ SCHEMAS = {
 }
 
 COMMENTS = {
-    "sources": "One row a source. rows: labelled utterances; differs_from_official: where its counts differ",
-    "source_rows": "Rows of a source: rows_in were judged, rows_out written, the others are in drops",
-    "leaks": "Rows with a duplicate in another split. stage: before or after the filters; splits: which two",
-    "duplicates": "rows: how many rows of a source have a duplicate in also_in, which may be the same source",
+    "sources": "One row per source. rows: labelled utterances; differs_from_official: counts that differ",
+    "source_rows": "Rows of each source: before (rows_in) and after the filters (rows_out); the others are in drops",
+    "leaks": "Rows with a duplicate in another split. stage: before or after the split policy; splits: the two splits",
+    "duplicates": "rows: rows of a source that have a duplicate in also_in, which may be the same source",
 }
 
 KEYS = {
@@ -59,21 +59,21 @@ def facts(report: dict[str, Any]) -> dict[str, pa.Table]:
     """The tables by name.
 
     Args:
-        report: `quality/report.json` of a dataset folder.
+        report: Content of `quality/report.json`.
     """
     rows: dict[str, list[dict[str, Any]]] = {
-        "sources": [_source(name, noted) for name, noted in report.get("sources", {}).items()],
+        "sources": [_source(name, source) for name, source in report.get("sources", {}).items()],
         "source_rows": [
-            {"config": config, "source": source, "rows_in": noted["in"], "rows_out": noted["out"]}
+            {"config": config, "source": source, "rows_in": counts["in"], "rows_out": counts["out"]}
             for config, sources in report.get("rows", {}).items()
-            for source, noted in sources.items()
+            for source, counts in sources.items()
         ],
         "leaks": [
             {"stage": stage, "kind": kind, "source": source, "splits": splits, "rows": number}
             for stage, kinds in report.get("leaks", {}).items()
             for kind, sources in kinds.items()
-            for source, sides in sources.items()
-            for splits, number in sides.items()
+            for source, counts in sources.items()
+            for splits, number in counts.items()
         ],
         "duplicates": [
             {"config": config, "source": key.split("|")[0], "also_in": key.split("|")[1], "rows": number}
@@ -84,18 +84,18 @@ def facts(report: dict[str, Any]) -> dict[str, pa.Table]:
     return {name: pa.Table.from_pylist(rows[name], schema) for name, schema in SCHEMAS.items()}
 
 
-def _source(name: str, noted: dict[str, Any]) -> dict[str, Any]:
+def _source(name: str, source: dict[str, Any]) -> dict[str, Any]:
     from dataset_builders.sources.registry import builders
 
     info = builders()[name].INFO if name in builders() else None
-    written = sum((Counter(split) for split in noted["splits"].values()), Counter[str]())
+    counts = sum((Counter(split) for split in source["splits"].values()), Counter[str]())
     facts = ("title", "kind", "homepage", "citation", "license_evidence", "license_disputed", "notes")
     return {
         "source": name,
         **{fact: getattr(info, fact) for fact in facts if info is not None},
-        "kind": "downstream" if written["rows"] else "dialogues",
-        "commercial_use": get_license(noted["license"]).commercial,
-        **{key: noted[key] for key in ("config", "license", "redistributable", "input_hash", "rejected")},
-        "differs_from_official": noted["differs_from_official"],
-        **{what: written[what] for what in ("dialogues", "utterances", "pairs", "rows")},
+        "kind": "downstream" if counts["rows"] else "dialogues",
+        "commercial_use": get_license(source["license"]).commercial,
+        **{key: source[key] for key in ("config", "license", "redistributable", "input_hash", "rejected")},
+        "differs_from_official": source["differs_from_official"],
+        **{what: counts[what] for what in ("dialogues", "utterances", "pairs", "rows")},
     }

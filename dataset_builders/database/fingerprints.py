@@ -1,4 +1,4 @@
-"""What each part of a database is made from, as one digest: a part is written again only when its digest changes."""
+"""Fingerprints of a database's tables and views: digests of the files and the SQL that they are made from."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FILES = {
     "parquet_drops": "quality/drops.parquet",
     "parquet_clusters": "quality/clusters.parquet",
 }
-"""View over parquet files -> the files in a dataset folder."""
+"""Parquet files of a dataset folder, by the view over them."""
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    """Table or view of the database -> digest of its files and SQL; those first that others read.
+    """Fingerprint of each table and view; tables that others read come first.
 
     Args:
         folder: A dataset folder.
@@ -30,17 +30,17 @@ def fingerprints(folder: Path) -> dict[str, str]:
     Raises:
         DataError: A file cannot be read.
     """
-    found = {
+    digests = {
         view: _digest(*(f"{path.name} {sha256(path)}" for path in sorted(folder.glob(pattern))))
         for view, pattern in FILES.items()
     }
     report = sha256(folder / REPORT)
-    # what the package knows about its sources stands in them too
+    # these tables also hold facts about sources that are part of the package
     parts = {name: _digest(report, str(schema), version("dialogue-cube")) for name, schema in facts.SCHEMAS.items()}
     for query in sql.queries().values():
-        parts[query.name] = found[query.name] = _digest(
-            sql.MACROS, sql.PARQUET, query.view, str(sql.KEYS.get(query.name)), *(found[name] for name in query.reads)
-        )
+        inputs = (digests[name] for name in query.reads)
+        digest = _digest(sql.MACROS, sql.PARQUET, query.view, str(sql.KEYS.get(query.name)), *inputs)
+        parts[query.name] = digests[query.name] = digest
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Find a dataset folder and open its database read-only; know whether a file is one, and whether it is of today."""
+"""Find dataset folders and open databases read-only; check that a file is a database and up to date."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
+from dataset_builders.common.locations import A_DATASET, is_folder
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.quality.report.read import read_built
 from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles
@@ -18,49 +19,49 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SCHEMA_VERSION = 1
-"""Raised when a table of the database itself (`runs`, `contents`) changes its columns."""
+"""Version of the tables `runs` and `contents`; increased when their columns change."""
 
-_WANTED = ["dialogues/*.parquet", "pairs/*.parquet", "downstream/*.parquet", "quality/*"]
+_DOWNLOADED = ["dialogues/*.parquet", "pairs/*.parquet", "downstream/*.parquet", "quality/*"]
 
 
 @contextmanager
 def open_database(path: str | Path, memory: str = "1GB", threads: int | None = None) -> Iterator[DuckDBPyConnection]:
-    """A read-only connection; any number of processes may hold one, also while the file is built anew.
+    """Open a read-only connection. Many processes can have one, even while the database is rebuilt.
 
     Args:
         path: A file made by `dialogue-cube database`.
-        memory: Above this, DuckDB goes on in temporary files.
-        threads: Threads of DuckDB; as many as there are cores when not given.
+        memory: Memory limit of DuckDB, such as "1GB"; beyond it, DuckDB uses temporary files.
+        threads: Number of DuckDB threads; None takes the number of cores.
 
     Raises:
-        DataError: There is no such file, or it is not a database of ours, or of a newer version.
+        DataError: The file does not exist, is not made by `dialogue-cube database`, or is of a newer version.
     """
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a database file, such as {path / 'data.duckdb'}")
     if not path.exists():
-        raise DataError(f"no database {path}; `dialogue-cube database --data DIR --out {path}` makes it")
+        raise DataError(f"no database {path}; make it with `dialogue-cube database --data DIR --out {path}`")
     with _settings(memory, threads) as config, connect(path, read_only=True, config=config) as connection, stoppable():
-        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+        connection.execute("SET enable_progress_bar = false")  # DuckDB prints it to standard output
         check_ours(connection, path)
         yield connection
 
 
 @contextmanager
 def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBPyConnection]:
-    """A read-only connection that gives DuckDB no path to the file, for queries that somebody typed.
+    """Open a read-only connection in which DuckDB does not know the file's path, for queries that a user typed.
 
     Args:
-        path: See `open_database`.
-        memory: Above this, DuckDB goes on in temporary files.
+        path: A file made by `dialogue-cube database`.
+        memory: Memory limit of DuckDB, such as "1GB"; beyond it, DuckDB uses temporary files.
 
     Raises:
-        DataError: See `open_database`.
+        DataError: As in `open_database`.
     """
     import duckdb
 
     parts = {f"corpus.duckdb{end}": file for end in ("", ".wal") if (file := Path(f"{path}{end}")).exists()}
-    # the plain connection says what is wrong with a file, and keeps writers of other programs out while it is open
+    # the ordinary connection checks the file, and locks out writers of other programs while it is open
     with (
         open_database(path, memory),
         _settings(memory) as config,
@@ -83,10 +84,10 @@ def _settings(memory: str, threads: int | None = None) -> Iterator[dict[str, Any
 
 
 def connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> DuckDBPyConnection:
-    """A connection to a file.
+    """Open a connection to a DuckDB file.
 
     Raises:
-        DataError: It cannot be opened as a DuckDB file.
+        DataError: The file cannot be opened as a DuckDB file.
     """
     import duckdb
 
@@ -98,10 +99,10 @@ def connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> DuckDBPyC
 
 
 def check_ours(connection: DuckDBPyConnection, path: Path) -> None:
-    """Check that a file was made by us.
+    """Check that a database was made by `dialogue-cube database`.
 
     Raises:
-        DataError: It is somebody else's, or a newer version of this package made it.
+        DataError: It is a foreign file, or a newer version of this package made it.
     """
     import duckdb
 
@@ -118,14 +119,14 @@ def check_ours(connection: DuckDBPyConnection, path: Path) -> None:
 
 
 def is_current(path: str | Path, data: str | Path) -> bool:
-    """Whether a database is there and holds what `build_database` would write: nothing would be done.
+    """Whether a database exists and is up to date, so that `build_database` would write nothing.
 
     Args:
         path: The database.
         data: Dataset folder or Hub repository.
 
     Raises:
-        DataError: The file is not ours, or there is no such data.
+        DataError: The file is not made by `dialogue-cube database`, or the data does not exist.
     """
     if not Path(path).exists():
         return False
@@ -135,16 +136,16 @@ def is_current(path: str | Path, data: str | Path) -> bool:
 
 
 def read_contents(path: Path) -> dict[str, tuple[str, str, int | None]]:
-    """Table or view -> its fingerprint, kind and rows; nothing of a file that an older version of this package made.
+    """Fingerprint, kind and number of rows of each table or view; empty if the database has an older schema version.
 
     Raises:
-        DataError: See `open_database`.
+        DataError: As in `open_database`.
     """
     with open_database(path) as connection:
         if connection.execute("SELECT max(schema_version) FROM runs").fetchone() != (SCHEMA_VERSION,):
             return {}
-        found = connection.execute("SELECT name, fingerprint, kind, rows FROM contents ORDER BY name").fetchall()
-        return {name: (fingerprint, kind, rows) for name, fingerprint, kind, rows in found}
+        parts = connection.execute("SELECT name, fingerprint, kind, rows FROM contents ORDER BY name").fetchall()
+        return {name: (fingerprint, kind, rows) for name, fingerprint, kind, rows in parts}
 
 
 def dataset_folder(data: str | Path) -> Path:
@@ -154,17 +155,17 @@ def dataset_folder(data: str | Path) -> Path:
         data: A folder made by `dialogue-cube build`, or a repository such as `org/dialogue-corpus`.
 
     Raises:
-        DataError: Neither is there.
+        DataError: There is no such folder, or the repository cannot be downloaded.
     """
-    path = Path(data)
-    if path.exists() or str(data).count("/") != 1 or str(data).startswith((".", "/", "~")):
-        return path
+    if is_folder(data, A_DATASET):
+        return Path(data)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(str(data), repo_type="dataset", allow_patterns=_WANTED))
+        return Path(snapshot_download(str(data), repo_type="dataset", allow_patterns=_DOWNLOADED))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        what = f"no folder {data}, and the Hub gives no dataset of that name ({cause[:200]})"
-        raise DataError(f"{what}; `dialogue-cube build` makes a folder") from error
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(
+            f"no folder {data}, and no such dataset on the Hub ({cause}); make a folder with `dialogue-cube build`"
+        ) from error

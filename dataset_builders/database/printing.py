@@ -1,4 +1,4 @@
-"""Rows of a query on standard output: a table for people, CSV and JSON for programs."""
+"""Print the rows of a query to standard output: as a table for people, as CSV or JSON for programs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from dataset_builders.database.asking import Answer
 
 SHOWN_ROWS = 100
-"""Rows of a table on the screen; CSV and JSON give all."""
+"""Maximum number of rows of a table; CSV and JSON print all rows."""
 
 _LONG = 32
-"""Characters: a column with longer cells may be folded."""
+"""Width in characters up to which cells are never folded."""
 
 
 class Format(str, Enum):
-    """How rows are printed."""
+    """Output format of rows."""
 
     table = "table"
     csv = "csv"
@@ -33,7 +33,7 @@ class Format(str, Enum):
 
 
 def print_answer(answer: Answer, shape: Format) -> None:
-    """Print all rows (of a table: the first `SHOWN_ROWS`)."""
+    """Print all rows, or the first `SHOWN_ROWS` as a table."""
     _PRINTERS[shape](answer)
     sys.stdout.flush()
 
@@ -50,12 +50,12 @@ def _print_table(answer: Answer) -> None:
     if not _print_grid(console, answer.columns, cells, numeric):
         _print_records(console, answer.columns, cells)
     more = next(rows, None) is not None
-    count = f"the first {SHOWN_ROWS} rows; all: --format csv or json" if more else f"{len(shown)} rows"
+    count = f"the first {SHOWN_ROWS} rows; for all, use --format csv or json" if more else f"{len(shown)} rows"
     Console(stderr=True).print(Text(count, style="dim"))
 
 
 def _print_grid(console: Console, columns: Sequence[str], cells: list[list[str]], numeric: list[bool]) -> bool:
-    """Print columns side by side; False when they do not fit."""
+    """Print columns side by side; False if they do not fit."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -80,7 +80,7 @@ def _print_grid(console: Console, columns: Sequence[str], cells: list[list[str]]
 
 
 def _print_records(console: Console, columns: Sequence[str], cells: list[list[str]]) -> None:
-    """Print a block a row, a line a column."""
+    """Print a block per row, with a line per column."""
     from rich.table import Table
     from rich.text import Text
 
@@ -125,7 +125,7 @@ def cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON knows it: decimals are numbers, NaN and infinity are null, dates and the like become text."""
+    """Convert a value to JSON types: decimals become numbers, NaN and infinity null, dates and the like text."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):

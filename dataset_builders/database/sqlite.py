@@ -1,6 +1,6 @@
-"""The tables as one SQLite file, for tools that read nothing else: lists and structs become JSON.
+"""Export the tables to one SQLite file, for tools that need it; lists and structs become JSON.
 
-DuckDB's own SQLite writer is an extension that it downloads; Python's `sqlite3` is always there.
+DuckDB would have to download its SQLite extension, so this uses Python's `sqlite3`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from dataset_builders.database.writer import Progress
 
 APPLICATION_ID = 0x64637562
-"""In the header of the file: marks it as ours, so that an export may replace it."""
+"""Application id in the header of the file, by which an export recognises a file that it may replace."""
 
 _BATCH = 5_000
 
 _TYPES = {"INTEGER": "INTEGER", "BIGINT": "INTEGER", "BOOLEAN": "INTEGER", "FLOAT": "REAL", "DOUBLE": "REAL"}
-"""Of DuckDB -> of SQLite; every other type is text."""
+"""SQLite type by DuckDB type; all others become text."""
 
 _INDEXES = {
     "dialogs": ("source, split", "cluster_id"),
@@ -40,18 +40,18 @@ _INDEXES = {
 
 
 def export_sqlite(connection: DuckDBPyConnection, out: str | Path, progress: Progress | None = None) -> dict[str, int]:
-    """Write all tables and aggregates.
+    """Write all tables and aggregates to a SQLite file.
 
     Args:
-        connection: Of a database (`open_database`) or of a dataset folder (`open_folder`).
-        out: The file; one that an earlier export wrote is replaced.
-        progress: Called with the table, the tables done, and their number.
+        connection: Connection to a database (`open_database`) or a dataset folder (`open_folder`).
+        out: Path of the SQLite file; an earlier export is replaced.
+        progress: Called before each table with its name, the number of finished tables and of all tables.
 
     Returns:
-        Table -> rows.
+        Number of rows by table.
 
     Raises:
-        DataError: There is a file that no export wrote.
+        DataError: `out` is a file that was not made by an export, or cannot be written.
     """
     out = Path(out)
     names = [*facts.SCHEMAS, *sql.queries("tables"), *sql.queries("aggregates")]
@@ -61,7 +61,7 @@ def export_sqlite(connection: DuckDBPyConnection, out: str | Path, progress: Pro
         output_file(out, SQLITE, wait=True) as aside,
         closing(sqlite3.connect(aside, isolation_level=None)) as target,
     ):
-        target.execute("PRAGMA journal_mode = OFF")  # a file that is not finished is thrown away
+        target.execute("PRAGMA journal_mode = OFF")  # an unfinished file is deleted anyway
         target.execute("PRAGMA synchronous = OFF")
         target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         target.execute("BEGIN")
@@ -78,31 +78,32 @@ def _copy(connection: DuckDBPyConnection, target: sqlite3.Connection, name: str)
     aliases = sql.ALIASES.get(name, {})
     described = connection.execute(f"DESCRIBE {name}").fetchall()
     types = {column: kind for column, kind, *_ in described if column not in aliases}
-    kept = [(f'"{column}"', _TYPES.get(kind, "TEXT")) for column, kind in types.items()]
-    defined = [f"{column} {kind}" for column, kind in kept]
-    defined += [f'"{name}" TEXT GENERATED ALWAYS AS ("{column}") VIRTUAL' for name, column in aliases.items()]
+    definitions = [f'"{column}" {_TYPES.get(kind, "TEXT")}' for column, kind in types.items()]
+    definitions += [f'"{name}" TEXT GENERATED ALWAYS AS ("{column}") VIRTUAL' for name, column in aliases.items()]
     key = sql.KEYS.get(name) or facts.KEYS.get(name)
     if key:
-        defined.append(f"PRIMARY KEY ({', '.join(key)})")
+        definitions.append(f"PRIMARY KEY ({', '.join(key)})")
     if name in ("turns", "pairs"):
-        defined.append("FOREIGN KEY (dialogue_id) REFERENCES dialogs (dialogue_id)")
-    target.execute(f"CREATE TABLE {name} ({', '.join(defined)})")
-    marks = ", ".join("?" * len(kept))
+        definitions.append("FOREIGN KEY (dialogue_id) REFERENCES dialogs (dialogue_id)")
+    target.execute(f"CREATE TABLE {name} ({', '.join(definitions)})")
+    columns = ", ".join(f'"{column}"' for column in types)
+    marks = ", ".join("?" * len(types))
     rows = 0
     for batch in _batches(connection, name, types):
-        target.executemany(f"INSERT INTO {name} ({', '.join(column for column, _ in kept)}) VALUES ({marks})", batch)
+        target.executemany(f"INSERT INTO {name} ({columns}) VALUES ({marks})", batch)
         rows += len(batch)
-    for columns in _INDEXES.get(name, ()):
-        target.execute(f"CREATE INDEX {name}_by_{columns.replace(', ', '_')} ON {name} ({columns})")
+    for index in _INDEXES.get(name, ()):
+        target.execute(f"CREATE INDEX {name}_by_{index.replace(', ', '_')} ON {name} ({index})")
     return rows
 
 
 def _batches(connection: DuckDBPyConnection, name: str, types: dict[str, str]) -> Iterator[list[tuple]]:
-    chosen = ", ".join(
+    columns = ", ".join(
         f'to_json("{column}")::VARCHAR' if kind.endswith("]") or kind.startswith("STRUCT") else f'"{column}"'
         for column, kind in types.items()
     )
-    connection.execute(f"SELECT {chosen} FROM {name}")  # on itself: a cursor does not see views over a folder
+    # on the connection itself, because a cursor does not see the views over a folder
+    connection.execute(f"SELECT {columns} FROM {name}")
     while batch := connection.fetchmany(_BATCH):
         yield batch
 
@@ -111,17 +112,17 @@ def _batches(connection: DuckDBPyConnection, name: str, types: dict[str, str]) -
 def _one_line(out: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:  # a full disk, a row that stands there twice
+    except sqlite3.Error as error:  # a full disk, or a duplicated key
         raise DataError(f"{out} cannot be written ({error})") from error
 
 
 def _is_ours(file: Path) -> bool:
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as there:
-            return there.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     except sqlite3.Error:
         return False
 
 
 SQLITE = OutputKind("`dialogue-cube database --sqlite`", "--sqlite", _is_ours)
-"""What an export may replace."""
+"""Files that an export may replace."""

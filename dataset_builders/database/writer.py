@@ -1,4 +1,4 @@
-"""Writes the tables and views of a database that is attached as `built`, one by one."""
+"""Write the tables and views of a database that is attached as `built`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is made next, how many parts are done, and how many there are to make."""
+"""Called before each part with its name, the number of finished parts and the number of parts to write."""
 
 _ABOUT = """
 CREATE TABLE IF NOT EXISTS contents (
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS contents (
     fingerprint VARCHAR NOT NULL,
     description VARCHAR
 );
-COMMENT ON TABLE contents IS 'Every table and view here; fingerprint: of the files and the SQL that it comes from';
+COMMENT ON TABLE contents IS 'Every table and view; fingerprint: digest of the files and the SQL that it is made from';
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY,
     schema_version INTEGER NOT NULL,
@@ -38,22 +38,22 @@ CREATE TABLE IF NOT EXISTS runs (
     written VARCHAR[],
     rows MAP(VARCHAR, BIGINT)
 );
-COMMENT ON TABLE runs IS 'Who built this: versions of the package that wrote the database and the dataset, when the '
-    'dataset was written (UTC), with which options; written: what the run wrote; rows: of each table after it';
+COMMENT ON TABLE runs IS 'Builds of this file: versions of the packages that wrote the database and the dataset, time '
+    '(UTC) and options of the dataset; written: tables and views that the run wrote; rows: of each table after the run';
 """
 
 VIEWS = ("metrics", "details")
-"""Kinds of queries that are views here; the others are tables."""
+"""Kinds of queries that become views; the others become tables."""
 
 
 class Writer:
-    """Brings the attached database `built` up to date.
+    """Updates the attached database `built`.
 
     Args:
-        connection: It also has the views over the parquet files.
-        report: `quality/report.json`.
-        fingerprints: Of all parts, as they are to be.
-        progress: Called before each part.
+        connection: Connection that also has the views over the parquet files.
+        report: Content of `quality/report.json`.
+        fingerprints: New fingerprints of all tables and views.
+        progress: Called before each table or view.
     """
 
     def __init__(
@@ -66,30 +66,30 @@ class Writer:
         self.connection, self.report, self.fingerprints = connection, report, fingerprints
         self.progress = progress or (lambda *_: None)
 
-    def write(self, stale: Sequence[str], gone: Sequence[str], dataset_written: datetime) -> None:
-        """Write parts anew.
+    def write(self, stale: Sequence[str], obsolete: Sequence[str], dataset_written: datetime) -> None:
+        """Write tables and views.
 
         Args:
-            stale: Parts that are not there, or made from other data.
-            gone: Parts that are there and belong no more.
-            dataset_written: For `runs`.
+            stale: Tables and views that are missing or made from other data.
+            obsolete: Tables and views to remove.
+            dataset_written: Time when the dataset was written, UTC, for the table `runs`.
         """
         run = self.connection.execute
         run("SET search_path = 'built.main,memory.main'")
         run(_ABOUT)
         run(sql.MACROS.replace("MACRO ", "MACRO built.main."))
         for name, kind in run("SELECT name, kind FROM contents").fetchall():
-            if name in stale or name in gone:
+            if name in stale or name in obsolete:
                 run(f"DROP {'VIEW' if kind in VIEWS else 'TABLE'} {name}")
                 run("DELETE FROM contents WHERE name = ?", [name])
-        run("CHECKPOINT built")  # the space of what was dropped is used again
+        run("CHECKPOINT built")  # to reuse the space of dropped tables
         for done, name in enumerate(stale):
             self.progress(name, done, len(stale))
             kind, rows, description = self._fact(name) if name in facts.SCHEMAS else self._query(sql.queries()[name])
             run(f"COMMENT ON {'VIEW' if kind in VIEWS else 'TABLE'} {name} IS {_literal(description)}")
             run("INSERT INTO contents VALUES (?, ?, ?, ?, ?)", [name, kind, rows, self.fingerprints[name], description])
             if kind == "tables":
-                run("CHECKPOINT built")  # gives memory back
+                run("CHECKPOINT built")  # to free memory
         run(
             "INSERT INTO runs SELECT (SELECT coalesce(max(run), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, "
             "(SELECT map(list(name ORDER BY name), list(rows ORDER BY name)) FROM contents WHERE kind = 'tables')",
@@ -111,12 +111,12 @@ class Writer:
             run(query.view)
             return query.kind, None, query.comment
         columns = {name: kind for name, kind, *_ in run(f"DESCRIBE {query.text}").fetchall()}
-        defined = [f"{name} {kind}" for name, kind in columns.items()]
+        definitions = [f"{name} {kind}" for name, kind in columns.items()]
         for name, column in sql.ALIASES.get(query.name, {}).items():
-            defined.append(f"{name} {columns[column]} GENERATED ALWAYS AS ({column}) VIRTUAL")
+            definitions.append(f"{name} {columns[column]} GENERATED ALWAYS AS ({column}) VIRTUAL")
         if query.name in sql.KEYS:
-            defined.append(f"PRIMARY KEY ({', '.join(sql.KEYS[query.name])})")
-        run(f"CREATE TABLE {query.name} ({', '.join(defined)})")
+            definitions.append(f"PRIMARY KEY ({', '.join(sql.KEYS[query.name])})")
+        run(f"CREATE TABLE {query.name} ({', '.join(definitions)})")
         (rows,) = run(f"INSERT INTO {query.name} {query.text}").fetchone() or (0,)
         return query.kind, rows, query.comment
 

@@ -1,4 +1,4 @@
-"""The invented sample with its quality files, and its database; a name that has to be quoted everywhere."""
+"""The invented sample with its quality files, and its database; both paths have signs that need quoting."""
 
 import pytest
 

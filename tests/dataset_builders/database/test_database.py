@@ -1,4 +1,4 @@
-"""What stands in the database, against the rows of the parquet files."""
+"""The content of the database, compared with the rows of the parquet files."""
 
 import json
 import math
@@ -26,16 +26,16 @@ def connection(database):
 )
 def test_tables_hold_every_column_of_every_row(connection, folder, table, config, elsewhere):
     key = sql.KEYS[table][0]
-    found = {row[key]: row for row in dicts(connection, f"FROM {table}")}
+    actual = {row[key]: row for row in dicts(connection, f"FROM {table}")}
     expected = rows(folder, config)
-    assert len(found) == len(expected)
+    assert len(actual) == len(expected)
     columns = {*FEATURES[config], "split"} - elsewhere
     for row in expected:
-        assert {name: found[row[key]][name] for name in columns} == {name: row[name] for name in columns}
+        assert {name: actual[row[key]][name] for name in columns} == {name: row[name] for name in columns}
 
 
 def test_turns_are_the_dialogues(connection, folder):
-    found = dicts(connection, "FROM turns ORDER BY dialogue_id, turn_index")
+    turns = dicts(connection, "FROM turns ORDER BY dialogue_id, turn_index")
     dialogues = sorted(rows(folder, "dialogues"), key=lambda row: row["dialogue_id"])
     expected = [
         {
@@ -49,7 +49,7 @@ def test_turns_are_the_dialogues(connection, folder):
         for row in dialogues
         for index, turn in enumerate(row["turns"])
     ]
-    assert found == expected
+    assert turns == expected
 
 
 def test_derived_columns(connection, folder):
@@ -87,9 +87,9 @@ def test_columns_of_the_first_platform(connection):
             "SELECT utterance, label, split, language, source FROM downstream",
         ),
     ):
-        found = connection.execute(one).fetchall()
-        assert found
-        assert found == connection.execute(other).fetchall()
+        aliased = connection.execute(one).fetchall()
+        assert aliased
+        assert aliased == connection.execute(other).fetchall()
 
 
 def test_keys_and_types(connection):
@@ -116,7 +116,7 @@ def test_metrics_are_those_of_the_quality_report(connection, folder):
 
 def test_aggregates_add_up_under_any_filter(connection):
     """Counts by source, split and language, so that a filter is a sum over fewer rows."""
-    chosen = "split <> 'test' AND language = 'en' AND source <> 'woz'"
+    condition = "split <> 'test' AND language = 'en' AND source <> 'woz'"
     for aggregate, number, table in (
         ("dialogue_histograms WHERE measure = 'turns'", "dialogues", "dialogs"),
         ("utterance_histograms WHERE measure = 'words'", "utterances", "turns"),
@@ -126,8 +126,8 @@ def test_aggregates_add_up_under_any_filter(connection):
         ("downstream_histograms WHERE measure = 'words'", "rows", "downstream"),
         ("row_counts WHERE config = 'pairs'", "rows", "pairs"),
     ):
-        added = connection.execute(f"SELECT sum({number}) FROM {aggregate} AND {chosen}").fetchone()
-        counted = connection.execute(f"SELECT count(*) FROM {table} WHERE {chosen}").fetchone()
+        added = connection.execute(f"SELECT sum({number}) FROM {aggregate} AND {condition}").fetchone()
+        counted = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
         assert added == counted, aggregate
         assert counted[0]
     words = dict(
@@ -140,13 +140,15 @@ def test_aggregates_add_up_under_any_filter(connection):
 
 
 def test_lengths(connection, folder):
-    said = sorted(len(t["text"].split()) for d in rows(folder, "dialogues") for t in d["turns"] if d["source"] == "sgd")
+    lengths = sorted(
+        len(t["text"].split()) for d in rows(folder, "dialogues") for t in d["turns"] if d["source"] == "sgd"
+    )
     (row,) = dicts(connection, "FROM lengths WHERE what = 'words per utterance' AND source = 'sgd' AND split IS NULL")
-    assert row["number"] == len(said)
-    assert row["mean"] == pytest.approx(sum(said) / len(said))
-    assert row["median"] == said[(len(said) - 1) // 2]
-    assert row["p95"] == said[math.ceil(0.95 * len(said)) - 1]
-    assert (row["smallest"], row["largest"]) == (said[0], said[-1])
+    assert row["number"] == len(lengths)
+    assert row["mean"] == pytest.approx(sum(lengths) / len(lengths))
+    assert row["median"] == lengths[(len(lengths) - 1) // 2]
+    assert row["p95"] == lengths[math.ceil(0.95 * len(lengths)) - 1]
+    assert (row["smallest"], row["largest"]) == (lengths[0], lengths[-1])
     kinds = {row["what"] for row in dicts(connection, "FROM lengths")}
     assert kinds == {
         "turns per dialogue", "words per dialogue", "characters per dialogue", "words per utterance",
@@ -155,7 +157,7 @@ def test_lengths(connection, folder):
     }  # fmt: skip
 
 
-def test_what_the_report_says(connection, folder):
+def test_facts_of_the_quality_report(connection, folder):
     report = json.loads((folder / "quality" / "report.json").read_text())
     sources = {row["source"]: row for row in dicts(connection, "FROM sources")}
     assert sources.keys() == report["sources"].keys()
@@ -189,7 +191,7 @@ def test_what_the_report_says(connection, folder):
 @pytest.mark.real_data
 @pytest.mark.slow
 def test_counts_of_a_real_corpus(corpora, tmp_path, cache_dir):
-    """The raw files counted here, without our parsers: every turn that is kept stands in the table."""
+    """Counts the raw files without our parsers: the table has each turn that was not dropped."""
     from dataset_builders.corpus.build import build_dataset
 
     raw = json.loads((corpora / "camrest676" / "CamRest676.json").read_text())

@@ -1,4 +1,4 @@
-"""Building the database: what is written again, what is refused, what stays whole when builds are stopped or meet."""
+"""Building the database: incremental builds, foreign files, and interrupted or concurrent builds."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from support.queries import dicts
 
 
 def everything(path):
-    """Content of a database, as hashes in order, but for the log of its builds."""
+    """Content of a database except the table `runs`, as ordered hashes."""
     with open_database(path, threads=1) as opened:
         names = [name for (name,) in opened.execute("SELECT name FROM contents ORDER BY name").fetchall()]
         hashes = {
@@ -49,7 +49,7 @@ def test_a_second_build_writes_nothing(folder, database):
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-def test_two_builds_give_the_same(folder, database, tmp_path):
+def test_two_builds_give_the_same_content(folder, database, tmp_path):
     build_database(folder, tmp_path / "again.duckdb", threads=1)
     assert everything(tmp_path / "again.duckdb") == everything(database)
 
@@ -72,7 +72,7 @@ def test_only_what_changed_is_written(folder, database, tmp_path):
     assert second["rows"]["downstream"] == first["rows"]["downstream"] - 1
 
 
-def test_a_part_that_is_no_longer_made_goes(folder, database, tmp_path):
+def test_an_obsolete_view_is_removed(folder, database, tmp_path):
     out = tmp_path / "old.duckdb"
     shutil.copyfile(database, out)
     with duckdb.connect(str(out)) as opened:
@@ -82,7 +82,7 @@ def test_a_part_that_is_no_longer_made_goes(folder, database, tmp_path):
     assert everything(out) == everything(database)
 
 
-def test_a_database_of_an_older_version_is_made_anew(folder, database, tmp_path):
+def test_a_database_of_an_older_version_is_rebuilt(folder, database, tmp_path):
     out = tmp_path / "old.duckdb"
     with duckdb.connect(str(out)) as opened:
         opened.execute("CREATE TABLE runs AS SELECT 1 AS run, 0 AS schema_version, '0.0.1' AS package_version")
@@ -95,7 +95,7 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(".lock")}
 
 
-def test_files_of_others_are_refused(folder, database, tmp_path):
+def test_foreign_files_are_refused(folder, database, tmp_path):
     (tmp_path / "notes.txt").write_text("my notes")
     (tmp_path / "empty.duckdb").touch()
     with duckdb.connect(str(tmp_path / "theirs.duckdb")) as theirs:
@@ -123,7 +123,7 @@ def test_files_of_others_are_refused(folder, database, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="folder: is a folder"):
         build_database(folder, tmp_path / "folder")
-    with pytest.raises(DataError, match=r"no database .*missing.duckdb; `dialogue-cube database"):
+    with pytest.raises(DataError, match=r"no database .*missing.duckdb; make it with `dialogue-cube database"):
         open_database(tmp_path / "missing.duckdb").__enter__()
 
 
@@ -140,7 +140,7 @@ def test_bad_data_leaves_the_old_database(folder, database, tmp_path):
     broken = shutil.copytree(folder, tmp_path / "broken")
     shard = next((broken / "pairs").glob("*.parquet"))
     whole = shard.read_bytes()
-    shard.write_bytes(whole[:1000] + bytes(len(whole) - 3000) + whole[-2000:])  # the footer is whole, the rows are not
+    shard.write_bytes(whole[:1000] + bytes(len(whole) - 3000) + whole[-2000:])  # the footer is intact, the rows are not
     with pytest.raises(DataError, match="broken: its parquet files cannot be read"):
         build_database(broken, out)
     old = shutil.copytree(folder, tmp_path / "old")
@@ -152,7 +152,7 @@ def test_bad_data_leaves_the_old_database(folder, database, tmp_path):
     for name in ("train", "copy"):
         shard = min((twice / "downstream").glob("train-*.parquet"))
         shutil.copyfile(shard, shard.with_name(f"{name}-00001-of-00002.parquet"))
-    with pytest.raises(DataError, match=r"twice: the id banking77/train/\S+ stands there twice"):
+    with pytest.raises(DataError, match=r"twice: two rows have the id banking77/train/\S+; build"):
         build_database(twice, out)
     with pytest.raises(DataError, match="needs more memory than 10MB; give it more with --memory"):
         build_database(with_fewer(folder, tmp_path / "fewer", "dialogues"), out, memory="10MB")
@@ -207,7 +207,7 @@ def test_a_stopped_build_leaves_the_old_database(folder, database, tmp_path, how
         assert any(path.name.startswith(".data.duckdb.building") for path in tmp_path.iterdir())
         child.send_signal(how)
         assert child.wait() != 0
-    same = out.read_bytes() == before  # pytest would take hours to say where megabytes differ
+    same = out.read_bytes() == before  # pytest would take hours to show where megabytes differ
     assert same
     assert is_current(out, folder)
     assert build_database(fewer, out).written
@@ -235,7 +235,7 @@ with open_any(data=sys.argv[1]) as connection:
     done = subprocess.run([sys.executable, "-c", code, folder, tmp_path / "data.db"], capture_output=True, text=True)
     duck, lite = done.stdout.splitlines() or [done.stderr, ""]
     assert "Could not write file" in duck
-    assert "what stood there before is as it was" in duck
+    assert "the old database is unchanged" in duck
     assert "data.db cannot be written" in lite
     assert not any(tmp_path.iterdir())
 
@@ -254,17 +254,17 @@ def test_readers_of_the_old_file_are_not_disturbed(folder, database, tmp_path):
     out = tmp_path / "data.duckdb"
     shutil.copyfile(database, out)
 
-    def asked(reader):
+    def ask(reader):
         reader.stdin.write("\n")
         reader.stdin.flush()
         return reader.stdout.readline()
 
     with started(READER, out) as reader:
-        before = asked(reader)
+        before = ask(reader)
         assert build_database(with_fewer(folder, tmp_path / "fewer"), out).written
-        assert asked(reader) == before
+        assert ask(reader) == before
         with started(READER, out) as late:
-            assert int(asked(late).split()[0]) == int(before.split()[0]) - 1
+            assert int(ask(late).split()[0]) == int(before.split()[0]) - 1
             late.stdin.close()
         reader.stdin.close()
 
@@ -295,5 +295,5 @@ except DataError as error:
     print(error)
 """
     printed = hub.run(code).stdout.splitlines()[-1]
-    assert printed.startswith("no folder nobody/nothing, and the Hub gives no dataset of that name")
+    assert printed.startswith("no folder nobody/nothing, and no such dataset on the Hub")
     assert everything(tmp_path / "hub.duckdb") == everything(database)

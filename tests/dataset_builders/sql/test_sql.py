@@ -213,7 +213,7 @@ def test_tables_fit_the_screen(database):
     assert all(len(line) <= 100 for line in (grid + wide).splitlines())
     many = run("--database", database, "SELECT unnest(range(250)) AS n")
     assert many.stdout.count("\n") == 102
-    assert "the first 100 rows; all: --format csv or json" in many.stderr
+    assert "the first 100 rows; for all, use --format csv or json" in many.stderr
     assert asked("--database", database, "--format", "csv", "SELECT unnest(range(25000)) AS n").count("\n") == 25_001
 
 
@@ -248,9 +248,9 @@ def test_standard_input_and_closed_output(database):
             "DELETE FROM dialogs",
             'Cannot execute statement of type "DELETE" on database "corpus" which is attached in read',
         ),
-        ("CREATE TABLE t AS SELECT 1", "CREATE answers nothing, and what it does would not be kept"),
+        ("CREATE TABLE t AS SELECT 1", "CREATE returns no rows, and its effect would not be kept"),
         ("COPY dialogs TO 'stolen.csv'", 'Cannot access file "stolen.csv"'),
-        ("ATTACH 'other.db'", "ATTACH answers nothing"),
+        ("ATTACH 'other.db'", "ATTACH returns no rows"),
         ("SELECT 1; DROP TABLE pairs", "expected one SQL statement, found 2"),
         ("", "expected one SQL statement, found 0"),
     ],
@@ -349,8 +349,8 @@ def test_a_query_can_be_stopped(folder, database):
 
 def test_errors_of_the_command(database, tmp_path):
     for arguments, message in (
-        (["SELECT 1"], "error: name what to ask: --database FILE, or --data DIR"),
-        (["--database", database, "--data", tmp_path, "SELECT 1"], "error: name what to ask"),
+        (["SELECT 1"], "error: name the data: either --database FILE, or --data DIR"),
+        (["--database", database, "--data", tmp_path, "SELECT 1"], "error: name the data"),
         (["--database", tmp_path / "none.duckdb", "SELECT 1"], "error: no database"),
         (["--data", tmp_path, "SELECT 1"], "has no quality/report.json"),
         (["--database", database, "SELECT * FROM pears"], "error: Table with name pears does not exist"),
