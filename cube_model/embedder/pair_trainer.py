@@ -12,6 +12,7 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 
 from cube_model.embedder.data import EmbedderData
 from cube_model.errors import ModelError
+from cube_model.training.resumable_trainer import ResumableTrainer
 
 
 class DistinctAnswersSampler(DefaultBatchSampler):
@@ -106,7 +107,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
             waiting = [*still, *queue]
 
 
-class PairTrainer(SentenceTransformerTrainer):
+class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
     """Trains on batches without repeated texts, and writes no card.
 
     Args:
@@ -132,11 +133,7 @@ class PairTrainer(SentenceTransformerTrainer):
     def training_step(self, *args: Any, **options: Any) -> Any:
         """One step; a loss that is not finite ends the run."""
         loss = super().training_step(*args, **options)
-        if not loss.isfinite():
-            raise ModelError(
-                f"loss is {float(loss)} in step {self.state.global_step + 1}: stopped, nothing written; lower "
-                f"--learning-rate (now {self.args.learning_rate})"
-            )
+        self.check_finite(loss, f"step {self.state.global_step + 1}")
         return loss
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 import os
@@ -30,8 +29,10 @@ from cube_model.teacher.find import KNOWN_TEACHERS, find_teacher, first_line
 from cube_model.teacher.fingerprint import weights_sha256
 from cube_model.teacher.sentence_files import read_sentence_files
 from cube_model.teacher.teacher import turn_separator
+from cube_model.training.accelerator import set_threads
+from cube_model.training.checkpoints import check_arguments, checkpoints, last_checkpoint, write_arguments
 from cube_model.training.output import TRAINED, check_output, claimed_output, write_output
-from dataset_builders.common.files import needs_room, write_whole
+from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ARGUMENTS = "arguments.json"
 _LENGTH_CAP = 64
 """Maximum number of tokens that training reads by default: a rare long text would slow every batch."""
 
@@ -59,23 +59,21 @@ def train_embedder(config: EmbedderConfig) -> dict[str, Any] | None:
     """
     try:
         import sentence_transformers  # noqa: F401  before data is read
-        from transformers.trainer_utils import get_last_checkpoint
     except ImportError as error:
         raise ModelError(
             "fine-tuning an encoder needs sentence-transformers: pip install 'dialogue-cube[embedder]'"
         ) from error
     output = Output(config.output, TRAINED, overwrite=config.overwrite)
-    checkpoints = output.work / "checkpoints"
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    check_output(output, resume=config.resume, interrupted=last is not None)
-    if config.resume and last is None:
+    interrupted = bool(checkpoints(output.work))
+    check_output(output, resume=config.resume, interrupted=interrupted)
+    if config.resume and not interrupted:
         logger.warning("nothing to resume beside %s: starting from the beginning", output.place)
     first = os.environ.get("RANK", "0") == "0"
     with claimed_output(output if first else None, resume=config.resume):
-        return _train(config, output, last if config.resume else None)
+        return _train(config, output, last_checkpoint(output.work) if config.resume else None)
 
 
-def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> dict[str, Any] | None:
+def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> dict[str, Any] | None:
     """Train from the start or from a checkpoint; see `train_embedder`."""
     import sentence_transformers
     from transformers import set_seed
@@ -89,17 +87,21 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: str | None) -> di
     length = min(config.max_length or training_length(model, data), own_length or math.inf)
     model.max_seq_length = int(length)
 
-    identity = {"arguments": config.result_options(), "data": data.fingerprint, "base": base["weights_sha256"]}
+    arguments = {
+        **config.result_options(),
+        "data fingerprint": data.fingerprint,
+        "weights of the base": base["weights_sha256"],
+    }
     if checkpoint is not None:
-        _check_same(output.work / _ARGUMENTS, identity)
+        check_arguments(output.work, arguments)
     elif os.environ.get("RANK", "0") == "0":
-        write_whole(output.work / _ARGUMENTS, json.dumps(identity, indent=1))
-    trainer = _trainer(config, model, data, output.work / "checkpoints")
+        write_arguments(output.work, arguments)
+    trainer = _trainer(config, model, data, output.work)
     with (
         needs_room(output.place, "go on with --resume", ModelError),
         fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
-        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     model.max_seq_length = own_length  # later texts may be longer than those of the training
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
@@ -186,10 +188,8 @@ def training_length(model: SentenceTransformer, data: EmbedderData, share: float
 def _trainer(
     config: EmbedderConfig, model: SentenceTransformer, data: EmbedderData, checkpoints: Path
 ) -> SentenceTransformerTrainer:
-    import torch
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainingArguments
-    from transformers import PrinterCallback
 
     from cube_model.embedder.loss import contrastive_loss
     from cube_model.embedder.pair_trainer import PairTrainer
@@ -214,7 +214,6 @@ def _trainer(
         dataloader_pin_memory=device != "cpu",
         save_strategy="steps",
         save_steps=config.checkpoint_every,
-        save_total_limit=1,
         logging_steps=0.01,  # of all steps
         logging_nan_inf_filter=False,
         logging_first_step=True,
@@ -223,17 +222,14 @@ def _trainer(
         prompts=model.prompts.get(model.default_prompt_name) if model.default_prompt_name else None,
     )
     if device == "cpu":
-        beside = int(os.environ.get("LOCAL_WORLD_SIZE", arguments.world_size))
-        torch.set_num_threads(config.threads or max(1, _cores() // beside))
-    trainer = PairTrainer(
+        set_threads(config.threads, arguments.world_size)
+    return PairTrainer(
         data=data,
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict(data.columns()),
         loss=contrastive_loss(config, model, arguments.world_size),
     )
-    trainer.remove_callback(PrinterCallback)  # prints a dictionary every few steps where no bar is shown
-    return trainer
 
 
 def _device(config: EmbedderConfig) -> str:
@@ -242,27 +238,6 @@ def _device(config: EmbedderConfig) -> str:
 
 def _wants_bf16(config: EmbedderConfig, device: str) -> bool:
     return config.mixed_precision == "bf16" or (config.mixed_precision == "auto" and has_native_bfloat16(device))
-
-
-def _check_same(path: Path, identity: dict[str, Any]) -> None:
-    """Check that a run is resumed with the arguments, data and base that it began with."""
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read; pass --overwrite to start again") from error
-    now = json.loads(json.dumps(identity))
-    different = [key for key in now["arguments"] if now["arguments"][key] != earlier["arguments"].get(key)]
-    different += [key for key in ("data", "base") if now[key] != earlier.get(key)]
-    if different:
-        raise ModelError(
-            f"{path.parent}: the interrupted run had another {', '.join(dict.fromkeys(different))}; use the same, "
-            "or pass --overwrite to start again"
-        )
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

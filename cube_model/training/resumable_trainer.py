@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ class ResumableTrainer(Trainer):
         self._aside: Path | None = None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)  # prints dictionaries on the output of the command
+
+    def train(self, resume_from_checkpoint: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Train, see `transformers.Trainer`.
+
+        Raises:
+            ModelError: A file of the checkpoint holds other objects than tensors and plain values: it is not executed.
+        """
+        try:
+            return super().train(resume_from_checkpoint, *arguments, **options)
+        except pickle.UnpicklingError as error:
+            raise ModelError(
+                f"{resume_from_checkpoint}: holds objects that no training writes; delete it to resume from the "
+                "checkpoint before, or pass --overwrite to start again"
+            ) from error
 
     def save_progress(self, folder: Path) -> None:
         """Write what a subclass needs to resume besides Trainer's own files; every process calls it.
