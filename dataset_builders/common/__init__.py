@@ -1,1 +1,1 @@
-"""What every other part may use, and what uses none of them: outputs, errors, files, progress."""
+"""Shared foundations, which import no other part: options, outputs, errors, files, progress."""

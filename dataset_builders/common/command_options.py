@@ -1,4 +1,4 @@
-"""The options of a command, made of a dataclass of options."""
+"""Make the options of a command from a dataclass of options."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ALIAS, _NUMBER = "alias_of_", "_number_"
 
 
 def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[Callable[..., None]], Any]:
-    """Make options of a command from its parameters that are annotated with options classes.
+    """Make command-line options from the parameters of a command that are annotated with options classes.
 
-    Each field becomes an option; lists are written with commas. Where the annotation says `| None`, the parameter is
-    None unless the required options of the class are given.
+    Each field becomes an option; the items of lists are separated by commas. A parameter annotated with `| None` is
+    None unless the user gives all required options of its class.
 
     Args:
-        leave_out: Fields that are no option of the command.
-        defaults: Defaults of the command where they differ from the fields'; `...`: required.
+        leave_out: Fields that do not become options.
+        defaults: Defaults of the command that differ from those of the fields; `...` makes an option required.
 
     Example::
 
@@ -55,8 +55,8 @@ def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[C
 
         @functools.wraps(command)
         def run(**arguments: Any) -> None:
-            made = {name: section.take(arguments) for name, section in sections.items()}
-            command(**made, **arguments)
+            options = {name: section.take(arguments) for name, section in sections.items()}
+            command(**options, **arguments)
 
         cast(Any, run).__signature__ = signature.replace(parameters=parameters, return_annotation=None)
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -67,7 +67,7 @@ def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[C
 
 @dataclass(frozen=True)
 class _Section:
-    """The options of a command that are the fields of one class."""
+    """The options of a command that come from one options class."""
 
     kind: type[Options]
     optional: bool
@@ -80,7 +80,7 @@ class _Section:
 
     def parameters(self) -> Iterator[inspect.Parameter]:
         for f, hint in self.fields():
-            declared = option_of(f)
+            declaration = option_of(f)
             default = ... if is_required(f) else default_of(f)
             default = self.defaults.get(f.name, None if self.optional and default is ... else default)
             kind = _simple(hint)
@@ -91,22 +91,22 @@ class _Section:
             elif default is None:
                 kind = kind | None
             info = typer.Option(
-                *(declared.flags or (f"--{f.name.replace('_', '-')}",)),
-                help=declared.help,
-                min=declared.low,
-                max=declared.high,
+                *(declaration.flags or (f"--{f.name.replace('_', '-')}",)),
+                help=declaration.help,
+                min=declaration.low,
+                max=declaration.high,
                 metavar="A,B,..." if item_type(hint) else None,
-                show_default=declared.none if default is None and declared.none else not isinstance(default, bool),
-                rich_help_panel=declared.panel,
+                show_default=(default is None and declaration.none) or not isinstance(default, bool),
+                rich_help_panel=declaration.panel,
             )
             yield _parameter(f.name, Annotated[kind, info], default)
-            for number, alias in enumerate(declared.aliases):
+            for number, alias in enumerate(declaration.aliases):
                 optional: Any = kind | None
                 hidden = typer.Option(alias, hidden=True)
                 yield _parameter(f"{_ALIAS}{f.name}{_NUMBER}{number}", Annotated[optional, hidden], None)
 
     def take(self, arguments: dict[str, Any]) -> Options | None:
-        """The object made of its part of the arguments, which are taken out."""
+        """Remove the section's arguments, and make its options object from them."""
         values = {}
         for f, hint in self.fields():
             aliases = [name for name in arguments if name.startswith(f"{_ALIAS}{f.name}{_NUMBER}")]
@@ -114,18 +114,18 @@ class _Section:
                 value = arguments.pop(name)
                 if (item := item_type(hint)) and isinstance(value, str):
                     value = comma_list(value, item)
-                if value is not None:  # else the field's default holds
+                if value is not None:  # otherwise the field has its default
                     values[f.name] = value
         required = [f.name for f, _ in self.fields() if is_required(f)]
         return None if self.optional and not values.keys() >= set(required) else self.kind(**values)
 
 
 def comma_list(text: str | None, item: Any = str) -> list[Any] | None:
-    """`"sgd, woz"` -> `["sgd", "woz"]`; None and blanks -> None (all).
+    """Split a comma-separated list: `"sgd, woz"` -> `["sgd", "woz"]`; None and blanks -> None.
 
     Args:
-        text: Items and commas.
-        item: Type of the items; a word that is a whole number becomes one where the type allows it.
+        text: Items, separated by commas.
+        item: Type of the items; a whole number is converted if the type allows it.
     """
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     if int in alternatives(item):
@@ -134,7 +134,7 @@ def comma_list(text: str | None, item: Any = str) -> list[Any] | None:
 
 
 def option_words(settings: Any, leave_out: Sequence[str] = ()) -> list[str]:
-    """Options as words of a command line: `max_pairs=3` -> `--max-pairs 3`; None and empty lists are left out."""
+    """Options as words of a command line: `max_pairs=3` -> `--max-pairs 3`; skips None and empty lists."""
     words = []
     for f in fields(settings):
         value = getattr(settings, f.name)
@@ -149,9 +149,9 @@ def option_words(settings: Any, leave_out: Sequence[str] = ()) -> list[str]:
 
 
 def flags_of(f: Field[Any]) -> tuple[str, str]:
-    """Names of an option on the command line: the longest one, and the one that switches it off (may be empty)."""
-    declared = option_of(f).flags or (f"--{f.name.replace('_', '-')}",)
-    on, _, off = max(declared, key=len).partition("/")
+    """The longest command-line name of an option, and the name that switches it off, which may be empty."""
+    flags = option_of(f).flags or (f"--{f.name.replace('_', '-')}",)
+    on, _, off = max(flags, key=len).partition("/")
     return on.strip(), off.strip()
 
 
@@ -160,7 +160,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _simple(hint: Any) -> Any:
-    """The type of an option on the command line: a list is a text, and so is what may be a text or more."""
+    """The type of an option on the command line: lists, and options that may be text or a mapping, are text."""
     kinds = alternatives(hint)
     if item_type(hint) or (str in kinds and dict in kinds):
         return str | None

@@ -1,4 +1,4 @@
-"""Parallel work in processes, with results in order."""
+"""Parallel work in processes, with ordered results."""
 
 from __future__ import annotations
 

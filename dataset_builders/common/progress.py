@@ -63,7 +63,7 @@ def step_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def training_bar(total: int, done: int, show: bool) -> Any:
-    """Make the bar of a training: time left, epoch, loss and best validation figure.
+    """Make the bar of a training: time left, epoch, loss and best validation result.
 
     Args:
         total: Number of training steps.

@@ -49,17 +49,17 @@ class Tea(Options):
 
 
 def brewed(*words):
-    """What a command made of the declaration gets, or its output when it ends early."""
-    app, made = typer.Typer(), []
+    """The arguments that a command with these options receives, or its output if it ends early."""
+    app, calls = typer.Typer(), []
 
     @app.command()
     @takes_options(leave_out=["milk"])
     def brew(tea: Tea, loud: bool = False) -> None:
         """Brew tea."""
-        made.append((tea, loud))
+        calls.append((tea, loud))
 
     result = CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"}, catch_exceptions=False)
-    return made[0] if made else result.output
+    return calls[0] if calls else result.output
 
 
 def reference(kind):
