@@ -1,13 +1,13 @@
-"""The SQL of the project: one query a file, run over parquet files and inside a database alike.
+"""The SQL queries of the project, one per file, which run on parquet files and in a database alike.
 
-Four kinds, each a folder whose files may read those before it:
+There are four kinds, each in a folder. Queries may read those of earlier kinds:
 
-- `tables`: rows of the dataset as the database keeps them, from the views that `parquet.sql` makes;
-- `aggregates`: counts by source, split and language that can be added up; made once from a pass over the tables;
-- `metrics`: the numbers that reports show, out of aggregates and small tables;
-- `details`: what a single row or chart asks for, too long for a report.
+- `tables`: rows of the dataset, from the views that `parquet.sql` creates;
+- `aggregates`: additive counts by source, split and language, from one pass over the tables;
+- `metrics`: numbers for reports, from aggregates and small tables;
+- `details`: data for single rows or charts, too long for a report.
 
-The first lines of a file say what its columns are and their units.
+The comment at the beginning of a file explains its columns and their units.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ KINDS: tuple[Kind, ...] = ("tables", "aggregates", "metrics", "details")
 FOLDER = Path(__file__).parent
 
 MACROS = (FOLDER / "macros.sql").read_text(encoding="utf-8")
-"""Functions that the queries call."""
+"""SQL that defines the functions of the queries."""
 
 PARQUET = (FOLDER / "parquet.sql").read_text(encoding="utf-8")
-"""Makes the views over the parquet files of a folder; they read it from the variable `folder`, else from here."""
+"""SQL that creates views over the parquet files of the folder in the variable `folder`, or the current folder."""
 
 KEYS = {
     "dialogs": ("dialogue_id",),
@@ -39,7 +39,7 @@ KEYS = {
     "drops": ("drop_id",),
     "clusters": ("dialogue_id",),
 }
-"""Primary keys."""
+"""Primary key of each table."""
 
 ALIASES = {
     "dialogs": {"split_name": "split", "dataset_name": "source"},
@@ -51,17 +51,17 @@ ALIASES = {
     },
     "downstream": {"dataset_name": "source"},
 }
-"""Columns of a table under a second name, which takes no space: table -> {second name: column}."""
+"""Second names of columns, which take no space: {second name: column} by table."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One file.
+    """One query.
 
     Attributes:
-        name: Its name: that of the table or view it makes.
-        kind: Its folder.
-        text: The query, with its comment.
+        name: Name of the file, and of the table or view made from it.
+        kind: Folder of the file.
+        text: SQL of the query, with its comment.
         reads: Tables and views that it reads.
     """
 
@@ -72,13 +72,13 @@ class Query:
 
     @property
     def comment(self) -> str:
-        """What its columns are."""
+        """The comment at the beginning, which explains the columns."""
         lines = self.text.splitlines()
         return "\n".join(line.removeprefix("--").strip() for line in _leading_comment(lines))
 
     @property
     def view(self) -> str:
-        """The statement that makes it a view."""
+        """The statement that creates a view of the query."""
         aliases = "".join(f", {column} AS {name}" for name, column in ALIASES.get(self.name, {}).items())
         body = f"SELECT *{aliases} FROM (\n{self.text})" if aliases else self.text
         return f"CREATE OR REPLACE VIEW {self.name} AS\n{body};\n"
@@ -86,23 +86,23 @@ class Query:
 
 @cache
 def queries(*kinds: Kind) -> dict[str, Query]:
-    """All files of some kinds (all when none is named) by name, those first that others read."""
+    """The queries of these kinds, by default all, by name; queries come after those that they read."""
     import duckdb
 
     with duckdb.connect() as connection:
         connection.execute(MACROS)
-        found = {}
+        by_name = {}
         for kind in kinds or KINDS:
             for path in sorted((FOLDER / kind).glob("*.sql")):
                 text = path.read_text(encoding="utf-8")
                 reads = tuple(sorted(connection.get_table_names(text)))
-                found[path.stem] = Query(path.stem, kind, text, reads)
-    order = TopologicalSorter({name: [n for n in query.reads if n in found] for name, query in found.items()})
-    return {name: found[name] for name in order.static_order()}
+                by_name[path.stem] = Query(path.stem, kind, text, reads)
+    order = TopologicalSorter({name: [n for n in query.reads if n in by_name] for name, query in by_name.items()})
+    return {name: by_name[name] for name in order.static_order()}
 
 
 def script() -> str:
-    """All as one script for the DuckDB command line: views over the parquet files of the folder it is started in."""
+    """A script for the DuckDB command line that creates all views over the parquet files of the current folder."""
     return "\n".join([MACROS, PARQUET, *(query.view for query in queries().values())])
 
 

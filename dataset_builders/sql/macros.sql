@@ -1,5 +1,4 @@
--- words as Python's str.split() cuts them: at any Unicode white space. Most texts have single blanks only: count those,
--- and take the slow way for the others
+-- words as in Python's str.split(), which splits at any Unicode white space; fast for texts with single blanks only
 CREATE OR REPLACE MACRO word_count(t) AS CASE
     WHEN regexp_matches(t, '[\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]|  |^ | $|^$')
     THEN len(regexp_extract_all(t, '[^\s\x0b\x1c-\x1f\x{85}\pZ]+'))

@@ -1,5 +1,5 @@
--- The parquet files of a dataset folder as views named parquet_....
--- By hand, from elsewhere than the folder, first:  SET VARIABLE folder = 'DATASET';
+-- Views named parquet_... over the parquet files of a dataset folder.
+-- To run it in another folder, first:  SET VARIABLE folder = 'DATASET';
 
 CREATE VIEW IF NOT EXISTS parquet_dialogues AS
 SELECT * EXCLUDE filename, split_of(filename) AS split

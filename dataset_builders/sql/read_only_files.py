@@ -1,9 +1,9 @@
-"""Files that DuckDB can read and by no statement write: under names of our own, through Python.
+"""Files that DuckDB can read but no statement can write: they have names of our own and are read through Python.
 
-`enable_external_access = false` is not enough: DuckDB goes on to write what it may read, so that
-`COPY (SELECT 1) TO 'data.duckdb' (USE_TMP_FILE false)` destroys the database that is open, and a table expression
-(`WITH x AS (COPY ...)`) hides such a statement in a SELECT. A file behind this file system has no path in DuckDB, and
-the file system cannot write.
+`enable_external_access = false` is not enough, because DuckDB may write any file that it may read:
+`COPY (SELECT 1) TO 'data.duckdb' (USE_TMP_FILE false)` destroys the open database, and a table expression
+(`WITH x AS (COPY ...)`) can hide that statement in a SELECT. Files in this file system have no path in DuckDB, and the
+file system cannot write.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROOT = "readonly://"
-"""What DuckDB writes before a name."""
+"""Prefix of the names in SQL."""
 
 
 class ReadOnlyFiles(AbstractFileSystem):
-    """Named files, for `DuckDBPyConnection.register_filesystem`; a context that closes them.
+    """File system for `DuckDBPyConnection.register_filesystem`; a context manager that closes the files.
 
     Args:
-        files: Name, with `/` between folders -> path.
+        files: Paths by name, with `/` between folders.
     """
 
     protocol = "readonly"
-    cachable = False  # another set of files is another file system
+    cachable = False  # each instance has its own files
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         super().__init__()
@@ -49,17 +49,17 @@ class ReadOnlyFiles(AbstractFileSystem):
             os.close(self._opened.popitem()[1])
 
     def open(self, path: str, mode: str = "rb", **options: Any) -> _Reader:
-        """A file for reading.
+        """Open a file for reading.
 
         Raises:
-            OSError: There is no file of this name, or the mode is another one than reading.
+            OSError: The file does not exist, or the mode is not reading.
         """
         name = self._strip_protocol(path)
         if mode != "rb":
-            raise PermissionError(f"{name} is for reading only")
+            raise PermissionError(f"{name} is read-only")
         with self._lock:
             if name not in self._opened:
-                # one descriptor for all readers: to close any would end the lock that DuckDB has on the file
+                # one descriptor for all readers, because closing any would release DuckDB's lock on the file
                 self._opened[name] = os.open(self._path(name), os.O_RDONLY | getattr(os, "O_BINARY", 0))
             return _Reader(self._opened[name])
 
@@ -75,7 +75,7 @@ class ReadOnlyFiles(AbstractFileSystem):
         return [self.info(name) for name in names] if detail else names
 
     def modified(self, path: str) -> datetime:
-        """When a file was last written: DuckDB keeps blocks of files that do not change."""
+        """Time when a file was last written; DuckDB caches blocks of files that have not changed."""
         return datetime.fromtimestamp(self._path(self._strip_protocol(path)).stat().st_mtime, timezone.utc)
 
     def _path(self, name: str) -> Path:
@@ -85,7 +85,7 @@ class ReadOnlyFiles(AbstractFileSystem):
 
 
 class _Reader:
-    """An open file with a position for each thread: DuckDB's threads share it, and seek and read in two calls."""
+    """An open file with a position per thread: DuckDB's threads share it, and seek and read in two calls."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -110,15 +110,15 @@ class _Reader:
         return True
 
     def close(self) -> None:
-        """Nothing: the file system closes the file."""
+        """Do nothing: the file system closes the file."""
 
 
 def lock(connection: DuckDBPyConnection, *, allow_files: bool = False) -> None:
-    """Let no later statement change a setting, read a variable of Python or, unless allowed, open a path.
+    """Prevent later statements from changing settings, reading Python variables and opening paths.
 
     Args:
-        connection: One that has all it needs; its temporary files go on.
-        allow_files: Let statements read and write files by their paths.
+        connection: Connection with all its files attached; it can still write temporary files.
+        allow_files: Whether statements may read and write files by their paths.
     """
     settings = {
         "python_enable_replacements": "false",

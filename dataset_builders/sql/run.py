@@ -1,7 +1,7 @@
-"""Numbers about a dataset folder: the queries of `dataset_builders.sql` that DuckDB runs on the parquet files.
+"""Run the queries of `dataset_builders.sql` on the parquet files of a dataset folder.
 
-They are aggregates: no table is ever held in memory as a whole. A database made by `dialogue-cube database` answers the
-same queries faster; the DuckDB command line answers them from the parquet files alone, see `sql.script`.
+DuckDB aggregates the rows without loading a whole table into memory. A database made by `dialogue-cube database`
+answers the same queries faster. DuckDB's command line answers them from the parquet files; see `sql.script`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Rows = list[dict[str, Any]]
-"""The answer to a query: a dict a row, keyed by the columns that the query's file explains."""
+"""Result of a query: a dict per row, by column; the query's file explains the columns."""
 
 
 @contextmanager
 def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBPyConnection]:
-    """A connection with views named `parquet_...` over the files of a dataset folder.
+    """Open a connection with views named `parquet_...` over the files of a dataset folder.
 
     Args:
-        folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
+        folder: A folder made by `dialogue-cube build`; the view of a missing config or quality file is empty.
         config: Settings of DuckDB.
 
     Raises:
@@ -49,7 +49,7 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
     files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
     with duckdb.connect(config=config) as connection, _readable(folder), stoppable():
-        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
+        connection.execute("SET enable_progress_bar = false")  # DuckDB prints it to standard output
         connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])
         missing = {name: schema for name, (pattern, schema) in files.items() if not any(folder.glob(pattern))}
         for name, schema in missing.items():
@@ -57,7 +57,7 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
             connection.execute(f"CREATE VIEW parquet_{name} AS FROM no_{name}")
         connection.execute(sql.MACROS)
         for statement in connection.extract_statements(sql.PARQUET):
-            # DuckDB before 2.0 looks for the files of a view even where there is one
+            # DuckDB before 2.0 looks for the files of a view even if the view exists already
             if not any(f"parquet_{name} " in statement.query for name in missing):
                 connection.execute(statement)
         for name, (_, schema) in files.items():
@@ -67,12 +67,12 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
 
 @contextmanager
 def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> Iterator[DuckDBPyConnection]:
-    """A connection with every table and metric of `dataset_builders.sql` as a view over a dataset folder.
+    """Open a connection with all queries of `dataset_builders.sql` as views over a dataset folder.
 
     Args:
-        folder: A folder made by `dialogue-cube build`; a config or a quality file that is not there is an empty view.
-        memory: Above this, DuckDB goes on in temporary files.
-        threads: Threads of DuckDB.
+        folder: A folder made by `dialogue-cube build`; the view of a missing config or quality file is empty.
+        memory: Memory limit of DuckDB, such as "1GB"; beyond it, DuckDB uses temporary files.
+        threads: Number of DuckDB threads.
 
     Raises:
         DataError: A parquet file cannot be read, or lacks a column.
@@ -86,38 +86,38 @@ def open_folder(folder: str | Path, memory: str = "1GB", threads: int = 2) -> It
 
 
 def query(connection: DuckDBPyConnection, name: str) -> Rows:
-    """The rows of a metric (or of any table or view) on a connection that has it."""
+    """The rows of a metric, or of any other table or view of the connection."""
     cursor = connection.execute(f"FROM {name}")
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def statistics(folder: str | Path, progress: Callable[[str], None] | None = None) -> dict[str, Rows]:
-    """All metrics of a dataset folder, counted anew.
+    """Compute all metrics of a dataset folder.
 
     Args:
         folder: A folder made by `dialogue-cube build`.
-        progress: Called with the name of each aggregate and metric before it is made.
+        progress: Called with the name of each aggregate and metric before it is computed.
 
     Raises:
-        DataError: As `open_folder`.
+        DataError: As in `open_folder`.
     """
     progress = progress or (lambda _: None)
     with open_folder(folder) as connection, _readable(Path(folder)):
         for name in sql.queries("aggregates"):
-            # several metrics read it, and it costs a pass over all texts
+            # a table, because it costs a pass over all texts and several metrics read it
             progress(name)
             connection.execute(f"CREATE TEMP TABLE {name} AS FROM memory.main.{name}")
-        found = {}
+        metrics = {}
         for name in sorted(sql.queries("metrics")):
             progress(name)
-            found[name] = query(connection, name)
-        return found
+            metrics[name] = query(connection, name)
+        return metrics
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C during a query is Ctrl-C: DuckDB makes an error of it."""
+    """Raise KeyboardInterrupt if Ctrl-C interrupts a query, which DuckDB reports as an error."""
     import duckdb
 
     try:
@@ -129,7 +129,7 @@ def stoppable() -> Iterator[None]:
 
 
 def is_interrupt(error: Exception) -> bool:
-    """Whether an error of DuckDB is Ctrl-C, in itself or in a file of `dataset_builders.sql.read_only_files`."""
+    """Whether an error of DuckDB comes from Ctrl-C, in DuckDB or in `dataset_builders.sql.read_only_files`."""
     import duckdb
 
     inside = re.search(r"^KeyboardInterrupt\b", str(error), re.MULTILINE)
@@ -137,21 +137,23 @@ def is_interrupt(error: Exception) -> bool:
 
 
 def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
-    there = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
-    if missing := set(schema.names) - there:
-        what = f"{folder}: {name} lack the columns {', '.join(sorted(missing))}"
-        raise DataError(f"{what}; another version built it, build it again")
+    columns = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
+    if missing := set(schema.names) - columns:
+        raise DataError(
+            f"{folder}: {name} lack the columns {', '.join(sorted(missing))}; another version built the folder, build "
+            "it again"
+        )
 
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
-    """DuckDB's errors about broken files as one line."""
+    """Raise DuckDB's errors about damaged files as one line."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        # damage inside of a file comes as the base class itself
+        # damage inside a file raises the base class itself
         if type(error) not in (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException):
             raise
         cause = str(error).strip().splitlines()[0]

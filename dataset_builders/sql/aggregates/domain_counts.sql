@@ -1,4 +1,4 @@
--- Dialogues by what they are about. kind: domain or intent (of a state); name: which; dialogues: how many have it
+-- Dialogues by topic. kind: domain or intent (of a state); name: its name; dialogues: number of dialogues with it
 SELECT source, split, language, kind, name, count(*) AS dialogues
 FROM (
     SELECT source, split, language, 'domain' AS kind, unnest(domains) AS name FROM dialogs

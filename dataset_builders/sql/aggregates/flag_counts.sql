@@ -1,4 +1,4 @@
--- Rows that a check noticed but kept. config: dialogues, pairs or downstream; flag: its name; rows: how many carry it
+-- Kept rows with a flag. config: dialogues, pairs or downstream; flag: name of the flag; rows: number of rows
 SELECT config, source, split, language, flag, count(*) AS rows
 FROM (
     SELECT 'dialogues' AS config, source, split, language, unnest(flags) AS flag FROM dialogs

@@ -1,5 +1,5 @@
--- Labelled utterances by label, with its scenario (the coarser class) and whether it is_out_of_scope (belongs to none
--- of the intents). rows: how many; words, characters: of all of them together
+-- Labelled utterances by label. scenario: coarser class of the label; is_out_of_scope: whether the label is none of the
+-- intents; rows: number of rows; words, characters: total length of the rows
 SELECT
     source, split, language, label, scenario, is_out_of_scope,
     count(*) AS rows, sum(words)::BIGINT AS words, sum(characters)::BIGINT AS characters

@@ -1,5 +1,5 @@
--- Pairs by the length of a side. side: anchor or positive; measure: words or characters; value: so many of them
--- pairs: how many have that length
+-- Pairs by the length of anchor or positive. side: anchor or positive; measure: words or characters
+-- value: length in this measure; pairs: number of pairs
 SELECT source, split, language, 'anchor' AS side, 'words' AS measure, anchor_words AS value, count(*) AS pairs
 FROM pairs GROUP BY ALL
 UNION ALL

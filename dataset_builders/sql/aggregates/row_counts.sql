@@ -1,4 +1,4 @@
--- Rows by licence. config: dialogues, pairs or downstream; license: SPDX identifier; redistributable: may be passed on
+-- Rows by licence. config: dialogues, pairs or downstream; license: SPDX identifier; redistributable: whether it allows that
 SELECT 'dialogues' AS config, source, split, language, license, redistributable, count(*) AS rows
 FROM dialogs GROUP BY ALL
 UNION ALL

@@ -1,5 +1,5 @@
--- Utterances of dialogues by length and speaker. measure: words or characters; value: so many of them
--- utterances: how many have that length
+-- Utterances of dialogues by length and speaker. measure: words or characters; value: length in this measure
+-- utterances: number of utterances of this length
 SELECT source, split, language, speaker, 'words' AS measure, words AS value, count(*) AS utterances
 FROM turns GROUP BY ALL
 UNION ALL

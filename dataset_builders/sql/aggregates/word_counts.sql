@@ -1,12 +1,12 @@
--- Every word, lower case. config: dialogues or downstream; occurrences: how often
--- A word is a run of letters, marks and digits, with apostrophes inside: "don't". Text without blanks between words
--- (Chinese, Thai) is not cut further.
+-- Words in lower case. config: dialogues or downstream; occurrences: number of occurrences
+-- A word is a sequence of letters, marks and digits, possibly with apostrophes inside: "don't". Text without blanks
+-- between words (Chinese, Thai) is not split.
 WITH texts AS (
     SELECT 'dialogues' AS config, source, split, language, text FROM turns
     UNION ALL
     SELECT 'downstream', source, split, language, utterance FROM downstream
 ),
--- the dear pattern below then meets each distinct token once
+-- so that the expensive pattern below sees each distinct token once
 tokens AS (
     SELECT config, source, split, language, token, count(*) AS n
     FROM (

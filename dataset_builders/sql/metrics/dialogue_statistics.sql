@@ -1,8 +1,8 @@
 -- Dialogues by source and split. A NULL split is the whole source, a NULL source the whole corpus.
--- dialogues, utterances: how many
--- turns_per_dialogue: mean
+-- dialogues, utterances: number of dialogues and utterances
+-- turns_per_dialogue: mean number of turns
 -- words_per_utterance, characters_per_utterance: mean length of an utterance
--- words_per_dialogue, characters_per_dialogue: mean length of a dialogue, all its turns together
+-- words_per_dialogue, characters_per_dialogue: mean total length of the turns of a dialogue
 WITH totals AS (
     SELECT
         source, split,

@@ -1,4 +1,4 @@
--- Dialogues by their length. turns: 100 stands for 100 and more. dialogues: how many of the source have that length
+-- Dialogues by length. turns: number of turns, 100 for 100 and more; dialogues: number of the source's dialogues
 SELECT source, least(value, 100) AS turns, sum(dialogues)::BIGINT AS dialogues
 FROM dialogue_histograms
 WHERE measure = 'turns'

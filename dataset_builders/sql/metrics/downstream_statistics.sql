@@ -1,8 +1,8 @@
--- Labelled utterances by source and split. A NULL split is the whole source, a NULL source all of them.
--- rows, labels, languages: how many; out_of_scope: rows that belong to none of the intents
--- smallest_label, largest_label: rows of the rarest and of the most frequent label
--- class_balance: entropy of the labels / the largest that so many labels can have; 1 when all are equally frequent,
---     NULL for a single label
+-- Labelled utterances by source and split. A NULL split is the whole source, a NULL source all sources.
+-- rows, labels, languages: number of each; out_of_scope: number of rows that have none of the intents
+-- smallest_label, largest_label: number of rows of the rarest and of the most frequent label
+-- class_balance: entropy of the labels / maximum for this number of labels; 1 if all are equally frequent, NULL for a
+--     single label
 -- words_per_utterance: mean; text without blanks between words (Chinese, Thai) counts as one word
 WITH by_label AS (
     SELECT

@@ -1,4 +1,4 @@
--- Rows that a filter left out. split: where the row would have stood; rows: how many
+-- Dropped rows by filter. split: split of the rows; rows: number of rows
 SELECT config, filter, source, split, count(*) AS rows
 FROM drops
 GROUP BY ALL

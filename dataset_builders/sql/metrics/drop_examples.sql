@@ -1,6 +1,6 @@
--- Three rows of each filter, to look at: some that may be passed on where there are any; the choice is the same in
--- every run. Columns as in drops.parquet:
--- row_id, reason, value (the offending one), text (its beginning), license, redistributable (may be passed on)
+-- Three dropped rows of each filter as examples, redistributable ones first; the choice is the same in every run.
+-- Columns as in drops.parquet: row_id, reason, value (the offending value), text (its beginning), license,
+-- redistributable
 SELECT
     config, filter, example.source, example.row_id, example.reason, example."value" AS "value", example.text,
     example.license, example.redistributable

@@ -1,7 +1,7 @@
--- The 30 most frequent words of each source and language, lower case; stop words are counted too.
--- A word is a run of letters, marks and digits, with apostrophes inside: "don't". Text without blanks between words
--- (Chinese, Thai) is not cut further. rank: from 1; word; occurrences: how often
--- share: of all words of the source in that language, from 0 to 1
+-- The 30 most frequent words of each source and language in lower case, including stop words.
+-- A word is a sequence of letters, marks and digits, possibly with apostrophes inside: "don't". Text without blanks
+-- between words (Chinese, Thai) is not split. rank: from 1; word; occurrences: number of occurrences
+-- share: share of all words of the source in this language, 0 to 1
 WITH counts AS (
     SELECT source, language, word, sum(occurrences)::BIGINT AS occurrences FROM word_counts GROUP BY ALL
 )

@@ -1,6 +1,7 @@
--- The 20 largest clusters of duplicate dialogues
--- cluster_id; members: how many; sources: theirs; similarity: the smallest between a member and its nearest, 0 to 1
--- kinds: how members were found ("equal", "jaccard", "containment"); examples: ids of up to 10 members
+-- The 20 largest clusters of near-duplicate dialogues
+-- cluster_id; members: number of dialogues; sources: sources of the members; similarity: minimum over the members of
+-- their similarity to the nearest member, 0 to 1
+-- kinds: kinds of similarity ("equal", "jaccard", "containment"); examples: ids of up to 10 members
 SELECT
     cluster_id,
     count(*) AS members,

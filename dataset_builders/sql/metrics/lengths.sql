@@ -1,6 +1,6 @@
 -- Lengths by source and split. A NULL split is the whole source, a NULL source the whole corpus.
--- what: which length, such as "words per utterance"; number: of how many things; mean; median; p95: the length that
--- 95 % do not exceed; smallest; largest
+-- what: kind of length, such as "words per utterance"; number: number of measured items; mean; median; p95: 95th
+-- percentile; smallest; largest
 WITH counted AS (
     SELECT measure || ' per dialogue' AS what, source, split, value, sum(dialogues) AS n
     FROM dialogue_histograms GROUP BY ALL

@@ -1,4 +1,4 @@
--- Rows by licence. license: SPDX identifier; redistributable: may be passed on; sources: under that licence
+-- Rows by licence. license: SPDX identifier; redistributable: whether it allows that; sources: sources under it
 SELECT
     config, license, redistributable, sum(rows)::BIGINT AS rows, list(DISTINCT source ORDER BY source) AS sources
 FROM row_counts

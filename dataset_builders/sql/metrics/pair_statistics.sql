@@ -1,8 +1,8 @@
 -- Pairs by source and split. A NULL split is the whole source, a NULL source the whole corpus.
--- pairs: how many; question_answer: those from a user's turn to the system's
--- distinct_answers: positives that differ in more than case, punctuation and spacing
+-- pairs: number of pairs; question_answer: number of pairs with an anchor by the user and a positive by the system
+-- distinct_answers: number of distinct positives, ignoring case, punctuation and spacing
 -- anchor_words, positive_words: mean length in words
--- score: mean quality score from 0 to 1, NULL where none was computed
+-- score: mean quality score, 0 to 1; NULL without scores
 WITH lengths AS (
     SELECT
         source, split,

@@ -1,4 +1,5 @@
--- Pairs by quality score. score: lower bound of a bin of 0.05; pairs: how many of the source; none without scores
+-- Pairs by quality score; empty without scores. score: lower bound of a bin of width 0.05; pairs: number of the
+-- source's pairs
 SELECT source, score, sum(pairs)::BIGINT AS pairs
 FROM score_counts
 GROUP BY ALL

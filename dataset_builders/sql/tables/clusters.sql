@@ -1,2 +1,2 @@
--- Members of every group of two or more dialogues that are duplicates of each other, over all sources
+-- Members of the clusters of near-duplicate dialogues over all sources; each cluster has at least two
 SELECT * FROM parquet_clusters

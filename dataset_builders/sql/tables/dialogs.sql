@@ -1,6 +1,6 @@
--- One row a dialogue; its turns stand in the table turns. Columns of the dataset, and:
--- dialog_text: all its turns, a line each; intents: distinct intents of its states
--- turn_count, words, characters: of all its turns together (words are cut at white space)
+-- One row per dialogue; the table turns holds its turns. Columns of the dataset, and:
+-- dialog_text: all its turns, one per line; intents: distinct intents of its states
+-- turn_count, words, characters: number of turns, and their total length (white space separates words)
 WITH spoken AS (
     SELECT *, [turn.text FOR turn IN turns] AS texts FROM parquet_dialogues
 )

@@ -1,4 +1,4 @@
--- One row a labelled utterance of an intent set. Columns of the dataset, and:
+-- One row per labelled utterance of an intent set. Columns of the dataset, and:
 -- words, characters: length of the utterance; text without blanks between words (Chinese, Thai) counts as one word
 SELECT
     utterance_id, source, split, utterance, label, scenario, is_out_of_scope, language, original_split,

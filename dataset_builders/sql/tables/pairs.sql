@@ -1,6 +1,6 @@
--- One row a pair of utterances, the positive being the turn after the anchor. Columns of the dataset, and:
--- context_turns: how many turns before the anchor are its context; the view pair_contexts gives their texts
--- anchor_words, positive_words, anchor_characters, positive_characters: length of each side
+-- One row per pair of utterances: the positive is the turn after the anchor. Columns of the dataset, and:
+-- context_turns: number of turns before the anchor that are its context; the view pair_contexts holds their texts
+-- anchor_words, positive_words, anchor_characters, positive_characters: lengths of anchor and positive
 SELECT
     pair_id, dialogue_id, turn_index, source, split, language, domains,
     anchor, positive, anchor_speaker, positive_speaker,

@@ -1,5 +1,5 @@
--- One row an utterance of a dialogue. turn_index counts from 0; words, characters: its length
--- annotations: acts, slots and state as the source gives them
+-- One row per utterance of a dialogue. turn_index: position in the dialogue, from 0; words, characters: its length
+-- annotations: acts, slots and state as in the source
 SELECT
     dialogue_id, turn_index - 1 AS turn_index, source, split, language,
     turn.speaker AS speaker, turn.text AS text,

@@ -30,7 +30,7 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("mode", ["wb", "ab", "r+b", "xb", "w"])
 def test_it_opens_nothing_for_writing(file, mode):
-    with ReadOnlyFiles({"a.parquet": file}) as files, pytest.raises(PermissionError, match="for reading only"):
+    with ReadOnlyFiles({"a.parquet": file}) as files, pytest.raises(PermissionError, match="is read-only"):
         files.open(f"{ROOT}a.parquet", mode)
 
 

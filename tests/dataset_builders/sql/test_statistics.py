@@ -180,7 +180,7 @@ def test_two_runs_give_the_same(folder, counted):
 
 
 def test_the_sql_runs_alone_in_the_folder(folder, counted, monkeypatch):
-    """As the DuckDB command line does: no variable set, in the folder, nothing of ours but the files."""
+    """As in the DuckDB command line: in the folder, without variables and without our package."""
     import duckdb
 
     monkeypatch.chdir(folder)
@@ -192,8 +192,8 @@ def test_the_sql_runs_alone_in_the_folder(folder, counted, monkeypatch):
 
 def test_every_query_explains_its_columns(folder):
     with open_folder(folder) as connection:
-        for name, found in sql.queries("aggregates", "metrics", "details").items():
-            words = set(re.findall(r"\w+", found.comment.lower()))
+        for name, view in sql.queries("aggregates", "metrics", "details").items():
+            words = set(re.findall(r"\w+", view.comment.lower()))
             columns = {column for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()}
             unexplained = (
                 columns - words - {"source", "split", "config", "filter", "language", "pair_id", "dialogue_id"}
@@ -206,9 +206,9 @@ def test_configs_that_were_not_built_are_empty(folder, tmp_path):
     for config in ("dialogues", "pairs"):
         shutil.rmtree(tmp_path / "part" / config)
     (tmp_path / "part" / "quality" / "clusters.parquet").unlink()
-    found = statistics(tmp_path / "part")
-    assert found["dialogue_statistics"] == found["pair_statistics"] == found["largest_clusters"] == []
-    assert found["downstream_statistics"]
+    metrics = statistics(tmp_path / "part")
+    assert metrics["dialogue_statistics"] == metrics["pair_statistics"] == metrics["largest_clusters"] == []
+    assert metrics["downstream_statistics"]
 
 
 def test_unreadable_files_are_named(folder, tmp_path):
