@@ -11,6 +11,7 @@ from pathlib import Path
 from cube_model.errors import ModelError
 from dataset_builders.common.command_line import run_command_line
 from dataset_builders.common.command_options import option_words
+from dataset_builders.common.locations import A_CORE, A_DATASET, is_folder
 from dataset_builders.common.options import Options
 
 
@@ -49,6 +50,18 @@ def check_folder_of(json_file: Path) -> None:
     folder = json_file.absolute().parent
     if not folder.is_dir():
         raise ModelError(f"--json {json_file}: the folder {folder} does not exist; create it first")
+
+
+def check_locations(data: str | None = None, model: str | None = None) -> None:
+    """Check the names of a dataset and a core before torch is imported, which takes seconds.
+
+    Raises:
+        ModelError: One is neither a folder nor the name of a Hub repository.
+    """
+    if data is not None:
+        is_folder(data, A_DATASET, error=ModelError)
+    if model is not None:
+        is_folder(model, A_CORE, error=ModelError)
 
 
 def _shown(word: str) -> str:

@@ -147,17 +147,17 @@ def test_a_sample_is_not_written_over_something_else(tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        "evaluate response-selection --data nowhere --encoder minilm --json thesis.txt",
-        "evaluate intents --data nowhere --encoder minilm --json thesis.txt",
-        "leaderboard --data nowhere --json thesis.txt",
-        "leaderboard --data nowhere --json new.json --plot thesis.svg",
-        "leaderboard --data nowhere --json new.json --card thesis.txt",
+        "evaluate response-selection --data org/name --encoder minilm --json thesis.txt",
+        "evaluate intents --data org/name --encoder minilm --json thesis.txt",
+        "leaderboard --data org/name --json thesis.txt",
+        "leaderboard --data org/name --json new.json --plot thesis.svg",
+        "leaderboard --data org/name --json new.json --card thesis.txt",
         "quality --data nowhere --html thesis.txt",
         "quality --data nowhere --json thesis.txt",
         "notebook --data nowhere --html thesis.txt",
-        "ask --model nowhere --data nowhere --index theses",
-        "ask --model nowhere --data nowhere --output thesis.txt --questions thesis.txt",
-        "export --model nowhere --output theses",
+        "ask --model org/core --data org/name --index theses",
+        "ask --model org/core --data org/name --output thesis.txt --questions thesis.txt",
+        "export --model org/core --output theses",
     ],
 )
 def test_a_file_of_somebody_else_is_refused_before_any_work(arguments, tmp_path, monkeypatch, capsys):
@@ -174,6 +174,36 @@ def test_a_file_of_somebody_else_is_refused_before_any_work(arguments, tmp_path,
     assert "choose another" in line
     assert [file.read_text() for file in files] == ["On tea"] * 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["theses", "thesis.svg", "thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ask --model runs/core --data corpsu hello",
+        "ask --model runs/coer --data runs/corpus hello",
+        "evaluate response-selection --data runs/corpsu --encoder minilm",
+        "evaluate intents --data corpsu --encoder minilm",
+        "evaluate response-selection --data runs/corpus --encoder minlm",
+        "leaderboard --data ./runs/corpsu --json new.json",
+        "export --model runs/coer --output export",
+        "database --data runs/corpsu --out corpus.duckdb",
+    ],
+)
+def test_a_mistyped_name_is_not_searched_for_on_the_hub(command, tmp_path, monkeypatch, capsys):
+    def connect(*arguments):
+        raise AssertionError("the network was used")
+
+    for folder in ("runs/corpus/pairs", "runs/core"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("socket.getaddrinfo", connect)
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(lambda: dialogue_cube.app(command.split()))
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no such folder" in line
+    if " corpsu" not in command:
+        assert "did you mean" in line
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):

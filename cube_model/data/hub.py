@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cube_model._quiet import quiet_datasets
 from cube_model.errors import ModelError
+from dataset_builders.common.locations import A_DATASET, is_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +44,7 @@ def split_names(data: str | os.PathLike[str], revision: str | None = None) -> li
     """
     from datasets import get_dataset_split_names
 
+    is_folder(data, A_DATASET, error=ModelError)
     with as_model_error(data, "the pairs config"):
         return list(get_dataset_split_names(str(data), "pairs", revision=revision))
 
@@ -71,6 +73,7 @@ def read_rows(
         ModelError: The dataset, config or split does not exist or cannot be read.
         OSError: The disk has no room for the cache of `datasets`.
     """
+    is_folder(data, A_DATASET, error=ModelError)
     from datasets import load_dataset
 
     with quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cube_model._command import command_line
+from cube_model._command import check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.config import ResponseSelectionConfig
 from dataset_builders.common.command_options import takes_options
@@ -24,6 +24,7 @@ def response_selection(
     The identity (what an untrained core does: the encoder alone) is evaluated on the same vectors and batches. 95 %
     intervals are bootstrapped over dialogues. With several sources there are results for each and for all together.
     """
+    check_locations(config.data, config.model)
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.inference.choices import SearchKind
 from dataset_builders.common.command_options import comma_list
@@ -98,13 +99,14 @@ def ask(
     if overwrite and not index:
         raise ModelError("--overwrite requires --index DIR")
 
+    file_questions = read_questions(question_file) if question_file else []
+    check_locations(data, model)
+    if output:
+        Output(output, _ANSWER_FILE).check()
     from rich.console import Console
 
     from cube_model.inference.retriever import CubeRetriever
 
-    file_questions = read_questions(question_file) if question_file else []
-    if output:
-        Output(output, _ANSWER_FILE).check()
     retriever = CubeRetriever.from_pretrained(
         model,
         data,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
 from dataset_builders.common.files import needs_room
@@ -73,6 +74,7 @@ def export(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing export.")] = False,
 ) -> None:
     """Export core and teacher as one folder for SentenceTransformer(folder, trust_remote_code=True)."""
+    check_locations(model=model)
     export_sentence_transformer(model, output, teacher=teacher, overwrite=overwrite)
     typer.echo(f'{output}: open it with SentenceTransformer("{output}", trust_remote_code=True)')
 

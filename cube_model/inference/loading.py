@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model._quiet import quiet_transformers
 from cube_model.errors import ModelError
 from cube_model.teacher.teacher import Teacher
+from dataset_builders.common.locations import A_CORE, is_folder
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
@@ -37,8 +37,7 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     from cube_model.core.configuration_cube import CubeConfig
     from cube_model.core.modeling_cube import CubeModel
 
-    if not Path(model).is_dir() and str(model).count("/") != 1:
-        raise ModelError(f"{model}: no such folder; pass the output of a training, or a Hub repository like org/name")
+    is_folder(model, A_CORE, error=ModelError)
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(model, revision=revision or "main")
@@ -87,10 +86,13 @@ def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None 
             teacher or recorded["name"],
             recorded["dtype"],
             device,
+            dimension=recorded.get("dimension"),
             **{option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")},
         )
     except ModelError as error:
-        raise ModelError(f"{error} (the core was trained with it; pass its location with --teacher)") from error
+        raise ModelError(
+            f"{error} (the core was trained with {recorded['name']}; pass its location with --teacher)"
+        ) from error
     check_teacher(model, loaded)
     return loaded
 

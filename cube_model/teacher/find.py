@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cube_model.errors import ModelError
+from dataset_builders.common.locations import is_folder
 
 _IGNORED_FILES = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "original/*"]
+
+
+_DIMENSION_KEYS = ("hidden_size", "dim", "n_embd")
+"""Config entry of the dimension; DistilBERT and GPT-2 have names of their own."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +77,43 @@ class TeacherUnavailableError(ModelError):
     """The teacher is unavailable; a fallback may be used."""
 
 
-def find_teacher(name: str, revision: str | None = None) -> tuple[Path, str]:
+def find_teacher(name: str, revision: str | None = None, dimension: int | None = None) -> tuple[Path, str]:
     """Find the folder of a teacher, downloading it if necessary.
 
     Args:
         name: Short name, local folder or Hub repository.
         revision: Branch, tag or commit of the Hub repository. Default: the pinned commit of a short name.
+        dimension: Dimension that the teacher must have; a repository of another one is not downloaded.
 
     Returns:
         The folder, and the name to record. The name is never a path, because it is uploaded with a core.
 
     Raises:
         TeacherUnavailableError: The teacher is unavailable; the message says what to do.
+        ModelError: The Hub repository has another dimension.
     """
+    if local := _find_local(name):
+        return local
+    preset = KNOWN_TEACHERS.get(name)
+    repo = preset.repo if preset else name
+    if preset is None:
+        advice = f"pass a folder, a Hub repository such as org/name, or one of {', '.join(KNOWN_TEACHERS)}"
+        is_folder(name, advice, what="teacher", names=KNOWN_TEACHERS, error=TeacherUnavailableError)
+    from huggingface_hub import snapshot_download
+
+    try:
+        revision = revision or (preset.revision if preset else None)
+        if dimension is not None:
+            _check_dimension(name, repo, revision, dimension)
+        return Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES)), name
+    except ModelError:
+        raise
+    except Exception as error:  # gated, unknown, offline, no network: a dozen exception types
+        raise TeacherUnavailableError(f"teacher {name}: {_describe_failure(error, name, repo, preset)}") from error
+
+
+def _find_local(name: str) -> tuple[Path, str] | None:
+    """The folder of a teacher that needs no download, and the name to record."""
     preset = KNOWN_TEACHERS.get(name)
     local = Path(name).expanduser()
     if preset is None and local.is_dir():
@@ -96,18 +126,17 @@ def find_teacher(name: str, revision: str | None = None) -> tuple[Path, str]:
         in_package = Path(spec.origin).parent / "model"
         if in_package.is_dir():
             return in_package, name
-    repo = preset.repo if preset else name
-    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
-        raise TeacherUnavailableError(
-            f"teacher {name}: no such folder; use a folder, a Hub repository or one of {', '.join(KNOWN_TEACHERS)}"
-        )
-    from huggingface_hub import snapshot_download
+    return None
 
-    try:
-        revision = revision or (preset.revision if preset else None)
-        return Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES)), name
-    except Exception as error:  # gated, unknown, offline, no network: a dozen exception types
-        raise TeacherUnavailableError(f"teacher {name}: {_describe_failure(error, name, repo, preset)}") from error
+
+def _check_dimension(name: str, repo: str, revision: str | None, dimension: int) -> None:
+    """Compare the dimension in a repository's config; only that file is downloaded."""
+    from huggingface_hub import hf_hub_download
+
+    config = json.loads(Path(hf_hub_download(repo, "config.json", revision=revision)).read_text(encoding="utf-8"))
+    actual = next((config[key] for key in _DIMENSION_KEYS if key in config), dimension)
+    if actual != dimension:
+        raise ModelError(f"teacher {name} has {actual} dimensions instead of {dimension}")
 
 
 def _describe_failure(error: Exception, name: str, repo: str, preset: KnownTeacher | None) -> str:

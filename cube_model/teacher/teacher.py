@@ -91,6 +91,7 @@ class Teacher:
         normalize: bool | None = None,
         max_length: int | None = None,
         revision: str | None = None,
+        dimension: int | None = None,
         fallback: Sequence[str | os.PathLike[str]] = (),
     ) -> Teacher:
         """Load a teacher.
@@ -108,12 +109,13 @@ class Teacher:
             normalize: Whether to scale embeddings to norm 1.
             max_length: Maximum number of tokens per text, capped by the model's number of positions.
             revision: Branch, tag or commit of the Hub repository `name`.
+            dimension: Dimension that the teacher must have; a repository of another one is not downloaded.
             fallback: Teachers to try, in this order, if `name` is unavailable. Using one of them raises a warning and
                 is recorded in `describe()`.
 
         Raises:
             TeacherUnavailableError: Neither the teacher nor a fallback is available; the message says what to do.
-            ModelError: An available teacher cannot be read, or an argument is invalid.
+            ModelError: An available teacher cannot be read or has another dimension, or an argument is invalid.
         """
         _check("dtype", dtype, DTYPES)
         if pooling is not None:
@@ -122,7 +124,7 @@ class Teacher:
         failed: list[tuple[str, TeacherUnavailableError]] = []
         for candidate in (name, *([fallback] if isinstance(fallback, str | os.PathLike) else fallback)):
             try:
-                teacher = cls._load(str(candidate), dtype, device, None if failed else revision, options)
+                teacher = cls._load(str(candidate), dtype, device, None if failed else revision, dimension, options)
             except TeacherUnavailableError as error:
                 failed.append((Path(candidate).name if Path(candidate).is_absolute() else str(candidate), error))
                 continue
@@ -133,9 +135,17 @@ class Teacher:
         raise failed[0][1] if len(failed) == 1 else TeacherUnavailableError("; ".join(str(e) for _, e in failed))
 
     @classmethod
-    def _load(cls, name: str, dtype: str, device: str | None, revision: str | None, options: dict[str, Any]) -> Teacher:
+    def _load(
+        cls,
+        name: str,
+        dtype: str,
+        device: str | None,
+        revision: str | None,
+        dimension: int | None,
+        options: dict[str, Any],
+    ) -> Teacher:
         preset = KNOWN_TEACHERS.get(name)
-        folder, recorded_name = find_teacher(name, revision)
+        folder, recorded_name = find_teacher(name, revision, dimension)
         own = read_sentence_files(folder)
         import torch  # only now, so that an unavailable teacher fails without waiting for the import
         from transformers import AutoModel, AutoTokenizer

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cube_model._command import check_folder_of, command_line
+from cube_model._command import check_folder_of, check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.intents.config import IntentsConfig
 from dataset_builders.common.command_options import takes_options
@@ -30,13 +30,14 @@ def intents(
     reported with and without the test rows whose text also occurs in an official training split. To resume an
     interrupted run, start it again with the same `--json`.
     """
+    check_locations(config.data, config.model)
+    if json_file is not None:
+        check_folder_of(json_file)
     from rich.console import Console
 
     from cube_model.evaluation.intents.run import run_intents
     from cube_model.evaluation.intents.tables import NOTE, intents_table
 
-    if json_file is not None:
-        check_folder_of(json_file)
     results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
     with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
         output = {

