@@ -1,5 +1,5 @@
-"""Datasets and weights -> the Hugging Face Hub: licence gate, cards, one atomic commit.
+"""Publish datasets, weights and metrics on the Hugging Face Hub: licence gate, cards, one atomic commit.
 
-`push_dataset.push_dataset` and `push_model.push_model` do the work; `cli.register` mounts them as
-`dialogue-cube push dataset` and `dialogue-cube push model`. No other package imports this one.
+`push_dataset.push_dataset`, `push_model.push_model` and `push_metric.push_metric` do the work; `cli.register` adds them
+to the command line as `dialogue-cube push dataset`, `model` and `metric`. Only the command line imports this package.
 """

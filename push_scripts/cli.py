@@ -42,12 +42,14 @@ def model(
     results: Annotated[
         list[Path] | None,
         typer.Option(
-            "--results", metavar="FILE", help="JSON of an evaluation, whose figures go into the card; repeatable."
+            "--results", metavar="FILE", help="JSON of an evaluation, for the figures of the card; repeatable."
         ),
     ] = None,
     index: Annotated[
         Path | None,
-        typer.Option("--index", metavar="DIR", help="Saved answer index, of which the free answers are published."),
+        typer.Option(
+            "--index", metavar="DIR", help="Saved answer index; publishes the answers that may be redistributed."
+        ),
     ] = None,
 ) -> None:
     """Publish a trained core, an encoder or an export with its code and a filled model card in one commit."""
@@ -86,8 +88,8 @@ def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: G
         table.add_row(path, decimal(size))
     table.add_row(f"{len(sizes)} files", decimal(sum(sizes.values())), style="bold")
     console.print(table)
-    if gate and gate.held:
-        _show_held(console, gate)
+    if gate and gate.held_back:
+        _show_held_back(console, gate)
     if published is None:
         console.print("Dry run: no server was contacted.")
     else:
@@ -96,13 +98,13 @@ def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: G
         console.print(f"{published.url}\nloads with revision={published.revision!r}", soft_wrap=True, markup=False)
 
 
-def _show_held(console: Console, gate: GateReport) -> None:
+def _show_held_back(console: Console, gate: GateReport) -> None:
     from rich.table import Table
 
-    table = Table("source", "config", title="Rows held back, as they may not be redistributed", style="yellow")
+    table = Table("source", "config", title="Rows held back: they may not be redistributed", style="yellow")
     table.add_column("rows", justify="right")
-    for source, configs in gate.held_by_source().items():
+    for source, configs in gate.held_back_by_source().items():
         for config, rows in configs.items():
             table.add_row(source, config, f"{rows:,}")
-    table.add_row("all", "", f"{sum(gate.held.values()):,}", style="bold")
+    table.add_row("all", "", f"{sum(gate.held_back.values()):,}", style="bold")
     console.print(table)

@@ -1,9 +1,9 @@
-"""The folder that `dialogue-cube build` writes, and nothing else that may lie in it.
+"""The files of a folder that `dialogue-cube build` wrote; all other files in it are ignored.
 
-README.md                                      the card; a push writes its own, from what it publishes
+README.md                                      the card; a push writes a new one for the published rows
 {dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
-quality/report.json                            how it was built
-quality/{drops,clusters}.parquet               what was left out, and which dialogues are duplicates
+quality/report.json                            how the dataset was built
+quality/{drops,clusters}.parquet               the dropped rows, and the clusters of duplicate dialogues
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ NOTES = {"quality/drops.parquet": DROPS.arrow_schema, "quality/clusters.parquet"
 
 @dataclass(frozen=True)
 class DatasetFolder:
-    """A built dataset that was checked.
+    """The files of a built dataset, checked.
 
     Attributes:
         report: Content of `quality/report.json`.
         shards: (config, split) -> parquet files in order; dialogues first.
-        notes: Path in the folder -> table about the rows.
+        notes: Path in the folder -> parquet file of a table about the rows (drops, clusters).
     """
 
     report: dict[str, Any]
@@ -45,26 +45,29 @@ class DatasetFolder:
 
 
 def read_folder(data: Path) -> DatasetFolder:
-    """Checks that a folder is a whole dataset of this version's columns.
+    """Check that a folder holds a complete dataset with the columns of this version.
+
+    Args:
+        data: Folder that `dialogue-cube build` wrote.
 
     Raises:
-        PushError: It is not; says what was expected and which command makes it.
+        PushError: It does not; the message names the command that makes one.
     """
-    makes = f"expected a folder made by `dialogue-cube build --raw-dir RAW --out {data}`"
+    expected = f"expected a folder made by `dialogue-cube build --raw-dir RAW --out {data}`"
     if not data.is_dir():
-        raise PushError(f"--data {data}: no such folder; {makes}")
+        raise PushError(f"--data {data}: no such folder; {expected}")
     if not (data / REPORT).is_file():
-        raise PushError(f"--data {data}: not a built dataset, {REPORT} is missing; {makes}")
+        raise PushError(f"--data {data}: not a built dataset, {REPORT} is missing; {expected}")
     try:
         report = json.loads((data / REPORT).read_text(encoding="utf-8"))
-    except ValueError as error:  # json and unicode errors both
-        raise PushError(f"--data {data}: {REPORT} is damaged ({error}); {makes}") from error
+    except ValueError as error:  # errors of JSON and of Unicode
+        raise PushError(f"--data {data}: {REPORT} is damaged ({error}); {expected}") from error
     if not (isinstance(report, dict) and str(report.get("format", "")).startswith("dialogue-cube dataset")):
-        raise PushError(f"--data {data}: {REPORT} is not that of a built dataset; {makes}")
-    shards = {(c, s): found for c in CONFIGS for s in SPLITS if (found := _shards(data / c, s))}
+        raise PushError(f"--data {data}: {REPORT} is not the report of a built dataset; {expected}")
+    shards = {(c, s): paths for c in CONFIGS for s in SPLITS if (paths := _shards(data / c, s))}
     if not shards:
         raise PushError(
-            f"--data {data}: no dialogues/, pairs/ or downstream/ with SPLIT-NNNNN-of-NNNNN.parquet; {makes}"
+            f"--data {data}: no dialogues/, pairs/ or downstream/ with SPLIT-NNNNN-of-NNNNN.parquet; {expected}"
         )
     for (config, _), paths in shards.items():
         for path in paths:
@@ -76,69 +79,69 @@ def read_folder(data: Path) -> DatasetFolder:
 
 
 def check_unchanged(report: Mapping[str, Any], files: Mapping[str, Path]) -> None:
-    """The files are those that the build wrote: licences and texts are the sources', not somebody's later edit.
+    """Check that nobody has edited the files since the build: their licences and texts are those of the sources.
 
     Args:
         report: Content of `quality/report.json`.
         files: Path in the dataset folder -> parquet file.
 
     Raises:
-        PushError: A file differs from its digest in the report, or has none there.
+        PushError: A file differs from its digest in the report, or has no digest there.
     """
     digests = report.get("files") or {}
     changed = sorted(name for name, path in files.items() if digests.get(name) != sha256(path))
     if changed:
+        names = ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else "")
         raise PushError(
-            f"{', '.join(changed[:5])}{' and more' if len(changed) > 5 else ''}: not what {REPORT} says the build "
-            "wrote; build the dataset again with `dialogue-cube build` instead of editing its files"
+            f"{names}: changed since the build, or not listed in {REPORT}; build the dataset again with "
+            "`dialogue-cube build` instead of editing its files"
         )
 
 
 def fingerprint_of(digests: Mapping[str, str]) -> str:
-    """The fingerprint of rows, as the build computes it: of the digests of all shards, notes left out."""
+    """Compute the fingerprint of the rows as the build does: from the digests of all shards, without the notes."""
     rows = {name: digest for name, digest in sorted(digests.items()) if name.split("/")[0] in CONFIGS}
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """The report without what it says of some sources: counts, digests of raw files, leaks, duplicates.
+    """Remove some sources from the report: their counts, digests of raw files, leaks and duplicates.
 
     Args:
         report: Content of `quality/report.json`.
-        names: The sources.
+        names: Names of the sources to remove.
     """
-    others = {key: value for key, value in report.items() if key in ("leaks", "rows", "sources", "duplicates")}
 
     def keep(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
         if depth:
             return {key: keep(inner, depth - 1) for key, inner in table.items()}
         return {key: inner for key, inner in table.items() if not set(key.split("|")) & set(names)}
 
-    depths = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}
-    return {**report, **{key: keep(table or {}, depths[key]) for key, table in others.items()}}
+    depths = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}  # levels above the names of the sources
+    return {**report, **{key: keep(report[key] or {}, depth) for key, depth in depths.items() if key in report}}
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
-    named = [(m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()]
-    ours = sorted((int(m["number"]), int(m["total"]), path) for m, path in named if m["split"] == split)
-    if [(number, total) for number, total, _ in ours] != [(i, len(ours)) for i in range(len(ours))]:
+    matches = [(m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()]
+    shards = sorted((int(m["number"]), int(m["total"]), path) for m, path in matches if m["split"] == split)
+    if [(number, total) for number, total, _ in shards] != [(i, len(shards)) for i in range(len(shards))]:
         raise PushError(
-            f"{folder}: the {split} shards are incomplete or of two builds "
-            f"({', '.join(path.name for *_, path in ours)}); build again with `dialogue-cube build`"
+            f"{folder}: the {split} shards are incomplete or from two builds "
+            f"({', '.join(path.name for *_, path in shards)}); build again with `dialogue-cube build`"
         )
-    return [path for *_, path in ours]
+    return [path for *_, path in shards]
 
 
 def _check_columns(path: Path, expected: pa.Schema) -> None:
     try:
-        found = pq.read_schema(path)
+        schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise PushError(f"{path} is not a readable parquet file ({error}); build the dataset again") from error
-    if not found.equals(expected):  # names, order and types; metadata apart
-        types = [{field.name: field.type for field in schema} for schema in (found, expected)]
-        names = set(types[0]) | set(types[1])
-        differing = {n for n in names if types[0].get(n) != types[1].get(n)} or {"their order"}
+    if not schema.equals(expected):  # names, order and types, but not the metadata
+        types, expected_types = ({field.name: field.type for field in fields} for fields in (schema, expected))
+        names = types.keys() | expected_types.keys()
+        differing = {name for name in names if types.get(name) != expected_types.get(name)} or {"their order"}
         raise PushError(
-            f"{path}: columns are not those of this version "
+            f"{path}: the columns are not those of this version "
             f"(differing: {', '.join(sorted(differing))}); build the dataset again with `dialogue-cube build`"
         )

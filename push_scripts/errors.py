@@ -1,4 +1,4 @@
-"""The error of the publishing side, and how errors of the Hub become it."""
+"""The error of publishing, and how errors of the Hub client become one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 from dataset_builders.common.errors import DialogueCubeError
 
+_RESUME = "large files that have arrived are not sent again"
+
 
 class PushError(DialogueCubeError):
-    """Publishing failed or is refused; the message never holds the token."""
+    """Publishing fails or is refused. The message never contains the token."""
 
     def __init__(self, message: str) -> None:
         super().__init__(_without_token(" ".join(message.split())))
@@ -24,12 +26,15 @@ def _without_token(message: str) -> str:
 
 
 @contextmanager
-def explained(repo_id: str, endpoint: str) -> Iterator[None]:
-    """Turns the errors of the Hub's client into a `PushError`; what is none of them passes unchanged.
+def explain_errors(repo_id: str, endpoint: str) -> Iterator[None]:
+    """Turn the errors of the Hub client into a `PushError`; all other errors pass unchanged.
 
     Args:
-        repo_id: `org/name`, named in the message.
-        endpoint: Address of the Hub, named when it cannot be reached.
+        repo_id: `org/name`, for the message.
+        endpoint: Address of the Hub, for the message.
+
+    Raises:
+        PushError: The Hub client failed; the message says what to do.
     """
     try:
         yield
@@ -44,7 +49,7 @@ def explained(repo_id: str, endpoint: str) -> Iterator[None]:
 def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | None:
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
-    # an upload worker wraps what really happened
+    # an upload worker wraps the actual error
     while error is not None and not isinstance(error, (OSError, HTTPError, ValueError)):
         error = error.__cause__
     if isinstance(error, HfHubHTTPError) and error.response is not None:
@@ -52,12 +57,10 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
     if isinstance(error, OfflineModeIsEnabled):
         return f"cannot push to {repo_id}: HF_HUB_OFFLINE is set; unset it to go online"
     if isinstance(error, (HTTPError, ConnectionError, TimeoutError)):
-        return (
-            f"cannot reach {endpoint} ({type(error).__name__}): check network and HF_ENDPOINT, then push again; large "
-            "files that arrived are not sent twice"
-        )
+        reason = type(error).__name__
+        return f"cannot reach {endpoint} ({reason}): check the network and HF_ENDPOINT, then push again; {_RESUME}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "no space left on the disk: free some, or let TMPDIR name a folder on a larger one"
+        return "no space left on the disk: free some space, or set TMPDIR to a folder on a larger disk"
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
         return f"the Hub does not accept the card of {repo_id}: {error}"
     return None
@@ -66,32 +69,32 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
 def _explain_status(error: Exception, status: int, repo_id: str, endpoint: str) -> str:
     from huggingface_hub.errors import RevisionNotFoundError
 
-    said = getattr(error, "server_message", None) or "no reason given"
-    organisation = repo_id.split("/")[0]
-    if isinstance(error, RevisionNotFoundError):
-        return f"{repo_id} has no such branch or revision (404): {said}"
-    known = {
-        401: f"{endpoint} does not accept the token (401): run `hf auth login` or renew HF_TOKEN",
-        403: f"the token may not write to {repo_id} (403): take one with write access to {organisation}, "
-        "or propose the change to an existing repository with --create-pr",
-        404: f"{repo_id} not found (404): check the name, and that the token may see it",
-        409: f"{repo_id}: conflict with what is there already (409): {said}",
-        412: f"{repo_id} got another commit while this push was under way (412): nothing was overwritten; "
-        "look at that commit, then push again",
-        429: f"{endpoint} asks for a pause{_pause(error)} (429), longer than this waits: push again after it",
-    }
-    if status in known:
-        return known[status]
-    if status >= 500:
-        return (
-            f"{endpoint} has a fault of its own ({status}), also after several attempts: push again later, large files "
-            "are not sent twice"
-        )
-    return f"{endpoint} refused the push to {repo_id} ({status}): {said}"
-
-
-def _pause(error: Exception) -> str:
     from push_scripts.patience import asked_pause
 
-    seconds = asked_pause(error)
-    return f" of {seconds:g} s" if seconds else ""
+    reason = getattr(error, "server_message", None) or "no reason given"
+    organisation = repo_id.split("/")[0]
+    if isinstance(error, RevisionNotFoundError):
+        return f"{repo_id} has no such branch or revision (404): {reason}"
+    match status:
+        case 401:
+            return f"{endpoint} does not accept the token (401): run `hf auth login` or renew HF_TOKEN"
+        case 403:
+            return (
+                f"the token may not write to {repo_id} (403): use one with write access to {organisation}, "
+                "or propose the change to an existing repository with --create-pr"
+            )
+        case 404:
+            return f"{repo_id} not found (404): check the name, and that the token has access to it"
+        case 409:
+            return f"{repo_id}: conflict with its current content (409): {reason}"
+        case 412:
+            return (
+                f"{repo_id} received another commit during this push (412): nothing was overwritten; "
+                "look at that commit, then push again"
+            )
+        case 429:
+            pause = asked_pause(error)
+            return f"{endpoint} limits the rate of requests (429): push again {f'in {pause:g} s' if pause else 'later'}"
+        case _ if status >= 500:
+            return f"{endpoint} keeps failing ({status}): push again later; {_RESUME}"
+    return f"{endpoint} refused the push to {repo_id} ({status}): {reason}"

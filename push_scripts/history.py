@@ -1,4 +1,4 @@
-"""What stands in a repository already: an older build must not replace a newer one unasked."""
+"""The history of a repository: a push does not replace a newer version by accident."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NOTE = re.compile(r"Pushed by dialogue-cube (?P<program>\S+): (?P<label>.+)")
 
 @dataclass(frozen=True)
 class Version:
-    """What is pushed.
+    """The version of the content that is pushed.
 
     Args:
-        label: Names exactly this content: `build 4142aea0649aa4b6`.
+        label: Name of exactly this content, such as `build 4142aea0649aa4b6`.
         program: Version of this project that made it.
     """
 
@@ -34,40 +34,40 @@ class Version:
 
     @classmethod
     def of(cls, commit: GitCommitInfo) -> Version | None:
-        """What a commit of ours pushed; None for somebody else's commit."""
-        found = _NOTE.search(commit.message or "")
-        return cls(found["label"].strip(), found["program"]) if found else None
+        """Return the version that a commit pushed; None if no push made the commit."""
+        match = _NOTE.search(commit.message or "")
+        return cls(match["label"].strip(), match["program"]) if match else None
 
 
 def check_not_newer(repo_id: str, commits: Sequence[GitCommitInfo], version: Version) -> None:
-    """Refuses to replace what came after the version to push.
+    """Refuse to replace a newer version.
 
-    Newer is: a commit that was not made by a push (an edit on the website, or a pull request that was merged there); a
-    push by a later version of this project; and anything after an earlier push of this very build. The commit that
-    makes a repository does not count.
+    The head of the branch is newer if no push made it (an edit or a merge on the website), if a later version of this
+    project pushed it, or if it follows an earlier push of the same content. The commit that creates the repository does
+    not count.
 
     Args:
-        repo_id: Named in the message.
-        commits: The branch's, newest first.
-        version: What is to be pushed.
+        repo_id: `org/name`, for the message.
+        commits: Commits of the branch, newest first.
+        version: The version to push.
 
     Raises:
-        PushError: It says which commit is newer.
+        PushError: The head is newer; the message names the commit.
     """
     if len(commits) < 2:
         return
     head, last = commits[0], Version.of(commits[0])
-    overwrites = "nothing was overwritten; look at it, then push again with --overwrite to replace it"
+    advice = "nothing was overwritten; look at it, then push again with --overwrite to replace it"
     name = f"{head.title!r} ({head.commit_id[:8]})"
     if last is None:
-        raise PushError(f"{repo_id}: its last commit {name} was not made by a push: {overwrites}")
+        raise PushError(f"{repo_id}: the last commit {name} was not made by a push: {advice}")
     if _parts(last.program) > _parts(version.program):
         raise PushError(
-            f"{repo_id}: its last commit {name} was pushed by dialogue-cube {last.program}, which is newer than "
-            f"{version.program}: {overwrites}"
+            f"{repo_id}: the last commit {name} was pushed by dialogue-cube {last.program}, which is newer than "
+            f"{version.program}: {advice}"
         )
     if version != last and any(Version.of(commit) == version for commit in commits[1:]):
-        raise PushError(f"{repo_id}: {version.label} was pushed before, its last commit {name} is newer: {overwrites}")
+        raise PushError(f"{repo_id}: {version.label} was pushed before, the last commit {name} is newer: {advice}")
 
 
 def _parts(program: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""One atomic commit, or one pull request, with a given set of files."""
+"""Push a set of files to the Hub in one atomic commit or one pull request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from push_scripts.errors import PushError, explained
+from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version, check_not_newer
 from push_scripts.patience import Patience
 from push_scripts.push_options import PushOptions
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def prefix(self) -> str:
-        """Part of the repository's address before its name."""
+        """Part of the repository's URL before its name."""
         return "" if self.repo_type == "model" else f"{self.repo_type}s/"
 
     def __post_init__(self) -> None:
@@ -53,13 +53,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Published:
-    """What the Hub holds now.
+    """A version on the Hub.
 
     Attributes:
-        url: Page of the commit, or of the pull request.
-        commit: Commit id.
-        revision: Branch, tag or pull request (`refs/pr/1`) under which the files can be loaded.
-        changed: False when every file was there already, so that no commit was made.
+        url: Page of the commit or of the pull request.
+        commit: Id of the commit.
+        revision: Branch, tag or pull request (`refs/pr/1`) from which to load the files.
+        changed: Whether the push made a commit; False if the repository already held the same files.
     """
 
     url: str
@@ -69,51 +69,51 @@ class Published:
 
 
 def require_token() -> str:
-    """The token that the Hub's client will send.
+    """Return the token that the Hub client will send.
 
     Raises:
-        PushError: There is none, or it cannot be one.
+        PushError: There is no token, or it contains invalid characters.
     """
     from huggingface_hub import get_token
 
     token = get_token()
     if token is None:
         raise PushError("no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access")
-    if not re.fullmatch(r"[!-~]+", token):  # the client would quote it in its own error
-        raise PushError("the Hub token holds characters that no token has: run `hf auth login` or set HF_TOKEN again")
+    if not re.fullmatch(r"[!-~]+", token):  # the error of the client would quote the token
+        raise PushError("the Hub token contains invalid characters: run `hf auth login` or set HF_TOKEN again")
     return token
 
 
 def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], version: Version) -> Published:
-    """Makes the repository when it is missing and uploads the files in one commit.
+    """Upload files in one commit; create the repository if it is missing.
 
-    The commit names its parent: when somebody commits in between, nothing is overwritten and the push fails. Large
+    The commit names its parent: if somebody else commits meanwhile, nothing is overwritten and the push fails. Large
     files that arrived before a connection broke are not sent again.
 
     Args:
-        target: Where and how.
+        target: Repository and options.
         files: Path in the repository -> local file.
-        owned: Remote files that match and are not in `files` are left over from an earlier push; the commit
-            deletes them, or else `load_dataset` would mix old and new shards.
-        version: What is pushed; noted in the commit.
+        owned: Pattern of the files that a push owns. The commit deletes remote files that match and are not in `files`:
+            they are left over from an earlier push, and `load_dataset` would mix old and new shards.
+        version: Version of the content, for the description of the commit.
 
     Raises:
-        PushError: The Hub refused, cannot be reached, or the state of the repository forbids the push.
+        PushError: The Hub cannot be reached or refused, or the state of the repository forbids the push.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     options, api, patiently = target.options, HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     space: dict[str, Any] = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
-    with explained(target.repo_id, api.endpoint):
+    with explain_errors(target.repo_id, api.endpoint):
         patiently(lambda: api.create_repo(**repo, **space, private=options.private or None, exist_ok=True))
         patiently(lambda: _check_state(api, target))
         revision = options.revision or "main"
         head = str(patiently(lambda: api.repo_info(**repo, revision=revision)).sha)
         if not options.create_pr and not options.overwrite:
             check_not_newer(target.repo_id, patiently(lambda: api.list_repo_commits(**repo, revision=head)), version)
-        there = patiently(lambda: api.list_repo_files(**repo, revision=head))
-        left_over = {name for name in there if owned.fullmatch(name)} - set(files)
+        remote = patiently(lambda: api.list_repo_files(**repo, revision=head))
+        left_over = {name for name in remote if owned.fullmatch(name)} - set(files)
         operations: list[Any] = [CommitOperationAdd(name, path) for name, path in sorted(files.items())]
         operations += [CommitOperationDelete(name) for name in sorted(left_over)]
         commit = _commit(api, patiently, target, operations, head, version)
@@ -130,7 +130,7 @@ def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], v
 def _commit(
     api: HfApi, patiently: Patience, target: Target, operations: list[Any], parent: str, version: Version
 ) -> CommitInfo:
-    """One commit, although the connection may break after the Hub has made it and before it said so."""
+    """Make exactly one commit, even if the connection breaks before the Hub confirms it."""
     from huggingface_hub import CommitInfo
 
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
@@ -158,7 +158,7 @@ def _commit(
 
 
 def _check_state(api: HfApi, target: Target) -> None:
-    """Refuses what would fail or expose something only after the upload; makes a missing branch."""
+    """Refuse a push that would fail or expose data only after the upload; create a missing branch."""
     repo_id, repo_type, options = target.repo_id, target.repo_type, target.options
     if options.private and not api.repo_info(repo_id, repo_type=repo_type).private:
         raise PushError(f"{repo_id} exists and is public: make it private in its settings, or leave out --private")
@@ -166,7 +166,9 @@ def _check_state(api: HfApi, target: Target) -> None:
         return
     refs = api.list_repo_refs(repo_id, repo_type=repo_type)
     if options.tag in {tag.name for tag in refs.tags}:
-        raise PushError(f"{repo_id} has a tag {options.tag} already: choose another, or `hf repos tag delete` it")
+        raise PushError(
+            f"{repo_id} already has a tag {options.tag}: choose another name, or delete it with `hf repos tag delete`"
+        )
     if options.revision and not options.revision.startswith("refs/"):
         if options.revision in {tag.name for tag in refs.tags}:
             raise PushError(f"--revision {options.revision} is a tag of {repo_id}: name a branch")

@@ -1,4 +1,4 @@
-"""A saved answer index on its way to the Hub: it quotes a corpus, so it goes through the licence gate, too."""
+"""Publish a saved answer index: it quotes a corpus, so it passes the licence gate too."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from push_scripts.model_folder import ModelFolder
 
 
 def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[str, Any], GateReport]:
-    """Writes the answers that may be published, and their vectors, to a new folder.
+    """Write the answers that may be published, and their vectors, to a new folder.
 
     Args:
         index: Folder that `dialogue-cube ask --index` saved.
-        folder: The core that it belongs to.
-        target: Folder to make.
+        folder: The core that made the index.
+        target: Folder to create.
 
     Returns:
-        The record of the new index (`index.json`), and what the gate did.
+        The record of the new index (`index.json`), and the report of the gate.
 
     Raises:
-        PushError: It is no index, or one of another core, or none of its answers may be published.
+        PushError: The folder holds no index, the index of another core, or no answer that may be published.
     """
     import pyarrow.compute as pc
 
@@ -34,21 +34,21 @@ def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[st
     from cube_model.inference.search import make_search
 
     if folder.kind != "core":
-        raise PushError(f"--index goes with a core; {folder.path} is an {folder.kind}")
+        raise PushError(f"--index needs a core; {folder.path} is an {folder.kind}")
     try:
         core = load_core(folder.path)
-        recorded = core.config.teacher or {}
-        loaded = AnswerIndex.load(index, {"core": core_fingerprint(core), "teacher": str(recorded.get("fingerprint"))})
+        teacher = core.config.teacher or {}
+        original = AnswerIndex.load(index, {"core": core_fingerprint(core), "teacher": str(teacher.get("fingerprint"))})
     except ModelError as error:
         raise PushError(f"--index {error}") from error
-    mask = LicenseGate({}).passes(loaded.answers)
+    mask = LicenseGate({}).passes(original.answers)
     report = GateReport()
-    report.count("index", loaded.answers, mask)
-    answers = loaded.answers.filter(mask)
+    report.count("index", original.answers, mask)
+    answers = original.answers.filter(mask)
     if not len(answers):
-        raise PushError(f"--index {index}: none of its {len(loaded.answers):,} answers may be redistributed")
-    vectors = loaded.search.vectors[mask.to_numpy()]
-    fingerprints = loaded.fingerprints
+        raise PushError(f"--index {index}: none of its {len(original.answers):,} answers may be redistributed")
+    vectors = original.search.vectors[mask.to_numpy()]
+    fingerprints = original.fingerprints
     if not pc.all(mask).as_py():
         fingerprints = {**fingerprints, "data": answers_fingerprint(answers)}
     AnswerIndex(answers, make_search(vectors, "exact"), fingerprints).save(target)

@@ -1,6 +1,6 @@
-"""The last look at what leaves: no string in any file names a held-back row or quotes one.
+"""The last check before the upload: no string in any file names or quotes a held-back row.
 
-The licence gate has taken all of it out; a push that finds some here stops, and says in which file and column.
+The licence gate removes all of them. If this check finds one nevertheless, the push stops and names file and column.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from push_scripts.errors import PushError
 from push_scripts.held_back import HeldBack
 
 _IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id", "nearest_id", "value")
-"""Columns where any id of a held-back source counts, also one that no table has."""
+"""Columns where every id of a held-back source counts, even if no table has it."""
 
-_GROUPS = 20
-"""Row groups of one column that are looked at together: at most some 100 MB."""
+_ROW_GROUPS = 20
+"""Row groups of one column that are checked together: about 100 MB at most."""
 
 
-def check_nothing_held_leaves(files: Mapping[str, Path], held: HeldBack) -> None:
-    """Looks at every string of every column, at the metadata of the parquet files, and at all other files.
+def refuse_held_back(files: Mapping[str, Path], held_back: HeldBack) -> None:
+    """Check every string in every column, the metadata of the parquet files, and all other files.
 
     Args:
-        files: Path in the repository -> the file that is uploaded.
-        held: What must not leave.
+        files: Path in the repository -> file to upload.
+        held_back: Sources, ids and texts that must not be published.
 
     Raises:
-        PushError: A string names or quotes a held-back row; says where, not which.
+        PushError: A string names or quotes a held-back row; the message says where, but not which one.
     """
     for path, file in files.items():
         for column, strings in _strings(path, file):
-            names = held.names(strings, by_source=column in _IDS)
-            quotes = held.quotes(strings, long_only=True)
-            for what, where in (("names", names), ("quotes", quotes)):
-                if count := pc.sum(where).as_py():
+            ids = held_back.find_ids(strings, by_source=column in _IDS)
+            texts = held_back.find_texts(strings, long_only=True)
+            for verb, mask in (("names", ids), ("quotes", texts)):
+                if count := pc.sum(mask).as_py():
                     raise PushError(
-                        f"{path}, {column}: {what} a held-back row ({count:,} values); nothing was pushed. Take these "
-                        "values out of the raw files, or build without the sources that may not be redistributed"
+                        f"{path}, {column}: {verb} a held-back row ({count:,} values); nothing was pushed. Remove "
+                        "these values from the raw files, or build without the sources that may not be redistributed"
                     )
 
 
 def _strings(path: str, file: Path) -> Iterator[tuple[str, pa.Array | pa.ChunkedArray]]:
-    """(column, its strings) of a file, in parts."""
+    """Yield (column, strings) of a file, in parts."""
     if not path.endswith(".parquet"):
         text = file.read_text(encoding="utf-8")
         lines = _leaves_of_json(json.loads(text)) if path.endswith(".json") else text.splitlines()
@@ -55,20 +55,20 @@ def _strings(path: str, file: Path) -> Iterator[tuple[str, pa.Array | pa.Chunked
         return
     with pq.ParquetFile(file) as table:
         metadata = table.metadata.metadata or {}
-        words = [part.decode(errors="replace") for pair in metadata.items() for part in pair]
-        yield "metadata", pa.array(words, pa.string())
-        for place in range(len(table.schema)):
-            leaf = table.schema.column(place)
+        strings = [part.decode(errors="replace") for item in metadata.items() for part in item]
+        yield "metadata", pa.array(strings, pa.string())
+        for index in range(len(table.schema)):
+            leaf = table.schema.column(index)
             if leaf.physical_type == "BYTE_ARRAY":
-                for start in range(0, table.num_row_groups, _GROUPS):
-                    groups = range(start, min(start + _GROUPS, table.num_row_groups))
+                for start in range(0, table.num_row_groups, _ROW_GROUPS):
+                    groups = range(start, min(start + _ROW_GROUPS, table.num_row_groups))
                     column = table.read_row_groups(list(groups), columns=[leaf.path]).column(0)
                     for chunk in column.chunks:
                         yield leaf.path, _flat(chunk)
 
 
 def _flat(array: pa.Array) -> pa.Array:
-    """The strings in nested lists and structs of one field."""
+    """Return the strings in nested lists and structs of one field."""
     while pa.types.is_nested(array.type):
         array = array.field(0) if pa.types.is_struct(array.type) else array.flatten()
     return array

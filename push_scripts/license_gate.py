@@ -1,17 +1,17 @@
-"""Rows that may not be redistributed never leave this machine, nor do their ids and texts.
+"""Hold back the rows that may not be redistributed, with their ids and texts.
 
-A row passes when all of these hold:
+A row passes if all of these are true:
 
 - its `redistributable` is exactly true,
-- its licence is one of `licenses.LICENSES` that allows it,
-- a corpus of its name, where this project knows one, is under that very licence, and the build's report agrees,
-- it has a source and an id, and no id of its own names a held-back row,
-- the dialogue that it was taken from passed.
+- its licence is one of `licenses.LICENSES` and allows redistribution,
+- if this project has a builder of that source, the licence is the builder's, and the build's report agrees,
+- it has a source and an id, and none of its ids is that of a held-back row,
+- the dialogue that it comes from passes.
 
-An entry on a row that the build dropped is judged alike, and one on a member of a cluster by its source: what is not
-known to be open is held back. What passing rows and entries quote of held-back ones, ids and texts, becomes null or is
-left out (hard negatives, the value of a drop, the nearest dialogue). Whether the repository is private does not matter:
-uploading is passing on.
+Drop records follow the same rules. Members of clusters pass by their source: a source passes only if it is known to be
+open. Ids and texts of held-back rows that occur in passing rows and records (hard negatives, the value of a drop, the
+nearest dialogue) become null or are removed. The rules are the same for a private repository, since an upload is a
+redistribution too.
 """
 
 from __future__ import annotations
@@ -32,60 +32,67 @@ from dataset_builders.folder.parquet import ParquetWriter, ShardWriter
 from dataset_builders.licenses import LICENSES
 from dataset_builders.schema import Config, Split
 from dataset_builders.sources.registry import builders
-from push_scripts.held_back import HeldBack, as_drops_cut_it
+from push_scripts.held_back import HeldBack, with_cut_texts
 
 _IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id")
 _KEYS = ["source", "license", "redistributable", *_IDS, "pair_type", "config"]
 _TEXTS = {"dialogues": ["turns"], "pairs": ["anchor", "positive"], "downstream": ["utterance"]}
 _QUOTES = ("cluster_id", "nearest_id", "reason", "value", "text")
-"""Columns that may name another row or quote one."""
+"""Columns that may name or quote another row."""
 _LINK = ("nearest_id", "similarity", "kind")
-"""Columns of a cluster's member that are about the one nearest to it."""
+"""Columns of the clusters that describe the nearest dialogue."""
 
 
 @dataclass
 class GateReport:
-    """Rows by what happened to them.
+    """Numbers of rows that pass and that are held back.
 
     Attributes:
-        passed: (config, source, licence) -> rows that may be published.
-        held: (config, source) -> rows that were left out.
+        passed: (config, source, licence) -> number of rows that may be published.
+        held_back: (config, source) -> number of rows that may not.
     """
 
     passed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    held_back: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, config: str, rows: pa.Table, mask: pa.ChunkedArray) -> None:
-        """Adds rows of a config; `mask` is true where one passes."""
+        """Count rows.
+
+        Args:
+            config: Config of the rows.
+            rows: Rows with `source` and `license`, [n].
+            mask: Whether a row passes, boolean [n].
+        """
         for row in rows.filter(mask).group_by(["source", "license"]).aggregate([([], "count_all")]).to_pylist():
             self.passed[config, str(row["source"]), row["license"]] += row["count_all"]
         for row in rows.filter(pc.invert(mask)).group_by("source").aggregate([([], "count_all")]).to_pylist():
-            self.held[config, str(row["source"])] += row["count_all"]
+            self.held_back[config, str(row["source"])] += row["count_all"]
 
     @property
     def licenses(self) -> list[str]:
-        """The licences that apply to what may be published, sorted."""
+        """Ids of the licences of the rows that may be published, sorted."""
         return sorted({license for _, _, license in self.passed})
 
-    def held_by_source(self) -> dict[str, dict[str, int]]:
-        """Source -> config -> rows left out, sorted by source."""
+    def held_back_by_source(self) -> dict[str, dict[str, int]]:
+        """Return source -> config -> number of rows held back, sorted by source."""
         rows: dict[str, dict[str, int]] = {}
-        for (config, source), count in sorted(self.held.items(), key=lambda item: item[0][::-1]):
+        for (config, source), count in sorted(self.held_back.items(), key=lambda item: item[0][::-1]):
             rows.setdefault(source, {})[config] = count
         return rows
 
 
 class LicenseGate:
-    """Puts aside what may be published.
+    """Select the rows that may be published.
 
     Args:
         shards: (config, split) -> parquet files.
-        notes: Tables about the rows, also about those that are not in `shards`: drops first, then clusters.
+        notes: Parquet files of tables about the rows, also about rows that are not in `shards`: drops first, then
+            clusters.
         sources: Source -> its facts in the build's report (`license`, `redistributable`).
 
     Attributes:
-        report: What passed and what was held back.
-        held: Sources, ids and texts that must not leave.
+        report: Numbers of rows that pass and that are held back.
+        held_back: Sources, ids and texts that must not be published.
     """
 
     def __init__(
@@ -95,29 +102,30 @@ class LicenseGate:
         sources: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.report = GateReport()
-        shut = {name for name, builder in builders().items() if not builder.INFO.redistributable}
-        shut |= {name for name, facts in (sources or {}).items() if not _is_open(name, facts)}
-        no_string = pa.array([], pa.string())
-        self.held = HeldBack(frozenset(shut), frozenset(sources or {}) - shut, no_string, no_string)
-        self.held = self._find_ids(shards, notes)
-        self.held = self._find_texts(shards, notes)
+        restricted_sources = {name for name, builder in builders().items() if not builder.INFO.redistributable}
+        restricted_sources |= {name for name, facts in (sources or {}).items() if not _is_open(name, facts)}
+        open_sources = frozenset(sources or {}) - restricted_sources
+        no_strings = pa.array([], pa.string())
+        self.held_back = HeldBack(frozenset(restricted_sources), open_sources, no_strings, no_strings)
+        self.held_back = self._with_ids(shards, notes)
+        self.held_back = self._with_texts(shards, notes)
         for (config, _), files in shards.items():
             for rows in _row_groups(files, _KEYS):
                 self.report.count(config, rows, self.passes(rows))
 
     def admit(self, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
-        """Puts the rows of one split that may be published into a folder.
+        """Write the rows of a split that may be published.
 
-        A split with nothing to hold back stays as it is, in hard links (copies across file systems).
-        Otherwise its row groups are filtered one at a time into new shards, with the schema's metadata kept.
+        If all of them may, the shards are hard links (copies on another file system). Otherwise the row groups are
+        filtered one at a time into new shards, with the metadata of the schema.
 
         Args:
             split: Name of the split.
-            shards: Its parquet files in order.
-            folder: Where to put the shards; made when missing.
+            shards: Parquet files of the split, in order.
+            folder: Folder for the shards, created if missing.
 
         Returns:
-            The shards in `folder`; none when no row may be published.
+            The shards in `folder`; empty if no row may be published.
         """
         folder.mkdir(parents=True, exist_ok=True)
         if all(self.filtered(rows) is rows for rows in _row_groups(shards, [*_KEYS, "negatives", "cluster_id"])):
@@ -128,9 +136,14 @@ class LicenseGate:
         return writer.close()
 
     def admit_notes(self, file: Path, target: Path) -> None:
-        """Copies a table about the rows (drops, clusters) without the entries on rows that may not be published.
+        """Write a table about the rows (drops, clusters) without its records of held-back rows.
 
-        What other entries name or quote of such rows becomes null. A table without either stays as it is.
+        Where other records name or quote held-back rows, the value becomes null. If there is nothing to remove, the new
+        file is a hard link (a copy on another file system).
+
+        Args:
+            file: Parquet file of the table.
+            target: Path of the new file.
         """
         if all(self.filtered(rows) is rows for rows in _row_groups([file])):
             link_or_copy(file, target)
@@ -141,94 +154,98 @@ class LicenseGate:
                 writer.write_table(self.filtered(rows))
 
     def filtered(self, rows: pa.Table) -> pa.Table:
-        """The rows that may be published, without what they quote of others; the same table when that is all of it."""
+        """Return the rows that may be published, without ids and texts of held-back rows.
+
+        If there is nothing to remove, this is the same object.
+        """
         mask = self.passes(rows)
-        kept = rows if pc.all(mask).as_py() in (True, None) else rows.filter(mask)
-        if "negatives" in kept.column_names:
-            kept = self._without_negatives(kept)
+        if len(rows) and not pc.all(mask).as_py():
+            rows = rows.filter(mask)
+        if "negatives" in rows.column_names:
+            rows = self._without_negatives(rows)
         for name in _QUOTES:
-            if name in kept.column_names:
-                kept = self._without_quotes(kept, name)
-        return kept
+            if name in rows.column_names:
+                rows = self._without_quotes(rows, name)
+        return rows
 
     def passes(self, rows: pa.Table) -> pa.ChunkedArray:
-        """True where a row may be published. A table without licence columns goes by its sources and ids."""
+        """Return a mask of the rows that may be published; without a licence column, their sources and ids decide."""
         mask = pc.and_(self._licensed(rows), _has_ids(rows))
         for name in _IDS:
             if name in rows.column_names:
-                mask = pc.and_(mask, pc.invert(self.held.names(rows[name])))
+                mask = pc.and_(mask, pc.invert(self.held_back.find_ids(rows[name])))
         return mask
 
-    def _find_ids(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
-        """What is held back, with the ids in all tables and the sources without an open row."""
-        ids, seen = [self.held.ids], set(self.held.sources)
+    def _with_ids(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
+        """Return `held_back` with the ids of held-back rows in all tables, and the sources without an open row."""
+        ids, sources = [self.held_back.ids], set(self.held_back.sources)
         for file in [*(file for files in shards.values() for file in files), *notes]:
             for rows in _row_groups([file], _KEYS):
                 mask = pc.and_(self._licensed(rows), _has_ids(rows))
                 passed = rows["source"].filter(mask).unique().to_pylist() if "license" in rows.column_names else []
-                self.held = replace(self.held, open_sources=self.held.open_sources.union(passed))
-                seen.update(rows["source"].unique().drop_null().to_pylist())
-                shut = rows.filter(pc.invert(mask))
-                ids += [_stem(shut[name]).unique() for name in _IDS if name in rows.column_names]
-        names = pc.drop_null(pa.concat_arrays(ids).unique())
-        names = names.filter(pc.not_equal(names, ""))
-        return replace(self.held, ids=names, sources=frozenset(seen) - self.held.open_sources)
+                self.held_back = replace(self.held_back, open_sources=self.held_back.open_sources.union(passed))
+                sources.update(rows["source"].unique().drop_null().to_pylist())
+                restricted = rows.filter(pc.invert(mask))
+                ids += [_without_pair_number(restricted[name]).unique() for name in _IDS if name in rows.column_names]
+        return replace(
+            self.held_back, ids=_unique_strings(ids), sources=frozenset(sources) - self.held_back.open_sources
+        )
 
-    def _find_texts(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
-        """What is held back, with the texts that only held-back rows say: "Thank you." is no secret."""
-        texts = [self.held.texts]
+    def _with_texts(self, shards: Mapping[tuple[Config, Split], Sequence[Path]], notes: Sequence[Path]) -> HeldBack:
+        """Return `held_back` with the texts that occur in held-back rows only; "Thank you." occurs in open ones too."""
+        texts = [self.held_back.texts]
         for (config, _), files in shards.items():
             for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
-                held = rows.filter(pc.invert(self.passes(rows)))
-                texts += [_texts(held, name).unique() for name in _TEXTS[config]]
+                restricted = rows.filter(pc.invert(self.passes(rows)))
+                texts += [_texts(restricted, name).unique() for name in _TEXTS[config]]
         for rows in _row_groups(notes, [*_KEYS, "text"]):
             if "text" in rows.column_names:
-                texts += _beginnings(rows.filter(pc.invert(self.passes(rows))))
-        secrets = pc.drop_null(pa.concat_arrays(texts).unique())
-        secrets = secrets.filter(pc.not_equal(secrets, ""))
+                texts += _drop_texts(rows.filter(pc.invert(self.passes(rows))))
+        secrets = _unique_strings(texts)
         for (config, _), files in shards.items() if len(secrets) else ():
             for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
                 passed = rows.filter(self.passes(rows))
                 for name in _TEXTS[config]:
-                    free = pc.is_in(secrets, value_set=_texts(passed, name).unique())
-                    secrets = secrets.filter(pc.invert(free))
-        return replace(self.held, texts=as_drops_cut_it(secrets))
+                    is_open = pc.is_in(secrets, value_set=_texts(passed, name).unique())
+                    secrets = secrets.filter(pc.invert(is_open))
+        return replace(self.held_back, texts=with_cut_texts(secrets))
 
     def _licensed(self, rows: pa.Table) -> pa.ChunkedArray:
-        """True where licence and source of a row let it leave."""
+        """Return a mask of the rows whose licence and source allow redistribution."""
         if "license" in rows.column_names:
             open_licenses = pa.array([license.id for license in LICENSES.values() if license.redistributable])
             mask = pc.and_(pc.fill_null(rows["redistributable"], False), pc.is_in(rows["license"], open_licenses))
-            shut = pa.array(sorted(self.held.sources), pa.string())
-            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), pc.is_in(rows["source"], shut)))
-            return pc.and_(mask, _as_the_source_says(rows))
+            restricted = pa.array(sorted(self.held_back.sources), pa.string())
+            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), pc.is_in(rows["source"], restricted)))
+            return pc.and_(mask, _has_license_of_source(rows))
         if "source" in rows.column_names:
-            return pc.is_in(rows["source"], pa.array(sorted(self.held.open_sources), pa.string()))
+            return pc.is_in(rows["source"], pa.array(sorted(self.held_back.open_sources), pa.string()))
         return pa.chunked_array([pa.repeat(True, len(rows))])
 
     def _without_negatives(self, rows: pa.Table) -> pa.Table:
         column = rows["negatives"].combine_chunks()
         texts = column.flatten()
-        shut = pc.or_(self.held.quotes(texts), self.held.names(texts, by_source=False))
-        if not pc.any(shut).as_py():
+        mask = pc.or_(self.held_back.find_texts(texts), self.held_back.find_ids(texts, by_source=False))
+        if not pc.any(mask).as_py():
             return rows
-        secret = frozenset(texts.filter(shut).to_pylist())
-        cleaned = [[text for text in texts or [] if text not in secret] for texts in column.to_pylist()]
-        return _set(rows, "negatives", pa.array(cleaned, column.type))
+        secrets = frozenset(texts.filter(mask).to_pylist())
+        negatives = [[text for text in row or [] if text not in secrets] for row in column.to_pylist()]
+        return _with_column(rows, "negatives", pa.array(negatives, column.type))
 
     def _without_quotes(self, rows: pa.Table, name: str) -> pa.Table:
         column = rows[name].combine_chunks()
-        shut = pc.or_(self.held.quotes(column), self.held.names(column, by_source=name in ("value", "nearest_id")))
-        if not pc.any(shut).as_py():
+        ids = self.held_back.find_ids(column, by_source=name in ("value", "nearest_id"))
+        mask = pc.or_(self.held_back.find_texts(column), ids)
+        if not pc.any(mask).as_py():
             return rows
         for other in _LINK if name == "nearest_id" else (name,):
             column = rows[other].combine_chunks()
-            rows = _set(rows, other, pc.if_else(shut, pa.scalar(None, column.type), column))
+            rows = _with_column(rows, other, pc.if_else(mask, pa.scalar(None, column.type), column))
         return rows
 
 
 def _is_open(name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a source may leave, by what the build's report says of it."""
+    """Tell whether a source may be published, from its facts in the build's report."""
     license = LICENSES.get(str(facts.get("license")))
     if facts.get("redistributable") is not True or license is None or not license.redistributable:
         return False
@@ -237,30 +254,35 @@ def _is_open(name: str, facts: Mapping[str, Any]) -> bool:
 
 
 def _has_ids(rows: pa.Table) -> pa.ChunkedArray:
-    """False where a row has no id of its own, or no dialogue where it should be of one."""
+    """Return a mask of the rows with an id of their own and, where one is required, of a dialogue."""
     mask = pa.chunked_array([pa.repeat(True, len(rows))])
     for name in _IDS:
         if name in rows.column_names:
             has = pc.is_valid(rows[name])
-            for column, of_no_dialogue in (("pair_type", "same_intent"), ("config", "downstream")):
+            for column, without_dialogue in (("pair_type", "same_intent"), ("config", "downstream")):
                 if name == "dialogue_id" and column in rows.column_names:
-                    has = pc.or_(has, pc.fill_null(pc.equal(rows[column], of_no_dialogue), False))
+                    has = pc.or_(has, pc.fill_null(pc.equal(rows[column], without_dialogue), False))
             mask = pc.and_(mask, has)
     return mask
 
 
-def _stem(ids: pa.ChunkedArray) -> pa.Array:
-    """The ids; of a pair that of its dialogue."""
+def _without_pair_number(ids: pa.ChunkedArray) -> pa.Array:
+    """Return the ids, with the id of the dialogue for that of a pair."""
     return pc.replace_substring_regex(ids, r"#\d+$", "").combine_chunks()
 
 
-def _beginnings(drops: pa.Table) -> list[pa.Array]:
-    """What dropped rows say: each text as it is recorded, and the utterances in it."""
+def _unique_strings(arrays: list[pa.Array]) -> pa.Array:
+    strings = pc.drop_null(pa.concat_arrays(arrays).unique())
+    return strings.filter(pc.not_equal(strings, ""))
+
+
+def _drop_texts(drops: pa.Table) -> list[pa.Array]:
+    """Return the texts of drop records: each as recorded, and its utterances."""
     texts = drops["text"].combine_chunks()
     return [texts.unique(), *(pc.split_pattern(texts, mark).flatten().unique() for mark in (" | ", " -> "))]
 
 
-def _set(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
+def _with_column(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
 
 
@@ -268,16 +290,16 @@ def _texts(rows: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.struct_field(pc.list_flatten(rows[name]), "text") if name == "turns" else rows[name]
 
 
-def _as_the_source_says(rows: pa.Table) -> pa.ChunkedArray:
-    """False where a corpus that this project knows is said to be under another licence than it is."""
-    known = {name: builder.INFO.license for name, builder in builders().items()}
-    place = pc.index_in(rows["source"], value_set=pa.array(list(known)))
-    true_license = pa.array(list(known.values())).take(place.combine_chunks())
-    return pc.fill_null(pc.equal(rows["license"], true_license), True)
+def _has_license_of_source(rows: pa.Table) -> pa.ChunkedArray:
+    """Return a mask, false where the licence differs from that of the source's builder."""
+    licenses = {name: builder.INFO.license for name, builder in builders().items()}
+    index = pc.index_in(rows["source"], value_set=pa.array(list(licenses)))
+    expected = pa.array(list(licenses.values())).take(index.combine_chunks())
+    return pc.fill_null(pc.equal(rows["license"], expected), True)
 
 
 def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The row groups of all shards, one at a time, with those of the named columns that there are."""
+    """Yield the row groups of all shards, with those of the named columns that exist."""
     for shard in shards:
         with pq.ParquetFile(shard) as file:
             names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
@@ -286,7 +308,7 @@ def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) ->
 
 
 def link_or_copy(path: Path, target: Path) -> Path:
-    """A hard link, which costs nothing; a copy where links are not possible. Returns `target`."""
+    """Make a hard link, or a copy where links are impossible. Return `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(path.resolve(), target)

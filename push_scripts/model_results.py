@@ -1,4 +1,4 @@
-"""Figures that an evaluation measured, and whether they are this model's."""
+"""Figures of an evaluation, for the card and the Hub's pages; checked to be those of the model that is pushed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ METRICS = {
     "fpr95": "FPR95",
     "v_measure": "V-measure",
 }
-"""Metrics of the card, in this order, and what people call them; the JSON has more."""
+"""Metrics of the card in their order -> their usual names; the JSON has more metrics."""
 
 Results = list[dict[str, Any]]
-"""Entries as the evaluation writes them: `task`, `protocol`, `method`, `metric`, `value`, `ci95`, `parameters`, ..."""
+"""Entries of the evaluation's JSON: `task`, `protocol`, `method`, `metric`, `value`, `ci95`, `parameters`, ..."""
 
 
 def read_results(paths: Sequence[Path], folder: ModelFolder) -> Results:
-    """The entries of JSON files that `evaluate` or `leaderboard` wrote, those that a card shows.
+    """Read the entries that a card shows from JSON files that `evaluate` or `leaderboard` wrote.
 
-    Each gets `"own"`: true for a figure of the model itself, false for what it is compared with.
+    Each entry gets a key `own`: true for a figure of the model itself, false for one of a baseline.
+
+    Args:
+        paths: JSON files.
+        folder: The model that is pushed.
 
     Raises:
-        PushError: It is not such a file, or its figures are another model's.
+        PushError: A file has another format, or figures of another model.
     """
     return [entry for path in paths for entry in _read(path, folder)]
 
@@ -54,68 +58,65 @@ def _read(path: Path, folder: ModelFolder) -> Results:
         ) from error
     _check_same_model(path, content, folder)
     own = folder.parameters if folder.kind != "embedder" else 0
-    shown = [{**entry, "own": entry.get("parameters") == own} for entry in entries if _is_headline(entry)]
-    if folder.kind == "embedder":  # to the evaluation it is an encoder without a core
-        shown = [{**entry, "method": "this encoder"} if entry["own"] else entry for entry in shown]
-    return shown
+    results = [{**entry, "own": entry.get("parameters") == own} for entry in entries if _is_headline(entry)]
+    if folder.kind == "embedder":  # the evaluation treats it as an encoder without a core
+        results = [{**entry, "method": "this encoder"} if entry["own"] else entry for entry in results]
+    return results
 
 
 def _check_same_model(path: Path, content: Mapping[str, Any], folder: ModelFolder) -> None:
-    """A file that names the model that it judged must name this one."""
+    """Refuse figures that name another model as the one evaluated."""
     if folder.kind == "embedder":
         from cube_model.teacher.fingerprint import weights_sha256
 
-        judged, here = (content.get("encoder") or {}).get("weights_sha256"), lambda: weights_sha256(folder.path)
+        expected = (content.get("encoder") or {}).get("weights_sha256")
+        actual = weights_sha256(folder.path) if expected else ""
     else:
         from cube_model.inference.loading import core_fingerprint, load_core
 
         core = folder.path if folder.kind == "core" else next(folder.path.glob("[0-9]*_*/config.json")).parent
-        judged, here = (content.get("fingerprints") or {}).get("model"), lambda: core_fingerprint(load_core(core))
-    if judged and judged != here():
+        expected = (content.get("fingerprints") or {}).get("model")
+        actual = core_fingerprint(load_core(core)) if expected else ""
+    if expected and expected != actual:
         raise PushError(
-            f"--results {path}: figures of another model (fingerprint {judged[:12]}, this one {here()[:12]}); judge "
-            "this one with `dialogue-cube evaluate ... --json FILE`"
+            f"--results {path}: figures of another model (fingerprint {expected[:12]}, this one {actual[:12]}); "
+            "evaluate this one with `dialogue-cube evaluate ... --json FILE`"
         )
 
 
 def _is_headline(entry: Mapping[str, Any]) -> bool:
-    """Figures over whole sources against random negatives; domains and harder negatives are for the JSON's readers."""
-    random = entry.get("domain") is None and entry.get("negatives", "random") == "random"
-    return random and entry["metric"] in METRICS and entry.get("source") != "all intents"
+    """Select figures of whole sources with random negatives; domains and harder negatives stay in the JSON."""
+    is_plain = entry.get("domain") is None and entry.get("negatives", "random") == "random"
+    return is_plain and entry["metric"] in METRICS and entry.get("source") != "all intents"
 
 
 def tables(results: Results) -> Iterable[dict[str, Any]]:
-    """One table a task and source: a row for each method or protocol, a column for each metric."""
-    groups: dict[tuple[str, ...], Results] = {}
+    """Yield one table per task and source, with a row for each method or protocol and a column for each metric."""
+    groups: dict[str, Results] = {}
     for entry in results:
-        facts = (
-            ("task", "source", "language", "predicts")
-            if _is_intents(entry)
-            else ("task", "source", "language", "protocol")
-        )
-        key = tuple(str(entry[k]) for k in facts if entry.get(k))
-        groups.setdefault(key, []).append(entry)
-    for key, entries in groups.items():
+        last = "predicts" if _is_intents(entry) else "protocol"
+        title = ", ".join(str(entry[key]) for key in ("task", "source", "language", last) if entry.get(key))
+        groups.setdefault(title, []).append(entry)
+    for title, entries in groups.items():
         metrics = [metric for metric in METRICS if any(entry["metric"] == metric for entry in entries)]
         rows: dict[str, dict[str, str]] = {}
         for entry in entries:
             rows.setdefault(_method(entry), {})[entry["metric"]] = _figure(entry)
-        pairs = entries[0].get("pairs") or entries[0].get("test_rows")
+        size = entries[0].get("pairs") or entries[0].get("test_rows")
         yield {
-            "title": ", ".join(key)
-            + (f"; {pairs:,} {'pairs' if entries[0].get('pairs') else 'rows'}" if pairs else ""),
+            "title": title + (f"; {size:,} {'pairs' if entries[0].get('pairs') else 'rows'}" if size else ""),
             "metrics": [METRICS[metric] for metric in metrics],
             "rows": {method: [cells.get(metric, "") for metric in metrics] for method, cells in rows.items()},
         }
 
 
 def model_index(results: Results, data: str | None, revision: str | None = None) -> list[Any]:
-    """The model's own figures as the Hub shows them.
+    """Return the model's own figures in the form of the Hub's model index.
 
     Args:
         results: Entries of `read_results`.
-        data: Hub repository of the dataset; a description stands in its place otherwise.
-        revision: Of that repository.
+        data: Hub repository of the dataset; None for a description instead.
+        revision: Revision of that repository.
     """
     from huggingface_hub import EvalResult
 
@@ -125,12 +126,12 @@ def model_index(results: Results, data: str | None, revision: str | None = None)
             task_name=str(entry.get("protocol") or ""),
             dataset_type=data or "dialogue-corpus",
             dataset_name=_dataset_name(entry),
-            # by it the Hub tells the sources apart
+            # the Hub distinguishes the sources by it
             dataset_config=f"{'downstream' if _is_intents(entry) else 'pairs'}: {_dataset_name(entry)}",
             dataset_split=entry.get("split", "test"),
             dataset_revision=revision,
             metric_type=entry["metric"],
-            metric_name=METRICS[entry["metric"]] + _of(entry),
+            metric_name=METRICS[entry["metric"]] + _details(entry),
             metric_value=round(float(entry["value"]), 4),
             metric_args={"ci95": [round(end, 4) for end in entry.get("ci95") or []]},
         )
@@ -140,7 +141,7 @@ def model_index(results: Results, data: str | None, revision: str | None = None)
 
 
 def eval_results(results: Results, data: str) -> str:
-    """The model's own figures in the form of `.eval_results/*.yaml`, which the page of a benchmark collects.
+    """Return the model's own figures as YAML for `.eval_results/`, from where the pages of benchmarks collect them.
 
     Args:
         results: Entries of `read_results`.
@@ -154,7 +155,7 @@ def eval_results(results: Results, data: str) -> str:
             dataset_id=data,
             task_id="-".join(str(entry[k]) for k in ("task", "source", "metric") if entry.get(k)),
             value=round(float(entry["value"]), 4),
-            notes=", ".join(filter(None, [str(entry.get("protocol") or ""), _of(entry).strip(" ()")])) or None,
+            notes=", ".join(filter(None, [str(entry.get("protocol") or ""), _details(entry).strip(" ()")])) or None,
         )
         for entry in results
         if entry["own"]
@@ -163,16 +164,15 @@ def eval_results(results: Results, data: str) -> str:
 
 
 def _dataset_name(entry: Mapping[str, Any]) -> str:
-    named = [str(entry[key]) for key in ("source", "language") if entry.get(key)]
-    return " ".join(named) or "dialogue corpus"
+    return " ".join(str(entry[key]) for key in ("source", "language") if entry.get(key)) or "dialogue corpus"
 
 
-def _of(entry: Mapping[str, Any]) -> str:
-    """What tells several figures of one metric and dataset apart."""
+def _details(entry: Mapping[str, Any]) -> str:
+    """Distinguish several figures of one metric and dataset."""
     turns = entry.get("turns") or 1
-    said = [f"{turns} turns"] if turns > 1 else []
-    said += [str(entry[key]) for key in ("predicts", "protocol") if _is_intents(entry) and entry.get(key)]
-    return f" ({', '.join(said)})" if said else ""
+    details = [f"{turns} turns"] if turns > 1 else []
+    details += [str(entry[key]) for key in ("predicts", "protocol") if _is_intents(entry) and entry.get(key)]
+    return f" ({', '.join(details)})" if details else ""
 
 
 def _is_intents(entry: Mapping[str, Any]) -> bool:
@@ -180,7 +180,7 @@ def _is_intents(entry: Mapping[str, Any]) -> bool:
 
 
 def _method(entry: Mapping[str, Any]) -> str:
-    """The method, with what tells several of its rows apart."""
+    """Name the method, with the details that distinguish several of its rows."""
     name, turns, size = (entry.get(key) for key in ("method", "turns", "train_size"))
     details = [f"{turns} turns"] if turns and turns > 1 else []
     if isinstance(size, int) and size:

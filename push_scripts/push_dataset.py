@@ -1,4 +1,4 @@
-"""A built dataset folder -> a dataset repository on the Hub.
+"""Push a built dataset folder to a dataset repository on the Hub.
 
 >>> from push_scripts.push_dataset import push_dataset
 >>> from push_scripts.push_options import PushOptions
@@ -15,6 +15,7 @@ from typing import Any
 
 from dataset_builders.card.card import dataset_card
 from dataset_builders.common.files import temporary_folder
+from dataset_builders.common.listing import walk
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.dataset_folder import (
     CARD,
@@ -26,23 +27,23 @@ from push_scripts.dataset_folder import (
     read_folder,
     without_sources,
 )
-from push_scripts.errors import PushError, explained
+from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
-from push_scripts.last_check import check_nothing_held_leaves
+from push_scripts.last_check import refuse_held_back
 from push_scripts.license_gate import GateReport, LicenseGate, link_or_copy
 from push_scripts.push_options import PushOptions
 
 
 @dataclass(frozen=True)
 class PushedDataset:
-    """What was pushed, or would be.
+    """A pushed dataset, or the one that a dry run would push.
 
     Attributes:
-        sizes: Path in the repository -> bytes.
+        sizes: Path in the repository -> size in bytes.
         card: Text of the dataset card.
-        gate: Rows published and rows held back.
-        published: Where it is now; None after a dry run.
+        gate: Numbers of rows published and held back.
+        published: Commit on the Hub; None after a dry run.
     """
 
     sizes: dict[str, int]
@@ -56,26 +57,26 @@ def push_dataset(
     repo: str,
     options: PushOptions | None = None,
 ) -> PushedDataset:
-    """Publishes the rows of a built dataset that may be redistributed, in one commit.
+    """Publish the rows of a built dataset that may be redistributed, in one commit.
 
-    Only the known layout goes along (see `dataset_folder`), with a card written from the rows that are published;
-    shards of an earlier push that are no longer part of the dataset are deleted by the same commit.
+    Only the files that `dataset_folder` lists are pushed, with a card for the published rows. The same commit deletes
+    shards of an earlier push that are no longer part of the dataset.
 
     Args:
         data: Folder that `dialogue-cube build` wrote. It is not changed.
-        repo: `org/name`; created if missing.
+        repo: Repository, `org/name`; created if missing.
         options: How to push.
 
     Raises:
-        PushError: No built dataset, no row may be published, or the Hub refused.
+        PushError: The folder holds no built dataset, no row may be published, or the Hub refused.
     """
     options = options or PushOptions()
     target = Target(repo, "dataset", options)
     if not options.dry_run:
         require_token()
     folder = read_folder(Path(data))
-    with explained(repo, "the Hub"), temporary_folder() as name:
-        # links first: what is judged and what is uploaded is one file, even when a new build comes in between
+    with explain_errors(repo, "the Hub"), temporary_folder() as name:
+        # links first: the gate reads and the push uploads the same files even if a new build replaces them meanwhile
         built, staged = Path(name, "built"), Path(name, "staged")
         shards = {
             (config, split): [link_or_copy(path, built / config / path.name) for path in paths]
@@ -90,19 +91,20 @@ def push_dataset(
             gate.admit(split, paths, staged / config)
         if not any(staged.rglob("*.parquet")):
             raise PushError(
-                f"--data {data}: nothing to push, none of its {sum(gate.report.held.values()):,} rows may be "
-                f"redistributed (sources: {', '.join(gate.report.held_by_source())})"
+                f"--data {data}: nothing to push, none of its {sum(gate.report.held_back.values()):,} rows may be "
+                f"redistributed (sources: {', '.join(gate.report.held_back_by_source())})"
             )
         for path, table in notes.items():
             gate.admit_notes(table, staged / path)
         report = _published_report(folder.report, gate, staged)
-        # the card names the licences of what was held back, and the command that builds all of it
-        card = dataset_card(staged, report | {"sources": sources}, repo_id=repo, held=gate.report.held_by_source())
+        # the card names the licences of all sources, those held back too, and the command that builds all of them
+        held_back = gate.report.held_back_by_source()
+        card = dataset_card(staged, report | {"sources": sources}, repo_id=repo, held=held_back)
         for path, text in {CARD: card, REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}.items():
             (staged / path).parent.mkdir(exist_ok=True)
             (staged / path).write_text(text, encoding="utf-8")
-        files = {path.relative_to(staged).as_posix(): path for path in sorted(staged.rglob("*")) if path.is_file()}
-        check_nothing_held_leaves(files, gate.held)
+        files = {path.relative_to(staged).as_posix(): path for path in walk(staged)}
+        refuse_held_back(files, gate.held_back)
         sizes = {path: file.stat().st_size for path, file in files.items()}
         version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
         published = None if options.dry_run else publish(target, files, SHARD_PATH, version)
@@ -110,12 +112,12 @@ def push_dataset(
 
 
 def _published_report(report: Mapping[str, Any], gate: LicenseGate, staged: Path) -> dict[str, Any]:
-    """`quality/report.json` as it is published: with digests and fingerprint of what is published.
+    """Return `quality/report.json` with the digests and the fingerprint of the published rows.
 
-    Of a source that is held back it says the name and how many rows were written, nothing else.
+    Of a source that is held back it keeps only the name and the number of rows that the build wrote.
     """
-    digests = {path.relative_to(staged).as_posix(): sha256(path) for path in sorted(staged.rglob("*.parquet"))}
-    published = without_sources(report, gate.held.sources)
+    digests = {path.relative_to(staged).as_posix(): sha256(path) for path in walk(staged) if path.suffix == ".parquet"}
+    published = without_sources(report, gate.held_back.sources)
     if published == report and digests == report.get("files"):
         return published
     return {
@@ -123,5 +125,5 @@ def _published_report(report: Mapping[str, Any], gate: LicenseGate, staged: Path
         "fingerprint": fingerprint_of(digests),
         "built_from": report.get("fingerprint"),
         "files": digests,
-        "held_back": gate.report.held_by_source(),
+        "held_back": gate.report.held_back_by_source(),
     }

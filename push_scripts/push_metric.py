@@ -1,4 +1,4 @@
-"""The metrics -> a Space on the Hub that `evaluate.load` loads without this package.
+"""Push the metrics to a Space on the Hub, from which `evaluate.load` loads them without this package.
 
 >>> from push_scripts.push_metric import push_metric
 >>> from push_scripts.push_options import PushOptions
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
-from push_scripts.errors import PushError, explained
+from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.push_options import PushOptions
@@ -24,11 +24,11 @@ _OWNED = re.compile(r"\w+\.py|requirements\.txt")
 
 @dataclass(frozen=True)
 class PushedMetric:
-    """What was pushed, or would be.
+    """A pushed Space, or the one that a dry run would push.
 
     Attributes:
-        sizes: Path in the repository -> bytes.
-        published: Where it is now; None after a dry run.
+        sizes: Path in the repository -> size in bytes.
+        published: Commit on the Hub; None after a dry run.
     """
 
     sizes: dict[str, int]
@@ -39,14 +39,14 @@ def push_metric(
     repo: str,
     options: PushOptions | None = None,
 ) -> PushedMetric:
-    """Publishes the metrics of response selection and of intents in one commit.
+    """Publish the metrics of response selection and intents in one commit.
 
     Args:
-        repo: `org/name`; created if missing. `evaluate.load` expects a name that can be imported.
+        repo: Repository, `org/name`; created if missing. The name must be a Python identifier, for `evaluate.load`.
         options: How to push.
 
     Raises:
-        PushError: The name cannot be imported, or the Hub refused.
+        PushError: The name is not an identifier, or the Hub refused.
     """
     from cube_model.metrics.evaluate_metrics import write_metric_folder
 
@@ -57,11 +57,11 @@ def push_metric(
         raise PushError(f"--repo {repo}: `evaluate.load` imports a file of that name; use letters, digits and _ only")
     if not options.dry_run:
         require_token()
-    with explained(repo, "the Hub"), temporary_folder() as folder:
-        made = write_metric_folder(Path(folder, name))
-        card = made / "README.md"
+    with explain_errors(repo, "the Hub"), temporary_folder() as folder:
+        metric_folder = write_metric_folder(Path(folder, name))
+        card = metric_folder / "README.md"
         card.write_text(card.read_text(encoding="utf-8").replace(f"ORG/{name}", repo), encoding="utf-8")
-        files = {path.name: path for path in sorted(made.iterdir())}
+        files = {path.name: path for path in sorted(metric_folder.iterdir())}
         sizes = {path: file.stat().st_size for path, file in files.items()}
         label = f"metrics {sha256(files[name + '.py'])[:16]}"
         published = (

@@ -1,4 +1,4 @@
-"""A trained core or embedder -> a model repository on the Hub, with its code and a filled card.
+"""Push a trained core, embedder or export to a model repository on the Hub, with its code and a filled card.
 
 >>> from push_scripts.push_model import push_model
 >>> from push_scripts.push_options import PushOptions
@@ -16,7 +16,7 @@ from typing import Any
 
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
-from push_scripts.errors import explained
+from push_scripts.errors import explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport
@@ -28,13 +28,13 @@ from push_scripts.push_options import PushOptions
 
 @dataclass(frozen=True)
 class PushedModel:
-    """What was pushed, or would be.
+    """A pushed model, or the one that a dry run would push.
 
     Attributes:
-        sizes: Path in the repository -> bytes.
+        sizes: Path in the repository -> size in bytes.
         card: Text of the model card.
-        gate: Answers of the index that were published and held back.
-        published: Where it is now; None after a dry run.
+        gate: Numbers of answers of the index published and held back.
+        published: Commit on the Hub; None after a dry run.
     """
 
     sizes: dict[str, int]
@@ -51,28 +51,29 @@ def push_model(
     results: str | Path | Sequence[str | Path] = (),
     index: str | Path | None = None,
 ) -> PushedModel:
-    """Publishes a trained model in one commit: weights as safetensors, code, training facts, and the card.
+    """Publish a trained model in one commit: weights as safetensors, code, training record and card.
 
     Args:
-        model: Folder that a training or `dialogue-cube export` wrote. Checkpoints, optimizer states and logs in it
-            stay here.
-        repo: `org/name`; created if missing.
+        model: Folder that a training or `dialogue-cube export` wrote. Its checkpoints, optimizer states and logs are
+            not pushed.
+        repo: Repository, `org/name`; created if missing.
         options: How to push.
-        results: JSON that an evaluation of this model wrote, one or several; the figures go into the card.
-        index: Folder of a saved answer index (`dialogue-cube ask --index`); its answers that may be redistributed go
-            along.
+        results: JSON file or files of an evaluation of this model, for the figures of the card.
+        index: Folder of a saved answer index (`dialogue-cube ask --index`). Its answers that may be redistributed are
+            pushed too.
 
     Raises:
-        PushError: No whole and safe model folder, results or index of another model, or the Hub refused.
+        PushError: The model folder is incomplete or unsafe, the results or the index belong to another model, or the
+            Hub refused.
     """
     options = options or PushOptions()
     target = Target(repo, "model", options)
     if not options.dry_run:
         require_token()
     folder = read_model_folder(Path(model))
-    given = [results] if isinstance(results, (str, Path)) else results
-    figures = read_results([Path(path) for path in given], folder)
-    with explained(repo, "the Hub"), temporary_folder() as name:
+    paths = [results] if isinstance(results, (str, Path)) else results
+    figures = read_results([Path(path) for path in paths], folder)
+    with explain_errors(repo, "the Hub"), temporary_folder() as name:
         staged, gate, record = Path(name), GateReport(), None
         files = dict(folder.files)
         if index is not None:
@@ -101,7 +102,7 @@ def _texts(folder: ModelFolder, results: Results, card: str) -> dict[str, str]:
 
 
 def _version(folder: ModelFolder, files: Mapping[str, Path]) -> Version:
-    """All files but the card, which may say more about the same model the next time."""
+    """Label the content of all files but the card, which may change for the same model."""
     digests = {path: sha256(file) for path, file in sorted(files.items()) if path != "README.md"}
-    made_by: Any = (folder.training.get("versions") or {}).get("dialogue-cube", "0")
-    return Version(f"{folder.kind} {hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}", str(made_by))
+    program: Any = (folder.training.get("versions") or {}).get("dialogue-cube", "0")
+    return Version(f"{folder.kind} {hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}", str(program))

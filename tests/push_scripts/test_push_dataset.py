@@ -1,4 +1,4 @@
-"""Publishing a dataset over the loopback Hub: what is pushed is what a stranger loads, and what the card says."""
+"""Pushing a dataset to the loopback Hub: the files, the card, and loading it without this package."""
 
 import hashlib
 import json
@@ -53,20 +53,20 @@ print(json.dumps(loaded))
 
 
 @pytest.mark.slow
-def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, tmp_path):
+def test_a_pushed_dataset_loads_without_this_package(hub, stranger, tmp_path):
     fewer = {key: rows[:3] for key, rows in ROWS.items() if key != ("pairs", "validation")}
     data = write_dataset(tmp_path / "data", ROWS, shard_rows=3)
     other = write_dataset(tmp_path / "other", fewer)
     repo = f"{hub.namespace}/corpus"
-    said = hub.run(PUSH_ALL.format(data=str(data), other=str(other), repo=repo)).stdout
-    assert said.splitlines()[-1] == "[True, False, 'refs/pr/1']"
+    output = hub.run(PUSH_ALL.format(data=str(data), other=str(other), repo=repo)).stdout
+    assert output.splitlines()[-1] == "[True, False, 'refs/pr/1']"
     commits = hub.repo("datasets", "corpus").commits.values()
-    # one commit a push, none for the push that changed nothing
+    # one commit per push, and none for a push that changes nothing
     assert sorted(c.title for c in commits) == ["Fewer rows", "Upload dataset", "Upload dataset", "initial commit"]
 
     loaded = hub.json(LOAD_ALL.format(repo=repo), python=stranger)
     expected = {f"{rev} {c} {s}": (c, rows) for rev in (None, "v1") for (c, s), rows in ROWS.items()}
-    # the other folder has fewer shards and splits: a branch and a pull request show none of the old ones
+    # the other folder has fewer shards and splits: the branch and the pull request have none of the old ones
     expected |= {f"{rev} {c} {s}": (c, rows) for rev in ("next", "refs/pr/1") for (c, s), rows in fewer.items()}
     assert loaded.keys() == expected.keys()
     for key, (config, rows) in expected.items():
@@ -76,9 +76,9 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, tmp_path):
         assert features == stream_features == json.loads(json.dumps(FEATURES[config].to_dict())), key
 
 
-def test_card_is_written_from_what_is_published(tmp_path):
-    """The folder's own card says ORG/NAME and licences that no row has: none of that is published."""
-    rows = {**ROWS, ("pairs", "train"): [*ROWS["pairs", "train"], pair("x", redistributable=False, source="shut")]}
+def test_the_card_describes_the_published_rows(tmp_path):
+    """The card in the folder, with ORG/NAME and licences that no row has, is not published."""
+    rows = {**ROWS, ("pairs", "train"): [*ROWS["pairs", "train"], pair("x", redistributable=False, source="closed")]}
     data = write_dataset(tmp_path / "data", rows)
     assert "cc-by-9.9" in (data / "README.md").read_text()
     card = push_dataset(data, "org/name", PushOptions(dry_run=True)).card
@@ -90,18 +90,18 @@ def test_card_is_written_from_what_is_published(tmp_path):
         "pairs": ["train", "validation", "test"],
         "downstream": ["train", "test"],
     }
-    assert "| shut | unknown | 1 |" in card
+    assert "| closed | unknown | 1 |" in card
     assert "| Own data: tiny (`tiny`) | MIT | as stated by the owner of the data | 8 | 16 | 9 |  |" in card
     assert 'load_dataset("org/name", "pairs")' in card
     assert "ORG/NAME" not in card
 
 
-def test_report_tells_what_is_published(hub, tmp_path):
+def test_the_report_describes_the_published_rows(hub, tmp_path):
     rows = {("pairs", "train"): [pair("a"), pair("b", redistributable=False)], ("pairs", "test"): [pair("t")]}
-    data, repo = write_dataset(tmp_path / "data", rows), f"{hub.namespace}/told"
+    data, repo = write_dataset(tmp_path / "data", rows), f"{hub.namespace}/report"
     built = json.loads((data / "quality/report.json").read_text())
     hub.run(["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data), "--repo", repo])
-    files = hub.files("datasets", "told")
+    files = hub.files("datasets", "report")
     report = json.loads(files["quality/report.json"])
     assert report["held_back"] == {"tiny": {"pairs": 1}}
     assert report["built_from"] == built["fingerprint"] != report["fingerprint"]
@@ -110,28 +110,28 @@ def test_report_tells_what_is_published(hub, tmp_path):
     assert report["files"]["pairs/test-00000-of-00001.parquet"] == built["files"]["pairs/test-00000-of-00001.parquet"]
 
 
-def test_what_build_writes_is_what_push_expects(sample_dataset):
+def test_a_push_accepts_a_build(sample_dataset):
     done = push_dataset(sample_dataset, "org/name", PushOptions(dry_run=True))
-    there = {p.relative_to(sample_dataset).as_posix() for p in sample_dataset.rglob("*") if p.is_file()}
-    assert done.sizes.keys() <= there
+    paths = {p.relative_to(sample_dataset).as_posix() for p in sample_dataset.rglob("*") if p.is_file()}
+    assert done.sizes.keys() <= paths
     assert {path.split("/")[0] for path in done.sizes} == {*FEATURES, "quality", "README.md"}
-    assert sum(done.gate.passed.values()) + sum(done.gate.held.values()) == sum(
+    assert sum(done.gate.passed.values()) + sum(done.gate.held_back.values()) == sum(
         pq.read_metadata(path).num_rows for path in sample_dataset.glob("*/*-of-*.parquet")
     )
 
 
-def test_nothing_left_to_push(tmp_path):
+def test_a_dataset_without_open_rows_is_refused(tmp_path):
     data = write_dataset(tmp_path / "data", {("pairs", "train"): [pair("a", redistributable=False)]})
     with pytest.raises(PushError, match=r"none of its 1 rows may be redistributed \(sources: tiny\)"):
         push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
-def test_many_row_groups_and_shards(tmp_path):
+def test_the_gate_filters_many_row_groups_and_shards(tmp_path):
     rows = [pair(f"a{i}", redistributable=i % 3 != 0) for i in range(12_000)]
     data = write_dataset(tmp_path / "data", {("pairs", "train"): rows}, shard_rows=6_000)
     gate = push_dataset(data, "org/name", PushOptions(dry_run=True)).gate
     assert sum(gate.passed.values()) == 8_000
-    assert sum(gate.held.values()) == 4_000
+    assert sum(gate.held_back.values()) == 4_000
 
 
 @pytest.mark.parametrize(
@@ -140,17 +140,17 @@ def test_many_row_groups_and_shards(tmp_path):
         (lambda d: shutil.rmtree(d), "no such folder; expected a folder made by `dialogue-cube build"),
         (lambda d: (d / "quality/report.json").unlink(), "quality/report.json is missing; expected"),
         (lambda d: (d / "quality/report.json").write_text("[1"), "damaged"),
-        (lambda d: (d / "quality/report.json").write_text("[1]"), "not that of a built dataset"),
+        (lambda d: (d / "quality/report.json").write_text("[1]"), "not the report of a built dataset"),
         (lambda d: [shutil.rmtree(d / c) for c in FEATURES], "no dialogues/, pairs/ or downstream/"),
-        (lambda d: (d / "pairs/train-00001-of-00003.parquet").unlink(), "incomplete or of two builds"),
+        (lambda d: (d / "pairs/train-00001-of-00003.parquet").unlink(), "incomplete or from two builds"),
         (lambda d: (d / "pairs/test-00000-of-00001.parquet").write_text("x"), "not a readable parquet file"),
         (
             lambda d: shutil.copy(d / "dialogues/test-00000-of-00001.parquet", d / "pairs"),
-            r"columns are not those of this version \(differing: .*anchor",
+            r"the columns are not those of this version \(differing: .*anchor",
         ),
     ],
 )
-def test_folder_that_is_no_dataset(tmp_path, spoil, message):
+def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path, spoil, message):
     data = write_dataset(tmp_path / "data", ROWS, shard_rows=3)
     spoil(data)
     with pytest.raises(PushError, match=message) as error:

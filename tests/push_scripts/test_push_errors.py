@@ -1,4 +1,4 @@
-"""What a user can get wrong about repository, token and options, and the one line that says so; see `test_push_faults`."""
+"""Mistakes about repository, token and options end in a message of one line. For faults of the network see `test_push_faults`."""
 
 import socket
 
@@ -28,59 +28,59 @@ def attempt(repo, token="hf_test", **options):
     except PushError as error:
         return str(error)
 
-said = dict()
+messages = dict()
 """
 
 
-def test_refusals_in_one_line(hub, data):
+def test_refusals_are_explained_in_one_line(hub, data):
     org = hub.namespace
     hub.server.store.create("datasets", f"{org}/busy")
     hub.server.store.create("datasets", "strangers/public")
 
     def answer(request):
         path = request.scope["path"]
-        if path.endswith("/busy/commit/main"):  # someone else's commit arrives while ours is on its way
+        if path.endswith("/busy/commit/main"):  # somebody else commits during the push
             repo = hub.repo("datasets", "busy")
             repo.commit("refs/heads/main", repo.resolve("main"), repo.resolve("main").tree, "theirs", "")
         return
 
     hub.intercept(answer)
-    said = hub.json(
+    messages = hub.json(
         TRY.format(data=str(data))
         + f"""
-said["good"] = attempt("{org}/good", tag="v1")
-said["no token"] = attempt("{org}/x", token="")
-said["bad token"] = attempt("{org}/x", token="hf_wrong")
-said["token that no header can hold"] = attempt("{org}/x", token="hf_geheim\u00e9")
-said["read-only token"] = attempt("{org}/x", token="hf_read")
-said["someone else's"] = attempt("strangers/x")
-said["someone else's, by pull request"] = attempt("strangers/public", create_pr=True)
-said["tag exists"] = attempt("{org}/good", tag="v1")
-said["public, asked for private"] = attempt("{org}/good", private=True)
-said["tag as branch"] = attempt("{org}/good", revision="v1")
-said["no such pull request"] = attempt("{org}/good", revision="refs/pr/9")
-said["stale"] = attempt("{org}/busy")
-print(json.dumps(said))
+messages["good"] = attempt("{org}/good", tag="v1")
+messages["no token"] = attempt("{org}/x", token="")
+messages["bad token"] = attempt("{org}/x", token="hf_wrong")
+messages["token with invalid characters"] = attempt("{org}/x", token="hf_geheim\u00e9")
+messages["read-only token"] = attempt("{org}/x", token="hf_read")
+messages["foreign namespace"] = attempt("strangers/x")
+messages["foreign namespace, by pull request"] = attempt("strangers/public", create_pr=True)
+messages["tag exists"] = attempt("{org}/good", tag="v1")
+messages["public instead of private"] = attempt("{org}/good", private=True)
+messages["tag as branch"] = attempt("{org}/good", revision="v1")
+messages["no such pull request"] = attempt("{org}/good", revision="refs/pr/9")
+messages["stale"] = attempt("{org}/busy")
+print(json.dumps(messages))
 """
     )
     url = hub.url
-    assert said == {
+    assert messages == {
         "good": None,
         "no token": "no Hub token found: log in with `hf auth login`, or set HF_TOKEN to one with write access",
         "bad token": f"{url} does not accept the token (401): run `hf auth login` or renew HF_TOKEN",
-        "token that no header can hold": "the Hub token holds characters that no token has: run `hf auth login` "
+        "token with invalid characters": "the Hub token contains invalid characters: run `hf auth login` "
         "or set HF_TOKEN again",
-        "read-only token": f"the token may not write to {org}/x (403): take one with write access to {org}, "
+        "read-only token": f"the token may not write to {org}/x (403): use one with write access to {org}, "
         "or propose the change to an existing repository with --create-pr",
-        "someone else's": "the token may not write to strangers/x (403): take one with write access to strangers, "
+        "foreign namespace": "the token may not write to strangers/x (403): use one with write access to strangers, "
         "or propose the change to an existing repository with --create-pr",
-        "someone else's, by pull request": None,
-        "tag exists": f"{org}/good has a tag v1 already: choose another, or `hf repos tag delete` it",
-        "public, asked for private": f"{org}/good exists and is public: make it private in its settings, "
+        "foreign namespace, by pull request": None,
+        "tag exists": f"{org}/good already has a tag v1: choose another name, or delete it with `hf repos tag delete`",
+        "public instead of private": f"{org}/good exists and is public: make it private in its settings, "
         "or leave out --private",
         "tag as branch": f"--revision v1 is a tag of {org}/good: name a branch",
         "no such pull request": f"{org}/good has no such branch or revision (404): Invalid rev id: refs/pr/9",
-        "stale": f"{org}/busy got another commit while this push was under way (412): nothing was overwritten; "
+        "stale": f"{org}/busy received another commit during this push (412): nothing was overwritten; "
         "look at that commit, then push again",
     }
     assert set(hub.files("datasets", "busy")) == {".gitattributes"}
@@ -89,29 +89,29 @@ print(json.dumps(said))
 
 
 def test_command_line(hub, data):
-    """Exit codes, one line on stderr, never the token; a dry run and usage errors contact no server."""
+    """Errors set the exit code and print one line; a dry run and usage errors contact no server."""
     push = ["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data), "--repo"]
-    asked = len(hub.server.requests)
+    requests = len(hub.server.requests)
 
     dry = hub.run([*push, "org/name", "--dry-run"], env={"HF_TOKEN": None})
     assert "pairs/train-00000-of-00001.parquet" in dry.stdout
     assert "held back" in dry.stdout
     assert "no server was contacted" in dry.stdout
 
-    front_door = ["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data / "nothing")]
-    mistaken = hub.run([*front_door, "--repo", "org/name"], check=False)
-    assert mistaken.returncode == 1
-    assert mistaken.stderr.startswith(f"error: --data {data}/nothing: no such folder; expected")
+    missing = ["python", "-m", "dialogue_cube", "push", "dataset", "--data", str(data / "nothing")]
+    missing_folder = hub.run([*missing, "--repo", "org/name"], check=False)
+    assert missing_folder.returncode == 1
+    assert missing_folder.stderr.startswith(f"error: --data {data}/nothing: no such folder; expected")
 
     usage = hub.run([*push, "org/name", "--nonsense"], check=False)
     assert usage.returncode == 2
-    assert len(hub.server.requests) == asked
+    assert len(hub.server.requests) == requests
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = f"http://127.0.0.1:{free.getsockname()[1]}"
-    unreachable = hub.run([*push, "org/name"], env={"HF_ENDPOINT": dead}, check=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
+    unreachable = hub.run([*push, "org/name"], env={"HF_ENDPOINT": closed}, check=False)
     assert unreachable.returncode == 1
-    assert unreachable.stderr.startswith(f"error: cannot reach {dead} (")
+    assert unreachable.stderr.startswith(f"error: cannot reach {closed} (")
     assert len(unreachable.stderr.splitlines()) == 1
 
 
@@ -123,7 +123,7 @@ def test_command_line(hub, data):
         ("org/na me", "is not a repository name"),
     ],
 )
-def test_bad_repository_names(repo, message):
+def test_repository_names_are_checked(repo, message):
     with pytest.raises(PushError, match=message):
         Target(repo, "dataset", PushOptions())
 
@@ -135,12 +135,12 @@ def test_bad_repository_names(repo, message):
         ({"create_pr": True, "revision": "next"}, "leave out --revision"),
     ],
 )
-def test_contradictory_options(options, message):
+def test_contradictory_options_are_refused(options, message):
     with pytest.raises(PushError, match=message):
         PushOptions(**options)
 
 
-def test_token_is_not_shown(monkeypatch):
+def test_the_token_is_not_shown(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     assert str(PushError("two\nlines with hf_secret")) == "two lines with ***"
 

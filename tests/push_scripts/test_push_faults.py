@@ -1,12 +1,11 @@
-"""The fault-injection table: what goes wrong on the way to the Hub, for a dataset and for a model.
+"""Injected faults during the push of a dataset and of a model.
 
-A passing fault is overcome, a lasting one becomes one line that says what to do; nothing is ever left half-published,
-and the token is never shown or stored.
+A push survives temporary faults and explains permanent ones in one line. Nothing is ever published in part, and the
+token is never shown or stored.
 """
 
 import re
 import uuid
-from collections import Counter
 
 import pytest
 from starlette.responses import Response
@@ -32,18 +31,21 @@ def kind(request):
 
 @pytest.fixture
 def push(hub, kind, tmp_path, monkeypatch):
-    """Pushes a small dataset or model to `namespace/name` of the loopback Hub; pauses are not slept."""
+    """Push a small dataset or model to `namespace/name` of the loopback Hub, without real pauses."""
     hub.use_here(monkeypatch)
     pauses = []
     monkeypatch.setattr(patience.time, "sleep", pauses.append)
-    fresh = uuid.uuid4().hex  # the Hub knows files of other tests by their content
-    rows = {("pairs", "train"): [pair("a", fresh), pair("b", redistributable=False)], ("pairs", "test"): [pair(fresh)]}
-    made = write_dataset(tmp_path / "data", rows) if kind == "dataset" else write_model(tmp_path / "core", 2, fresh)
+    unique = uuid.uuid4().hex  # the Hub remembers the files of other tests
+    rows = {
+        ("pairs", "train"): [pair("a", unique), pair("b", redistributable=False)],
+        ("pairs", "test"): [pair(unique)],
+    }
+    folder = write_dataset(tmp_path / "data", rows) if kind == "dataset" else write_model(tmp_path / "core", 2, unique)
 
     def run(name="it", **options):
-        return PUSHES[kind](f"{hub.namespace}/{name}", made, **options)
+        return PUSHES[kind](f"{hub.namespace}/{name}", folder, **options)
 
-    run.pauses, run.folder = pauses, made
+    run.pauses = pauses
     return run
 
 
@@ -56,16 +58,16 @@ def is_upload(request):
 
 
 def failing(when, answer, times=None):
-    """Answers the first `times` requests (all, when None) for which `when` holds with `answer`."""
-    seen = Counter()
+    """Replace the responses to the first `times` requests (None: to all) that satisfy `when`."""
+    count = 0
 
     def intercept(request):
+        nonlocal count
         if not when(request):
             return None
-        seen["requests"] += 1
-        return answer() if times is None or seen["requests"] <= times else None
+        count += 1
+        return answer() if times is None or count <= times else None
 
-    intercept.seen = seen
     return intercept
 
 
@@ -73,23 +75,29 @@ def status(code, **headers):
     return lambda: Response("", code, {"X-Error-Message": "Not now", **headers})
 
 
-LASTING = {
-    "401 token refused": (status(401), r"does not accept the token \(401\): run `hf auth login`"),
-    "403 token may not write": (status(403), r"the token may not write to .* \(403\): take one with write access"),
-    "404 gone": (status(404), r"not found \(404\): check the name, and that the token may see it"),
-    "409 conflict": (status(409), r"conflict with what is there already \(409\): Not now"),
-    "412 another commit came first": (status(412), r"got another commit .* \(412\): nothing was overwritten"),
+PERMANENT = {
+    "401 invalid token": (status(401), r"does not accept the token \(401\): run `hf auth login`"),
+    "403 token may not write": (status(403), r"the token may not write to .* \(403\): use one with write access"),
+    "404 repository not found": (
+        status(404),
+        r"not found \(404\): check the name, and that the token has access to it",
+    ),
+    "409 conflict": (status(409), r"conflict with its current content \(409\): Not now"),
+    "412 another commit meanwhile": (status(412), r"received another commit .* \(412\): nothing was overwritten"),
     "413 too large": (status(413), r"refused the push to .* \(413\): Not now"),
-    "429 pause too long": (status(429, **{"Retry-After": "4000"}), r"asks for a pause of 4000 s \(429\), longer than"),
-    "429 for ever": (status(429), r"asks for a pause \(429\)"),
-    "500 for ever": (status(500), r"fault of its own \(500\), also after several attempts: push again later"),
-    "503 for ever": (status(503), r"fault of its own \(503\)"),
-    "connection broken for ever": (HangUp, r"cannot reach http.*: check network and HF_ENDPOINT, then push again"),
+    "429 with a long pause": (
+        status(429, **{"Retry-After": "4000"}),
+        r"limits the rate of requests \(429\): push again in 4000 s",
+    ),
+    "429 always": (status(429), r"limits the rate of requests \(429\): push again later"),
+    "500 always": (status(500), r"keeps failing \(500\): push again later"),
+    "503 always": (status(503), r"keeps failing \(503\)"),
+    "connection always broken": (HangUp, r"cannot reach http.*: check the network and HF_ENDPOINT, then push again"),
 }
 
 
-@pytest.mark.parametrize(("answer", "message"), LASTING.values(), ids=LASTING)
-def test_lasting_fault_is_one_clear_line(hub, push, kind, answer, message):
+@pytest.mark.parametrize(("answer", "message"), PERMANENT.values(), ids=PERMANENT)
+def test_a_permanent_fault_is_explained_in_one_line(hub, push, kind, answer, message):
     hub.intercept(failing(is_commit, answer))
     with pytest.raises(PushError, match=message) as error:
         push(tag="v1")
@@ -99,19 +107,19 @@ def test_lasting_fault_is_one_clear_line(hub, push, kind, answer, message):
     assert "refs/tags/v1" not in hub.repo(f"{kind}s", "it").refs
 
 
-PASSING = {
-    "429 then well, waits as long as asked": (status(429, **{"Retry-After": "7"}), 2, [7.0, 7.0]),
-    "429 with the Hub's own header": (status(429, RateLimit='"api";r=0;t=41'), 1, [42.0]),
-    "500 then well": (status(500), 2, [1.0, 2.0]),
-    "502 then well": (status(502), 1, [1.0]),
-    "503 then well": (status(503), 3, [1.0, 2.0, 4.0]),
-    "504 then well": (status(504), 1, [1.0]),
-    "connection broken, then well": (HangUp, 2, [1.0, 2.0]),
+TEMPORARY = {
+    "429 with Retry-After": (status(429, **{"Retry-After": "7"}), 2, [7.0, 7.0]),
+    "429 with the header of the Hub": (status(429, RateLimit='"api";r=0;t=41'), 1, [42.0]),
+    "500 twice": (status(500), 2, [1.0, 2.0]),
+    "502 once": (status(502), 1, [1.0]),
+    "503 three times": (status(503), 3, [1.0, 2.0, 4.0]),
+    "504 once": (status(504), 1, [1.0]),
+    "connection broken twice": (HangUp, 2, [1.0, 2.0]),
 }
 
 
-@pytest.mark.parametrize(("answer", "times", "pauses"), PASSING.values(), ids=PASSING)
-def test_passing_fault_is_overcome(hub, push, kind, answer, times, pauses):
+@pytest.mark.parametrize(("answer", "times", "pauses"), TEMPORARY.values(), ids=TEMPORARY)
+def test_a_push_survives_temporary_faults(hub, push, kind, answer, times, pauses):
     hub.intercept(failing(is_commit, answer, times))
     done = push(tag="v1")
     assert push.pauses == pauses
@@ -122,34 +130,32 @@ def test_passing_fault_is_overcome(hub, push, kind, answer, times, pauses):
 @pytest.mark.parametrize(
     "when", [is_upload, lambda request: "/preupload/" in request.scope["path"]], ids=["upload", "preupload"]
 )
-def test_passing_fault_of_an_upload_is_overcome(hub, push, kind, when):
+def test_a_push_survives_a_temporary_fault_of_an_upload(hub, push, kind, when):
     hub.intercept(failing(when, status(503), 1))
     done = push()
     assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *done.sizes}
 
 
-def test_commit_arrived_but_its_answer_did_not(hub, push, kind):
-    """The Hub made the commit and the connection broke before it said so: it is not made twice, and nothing fails."""
-    app, state = hub.server._app, Counter()
+def test_a_lost_response_does_not_repeat_the_commit(hub, push, kind):
+    """The connection breaks after the Hub has made the commit and before it confirms it."""
+    app = hub.server._app
 
-    class AnswerLost(HangUp):
+    class LostResponse(HangUp):
         async def __call__(self, scope, receive, send):
-            async def nowhere(message):
+            async def discard(message):
                 pass
 
-            await app(scope, receive, nowhere)
+            await app(scope, receive, discard)
             await super().__call__(scope, receive, send)
 
-    hub.intercept(failing(is_commit, AnswerLost, 1))
+    hub.intercept(failing(is_commit, LostResponse, 1))
     done = push(tag="v1")
     repo = hub.repo(f"{kind}s", "it")
     assert len(repo.commits) == 2
     assert done.published.commit == repo.refs["refs/heads/main"] == repo.refs["refs/tags/v1"]
-    assert not state
 
 
-def test_resumes_after_a_broken_connection(hub, push, kind):
-    """Files that arrived before the connection broke are not sent again."""
+def test_files_that_arrived_before_the_connection_broke_are_not_sent_again(hub, push, kind):
     uploads = []
 
     def answer(request):
@@ -160,7 +166,7 @@ def test_resumes_after_a_broken_connection(hub, push, kind):
         return None
 
     hub.intercept(answer)
-    with pytest.raises(PushError, match="large files that arrived are not sent twice"):
+    with pytest.raises(PushError, match="large files that have arrived are not sent again"):
         push()
     arrived = uploads[0]
     uploads.clear()
@@ -171,20 +177,20 @@ def test_resumes_after_a_broken_connection(hub, push, kind):
     assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *done.sizes}
 
 
-def test_no_network(push, monkeypatch):
+def test_an_unreachable_hub_fails_at_once(push, monkeypatch):
     import socket
 
     from huggingface_hub import constants
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = f"http://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setattr(constants, "ENDPOINT", dead)
-    with pytest.raises(PushError, match=rf"cannot reach {dead} \(ConnectError\): check network and HF_ENDPOINT"):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", closed)
+    with pytest.raises(PushError, match=rf"cannot reach {closed} \(ConnectError\): check the network and HF_ENDPOINT"):
         push()
-    assert push.pauses == []  # nobody there: told at once
+    assert push.pauses == []
 
 
-def test_offline_mode(push, monkeypatch):
+def test_offline_mode_is_explained(push, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -193,25 +199,25 @@ def test_offline_mode(push, monkeypatch):
         push()
 
 
-def test_full_disk(push, monkeypatch):
-    """The folder for temporary files takes no byte more: a true error of the operating system."""
+def test_a_full_disk_is_explained(push, monkeypatch):
+    """`/dev/full` raises a real error of the operating system."""
     from pathlib import Path
 
     write = Path.write_text
 
-    def full(self, text, **options):
+    def write_to_full_disk(self, text, **options):
         if "dialogue-cube-" in str(self):
             with Path("/dev/full").open("w") as device:
                 device.write(text)
         return write(self, text, **options)
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(PushError, match="no space left on the disk: free some, or let TMPDIR name a folder"):
+    monkeypatch.setattr(Path, "write_text", write_to_full_disk)
+    with pytest.raises(PushError, match="no space left on the disk: free some space, or set TMPDIR to a folder"):
         push(dry_run=True)
 
 
-@pytest.mark.parametrize("theirs", ["edit on the website", "push of a later version", "later build"])
-def test_newer_revision_is_not_overwritten(hub, push, kind, theirs):
+@pytest.mark.parametrize("newer", ["edit on the website", "push of a later version", "later build"])
+def test_a_newer_revision_is_not_overwritten(hub, push, kind, newer):
     push()
     repo = hub.repo(f"{kind}s", "it")
     main = repo.resolve("main")
@@ -219,25 +225,25 @@ def test_newer_revision_is_not_overwritten(hub, push, kind, theirs):
         "edit on the website": "",
         "push of a later version": "Pushed by dialogue-cube 99.0: build 1",
         "later build": "Pushed by dialogue-cube 0.0.1: build 2",
-    }[theirs]
-    kept = repo.commit("refs/heads/main", main, {**main.tree, "new": main.tree[".gitattributes"]}, "Theirs", message)
-    with pytest.raises(PushError, match=rf"its last commit 'Theirs' \({kept.oid[:8]}\).*push again with --overwrite"):
+    }[newer]
+    theirs = repo.commit("refs/heads/main", main, {**main.tree, "new": main.tree[".gitattributes"]}, "Theirs", message)
+    with pytest.raises(PushError, match=rf"the last commit 'Theirs' \({theirs.oid[:8]}\).*push again with --overwrite"):
         push()
-    assert repo.refs["refs/heads/main"] == kept.oid
-    push(create_pr=True)  # a proposal overwrites nothing
-    assert repo.refs["refs/heads/main"] == kept.oid
+    assert repo.refs["refs/heads/main"] == theirs.oid
+    push(create_pr=True)  # a pull request overwrites nothing
+    assert repo.refs["refs/heads/main"] == theirs.oid
     push(overwrite=True, message="Ours")
-    assert repo.resolve("main").title in ("Ours", "Theirs")  # equal files make no commit
+    assert repo.resolve("main").title in ("Ours", "Theirs")  # no commit if the files are equal
     assert repo.resolve("main").tree["new"]
 
 
-def test_dry_run_contacts_nobody(hub, push):
-    asked = len(hub.server.requests)
+def test_a_dry_run_contacts_no_server(hub, push):
+    requests = len(hub.server.requests)
     assert push(dry_run=True, tag="v1").sizes
-    assert len(hub.server.requests) == asked
+    assert len(hub.server.requests) == requests
 
 
-def test_token_is_nowhere(hub, push, tmp_path, capsys, caplog):
+def test_the_token_is_neither_shown_nor_stored(hub, push, tmp_path, capsys, caplog):
     push(tag="v1")
     hub.intercept(failing(is_commit, status(403)))
     with pytest.raises(PushError) as error:

@@ -1,4 +1,4 @@
-"""Ids and texts of held-back rows, also of those that the build dropped: none reaches the Hub, in any column or file."""
+"""No id or text of a held-back row reaches the Hub in any column or file, even if the build dropped the row."""
 
 import io
 import json
@@ -20,14 +20,14 @@ from push_scripts.push_dataset import push_dataset
 from push_scripts.push_options import PushOptions
 
 SECRETS = (b"xylograph", b"acme/", b"smd/")
-"""Every private text and id holds the first; the others begin the ids of own data and of the restricted corpus."""
+"""Every private text and id contains the first; ids of own data and of the restricted corpus begin with the others."""
 
 
 def messages(*texts):
     return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
 
 
-def secret_talk(number):
+def secret_dialogue(number):
     return [
         f"My xylograph number {number} arrived with a broken handle, can you replace it?",
         f"We replace xylograph {number} within the week, please send it back to our workshop.",
@@ -42,36 +42,37 @@ def texts_of(folder, split, count):
 
 @pytest.fixture(scope="module")
 def raw(sample_raw, sample_dataset, tmp_path_factory):
-    """Raw files: an open corpus, a restricted one, and private dialogues that repeat the open ones and each other."""
+    """Raw files of an open corpus, a restricted one, and private dialogues that repeat the open ones and each other."""
     folder = tmp_path_factory.mktemp("held")
     for name in ("multiwoz", "banking77"):
         shutil.copytree(sample_raw / name, folder / "raw" / name)
     train, test = (texts_of(sample_dataset, split, 20) for split in ("train", "test"))
     own = {
-        # copies of open test dialogues, and of private ones: leaks; one speaker alone: too poor
-        "train": [*test, *map(secret_talk, range(10)), *([f"A xylograph {i}, please, quick!"] for i in range(5))],
-        "validation": [secret_talk(20)],
-        # copies of open training dialogues: those are the leaks then
-        "test": [*train, *map(secret_talk, range(5))],
+        # leaks: copies of open test dialogues and of private ones; then dialogues with one speaker, which are dropped
+        "train": [*test, *map(secret_dialogue, range(10)), *([f"A xylograph {i}, please, quick!"] for i in range(5))],
+        "validation": [secret_dialogue(20)],
+        # copies of open training dialogues, so that those are the leaks
+        "test": [*train, *map(secret_dialogue, range(5))],
     }
     (folder / "acme").mkdir()
-    for split, talks in own.items():
-        records = [{"id": f"xylograph-{split}-{i}", "messages": messages(*talk)} for i, talk in enumerate(talks)]
+    for split, dialogues in own.items():
+        records = [{"id": f"xylograph-{split}-{i}", "messages": messages(*texts)} for i, texts in enumerate(dialogues)]
         lines = "".join(json.dumps(record) + "\n" for record in records)
         (folder / "acme" / f"{split}.jsonl").write_text(lines, encoding="utf-8")
     (folder / "raw" / "smd").mkdir()
-    for split, talks in {
-        "train": [*test[:8], *map(secret_talk, range(40, 44))],
-        "test": [*train[:8], *map(secret_talk, range(40, 44))],
+    for split, dialogues in {
+        "train": [*test[:8], *map(secret_dialogue, range(40, 44))],
+        "test": [*train[:8], *map(secret_dialogue, range(40, 44))],
     }.items():
         records = [
             {
                 "dialogue": [
-                    {"turn": ("driver", "assistant")[i % 2], "data": {"utterance": text}} for i, text in enumerate(talk)
+                    {"turn": ("driver", "assistant")[i % 2], "data": {"utterance": text}}
+                    for i, text in enumerate(texts)
                 ],
                 "scenario": {"task": {"intent": "weather"}, "uuid": f"xylograph-{split}-{number}"},
             }
-            for number, talk in enumerate(talks)
+            for number, texts in enumerate(dialogues)
         ]
         (folder / "raw" / "smd" / f"kvret_{split}_public.json").write_text(json.dumps(records), encoding="utf-8")
     return folder
@@ -79,7 +80,7 @@ def raw(sample_raw, sample_dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[("train", "validation", "test"), ("train",)], ids=["all splits", "train only"])
 def built(request, raw, cache_dir, tmp_path_factory):
-    """Built whole, and without the splits of some of the duplicates, whose ids no table of rows or drops then holds."""
+    """Datasets of all splits, and of one: the ids of some duplicates are then in no table of rows or drops."""
     out = tmp_path_factory.mktemp("built") / "dataset"
     options = BuildOptions(quality=QualityConfig.of({"one_sided": "drop"}, "here"), splits=request.param)
     own = own_builders(load(raw / "acme", "acme"), cache_dir=cache_dir)
@@ -87,8 +88,8 @@ def built(request, raw, cache_dir, tmp_path_factory):
     return out
 
 
-def everything_in(path, content):
-    """The bytes of a file, and of a parquet file also what its cells, statistics and metadata say."""
+def contents(path, content):
+    """The bytes of a file; of a parquet file also its cells, statistics and metadata."""
     yield content
     if path.endswith(".parquet"):
         with pq.ParquetFile(io.BytesIO(content)) as file:
@@ -99,16 +100,16 @@ def everything_in(path, content):
                 yield str([column["statistics"] for column in columns]).encode()
 
 
-def test_a_build_with_private_duplicates_leaves_without_their_ids(built, hub, monkeypatch):
+def test_ids_of_private_duplicates_are_not_published(built, hub, monkeypatch):
     drops = pq.read_table(built / "quality/drops.parquet").to_pylist()
     rows = [row for path in built.glob("dialogues/*.parquet") for row in pq.read_table(path).to_pylist()]
     clusters = pq.read_table(built / "quality/clusters.parquet").to_pylist()
-    closed = ("acme", "smd")
-    # the build is one that could give ids away: dropped private dialogues are members of clusters, open drops name them
-    there = {row["dialogue_id"] for row in rows}
-    assert {m["source"] for m in clusters if m["dialogue_id"] not in there} >= {"acme", "smd"}
-    assert any(d["source"] == "multiwoz" and d["value"].split("/")[0] in closed for d in drops)
-    assert any(m["source"] == "multiwoz" and (m["nearest_id"] or "").split("/")[0] in closed for m in clusters)
+    restricted = ("acme", "smd")
+    # this build could reveal ids: dropped private dialogues are members of clusters, and drops of open rows name them
+    row_ids = {row["dialogue_id"] for row in rows}
+    assert {m["source"] for m in clusters if m["dialogue_id"] not in row_ids} >= {"acme", "smd"}
+    assert any(d["source"] == "multiwoz" and d["value"].split("/")[0] in restricted for d in drops)
+    assert any(m["source"] == "multiwoz" and (m["nearest_id"] or "").split("/")[0] in restricted for m in clusters)
     assert {d["filter"] for d in drops if d["source"] == "acme"} >= {"leak", "one_sided"}
 
     hub.use_here(monkeypatch)
@@ -116,21 +117,21 @@ def test_a_build_with_private_duplicates_leaves_without_their_ids(built, hub, mo
     files = hub.files("datasets", "duplicates")
     assert {"quality/drops.parquet", "quality/clusters.parquet", "quality/report.json", "README.md"} <= files.keys()
     for path, content in files.items():
-        for part in everything_in(path, content):
+        for part in contents(path, content):
             assert [secret for secret in SECRETS if secret in part] == [], path
 
 
-def test_what_is_published_of_a_dataset_is_still_whole(built, hub, monkeypatch):
-    """Open rows, their drops and clusters are all there, and the report is right about them."""
+def test_the_published_dataset_is_complete(built, hub, monkeypatch):
+    """All open rows, their drops and clusters are published, and the report is right about them."""
     hub.use_here(monkeypatch)
     push_dataset(built, f"{hub.namespace}/whole")
     files = hub.files("datasets", "whole")
     for name in ("drops", "clusters"):
         before = pq.read_table(built / f"quality/{name}.parquet").to_pylist()
         after = pq.read_table(io.BytesIO(files[f"quality/{name}.parquet"])).to_pylist()
-        kept = [row for row in before if row["source"] not in ("acme", "smd")]
-        assert len(after) == len(kept) > 0
-        for old, new in zip(kept, after, strict=True):
+        expected = [row for row in before if row["source"] not in ("acme", "smd")]
+        assert len(after) == len(expected) > 0
+        for old, new in zip(expected, after, strict=True):
             assert {key: value for key, value in old.items() if new[key] != value}.keys() <= {
                 *("value", "nearest_id", "similarity", "kind")
             }
@@ -139,15 +140,17 @@ def test_what_is_published_of_a_dataset_is_still_whole(built, hub, monkeypatch):
     assert report["sources"] == {n: facts for n, facts in built_report["sources"].items() if n not in ("acme", "smd")}
     assert report["rows"]["pairs"].keys() == {"multiwoz"}
     assert not any({"acme", "smd"} & set(pair.split("|")) for pair in report["duplicates"]["dialogues"])
-    written = {name for path in built.glob("*/*-of-*.parquet") for name in pq.read_table(path)["source"].to_pylist()}
-    assert report["held_back"].keys() == written & {"acme", "smd"}
-    assert ("| acme | LicenseRef-private |" in files["README.md"].decode()) == ("acme" in written)
+    written_sources = {
+        name for path in built.glob("*/*-of-*.parquet") for name in pq.read_table(path)["source"].to_pylist()
+    }
+    assert report["held_back"].keys() == written_sources & {"acme", "smd"}
+    assert ("| acme | LicenseRef-private |" in files["README.md"].decode()) == ("acme" in written_sources)
 
 
 OPEN = {("dialogues", "train"): [dialogue("open")], ("pairs", "train"): [pair("open")]}
 
 
-def folder_with(path, tables=OPEN, drops=(), clusters=(), **report):
+def make_folder(path, tables=OPEN, drops=(), clusters=(), **report):
     write_dataset(path, tables)
     for name, entries, features in (("drops", drops, DROPS), ("clusters", clusters, CLUSTERS)):
         pq.write_table(pa.Table.from_pylist(list(entries), features.arrow_schema), path / f"quality/{name}.parquet")
@@ -157,7 +160,7 @@ def folder_with(path, tables=OPEN, drops=(), clusters=(), **report):
     return path
 
 
-def notes_of(data, hub, monkeypatch, name):
+def push_and_read(data, hub, monkeypatch, name):
     hub.use_here(monkeypatch)
     push_dataset(data, f"{hub.namespace}/notes")
     content = hub.files("datasets", "notes")[f"quality/{name}.parquet"]
@@ -168,35 +171,34 @@ PRIVATE = {"source": "mine", "license": "LicenseRef-private", "redistributable":
 
 DROPS_AND_VALUES = {
     "names a dropped private dialogue": ("mine/1", None),
-    "names a pair of it": ("mine/1#3", None),
-    "names it in a sentence": ("equal to mine/1, mostly", None),
-    "names one that no table has": ("mine/77", None),
-    "names one of a restricted corpus that the build need not know": ("smd/train/5", None),
-    "says what only it says": ("what a secret this is", None),
+    "names a pair of that dialogue": ("mine/1#3", None),
+    "names that dialogue in a sentence": ("equal to mine/1, mostly", None),
+    "names a private dialogue that no table has": ("mine/77", None),
+    "names a dialogue of a restricted corpus that is not in the build": ("smd/train/5", None),
+    "quotes a private text": ("what a secret this is", None),
     "names an open row": ("tiny/other", "tiny/other"),
-    "names an open source whose name ends alike": ("not-mine/1", "not-mine/1"),
+    "names an open source whose name ends like the private one": ("not-mine/1", "not-mine/1"),
     "is a number": ("1", "1"),
 }
 
 
 @pytest.mark.parametrize(("value", "published"), DROPS_AND_VALUES.values(), ids=DROPS_AND_VALUES)
-def test_the_value_of_an_open_rows_drop(tmp_path, hub, monkeypatch, value, published):
+def test_the_value_of_the_drop_of_an_open_row(tmp_path, hub, monkeypatch, value, published):
     drops = [
         drop("open", value=value),
-        drop(
-            "1", "Hello | what a secret this is", value="tiny/open", **PRIVATE
-        ),  # names an open row: goes all the same
+        # held back, although its value names an open row
+        drop("1", "Hello | what a secret this is", value="tiny/open", **PRIVATE),
         drop("2", source="not-mine"),
     ]
-    data = folder_with(tmp_path / "data", drops=drops)
-    entries = notes_of(data, hub, monkeypatch, "drops")
+    data = make_folder(tmp_path / "data", drops=drops)
+    entries = push_and_read(data, hub, monkeypatch, "drops")
     assert [(row["row_id"], row["value"]) for row in entries] == [
         ("tiny/open", published),
         ("not-mine/2", "not-mine/other"),
     ]
 
 
-def test_members_of_clusters_go_by_what_is_known_of_their_source(tmp_path, hub, monkeypatch):
+def test_members_of_clusters_are_published_if_their_source_is_open(tmp_path, hub, monkeypatch):
     names = ["tiny/open", "tiny/dropped", "smd/1", "mine/1", "stranger/1", "tiny/closed", "noted/1"]
     members = [{"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0]} for name in names]
     members += [{"cluster_id": "c", "dialogue_id": "tiny/unnamed", "source": None}]
@@ -204,13 +206,13 @@ def test_members_of_clusters_go_by_what_is_known_of_their_source(tmp_path, hub, 
     for member in members:
         member |= {"nearest_id": "stranger/1", "similarity": 1.0, "kind": "equal"}
     rows = OPEN | {("dialogues", "test"): [dialogue("closed", license="unknown")]}
-    # `noted` is one of the build's open sources, all rows of which were dropped
+    # `noted` is an open source of the build, which dropped all its rows
     sources = {
         "noted": {"license": "MIT", "redistributable": True},
         "mine": {"license": "LicenseRef-private", "redistributable": False},
     }
-    data = folder_with(tmp_path / "data", rows, clusters=members, sources=sources)
-    entries = notes_of(data, hub, monkeypatch, "clusters")
+    data = make_folder(tmp_path / "data", rows, clusters=members, sources=sources)
+    entries = push_and_read(data, hub, monkeypatch, "clusters")
     none = {"nearest_id": None, "similarity": None, "kind": None}
     assert entries == [
         {"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0], **none}
@@ -218,33 +220,33 @@ def test_members_of_clusters_go_by_what_is_known_of_their_source(tmp_path, hub, 
     ]
 
 
-NULLS = {
+DOUBTFUL = {
     "dialogue without source": ("dialogues", dialogue("x", source=None)),
     "dialogue without id": ("dialogues", dialogue("x") | {"dialogue_id": None}),
     "dialogue without licence": ("dialogues", dialogue("x", license=None)),
     "pair without source": ("pairs", pair("x", source=None)),
     "pair without id": ("pairs", pair("x") | {"pair_id": None}),
-    "pair of no dialogue": ("pairs", pair("x") | {"dialogue_id": None}),
+    "pair without dialogue": ("pairs", pair("x") | {"dialogue_id": None}),
     "utterance without source": ("downstream", utterance("x", source=None)),
     "utterance without id": ("downstream", utterance("x") | {"utterance_id": None}),
-    "pair of open facts with a restricted corpus's id": ("pairs", pair("x") | {"pair_id": "smd/train/1#0"}),
-    "dialogue of open facts with a restricted corpus's id": ("dialogues", dialogue("x") | {"dialogue_id": "smd/dev/1"}),
-    "row of a source that the report says is private": ("pairs", pair("x", source="noted")),
+    "open pair with an id of a restricted corpus": ("pairs", pair("x") | {"pair_id": "smd/train/1#0"}),
+    "open dialogue with an id of a restricted corpus": ("dialogues", dialogue("x") | {"dialogue_id": "smd/dev/1"}),
+    "open pair of a source that is private in the report": ("pairs", pair("x", source="noted")),
 }
 
 
-@pytest.mark.parametrize(("config", "row"), NULLS.values(), ids=NULLS)
-def test_a_row_that_does_not_say_whose_it_is_is_held_back(tmp_path, config, row):
-    first = {"dialogues": dialogue, "pairs": pair, "downstream": utterance}[config]("open")
+@pytest.mark.parametrize(("config", "row"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_row_of_doubtful_origin_is_held_back(tmp_path, config, row):
+    open_row = {"dialogues": dialogue, "pairs": pair, "downstream": utterance}[config]("open")
     sources = {"noted": {"license": "LicenseRef-private", "redistributable": False}}
-    data = folder_with(tmp_path / "data", {(config, "train"): [first, row]}, sources=sources)
+    data = make_folder(tmp_path / "data", {(config, "train"): [open_row, row]}, sources=sources)
     gate = push_dataset(data, "org/name", PushOptions(dry_run=True)).gate
-    assert (sum(gate.passed.values()), sum(gate.held.values())) == (1, 1)
+    assert (sum(gate.passed.values()), sum(gate.held_back.values())) == (1, 1)
 
 
-def test_pairs_of_one_intent_are_of_no_dialogue(tmp_path):
+def test_pairs_of_the_same_intent_need_no_dialogue(tmp_path):
     row = pair("x", pair_type="same_intent") | {"dialogue_id": None}
-    data = folder_with(tmp_path / "data", {("pairs", "train"): [row]})
+    data = make_folder(tmp_path / "data", {("pairs", "train"): [row]})
     assert sum(push_dataset(data, "org/name", PushOptions(dry_run=True)).gate.passed.values()) == 1
 
 
@@ -252,19 +254,19 @@ SECRET = "nobody but us says this"
 
 LEFTOVERS = {
     "id in a context": ("pairs", pair("a", context=[{"speaker": "user", "text": "see mine/1."}]), "context"),
-    "id in an own text": ("pairs", pair("a", "as in (mine/1)"), "anchor"),
+    "id in a text": ("pairs", pair("a", "as in (mine/1)"), "anchor"),
     "id among domains": ("dialogues", dialogue("a", domains=["mine/1"]), "domains"),
     "id in a label": ("downstream", utterance("a", label="cards/mine/1"), "label"),
-    "id as the raw file's": ("dialogues", dialogue("a", original_id="mine/1"), "original_id"),
+    "id as the original id": ("dialogues", dialogue("a", original_id="mine/1"), "original_id"),
     "text in a context": ("pairs", pair("a", context=[{"speaker": "user", "text": SECRET}]), "context"),
     "text as a scenario": ("dialogues", dialogue("a", scenario=SECRET), "scenario"),
 }
 
 
 @pytest.mark.parametrize(("config", "row", "column"), LEFTOVERS.values(), ids=LEFTOVERS)
-def test_what_the_gate_left_stops_the_push(tmp_path, hub, monkeypatch, config, row, column):
+def test_an_id_or_text_that_passes_the_gate_stops_the_push(tmp_path, hub, monkeypatch, config, row, column):
     drops = [drop("1", SECRET, **PRIVATE)]
-    data = folder_with(tmp_path / "data", {(config, "train"): [row]}, drops=drops)
+    data = make_folder(tmp_path / "data", {(config, "train"): [row]}, drops=drops)
     hub.use_here(monkeypatch)
     with pytest.raises(PushError, match=rf"{config}/train-00000-of-00001\.parquet, {column}\S*: ") as error:
         push_dataset(data, f"{hub.namespace}/leftover")
@@ -274,20 +276,20 @@ def test_what_the_gate_left_stops_the_push(tmp_path, hub, monkeypatch, config, r
 
 
 @pytest.mark.parametrize("note", [{"examples": ["mine/1"]}, {"mine/1": 2}, {"example": SECRET}])
-def test_a_report_with_examples_stops_the_push(tmp_path, note):
-    data = folder_with(tmp_path / "data", drops=[drop("1", SECRET, **PRIVATE)], later=note)
+def test_a_report_that_names_or_quotes_a_private_row_stops_the_push(tmp_path, note):
+    data = make_folder(tmp_path / "data", drops=[drop("1", SECRET, **PRIVATE)], later=note)
     with pytest.raises(PushError, match=r"quality/report\.json, text: (names|quotes) a held-back row"):
         push_dataset(data, "org/name", PushOptions(dry_run=True))
 
 
-def test_a_source_of_which_no_row_is_left_is_not_in_the_report(tmp_path, hub, monkeypatch):
-    """Nothing is held back then but its drops: digests and figures are those of what is published."""
-    tally = {"in": 1, "out": 0, "dropped": {"leak": 1}, "flagged": {}}
-    data = folder_with(
+def test_a_private_source_without_rows_is_not_in_the_report(tmp_path, hub, monkeypatch):
+    """Only its drops are held back; digests and figures are those of the published rows."""
+    counts = {"in": 1, "out": 0, "dropped": {"leak": 1}, "flagged": {}}
+    data = make_folder(
         tmp_path / "data",
         drops=[drop("1", **PRIVATE)],
         sources={"mine": {"license": "LicenseRef-private", "redistributable": False}},
-        rows={"dialogues": {"mine": tally, "tiny": tally}},
+        rows={"dialogues": {"mine": counts, "tiny": counts}},
         leaks={"before": {"dialogue": {"mine": {"train-test": 1}, "tiny": {"train-test": 1}}}},
         duplicates={"dialogues": {"mine|tiny": 1, "tiny|mine": 1, "tiny|tiny": 1}},
     )
@@ -296,11 +298,11 @@ def test_a_source_of_which_no_row_is_left_is_not_in_the_report(tmp_path, hub, mo
     files = hub.files("datasets", "gone")
     report = json.loads(files["quality/report.json"])
     assert report["sources"] == {}
-    assert report["rows"] == {"dialogues": {"tiny": tally}}
+    assert report["rows"] == {"dialogues": {"tiny": counts}}
     assert report["leaks"] == {"before": {"dialogue": {"tiny": {"train-test": 1}}}}
     assert report["duplicates"] == {"dialogues": {"tiny|tiny": 1}}
     assert report["files"].keys() == {path for path in files if path.endswith(".parquet")}
-    assert not any(b"mine/" in part or b'"mine' in part for path in files for part in everything_in(path, files[path]))
+    assert not any(b"mine/" in part or b'"mine' in part for path in files for part in contents(path, files[path]))
 
 
 NAMED = {
@@ -314,8 +316,8 @@ NAMED = {
     "xmine/a b/1": False,
     "mine/or yours": False,
     "sgd/mine/1_00000": False,
-    "tiny/shut": True,
-    "tiny/shut2": False,
+    "tiny/closed": True,
+    "tiny/closed2": False,
     "": False,
     None: False,
 }
@@ -323,9 +325,9 @@ NAMED = {
 
 @pytest.mark.parametrize(("text", "expected"), NAMED.items())
 def test_an_id_in_a_text(text, expected):
-    ids = pa.array(["mine/a b/1", "tiny/shut", "7"])
-    held = HeldBack(frozenset({"mine"}), frozenset({"tiny", "our-mine"}), ids, pa.array([], pa.string()))
+    ids = pa.array(["mine/a b/1", "tiny/closed", "7"])
+    held_back = HeldBack(frozenset({"mine"}), frozenset({"tiny", "our-mine"}), ids, pa.array([], pa.string()))
     strings = pa.array(["7", text, "tiny/open"], pa.string())
-    assert held.names(strings, by_source=False).to_pylist() == [False, expected, False]
+    assert held_back.find_ids(strings, by_source=False).to_pylist() == [False, expected, False]
     by_source = expected or str(text).startswith("mine/")
-    assert held.names(strings).to_pylist() == [True, by_source, False]
+    assert held_back.find_ids(strings).to_pylist() == [True, by_source, False]

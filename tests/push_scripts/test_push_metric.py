@@ -1,4 +1,4 @@
-"""The metrics as a Space: pushed, then loaded by `evaluate` without this package, and from a folder."""
+"""The metrics as a Space, which `evaluate` loads without this package."""
 
 import pytest
 from sklearn.metrics import v_measure_score
@@ -12,20 +12,20 @@ import json
 import evaluate
 vectors = dict(predictions=[[1.0, 0.0], [0.0, 1.0]], references=[[0.1, 0.9], [0.8, 0.2]], labels=[0, 1])
 classes, scores = dict(predictions=[0, 1, 1], references=[0, 1, 0]), dict(predictions=[0.1, 0.9], references=[0, 1])
-found = {{}}
-for name, given in (("mrr", vectors), ("mean_cosine", vectors), ("macro_f1", classes), ("auroc", scores)):
-    found |= evaluate.load({repo!r}, name).compute(**given)
-found |= evaluate.combine([evaluate.load({repo!r}, name) for name in ("accuracy", "v_measure")]).compute(**classes)
+results = {{}}
+for name, inputs in (("mrr", vectors), ("mean_cosine", vectors), ("macro_f1", classes), ("auroc", scores)):
+    results |= evaluate.load({repo!r}, name).compute(**inputs)
+results |= evaluate.combine([evaluate.load({repo!r}, name) for name in ("accuracy", "v_measure")]).compute(**classes)
 try:
     evaluate.load({repo!r}, "bleu")
 except ValueError as error:
-    found["refused"] = str(error)
-print(json.dumps(found))
+    results["message"] = str(error)
+print(json.dumps(results))
 """
 
 
 @pytest.mark.slow
-def test_a_stranger_loads_what_was_pushed(hub, stranger, monkeypatch):
+def test_evaluate_loads_the_pushed_metrics(hub, stranger, monkeypatch):
     hub.use_here(monkeypatch)
     repo = f"{hub.namespace}/dialogue_metrics"
     done = push_metric(repo, PushOptions(tag="v1.0"))
@@ -33,12 +33,12 @@ def test_a_stranger_loads_what_was_pushed(hub, stranger, monkeypatch):
     assert files.keys() == {*done.sizes, ".gitattributes"}
     assert f'evaluate.load("{repo}", "mrr")' in files["README.md"].decode()
     assert "sdk: gradio" in files["README.md"].decode()
-    found = hub.json(LOAD.format(repo=repo), python=stranger)
-    refused = found.pop("refused")
-    assert refused.startswith("unknown metric 'bleu': expected one of accuracy_1_of_100")
-    assert refused.endswith("v_measure, nmi")
+    results = hub.json(LOAD.format(repo=repo), python=stranger)
+    message = results.pop("message")
+    assert message.startswith("unknown metric 'bleu': expected one of accuracy_1_of_100")
+    assert message.endswith("v_measure, nmi")
     expected = {"mrr": 0.5, "mean_cosine": (0.1 / 0.82**0.5 + 0.2 / 0.68**0.5) / 2, "macro_f1": 2 / 3, "auroc": 1.0}
-    assert found == pytest.approx({**expected, "accuracy": 2 / 3, "v_measure": v_measure_score([0, 1, 0], [0, 1, 1])})
+    assert results == pytest.approx({**expected, "accuracy": 2 / 3, "v_measure": v_measure_score([0, 1, 0], [0, 1, 1])})
 
 
 def test_a_name_that_cannot_be_imported_is_refused():

@@ -1,4 +1,4 @@
-"""Publishing a trained core over the loopback Hub: what goes along, the card, and what a stranger loads."""
+"""Pushing models to the loopback Hub: the files, the card, and loading them without this package."""
 
 import json
 
@@ -12,10 +12,10 @@ from push_scripts.errors import PushError
 from push_scripts.push_model import push_model
 from push_scripts.push_options import PushOptions
 
-WHOLE = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
+CORE_FILES = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
 
 
-def test_only_the_model_goes_along(tmp_path):
+def test_only_the_files_of_the_model_are_pushed(tmp_path):
     folder = write_model(tmp_path / "core")
     for stray in (
         "checkpoints/step-10/optimizer.bin",
@@ -31,15 +31,15 @@ def test_only_the_model_goes_along(tmp_path):
         (folder / stray).parent.mkdir(parents=True, exist_ok=True)
         (folder / stray).write_text("secret")
     done = push_model(folder, "org/name", PushOptions(dry_run=True))
-    assert done.sizes.keys() == WHOLE | {"model.safetensors"}
+    assert done.sizes.keys() == CORE_FILES | {"model.safetensors"}
     assert done.published is None
     assert "secret" not in done.card
 
 
-def test_shards_go_along_with_their_index(tmp_path):
+def test_shards_are_pushed_with_their_index(tmp_path):
     sizes = push_model(write_model(tmp_path / "core", shards=2), "org/name", PushOptions(dry_run=True)).sizes
     shards = {f"model-0000{i}-of-00002.safetensors" for i in (1, 2)}
-    assert sizes.keys() == WHOLE | shards | {"model.safetensors.index.json"}
+    assert sizes.keys() == CORE_FILES | shards | {"model.safetensors.index.json"}
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_shards_go_along_with_their_index(tmp_path):
     [
         (lambda d: (d / "pytorch_model.bin").write_bytes(b"x"), "pytorch_model.bin can run code when loaded"),
         (lambda d: (d / "state.pt").write_bytes(b"x"), "state.pt can run code"),
-        (lambda d: (d / "model.safetensors").write_bytes(b"\x80\x04pickle"), "is no safetensors file"),
+        (lambda d: (d / "model.safetensors").write_bytes(b"\x80\x04pickle"), "is not a safetensors file"),
         (lambda d: (d / "model.safetensors").unlink(), "no model.safetensors; expected a folder made by"),
         (lambda d: (d / "config.json").unlink(), "not a saved model, config.json is missing; expected"),
         (lambda d: (d / "config.json").write_text("{"), "config.json is damaged"),
         (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
-        (lambda d: (d / "config.json").write_text("{}"), "no `auto_map`, strangers could not load the model"),
+        (lambda d: (d / "config.json").write_text("{}"), "no `auto_map`, so nobody else could load the model"),
         (lambda d: (d / "modeling_cube.py").unlink(), "code file modeling_cube.py, named by `auto_map`, is missing"),
         (
             lambda d: (d / "config.json").write_text(
@@ -64,7 +64,7 @@ def test_shards_go_along_with_their_index(tmp_path):
         (lambda d: [p.unlink() for p in d.iterdir()] and d.rmdir(), "no such folder; expected a folder made by"),
     ],
 )
-def test_folder_that_is_no_model(tmp_path, spoil, message):
+def test_a_folder_that_is_not_a_model_is_refused(tmp_path, spoil, message):
     folder = write_model(tmp_path / "core")
     spoil(folder)
     with pytest.raises(PushError, match=message) as error:
@@ -72,10 +72,10 @@ def test_folder_that_is_no_model(tmp_path, spoil, message):
     assert "\n" not in str(error.value)
 
 
-def test_missing_shard(tmp_path):
+def test_a_missing_shard_is_named(tmp_path):
     folder = write_model(tmp_path / "core", shards=3)
     (folder / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(PushError, match=r"names other shards than there are \(model-00002-of-00003"):
+    with pytest.raises(PushError, match=r"does not match the shards in the folder \(model-00002-of-00003"):
         push_model(folder, "org/name", PushOptions(dry_run=True))
 
 
@@ -95,7 +95,7 @@ TRAINING = {
 
 @pytest.fixture(scope="module")
 def core():
-    """A core that is not the identity any more."""
+    """A core with random weights, unlike the identity of a new one."""
     import torch
 
     from cube_model import CubeConfig, CubeModel
@@ -116,14 +116,14 @@ def core_folder(core, tmp_path):
 
 
 def results_file(path, core):
-    ours = sum(parameter.numel() for parameter in core.parameters())
+    size = sum(parameter.numel() for parameter in core.parameters())
     entries = [
         {"task": "response-selection", "protocol": "1-of-100", "source": "tiny", "method": method, "metric": metric}
         | {"value": value, "ci95": [value - 0.01, value + 0.01], "parameters": parameters, "pairs": 500}
-        for method, parameters, value in (("identity", 0, 0.25), ("trained core", ours, 0.51234))
+        for method, parameters, value in (("identity", 0, 0.25), ("trained core", size, 0.51234))
         for metric in ("accuracy_1_of_100", "mrr")
     ]
-    entries += [  # of one domain, and against harder negatives: not the headline
+    entries += [  # one domain, and harder negatives: not on the card
         {**entries[-1], "value": 0.98765, "domain": "hotels"},
         {**entries[-1], "value": 0.98765, "negatives": "same-domain"},
     ]
@@ -131,7 +131,7 @@ def results_file(path, core):
     return path
 
 
-def test_card_is_filled(core, core_folder, tmp_path):
+def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
     card = push_model(
         core_folder, "org/cube-core", PushOptions(dry_run=True), results=results_file(tmp_path / "results.json", core)
     ).card
@@ -145,7 +145,7 @@ def test_card_is_filled(core, core_folder, tmp_path):
     assert values.keys() == {"accuracy_1_of_100", "mrr"}
     assert values["mrr"]["value"] == 0.5123
     assert values["mrr"]["args"] == {"ci95": [0.5023, 0.5223]}
-    for said in (
+    for text in (
         f"| lattice | {' x '.join(map(str, core.config.lattice_size))} |",
         "| answers are mapped too | yes |",
         f"| parameters | {sum(p.numel() for p in core.parameters()):,} |",
@@ -156,12 +156,12 @@ def test_card_is_filled(core, core_folder, tmp_path):
         "1-of-100 accuracy 0.250 -> 0.500",
         'AutoModel.from_pretrained("org/cube-core", trust_remote_code=True)',
     ):
-        assert said in card, said
+        assert text in card, text
     assert "/home/ann" not in card
     assert "0.988" not in card
 
 
-def test_card_of_a_model_that_records_nothing(tmp_path):
+def test_the_card_of_a_model_without_records(tmp_path):
     card = push_model(write_model(tmp_path / "core"), "org/name", PushOptions(dry_run=True)).card
     assert "Not recorded." in card
     assert "No test results were given" in card
@@ -170,7 +170,7 @@ def test_card_of_a_model_that_records_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "[]", '{"results": [{"metric": "mrr"}]}', '{"results": 3}', "x"])
-def test_results_that_are_none(tmp_path, content):
+def test_a_file_without_results_is_refused(tmp_path, content):
     path = tmp_path / "results.json"
     if content is not None:
         path.write_text(content)
@@ -190,12 +190,12 @@ def test_figures_of_another_model_are_refused(core, core_folder, tmp_path):
     assert "0.512 [0.502, 0.522]" in push_model(core_folder, "org/name", PushOptions(dry_run=True), results=[path]).card
 
 
-def test_time_and_carbon_are_an_estimate_with_its_assumption(core, core_folder):
+def test_the_card_estimates_carbon_and_names_the_assumptions(core, core_folder):
     def card(**record):
         (core_folder / "training.json").write_text(json.dumps({**TRAINING, **record}))
         return push_model(core_folder, "org/name", PushOptions(dry_run=True)).card
 
-    assert "nothing is estimated" in card(seconds=3600.0)  # on what?
+    assert "nothing is estimated" in card(seconds=3600.0)  # unknown hardware
     on_cpu = card(seconds=3600.0, hardware={"processor": "Abacus 9", "threads": 4})
     assert "3,600 s on Abacus 9, 4 threads" in on_cpu
     assert "40 Wh and 19 g CO2eq" in on_cpu  # an hour of 4 x 10 W, at 473 g/kWh
@@ -206,8 +206,7 @@ def test_time_and_carbon_are_an_estimate_with_its_assumption(core, core_folder):
     assert "10 Wh and 4.7 g CO2eq" in on_gpu
 
 
-def test_figures_for_the_pages_of_benchmarks(hub, core, core_folder, tmp_path, monkeypatch):
-    """Trained on a Hub dataset, the figures also go into `.eval_results/`."""
+def test_figures_on_a_hub_dataset_are_pushed_for_the_pages_of_benchmarks(hub, core, core_folder, tmp_path, monkeypatch):
     hub.use_here(monkeypatch)
     record = {**TRAINING, "arguments": {**TRAINING["arguments"], "data": "org/corpus"}}
     (core_folder / "training.json").write_text(json.dumps(record))
@@ -222,8 +221,8 @@ def test_figures_for_the_pages_of_benchmarks(hub, core, core_folder, tmp_path, m
 
 
 @pytest.fixture
-def index(core, core_folder, tmp_path):
-    """A saved index of the core, with an answer that may not be passed on."""
+def index(core_folder, tmp_path):
+    """A saved index of the core, with one answer that may not be redistributed."""
     import pyarrow as pa
 
     from cube_model.inference.index import AnswerIndex
@@ -231,20 +230,25 @@ def index(core, core_folder, tmp_path):
     from cube_model.inference.search import make_search
 
     vectors = np.eye(24, dtype=np.float32)[:3]
-    texts, free = ["Yes.", "No.", "The secret word is xylograph."], [True, True, False]
-    table = {"text": texts, "source": ["tiny", "tiny", "shut"], "license": ["MIT"] * 3, "redistributable": free}
-    recorded = load_core(core_folder)
-    fingerprints = {"core": core_fingerprint(recorded), "data": "0", "teacher": recorded.config.teacher["fingerprint"]}
+    texts, redistributable = ["Yes.", "No.", "The secret word is xylograph."], [True, True, False]
+    table = {
+        "text": texts,
+        "source": ["tiny", "tiny", "closed"],
+        "license": ["MIT"] * 3,
+        "redistributable": redistributable,
+    }
+    core = load_core(core_folder)
+    fingerprints = {"core": core_fingerprint(core), "data": "0", "teacher": core.config.teacher["fingerprint"]}
     AnswerIndex(pa.table(table), make_search(vectors, "exact"), fingerprints).save(tmp_path / "index")
     return tmp_path / "index"
 
 
-def test_an_index_goes_along_without_the_answers_that_may_not(hub, core_folder, index, tmp_path, monkeypatch):
+def test_only_redistributable_answers_of_an_index_are_pushed(hub, core_folder, index, tmp_path, monkeypatch):
     from cube_model.inference.index import AnswerIndex
 
     hub.use_here(monkeypatch)
     done = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
-    assert done.gate.held_by_source() == {"shut": {"index": 1}}
+    assert done.gate.held_back_by_source() == {"closed": {"index": 1}}
     assert "`index/` holds 2 answers and their vectors" in done.card
     files = {name: content for name, content in hub.files("models", "indexed").items() if name.startswith("index/")}
     for name, content in files.items():
@@ -266,7 +270,7 @@ def test_an_index_of_another_core_is_refused(core, core_folder, index):
 LOAD = """
 import numpy, torch
 from transformers import AutoModel
-given = torch.from_numpy(numpy.load({given!r}))
+inputs = torch.from_numpy(numpy.load({inputs!r}))
 outputs = []
 for revision in {revisions!r}:
     model, report = AutoModel.from_pretrained(
@@ -275,15 +279,15 @@ for revision in {revisions!r}:
     assert not report["missing_keys"] and not report["unexpected_keys"], report
     assert not model.training
     with torch.inference_mode():
-        outputs.append(model(given).embeddings.numpy())
+        outputs.append(model(inputs).embeddings.numpy())
 numpy.save({out!r}, numpy.stack(outputs))
 print(type(model).__module__)
 """
 
 
 @pytest.mark.slow
-def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folder, tmp_path):
-    """The outputs are equal to the last bit, with the package and without it."""
+def test_a_pushed_core_loads_without_this_package(hub, stranger, core, core_folder, tmp_path):
+    """The outputs are equal to the last bit, with this package and without it."""
     import torch
 
     repo = f"{hub.namespace}/cube-core"
@@ -292,21 +296,21 @@ def test_what_is_pushed_is_what_a_stranger_loads(hub, stranger, core, core_folde
     push = ["python", "-m", "dialogue_cube", "push", "model", "--model", str(core_folder), "--repo", repo]
     assert "loads with revision='v1'" in hub.run([*push, "--tag", "v1"]).stdout
     files = hub.files("models", "cube-core")
-    assert files.keys() == WHOLE | {"model.safetensors", "training.json", ".gitattributes"}
+    assert files.keys() == CORE_FILES | {"model.safetensors", "training.json", ".gitattributes"}
     assert b"/home/ann" not in b"".join(files.values())
-    # a pull request with other weights: main and tag must not change
+    # a pull request with other weights does not change main and the tag
     other = with_other_bias(core)
     other.save_pretrained(core_folder)
     assert "revision='refs/pr/1'" in hub.run([*push, "--create-pr"]).stdout
 
-    given, out = torch.randn(4, 2, 24), tmp_path / "out.npy"
-    np.save(tmp_path / "given.npy", given.numpy())
+    inputs, out = torch.randn(4, 2, 24), tmp_path / "out.npy"
+    np.save(tmp_path / "inputs.npy", inputs.numpy())
     with torch.inference_mode():
-        expected = [core(given).embeddings.numpy(), other(given).embeddings.numpy()]
+        expected = [core(inputs).embeddings.numpy(), other(inputs).embeddings.numpy()]
     assert not np.array_equal(*expected)
     revisions = (None, "v1", "refs/pr/1")
-    load = {"given": str(tmp_path / "given.npy"), "out": str(out), "repo": repo, "revisions": revisions}
-    direct = f"model.push_to_hub({repo + '-direct'!r})"  # transformers' own way gives the same weights and code
+    load = {"inputs": str(tmp_path / "inputs.npy"), "out": str(out), "repo": repo, "revisions": revisions}
+    direct = f"model.push_to_hub({repo + '-direct'!r})"  # transformers' own method pushes the same weights and code
     module = hub.run("import cube_model" + LOAD.format(trust=False, **load) + direct).stdout
     assert module.strip() == "cube_model.core.modeling_cube"
     files_of_pull_request = hub.files("models", "cube-core", "refs/pr/1")
@@ -335,7 +339,7 @@ def with_other_bias(core):
 
 
 def write_embedder(folder, own_code=False):
-    """What a push reads of a SentenceTransformer folder."""
+    """Write the files of a SentenceTransformer that a push reads."""
     write_model(folder)
     for code in folder.glob("*.py"):
         code.unlink()
@@ -349,7 +353,7 @@ def write_embedder(folder, own_code=False):
         (folder / "helper.py").write_text("def help(): pass\n")
     (folder / "1_Last").mkdir()
     (folder / "1_Last" / "config.json").write_text("{}")
-    save_file({"side": np.zeros(5, dtype=np.float32)}, folder / "1_Last" / "model.safetensors")
+    save_file({"weight": np.zeros(5, dtype=np.float32)}, folder / "1_Last" / "model.safetensors")
     (folder / "modules.json").write_text(json.dumps([{"path": path, "type": kind} for path, kind in kinds.items()]))
     for stray in ("eval/results.csv", "checkpoint-5/optimizer.pt", "2_Stray/model.safetensors", "notes.py"):
         (folder / stray).parent.mkdir(exist_ok=True)
@@ -357,14 +361,14 @@ def write_embedder(folder, own_code=False):
     return folder
 
 
-EMBEDDER = {"README.md", "config.json", "model.safetensors", "modules.json", "1_Last/config.json"}
-EMBEDDER |= {"1_Last/model.safetensors"}
+EMBEDDER_FILES = {"README.md", "config.json", "model.safetensors", "modules.json", "1_Last/config.json"}
+EMBEDDER_FILES |= {"1_Last/model.safetensors"}
 
 
 @pytest.mark.parametrize(("own_code", "more"), [(False, set()), (True, {"own_module.py", "helper.py"})])
-def test_an_embedder_goes_along_with_its_modules_and_code(tmp_path, own_code, more):
+def test_an_embedder_is_pushed_with_its_modules_and_code(tmp_path, own_code, more):
     done = push_model(write_embedder(tmp_path / "st", own_code), "org/name", PushOptions(dry_run=True))
-    assert done.sizes.keys() == EMBEDDER | more
+    assert done.sizes.keys() == EMBEDDER_FILES | more
     assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in done.card
 
 
@@ -380,9 +384,9 @@ def test_an_embedder_goes_along_with_its_modules_and_code(tmp_path, own_code, mo
         (lambda d: (d / "modules.json").write_text('[{"path": "3_Gone", "type": "x"}]'), "module '3_Gone', named by"),
         (lambda d: (d / "helper.py").unlink(), "code file helper.py is missing"),
     ],
-    ids=["pickle", "no JSON", "outside of the folder", "no such module", "no code"],
+    ids=["pickle", "invalid JSON", "path outside the folder", "missing module", "missing code"],
 )
-def test_folder_that_is_no_embedder(tmp_path, spoil, message):
+def test_a_folder_that_is_not_an_embedder_is_refused(tmp_path, spoil, message):
     folder = write_embedder(tmp_path / "st", own_code=True)
     spoil(folder)
     with pytest.raises(PushError, match=message):
