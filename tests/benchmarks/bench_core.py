@@ -1,9 +1,14 @@
-"""How much time the core takes, beside a perceptron of as many parameters that reads and maps the same vectors.
+"""Time that the core takes, beside a perceptron with as many parameters that reads and maps the same embeddings.
 
     python tests/benchmarks/bench_core.py [--dimension 384] [--turns 3] [--steps 30] [--threads 1]
 
-Prints CPU seconds to train once on 100,000 pairs (batches of 512, noise, contrastive loss, AdamW), their ratio, and the
-time of one question through the untouched model. The two are measured in turns, so that a busy machine slows both.
+Prints the CPU seconds of training once on 100,000 pairs (batches of 512, noise, contrastive loss, AdamW), their ratio,
+the CPU seconds that `CubeTrainer` takes for the same, with everything around the steps, and the time of one question
+through the untrained model. Core and perceptron are measured in turns, so that a busy machine slows both.
+
+`CubeTrainer` alone, with other batches, to compare two versions of it:
+
+    python tests/benchmarks/bench_core.py --only-trainer --batch 64 --steps 300
 """
 
 import argparse
@@ -15,7 +20,9 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from cube_model import CubeConfig, CubeModel
+from cube_model import CubeConfig, CubeModel, CubeTrainer, TrainingConfig
+from cube_model.data.pairs import QuestionAnswerPairs
+from cube_model.data.training_data import TrainingData
 from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.baselines.contrastive import in_batch_loss
 from cube_model.training.losses import DialogueLoss, noisy
@@ -24,7 +31,7 @@ PAIRS, BATCH = 100_000, 512
 
 
 class Perceptron(nn.Module):
-    """The baseline `mlp_both` with the loss it is trained by."""
+    """The baseline `mlp_both` with its training loss."""
 
     def __init__(self, dimension: int, turns: int, budget: int) -> None:
         super().__init__()
@@ -52,6 +59,51 @@ def step_seconds(modules: dict[str, nn.Module], batch: tuple[torch.Tensor, ...],
     return {name: float(np.median(times)) for name, times in taken.items()}
 
 
+def random_pairs(count: int, dimension: int, turns: int, seed: int) -> tuple[QuestionAnswerPairs, np.ndarray]:
+    """Pairs with random embeddings, and these."""
+    vectors = np.random.default_rng(seed).normal(size=(count * (turns + 1) + 1, dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[-1] = 0
+    rows = np.arange(count, dtype=np.int32)
+    return QuestionAnswerPairs(
+        texts=[""] * (len(vectors) - 1),
+        questions=np.stack([rows + turn * count for turn in range(turns)], axis=1),
+        answers=rows + turns * count,
+        labels=rows.astype(np.int64),
+        dialogues=rows.astype(np.int64),
+        sources=["random"] * count,
+        licenses=["CC0-1.0"] * count,
+        languages=["und"] * count,
+        fingerprint=f"{count}-{seed}",
+    ), vectors
+
+
+class RandomPairs:
+    """A dataset for `CubeTrainer.train`, with 100 validation pairs."""
+
+    def __init__(self, count: int, dimension: int, turns: int) -> None:
+        halves = random_pairs(count, dimension, turns, 1), random_pairs(100, dimension, turns, 2)
+        teacher = {"name": "random", "fingerprint": "0" * 64, "dimension": dimension}
+        self.data = TrainingData(*halves[0], *halves[1], teacher)
+
+    def training_data(self) -> TrainingData:
+        return self.data
+
+
+def trainer_step_seconds(dimension: int, turns: int, batch: int, steps: int, threads: int) -> float:
+    """CPU seconds of one step of `CubeTrainer`: everything from the second of two epochs on is counted."""
+    pairs = RandomPairs(batch * steps, dimension, turns)
+    taken = {}
+    for epochs in (1, 1, 2):  # the first one warms up
+        config = TrainingConfig(
+            epochs=epochs, batch_size=batch, learning_rate=1e-3, device="cpu", threads=threads, progress=False
+        )
+        start = time.process_time()
+        CubeTrainer(config).train(pairs)
+        taken[epochs] = time.process_time() - start
+    return (taken[2] - taken[1]) / steps
+
+
 def question_milliseconds(model: CubeModel, question: torch.Tensor, repeats: int = 300) -> tuple[float, float]:
     """Median and least wall-clock milliseconds of one question."""
     taken = []
@@ -69,9 +121,20 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only-trainer", action="store_true", help="measure CubeTrainer only")
+    parser.add_argument("--batch", type=int, default=BATCH, help="pairs per batch of CubeTrainer")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    each = trainer_step_seconds(
+        arguments.dimension, arguments.turns, arguments.batch, arguments.steps, arguments.threads
+    )
+    sys.stdout.write(
+        f"CubeTrainer: {1000 * each:.2f} CPU ms a step, {each * PAIRS / arguments.batch:.1f} CPU s for {PAIRS:,} pairs "
+        "once\n"
+    )
+    if arguments.only_trainer:
+        return
     model = CubeModel(CubeConfig(embedding_dim=arguments.dimension, context_turns=arguments.turns - 1))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     modules = {
