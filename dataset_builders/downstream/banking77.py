@@ -17,7 +17,7 @@ _URL = (
 
 
 class Banking77(IntentBuilder):
-    """CSV with quoted line breaks. No validation split. The odd labels (`Refund_not_showing_up`) are right."""
+    """CSV with quoted line breaks, without a validation split. The odd label `Refund_not_showing_up` is correct."""
 
     INFO = SourceInfo(
         name="banking77",
@@ -54,7 +54,7 @@ class Banking77(IntentBuilder):
         return {split: raw.glob(f"{split}.csv")[:1] for split in ("train", "test")}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """CSV rows, numbered."""
+        """The numbered CSV rows."""
         return enumerate(read_csv(file, ["text", "category"]))
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:

@@ -33,7 +33,7 @@ def _counts(train: int, oos_train: int = 100) -> dict[str, dict[str, int]]:
 
 
 class Clinc150(IntentBuilder):
-    """Four releases that share validation and test: full, small, imbalanced, plus (more out-of-scope training)."""
+    """Four releases with common validation and test: full, small, imbalanced, plus (more out-of-scope training)."""
 
     INFO = SourceInfo(
         name="clinc150",
@@ -97,7 +97,7 @@ class Clinc150(IntentBuilder):
         return {split: raw.glob(_FILE_OF[config])[:1] for split in _SPLITS}
 
     def split_name(self, original_split: str) -> str:
-        """The out-of-scope lists go with the split they are named after."""
+        """The split of a list; the out-of-scope lists belong to the split in their names."""
         return super().split_name(original_split.removeprefix("oos_"))
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:

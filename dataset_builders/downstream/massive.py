@@ -25,7 +25,7 @@ def _counts(locales: list[str]) -> dict[str, dict[str, int]]:
 
 
 class Massive(IntentBuilder):
-    """The same sentences under the same id in every language. 60 intents in 18 scenarios."""
+    """The same utterances, with the same id, in every language. 60 intents in 18 scenarios."""
 
     INFO = SourceInfo(
         name="massive",
@@ -48,15 +48,15 @@ class Massive(IntentBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """`<version>/data/<locale>.jsonl`, all splits in one file."""
+        """`<version>/data/<locale>.jsonl`, each with all splits."""
         return {split: raw.glob(f"{config}/data/*-*.jsonl") for split in _PER_LOCALE}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """JSON lines of the split."""
+        """The records of the split."""
         return (record for record in read_json_lines(file) if record["partition"] == split)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
-        """One sentence."""
+        """One utterance."""
         locale = record["locale"]
         row_id = f"{locale}/{record['id']}"
         yield Utterance(row_id, split, record["utt"], record["intent"], record["scenario"], language=locale)

@@ -52,11 +52,11 @@ class Minds14(IntentBuilder):
         return {ALL: [file for locale in _LOCALES for file in raw.glob(f"{locale}.csv")[:1]]}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """CSV rows, numbered."""
+        """The numbered CSV rows."""
         return enumerate(read_csv(file, ["filepath", "text_asr", "text_translated", "intent"]))
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
-        """Intents are written in capitals."""
+        """Converts the intents, which are in capitals, to lower case."""
         number, row = record
         locale = file.name.rsplit("/", 1)[-1].removesuffix(".csv")
         yield Utterance(f"{locale}/{number}", split, row["text_asr"], row["intent"].lower(), language=locale)

@@ -26,13 +26,13 @@ _INTENTS = (
     "SearchScreeningEvent",
 )
 _TRAIN = {"full": "train_{0}_full.json", "usual": "train_{0}_full.json", "small": "train_{0}.json"}
-_HELD_OUT = 100  # an intent; with 13,784 - 7 x 100 = 13,084 for train these are the sizes that papers report
+_HELD_OUT = 100  # rows per intent; leaves 13,784 - 7 x 100 = 13,084 for train, the size that papers report
 
 
 class Snips(IntentBuilder):
-    """`full`: all training data. `usual`: 100 an intent of it as validation (ours: papers do not publish theirs).
+    """`full`: all training data. `usual`: 100 rows per intent held out for validation (papers do not publish theirs).
 
-    `small` is upstream's own small training set, which is contained in the full one.
+    `small` is upstream's small training set, a subset of the full one.
     """
 
     INFO = SourceInfo(
@@ -57,7 +57,7 @@ class Snips(IntentBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """One file an intent. Papers test on upstream's `validate`."""
+        """One file per intent. Papers test on upstream's `validate`."""
         train = [f for intent in _INTENTS for f in raw.glob(_TRAIN[config].format(intent))[:1]]
         held_out = {"held_out": train} if config == "usual" else {}
         return {
@@ -67,22 +67,22 @@ class Snips(IntentBuilder):
         }
 
     def split_name(self, original_split: str) -> schema.Split:
-        """What upstream calls validate is the test set."""
+        """The split of a list; upstream's `validate` is the test set."""
         return {"train": "train", "held_out": "validation", "validate": "test"}[original_split]  # type: ignore[return-value]
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """{intent: [entries]}; one file stores an emoji as two encoded surrogates, which is not valid UTF-8."""
+        """The entries of {intent: [entries]}; one file encodes an emoji as two surrogates, which is invalid UTF-8."""
         text = file.read().decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
         ((intent, entries),) = parse_json(text.encode(), file).items()
         rows = [(f"{intent}/{number}", intent, entry) for number, entry in enumerate(entries)]
         if self.config.name != "usual" or split == "validate":
             return rows
-        # the entries with the smallest hashes are held out: no generator state, the same everywhere
+        # the entries with the smallest hashes are held out, which needs no random generator
         ordered = sorted(rows, key=lambda row: hashlib.sha256(row[0].encode()).digest())
         held_out = {row[0] for row in ordered[:_HELD_OUT]}
         return [row for row in rows if (row[0] in held_out) == (split == "held_out")]
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
-        """The sentence is its pieces joined with nothing between."""
+        """Joins the pieces of the utterance."""
         row_id, intent, entry = record
         yield Utterance(row_id, split, "".join(piece["text"] for piece in entry["data"]), intent)

@@ -1,1 +1,1 @@
-"""The analysis notebooks, and their rendering to pages."""
+"""Analysis notebooks, and their rendering as HTML pages."""

@@ -10,9 +10,9 @@ import typer
 
 def notebook(
     data: Annotated[str, typer.Option(help="Dataset folder made by `build`, or Hub dataset repository.")],
-    html: Annotated[Path, typer.Option(help="Page to write.")],
+    html: Annotated[Path, typer.Option(help="HTML page to write.")],
 ) -> None:
-    """Analyse the intent sets (balance, lengths, languages, overlaps, hard labels) and write it as one HTML page."""
+    """Write an analysis of the intent sets (balance, lengths, languages, overlaps, hard labels) as one HTML page."""
     from rich.console import Console
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""A notebook executed on a dataset -> one HTML page."""
+"""Execute a notebook on a dataset, and write it as one HTML page."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dataset_builders.common.outputs import HTML_FILE, output_file
 NAME = "downstream_analysis.ipynb"
 
 CELL_SECONDS = 900
-"""A cell that takes longer is stopped."""
+"""Maximum time of a cell, in seconds."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what runs, the cells done, and their number."""
+"""Called with the name of the current cell, the number of finished cells and of all cells."""
 
 
 def render(data: str | Path, html: str | Path, progress: Progress | None = None) -> None:
-    """Execute the analysis of the intent sets and write it as a page, plots within it.
+    """Execute the analysis of the intent sets and write it as an HTML page with embedded plots.
 
     Args:
         data: A folder made by `dialogue-cube build` with an intent set, or a Hub dataset repository.
-        html: The page; an earlier page is replaced at the end.
+        html: Path of the page; an earlier page is replaced at the end.
         progress: Called before each cell.
 
     Raises:
@@ -41,16 +41,20 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
 
 
 def execute(data: str | Path, progress: Progress | None = None) -> Any:
-    """The executed notebook (`nbformat.NotebookNode`). Arguments and errors as for `render`."""
+    """Execute the notebook; arguments and errors are those of `render`.
+
+    Returns:
+        The executed notebook, a `nbformat.NotebookNode`.
+    """
     try:
         import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     except ImportError as error:
-        raise DataError(f"{error.name} is not installed; pip install 'dialogue-cube[notebook]'") from None
+        raise DataError(f"{error.name} is not installed; run: pip install 'dialogue-cube[notebook]'") from None
     place = Path(data)
     if place.exists() and not any(place.glob("downstream/*.parquet")):
-        raise DataError(f"{data} has no intent set; build one with it, such as `dialogue-cube build banking77 ...`")
+        raise DataError(f"{data} has no intent set; build it with one, such as `dialogue-cube build banking77 ...`")
     notebook = nbformat.reads(files("dataset_builders.notebooks").joinpath(NAME).read_text(encoding="utf-8"), 4)
     total = len(notebook.cells)
 
@@ -67,17 +71,19 @@ def execute(data: str | Path, progress: Progress | None = None) -> Any:
     )
     environment = {
         **os.environ,
-        # the kernel starts in another folder
+        # absolute, because the kernel starts in another folder
         "DIALOGUE_CUBE_DATA": str(place.resolve() if place.exists() else data),
-        "PYTHONWARNINGS": "ignore:IProgress not found",  # a page has no use for progress bars
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # a page needs no progress bars
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     try:
         return client.execute(env=environment)
     except CellTimeoutError:
-        raise DataError(f"a cell of {NAME} took more than {CELL_SECONDS} s; give it a smaller dataset") from None
+        raise DataError(f"a cell of {NAME} took more than {CELL_SECONDS} s; use a smaller dataset") from None
     except DeadKernelError:
-        raise DataError(f"the process that executes {NAME} died, likely for want of memory") from None
+        raise DataError(
+            f"the process that executes {NAME} died, probably for lack of memory; use a smaller dataset"
+        ) from None
     except CellExecutionError as error:
         lines = error.evalue.strip().splitlines() or [error.ename]
         raise DataError(f"{NAME} on {data}: {error.ename}: {lines[0][:300]}") from error

@@ -14,7 +14,7 @@ _SPLITS = ("train", "dev", "test")
 
 
 class ABCD(DialogueBuilder):
-    """Either side may write several times in a row. What the agent does in the shop's system is an act, not a turn."""
+    """A speaker may write several turns in a row. The agent's actions in the shop's system are acts, not turns."""
 
     INFO = SourceInfo(
         name="abcd",
@@ -48,7 +48,7 @@ class ABCD(DialogueBuilder):
         return read_json(file)[split]
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """`original` has the words, `delexed`, entry by entry, the labels: [intent, next step, action, values, ...]."""
+        """`original` has the texts, `delexed` the labels of each: [intent, next step, action, values, ...]."""
         turns: list[Turn] = []
         for (speaker, text), labels in zip(record["original"], record["delexed"], strict=True):
             _, _, action, values, *_ = labels["targets"]

@@ -40,17 +40,17 @@ class CamRest676(DialogueBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """The file circulates with and without a comment header; one copy is read, the outermost."""
+        """The outermost copy of the file, of which versions with and without a comment header exist."""
         copies = sorted(raw.glob("CamRest676.json"), key=lambda f: (f.name.count("/"), f.name))
         return {ALL: copies[:1]}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Some copies start with lines of `#`, which are not JSON."""
+        """The JSON without the `#` lines at the beginning of some copies."""
         lines = file.read().splitlines(keepends=True)
         return parse_json(b"".join(b"\n" if line.startswith(b"#") else line for line in lines), file)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """`slu` repeats every constraint given so far, so its informs are the state."""
+        """`slu` repeats all constraints so far, so its informs are the state."""
         turns = []
         for entry in record["dial"]:
             slots = [(a["act"], slot, value) for a in entry["usr"]["slu"] for slot, value in a["slots"]]
@@ -64,10 +64,10 @@ class CamRest676(DialogueBuilder):
                     state=[state(slot, [value]) for a, slot, value in slots if a == "inform"],
                 )
             )
-            # a slot name is asked for, a list is a value to be confirmed
-            asked = [
+            # a slot name is a request, a list is a value to confirm
+            acts = [
                 act("request", slot=d) if isinstance(d, str) else act("confirm", values=d) for d in entry["sys"]["DA"]
             ]
-            turns.append(Turn("system", entry["sys"]["sent"], acts=asked))
+            turns.append(Turn("system", entry["sys"]["sent"], acts=acts))
         scenario = record.get("goal", {}).get("text")
         yield Dialogue(str(record["dialogue_id"]), split, turns, domains=["restaurant"], scenario=scenario)

@@ -13,7 +13,7 @@ _ZIP = "https://download.microsoft.com/download/4/b/f/4bf15895-4152-4008-8e68-60
 
 
 class Frames(DialogueBuilder):
-    """The user starts and the authors alternate. The wizard's database results, most of the bytes, are not kept."""
+    """The user starts, then turns alternate. The wizard's database results, most of the bytes, are ignored."""
 
     INFO = SourceInfo(
         name="frames",
@@ -49,7 +49,7 @@ class Frames(DialogueBuilder):
             if turn.speaker == "user":
                 active = [f for f in labels.get("frames", []) if f["frame_id"] == labels.get("active_frame")]
                 turn.state = [
-                    state(slot, [text for given in values for text in _values(given["val"])])
+                    state(slot, [text for value in values for text in _values(value["val"])])
                     for frame in active
                     for slot, values in frame["info"].items()
                 ]
@@ -58,7 +58,7 @@ class Frames(DialogueBuilder):
 
 
 def _values(value: Any) -> list[str]:
-    """A value may be missing, a string, a bool, an int, or a list of references to frames."""
+    """The texts of a value, which may be missing, a string, a bool, an int, or a list of references to frames."""
     if value is None:
         return []
     if not isinstance(value, list):

@@ -14,7 +14,7 @@ _URL = "https://download.microsoft.com/download/"
 
 
 class MetaLWOz(DialogueBuilder):
-    """The bot greets, then strict alternation: even turns are the system's. Version 1 is train, held-out is test."""
+    """The bot greets, then turns alternate: even turns are the system's. Version 1 is train, held-out is test."""
 
     INFO = SourceInfo(
         name="metalwoz",
@@ -48,16 +48,16 @@ class MetaLWOz(DialogueBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """`dialogues/<DOMAIN>.txt`; the held-out archive also holds MultiWOZ 2.0 in this form, which is left out."""
-        found = [f for f in raw.glob("dialogues/*.txt") if "multiwoz" not in f.name.lower()]
-        held_out = [f for f in found if "heldout" in f.name.lower() or "test" in f.name.lower()]
-        return {"train": [f for f in found if f not in held_out], "test": held_out}
+        """`dialogues/<DOMAIN>.txt`, without MultiWOZ 2.0, which is also in the held-out archive."""
+        files = [f for f in raw.glob("dialogues/*.txt") if "multiwoz" not in f.name.lower()]
+        held_out = [f for f in files if "heldout" in f.name.lower() or "test" in f.name.lower()]
+        return {"train": [f for f in files if f not in held_out], "test": held_out}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """JSON lines."""
         return read_json_lines(file)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """No speaker is named: position decides."""
+        """The position of a turn decides its speaker, which the record does not name."""
         turns = [Turn("user" if i % 2 else "system", text) for i, text in enumerate(record["turns"])]
         yield Dialogue(record["id"], split, turns, domains=[record["domain"]], scenario=record.get("task_id"))

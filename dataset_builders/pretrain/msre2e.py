@@ -22,7 +22,7 @@ _PLAIN = {"n": "\n", "r": "\r", "t": "\t", "b": "", "f": ""}
 
 
 class MSRE2E(DialogueBuilder):
-    """One utterance a line, rows of a session together. The same speaker may write twice in a row."""
+    """One utterance per line; the rows of a session follow each other. A speaker may write several turns in a row."""
 
     INFO = SourceInfo(
         name="msre2e",
@@ -46,14 +46,14 @@ class MSRE2E(DialogueBuilder):
         return {ALL: [file for domain in _SHA256 for file in raw.glob(f"{domain}_all.tsv")[:1]]}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Rows of one session; read by position, since header and rows differ in width."""
+        """The rows of each session, by position because header and rows differ in width."""
         lines = file.read().decode("utf-8-sig").split("\n")
         rows = (line.rstrip("\r").split("\t") for line in lines[1:] if line.strip())
         for session, group in itertools.groupby(rows, key=lambda cells: cells[0]):
             yield session, list(group)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """Cells 0 to 4 are session, message, time, speaker, text; every other filled cell is one act."""
+        """Cells 0 to 4 are session, message, time, speaker and text; each other cell that is not blank is one act."""
         session, rows = record
         domain = file.name.rsplit("/", 1)[-1].removesuffix("_all.tsv")
         turns = []
@@ -64,15 +64,15 @@ class MSRE2E(DialogueBuilder):
 
 
 def _text(cell: str) -> str:
-    """One pair of outer quotes goes, JSON escapes typed as characters become what they mean."""
+    """Remove one pair of outer quotes, and decode JSON escapes."""
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         cell = cell[1:-1]
     text = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _PLAIN.get(m[2], m[2]), cell)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # an emoji comes as two escapes
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # an emoji is two escapes
 
 
 def _acts(cell: str) -> Iterator[dict[str, Any]]:
-    """`name(slot;slot=value;slot={a#b})`."""
+    """The acts of a cell, `name(slot;slot=value;slot={a#b})`."""
     name, _, inner = cell.strip('"').partition("(")
     for part in inner.removesuffix(")").split(";"):
         slot, _, value = part.partition("=")

@@ -39,7 +39,7 @@ _GIT_BLOBS = {  # upstream's files of 2.2
 class MultiWoz(DialogueBuilder):
     """Two releases of the same dialogues: 2.2 (default; files of dialogues) and 2.1 (`data.json` with lists of ids).
 
-    The 2.1 release also circulates cut into `val.json` and `test.json` with tokenised text; both forms are read.
+    A variant of 2.1 with tokenised text in `val.json` and `test.json` is read as well.
     """
 
     INFO = SourceInfo(
@@ -83,20 +83,20 @@ class MultiWoz(DialogueBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """2.2 by folder; 2.1 as one `data.json` for all splits, or one file a split."""
+        """The folders of 2.2; for 2.1 one `data.json` for all splits, or one file per split."""
         if config == "2.2":
             return {split: raw.glob(f"MultiWOZ_2.2/{split}/dialogues_*.json") for split in ("train", "dev", "test")}
         whole = raw.glob("MultiWOZ_2.1/data.json")[:1]
         if whole:
             lists = {split: raw.glob(f"MultiWOZ_2.1/{split}ListFile*") for split in ("val", "test")}
             if not (lists["val"] and lists["test"]):
-                raise RawDataError(f"{whole[0]}: valListFile and testListFile are expected beside it; unpack them too")
-            self._ids = {split: set(found[0].read().decode().split()) for split, found in lists.items()}
+                raise RawDataError(f"{whole[0]}: expected valListFile and testListFile beside it; unpack them too")
+            self._ids = {split: set(files[0].read().decode().split()) for split, files in lists.items()}
             return dict.fromkeys(("train", "val", "test"), whole)
         return {split: raw.glob(f"MultiWOZ_2.1*/{split}.json") for split in ("train", "val", "test")}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """2.2: a list. 2.1: an object by dialogue id, of which `data.json` holds every split."""
+        """The list of 2.2, or the members of 2.1's object of dialogues by id; `data.json` holds all splits."""
         records = read_json(file)
         if self.config.name == "2.2" or not isinstance(records, dict):
             return records
@@ -109,7 +109,7 @@ class MultiWoz(DialogueBuilder):
         return next((split for split, ids in self._ids.items() if dialogue_id in ids), "train")
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """Ids lose the `.json` that some releases put behind them."""
+        """The id is the original one without the `.json` that some releases append."""
         original_id = record["dialogue_id"]
         turns, domains = _parse_2_2(record) if self.config.name == "2.2" else _parse_2_1(record)
         yield Dialogue(original_id.removesuffix(".json"), split, turns, original_id, domains=domains)
@@ -134,7 +134,7 @@ def _parse_2_2(record: dict[str, Any]) -> tuple[list[Turn], list[str]]:
 
 
 def _parse_2_1(record: dict[str, Any]) -> tuple[list[Turn], list[str]]:
-    """Even entries are the user. The belief state stands on the system's entry and moves to the user turn before it."""
+    """Even entries are the user's. The belief state of a system entry belongs to the user turn before it."""
     turns: list[Turn] = []
     for number, raw in enumerate(record["log"]):
         turn = Turn("system" if number % 2 else "user", raw["text"])
@@ -143,7 +143,7 @@ def _parse_2_1(record: dict[str, Any]) -> tuple[list[Turn], list[str]]:
             domain, _, kind = name.partition("-")
             turn.acts.extend(act(kind, domain, slot, [value]) for slot, value in slots)
         for name, slot, value, *_tokens in raw.get("span_info", []):
-            turn.slots.append(span(slot, value, domain=name.partition("-")[0]))  # positions are in tokens: not kept
+            turn.slots.append(span(slot, value, domain=name.partition("-")[0]))  # positions are in tokens, so ignored
         if turns and turn.speaker == "system":
             turns[-1].state = [
                 state(slot, [value], domain)

@@ -16,7 +16,7 @@ _URL = (
 
 
 class SGD(DialogueBuilder):
-    """User first, strict alternation. Services of the test split are partly unseen in train."""
+    """The user starts, then turns alternate. Some services of the test split do not occur in train."""
 
     INFO = SourceInfo(
         name="sgd",
@@ -42,7 +42,7 @@ class SGD(DialogueBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """Unpacked files and archive members together; the split is the folder."""
+        """Unpacked files and archive members; the folder is the split."""
         return {split: raw.glob(f"{split}/dialogues_*.json") for split in ("train", "dev", "test")}
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
@@ -63,5 +63,5 @@ class SGD(DialogueBuilder):
             goal = frame.get("state")
             if goal:
                 intent, values = goal["active_intent"], goal["slot_values"] or {None: []}
-                turn.state.extend(state(slot, given, domain, intent) for slot, given in values.items())
+                turn.state.extend(state(slot, texts, domain, intent) for slot, texts in values.items())
         return turn

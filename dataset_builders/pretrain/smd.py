@@ -11,7 +11,7 @@ from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceI
 
 
 class SMD(DialogueBuilder):
-    """A speaker may come twice in a row; such turns are kept as they are."""
+    """A speaker may have several turns in a row."""
 
     INFO = SourceInfo(
         name="smd",
@@ -41,16 +41,16 @@ class SMD(DialogueBuilder):
         return {split: raw.glob(f"kvret_{split}_public.json")[:1] for split in ("train", "dev", "test")}
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Most copies have no id of their own: the position in the file is taken."""
+        """Records numbered by their position in the file, because most copies have no ids."""
         return enumerate(super().records(file, split))
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """The assistant's entries carry which slots are asked for and which are filled."""
+        """The assistant's entries name the slots that are requested and those that are filled."""
         number, raw = record
         turns = []
         for entry in raw["dialogue"]:
             data = entry["data"]
-            requested = [slot for slot, asked in (data.get("requested") or {}).items() if asked]
+            requested = [slot for slot, is_requested in (data.get("requested") or {}).items() if is_requested]
             turns.append(
                 Turn(
                     "user" if entry["turn"] == "driver" else "system",

@@ -14,8 +14,8 @@ _URL = "https://raw.githubusercontent.com/google-research-datasets/Taskmaster/d9
 _FOLDERS = {"tm1": "TM-1-2019", "tm2": "TM-2-2020", "tm3": "TM-3-2020", "tm4": "TM-4-2024"}
 _COUNTS = {
     "tm1": {
-        ALL: {"dialogues": 5507},  # two people
-        "train": {"dialogues": 6168},  # written by one person; only these have a split
+        ALL: {"dialogues": 5507},  # spoken by two people
+        "train": {"dialogues": 6168},  # self-dialogues, written by one person; only these have splits
         "dev": {"dialogues": 770},
         "test": {"dialogues": 770},
     },
@@ -26,7 +26,7 @@ _COUNTS = {
 
 
 class Taskmaster(DialogueBuilder):
-    """Four corpora under one name. The same speaker may come several times in a row; TM-2 may start with the system."""
+    """Four corpora under one name. A speaker may have several turns in a row; TM-2 may start with the system."""
 
     INFO = SourceInfo(
         name="taskmaster",
@@ -50,23 +50,23 @@ class Taskmaster(DialogueBuilder):
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """Only the self-dialogues of TM-1 have a split, by lists of ids."""
-        wanted = [folder for name, folder in _FOLDERS.items() if config in ("all", name)]
-        found: dict[str, list[RawFile]] = {split: [] for split in ("train", "dev", "test", ALL)}
-        found[ALL] = [f for folder in wanted for f in raw.glob(f"{folder}/data/*.json")]
-        if _FOLDERS["tm1"] in wanted:
+        """Lists of ids split the self-dialogues of TM-1; all other files have no split."""
+        folders = [folder for name, folder in _FOLDERS.items() if config in ("all", name)]
+        files: dict[str, list[RawFile]] = {split: [] for split in ("train", "dev", "test", ALL)}
+        files[ALL] = [f for folder in folders for f in raw.glob(f"{folder}/data/*.json")]
+        if _FOLDERS["tm1"] in folders:
             lists = {split: raw.glob(f"TM-1-2019/train-dev-test/{split}.csv") for split in ("dev", "test")}
             self._ids = {
                 s: {line.split(",")[0] for line in f[0].read().decode().split()} for s, f in lists.items() if f
             }
             for file in raw.glob("TM-1-2019/self-dialogs.json"):
                 for split in ("train", "dev", "test") if self._ids else (ALL,):
-                    found[split].append(file)
-            found[ALL].extend(raw.glob("TM-1-2019/woz-dialogs.json"))
-        return found
+                    files[split].append(file)
+            files[ALL].extend(raw.glob("TM-1-2019/woz-dialogs.json"))
+        return files
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
-        """Of the self-dialogues those of the split."""
+        """The records of the split."""
         for record in super().records(file, split):
             if split == ALL or self._split(record["conversation_id"]) == split:
                 yield record
@@ -75,7 +75,7 @@ class Taskmaster(DialogueBuilder):
         return next((split for split, ids in self._ids.items() if conversation_id in ids), "train")
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """TM-1 and TM-2 name the task by `instruction_id` ("hotel-2"), the later ones by `vertical` ("Coffee")."""
+        """The task is `instruction_id` ("hotel-2") in TM-1 and TM-2, and `vertical` ("Coffee") in TM-3 and TM-4."""
         turns = []
         for raw in record["utterances"]:
             turn = Turn("user" if raw["speaker"].lower() == "user" else "system", raw["text"])
@@ -84,8 +84,8 @@ class Taskmaster(DialogueBuilder):
                 turn.slots.extend(span(a["name"], segment["text"], start, end) for a in segment["annotations"])
             turn.acts = [act(a["name"], slot=a["context"], values=[a["value"]]) for a in raw.get("annotations", [])]
             for call in raw.get("apis", []):  # TM-3
-                given = call.get("args") or {}
-                turn.acts.extend(act("api_call", call["name"], slot, [str(value)]) for slot, value in given.items())
+                arguments = call.get("args") or {}
+                turn.acts.extend(act("api_call", call["name"], s, [str(v)]) for s, v in arguments.items())
             turns.append(turn)
         task = record.get("vertical") or re.sub(r"-\d+$", "", record["instruction_id"])
         number = re.search(r"TM-(\d)-", file.name)

@@ -37,7 +37,7 @@ _COUNTS_ALL = {
 
 
 class Woz(DialogueBuilder):
-    """1,200 dialogues in English, German and Italian: the same dialogues under the same index, each in one split."""
+    """1,200 dialogues in English, German and Italian, with the same index and split in all three languages."""
 
     INFO = SourceInfo(
         name="woz",
@@ -66,16 +66,16 @@ class Woz(DialogueBuilder):
         }
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """The system text of an entry comes before its user text; the first one is always empty."""
+        """The system text of an entry comes before its user text; the first system text is always empty."""
         language = file.name[-len("en.json") :][:2]
         turns = []
         for entry in record["dialogue"]:
-            # a bare slot is asked for by the system, a [slot, value] pair is confirmed
-            said = [
+            # a slot alone is a request, a [slot, value] pair a confirmation
+            acts = [
                 act("request", slot=a) if isinstance(a, str) else act("confirm", slot=a[0], values=a[1:])
                 for a in entry["system_acts"]
             ]
-            turns.append(Turn("system", entry["system_transcript"], acts=said))
+            turns.append(Turn("system", entry["system_transcript"], acts=acts))
             label = [
                 act("request", slot=value) if slot == "request" else act("inform", slot=slot, values=[value])
                 for slot, value in entry["turn_label"]

@@ -1,7 +1,7 @@
-"""An invented sample of raw files: all that is needed to run the whole product without a network.
+"""An invented sample of raw files, with which the whole product runs without a network.
 
-Every source is written in its published layout and format; every word is made up from the phrases in `texts/`. The same
-seed gives the same bytes.
+Each source has its published layout and format; all texts are made up from the phrases in `texts/`. Equal seeds give
+equal bytes.
 
 >>> from dataset_builders.sample import write_sample
 >>> counts = write_sample(Path("raw"))  # doctest: +SKIP
@@ -19,22 +19,22 @@ from dataset_builders.common.outputs import OutputKind, output_folder
 SOURCES = ("camrest676", "woz", "sgd", "multiwoz", "banking77", "clinc150")
 
 _SAMPLE = OutputKind("`dialogue-cube sample`", "DIR", lambda _: False, ("**",))
-"""Never replaced: raw files carry no mark."""
+"""A sample is never replaced, because its files cannot be told from original raw files."""
 
 
 def write_sample(out: Path, seed: int = 0) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """Writes the sample, one raw folder a source, whole or not at all.
+    """Write the sample atomically, with one raw folder per source.
 
     Args:
-        out: The new raw folder; it may exist only as an empty folder.
-        seed: Another seed gives other dialogues.
+        out: Raw folder to create; it may exist if it is empty.
+        seed: Random seed of the dialogues and utterances.
 
     Returns:
-        Source -> variant (config or language) -> original split -> counts: `dialogues`, `utterances`, `user`, `system`,
-        `empty`, or `rows` and `labels` for intents.
+        Counts by source, variant (config or language) and original split: `dialogues`, `utterances`, `user`, `system`
+        and `empty`, or `rows` and `labels` for intents.
 
     Raises:
-        DataError: There is something at `out` already.
+        DataError: `out` is not empty.
     """
     counts = {}
     with output_folder(out, _SAMPLE, overwrite=False) as aside:

@@ -1,4 +1,4 @@
-"""CamRest676 in its published form: one file, user and system text in one entry, no official split."""
+"""Write CamRest676 in its published form: one file, user and system text in one entry, no official split."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataset_builders.sample.world import RESTAURANT_SEARCH
 
 _DIALOGUES = 136
 _SLOT = {"price": "pricerange"}
-_SAID = {"phone": "phone number", "pricerange": "price range", "food": "kind of food"}
+_WORDS = {"phone": "phone number", "pricerange": "price range", "food": "kind of food"}
 
 
 def write(folder: Path, seed: int) -> Variants:
-    """Writes `CamRest676.json` below `folder`."""
+    """Write `CamRest676.json` to a folder."""
     rng = Random(f"{seed} camrest676")
     talks = [converse(rng, seed, RESTAURANT_SEARCH) for _ in range(_DIALOGUES)]
     write_json(folder / "CamRest676.json", [_record(talk, number, rng) for number, talk in enumerate(talks)])
@@ -25,17 +25,17 @@ def write(folder: Path, seed: int) -> Variants:
 
 def _record(talk: Conversation, number: int, rng: Random) -> dict[str, Any]:
     turns = talk.turns
-    asked = [_SLOT.get(s, s) for turn in turns for s in turn.requested.get("restaurant", [])]
+    requested = [_SLOT.get(s, s) for turn in turns for s in turn.requested.get("restaurant", [])]
     constraints = _pairs(turns[-1].state["restaurant"])
     wishes = ", ".join(f"{slot} {value}" for slot, value in constraints)
-    wanted = ", ".join(dict.fromkeys(_SAID.get(slot, slot) for slot in asked)) or "name"
+    questions = ", ".join(dict.fromkeys(_WORDS.get(slot, slot) for slot in requested)) or "name"
     return {
         "dialogue_id": number,
         "finished": rng.random() > 0.04,
         "goal": {
             "constraints": constraints,
-            "request-slots": list(dict.fromkeys(asked)),
-            "text": f"Task {11000 + number}: Find a restaurant ({wishes}). Then ask for: {wanted}.",
+            "request-slots": list(dict.fromkeys(requested)),
+            "text": f"Task {11000 + number}: Find a restaurant ({wishes}). Then ask for: {questions}.",
         },
         "dial": [
             {
@@ -52,10 +52,10 @@ def _record(talk: Conversation, number: int, rng: Random) -> dict[str, Any]:
 
 
 def _slu(turn: Turn) -> list[dict[str, Any]]:
-    """What is asked in this turn, then everything wished for so far."""
-    asked = [["slot", _SLOT.get(slot, slot)] for slot in turn.requested.get("restaurant", [])]
+    """The requests of this turn, and all constraints so far."""
+    requested = [["slot", _SLOT.get(slot, slot)] for slot in turn.requested.get("restaurant", [])]
     return [
-        *({"act": "request", "slots": [pair]} for pair in asked),
+        *({"act": "request", "slots": [pair]} for pair in requested),
         *({"act": "inform", "slots": [pair]} for pair in _pairs(turn.state.get("restaurant", {}))),
     ]
 

@@ -1,4 +1,4 @@
-"""CLINC150 in its published form: four files of six lists each, and the domains of the intents."""
+"""Write CLINC150 in its published form: four files with six lists each, and the domains of the intents."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataset_builders.sample.files import Variants, count_rows, write_json
 from dataset_builders.sample.grammar import load_phrases
 from dataset_builders.sample.intents import utterances
 
-_SIZES = {"train": 24, "val": 5, "test": 8}  # an intent
-_OOS = {"oos_train": 25, "oos_val": 20, "oos_test": 40}  # oos_plus has all of oos_train, the others the first 10
+_SIZES = {"train": 24, "val": 5, "test": 8}  # rows per intent
+_OOS = {"oos_train": 25, "oos_val": 20, "oos_test": 40}  # rows; only oos_plus has all of oos_train, the others 10
 _IMBALANCED = (6, 12, 18, 24)
 
 Rows = list[tuple[str, str]]
 
 
 def write(folder: Path, seed: int) -> Variants:
-    """Writes `data_{full,small,imbalanced,oos_plus}.json` and `domains.json` below `folder`."""
+    """Write `data_{full,small,imbalanced,oos_plus}.json` and `domains.json` to a folder."""
     rng, phrases = Random(f"{seed} clinc150"), load_phrases("clinc150")
     domains = {
         domain: intents.split() for domain, intents in (line.split(": ") for line in phrases.sections["values domains"])

@@ -1,4 +1,4 @@
-"""Plans a dialogue act by act and says it: the one generator behind all dialogue sources."""
+"""Generate dialogues act by act, for all dialogue sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from dataset_builders.sample.grammar import Phrases, Said
+from dataset_builders.sample.grammar import Phrases, Sentence
 from dataset_builders.sample.world import DOMAINS, Domain, Entity, draw, entities, settle
 
 DONTCARE = "dontcare"
@@ -14,7 +14,7 @@ DONTCARE = "dontcare"
 
 @dataclass(frozen=True)
 class Act:
-    """What is done in a turn: `Act("inform", "restaurant", "food", "Thai")`."""
+    """A dialogue act of a turn: `Act("inform", "restaurant", "food", "Thai")`."""
 
     name: str
     domain: str
@@ -24,14 +24,14 @@ class Act:
 
 @dataclass(frozen=True)
 class Piece:
-    """A sentence before it is said, kept so that it can be said again in another language.
+    """The plan of a sentence, from which it can be made in several languages.
 
     Args:
         key: Section of the phrases without the speaker: `"request food"`.
-        act: Name of the act; empty for small talk that is no act.
-        slot: The slot of an act that has no value (a question).
-        must: Slot -> value said for sure.
-        may: Slot -> value that may be said.
+        act: Name of the act; empty for small talk.
+        slot: Slot of an act without a value (a question).
+        must: Values by slot that the sentence names.
+        may: Values by slot that the sentence may name.
     """
 
     key: str
@@ -43,18 +43,18 @@ class Piece:
 
 @dataclass
 class Turn:
-    """A turn as planned and as said.
+    """A turn with its plan and annotations.
 
     Args:
         speaker: `"user"` or `"system"`.
-        pieces: The sentences as planned, each with its domain.
-        text: What is said.
-        acts: What is done.
-        spans: `(domain, slot, value, start, exclusive end)` of every value said.
-        state: Domain -> slot -> value: what the user has asked for so far.
-        intent: What the user is after: domain -> `"find"` or `"book"`.
-        requested: Domain -> slots that the user asks about.
-        call: On a system turn that looked something up or booked it: intent, parameters, results.
+        pieces: (domain, plan) of each sentence.
+        text: Text of the turn.
+        acts: Dialogue acts.
+        spans: (domain, slot, value, start, exclusive end) of each value in the text.
+        state: Values by domain and slot that the user has stated so far.
+        intent: Intent of the user by domain: `"find"` or `"book"`.
+        requested: Slots that the user asks about, by domain.
+        call: Intent, parameters and results of a search or booking; only in system turns.
     """
 
     speaker: Literal["user", "system"]
@@ -68,8 +68,8 @@ class Turn:
     call: tuple[str, dict[str, str], list[Entity]] | None = None
 
 
-def say_pieces(rng: Random, pieces: list[tuple[Phrases, str, Piece]]) -> list[Said]:
-    """Says each piece with its phrases; the second member is the speaker."""
+def say_pieces(rng: Random, pieces: list[tuple[Phrases, str, Piece]]) -> list[Sentence]:
+    """Make the sentence of each (phrases, speaker, piece)."""
     return [
         phrases.say(rng, _key(rng, phrases, f"{speaker} {piece.key}"), piece.must, piece.may, piece.key.split()[-1])
         for phrases, speaker, piece in pieces
@@ -77,7 +77,7 @@ def say_pieces(rng: Random, pieces: list[tuple[Phrases, str, Piece]]) -> list[Sa
 
 
 def _key(rng: Random, phrases: Phrases, key: str) -> str:
-    """A question about a slot is asked in the slot's own words, or in general ones with a noun for the slot."""
+    """The section of a piece; questions about a slot use its own phrases or general ones with a noun for the slot."""
     if not key.startswith("user request "):
         return key
     general = key.rsplit(" ", 1)[0]
@@ -85,7 +85,12 @@ def _key(rng: Random, phrases: Phrases, key: str) -> str:
 
 
 class Conversation:
-    """A dialogue while it grows; `turns` and `booked` (domain -> index of the turn, what was booked) are the result."""
+    """A growing dialogue.
+
+    Attributes:
+        turns: The turns so far.
+        booked: Index of the turn and the entity of each booking, by domain.
+    """
 
     def __init__(self, rng: Random, seed: int) -> None:
         self.rng, self.seed = rng, seed
@@ -97,23 +102,23 @@ class Conversation:
         self._previous: Domain | None = None
 
     def chance(self, probability: float) -> bool:
-        """True with the given probability."""
+        """True with this probability."""
         return self.rng.random() < probability
 
     def add(self, speaker: Literal["user", "system"], *pieces: Piece, call: Any = None) -> None:
-        """Says the pieces as one turn; a piece `thanks` right after a change of domain belongs to the domain before."""
+        """Add a turn with one sentence per piece; a piece `more` after a change of domain is about the previous one."""
         owners = [self._previous if piece.key == "more" and self._previous else self.domain for piece in pieces]
-        said = say_pieces(self.rng, [(d.phrases, speaker, p) for d, p in zip(owners, pieces, strict=True)])
+        sentences = say_pieces(self.rng, [(d.phrases, speaker, p) for d, p in zip(owners, pieces, strict=True)])
         acts, spans, offset = [], [], 0
-        for owner, piece, one in zip(owners, pieces, said, strict=True):
+        for owner, piece, sentence in zip(owners, pieces, sentences, strict=True):
             values = {**piece.may, **piece.must}
-            used = dict.fromkeys(slot for slot, _, _ in one.spans)
+            used = dict.fromkeys(slot for slot, _, _ in sentence.spans)
             if piece.slot or (piece.act and not used):
                 acts.append(Act(piece.act, owner.name, piece.slot, piece.must.get(piece.slot or "")))
             elif piece.act:
                 acts += [Act(piece.act, owner.name, slot, values[slot]) for slot in used]
-            spans += [(owner.name, s, values[s], offset + start, offset + end) for s, start, end in one.spans]
-            offset += len(one.text) + 1
+            spans += [(owner.name, s, values[s], offset + start, offset + end) for s, start, end in sentence.spans]
+            offset += len(sentence.text) + 1
         requested: dict[str, list[str]] = {}
         for act in acts:
             if speaker == "user" and act.name == "request" and act.slot:
@@ -122,7 +127,7 @@ class Conversation:
             Turn(
                 speaker,
                 [(owner.name, piece) for owner, piece in zip(owners, pieces, strict=True)],
-                " ".join(one.text for one in said),
+                " ".join(sentence.text for sentence in sentences),
                 acts,
                 spans,
                 {name: dict(slots) for name, slots in self.state.items()},
@@ -133,41 +138,44 @@ class Conversation:
         )
 
     def inform(self, key: str, act: str, slots: dict[str, str], *before: Piece) -> None:
-        """A user turn that tells values, which enter the state."""
+        """Add a user turn that states values, which enter the state."""
         self.state.setdefault(self.domain.name, {}).update(slots)
         self.add("user", *before, Piece(key, act, must=slots))
 
     # -- the parts of a task ------------------------------------------------------------------------------------
 
     def task(self, domain: Domain, about: Entity | None = None) -> Entity:
-        """The user looks for something, asks about it and books it; returns what was found.
+        """Add a task: the user searches for something, asks about it and books it.
 
         Args:
-            domain: What the user looks for.
-            about: Values that this task takes over from an earlier one.
+            domain: Domain of the task.
+            about: Values from an earlier task.
+
+        Returns:
+            The entity that the user settles on.
         """
         self._previous = self.domain if self.turns else None
         self.domain = domain
         self.intent[domain.name] = "find"
-        self.world, self.offered, self.asked = entities(domain, self.seed), set[str](), set[str]()
-        found = settle({**self.rng.choice(self.world), **(about or {})})
-        self._search(found)
-        self._offer(found)
+        self.world, self.offered, self.mentioned = entities(domain, self.seed), set[str](), set[str]()
+        entity = settle({**self.rng.choice(self.world), **(about or {})})
+        self._search(entity)
+        self._offer(entity)
         for _ in range(self.rng.choice((0, 1, 1, 2, 3))):
-            found = self._question(found)
+            entity = self._question(entity)
         if domain.booking and self.chance(0.8):
-            self._book(found)
+            self._book(entity)
             if self.chance(0.3):
-                found = self._question(found, only_ask=True)
-        return found
+                entity = self._question(entity, only_ask=True)
+        return entity
 
-    def _search(self, found: Entity) -> None:
+    def _search(self, entity: Entity) -> None:
         domain, rng = self.domain, self.rng
         slots = rng.sample(domain.constraints, k=rng.randint(1, min(3, len(domain.constraints))))
         before = [Piece("more", "thank_you")] if self._previous else []
         if not self.turns and self.chance(0.25):
             before = [Piece("greet")]
-        self.inform("start", "start", {slot: found[slot] for slot in domain.constraints if slot in slots}, *before)
+        self.inform("start", "start", {slot: entity[slot] for slot in domain.constraints if slot in slots}, *before)
         for slot in rng.sample(domain.constraints, k=len(domain.constraints)):
             if slot in slots or (slot not in domain.needed and self.chance(0.6)):
                 continue
@@ -177,70 +185,72 @@ class Conversation:
                 self.state[domain.name][slot] = DONTCARE
                 self.add("user", Piece("dontcare", "dontcare", slot))
             else:
-                self.inform(f"inform {slot}", "inform", {slot: found[slot]})
+                self.inform(f"inform {slot}", "inform", {slot: entity[slot]})
 
-    def _wanted(self) -> dict[str, str]:
+    def _constraints(self) -> dict[str, str]:
         state = self.state[self.domain.name]
         return {slot: state[slot] for slot in self.domain.constraints if state.get(slot, DONTCARE) != DONTCARE}
 
     def _matches(self) -> list[Entity]:
-        return [entity for entity in self.world if self._wanted().items() <= entity.items()]
+        return [entity for entity in self.world if self._constraints().items() <= entity.items()]
 
-    def _offer(self, found: Entity, key: str = "offer") -> None:
-        matches = self._matches() or [found]
-        must = {"name": found["name"]} if "name" in found else {}
-        may = {**found, "count": str(len(matches))} if len(matches) > 1 else found
+    def _offer(self, entity: Entity, key: str = "offer") -> None:
+        matches = self._matches() or [entity]
+        must = {"name": entity["name"]} if "name" in entity else {}
+        may = {**entity, "count": str(len(matches))} if len(matches) > 1 else entity
         invite = self.domain.booking and self.chance(0.4)
         pieces = [Piece(key, "offer", must=must, may=may), *([Piece("invite", "offer_intent")] if invite else [])]
         self.add("system", *pieces, call=("find", dict(self.state[self.domain.name]), matches[:5]))
-        self.asked = {act.slot or "" for act in self.turns[-1].acts}  # what was told need not be asked
-        self.offered |= {found["name"]} if "name" in found else set()
+        self.mentioned = {act.slot or "" for act in self.turns[-1].acts}  # the user need not ask about these
+        self.offered |= {entity["name"]} if "name" in entity else set()
 
-    def _question(self, found: Entity, only_ask: bool = False) -> Entity:
-        """The user asks about what was offered, for another one, or changes the mind."""
+    def _question(self, entity: Entity, only_ask: bool = False) -> Entity:
+        """Let the user ask about the offer or for another one, or change a constraint."""
         domain, rng = self.domain, self.rng
         if not only_ask and "user alternative" in domain.phrases and self.chance(0.2):
-            others = [entity for entity in self._matches() if entity.get("name") not in self.offered]
+            others = [other for other in self._matches() if other.get("name") not in self.offered]
             self.add("user", Piece("alternative", "request_alts"))
             if others:
-                found = dict(rng.choice(others))
-                self._offer(found, "alternative")
+                entity = dict(rng.choice(others))
+                self._offer(entity, "alternative")
             else:
-                self.add("system", Piece("nomatch", "notify_failure", may=found))
-            return found
+                self.add("system", Piece("nomatch", "notify_failure", may=entity))
+            return entity
         if not only_ask and "user change" in domain.phrases and self.chance(0.25):
             slot = rng.choice(domain.phrases.sections["user change"])
-            kept = {s: v for s, v in self._wanted().items() if s != slot}
+            other_values = {s: v for s, v in self._constraints().items() if s != slot}
             others = [
-                e for e in self.world if e[slot] != found[slot] and ("name" not in e or kept.items() <= e.items())
+                e
+                for e in self.world
+                if e[slot] != entity[slot] and ("name" not in e or other_values.items() <= e.items())
             ]
             if others:
-                found = settle({**rng.choice(others), **kept})
-                self.inform(f"change {slot}", "inform", {slot: found[slot]})
-                self._offer(found)
-                return found
-        open_questions = [slot for slot in domain.requests if slot not in self.asked]
-        asked = rng.sample(open_questions, k=min(len(open_questions), 2 if self.chance(0.2) else 1))
-        unknown = [s for s in domain.constraints if s not in self.state[domain.name] and f"noun {s}" in domain.phrases]
-        unknown = [slot for slot in unknown if slot not in self.asked]
-        if unknown and self.chance(0.5):
-            asked = [rng.choice(unknown)]
-        if not asked:
-            return found
-        self.asked |= {*asked}
-        name = {"name": found["name"]} if "name" in found else {}
-        self.add("user", *(Piece(f"request {slot}", "request", slot, may=name) for slot in asked))
-        answer = [Piece(f"inform {slot}", "inform", must={slot: found[slot]}, may=found) for slot in asked]
+                entity = settle({**rng.choice(others), **other_values})
+                self.inform(f"change {slot}", "inform", {slot: entity[slot]})
+                self._offer(entity)
+                return entity
+        open_slots = [slot for slot in domain.requests if slot not in self.mentioned]
+        questions = rng.sample(open_slots, k=min(len(open_slots), 2 if self.chance(0.2) else 1))
+        unstated = [s for s in domain.constraints if s not in self.state[domain.name] and f"noun {s}" in domain.phrases]
+        unstated = [slot for slot in unstated if slot not in self.mentioned]
+        if unstated and self.chance(0.5):
+            questions = [rng.choice(unstated)]
+        if not questions:
+            return entity
+        self.mentioned |= {*questions}
+        name = {"name": entity["name"]} if "name" in entity else {}
+        self.add("user", *(Piece(f"request {slot}", "request", slot, may=name) for slot in questions))
+        answer = [Piece(f"inform {slot}", "inform", must={slot: entity[slot]}, may=entity) for slot in questions]
         more = [Piece("reqmore", "req_more")] if self.chance(0.25) else []
         self.add("system", *answer, *more)
-        return found
+        return entity
 
-    def _book(self, found: Entity) -> None:
+    def _book(self, entity: Entity) -> None:
         domain, rng, phrases = self.domain, self.rng, self.domain.phrases
         wish = {slot: draw(rng, phrases, slot) for slot in domain.booking}
-        wish |= {slot: found[slot] for slot in domain.booking if slot in self.state[domain.name]}
+        wish |= {slot: entity[slot] for slot in domain.booking if slot in self.state[domain.name]}
         first = {s: wish[s] for s in domain.booking if self.chance(0.4) and s not in self.state[domain.name]}
-        name = {"name": found["name"]} if "name" in found else {}
+        name = {"name": entity["name"]} if "name" in entity else {}
         self.intent[domain.name] = "book"
         self.state[domain.name] |= {**first, **name}
         self.add("user", Piece("book", "book", must=first, may=name))
@@ -249,7 +259,7 @@ class Conversation:
                 self.add("system", Piece(f"request {slot}", "request", slot))
                 self.inform(f"inform {slot}", "inform", {slot: wish[slot]})
         if self.chance(0.4):
-            self._confirm(found, wish)
+            self._confirm(entity, wish)
         if domain.retry and self.chance(0.2):
             wish[domain.retry] = self._another(wish, domain.retry)
             self.add("system", Piece("fail", "notify_failure", must={domain.retry: wish[domain.retry]}, may=name))
@@ -257,38 +267,38 @@ class Conversation:
             self.add("user", Piece("accept", "affirm"))
         ref = {"ref": draw(rng, phrases, "ref")}
         more = [Piece("reqmore", "req_more")] if self.chance(0.35) else []
-        done = Piece("success", "notify_success", must=ref, may={**found, **wish})
-        self.add("system", done, *more, call=("book", {**name, **wish}, [{**found, **wish, **ref}]))
-        self.booked[domain.name] = (len(self.turns) - 1, {**found, **ref})
+        done = Piece("success", "notify_success", must=ref, may={**entity, **wish})
+        self.add("system", done, *more, call=("book", {**name, **wish}, [{**entity, **wish, **ref}]))
+        self.booked[domain.name] = (len(self.turns) - 1, {**entity, **ref})
 
     def _another(self, wish: dict[str, str], slot: str) -> str:
         return next(v for v in iter(lambda: draw(self.rng, self.domain.phrases, slot), "") if v != wish[slot])
 
-    def _confirm(self, found: Entity, wish: dict[str, str]) -> None:
-        self.add("system", Piece("confirm", "confirm", must=dict(wish), may=found))
+    def _confirm(self, entity: Entity, wish: dict[str, str]) -> None:
+        self.add("system", Piece("confirm", "confirm", must=dict(wish), may=entity))
         if self.chance(0.25):
             slot = self.rng.choice(self.domain.booking)
             wish[slot] = self._another(wish, slot)
             self.inform(f"correct {slot}", "correct", {slot: wish[slot]})
-            self.add("system", Piece("confirm", "confirm", must=dict(wish), may=found))
+            self.add("system", Piece("confirm", "confirm", must=dict(wish), may=entity))
         self.add("user", Piece("affirm", "affirm"))
 
     def close(self) -> None:
-        """Thanks and goodbye."""
-        asked = any(act.name == "req_more" for act in self.turns[-1].acts)
-        self.add("user", Piece("nomore" if asked else "thanks", "thank_you"))
+        """Add thanks and goodbye."""
+        is_question = any(act.name == "req_more" for act in self.turns[-1].acts)
+        self.add("user", Piece("nomore" if is_question else "thanks", "thank_you"))
         self.add("system", Piece("bye", "goodbye"))
 
 
 def converse(rng: Random, seed: int, *domains: Domain) -> Conversation:
-    """A whole dialogue about one domain after the other; a taxi takes the user to what was found before."""
+    """Generate a dialogue about one domain after the other; a taxi takes the user to the entity found before."""
     talk = Conversation(rng, seed)
-    found: Entity = {}
+    entity: Entity = {}
     for domain in domains:
         if talk.turns and not any(act.name == "req_more" for act in talk.turns[-1].acts):
             talk.add("user", Piece("pause", "thank_you"))
             talk.add("system", Piece("reqmore", "req_more"))
-        about = {"destination": found["name"]} if domain.name == "taxi" and "name" in found else None
-        found = talk.task(domain, about)
+        about = {"destination": entity["name"]} if domain.name == "taxi" and "name" in entity else None
+        entity = talk.task(domain, about)
     talk.close()
     return talk

@@ -1,4 +1,4 @@
-"""What all writers share: JSON files with one record a line, and the counts that `write_sample` returns."""
+"""Shared functions of the writers: JSON files with one record per line, and the counts of `write_sample`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 Counts = dict[str, int]
 Variants = dict[str, dict[str, Counts]]
-"""Variant of a source (config or language) -> original split -> counts."""
+"""Counts by variant of a source (config or language) and original split."""
 
 
 def write_json(path: Path, content: list[Any] | Mapping[str, Any]) -> None:
-    """Writes a list or an object as UTF-8 with LF and one member a line."""
+    """Write a list or an object as UTF-8 with LF and one member per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, list):
         lines, (first, last) = [_dump(member) for member in content], "[]"
@@ -27,17 +27,17 @@ def _dump(value: Any) -> str:
 
 
 def count_dialogues(dialogues: Iterable[list[tuple[str, str]]]) -> Counts:
-    """Counts of dialogues given as `(speaker, text)` turns; a turn without a visible character counts as empty only."""
+    """Count dialogues and their (speaker, text) turns; a blank turn only counts as empty."""
     counts = dict.fromkeys(("dialogues", "utterances", "user", "system", "empty"), 0)
     for turns in dialogues:
         counts["dialogues"] += 1
         for speaker, text in turns:
-            said = bool(text.strip())
-            counts["utterances"] += said
-            counts[speaker if said else "empty"] += 1
+            has_text = bool(text.strip())
+            counts["utterances"] += has_text
+            counts[speaker if has_text else "empty"] += 1
     return counts
 
 
 def count_rows(labels: list[str]) -> Counts:
-    """Counts of labelled utterances."""
+    """Count labelled utterances and their labels."""
     return {"rows": len(labels), "labels": len(set(labels))}

@@ -1,14 +1,14 @@
-"""Phrase files and how a phrase becomes a sentence.
+"""Read phrase files, and make sentences from phrases.
 
-A phrase file holds sections (`## user start`) with one phrase a line; a line that starts with `# ` is a remark. In a
+A phrase file has sections (`## user start`) with one phrase per line; lines that start with `# ` are comments. In a
 phrase
 
-- `[a|b|]` stands for one of the alternatives (an empty one is allowed, they may be nested),
-- `{slot}` is filled with the slot's value,
-- `<in the {area}>` is said only when all its slots are known,
-- `a` becomes `an` where the next word starts with a vowel, and a question gets its mark.
+- `[a|b|]` is replaced with one of the alternatives, which may be empty or nested,
+- `{slot}` is replaced with the slot's value,
+- `<in the {area}>` is optional, and omitted if one of its slots has no value,
+- `a` becomes `an` before a vowel, and questions get a question mark.
 
-A section `show SLOT` with lines `value = words` gives the words for a value that is not said as it is stored.
+A section `show SLOT` with lines `value = words` holds the words for values that are spoken differently.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from random import Random
 _ALTERNATIVES = re.compile(r"\[([^\[\]]*)\]")
 _OPTIONAL = re.compile(r"<([^<>]*)>")
 _SLOT = re.compile(r"\{(\w+)\}")
-# a filled slot is wrapped as \0 slot \1 words \2 until the text is final, so that its place is known exactly
+# filled slots are wrapped as \0 slot \1 words \2 until the text is final, to find their exact positions
 _FILLED = re.compile("\0(\\w+)\1([^\2]*)\2")
 _AN = re.compile("\\b([Aa]) ((?:\0\\w+\1)?)(?=[aeiouAEIOU])")
 _ASKED = re.compile(r"(^|[.?!] )((?:Can|Could|Would|May) [^.?!]*)\.(?= |$)")
@@ -32,12 +32,12 @@ _TRIES = 300
 
 
 @dataclass(frozen=True)
-class Said:
-    """A sentence with the places of its slot values.
+class Sentence:
+    """A sentence with the positions of its slot values.
 
     Args:
         text: The sentence.
-        spans: `(slot, start, exclusive end)` in characters, in the order said.
+        spans: (slot, start, exclusive end) of each value in characters, in order.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Said:
 
 @cache
 def read_sections(name: str) -> dict[str, list[str]]:
-    """The sections of `texts/<name>.txt`: heading -> phrases."""
+    """The sections of `texts/<name>.txt`: phrases by heading."""
     sections: dict[str, list[str]] = {}
     heading = ""
     for line in (resources.files(__package__) / "texts" / f"{name}.txt").read_text("utf-8").splitlines():
@@ -59,7 +59,7 @@ def read_sections(name: str) -> dict[str, list[str]]:
 
 
 class Phrases:
-    """Phrases of one or more files; a section of an earlier file hides the one of the same name in a later file."""
+    """Phrases of one or more files. A section hides the sections of the same name in later files."""
 
     def __init__(self, *names: str) -> None:
         self.sections: dict[str, list[str]] = {}
@@ -75,11 +75,11 @@ class Phrases:
         return key in self.sections
 
     def table(self, key: str) -> dict[str, str]:
-        """The section as value -> words; empty when there is none."""
+        """The lines `value = words` of a section as a dict; empty if there is no such section."""
         return dict(line.split(" = ") for line in self.sections.get(key, []))
 
     def show(self, slot: str, value: str) -> str:
-        """How the value of a slot is said."""
+        """The words for the value of a slot."""
         return self._words.get(slot, {}).get(value, value)
 
     def say(
@@ -89,30 +89,30 @@ class Phrases:
         must: Mapping[str, str] | None = None,
         may: Mapping[str, str] | None = None,
         noun: str = "",
-    ) -> Said:
-        """One sentence of a section, which names all of `must`, some of `may` and no other slot.
+    ) -> Sentence:
+        """Make a sentence from a section; it names all slots in `must`, some in `may` and no others.
 
         Args:
-            rng: Chooses the phrase and its alternatives.
+            rng: Random generator that chooses the phrase and its alternatives.
             key: Heading of the section.
-            must: Slot -> value to be said.
-            may: Slot -> value that may be said.
-            noun: What `{noun}` in the phrase is about: one phrase of the section `noun <noun>` is put there.
+            must: Values by slot that the sentence has to name.
+            may: Values by slot that the sentence may name.
+            noun: Name of the section `noun <noun>` with the phrases that replace `{noun}`.
 
         Raises:
             KeyError: No phrase of the section fits these slots.
         """
         must = must or {}
-        known = {**(may or {}), **must}
+        values = {**(may or {}), **must}
         for _ in range(_TRIES):
             phrase = rng.choice(self.sections[key])
             if "{noun}" in phrase:
                 phrase = phrase.replace("{noun}", rng.choice(self.sections[f"noun {noun}"]))
-            phrase = _expand(phrase, rng, must, known)
+            phrase = _expand(phrase, rng, must, values)
             used = set(_SLOT.findall(phrase))
-            if must.keys() <= used <= known.keys():
-                return _fill(phrase, {slot: self.show(slot, known[slot]) for slot in used})
-        raise KeyError(f"no phrase of {key!r} says {sorted(must)} out of {sorted(known)}")
+            if must.keys() <= used <= values.keys():
+                return _fill(phrase, {slot: self.show(slot, values[slot]) for slot in used})
+        raise KeyError(f"no phrase of {key!r} names {sorted(must)} out of {sorted(values)}")
 
 
 @cache
@@ -121,12 +121,12 @@ def load_phrases(*names: str) -> Phrases:
     return Phrases(*names)
 
 
-def _expand(phrase: str, rng: Random, must: Mapping[str, str], known: Mapping[str, str]) -> str:
-    """Chooses the alternatives and the optional parts of a phrase."""
+def _expand(phrase: str, rng: Random, must: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """Choose the alternatives and the optional parts of a phrase."""
 
     def optional(match: re.Match[str]) -> str:
         slots = set(_SLOT.findall(match[1]))
-        keep = slots <= must.keys() or (slots <= known.keys() and rng.random() < 0.6)
+        keep = slots <= must.keys() or (slots <= values.keys() and rng.random() < 0.6)
         return match[1] if keep else ""
 
     while _ALTERNATIVES.search(phrase):
@@ -136,10 +136,10 @@ def _expand(phrase: str, rng: Random, must: Mapping[str, str], known: Mapping[st
     return phrase
 
 
-def _fill(phrase: str, words: Mapping[str, str]) -> Said:
-    """Puts the words in, tidies up spaces, articles and capitals, and notes where the words stand."""
+def _fill(phrase: str, words: Mapping[str, str]) -> Sentence:
+    """Insert the words, tidy up spaces, articles and capitals, and find the positions of the words."""
     text = _SLOT.sub(lambda match: f"\0{match[1]}\1{words[match[1]]}\2", phrase)
-    # parts that were left out leave spaces and marks behind: the stronger mark of two stays
+    # omitted parts leave spaces and marks behind: keep the stronger of two marks
     text = re.sub(r"\s+(?=[.,:?!])", "", re.sub(r" {2,}", " ", text)).strip()
     text = re.sub(r"[,:]+(?=[.,?!])|(?<=[.?!])[.,]+", "", text)
     text = re.sub(r"([Pp]lease\b[^.?!]*), please(?=[.?!])", r"\1", text)  # once is polite enough
@@ -151,4 +151,4 @@ def _fill(phrase: str, words: Mapping[str, str]) -> Said:
         start = length + match.start() - end
         length, end = start + len(match[2]), match.end()
         spans.append((match[1], start, length))
-    return Said("".join([*parts, text[end:]]), tuple(spans))
+    return Sentence("".join([*parts, text[end:]]), tuple(spans))

@@ -1,4 +1,4 @@
-"""Distinct utterances of an intent from its phrases."""
+"""Make distinct utterances of an intent from its phrases."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataset_builders.sample.grammar import Phrases
 
 
 def utterances(rng: Random, phrases: Phrases, intent: str, size: int, finish: Callable[[str], str] = str) -> list[str]:
-    """So many different utterances of an intent, in random order.
+    """Distinct utterances of an intent, in random order.
 
     Args:
-        rng: Chooses the phrases.
-        phrases: Holds a section with the intent's name.
-        intent: The intent.
+        rng: Random generator that chooses the phrases.
+        phrases: Phrases with a section named after the intent.
+        intent: Name of the intent.
         size: Number of utterances.
-        finish: Changes an utterance before it is compared with the others.
+        finish: Function that changes an utterance before it is compared with the others.
 
     Raises:
-        ValueError: The phrases do not give that many different utterances.
+        ValueError: The phrases give fewer distinct utterances.
     """
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for _ in range(200 * size):
-        if len(found) == size:
-            return list(found)
-        found[finish(phrases.say(rng, intent).text)] = None
-    raise ValueError(f"the phrases of {intent!r} give only {len(found)} utterances, {size} are needed")
+        if len(texts) == size:
+            return list(texts)
+        texts[finish(phrases.say(rng, intent).text)] = None
+    raise ValueError(f"the phrases of {intent!r} give only {len(texts)} utterances; expected {size}")

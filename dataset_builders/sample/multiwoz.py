@@ -1,4 +1,4 @@
-"""MultiWOZ in its two official forms: 2.2 (files by split, frames of services) and 2.1 (`data.json`, goal and log)."""
+"""Write MultiWOZ in its two official forms: 2.2 (files by split, frames by service), 2.1 (`data.json`, goal, log)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataset_builders.sample.world import DOMAINS
 _SIZES = {"train": 130, "dev": 30, "test": 30}
 _DOMAINS = ("restaurant", "hotel", "attraction", "train", "taxi")
 
-# the slots that 2.2 knows by service, each as "<service>-<slot>"
+# slots of each service in 2.2, where they are called "<service>-<slot>"
 _SLOTS = {
     "hotel": "pricerange type parking bookday bookpeople bookstay stars internet name area address phone postcode ref",
     "train": "arriveby departure day bookpeople leaveat destination trainid ref price duration",
@@ -31,7 +31,7 @@ _INTENTS = {
     "taxi": ("book_",),
     "police": ("",),
 }
-# the frame of 2.1's belief state: by domain the slots searched by, and those of a booking
+# slots in the belief state of 2.1 by domain: those of a search, and those of a booking
 _SEMI = {
     "taxi": "leaveAt destination departure arriveBy",
     "police": "",
@@ -42,7 +42,7 @@ _SEMI = {
     "train": "leaveAt destination day arriveBy departure",
 }
 _BOOK = {"restaurant": "time day people", "hotel": "stay day people", "train": "people"}
-_ACT_SLOT = {  # where the name is not just capitalised
+_ACT_SLOT = {  # names that are not only capitalised
     **{"address": "Addr", "postcode": "Post", "departure": "Depart", "destination": "Dest", "leaveat": "Leave"},
     **{"arriveby": "Arrive", "trainid": "Id", "hours": "Open", "duration": "Time", "count": "Choice"},
 }
@@ -56,17 +56,17 @@ _BOOKING_ACT = {
 
 
 def write(folder: Path, seed: int) -> Variants:
-    """Writes `MultiWOZ_2.2/` and `MultiWOZ_2.1/` below `folder`: the same dialogues."""
+    """Write `MultiWOZ_2.2/` and `MultiWOZ_2.1/`, with the same dialogues, to a folder."""
     rng, new, old = Random(f"{seed} multiwoz"), dict[str, Counts](), dict[str, Counts]()
     data: dict[str, Any] = {}
     for split, size in _SIZES.items():
         talks: dict[str, Conversation] = {}
         while len(talks) < size:
-            chosen = rng.sample(_DOMAINS, k=rng.choice((1, 2, 2, 3)))
-            chosen.sort(key=lambda domain: domain == "taxi")  # the taxi goes where the other domains lead
-            name = f"{'SNG' if len(chosen) == 1 else 'PMUL'}{rng.randrange(10000):04d}.json"
+            domains = rng.sample(_DOMAINS, k=rng.choice((1, 2, 2, 3)))
+            domains.sort(key=lambda domain: domain == "taxi")  # a taxi goes to a place of an earlier domain
+            name = f"{'SNG' if len(domains) == 1 else 'PMUL'}{rng.randrange(10000):04d}.json"
             if name not in talks and name not in data:
-                talks[name] = converse(rng, seed, *(DOMAINS[domain] for domain in chosen))
+                talks[name] = converse(rng, seed, *(DOMAINS[domain] for domain in domains))
         write_json(folder / "MultiWOZ_2.2" / split / "dialogues_001.json", [_record22(n, t) for n, t in talks.items()])
         data.update((name, _record21(talk)) for name, talk in talks.items())
         new[split] = count_dialogues([(t.speaker, t.text) for t in talk.turns] for talk in talks.values())
@@ -81,7 +81,7 @@ def write(folder: Path, seed: int) -> Variants:
 
 
 def _slot22(domain: str, slot: str) -> str | None:
-    """Name of a slot in 2.2; None where 2.2 has no such slot."""
+    """Name of a slot in 2.2; None if 2.2 has no such slot."""
     own = {"fee": "entrancefee", "hours": "openhours", "car": "type"}.get(slot, slot)
     if slot == "price" and domain != "train":
         own = "pricerange"
@@ -115,7 +115,7 @@ def _spans22(turn: Turn, domain: str) -> list[dict[str, Any]]:
 
 
 def _user_frames(turn: Turn) -> list[dict[str, Any]]:
-    """A user turn has a frame for each of the eight services, also for those not spoken of."""
+    """The frames of a user turn, one for each of the eight services even if it is not mentioned."""
     frames = []
     for service in _SLOTS:
         active = service in turn.intent and any(act.domain == service for act in turn.acts)
@@ -123,10 +123,10 @@ def _user_frames(turn: Turn) -> list[dict[str, Any]]:
         values = {
             _slot22(service, s): [v.lower()] for s, v in turn.state.get(service, {}).items() if _slot22(service, s)
         }
-        asked = [_slot22(service, s) for s in turn.requested.get(service, []) if _slot22(service, s)]
+        requested = [_slot22(service, s) for s in turn.requested.get(service, []) if _slot22(service, s)]
         state = {
             "active_intent": prefix + service if active else "NONE",
-            "requested_slots": asked,
+            "requested_slots": requested,
             "slot_values": values,
         }
         spans = _spans22(turn, service) if active else []
@@ -135,15 +135,15 @@ def _user_frames(turn: Turn) -> list[dict[str, Any]]:
 
 
 def _system_frames(turn: Turn) -> list[dict[str, Any]]:
-    """A system turn has a frame only where it names values."""
-    found = {domain: _spans22(turn, domain) for domain in turn.intent}
-    return [{"actions": [], "service": domain, "slots": spans} for domain, spans in found.items() if spans]
+    """The frames of a system turn, one for each domain of which it names values."""
+    by_domain = {domain: _spans22(turn, domain) for domain in turn.intent}
+    return [{"actions": [], "service": domain, "slots": spans} for domain, spans in by_domain.items() if spans]
 
 
 def _schema(service: str) -> dict[str, Any]:
     slots = []
     for slot in _SLOTS[service].split():
-        listed = (
+        values = (
             [v.lower() for v in DOMAINS[service].phrases.sections.get(f"values {slot}", [])]
             if service in DOMAINS
             else []
@@ -152,8 +152,8 @@ def _schema(service: str) -> dict[str, Any]:
             {
                 "name": f"{service}-{slot}",
                 "description": f"{slot} ({service})",
-                "possible_values": listed,
-                "is_categorical": bool(listed),
+                "possible_values": values,
+                "is_categorical": bool(values),
             }
         )
     optional = {slot["name"]: DONTCARE for slot in slots}
@@ -179,10 +179,10 @@ def _goal(talk: Conversation) -> dict[str, Any]:
     message = []
     for domain, state in talk.turns[-1].state.items():
         booking = DOMAINS[domain].booking
-        asked = [slot for turn in talk.turns for slot in turn.requested.get(domain, [])]
+        requested = [slot for turn in talk.turns for slot in turn.requested.get(domain, [])]
         info = {slot: value.lower() for slot, value in state.items() if slot not in booking}
         book = {slot: value.lower() for slot, value in state.items() if slot in booking}
-        goal[domain] = {"info": info, "reqt": list(dict.fromkeys(asked)), "fail_info": {}}
+        goal[domain] = {"info": info, "reqt": list(dict.fromkeys(requested)), "fail_info": {}}
         if book:
             goal[domain] |= {"book": {**book, "invalid": False}, "fail_book": {}}
         wishes = ", ".join(f"{slot} <span class='emphasis'>{value}</span>" for slot, value in info.items())
@@ -202,8 +202,8 @@ def _log(talk: Conversation, number: int) -> dict[str, Any]:
         slot = "Ticket" if (act.domain, slot) == ("train", "Price") else slot
         value = "?" if act.name == "request" else (act.value or (DONTCARE if act.name == "dontcare" else "none"))
         acts.setdefault(name, []).append([slot, value])
-        for owner, named, _, start, end in turn.spans:
-            if (owner, named) == (act.domain, act.slot) and act.name != "request":
+        for owner, span_slot, _, start, end in turn.spans:
+            if (owner, span_slot) == (act.domain, act.slot) and act.name != "request":
                 first = len(_tokens(turn.text[:start]))
                 last = first + len(_tokens(turn.text[start:end])) - 1
                 spans.append([name, slot, turn.text[start:end], first, last])
@@ -216,7 +216,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _act21(turn: Turn, act: str, domain: str, slot: str | None) -> str:
-    """`<Domain>-<Kind>` in the words of 2.1; empty for acts that 2.1 leaves unmarked, such as a plain yes."""
+    """The name of an act in 2.1, `<Domain>-<Kind>`; empty for acts that 2.1 does not annotate, such as a yes."""
     if act in _GENERAL:
         return _GENERAL[act]
     if turn.speaker == "user":
@@ -236,19 +236,19 @@ def _act21(turn: Turn, act: str, domain: str, slot: str | None) -> str:
 
 
 def _metadata(talk: Conversation, number: int) -> dict[str, Any]:
-    """The belief state by domain: `semi` holds what is searched for, `book` what is booked."""
+    """The belief state by domain: `semi` holds the slots of a search, `book` those of a booking."""
     turn, metadata = talk.turns[number], {}
     for domain, semi in _SEMI.items():
         state = {("pricerange" if s == "price" else s): v.lower() for s, v in turn.state.get(domain, {}).items()}
-        unknown = "not mentioned" if state else ""
+        missing = "not mentioned" if state else ""
         booked = []
-        when, found = talk.booked.get(domain, (len(talk.turns), {}))
-        if when <= number:
+        turn_number, entity = talk.booked.get(domain, (len(talk.turns), {}))
+        if turn_number <= number:
             keys = {"name": "name", "trainid": "trainID", "car": "type", "ref": "reference"}
-            booked = [{name: found[slot] for slot, name in keys.items() if slot in found}]
+            booked = [{name: entity[slot] for slot, name in keys.items() if slot in entity}]
         booking = {slot: state.get(slot, "") for slot in _BOOK.get(domain, "").split()}
         metadata[domain] = {
             "book": {"booked": booked, **booking},
-            "semi": {slot: state.get(slot.lower(), unknown) for slot in semi.split()},
+            "semi": {slot: state.get(slot.lower(), missing) for slot in semi.split()},
         }
     return metadata

@@ -1,6 +1,6 @@
-"""Schema-Guided Dialogue in its published form: a schema and several dialogue files a split, full frames.
+"""Write Schema-Guided Dialogue in its published form: a schema and several dialogue files per split, complete frames.
 
-Some services are in all splits, some only in test; two services may stand for one domain under different slot names.
+Some services are in all splits, some only in test; two services may cover one domain with different slot names.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _FILES = {"train": 6, "dev": 1, "test": 2}
 
 @dataclass(frozen=True)
 class Service:
-    """A service: a domain under names of its own.
+    """A service, which covers a domain with its own names of slots.
 
     Args:
         name: Name of the service.
-        domain: Domain it is about.
-        find: Intent of searching.
-        book: Intent of booking; empty where there is none.
-        splits: Splits that it occurs in.
-        slots: Slot of the domain -> slot of the service, where they differ.
+        domain: Domain of the service.
+        find: Intent of a search.
+        book: Intent of a booking; empty for a service without bookings.
+        splits: Splits with this service, separated by blanks.
+        slots: Slot of the service by slot of the domain, if they differ.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Service:
     slots: dict[str, str] = field(default_factory=dict)
 
     def slot(self, slot: str) -> str:
-        """The service's name of a slot of the domain."""
+        """The service's name for a slot of the domain."""
         return self.slots.get(slot, slot)
 
 
@@ -95,7 +95,7 @@ SERVICES = (
 
 
 def write(folder: Path, seed: int) -> Variants:
-    """Writes `<split>/schema.json` and `<split>/dialogues_NNN.json` below `folder`."""
+    """Write `<split>/schema.json` and `<split>/dialogues_NNN.json` to a folder."""
     counts: dict[str, Counts] = {}
     for split, files in _FILES.items():
         rng = Random(f"{seed} sgd {split}")
@@ -104,8 +104,8 @@ def write(folder: Path, seed: int) -> Variants:
         write_json(folder / split / "schema.json", [_schema(service) for service in services])
         talks = []
         for number in range(1, files + 1):
-            chosen = [rng.sample(services, k=rng.choice((1, 1, 1, 2))) for _ in range(_PER_FILE)]
-            part = [converse(rng, seed, *(DOMAINS[service.domain] for service in some)) for some in chosen]
+            samples = [rng.sample(services, k=rng.choice((1, 1, 1, 2))) for _ in range(_PER_FILE)]
+            part = [converse(rng, seed, *(DOMAINS[service.domain] for service in sample)) for sample in samples]
             records = [_record(talk, f"{number}_{i:05d}", by_domain) for i, talk in enumerate(part)]
             write_json(folder / split / f"dialogues_{number:03d}.json", records)
             talks += part
@@ -152,7 +152,7 @@ def _frames(turn: Turn, services: dict[str, Service]) -> list[dict[str, Any]]:
     return frames
 
 
-# act of the generator -> acts said once, and the act said for each slot
+# by act of the generator: the acts that occur once per turn, and the act for each slot
 _ACTS: dict[str, tuple[tuple[str, ...], str]] = {
     "start": (("INFORM_INTENT",), "INFORM"),
     "book": (("INFORM_INTENT", "SELECT"), "INFORM"),
@@ -164,12 +164,12 @@ _ACTS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def _actions(turn: Turn, service: Service) -> list[dict[str, Any]]:
-    actions, said = [], set()
+    actions, names = [], set()
     for act in (act for act in turn.acts if act.domain == service.domain):
         default: tuple[tuple[str, ...], str] = ((), act.name.upper()) if act.slot else ((act.name.upper(),), "")
         once, each = _ACTS.get(act.name, default)
-        for name in (name for name in once if name not in said):
-            said.add(name)
+        for name in (name for name in once if name not in names):
+            names.add(name)
             intent = [service.find if act.name == "start" else service.book] if "INTENT" in name else []
             actions.append(_action(name, "intent" if intent else "", intent, intent))
         if act.slot:
@@ -181,8 +181,8 @@ def _slot_action(act: Act, name: str, service: Service) -> dict[str, Any]:
     if act.slot == "count":
         return _action("INFORM_COUNT", "count", [act.value or ""], [act.value or ""])
     value = "dontcare" if act.name == "dontcare" else act.value
-    shown = [DOMAINS[service.domain].phrases.show(act.slot or "", value)] if value else []
-    return _action(name, service.slot(act.slot or ""), shown, [value] if value else [])
+    words = [DOMAINS[service.domain].phrases.show(act.slot or "", value)] if value else []
+    return _action(name, service.slot(act.slot or ""), words, [value] if value else [])
 
 
 def _action(act: str, slot: str, values: list[str], canonical: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The invented world that the dialogues speak of: what can be found in each domain, and with which properties."""
+"""The invented world that the dialogues are about: the entities of each domain and their properties."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from random import Random
 from dataset_builders.sample.grammar import Phrases, load_phrases
 
 Entity = dict[str, str]
-_UNNAMED = 48  # entities of a domain whose file lists no names: trains, forecasts, accounts
+_UNNAMED = 48  # number of entities in a domain without names, such as trains, forecasts and accounts
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What can be talked about in a domain; the words are in `texts/<name>.txt`.
+    """The topics of a domain; its phrases are in `texts/<name>.txt`.
 
     Args:
         name: Name of the domain and of its phrase file.
         constraints: Slots that the user searches by.
-        needed: Constraints without which there is no answer: always asked for, never "any".
-        requests: Slots that the user may ask about afterwards.
-        booking: Slots of a booking; empty where nothing can be booked.
-        retry: Slot of the booking for which another value is offered when the first is taken.
+        needed: Constraints that every search needs: the system always asks for them, and "any" is no answer.
+        requests: Slots that the user may ask about after the search.
+        booking: Slots of a booking; empty in a domain without bookings.
+        retry: Slot of the booking for which the system offers another value if the first is taken.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Domain:
 
     @property
     def phrases(self) -> Phrases:
-        """The domain's own phrases, and the general ones where it has none."""
+        """The phrases of the domain, completed by the general ones."""
         return load_phrases(self.name, "general")
 
 
@@ -90,13 +90,13 @@ def clock(minutes: int) -> str:
 
 
 def _code(rng: Random, pattern: str) -> str:
-    """Replaces each `#` by a digit and each `@` by a capital that is not mistaken for a digit."""
+    """Replace each `#` with a digit, and each `@` with a capital that does not look like a digit."""
     return "".join(
         {"#": rng.choice("0123456789"), "@": rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ")}.get(c, c) for c in pattern
     )
 
 
-# 01632 960xxx and 07700 900xxx are kept free for invented telephone numbers in the United Kingdom
+# 01632 960xxx and 07700 900xxx are reserved for fictitious telephone numbers in the United Kingdom
 _MAKERS: dict[str, Callable[[Random], str]] = {
     "phone": lambda rng: _code(rng, "01632 960###"),
     "postcode": lambda rng: _code(rng, "QF# #@@"),
@@ -112,7 +112,7 @@ _MAKERS: dict[str, Callable[[Random], str]] = {
 
 
 def draw(rng: Random, phrases: Phrases, slot: str) -> str:
-    """A value of a slot: one that the phrase files list, else a made-up number or code."""
+    """A random value of a slot: one that the phrase files list, or else a made-up number or code."""
     if f"values {slot}" in phrases:
         return rng.choice(phrases.sections[f"values {slot}"])
     if slot == "address":
@@ -122,23 +122,23 @@ def draw(rng: Random, phrases: Phrases, slot: str) -> str:
 
 @lru_cache(maxsize=64)
 def entities(domain: Domain, seed: int) -> tuple[Entity, ...]:
-    """All that can be found in a domain, the same for the same seed; every entity has a value for every slot."""
+    """The entities of a domain, which depend on the seed only; each has a value for each slot."""
     rng, phrases = Random(f"{seed} world {domain.name}"), domain.phrases
     names: list[str | None] = [*phrases.sections.get("names", [None] * _UNNAMED)]
     properties = [*DOMAINS[domain.name].requests, *phrases.sections.get("more slots", [])]
     slots = [*domain.constraints, *(slot for slot in properties if slot != "arriveby")]
-    found = []
+    result = []
     for name in names:
         entity = {"name": name} if name else {}
         entity.update((slot, draw(rng, phrases, slot)) for slot in slots)
         while "departure" in entity and entity["departure"] == entity["destination"]:
             entity["destination"] = draw(rng, phrases, "destination")
-        found.append(settle(entity))
-    return tuple(found)
+        result.append(settle(entity))
+    return tuple(result)
 
 
 def settle(entity: Entity) -> Entity:
-    """A copy whose arrival, where it has one, follows from departure and duration."""
+    """A copy whose time of arrival, if any, is its time of departure plus its duration."""
     if "leaveat" not in entity:
         return dict(entity)
     hours, minutes = entity["leaveat"].split(":")

@@ -90,7 +90,7 @@ def test_the_page(executed, sample_dataset, tmp_path, monkeypatch):
 
 
 def test_errors_are_one_line(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="has no intent set; build one with it"):
+    with pytest.raises(DataError, match="has no intent set; build it with one"):
         execute(tmp_path)
     (tmp_path / "downstream").mkdir()
     (tmp_path / "downstream" / "train-00000-of-00001.parquet").write_bytes(b"no parquet")

@@ -1,4 +1,4 @@
-"""The invented sample: same bytes for the same seed, true formats, clean language, enough pairs to learn from."""
+"""The invented sample: equal bytes for equal seeds, published formats, clean texts, enough pairs to learn from."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def digests(folder: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=4)
 def dialogues(raw: Path) -> dict[tuple[str, str, str], list[list[tuple[str, str]]]]:
-    """(source, variant, split) -> dialogues of (speaker, text) turns, empty texts included, from the files alone."""
-    found = {
+    """Dialogues of (speaker, text) turns by (source, variant, split), read from the files; includes empty texts."""
+    result = {
         ("camrest676", "default", "all"): [
             [turn for e in d["dial"] for turn in (("user", e["usr"]["transcript"]), ("system", e["sys"]["sent"]))]
             for d in load(raw / "camrest676/CamRest676.json")
@@ -52,13 +52,13 @@ def dialogues(raw: Path) -> dict[tuple[str, str, str], list[list[tuple[str, str]
     }
     for path in sorted((raw / "woz").iterdir()):
         _, split, language = path.stem.split("_")
-        found["woz", language, split] = [
+        result["woz", language, split] = [
             [turn for e in d["dialogue"] for turn in (("system", e["system_transcript"]), ("user", e["transcript"]))]
             for d in load(path)
         ]
     for source, variant, folder in (("sgd", "default", "sgd"), ("multiwoz", "2.2", "multiwoz/MultiWOZ_2.2")):
         for split in ("train", "dev", "test"):
-            found[source, variant, split] = [
+            result[source, variant, split] = [
                 [(turn["speaker"].lower(), turn["utterance"]) for turn in d["turns"]]
                 for path in sorted((raw / folder / split).glob("dialogues_*.json"))
                 for d in load(path)
@@ -69,10 +69,10 @@ def dialogues(raw: Path) -> dict[tuple[str, str, str], list[list[tuple[str, str]
     lists["train"] = [name for name in data if name not in lists["val"] + lists["test"]]
     for split, names in lists.items():
         logs = [data[name]["log"] for name in names]
-        found["multiwoz", "2.1", split] = [
+        result["multiwoz", "2.1", split] = [
             [("system" if i % 2 else "user", turn["text"]) for i, turn in enumerate(log)] for log in logs
         ]
-    return found
+    return result
 
 
 def texts(raw: Path, *languages: str) -> list[str]:
@@ -101,22 +101,22 @@ def test_same_seed_same_bytes(written, tmp_path):
 def test_counts_of_dialogues_are_those_of_the_files(written):
     raw, counts = written
     assert tuple(counts) == SOURCES
-    found = dialogues(raw)
-    told = {
+    by_split = dialogues(raw)
+    expected_keys = {
         (source, variant, split)
         for source in ("camrest676", "woz", "sgd", "multiwoz")
         for variant, splits in counts[source].items()
         for split in splits
     }
-    assert told == set(found)
-    for (source, variant, split), talks in found.items():
+    assert expected_keys == set(by_split)
+    for (source, variant, split), talks in by_split.items():
         turns = [(speaker, bool(text.strip())) for talk in talks for speaker, text in talk]
         expected = {
             "dialogues": len(talks),
-            "utterances": sum(said for _, said in turns),
+            "utterances": sum(has_text for _, has_text in turns),
             "user": turns.count(("user", True)),
             "system": turns.count(("system", True)),
-            "empty": sum(not said for _, said in turns),
+            "empty": sum(not has_text for _, has_text in turns),
         }
         assert counts[source][variant][split] == expected
 
@@ -133,7 +133,7 @@ def test_counts_of_rows_are_those_of_the_files(written):
 
 
 def test_enough_pairs_and_answers(written):
-    """What a core needs to learn: several thousand pairs; answers recur, but not always the same few."""
+    """A core needs several thousand pairs to learn; answers recur, but not always the same few."""
     pairs = [
         (first[1], second[1])
         for (_, variant, _), talks in dialogues(written[0]).items()
@@ -149,21 +149,21 @@ def test_enough_pairs_and_answers(written):
     by_question: dict[str, set[str]] = {}
     for question, answer in pairs:
         by_question.setdefault(question, set()).add(answer)
-    # the same question has different answers: the earlier turns decide
-    assert sum(len(found) > 1 for found in by_question.values()) > 0.2 * len(by_question)
+    # equal questions have different answers, which depend on the turns before
+    assert sum(len(several) > 1 for several in by_question.values()) > 0.2 * len(by_question)
 
 
 def test_no_dialogue_of_train_is_in_test(written):
-    found = dialogues(written[0])
+    by_split = dialogues(written[0])
     for source, variant in (("woz", "en"), ("sgd", "default"), ("multiwoz", "2.2")):
-        train, test = ({str(talk) for talk in found[source, variant, split]} for split in ("train", "test"))
+        train, test = ({str(talk) for talk in by_split[source, variant, split]} for split in ("train", "test"))
         assert not train & test
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        r"[{}\[\]<>|\x00-\x1f]",  # something of the grammar is left
+        r"[{}\[\]<>|\x00-\x1f]",  # remains of the grammar
         r" {2}|^ | $| [.,?!:]",  # spaces
         r"[.,?!:][.,?!:]|[,:]$",  # punctuation
         r"(^|[.?!] )[a-zäöüàèì]",  # a sentence in lower case
@@ -195,9 +195,9 @@ def test_german_and_italian_are_spoken(written):
             for s, text in d
             if s == "user"
         ]
-        found = {word for text in users for word in re.findall(r"\w+", text.lower())}
-        assert words <= found
-        assert not found & {"please", "thank", "which", "restaurants"}
+        spoken = {word for text in users for word in re.findall(r"\w+", text.lower())}
+        assert words <= spoken
+        assert not spoken & {"please", "thank", "which", "restaurants"}
 
 
 @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ def test_sgd_format(written):
                         assert set(action) == {"act", "canonical_values", "slot", "values"}
                         acts[action["act"]] += 1
                     for span in frame["slots"]:
-                        said = turn["utterance"][span["start"] : span["exclusive_end"]]
-                        assert (span["slot"], said) in values or turn["speaker"] == "USER"
+                        words = turn["utterance"][span["start"] : span["exclusive_end"]]
+                        assert (span["slot"], words) in values or turn["speaker"] == "USER"
                         assert span["slot"] in slots[name]
         assert {"INFORM_INTENT", "INFORM", "REQUEST", "OFFER", "CONFIRM", "NOTIFY_SUCCESS", "AFFIRM", "GOODBYE"} <= set(
             acts
@@ -370,7 +370,9 @@ def test_banking77_format(written):
         assert min(Counter(label for _, label in rows[split]).values()) >= least
         assert any("\n" in text and "\r" not in text for text, _ in rows[split])
     assert not {text for text, _ in rows["train"]} & {text for text, _ in rows["test"]}
-    assert not [text for found in rows.values() for text, _ in found if re.search(r" {2}| [.,?!]|[{}\[\]<>|]", text)]
+    assert not [
+        text for of_split in rows.values() for text, _ in of_split if re.search(r" {2}| [.,?!]|[{}\[\]<>|]", text)
+    ]
 
 
 def test_clinc150_format(written):

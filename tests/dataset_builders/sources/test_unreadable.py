@@ -2,14 +2,11 @@
 
 import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import load
 from dataset_builders.own_data.inputs import find_files
 from dataset_builders.sources.raw_files import RawFolder
+from support.permissions import folder_for_everybody, ordinary_user
 
 ROW = '{"question": "Is it open on Sundays?", "answer": "It is open until noon."}\n'
 
@@ -25,19 +23,6 @@ LISTS = {
     "raw": lambda folder: [file.name for file in RawFolder(folder).glob("*.jsonl")],
     "own": lambda folder: [file.name for file in find_files(folder)[0]],
 }
-
-
-@contextmanager
-def ordinary_user():
-    """Drop the rights of root, whom file permissions do not restrict."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)  # nobody
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture(params=sorted(LISTS))
@@ -49,21 +34,12 @@ def names(request):
 @pytest.fixture
 def folder():
     """Folder with two files, one of them in a subfolder, that every user may read."""
-    root = Path(tempfile.mkdtemp())  # not `tmp_path`, which other users cannot enter
-    root.chmod(0o755)
-    (root / "below").mkdir(mode=0o755)
-    for path in (root / "a.jsonl", root / "below" / "b.jsonl"):
-        path.write_text(ROW)
-    list(load(root))  # triggers late imports, from folders that may be closed to other users
-    with ordinary_user():
-        if not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
-            pytest.skip("the folder of temporary files is closed to other users")
-    yield root
-    for place, folders, _ in os.walk(root):
-        for name in folders:
-            if not Path(place, name).is_symlink():
-                Path(place, name).chmod(0o755)
-    shutil.rmtree(root)
+    with folder_for_everybody() as root:
+        (root / "below").mkdir(mode=0o755)
+        for path in (root / "a.jsonl", root / "below" / "b.jsonl"):
+            path.write_text(ROW)
+        list(load(root))  # triggers late imports, from folders that may be closed to other users
+        yield root
 
 
 def refused(names, folder, message):
@@ -146,7 +122,7 @@ def test_pipes_and_sockets_are_rejected_without_blocking(names, folder, kind):
 
 def test_a_pipe_named_by_itself(folder):
     os.mkfifo(folder / "c.jsonl")
-    with pytest.raises(DataError, match=r"c\.jsonl: a pipe, socket or device, .*; save it as a file$"):
+    with pytest.raises(DataError, match=r"c\.jsonl: a pipe, socket or device cannot be read several times; save it as a file$"):
         find_files(folder / "c.jsonl")
 
 
