@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataset_builders.common.listing import list_files
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, CONFIGS, DROPS, SPLITS, Config, Split
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError
@@ -122,7 +123,7 @@ def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[s
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
-    matches = [(m, path) for path in folder.glob("*.parquet") if (m := SHARD.fullmatch(path.name)) and path.is_file()]
+    matches = [(m, path) for path in list_files(folder, "*.parquet") if (m := SHARD.fullmatch(path.name))]
     shards = sorted((int(m["number"]), int(m["total"]), path) for m, path in matches if m["split"] == split)
     if [(number, total) for number, total, _ in shards] != [(i, len(shards)) for i in range(len(shards))]:
         raise PushError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cube_model._quiet import quiet_datasets
 from cube_model.errors import ModelError
+from dataset_builders.common.listing import walk
 from dataset_builders.common.locations import A_DATASET, is_folder
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
     folder = Path(data).expanduser()
     if not folder.is_dir():
         return None
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.parquet"))]
+    files = [path for path in walk(folder) if path.suffix == ".parquet"]
+    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     cache = Path(config.HF_DATASETS_CACHE) / "dialogue-cube" / _key(str(folder.resolve())) / _key(repr(states))
     if not cache.exists() and cache.parent.is_dir():
         for other in cache.parent.iterdir():

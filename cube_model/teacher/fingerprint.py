@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.listing import list_files
+
 _TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -28,7 +30,7 @@ _PROBE = "Hello, World! It's 9:05 -- Прощай, déjà vu 你好 🙂\n"
 
 def weights_sha256(folder: Path) -> str:
     """Hash the weight and tokenizer files, by name and content, and the model configuration into one sha256."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    weights = list_files(folder, "*.safetensors") or list_files(folder, "pytorch_model*.bin")
     total = hashlib.sha256()
     for path in weights + [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]:
         total.update(f"{path.name}\0{_file_sha256(path)}\n".encode())

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataset_builders.common.listing import list_files
 from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
 
 
@@ -58,7 +59,7 @@ def count_rows(folder: Path) -> Facts:
     facts = Facts()
     for config in CONFIGS:
         for split in SPLITS:
-            if shards := sorted((folder / config).glob(f"{split}-*.parquet")):
+            if shards := list_files(folder / config, f"{split}-*.parquet"):
                 facts.files[config, split] = (len(shards), sum(path.stat().st_size for path in shards))
                 for shard in shards:
                     _count(facts, config, split, shard)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dataset_builders.common.listing import walk
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.folder.layout import FORMAT, REPORT
@@ -28,7 +29,7 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
     Returns:
         Fingerprint of the rows of all three configs, 16 hex digits.
     """
-    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
+    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in walk(folder) if path.suffix == ".parquet"}
     rows = {name: digest for name, digest in digests.items() if name.split("/")[0] in CONFIGS}
     fingerprint = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
     report: dict[str, Any] = {

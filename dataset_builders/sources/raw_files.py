@@ -8,15 +8,14 @@ import gzip
 import hashlib
 import io
 import os
-import stat
 import tarfile
 import zipfile
 import zlib
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.listing import is_hidden, walk
 
 
 @dataclass(frozen=True)
@@ -87,57 +86,6 @@ def _is_plain_gzip(name: str) -> bool:
     return name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz")
 
 
-def walk(root: Path) -> list[Path]:
-    """List all files below a folder except hidden ones; links to folders are followed, and each folder is read once.
-
-    Args:
-        root: Folder of a user's files. Anything unreadable in it is an error, as its rows would be missing silently.
-
-    Returns:
-        Paths below `root`, sorted. A folder that has links to it appears under its own path.
-
-    Raises:
-        DataError: A folder cannot be listed, a link is broken, or an entry is neither file nor folder.
-    """
-    paths: list[Path] = []
-    seen: set[str] = set()
-    folders = deque([root])
-    while folders:
-        folder = folders.popleft()
-        if (real := os.path.realpath(folder)) in seen:
-            continue
-        seen.add(real)
-        for path in _entries(folder):
-            mode = _mode(path)
-            if stat.S_ISDIR(mode):
-                (folders.append if path.is_symlink() else folders.appendleft)(path)
-            elif stat.S_ISREG(mode):
-                paths.append(path)
-            else:
-                raise DataError(f"{path}: a pipe, socket or device, not a file; move it out of the folder")
-    return sorted(paths)
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Entries of a folder except hidden ones, sorted."""
-    try:
-        return sorted(path for path in folder.iterdir() if not _is_hidden(PurePosixPath(path.name)))
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the folder cannot be listed ({error.strerror}); grant access, or move the folder away"
-        ) from error
-
-
-def _mode(path: Path) -> int:
-    """Mode of a file, or of a link's target (`stat.st_mode`)."""
-    try:
-        return path.stat().st_mode
-    except OSError as error:
-        is_link = not isinstance(error, PermissionError) and path.is_symlink()
-        problem = f"the link to {path.readlink()} is broken" if is_link else "cannot be read"
-        raise DataError(f"{path}: {problem} ({error.strerror}); repair it, or move it away") from error
-
-
 ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, KeyError)
 
 
@@ -164,7 +112,7 @@ def _member_files(archive: RawFile) -> list[RawFile]:
     return [
         RawFile((folder / name).as_posix(), archive.path, (*archive.members, name))
         for name in names
-        if not _is_hidden(PurePosixPath(name))
+        if not is_hidden(PurePosixPath(name))
     ]
 
 
@@ -189,10 +137,6 @@ def _content(path: Path, members: tuple[str, ...]) -> bytes:
     if member is None:
         raise KeyError(members[-1])
     return member.read()
-
-
-def _is_hidden(path: PurePosixPath | Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -122,7 +122,9 @@ def test_pipes_and_sockets_are_rejected_without_blocking(names, folder, kind):
 
 def test_a_pipe_named_by_itself(folder):
     os.mkfifo(folder / "c.jsonl")
-    with pytest.raises(DataError, match=r"c\.jsonl: a pipe, socket or device cannot be read several times; save it as a file$"):
+    with pytest.raises(
+        DataError, match=r"c\.jsonl: a pipe, socket or device cannot be read several times; save it as a file$"
+    ):
         find_files(folder / "c.jsonl")
 
 
