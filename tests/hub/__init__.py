@@ -1,1 +1,1 @@
-"""A loopback Hub: what the official clients use of the Hub's HTTP protocol, with real commits and refs."""
+"""A loopback Hub: the part of the HTTP protocol that the official clients use, with real commits and refs."""

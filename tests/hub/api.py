@@ -1,4 +1,4 @@
-"""The `/api/` part of the protocol: who am I, repositories, refs, listings and commits."""
+"""The `/api/` part of the protocol: user, repositories, refs, listings and commits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def token_of(request: Request) -> str | None:
 
 
 def param(request: Request, name: str) -> str:
-    # paths are matched still percent-encoded, so that refs%2Fpr%2F1 stays one segment
+    # routes match percent-encoded paths, so that refs%2Fpr%2F1 is one segment
     return unquote(request.path_params[name])
 
 
@@ -94,8 +94,8 @@ async def refs(request: Request) -> Response:
     repo = repo_of(request)
 
     def under(prefix: str) -> list[dict[str, str]]:
-        named = [(ref, oid) for ref, oid in repo.refs.items() if ref.startswith(prefix)]
-        return [{"name": ref.removeprefix(prefix), "ref": ref, "targetCommit": oid} for ref, oid in named]
+        matches = [(ref, oid) for ref, oid in repo.refs.items() if ref.startswith(prefix)]
+        return [{"name": ref.removeprefix(prefix), "ref": ref, "targetCommit": oid} for ref, oid in matches]
 
     return JSONResponse(
         {
@@ -147,8 +147,8 @@ def drop_ref(repo: Repo, ref: str) -> Response:
     return Response("OK")
 
 
-def described(repo: Repo, commit: Commit, path: str, expand: bool) -> dict[str, Any]:
-    """A file or folder of the commit as `tree` and `paths-info` list it."""
+def describe(repo: Repo, commit: Commit, path: str, expand: bool) -> dict[str, Any]:
+    """Describe a file or folder of the commit as `tree` and `paths-info` list it."""
     entry = commit.tree.get(path)
     if entry is None:
         return {"type": "directory", "path": path, "oid": commit.oid, "size": 0}
@@ -169,61 +169,61 @@ async def tree(request: Request) -> Response:
     )
     recursive, expand = (request.query_params.get(key, "").lower() in {"true", "1"} for key in ("recursive", "expand"))
     prefix = f"{folder}/" if folder else ""
-    found: dict[str, None] = {}  # ordered: every file, and the folders on the way to it
+    paths: dict[str, None] = {}  # every file and its parent folders, in order
     for path in commit.tree:
         if path.startswith(prefix):
             parts = path.removeprefix(prefix).split("/")
             depth = len(parts) if recursive else 1
-            found |= {prefix + "/".join(parts[: i + 1]): None for i in range(depth)}
-    if folder and not found:
+            paths |= {prefix + "/".join(parts[: i + 1]): None for i in range(depth)}
+    if folder and not paths:
         raise HubError(404, f"{folder} does not exist on {param(request, 'revision')}", "EntryNotFound")
-    return JSONResponse([described(repo, commit, path, expand) for path in found])
+    return JSONResponse([describe(repo, commit, path, expand) for path in paths])
 
 
 async def paths_info(request: Request) -> Response:
     repo, form = repo_of(request), parse_qs((await request.body()).decode())
     commit, expand = repo.resolve(param(request, "revision")), form.get("expand", [""])[0].lower() == "true"
-    wanted = [path.strip("/") for path in form.get("paths", [])]
-    there = [p for p in wanted if p in commit.tree or any(known.startswith(f"{p}/") for known in commit.tree)]
-    return JSONResponse([described(repo, commit, path, expand) for path in there])
+    paths = [path.strip("/") for path in form.get("paths", [])]
+    existing = [p for p in paths if p in commit.tree or any(file.startswith(f"{p}/") for file in commit.tree)]
+    return JSONResponse([describe(repo, commit, path, expand) for path in existing])
 
 
 async def preupload(request: Request) -> Response:
     repo = repo_of(request)
-    known = repo.resolve(param(request, "revision")).tree
+    tree = repo.resolve(param(request, "revision")).tree
     answers = []
     for file in (await request.json())["files"]:
         binary = b"\0" in base64.b64decode(file.get("sample") or "") or file["size"] > 10_000_000
         mode = "lfs" if binary or file["path"].endswith(LFS_SUFFIXES) else "regular"
         answer = {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
-        if entry := known.get(file["path"]):
+        if entry := tree.get(file["path"]):
             answer["oid"] = entry.sha256 if entry.lfs else entry.oid
         answers.append(answer)
     return JSONResponse({"files": answers})
 
 
 async def commit(request: Request) -> Response:
-    """Applies all operations or none: nothing is awaited after the parent has been compared."""
+    """Apply all operations or none: there is no await after the comparison of the parent."""
     as_pull_request = request.query_params.get("create_pr") in {"1", "true"}
     repo, body = repo_of(request, write=not as_pull_request), await request.body()
     if token_of(request) is None:
         raise HubError(401, "Invalid username or password.")
     lines = [json.loads(line) for line in body.splitlines() if line]
     header = next(line["value"] for line in lines if line["key"] == "header")
-    revision, wanted_parent = param(request, "revision"), header.get("parentCommit")
+    revision, expected_parent = param(request, "revision"), header.get("parentCommit")
     ref, parent = repo.writable_ref(revision), repo.resolve(revision)
     if as_pull_request:
         number = 1 + sum(name.startswith("refs/pr/") for name in repo.refs)
-        ref, parent = f"refs/pr/{number}", repo.resolve(wanted_parent or revision)
-    elif wanted_parent and not parent.oid.startswith(wanted_parent):
+        ref, parent = f"refs/pr/{number}", repo.resolve(expected_parent or revision)
+    elif expected_parent and not parent.oid.startswith(expected_parent):
         raise HubError(412, "A commit has happened since. Please refresh and try again.")
     new = apply(repo, dict(parent.tree), lines)
-    made = repo.commit(ref, parent, new, header["summary"], header.get("description", ""))
+    commit = repo.commit(ref, parent, new, header["summary"], header.get("description", ""))
     url = page_url(request, repo)
     answer = {
         "success": True,
-        "commitOid": made.oid,
-        "commitUrl": f"{url}/commit/{made.oid}",
+        "commitOid": commit.oid,
+        "commitUrl": f"{url}/commit/{commit.oid}",
         "hookOutput": "",
     }
     if as_pull_request:
@@ -240,10 +240,10 @@ def apply(repo: Repo, files: dict[str, Entry], lines: list[dict[str, Any]]) -> d
             files[value["path"]] = Entry.pointer(repo.blobs, value["oid"])
         elif key in {"deletedFile", "deletedFolder"}:
             path = value["path"].strip("/")
-            gone = [p for p in files if p == path or (key == "deletedFolder" and p.startswith(f"{path}/"))]
-            if not gone:
+            matches = [p for p in files if p == path or (key == "deletedFolder" and p.startswith(f"{path}/"))]
+            if not matches:
                 raise HubError(404, "A file with this name doesn't exist", "EntryNotFound")
-            for path in gone:
+            for path in matches:
                 del files[path]
     return files
 

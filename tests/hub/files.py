@@ -16,10 +16,10 @@ from .store import HubError
 async def lfs_batch(request: Request) -> Response:
     repo_of(request)
     answers = []
-    for wanted in (await request.json())["objects"]:
-        answer = {"oid": wanted["oid"], "size": wanted["size"]}
-        if not store_of(request).blobs.path(wanted["oid"]).exists():
-            answer["actions"] = {"upload": {"href": f"{request.base_url}lfs-upload/{wanted['oid']}", "header": {}}}
+    for blob in (await request.json())["objects"]:
+        answer = {"oid": blob["oid"], "size": blob["size"]}
+        if not store_of(request).blobs.path(blob["oid"]).exists():
+            answer["actions"] = {"upload": {"href": f"{request.base_url}lfs-upload/{blob['oid']}", "header": {}}}
         answers.append(answer)
     return JSONResponse({"transfer": "basic", "objects": answers}, media_type="application/vnd.git-lfs+json")
 
@@ -42,7 +42,7 @@ async def resolve(request: Request) -> Response:
     repo, path = repo_of(request), param(request, "path")
     commit = repo.resolve(param(request, "revision"))
     entry = commit.tree.get(path)
-    # sent with the 404 too: clients remember for which commit a file is known to be missing
+    # a 404 has it too, since clients remember in which commit a file is missing
     headers = {"X-Repo-Commit": commit.oid}
     if entry is None:
         headers |= {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
@@ -71,6 +71,6 @@ def routes_of(kind: str) -> list[Route]:
 
 ROUTES = [
     Route("/lfs-upload/{oid}", lfs_upload, methods=["PUT"]),
-    # models last: their addresses have no prefix
+    # models last, since their URLs have no prefix
     *(route for kind in ("datasets", "spaces", "models") for route in routes_of(kind)),
 ]

@@ -1,4 +1,4 @@
-"""Fixture `hub`: the loopback Hub, and client processes that know no other."""
+"""Fixture `hub`: the loopback Hub, with client processes that use no other."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class Hub:
-    """One test's view of the loopback Hub: a namespace of its own, and fresh client processes.
+    """The loopback Hub for one test, with a namespace of its own and fresh client processes.
 
-    The clients read `HF_ENDPOINT` when they are imported, so they run as processes of their own, each with an
-    empty `HF_HOME`.
+    Each client runs in a process of its own with an empty `HF_HOME`, since clients read `HF_ENDPOINT` on import.
 
     Attributes:
         url: Address of the Hub.
-        namespace: A namespace that no other test uses.
+        namespace: Namespace that no other test uses.
         server: The server, for its `store`, `requests` and `intercept`.
+        folder: Folder for the clients.
     """
 
     def __init__(self, server: HubServer, folder: Path) -> None:
@@ -42,13 +42,13 @@ class Hub:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment of a client process; each access names a new, empty `HF_HOME`."""
-        keep = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG", "SYSTEMROOT") if key in os.environ}
-        # the commands of this environment, also where it is not activated
-        keep["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), keep.get("PATH", os.defpath)])
+        """Environment of a client process, with a new, empty `HF_HOME` each time."""
+        inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG", "SYSTEMROOT") if key in os.environ}
+        # with the commands of this environment, even if it is not activated
+        inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
         home = self.folder / f"home-{uuid.uuid4().hex[:8]}"
         home.mkdir(parents=True)
-        return keep | {
+        return inherited | {
             "HOME": str(home),
             "HF_HOME": str(home / "hf"),
             "HF_ENDPOINT": self.url,
@@ -71,23 +71,23 @@ class Hub:
         python: Path | None = None,
         timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs Python code (a string) or a command (a list) in a fresh process with an empty cache.
+        """Run Python code (a string) or a command (a list) in a fresh process with an empty cache.
 
         Args:
-            command: Code for `python -c`, or program and arguments; the program beside `python` comes first.
-            env: Variables on top of `Hub.env`; None takes one away.
-            check: Fail the test when the process fails.
-            python: That of another environment (`stranger`, `installed`), which then sees nothing of this checkout.
-            timeout: Seconds.
+            command: Code for `python -c`, or program and arguments. A program in the folder of `python` is preferred.
+            env: Variables in addition to `Hub.env`; None removes one.
+            check: Whether the test fails if the process fails.
+            python: Python of another environment (`stranger`, `installed`), without access to this checkout.
+            timeout: Time limit in seconds.
         """
-        own = python or Path(sys.executable)
+        interpreter = python or Path(sys.executable)
         if isinstance(command, str):
-            argv = [str(own), "-c", command]
+            argv = [str(interpreter), "-c", command]
         else:
-            beside = own.parent / command[0]
-            argv = [str(beside) if beside.exists() else command[0], *command[1:]]
+            program = interpreter.parent / command[0]
+            argv = [str(program) if program.exists() else command[0], *command[1:]]
         variables: dict[str, str | None] = {**self.env, **(env or {})}
-        variables["PATH"] = os.pathsep.join([str(own.parent), str(variables["PATH"])])
+        variables["PATH"] = os.pathsep.join([str(interpreter.parent), str(variables["PATH"])])
         if python is None:
             variables.setdefault("PYTHONPATH", str(ROOT))
         clean = {key: value for key, value in variables.items() if value is not None}
@@ -99,21 +99,21 @@ class Hub:
         return done
 
     def json(self, code: str, **options: Any) -> Any:
-        """What the code printed last, read as JSON. Options as for `run`."""
+        """Run code and return its last line of output, parsed as JSON. Options as for `run`."""
         return json.loads(self.run(code, **options).stdout.strip().splitlines()[-1])
 
     def repo(self, kind: str, name: str) -> Repo:
-        """The repository `namespace/name` on the server; `kind` is "models", "datasets" or "spaces"."""
+        """Return the repository `namespace/name` on the server; `kind` is "models", "datasets" or "spaces"."""
         return self.server.store.repos[kind, f"{self.namespace}/{name}"]
 
     def files(self, kind: str, name: str, revision: str = "main") -> dict[str, bytes]:
-        """Every file of a revision with its content."""
+        """Return all files of a revision with their contents."""
         repo = self.repo(kind, name)
         tree = repo.resolve(revision).tree
         return {path: repo.blobs.path(entry.sha256).read_bytes() for path, entry in tree.items()}
 
     def use_here(self, monkeypatch: pytest.MonkeyPatch, token: str = "hf_test") -> None:
-        """Lets the clients of this very process know no other Hub: faster than a process of their own."""
+        """Make the clients of this process use this Hub; faster than a process of their own."""
         from huggingface_hub import constants
 
         monkeypatch.setattr(constants, "ENDPOINT", self.url)
@@ -123,7 +123,7 @@ class Hub:
         monkeypatch.setenv("HF_TOKEN", token)
 
     def intercept(self, answer: Callable[[Request], Response | None]) -> None:
-        """Lets `answer` see each request of this test first; see `HubServer.intercept`."""
+        """Pass each request of this test to `answer` first; see `HubServer.intercept`."""
         self.server.intercept = answer
 
 

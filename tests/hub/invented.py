@@ -1,4 +1,4 @@
-"""Dataset and model folders of our own making, laid out as `build` and the training lay them out."""
+"""Invented datasets and models in folders with the layout of `build` and the training."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from dataset_builders.sources.raw_files import sha256
 
 Rows = Sequence[Mapping[str, Any]]
 
-FREE = {"license": "MIT", "redistributable": True}
+OPEN_LICENSE = {"license": "MIT", "redistributable": True}
 
 
 def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source: str = "tiny", **facts: Any):
@@ -34,7 +34,7 @@ def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source:
         "cluster_id": f"{source}/{name}",
         "flags": ["glued_sentences"],
         "source_version": "1",
-        **FREE,
+        **OPEN_LICENSE,
         **facts,
     }
 
@@ -46,19 +46,19 @@ def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str
     row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
     row |= {"negatives": ["No seat is left."], "pair_type": "consecutive", "flags": []}
     row |= {"quality": {"score": 0.5, "length": 0.5, "cleanness": 1.0, "novelty": 1.0, "relatedness": None}}
-    return row | FREE | facts
+    return row | OPEN_LICENSE | facts
 
 
 def utterance(name: str, text: str = "my card ate itself", source: str = "cards", **facts: Any):
     row = {"utterance_id": f"{source}/train/{name}", "source": source, "utterance": text, "label": f"{source}/eaten"}
     row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train", "flags": []}
-    return row | FREE | facts
+    return row | OPEN_LICENSE | facts
 
 
 def drop(name: str, text: str = "Two tickets", source: str = "tiny", **facts: Any):
     row = {"config": "dialogues", "row_id": f"{source}/{name}", "dialogue_id": f"{source}/{name}", "source": source}
     row |= {"split": "train", "filter": "leak", "reason": "a duplicate", "value": f"{source}/other", "text": text}
-    return row | FREE | facts
+    return row | OPEN_LICENSE | facts
 
 
 CORE_CONFIG = {
@@ -69,7 +69,7 @@ CORE_CONFIG = {
 
 
 def write_model(folder: Path, shards: int = 1, weight: str = "weight") -> Path:
-    """Writes a folder that looks like a core's to a push, with weights of that name and code that does nothing."""
+    """Write a folder that a push takes for a core, with zeros as weights and code that does nothing."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -87,24 +87,24 @@ def write_model(folder: Path, shards: int = 1, weight: str = "weight") -> Path:
 
 
 def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows: int | None = None) -> Path:
-    """Writes a folder as `build` does.
+    """Write a dataset folder as `build` does.
 
     Args:
-        folder: Where to; made.
-        rows: (config, split) -> rows with every column of the config.
-        shard_rows: Rows of a shard; all in one when not given.
+        folder: Folder to create.
+        rows: (config, split) -> rows with all columns of the config.
+        shard_rows: Number of rows per shard; None for one shard.
     """
     from datasets import Dataset
 
     folder.mkdir(parents=True)
     splits: dict[str, list[str]] = {}
-    for (config, split), given in rows.items():
-        ordered = [{name: row[name] for name in FEATURES[config]} for row in given]
-        table = Dataset.from_list(ordered, features=FEATURES[config]).with_format("arrow")[:]
+    for (config, split), split_rows in rows.items():
+        ordered_rows = [{name: row[name] for name in FEATURES[config]} for row in split_rows]
+        table = Dataset.from_list(ordered_rows, features=FEATURES[config]).with_format("arrow")[:]
         splits.setdefault(config, []).append(split)
-        size = shard_rows or len(given)
+        size = shard_rows or len(split_rows)
         shards = []
-        for start in range(0, len(given), size):
+        for start in range(0, len(split_rows), size):
             writer = ShardWriter(folder / config / f"{start}", split, FEATURES[config].arrow_schema)
             writer.write(table.slice(start, size))
             shards += writer.close()
@@ -112,8 +112,8 @@ def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows
             shard.rename(folder / config / f"{split}-{i:05d}-of-{len(shards):05d}.parquet")
             shard.parent.rmdir()
     configs = [
-        {"config_name": c, "data_files": [{"split": s, "path": f"{c}/{s}-*.parquet"} for s in found]}
-        for c, found in splits.items()
+        {"config_name": config, "data_files": [{"split": s, "path": f"{config}/{s}-*.parquet"} for s in names]}
+        for config, names in splits.items()
     ]
     header = yaml.safe_dump({"license": ["mit", "cc-by-9.9"], "configs": configs}, sort_keys=False)
     card = f'---\n{header}---\n\n# Invented\n\n`load_dataset("ORG/NAME", "pairs")`\n'
@@ -124,7 +124,7 @@ def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows
 
 
 def write_report(folder: Path) -> None:
-    """The report of the parquet files that are there, as far as a push reads it."""
+    """Write the part of the report that a push reads, for the parquet files in the folder."""
     files = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
     report = {"format": "dialogue-cube dataset 2", "version": "0.1.0", "fingerprint": "0" * 16, "files": files}
     report["fingerprint"] = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The loopback Hub as a server in a thread."""
+"""The server of the loopback Hub, in a thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .store import HubError, Store
 
 
 class HangUp(Response):
-    """An answer that breaks off: the connection is closed in the middle of it."""
+    """A response during which the connection breaks."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
@@ -33,13 +33,16 @@ async def error_answer(_: Request, error: Exception) -> Response:
 
 
 class HubServer:
-    """A running Hub.
+    """The server of a loopback Hub.
+
+    Args:
+        folder: Folder for the contents of the files.
 
     Attributes:
-        url: Its address; what `HF_ENDPOINT` is set to.
-        store: Its state, to look into or to change behind the clients' back.
-        requests: `"METHOD /path?query"` of every request so far.
-        intercept: Called before each request; a `Response` that it returns replaces the true answer.
+        url: Address of the server, for `HF_ENDPOINT`.
+        store: Repositories and tokens, which tests may read and change.
+        requests: All requests so far, as `"METHOD /path?query"`.
+        intercept: Called with each request; a `Response` that it returns replaces the real one.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class HubError(Exception):
-    """An error the protocol knows: HTTP status, `X-Error-Code` (may be empty) and `X-Error-Message`."""
+    """An error of the protocol: HTTP status, `X-Error-Code` (may be empty) and `X-Error-Message`."""
 
     def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class HubError(Exception):
 
 
 class Blobs:
-    """File contents on disk, addressed by their sha256."""
+    """Contents of files on disk, by their sha256."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ def git_blob_oid(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a tree. `oid` is git's, that of the pointer file for LFS."""
+    """A file in a tree. `oid` is that of git; for LFS, that of the pointer file."""
 
     sha256: str
     size: int
@@ -85,21 +85,21 @@ class Repo:
     refs: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, revision: str) -> Commit:
-        """The commit a branch, tag, `refs/...` name or (abbreviated) commit id stands for."""
+        """Return the commit of a branch, a tag, a `refs/...` name or a (short) commit id."""
         for ref in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if ref in self.refs:
                 return self.commits[self.refs[ref]]
         if re.fullmatch("[0-9a-f]{5,40}", revision):
-            found = [commit for oid, commit in self.commits.items() if oid.startswith(revision)]
-            if len(found) == 1:
-                return found[0]
+            matches = [commit for oid, commit in self.commits.items() if oid.startswith(revision)]
+            if len(matches) == 1:
+                return matches[0]
         raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
     def writable_ref(self, revision: str) -> str:
         for ref in (f"refs/heads/{revision}", revision):
             if ref in self.refs and not ref.startswith("refs/tags/"):
                 return ref
-        self.resolve(revision)  # unknown altogether: 404
+        self.resolve(revision)  # 404 for an unknown revision
         raise HubError(400, f"{revision} is not a branch")
 
     def commit(self, ref: str, parent: Commit | None, tree: dict[str, Entry], title: str, message: str) -> Commit:
@@ -114,14 +114,14 @@ class Repo:
         return commit
 
     def history(self, commit: Commit) -> list[Commit]:
-        """The commit and its ancestors, newest first."""
-        found = [commit]
-        while found[-1].parent:
-            found.append(self.commits[found[-1].parent])
-        return found
+        """Return the commit and its ancestors, newest first."""
+        commits = [commit]
+        while commits[-1].parent:
+            commits.append(self.commits[commits[-1].parent])
+        return commits
 
     def last_change(self, commit: Commit, path: str) -> Commit:
-        """The newest commit up to `commit` that changed `path`."""
+        """Return the newest commit up to `commit` that changed `path`."""
         history = self.history(commit)
         for newer, older in pairwise(history):
             if older.tree.get(path) != newer.tree.get(path):
@@ -130,10 +130,9 @@ class Repo:
 
 
 class Store:
-    """All repositories, and who may write where.
+    """All repositories, with their permissions.
 
-    Two tokens exist, `hf_test` (writes) and `hf_read` (reads only); the namespace `strangers` is
-    someone else's.
+    There are two tokens: `hf_test` may write, `hf_read` only read. Neither may write to the namespace `strangers`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -157,7 +156,7 @@ class Store:
         return self.tokens[token]
 
     def readable(self, kind: str, repo_id: str, token: str | None) -> Repo:
-        """The repository, or the answer that the Hub gives for a missing and a hidden one alike."""
+        """Return the repository, or raise the error that the Hub returns for missing and for hidden ones."""
         role, repo = self.role(token), self.repos.get((kind, repo_id))
         hidden = repo is not None and repo.private and (role is None or repo_id.split("/")[0] in self.foreign)
         if repo is None or hidden:

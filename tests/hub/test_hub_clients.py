@@ -1,7 +1,4 @@
-"""The loopback Hub against the real clients: what they can do on the true one, they can do here.
-
-Models: see `test_push_model`.
-"""
+"""The real clients work with the loopback Hub as with the real one. For models see `test_push_model`."""
 
 import textwrap
 
@@ -36,7 +33,7 @@ assert loaded["train"].to_list() == rows(50, "red").to_list()
 streamed = load_dataset(repo, "first", split="train", streaming=True)
 assert list(streamed) == rows(50, "red").to_list()
 revisions = (None, "v1", "next", "refs/pr/1")
-found = [len(load_dataset(repo, "second", split="train", revision=r)) for r in revisions]
+lengths = [len(load_dataset(repo, "second", split="train", revision=r)) for r in revisions]
 refs = api.list_repo_refs(repo, repo_type="dataset", include_pull_requests=True)
 fs = HfFileSystem()
 parquet = fs.glob(f"datasets/{{repo}}/second/*.parquet")
@@ -44,7 +41,7 @@ with fs.open(parquet[0]) as file:
     file.seek(-4, 2)  # a Range request
     magic = file.read().decode()
 print(json.dumps({{
-    "found": found,
+    "lengths": lengths,
     "branches": sorted(r.name for r in refs.branches), "tags": [r.name for r in refs.tags],
     "prs": [r.ref for r in refs.pull_requests], "magic": magic,
     "shards": len(fs.glob(f"datasets/{{repo}}/first/train-*-of-00003.parquet")),
@@ -67,7 +64,7 @@ first = api.upload_folder(repo_id=repo, folder_path="up")
 down = Path(snapshot_download(repo))
 assert (down / "deep/b.bin").read_bytes() == bytes(range(256)) * 1000
 
-def refused(call):
+def error_of(call):
     try:
         call()
     except Exception as error:
@@ -77,17 +74,17 @@ def refused(call):
 add = lambda name: CommitOperationAdd(name, name.encode())
 second = api.create_commit(repo, [add("c"), Delete("deep/", is_folder=True)], commit_message="two")
 errors = {{
-    "missing repo": refused(lambda: api.repo_info("{namespace}/nothing")),
-    "missing file": refused(lambda: hf_hub_download(repo, "nothing")),
-    "missing revision": refused(lambda: hf_hub_download(repo, "a.txt", revision="nothing")),
-    "stale parent": refused(
+    "missing repo": error_of(lambda: api.repo_info("{namespace}/nothing")),
+    "missing file": error_of(lambda: hf_hub_download(repo, "nothing")),
+    "missing revision": error_of(lambda: hf_hub_download(repo, "a.txt", revision="nothing")),
+    "stale parent": error_of(
         lambda: api.create_commit(repo, [add("d")], commit_message="x", parent_commit=first.oid)
     ),
-    "exists": refused(lambda: api.create_repo(repo)),
-    "stranger's": refused(lambda: api.create_repo("strangers/x")),
-    "read token": refused(lambda: HfApi(token="hf_read").create_commit(repo, [add("d")], commit_message="x")),
-    "bad token": refused(lambda: HfApi(token="hf_wrong").whoami()),
-    "hidden": refused(lambda: HfApi(token=False).repo_info(repo)),
+    "exists": error_of(lambda: api.create_repo(repo)),
+    "foreign namespace": error_of(lambda: api.create_repo("strangers/x")),
+    "read token": error_of(lambda: HfApi(token="hf_read").create_commit(repo, [add("d")], commit_message="x")),
+    "bad token": error_of(lambda: HfApi(token="hf_wrong").whoami()),
+    "hidden": error_of(lambda: HfApi(token=False).repo_info(repo)),
 }}
 unchanged = api.create_commit(repo, [add("c")], commit_message="nothing new").oid == second.oid
 api.create_repo(repo, exist_ok=True)
@@ -101,14 +98,14 @@ print(json.dumps([errors, unchanged, listing, in_pr, sizes]))
 
 @pytest.mark.slow
 def test_datasets_branches_tags_and_pull_requests(hub):
-    answer = hub.json(DATASETS.format(repo=f"{hub.namespace}/data"))
-    assert answer["found"] == [7, 7, 8, 9]
-    assert answer["branches"] == ["main", "next"]
-    assert answer["tags"] == ["v1"]
-    assert answer["prs"] == ["refs/pr/1"]
-    assert answer["shards"] == 3
-    assert answer["magic"] == "PAR1"
-    assert answer["commits"][-1] == "initial commit"
+    facts = hub.json(DATASETS.format(repo=f"{hub.namespace}/data"))
+    assert facts["lengths"] == [7, 7, 8, 9]
+    assert facts["branches"] == ["main", "next"]
+    assert facts["tags"] == ["v1"]
+    assert facts["prs"] == ["refs/pr/1"]
+    assert facts["shards"] == 3
+    assert facts["magic"] == "PAR1"
+    assert facts["commits"][-1] == "initial commit"
 
 
 def test_files_and_errors(hub):
@@ -121,7 +118,7 @@ def test_files_and_errors(hub):
         "missing revision": ["RevisionNotFoundError", 404],
         "stale parent": ["HfHubHTTPError", 412],
         "exists": ["HfHubHTTPError", 409],
-        "stranger's": ["HfHubHTTPError", 403],
+        "foreign namespace": ["HfHubHTTPError", 403],
         "read token": ["HfHubHTTPError", 403],
         "bad token": ["HfHubHTTPError", 401],
         "hidden": ["RepositoryNotFoundError", 401],
@@ -145,7 +142,7 @@ def test_hf_command(hub):
         hf repos tag create {repo} v1 --repo-type dataset
         hf download {repo} x.txt --repo-type dataset --revision v1 --local-dir {work}/down
     """)
-    said = hub.run(["bash", "-c", script])
-    assert "tester" in said.stdout
+    result = hub.run(["bash", "-c", script])
+    assert "tester" in result.stdout
     assert (work / "down" / "x.txt").read_text() == "by hand"
     assert hub.files("datasets", "by-hand", "v1")["x.txt"] == b"by hand"
