@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make demo` and `make test`. Only Python and pip need to be there.
+# On a fresh machine with Python and pip, `make demo` and `make test` need no preparation.
 PYTHON ?= python3
 BIN    := .venv/bin
 OUT    ?= demo
@@ -8,11 +8,11 @@ RAW_DIR ?=
 
 install: .venv/installed
 
-# pip would compile all files of all packages, which takes longer than everything else. Python compiles those that are
-# imported and keeps the result, unless it is told not to
+# pip would compile all files of all packages, which takes longer than the rest. Instead, Python compiles the files that
+# it imports and keeps the result, unless this variable is set
 unexport PYTHONDONTWRITEBYTECODE
 
-# installed again only when what is to be installed has changed
+# installs again only if the requirements have changed
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
@@ -21,19 +21,19 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: install
 	$(BIN)/dialogue-cube demo --out "$(OUT)" $(if $(RAW_DIR),--raw-dir "$(RAW_DIR)")
 
-# three files at a time, one thread each: on two processors, too, as some tests wait; a file's tests stay together, as they
-# share what they built
+# three processes with one thread each, even on two processors, since some tests wait; the tests of a file run in one
+# process, since they share fixtures
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# the tests at the oldest versions that pyproject.toml allows, in an environment of their own
+# runs the tests with the oldest versions that pyproject.toml allows, in a separate environment
 test-oldest: install
 	$(PYTHON) -m venv .venv/oldest
 	$(BIN)/python tests/docs/oldest.py > .venv/oldest/constraints.txt
 	.venv/oldest/bin/python -m pip install --quiet --no-compile --constraint .venv/oldest/constraints.txt --editable ".[dev]"
 	OMP_NUM_THREADS=1 .venv/oldest/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# what a stranger meets, with true installs: one environment without this package, one with its wheel
+# runs the tests of other people's environments with real installations: one without this package, one with its wheel
 strangers: install
 	$(PYTHON) -m venv --clear .venv/strangers/stranger
 	$(PYTHON) -m venv --clear .venv/strangers/installed

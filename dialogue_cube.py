@@ -1,4 +1,4 @@
-"""Front door: `dialogue-cube` mounts the commands of the three packages and turns their errors into one line."""
+"""The command line `dialogue-cube`: the commands of the three packages, with errors of one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import push_scripts.cli
 from cube_model.machine import versions
 from dataset_builders.common.command_line import run_command_line
 
-# Arrow's own allocator keeps what it was given: a build takes a sixth more memory with it, in the same time
+# Arrow's own allocator does not return freed memory: with it a build takes a sixth more memory, in the same time
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 app = typer.Typer(
@@ -28,8 +28,8 @@ for package in (dataset_builders.cli, cube_model.cli, push_scripts.cli):
 app.command()(cube_model.demo.demo)
 
 
-def _show_versions(wanted: bool) -> None:
-    if wanted:
+def _show_versions(value: bool) -> None:
+    if value:
         for name, number in versions().items():
             typer.echo(f"{name} {number}")
         raise typer.Exit
@@ -40,11 +40,14 @@ def options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_versions, is_eager=True, help="Show the versions of all that decides a result."
+            "--version",
+            callback=_show_versions,
+            is_eager=True,
+            help="Show the versions that affect results.",
         ),
     ] = False,
 ) -> None:
-    """Options before a command."""
+    """Declare the options before the command."""
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ class Cores:
                 for line in lines(results, source)
             ]
         except (KeyError, TypeError, statistics.StatisticsError) as error:
-            raise _no_leaderboard(file) from error
+            raise _not_a_leaderboard(file) from error
 
     def differences(self, file: Path) -> list[dict[str, Any]]:
         """Read the paired differences of `dialogue-cube leaderboard` as rows, by source and best first.
@@ -65,16 +65,16 @@ class Cores:
         try:
             return [
                 {
-                    **{name: each[name] for name in ("source", "method", "minus")},
-                    "pairs": each["train_size"],
-                    "difference": each["value"],
-                    "low": each["ci95"][0],
-                    "high": each["ci95"][1],
+                    **{name: entry[name] for name in ("source", "method", "minus")},
+                    "pairs": entry["train_size"],
+                    "difference": entry["value"],
+                    "low": entry["ci95"][0],
+                    "high": entry["ci95"][1],
                 }
-                for each in _read_json(file, _LEADERBOARD).get("differences", ())
+                for entry in _read_json(file, _LEADERBOARD).get("differences", ())
             ]
         except (KeyError, TypeError, AttributeError) as error:
-            raise _no_leaderboard(file) from error
+            raise _not_a_leaderboard(file) from error
 
     def training(self, folder: Path) -> list[dict[str, Any]]:
         """Read the metrics of every epoch, starting with the untrained core.
@@ -177,13 +177,13 @@ class DashboardCore:
 
         vectors = EmbeddingCache().embed(self._teacher, list(answers))
         mapped = EmbeddingProcessor(self._core).process_answers(vectors)
-        # the caller knows where each answer comes from
+        # the caller knows the source of each answer
         empty = pa.array([""] * len(answers), pa.string())
         table = pa.table({"text": pa.array(answers, pa.string()), "source": empty, "license": empty})
         return CubeRetriever(self._core, self._teacher, AnswerIndex(table, make_search(mapped), {}))
 
 
-def _no_leaderboard(file: Path) -> ModelError:
+def _not_a_leaderboard(file: Path) -> ModelError:
     return ModelError(f"{file}: not a leaderboard; create one with {_LEADERBOARD}")
 
 

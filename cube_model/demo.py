@@ -1,4 +1,4 @@
-"""`dialogue-cube demo`: the whole way, raw files -> dataset -> trained core -> answers, by the documented commands."""
+"""`dialogue-cube demo`: run the documented commands from raw files to answers."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
 
 SMALL_OPEN_SOURCES = ("woz:en", "banking77", "clinc150")
-"""What is downloaded when no raw folder is given: some 12 MB under Apache-2.0, CC BY 4.0 and CC BY 3.0."""
+"""Sources to download by default: 12 MB under Apache-2.0, CC BY 4.0 and CC BY 3.0."""
 
 MAX_PAIRS = 10_000
-"""Training pairs at most, so that encoding and training stay within minutes on two cores."""
+"""Maximum number of training pairs, so that encoding and training take only minutes on two processor cores."""
 
 EPOCHS, LEARNING_RATE = 6, 5e-3
-"""A short run at a high rate: training takes more and smaller steps by itself."""
+"""A short training at a high rate; by default, training takes more and smaller steps."""
 
 MAX_TEST_PAIRS = 3_000
-"""Held-out pairs that are judged."""
+"""Maximum number of pairs for validation and for the evaluation."""
 
 MAX_ANSWERS = 5_000
-"""Answers that are searched, for the same reason."""
+"""Maximum number of answers to search."""
 
 QUESTIONS = (
     "I am looking for a cheap restaurant in the north of town.",
@@ -41,15 +41,15 @@ _LAUNCH = "accelerate launch --num_processes 1 --num_machines 1 --mixed_precisio
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the dataset and the model.")] = Path("demo"),
     raw_dir: Annotated[
-        Path | None, typer.Option(help="Raw corpora of your own; small open ones are downloaded when not given.")
+        Path | None, typer.Option(help="Folder of your own raw corpora; otherwise small open ones are downloaded.")
     ] = None,
     teacher: Annotated[str, typer.Option(help="Frozen sentence encoder.")] = DEFAULT_TEACHER,
 ) -> None:
-    """Do the whole way in a few minutes: build a dataset, train a core on it, judge it, ask it.
+    """Build a dataset, train a core on it, evaluate it and ask it, in a few minutes.
 
-    Every step is a command of its own and is printed before it runs. Without network the invented sample is used.
+    Each step is a command, printed before it runs. Offline, the demo uses the invented sample.
     """
-    started = time.monotonic()
+    start = time.monotonic()
     dataset, model = out / "dataset", out / "model"
     _say("1. raw files -> dataset")
     raw = raw_dir or _raw_files(out)
@@ -61,26 +61,26 @@ def demo(
         *("--context-turns", "2", "--epochs", EPOCHS, "--learning-rate", LEARNING_RATE),
         *("--max-pairs", MAX_PAIRS, "--max-validation-pairs", MAX_TEST_PAIRS, "--overwrite"),
     )
-    _say("3. held-out dialogues: the untrained core (identity) beside the trained one")
+    _say("3. test dialogues: the untrained core (identity) and the trained one")
     evaluate = ("dialogue-cube", "evaluate", "response-selection", "--data", dataset, "--model", model)
     _run(*evaluate, "--max-pairs", MAX_TEST_PAIRS, "--json", out / "results.json")
     _say("4. three questions")
     ask = ("dialogue-cube", "ask", "--model", model, "--data", dataset)
     _run(*ask, "--max-answers", MAX_ANSWERS, *QUESTIONS)
-    typer.secho(f"\nDone in {time.monotonic() - started:.0f} s. Yours now:", bold=True)
+    typer.secho(f"\nDone in {time.monotonic() - start:.0f} s. Yours now:", bold=True)
     typer.echo(f'  datasets.load_dataset("{dataset}", "pairs")')
     typer.echo(f'  transformers.AutoModel.from_pretrained("{model}", trust_remote_code=True)')
 
 
 def _raw_files(out: Path) -> Path:
-    """Downloaded corpora, or the invented sample where they cannot be had."""
+    """Download the corpora, or write the invented sample if that fails."""
     raw = out / "raw"
     try:
         _run("dialogue-cube", "download", *SMALL_OPEN_SOURCES, "--to", raw)
     except ModelError:
-        typer.secho("No download: going on with the invented sample that ships with the project.", fg="yellow")
+        typer.secho("The download failed: using the invented sample that ships with the project.", fg="yellow")
         raw = out / "sample"
-        if not raw.exists():  # an earlier demo left it
+        if not raw.exists():  # otherwise from an earlier demo
             _run("dialogue-cube", "sample", raw)
     return raw
 
@@ -90,10 +90,9 @@ def _say(text: str) -> None:
 
 
 def _run(*command: object) -> None:
-    """Run one command of this environment, shown as a person would type it."""
+    """Print a command as a user would type it, and run it in this environment."""
     words = [str(word) for word in command]
     typer.secho(f"$ {shlex.join(words)}", fg="cyan")
     words[0] = str(Path(sys.executable).with_name(words[0]))
-    done = subprocess.run(words, check=False)
-    if done.returncode:
-        raise ModelError(f"`{shlex.join(map(str, command))}` failed; its message stands above")
+    if subprocess.run(words, check=False).returncode:
+        raise ModelError(f"`{shlex.join(map(str, command))}` failed; see its message above")

@@ -1,4 +1,4 @@
-"""The error of the model side."""
+"""The error of this package."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from dataset_builders.common.errors import DialogueCubeError
 
 
 class ModelError(DialogueCubeError):
-    """A core, a teacher, vectors, training data or an option of the model side is not as expected."""
+    """A core, a teacher, vectors, training data or options are invalid."""
