@@ -60,10 +60,9 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
             own = (f"{OWN_DATA}.settings:OwnSettings", "dataset_builders.corpus.build:write_rejects_of")
             entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
         else:
-            entries[_download_step(name)] = Entries(
-                (_source_module(name), "dataset_builders.sources.download:download")
-            )
-            entries[source_step(name)] = Entries((_source_module(name), *_READING))
+            module = source_modules()[name]
+            entries[_download_step(name)] = Entries((module, "dataset_builders.sources.download:download"))
+            entries[source_step(name)] = Entries((module, *_READING))
         rows = ("dataset_builders.corpus.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
     dataset = ("dataset_builders.corpus.build:finish_folder", "dataset_builders.corpus.build:warn_of_differences")
@@ -94,11 +93,6 @@ def data_steps(context: Context, sources: Mapping[str, str | None]) -> list[Step
     steps += [_rows(context, name, config, code(rows_step(name)), needs) for name, config in sources.items()]
     steps.append(_dataset(context, list(sources), code(DATASET), needs))
     return [*steps, _database(context, code(DATABASE))] if context.config.database else steps
-
-
-def _source_module(name: str) -> str:
-    path = source_modules()[name].removesuffix(".py")
-    return f"dataset_builders.{path.replace('/', '.')}"
 
 
 def _encoder(context: Context) -> tuple[list[str], dict[str, str]]:

@@ -20,13 +20,13 @@ _FOLDERS = ("pretrain", "downstream")
 
 @functools.cache
 def source_modules() -> dict[str, str]:
-    """Paths `FOLDER/MODULE.py` of all sources by name (the name of the module), in the order of `builders`.
+    """Names of the modules of all sources by source name (the last part), in the order of `builders`.
 
     The modules are not imported, which would take longer than many commands.
     """
     here = Path(__file__).parents[1]
     return {
-        module.name: f"{folder}/{module.name}.py"
+        module.name: f"dataset_builders.{folder}.{module.name}"
         for folder in _FOLDERS
         for module in sorted(pkgutil.iter_modules([str(here / folder)]), key=lambda m: m.name)
     }
@@ -38,9 +38,8 @@ def builders() -> dict[str, type[CorpusBuilder]]:
     from dataset_builders.sources.source import CorpusBuilder
 
     classes: dict[str, type[CorpusBuilder]] = {}
-    for path in source_modules().values():
-        module = importlib.import_module(f"dataset_builders.{path.removesuffix('.py').replace('/', '.')}")
-        for _, member in inspect.getmembers(module, inspect.isclass):
+    for module in source_modules().values():
+        for _, member in inspect.getmembers(importlib.import_module(module), inspect.isclass):
             if issubclass(member, CorpusBuilder) and "INFO" in member.__dict__:
                 classes[member.INFO.name] = member
     return classes
