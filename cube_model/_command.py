@@ -21,14 +21,19 @@ def run_launched(app: Callable[[], object]) -> None:
     Args:
         app: The command; see `run_command_line` for the exit codes.
     """
+    is_main = os.environ.get("RANK", "0") == "0"
+    show_log(logging.INFO if is_main else logging.ERROR)
+    run_command_line(app, is_main=is_main, interrupted="interrupted; go on with --resume")
+
+
+def show_log(level: int = logging.INFO) -> None:
+    """Print what the package logs to the error stream."""
     from rich.console import Console
     from rich.logging import RichHandler
 
-    is_main = os.environ.get("RANK", "0") == "0"
     console = Console(stderr=True)
     logging.getLogger("cube_model").addHandler(RichHandler(console=console, show_time=False, show_path=False))
-    logging.getLogger("cube_model").setLevel(logging.INFO if is_main else logging.ERROR)
-    run_command_line(app, is_main=is_main, interrupted="interrupted; go on with --resume")
+    logging.getLogger("cube_model").setLevel(level)
 
 
 def command_line(command: str, config: Options) -> str:

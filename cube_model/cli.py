@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from cube_model.embedder.config import EmbedderConfig
 from cube_model.evaluation.command import response_selection
 from cube_model.evaluation.intents.command import intents
 from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
+from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
+from dataset_builders.common.command_options import takes_options
+
+_Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Number of processes.",
+        show_default="what `accelerate config` has saved, else one for each graphics card",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add this package's commands to the console command."""
+    app.command("train")(train)
+    app.command("train-encoder")(train_encoder)
     app.command("ask")(ask)
     evaluate = typer.Typer(no_args_is_help=True, help="Evaluate encoders and trained cores.", rich_markup_mode="rich")
     evaluate.command("response-selection")(response_selection)
@@ -22,3 +38,30 @@ def register(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("export")(export)
     app.add_typer(cache_app, name="cache")
+
+
+@takes_options(data=..., output=..., context_turns=0)
+def train(config: TrainingConfig, processes: _Processes = None) -> None:
+    """Train a 3D cubic core on the question -> answer pairs of a dataset.
+
+    The train split trains, the validation split selects the best epoch, the test split is never read. For other ways
+    to start several processes (several machines, DeepSpeed, FSDP): `accelerate launch -m cube_model.train`, which takes
+    the same options.
+    """
+    from cube_model.training.command import train_core
+    from cube_model.training.launch import launch
+
+    launch(train_core, "cube_model.train", config, processes)
+
+
+@takes_options()
+def train_encoder(config: EmbedderConfig, processes: _Processes = None) -> None:
+    """Fine-tune a text encoder contrastively on the question -> answer pairs of a dataset.
+
+    Only the train split is read, without the pairs that are flagged as leaks. The result is a SentenceTransformer. For
+    other ways to start several processes: `accelerate launch -m cube_model.embedder`, which takes the same options.
+    """
+    from cube_model.embedder.__main__ import fine_tune
+    from cube_model.training.launch import launch
+
+    launch(fine_tune, "cube_model.embedder", config, processes)

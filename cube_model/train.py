@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cube_model._command import run_launched
+from cube_model.training.command import train_core
 from cube_model.training.config import TrainingConfig
 from dataset_builders.common.command_options import takes_options
 
@@ -18,18 +19,7 @@ def train(config: TrainingConfig) -> None:
 
     The train split trains, the validation split selects the best epoch, the test split is never read.
     """
-    from cube_model.training.trainer import CubeTrainer
-    from cube_model.training.validation import selection_metric
-
-    trainer = CubeTrainer(config)
-    metrics = trainer.train()
-    if trainer.is_main:
-        key = selection_metric(config.mode, config.cosine_weight)
-        name = {"accuracy_1_of_100": "1-of-100"}.get(key, "mean cosine")
-        typer.echo(
-            f"{metrics['output']}: best epoch {metrics['best_epoch']} of {metrics['epochs']}, validation {name} "
-            f"{trainer.progress.history[0][key]:.3f} (untrained) -> {metrics[key]:.3f}, {metrics['seconds']:.0f} s"
-        )
+    train_core(config)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from cube_model._command import run_launched
+from cube_model._command import check_locations, run_launched
 from cube_model.embedder.config import EmbedderConfig
 from dataset_builders.common.command_options import takes_options
 
@@ -22,6 +22,16 @@ def embedder(config: EmbedderConfig) -> None:
 
     Only the train split is read, without the pairs that are flagged as leaks.
     """
+    fine_tune(config)
+
+
+def fine_tune(config: EmbedderConfig) -> None:
+    """Fine-tune an encoder and print a line about it.
+
+    Raises:
+        ModelError: See `train_embedder`.
+    """
+    check_locations(config.data)
     from cube_model.embedder.trainer import train_embedder
 
     record = train_embedder(config)

@@ -1,0 +1,60 @@
+"""`dialogue-cube train` and `train-encoder`: one process or several, and one line about an error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import dialogue_cube
+from cube_model.training.output import RECORD
+
+COMMAND = Path(sys.executable).with_name("dialogue-cube")
+
+
+def environment(cache_folder):
+    return {**os.environ, "DIALOGUE_CUBE_CACHE": str(cache_folder), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+
+
+@pytest.mark.slow
+def test_two_processes_and_their_error(pairs_folder, cache_folder, tmp_path):
+    """Half the steps, one output, and it learns; what is wrong is one line, although both processes fail."""
+    train = [COMMAND, "train", "--processes", "2", "--data", pairs_folder, "--output", tmp_path / "core", "--quiet"]
+    train += ["--teacher-dtype", "float32", "--batch-size", "32", "--epochs", "3"]
+    options = {"capture_output": True, "text": True, "env": environment(cache_folder), "timeout": 300}
+    done = subprocess.run(train, **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("best epoch") == 1
+    assert not done.stderr
+    record = json.loads((tmp_path / "core" / RECORD).read_text())
+    assert record["history"][-1]["accuracy_1_of_100"] > record["history"][0]["accuracy_1_of_100"]
+    again = subprocess.run(train, **options)
+    assert again.returncode == 1
+    (line,) = again.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "pass --overwrite" in line
+
+
+def test_one_process_trains_here(pairs_folder, cache_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(cache_folder))
+    train = ["train", "--data", pairs_folder, "--output", tmp_path / "core", "--epochs", "1", "--quiet"]
+    train += ["--teacher-dtype", "float32", "--processes", "1"]
+    done = CliRunner().invoke(dialogue_cube.app, [str(word) for word in train])
+    assert done.exit_code == 0, done.output
+    assert "best epoch" in done.output
+    assert json.loads((tmp_path / "core" / RECORD).read_text())["arguments"]["context_turns"] == 0
+
+
+@pytest.mark.parametrize("command", ["train", "train-encoder"])
+def test_a_command_shows_the_options_of_its_training(command):
+    names = {name for option in _options(command) for name in option.opts}
+    assert {"--data", "--output", "--epochs", "--batch-size", "--seed", "--resume", "--processes"} <= names
+
+
+def _options(command):
+    import typer
+
+    return typer.main.get_command(dialogue_cube.app).commands[command].params
