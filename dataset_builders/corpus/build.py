@@ -15,31 +15,27 @@ the same bytes.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.outputs import output_folder
 from dataset_builders.corpus.counts import SourceCounts
+from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.report import write_report
 from dataset_builders.corpus.sinks import FolderWriter
 from dataset_builders.corpus.writing import write_source
 from dataset_builders.folder.layout import DATASET
 from dataset_builders.licenses import qualifies
-from dataset_builders.own_data import OwnBuilder, write_rejects
-from dataset_builders.pairs.encoder import Encoder, load_encoder
-from dataset_builders.pairs.hard_negatives import NegativeOptions, add_hard_negatives
+from dataset_builders.own_data import OwnBuilder
+from dataset_builders.pairs.encoder import load_encoder
 from dataset_builders.sources.download import Progress as DownloadProgress
 from dataset_builders.sources.download import download, downloads_folder
 from dataset_builders.sources.registry import get_builder, select_sources
 from dataset_builders.sources.source import CorpusBuilder
 from dataset_builders.survey.clusters import Progress
-from dataset_builders.survey.decisions import Survey
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.survey import survey
 
@@ -118,45 +114,9 @@ def build_dataset(
     return results
 
 
-def finish_folder(
-    writer: FolderWriter,
-    results: list[SourceCounts],
-    survey_result: Survey,
-    options: BuildOptions,
-    encoder: Encoder | None,
-) -> None:
-    """Mine hard negatives, then write the report and the card.
-
-    Args:
-        writer: Sink that holds the rows of all sources.
-        results: Counts of each source, in the order of the rows.
-        survey_result: Decisions, duplicates and leaks of all sources.
-        options: Options of the build.
-        encoder: Text encoder that mines the negatives.
-
-    Raises:
-        DataError: No row is left.
-    """
-    shards = writer.close(survey_result.members)
-    if not any(shards.values()):
-        languages = f" in {', '.join(options.languages)}" if options.languages else ""
-        raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; nothing was written")
-    if options.hard_negatives and encoder is not None:
-        negative_options = NegativeOptions(options.hard_negatives, seed=options.seed)
-        add_hard_negatives(shards["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())
-    write_report(writer.folder, results, options, survey_result)
-    card.write_card(writer.folder)
-
-
 def _release_memory() -> None:
     """Return unused memory to the system: pyarrow would hold on to the peak of the last step."""
     pa.default_memory_pool().release_unused()
-
-
-def warn_of_differences(result: SourceCounts, warn: Callable[[str], None]) -> None:
-    """Warn with one line if a source's counts differ from the official ones."""
-    if differences := result.differences():
-        warn(f"{result.info.name}: counts differ from the official release: {'; '.join(differences)}")
 
 
 def _download_sources(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:
@@ -187,15 +147,3 @@ def _is_licensed(name: str, licenses: Sequence[str]) -> bool:
 def _open_source(source: tuple[str, str | None], raw_dir: Path, cache_dir: str | Path | None) -> CorpusBuilder:
     name, config = source
     return get_builder(name)(data_dir=raw_dir / name, config_name=config, cache_dir=cache_dir)
-
-
-def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
-    """Write the unusable records of own data to `OUT.rejects.jsonl`; remove the file if there are none."""
-    path = out.with_name(f"{out.name}.rejects.jsonl")
-    skipped = own[0].data.skipped if own else []  # builders of one path share its files
-    rejects = [*skipped, *(record for builder in own for record in builder.rejected())]
-    if rejects:
-        write_rejects(path, rejects)
-        warn(f"your data: {len(rejects):,} records could not be used; {path} lists them with the reasons")
-    else:
-        path.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
-            own = (f"{OWN_DATA}.settings:OwnSettings", "dataset_builders.corpus.build:write_rejects_of")
+            own = (f"{OWN_DATA}.settings:OwnSettings", "dataset_builders.corpus.finish:write_rejects_of")
             entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
         else:
             module = source_modules()[name]
@@ -65,7 +65,7 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
             entries[source_step(name)] = Entries((module, *_READING))
         rows = ("dataset_builders.corpus.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
-    dataset = ("dataset_builders.corpus.build:finish_folder", "dataset_builders.corpus.build:warn_of_differences")
+    dataset = ("dataset_builders.corpus.finish:finish_folder", "dataset_builders.corpus.finish:warn_of_differences")
     writing = ("dataset_builders.corpus.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
     return {
         **entries,
@@ -143,7 +143,7 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
     def run() -> Product:
         parsed = context.parsed(name, config)
         if name == OWN:
-            from dataset_builders.corpus.build import write_rejects_of
+            from dataset_builders.corpus.finish import write_rejects_of
 
             write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
         entries = [signature(Path(source.builder.cache_dir)) for source in parsed]
@@ -242,8 +242,8 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         }
 
     def run() -> Product:
-        from dataset_builders.corpus.build import finish_folder, warn_of_differences
         from dataset_builders.corpus.counts import SourceCounts
+        from dataset_builders.corpus.finish import finish_folder, warn_of_differences
         from dataset_builders.corpus.sinks import FolderWriter
         from dataset_builders.pipeline.fragments import replay
         from dataset_builders.survey.decisions import Survey

@@ -12,8 +12,8 @@ from datasets import load_dataset
 from typer.testing import CliRunner
 
 from dataset_builders import licenses
+from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
-from dataset_builders.corpus import build as build_module
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.quality.config import QualityConfig
@@ -144,7 +144,7 @@ def test_a_failure_while_writing_leaves_nothing(sample_raw, cache_dir, tmp_path,
     def full_disk(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(build_module.card, "write_card", full_disk)
+    monkeypatch.setattr(card, "write_card", full_disk)
     with pytest.raises(OSError, match="No space left"):
         build_dataset(["camrest676"], sample_raw, tmp_path / "new" / "out", cache_dir=cache_dir)
     assert list((tmp_path / "new").iterdir()) == []
