@@ -1,4 +1,4 @@
-"""The corpus in CONTRIBUTING.md works as printed: one file, found, built."""
+"""The example corpus in CONTRIBUTING.md works as printed."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_corpus_of_the_guide_works_literally(tmp_path):
+def test_the_example_corpus_is_parsed(tmp_path):
     guide = (ROOT / "CONTRIBUTING.md").read_text()
     (code,) = re.findall(r'```python\n("""Tea Shop.*?)```', guide, re.DOTALL)
     (tmp_path / "tea_shop_module.py").write_text(code)

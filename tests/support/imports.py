@@ -1,10 +1,10 @@
-"""The import graph of the packages against one table of rooms: who may import whom.
+"""Compare the import graph of the packages with the layers in `LAYERS`.
 
-    python imports.py [ROOT] [--arrows] [--table]
+    python imports.py [ROOT] [--edges] [--table]
 
-A room is a folder of modules or one of the named modules at the top of a package. `ORDER` lists the floors from the
-ground up: a room imports rooms of lower floors only, rooms of one floor do not import each other. Imports within
-functions count as those at the top; those under `TYPE_CHECKING` are counted by themselves and obey the same order.
+A component is a folder of modules, or a module at the top of a package. It imports only components in lower layers;
+components in one layer do not import each other. Imports within functions count like those at the top of a module.
+Imports under `TYPE_CHECKING` follow the same rules and are counted separately.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 PACKAGES = ("dataset_builders", "cube_model", "push_scripts", "dialogue_cube")
 
-ORDER: dict[str, tuple[str, ...]] = {
+LAYERS: dict[str, tuple[str, ...]] = {
     "dataset_builders": (
         "common",
         "schema licenses",
@@ -47,23 +47,23 @@ ORDER: dict[str, tuple[str, ...]] = {
         "train dashboard cli demo",
     ),
 }
-"""Rooms of a package by floor, the ground floor first."""
+"""Package -> its layers, the lowest first, each with its components."""
 
-ALONE = ("cube_model.core", "cube_model.metrics")
-"""Rooms that import nothing of ours."""
+SELF_CONTAINED = ("cube_model.core", "cube_model.metrics")
+"""Components that import no other component."""
 
 SHARED = "dataset_builders.common"
-"""The one room of the data side that all of `cube_model` may import."""
+"""The one component of `dataset_builders` that all of `cube_model` may import."""
 
-DOORS = {"cube_model.data.own_rows": "dataset_builders"}
-"""Modules that may import all of another package."""
+EXCEPTIONS = {"cube_model.data.own_rows": "dataset_builders"}
+"""Module -> another package of which it may import all."""
 
 
-class House:
-    """Modules, rooms and arrows of a checkout.
+class ImportGraph:
+    """Modules, components and imports of a checkout.
 
     Args:
-        root: Folder that holds the packages.
+        root: Folder with the packages.
     """
 
     def __init__(self, root: Path) -> None:
@@ -73,7 +73,7 @@ class House:
             for path in paths:
                 name = ".".join(path.relative_to(root).with_suffix("").parts)
                 self.files[name.removesuffix(".__init__")] = path
-        self.rooms = {module: self._room(module) for module in self.files}
+        self.components = {module: self._component(module) for module in self.files}
         self.imports: dict[tuple[str, str], set[bool]] = defaultdict(set)
         for module, path in self.files.items():
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -81,14 +81,14 @@ class House:
                 if target != module:
                     self.imports[module, target].add(for_types)
 
-    def _room(self, module: str) -> str:
-        """Longest row of `ORDER` that the module lies in; a package's own `__init__` is its front."""
+    def _component(self, module: str) -> str:
+        """Return the innermost component of `LAYERS` with the module; the package for its `__init__`."""
         package, _, rest = module.partition(".")
-        names = [name for floor in ORDER.get(package, ()) for name in floor.split()]
+        names = [name for layer in LAYERS.get(package, ()) for name in layer.split()]
         within = [name for name in names if rest == name or rest.startswith(name + ".")]
         if within:
             return f"{package}.{max(within, key=len)}"
-        return package if not rest or package not in ORDER else f"{package}.{rest.split('.')[0]}"
+        return package if not rest or package not in LAYERS else f"{package}.{rest.split('.')[0]}"
 
     def _targets(self, module: str, node: ast.AST, for_types: bool) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
@@ -109,123 +109,127 @@ class House:
                 continue
             yield from ((name, for_types) for name in names if name in self.files)
 
-    def arrows(self, *, types: bool) -> set[tuple[str, str]]:
-        """Rooms that import rooms: at run time, or with `types` for type checkers only."""
-        rooms: dict[tuple[str, str], set[bool]] = defaultdict(set)
+    def edges(self, *, types: bool) -> set[tuple[str, str]]:
+        """Return (component, imported component): imports at run time, or with `types` those for type checkers only."""
+        edges: dict[tuple[str, str], set[bool]] = defaultdict(set)
         for (a, b), kinds in self.imports.items():
-            if self.rooms[a] != self.rooms[b]:
-                rooms[self.rooms[a], self.rooms[b]] |= kinds
-        return {pair for pair, kinds in rooms.items() if (kinds == {True}) == types}
+            if self.components[a] != self.components[b]:
+                edges[self.components[a], self.components[b]] |= kinds
+        return {edge for edge, kinds in edges.items() if (kinds == {True}) == types}
 
-    def floor(self, room: str) -> int | None:
-        """Number of the floor, None for a room that the table does not name."""
-        package, _, rest = room.partition(".")
-        return next((i for i, floor in enumerate(ORDER.get(package, ())) if rest in floor.split()), None)
+    def layer(self, component: str) -> int | None:
+        """Return the number of the layer; None for a component that `LAYERS` lacks."""
+        package, _, rest = component.partition(".")
+        return next((i for i, layer in enumerate(LAYERS.get(package, ())) if rest in layer.split()), None)
 
     def forbidden(self) -> list[tuple[str, str, bool]]:
-        """Imports against the table: module, imported module, whether for types only."""
-        return sorted((a, b, k == {True}) for (a, b), k in self.imports.items() if not self._may(a, b))
+        """Return the forbidden imports: module, imported module, whether for type checkers only."""
+        return sorted((a, b, k == {True}) for (a, b), k in self.imports.items() if not self._is_allowed(a, b))
 
-    def _may(self, module: str, target: str) -> bool:
-        a, b = self.rooms[module], self.rooms[target]
+    def _is_allowed(self, module: str, target: str) -> bool:
+        a, b = self.components[module], self.components[target]
         own, other = module.partition(".")[0], target.partition(".")[0]
         if a == b or own == "dialogue_cube":
             return True
-        if a in ALONE:
+        if a in SELF_CONTAINED:
             return False
         if own == other:
-            if own not in ORDER:
+            if own not in LAYERS:
                 return True
-            low, high = self.floor(b), self.floor(a)
+            low, high = self.layer(b), self.layer(a)
             return a == own or (low is not None and high is not None and low < high)
         if own == "push_scripts":
             return True
-        return own == "cube_model" and other == "dataset_builders" and (b == SHARED or module in DOORS)
+        return own == "cube_model" and other == "dataset_builders" and (b == SHARED or module in EXCEPTIONS)
 
-    def unnamed(self) -> list[str]:
-        """Rooms that the table lacks."""
-        packages = {room for room in self.rooms.values() if "." not in room}
-        return sorted({r for r in self.rooms.values() if self.floor(r) is None} - packages - {"push_scripts"})
+    def without_layer(self) -> list[str]:
+        """Return the components that `LAYERS` lacks."""
+        components = set(self.components.values())
+        packages = {component for component in components if "." not in component}
+        return sorted({c for c in components if self.layer(c) is None} - packages - {"push_scripts"})
 
-    def circles(self, *, modules: bool = False, types: bool = True) -> list[list[str]]:
-        """Rooms (or modules) that reach each other; a package's front, which loads names when they are used, is not one."""
+    def cycles(self, *, modules: bool = False, types: bool = True) -> list[list[str]]:
+        """Return the components (or modules) that import each other in cycles.
+
+        The `__init__` of a package does not count, since it imports names on first use.
+        """
         edges: dict[str, set[str]] = defaultdict(set)
         for (a, b), kinds in self.imports.items():
-            x, y = (a, b) if modules else (self.rooms[a], self.rooms[b])
+            x, y = (a, b) if modules else (self.components[a], self.components[b])
             if x != y and (types or False in kinds) and a not in PACKAGES:
                 edges[x].add(y)
         return strongly_connected(edges)
 
     def height(self) -> int:
-        """Floors that the rooms need: the longest way down, circles counted as one."""
-        pairs = {p for types in (False, True) for p in self.arrows(types=types)}
-        below: dict[str, set[str]] = defaultdict(set)
-        for a, b in pairs:
-            below[a].add(b)
-        depth: dict[str, int] = {}
+        """Return the number of layers that the imports need: the length of the longest path without cycles."""
+        imported: dict[str, set[str]] = defaultdict(set)
+        for a, b in self.edges(types=False) | self.edges(types=True):
+            imported[a].add(b)
+        heights: dict[str, int] = {}
 
-        def deep(room: str, above: tuple[str, ...] = ()) -> int:
-            if room not in depth:
-                depth[room] = 1 + max(
-                    (deep(b, (*above, room)) for b in below[room] if b not in (*above, room)), default=0
-                )
-            return depth[room]
+        def height_of(component: str, path: tuple[str, ...] = ()) -> int:
+            if component not in heights:
+                path = (*path, component)
+                heights[component] = 1 + max((height_of(b, path) for b in imported[component] - {*path}), default=0)
+            return heights[component]
 
-        return max(map(deep, set(self.rooms.values())))
+        return max(map(height_of, set(self.components.values())))
 
 
 def strongly_connected(edges: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of more than one node that all reach each other."""
+    """Return the groups of two or more nodes that reach each other."""
     reach: dict[str, set[str]] = {}
     for start in edges:
-        seen, todo = set[str](), [start]
-        while todo:
-            for other in edges.get(todo.pop(), ()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        reach[start] = seen
+        reachable, stack = set[str](), [start]
+        while stack:
+            for node in edges.get(stack.pop(), ()):
+                if node not in reachable:
+                    reachable.add(node)
+                    stack.append(node)
+        reach[start] = reachable
     groups = {tuple(sorted({b for b in reach[a] if a in reach.get(b, ())})) for a in edges if a in reach[a]}
     return [list(group) for group in sorted(groups) if len(group) > 1]
 
 
 def table() -> str:
-    """`ORDER` as Markdown: a line a floor, the ground floor first."""
-    rows = ["| floor | " + " | ".join(f"`{package}/`" for package in ORDER) + " |", "|---:" + "|---" * len(ORDER) + "|"]
-    for number in range(max(map(len, ORDER.values()))):
-        cells = (floors[number].split() if number < len(floors) else [] for floors in ORDER.values())
-        shown = (", ".join(f"`{name.replace('.', '/')}`" for name in cell) for cell in cells)
-        rows.append(f"| {number} | " + " | ".join(shown) + " |")
+    """Return `LAYERS` as a Markdown table with one row per layer, the lowest first."""
+    header = "| layer | " + " | ".join(f"`{package}/`" for package in LAYERS) + " |"
+    rows = [header, "|---:" + "|---" * len(LAYERS) + "|"]
+    for number in range(max(map(len, LAYERS.values()))):
+        cells = (layers[number].split() if number < len(layers) else [] for layers in LAYERS.values())
+        texts = (", ".join(f"`{name.replace('.', '/')}`" for name in cell) for cell in cells)
+        rows.append(f"| {number} | " + " | ".join(texts) + " |")
     return "\n".join(rows)
 
 
 def main() -> None:
-    """Print the measure."""
+    """Print figures of the import graph, or the table of `CONTRIBUTING.md`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path, nargs="?", default=Path())
-    parser.add_argument("--arrows", action="store_true", help="every arrow between rooms")
-    parser.add_argument("--table", action="store_true", help="the order as Markdown, as CONTRIBUTING.md shows it")
-    a = parser.parse_args()
-    if a.table:
+    parser.add_argument("--edges", action="store_true", help="list all imports between components")
+    parser.add_argument(
+        "--table", action="store_true", help="print the layers as the Markdown table of CONTRIBUTING.md"
+    )
+    options = parser.parse_args()
+    if options.table:
         print(table())
         return
-    house = House(a.root.resolve())
-    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in house.files.values())
-    run, only_types = house.arrows(types=False), house.arrows(types=True)
-    rooms = set(house.rooms.values())
-    print(f"{len(house.files)} files, {lines} lines, {len(rooms)} rooms, {house.height()} floors")
-    print({p: sum(r.partition(".")[0] == p for r in rooms) for p in PACKAGES})
-    print(f"{len(run) + len(only_types)} arrows, {len(only_types)} of them for types only")
-    print(f"circles of rooms: {house.circles()}; without types: {house.circles(types=False)}")
-    print(
-        f"circles of modules: {house.circles(modules=True)}; without types: {house.circles(modules=True, types=False)}"
-    )
-    print(f"rooms that the table lacks: {house.unnamed()}")
-    for module, target, types in house.forbidden():
-        print(f"against the order: {module} -> {target}{' (types)' if types else ''}")
-    if a.arrows:
-        for x, y in sorted(run | only_types):
-            print(f"{x} -> {y}{' (types)' if (x, y) in only_types else ''}")
+    graph = ImportGraph(options.root.resolve())
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in graph.files.values())
+    runtime, types_only = graph.edges(types=False), graph.edges(types=True)
+    components = set(graph.components.values())
+    print(f"{len(graph.files)} files, {lines} lines, {len(components)} components, {graph.height()} layers")
+    print({package: sum(c.partition(".")[0] == package for c in components) for package in PACKAGES})
+    print(f"{len(runtime) + len(types_only)} edges, {len(types_only)} of them for type checkers only")
+    for name, modules in (("components", False), ("modules", True)):
+        cycles, runtime_cycles = graph.cycles(modules=modules), graph.cycles(modules=modules, types=False)
+        print(f"cycles of {name}: {cycles}; at run time: {runtime_cycles}")
+    print(f"components without a layer: {graph.without_layer()}")
+    for module, target, types in graph.forbidden():
+        print(f"forbidden: {module} -> {target}{' (types)' if types else ''}")
+    if options.edges:
+        for edge in sorted(runtime | types_only):
+            print(f"{edge[0]} -> {edge[1]}{' (types)' if edge in types_only else ''}")
 
 
 if __name__ == "__main__":
