@@ -6,6 +6,9 @@ import shlex
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +38,8 @@ QUESTIONS = (
     "What is the phone number, please?",
 )
 
-_LAUNCH = "accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no"
+_DOWNLOAD_HOST = "https://raw.githubusercontent.com"
+"""Server of all `SMALL_OPEN_SOURCES`."""
 
 
 def demo(
@@ -51,23 +55,32 @@ def demo(
     """
     start = time.monotonic()
     dataset, model = out / "dataset", out / "model"
-    _say("1. raw files -> dataset")
+    _say("1. Raw files -> dataset: one typed, leak-free format for every corpus")
     raw = raw_dir or _raw_files(out)
-    _run("dialogue-cube", "build", "--raw-dir", raw, "--out", dataset)
-    _say("2. question -> answer pairs -> core (lattice of 8 x 8 x 6 cells for a teacher of 384 dimensions)")
+    _run("build", "--raw-dir", raw, "--out", dataset)
+    _say("2. Dataset -> core: learns to map the teacher's embedding of a question to that of its answer")
     _run(
-        *_LAUNCH.split(),
-        *("-m", "cube_model.train", "--data", dataset, "--teacher", teacher, "--output", model),
-        *("--context-turns", "2", "--epochs", EPOCHS, "--learning-rate", LEARNING_RATE),
+        *("train", "--data", dataset, "--teacher", teacher, "--output", model, "--context-turns", "2"),
+        *("--epochs", EPOCHS, "--learning-rate", LEARNING_RATE),
         *("--max-pairs", MAX_PAIRS, "--max-validation-pairs", MAX_TEST_PAIRS, "--overwrite"),
     )
-    _say("3. test dialogues: the untrained core (identity) and the trained one")
-    evaluate = ("dialogue-cube", "evaluate", "response-selection", "--data", dataset, "--model", model)
+    _say("3. Evaluation on test dialogues: does the core find answers better than the teacher alone (identity)?")
+    evaluate = ("evaluate", "response-selection", "--data", dataset, "--model", model)
     _run(*evaluate, "--max-pairs", MAX_TEST_PAIRS, "--json", out / "results.json")
-    _say("4. three questions")
-    ask = ("dialogue-cube", "ask", "--model", model, "--data", dataset)
-    _run(*ask, "--max-answers", MAX_ANSWERS, *QUESTIONS)
-    typer.secho(f"\nDone in {time.monotonic() - start:.0f} s. Yours now:", bold=True)
+    _say("4. Three questions: the nearest real answers of the dataset")
+    _run("ask", "--model", model, "--data", dataset, "--max-answers", MAX_ANSWERS, *QUESTIONS)
+    typer.secho(f"\nDone in {time.monotonic() - start:.0f} s. What to try next:", bold=True)
+    next_steps: dict[str, tuple[object, ...]] = {
+        "ask questions of your own": ("ask", "--model", model, "--data", dataset, "--max-answers", MAX_ANSWERS),
+        "look at the dataset and the core in a browser": (
+            *("dashboard", "--data", dataset, "--database", out / "corpus.duckdb", "--core", model),
+        ),
+        "use your own questions and answers": ("build", "--own", "faq.csv", "--language", "en", "--out", "own"),
+    }
+    for purpose, words in next_steps.items():
+        typer.echo(f"  {purpose}:")
+        typer.secho(f"    {_command_line(words)}", fg="cyan")
+    typer.echo("In Python:")
     typer.echo(f'  datasets.load_dataset("{dataset}", "pairs")')
     typer.echo(f'  transformers.AutoModel.from_pretrained("{model}", trust_remote_code=True)')
 
@@ -75,24 +88,41 @@ def demo(
 def _raw_files(out: Path) -> Path:
     """Download the corpora, or write the invented sample if that fails."""
     raw = out / "raw"
+    if _is_online():
+        try:
+            _run("download", *SMALL_OPEN_SOURCES, "--to", raw)
+            return raw
+        except ModelError as error:
+            typer.secho(str(error), fg="yellow")
+    typer.secho(f"No download from {_DOWNLOAD_HOST}: the demo uses an invented sample instead.", fg="yellow")
+    sample = out / "sample"
+    if not sample.exists():  # otherwise from an earlier demo
+        _run("sample", sample)
+    return sample
+
+
+def _is_online() -> bool:
+    """Whether the server of the corpora answers; proxies in the environment are used, as by the download."""
     try:
-        _run("dialogue-cube", "download", *SMALL_OPEN_SOURCES, "--to", raw)
-    except ModelError:
-        typer.secho("The download failed: using the invented sample that ships with the project.", fg="yellow")
-        raw = out / "sample"
-        if not raw.exists():  # otherwise from an earlier demo
-            _run("dialogue-cube", "sample", raw)
-    return raw
+        with urllib.request.urlopen(urllib.request.Request(_DOWNLOAD_HOST, method="HEAD"), timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def _say(text: str) -> None:
     typer.secho(f"\n{text}", bold=True)
 
 
-def _run(*command: object) -> None:
-    """Print a command as a user would type it, and run it in this environment."""
-    words = [str(word) for word in command]
-    typer.secho(f"$ {shlex.join(words)}", fg="cyan")
-    words[0] = str(Path(sys.executable).with_name(words[0]))
-    if subprocess.run(words, check=False).returncode:
-        raise ModelError(f"`{shlex.join(map(str, command))}` failed; see its message above")
+def _run(*words: object) -> None:
+    """Print a command of `dialogue-cube` as a user would type it, and run it in this environment."""
+    typer.secho(f"$ {_command_line(words)}", fg="cyan")
+    program = Path(sys.executable).with_name("dialogue-cube")
+    if subprocess.run([program, *map(str, words)], check=False).returncode:
+        raise ModelError(f"`{_command_line(words)}` failed; see its message above")
+
+
+def _command_line(words: Iterable[object]) -> str:
+    return shlex.join(["dialogue-cube", *map(str, words)])

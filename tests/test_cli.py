@@ -102,7 +102,9 @@ def test_quality_options_of_build(sample_raw, tmp_path):
 
 
 def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
-    done = run("build", "sgd", "banking77", "--raw-dir", sample_raw, "--out", tmp_path / "out")
+    for source in ("sgd", "banking77"):  # without the note that they are invented
+        shutil.copytree(sample_raw / source, tmp_path / "raw" / source)
+    done = run("build", "sgd", "banking77", "--raw-dir", tmp_path / "raw", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "README.md").exists()
     assert "load_dataset(" in done.stdout

@@ -109,7 +109,7 @@ def build_dataset(
             _release_memory()
         finish_folder(writer, results, survey_result, options, encoder)
         for result in results:
-            warn_of_differences(result, warn)
+            warn_of_differences(result, raw_dir, warn)
         write_rejects_of(out, own, warn)
     return results
 

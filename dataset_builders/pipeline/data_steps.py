@@ -260,7 +260,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
             ordered = [counts[fragment] for fragment in fragments]
             finish_folder(writer, ordered, Survey.load(survey, []), context.options(), context.encoder())
             for source in ordered:
-                warn_of_differences(source, context.warn)
+                warn_of_differences(source, context.config.raw_dir, context.warn)
         return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))

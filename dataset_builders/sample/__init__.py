@@ -15,8 +15,14 @@ import importlib
 from pathlib import Path
 
 from dataset_builders.common.outputs import OutputKind, output_folder
+from dataset_builders.sources.raw_files import SAMPLE_NOTE
 
 SOURCES = ("camrest676", "woz", "sgd", "multiwoz", "banking77", "clinc150")
+
+_NOTE = """\
+Invented dialogues and utterances in the formats of published corpora, written by `dialogue-cube sample`.
+Their counts are not those of the official releases; while this file is here, a build does not warn of that.
+"""
 
 _SAMPLE = OutputKind("`dialogue-cube sample`", "DIR", lambda _: False, ("**",))
 """A sample is never replaced, because its files cannot be told from original raw files."""
@@ -41,4 +47,5 @@ def write_sample(out: Path, seed: int = 0) -> dict[str, dict[str, dict[str, dict
         for source in SOURCES:
             writer = importlib.import_module(f"{__name__}.{source}")
             counts[source] = writer.write(aside / source, seed)
+        (aside / SAMPLE_NOTE).write_text(_NOTE, encoding="utf-8")
     return counts

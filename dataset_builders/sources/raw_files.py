@@ -17,6 +17,9 @@ from pathlib import Path, PurePosixPath
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.listing import is_hidden, walk
 
+SAMPLE_NOTE = "SAMPLE.txt"
+"""File that marks a folder of raw files as invented by `dialogue-cube sample`."""
+
 
 @dataclass(frozen=True)
 class RawFile:

@@ -159,7 +159,10 @@ def test_a_folder_of_other_origin_is_not_touched(sample_raw, cache_dir, tmp_path
 
 def test_a_partial_source_is_built_with_one_warning(sample_raw, cache_dir, tmp_path):
     warnings = []
-    build_dataset(["sgd"], sample_raw, tmp_path / "out", cache_dir=cache_dir, warn=warnings.append)
+    build_dataset(["sgd"], sample_raw, tmp_path / "sample", cache_dir=cache_dir, warn=warnings.append)
+    assert not warnings  # the folder says that it is invented
+    shutil.copytree(sample_raw / "sgd", tmp_path / "raw" / "sgd")
+    build_dataset(["sgd"], tmp_path / "raw", tmp_path / "out", cache_dir=cache_dir, warn=warnings.append)
     (line,) = warnings
     assert line.startswith("sgd: counts differ from the official release: train: ")
     assert " of 16,142 dialogues" in line
