@@ -1,5 +1,5 @@
-"""A Streamlit page over the database: what is in the corpus, what was left out, what a core makes of it.
+"""A Streamlit page over the database: the corpus, its quality, single dialogues and trained cores.
 
-`command` starts it, `app` is the script that Streamlit runs, one file of `tabs` is one tab. Figures come from SQL over
-the database; no table is ever held in memory as a whole.
+`command` starts it, `app` is the script that Streamlit runs, and each file in `tabs` is one tab. All figures come from
+SQL queries; no table is loaded into memory as a whole.
 """

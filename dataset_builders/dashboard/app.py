@@ -1,4 +1,4 @@
-"""The page itself; `streamlit run` would start it, `dialogue-cube dashboard` does."""
+"""The page, a Streamlit script that `dialogue-cube dashboard` runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ICON = (
 
 
 def main() -> None:
-    """Draw the page for one visitor."""
+    """Draw the page for a visitor."""
     st.set_page_config("Dialogue Cube", ICON, layout="wide")
     st.html(STYLE)
     guarded(load_texts("en"), lambda: _page(Settings.read()))
@@ -54,17 +54,17 @@ def _body(settings: Settings, texts: Texts) -> None:
 
 
 def _tabs(page: Page) -> None:
-    """Only the tab that is open is drawn; which one stands in the address by its name, whatever the language."""
+    """Draw the open tab only. The address holds its name, which does not depend on the language."""
     texts = page.texts
     labels = {texts(f"tab.{name}"): name for name in TABS}
     key = f"tabs-{texts.language}"
-    named = st.query_params.get("tab")
-    start = next((label for label, name in labels.items() if name == named), None)
+    in_address = st.query_params.get("tab")
+    start = next((label for label, name in labels.items() if name == in_address), None)
 
-    def changed() -> None:
+    def update_address() -> None:
         st.query_params["tab"] = labels[st.session_state[key]]
 
-    tabs = st.tabs(list(labels), key=key, default=start, on_change=changed)
+    tabs = st.tabs(list(labels), key=key, default=start, on_change=update_address)
     for tab, name in zip(tabs, TABS, strict=True):
         if tab.open:
             with tab:
@@ -72,17 +72,17 @@ def _tabs(page: Page) -> None:
 
 
 def guarded(texts: Texts, draw: Callable[[], None]) -> None:
-    """Draw; what goes wrong is one line on the page, and a traceback in the log of the command."""
+    """Draw; show an error as one line on the page, and its traceback in the log of the command."""
     try:
         draw()
-    except Exception as error:  # plug-ins raise errors of their own
+    except Exception as error:  # plug-ins raise their own errors
         LOG.exception("the page could not be drawn")
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         st.error(texts("page.error", error=first), icon=":material/error:")
 
 
 def _language(settings: Settings) -> str:
-    """The language of the interface, from its switch or the address."""
+    """The language of the page, from its switch or the address."""
     return switch("lang", LANGUAGES, "Language / Язык", first=settings.language, label_visibility="collapsed")
 
 

@@ -1,7 +1,7 @@
-"""Altair charts of small, ready-made aggregates. Colours tell apart splits only; everything else is told by place.
+"""Altair charts of small aggregates. As a rule, colours only distinguish splits; positions show everything else.
 
-The palette is that of Okabe and Ito (2008, "Color Universal Design"): eight colours that people with any of the common
-kinds of colour blindness can tell apart.
+The palette is by Okabe and Ito (2008, "Color Universal Design"): eight colours that people with the common kinds of
+colour blindness can distinguish.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 Specification = dict[str, Any]
-"""A chart as Vega-Lite takes it."""
+"""A chart as a Vega-Lite specification."""
 
 BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#F0E442",
 )  # fmt: skip
 PALETTE = [BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW]
-"""Okabe and Ito's, without black, which is the colour of text."""
+"""Okabe and Ito's palette without black, which is the colour of text."""
 
 SPLIT_COLOURS: dict[str, str] = dict(zip(SPLITS, PALETTE, strict=False))
 
@@ -35,24 +35,24 @@ _ROW = 24
 """Height of a bar with its gap, in pixels."""
 
 _HEIGHT = 300
-"""Height of a chart with its axes and its legend; likewise `_height`."""
+"""Height of a chart with its axes and its legend, in pixels; see also `_height`."""
 
 
-def drawn(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, Specification]:
-    """A function that draws, as one that gives Vega-Lite's description; the same chart is described once.
+def specification(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, Specification]:
+    """Make a function that draws a chart return its Vega-Lite specification, and cache the result.
 
-    The description is not checked against Vega-Lite's schema: that alone takes half of the time of a page.
+    The specification is not validated, because that would take half of the time of a page.
     """
 
     @st.cache_data(max_entries=1000, show_spinner=False)
     @wraps(draw)
-    def described(*args: P.args, **kwargs: P.kwargs) -> Specification:
+    def specify(*args: P.args, **kwargs: P.kwargs) -> Specification:
         return dict(draw(*args, **kwargs).configure_view(strokeOpacity=0).to_dict(validate=False))
 
-    return described
+    return specify
 
 
-@drawn
+@specification
 def bars(
     frame: pd.DataFrame,
     category: str,
@@ -65,18 +65,18 @@ def bars(
     form: str = ",",
     colour: str = BLUE,
 ) -> alt.LayerChart:
-    """Horizontal bars with their numbers at the end, the longest first unless told otherwise.
+    """Horizontal bars with a number at the end of each.
 
     Args:
-        frame: A row a bar, or a row a part of it.
-        category: Column of the names.
-        value: Column of the lengths.
-        titles: Column -> what axis and tooltip call it, with its unit.
-        split: Column that the bars are stacked and coloured by.
-        colours: Value of that column -> colour, in the order of the stack.
-        ascending: The shortest first.
+        frame: One row per bar, or per part of a stacked bar.
+        category: Column with the names of the bars.
+        value: Column with the lengths of the bars.
+        titles: Title of each column for axes and tooltips, with its unit.
+        split: Column by which bars are stacked and coloured.
+        colours: Colour by value of this column, in the order of the stack.
+        ascending: Whether the shortest bar comes first rather than the longest.
         form: d3 format of the numbers.
-        colour: Of bars that are not stacked.
+        colour: Colour of bars that are not stacked.
     """
     parts = frame.groupby([category, *([split] if split else [])], as_index=False)[value].sum()
     whole = frame.groupby(category, as_index=False)[value].sum()
@@ -85,50 +85,65 @@ def bars(
     x = _counts(value, titles, whole[value].max(), form)
     tips = [_tip(name, titles, form if name == value else "") for name in (category, split, value) if name]
     if split is None:
-        drawn = alt.Chart(parts).mark_bar(cornerRadiusEnd=2, color=colour).encode(y=y, x=x, tooltip=tips)
+        chart = alt.Chart(parts).mark_bar(cornerRadiusEnd=2, color=colour).encode(y=y, x=x, tooltip=tips)
     else:
         parts = parts.assign(rank=parts[split].map({name: place for place, name in enumerate(colours)}))
-        drawn = (
+        chart = (
             alt.Chart(parts)
             .mark_bar()
             .encode(y=y, x=x, color=_colour(split, titles, colours), order=alt.Order("rank:Q"), tooltip=tips)
         )
-    return (drawn + _numbers(whole, y, value, form)).properties(height=_height(len(whole), legend=split is not None))
+    return (chart + _numbers(whole, y, value, form)).properties(height=_height(len(whole), legend=split is not None))
 
 
-@drawn
+@specification
 def grouped_bars(
     frame: pd.DataFrame, category: str, value: str, series: str, titles: dict[str, str], names: list[str]
 ) -> alt.LayerChart:
-    """Bars side by side, one a series, with their numbers: `names` in the order of the palette."""
+    """Groups of bars, one bar per series, with a number at the end of each.
+
+    Args:
+        frame: One row per bar.
+        category: Column with the names of the groups.
+        value: Column with the lengths of the bars.
+        series: Column with the names of the series.
+        titles: Title of each column for axes and tooltips, with its unit.
+        names: Names of the series, in the order of the palette.
+    """
     y = _names(category, titles, list(dict.fromkeys(frame[category])))
     within = alt.YOffset(f"{series}:N", sort=names)
     tips = [_tip(category, titles), _tip(series, titles), _tip(value, titles, ",")]
     colour = alt.Color(
         f"{series}:N", title=titles[series], scale=alt.Scale(domain=names, range=PALETTE), legend=_legend(columns=1)
     )
-    drawn = alt.Chart(frame).mark_bar(cornerRadiusEnd=2)
-    drawn = drawn.encode(y=y, yOffset=within, x=_counts(value, titles, frame[value].max()), color=colour, tooltip=tips)
+    chart = alt.Chart(frame).mark_bar(cornerRadiusEnd=2)
+    chart = chart.encode(y=y, yOffset=within, x=_counts(value, titles, frame[value].max()), color=colour, tooltip=tips)
     numbers = _numbers(frame, y, value).encode(yOffset=within)
     rows = frame[category].nunique() * frame[series].nunique() + len(names)
-    return (drawn + numbers).properties(height=_height(rows, legend=True))
+    return (chart + numbers).properties(height=_height(rows, legend=True))
 
 
-@drawn
+@specification
 def split_bars(frame: pd.DataFrame, value: str, titles: dict[str, str]) -> alt.LayerChart:
-    """A bar a split, in the colours that splits have everywhere; `frame` has a row a split."""
+    """One bar per split, in the colours of the splits.
+
+    Args:
+        frame: One row per split.
+        value: Column with the lengths of the bars.
+        titles: Title of each column for axes and tooltips, with its unit.
+    """
     shares = frame.assign(share=frame[value] / frame[value].sum())
     y = _names("split", titles, list(SPLITS))
     x = _counts(value, titles, frame[value].max() * 1.15)
     tips = [_tip("split", titles), _tip(value, titles, ","), alt.Tooltip("share:Q", title="%", format=".1%")]
     colour = _colour("split", titles, SPLIT_COLOURS).legend(None)
-    drawn = alt.Chart(shares).mark_bar(cornerRadiusEnd=2).encode(y=y, x=x, color=colour, tooltip=tips)
+    chart = alt.Chart(shares).mark_bar(cornerRadiusEnd=2).encode(y=y, x=x, color=colour, tooltip=tips)
     text = f"format(datum['{value}'], ',') + '  (' + format(datum.share, '.1%') + ')'"
     numbers = _numbers(shares, y, value).transform_calculate(label=text).encode(text="label:N")
-    return (drawn + numbers).properties(height=_height(len(frame)))
+    return (chart + numbers).properties(height=_height(len(frame)))
 
 
-@drawn
+@specification
 def histogram(
     frame: pd.DataFrame,
     bin: str,
@@ -139,46 +154,46 @@ def histogram(
     form: str = ",d",
     colour: str = BLUE,
 ) -> alt.Chart:
-    """How many have which length; the last bar holds all longer ones.
+    """A histogram.
 
     Args:
-        frame: `bin`: the lower end of each, `value`: how many.
-        bin: Column of the bins.
-        value: Column of the counts.
-        titles: Column -> what axis and tooltip call it, with its unit.
-        width: Of a bin, in the unit of the axis.
-        form: d3 format of the lengths.
-        colour: Of the bars.
+        frame: One row per bin.
+        bin: Column with the lower ends of the bins.
+        value: Column with the counts.
+        titles: Title of each column for axes and tooltips, with its unit.
+        width: Width of a bin, in the unit of the axis.
+        form: d3 format of the ends of the bins.
+        colour: Colour of the bars.
     """
-    shown = frame.assign(end=frame[bin] + width)
+    bins = frame.assign(end=frame[bin] + width)
     x = alt.X(f"{bin}:Q", bin="binned", title=titles[bin], axis=alt.Axis(format=form, grid=False, tickCount=8))
     y = alt.Y(f"{value}:Q", title=titles[value], axis=alt.Axis(format=",d", tickCount=5, tickMinStep=1))
     tips = [_tip(bin, titles, form), _tip(value, titles, ",")]
     return (
-        alt.Chart(shown)
+        alt.Chart(bins)
         .mark_bar(color=colour, binSpacing=0.5)
         .encode(x=x, x2="end:Q", y=y, tooltip=tips)
         .properties(height=_HEIGHT)
     )
 
 
-@drawn
+@specification
 def joint(
     frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str], *, widths: dict[str, int]
 ) -> alt.Chart:
-    """A joint histogram: the colour of a field is the number of rows with these two lengths, on a log scale.
+    """A two-dimensional histogram as a heat map with a log scale.
 
     Args:
-        frame: A row a field: its lower ends and how many.
-        x: Column across.
-        y: Column upright.
-        value: Column of the counts.
-        titles: Column -> what axis and tooltip call it, with its unit.
-        widths: Column -> width of its bins.
+        frame: One row per bin.
+        x: Column with the lower ends of the bins on the x axis.
+        y: Column with the lower ends of the bins on the y axis.
+        value: Column with the counts.
+        titles: Title of each column for axes and tooltips, with its unit.
+        widths: Width of the bins of each axis, by column.
     """
-    shown = frame.assign(x_end=frame[x] + widths[x], y_end=frame[y] + widths[y])
+    bins = frame.assign(x_end=frame[x] + widths[x], y_end=frame[y] + widths[y])
     return (
-        alt.Chart(shown)
+        alt.Chart(bins)
         .mark_rect()
         .encode(
             x=alt.X(f"{x}:Q", title=titles[x], scale=alt.Scale(nice=False), axis=alt.Axis(format=",d", grid=False)),
@@ -192,9 +207,9 @@ def joint(
     )
 
 
-@drawn
+@specification
 def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.Chart:
-    """A point for each pair of lengths that occurs; its size is the number of rows."""
+    """Points whose size is the number of rows; `frame` has one row per point."""
     return (
         alt.Chart(frame)
         .mark_circle(color=BLUE, opacity=0.45)
@@ -213,9 +228,9 @@ def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, s
     )
 
 
-@drawn
+@specification
 def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.LayerChart:
-    """A table of counts as coloured fields with their numbers in them."""
+    """A heat map of counts with a number in each cell; `frame` has one row per cell."""
     size = frame[y].nunique()
     body = alt.Chart(frame).encode(
         x=alt.X(f"{x}:N", title=titles[x], axis=alt.Axis(labelAngle=-40, labelLimit=110, labelOverlap=False)),
@@ -232,9 +247,9 @@ def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]
     return (fields + numbers).properties(height=190 + 44 * size)
 
 
-@drawn
+@specification
 def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, str], form: str = ".3f") -> alt.Chart:
-    """Lines with points, one a series; told apart by colour and by shape."""
+    """Lines with points, one line per series, which colour and shape distinguish; `frame` has one row per point."""
     names = list(dict.fromkeys(frame[series]))
     legend = alt.Legend(orient="top", columns=1, labelLimit=360)
     return (
@@ -251,7 +266,7 @@ def lines(frame: pd.DataFrame, x: str, y: str, series: str, titles: dict[str, st
     )
 
 
-@drawn
+@specification
 def intervals(
     frame: pd.DataFrame,
     category: str,
@@ -261,7 +276,7 @@ def intervals(
     titles: dict[str, str],
     reference: float | None = None,
 ) -> alt.LayerChart:
-    """Points with their intervals, in the order of the frame, and a line at `reference`."""
+    """Points with intervals, in the order of the frame, and a dashed line at `reference`."""
     body = alt.Chart(frame).encode(y=_names(category, titles, list(frame[category])))
     axis = alt.Axis(format="~r", tickCount=6)
     across = alt.X(f"{low}:Q", title=titles[value], scale=alt.Scale(zero=False), axis=axis)
@@ -276,13 +291,13 @@ def intervals(
 
 
 def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y:
-    """The axis of the names of bars."""
+    """The axis with the names of bars."""
     axis = alt.Axis(labelLimit=170, labelOverlap=False, ticks=False, domain=False)
     return alt.Y(f"{category}:N", title=titles[category], sort=list(order), axis=axis)
 
 
 def _counts(value: str, titles: dict[str, str], longest: float, form: str = ",") -> alt.X:
-    """The axis of the lengths of bars, with room for the number at the end of the longest."""
+    """The axis of the lengths of bars, with room for the number at the end of the longest one."""
     scale = alt.Scale(domain=[0, max(float(longest), 1e-9) * 1.25], nice=False)
     whole: dict[str, Any] = {"format": ",d", "tickMinStep": 1}
     axis = alt.Axis(tickCount=4, labelBound=True, **(whole if form == "," else {"format": form}))
@@ -311,7 +326,7 @@ def _colour(series: str, titles: dict[str, str], colours: dict[str, str]) -> alt
 
 
 def _amount(value: str, titles: dict[str, str]) -> alt.Color:
-    """Cividis: even in lightness, made for all kinds of colour vision."""
+    """A colour scale for counts: cividis, which is designed for all kinds of colour vision."""
     scale = alt.Scale(type="log", scheme="cividis")
     return alt.Color(
         f"{value}:Q", title=titles[value], scale=scale, legend=_legend(format=",d", gradientLength=200, tickCount=4)

@@ -1,4 +1,4 @@
-"""One dialogue as a chat, with what the source noted about each turn."""
+"""A dialogue as a chat, with the annotations of each turn."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def show_chat(turns: Iterable[Mapping[str, Any]], texts: Texts, marked: int | No
     """Draw all turns.
 
     Args:
-        turns: `turn_index`, `speaker`, `text`, and `annotations` as in `schema.ANNOTATIONS`.
-        texts: Of the visitor's language.
-        marked: Index of a turn to point at.
+        turns: Turns with `turn_index`, `speaker`, `text`, and `annotations` as in `schema.ANNOTATIONS`.
+        texts: Texts in the language of the visitor.
+        marked: Index of a turn to mark.
     """
     state: list[str] = []
     for turn in turns:
         speaker = turn["speaker"]
-        notes = turn.get("annotations") or {}
+        annotations = turn.get("annotations") or {}
         with st.chat_message(speaker, avatar=_AVATARS.get(speaker)):
-            point = " ◀" if turn["turn_index"] == marked else ""
-            heading = f"<small>{turn['turn_index']} · {escape(texts(f'speaker.{speaker}'))}{point}</small>"
-            st.html(f"{heading}<br>{with_slots(turn['text'], notes.get('slots') or ())}{_badges(notes)}")
-            new = [_state(entry) for entry in notes.get("state") or ()]
+            mark = " ◀" if turn["turn_index"] == marked else ""
+            heading = f"<small>{turn['turn_index']} · {escape(texts(f'speaker.{speaker}'))}{mark}</small>"
+            st.html(f"{heading}<br>{with_slots(turn['text'], annotations.get('slots') or ())}{_badges(annotations)}")
+            new = [_state(entry) for entry in annotations.get("state") or ()]
             if new and new != state:
                 with st.expander(texts("explorer.state", n=len(new))):
                     st.html("<br>".join(map(escape, new)))
@@ -43,12 +43,12 @@ def show_chat(turns: Iterable[Mapping[str, Any]], texts: Texts, marked: int | No
 
 
 def with_slots(text: str, slots: Sequence[Mapping[str, Any]]) -> str:
-    """HTML of a turn with the values of its slots marked; a slot's name is shown when it is pointed at.
+    """HTML of a turn with highlighted slot values; hovering over a value shows the slot's name.
 
     Args:
-        text: Any text: it is quoted.
-        slots: `start` and `end` (half-open, in characters), `slot`, `domain`; those without a place are left out, and
-            of overlapping ones the first is shown.
+        text: Text of the turn; it is escaped.
+        slots: Slots with `start` and `end` (exclusive, in characters), `slot` and `domain`. Slots without a position
+            are skipped, and so are those that overlap an earlier one.
     """
     parts, done = [], 0
     placed = (slot for slot in slots if slot["start"] is not None and slot["end"] is not None)
@@ -64,24 +64,24 @@ def with_slots(text: str, slots: Sequence[Mapping[str, Any]]) -> str:
     return "".join([*parts, escape(text[done:])]).replace("\n", "<br>")
 
 
-def _badges(notes: Mapping[str, Any]) -> str:
-    """The dialogue acts, and slots without a place."""
-    acts = [_act(act) for act in notes.get("acts") or ()]
-    slots = [f"{s['slot']} = {s['value']}" for s in notes.get("slots") or () if s["start"] is None]
-    shown = "".join(f'<span style="{_BADGE}">{escape(text)}</span>' for text in dict.fromkeys([*acts, *slots]))
+def _badges(annotations: Mapping[str, Any]) -> str:
+    """HTML of the dialogue acts, and of the slots without a position."""
+    acts = [_act(act) for act in annotations.get("acts") or ()]
+    slots = [f"{s['slot']} = {s['value']}" for s in annotations.get("slots") or () if s["start"] is None]
+    badges = "".join(f'<span style="{_BADGE}">{escape(text)}</span>' for text in dict.fromkeys([*acts, *slots]))
     row = "display:flex;flex-wrap:wrap;gap:.3rem;margin-top:.3rem"
-    return f'<div style="{row}">{shown}</div>' if shown else ""
+    return f'<div style="{row}">{badges}</div>' if badges else ""
 
 
 def _act(act: Mapping[str, Any]) -> str:
-    """`INFORM hotel-area = north`."""
+    """An act as text, such as `INFORM hotel-area = north`."""
     where = "-".join(filter(None, (act["domain"], act["slot"])))
     values = ", ".join(act["values"] or ())
     return " ".join(filter(None, (act["act"], where))) + (f" = {values}" if values else "")
 
 
 def _state(entry: Mapping[str, Any]) -> str:
-    """`hotel: find_hotel, area = north`."""
+    """An entry of a state as text, such as `hotel: find_hotel, area = north`."""
     goal = ", ".join(filter(None, (entry["intent"], entry["slot"])))
     values = ", ".join(entry["values"] or ())
     return ": ".join(filter(None, (entry["domain"], goal))) + (f" = {values}" if values else "")

@@ -14,26 +14,27 @@ _APP = Path(__file__).with_name("app.py")
 
 
 def dashboard(
-    database: Annotated[Path, typer.Option(help="DuckDB file made by `database`; built from --data when missing.")],
+    database: Annotated[Path, typer.Option(help="DuckDB file made by `database`; built from --data if missing.")],
     data: Annotated[
-        str | None, typer.Option(help="Dataset folder or Hub repository: the database is brought up to date with it.")
+        str | None, typer.Option(help="Dataset folder or Hub repository from which to update the database.")
     ] = None,
     core: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of a trained core; may be repeated. Default: `core` beside the file."),
+        typer.Option(help="Folder of a trained core; may be repeated. Default: `core` beside the database."),
     ] = None,
     leaderboard: Annotated[
         list[Path] | None,
         typer.Option(
-            help="JSON of `leaderboard`; may be repeated. Default: `evaluation/leaderboard.json` beside the file."
+            help="JSON file of `leaderboard`; may be repeated. Default: `evaluation/leaderboard.json` beside the "
+            "database."
         ),
     ] = None,
     teacher: Annotated[
-        str, typer.Option(help="Encoder that finds neighbours: short name, folder or Hub id.")
+        str, typer.Option(help="Encoder to find similar utterances: short name, folder or Hub id.")
     ] = "minilm",
-    language: Annotated[str, typer.Option(help="Of the interface: en or ru. The page can switch.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the page, en or ru; it has a switch, too.")] = "en",
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 shows the page to the whole network.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 makes the page visible to the whole network.")
     ] = "localhost",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
@@ -43,15 +44,15 @@ def dashboard(
 
     missing = [name for name in ("streamlit", "plotly", "wordcloud") if find_spec(name) is None]
     if missing:
-        raise DataError(f"the dashboard needs {', '.join(missing)}; install it: pip install 'dialogue-cube[dashboard]'")
+        raise DataError(f"the dashboard needs {', '.join(missing)}; run: pip install 'dialogue-cube[dashboard]'")
     if language not in ("en", "ru"):
         raise DataError(f"--language {language}: expected en or ru")
     cores = core if core is not None else [path for path in [database.parent / "core"] if path.is_dir()]
-    beside = database.parent / "evaluation" / "leaderboard.json"
-    boards = leaderboard if leaderboard is not None else [path for path in [beside] if path.is_file()]
+    default = database.parent / "evaluation" / "leaderboard.json"
+    boards = leaderboard if leaderboard is not None else [path for path in [default] if path.is_file()]
     for path in (*cores, *boards):
         if not path.exists():
-            raise DataError(f"{path} is not there; name a core that training wrote, or the JSON of a leaderboard")
+            raise DataError(f"{path} does not exist; name the folder of a trained core or the JSON of a leaderboard")
     _check(database, data)
     settings = Settings(
         str(database.resolve()), tuple(map(str, cores)), tuple(map(str, boards)), teacher=teacher, language=language
@@ -61,10 +62,10 @@ def dashboard(
 
 
 def _check(database: Path, data: str | None) -> None:
-    """Build what is missing or out of date; refuse what is not ours.
+    """Build or update the database, and check that it can be opened.
 
     Raises:
-        DataError: The file is somebody else's, or there is none and nothing to make it from.
+        DataError: The file is not made by `dialogue-cube database`, or is missing and `data` is None.
     """
     from dataset_builders.common.progress import step_bar
     from dataset_builders.database import build_database, open_database
@@ -73,13 +74,13 @@ def _check(database: Path, data: str | None) -> None:
         with step_bar() as progress:
             build_database(data, database, progress=progress)
     elif not database.exists():
-        raise DataError(f"no database {database}; name the dataset that it is made from: --data DIR")
+        raise DataError(f"no database {database}; name the dataset to build it from: --data DIR")
     with open_database(database):
         pass
 
 
 def _serve(host: str, port: int, browser: bool) -> None:
-    """Run Streamlit in this process until it is stopped."""
+    """Run Streamlit in this process until the user stops it."""
     import socket
     import threading
     import webbrowser
@@ -89,9 +90,9 @@ def _serve(host: str, port: int, browser: bool) -> None:
     from streamlit.logger import get_logger
     from streamlit.web import bootstrap
 
-    # the tabs are imported before the first visitor comes; that no page runs yet is then no news
+    # the tabs are imported before the first visit, so the warning that no page runs yet means nothing
     get_logger("streamlit.runtime.caching.cache_data_api").setLevel("ERROR")
-    import streamlit.emojis  # a quarter of a second
+    import streamlit.emojis  # takes a quarter of a second
 
     import dataset_builders.dashboard.tabs.all  # noqa: F401
     from dataset_builders.dashboard.charts import PALETTE
@@ -105,7 +106,7 @@ def _serve(host: str, port: int, browser: bool) -> None:
     options = {
         "server_address": host,
         "server_port": port,
-        "server_headless": True,  # else Streamlit advertises over the figures; the browser is opened here
+        "server_headless": True,  # otherwise Streamlit asks questions; the browser is opened below
         "server_fileWatcherType": "none",
         "server_showEmailPrompt": False,
         "browser_gatherUsageStats": False,
@@ -120,6 +121,6 @@ def _serve(host: str, port: int, browser: bool) -> None:
         opening = threading.Timer(1, webbrowser.open, [f"http://{host}:{port}"])
         opening.daemon = True
         opening.start()
-    # not `streamlit run`: its own socket waits 40 ms for each of a hundred small files (Nagle's algorithm)
+    # not `streamlit run`, whose socket takes 40 ms for each of a hundred small files (Nagle's algorithm)
     typer.echo(f"The dashboard is at http://{host}:{port} (stop it with Ctrl-C)")
     uvicorn.run(st.App(_APP), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=1)

@@ -1,6 +1,6 @@
-"""Trained cores, found by entry point, never imported: the page works without them and says what is missing.
+"""Trained cores, loaded through an entry point rather than an import, so that the page also works without them.
 
-A package offers them with a class registered in its `pyproject.toml`:
+A package offers them with a class that its `pyproject.toml` registers:
 
     [project.entry-points."dialogue_cube.dashboard"]
     cores = "cube_model.dashboard:Cores"
@@ -23,55 +23,55 @@ class OpenCore(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """`teacher` (name), `lattice` (its sides), `steps`, `parameters`, `mode`."""
+        """`teacher` (name), `lattice` (its shape), `steps`, `parameters` (their number), `mode`."""
         ...
 
     def rank(self, question: str, context: Sequence[str], answers: Sequence[str], k: int) -> list[tuple[int, float]]:
-        """The k best of the distinct `answers`, best first: index and cosine.
+        """(index, cosine) of the k best answers, best first.
 
         Args:
             question: The user's turn.
             context: Turns before it, oldest first.
-            answers: Texts to choose from; their vectors are kept for the next question.
-            k: Answers wanted.
+            answers: Distinct candidate answers; their embeddings are cached for the next question.
+            k: Number of answers to return.
         """
         ...
 
     def lattice(self, question: str) -> np.ndarray:
-        """State of every cell, float32 `[steps + 1, x, y, z]`: before the first step and after each."""
+        """States of the cells before the first step and after each step, float32 of shape (steps + 1, x, y, z)."""
         ...
 
 
 class Cores(Protocol):
-    """What can be read of training and comparing cores."""
+    """Access to trained cores and to the results of training and comparison."""
 
     def leaderboard(self, file: Path) -> list[dict[str, Any]]:
-        """A row a method, training size and tested source, best first within a source and size.
+        """One row per method, training size and tested source, best first within a source and size.
 
-        `source`, `method`, `pairs` (training pairs; None: all of them, or nothing is learned), `parameters`, `seeds`,
-        `accuracy` (1-of-100), `low`, `high` (its 95 % interval), `mrr`, `cosine` (mean, to the true answer),
-        `seconds` (of training), `microseconds` (a query).
+        `source`, `method`, `pairs` (number of training pairs; None for all of them or for a method that does not
+        learn), `parameters`, `seeds`, `accuracy` (1-of-100), `low`, `high` (its 95 % interval), `mrr`, `cosine` (mean,
+        to the true answer), `seconds` (training time), `microseconds` (time of a query).
         """
         ...
 
     def differences(self, file: Path) -> list[dict[str, Any]]:
-        """How far each method is from the one it was compared with, on the same pairs, best first.
+        """The difference of each method to the method that it is compared with, on the same pairs, best first.
 
-        `source`, `method`, `minus` (the other), `pairs` (as above), `difference` (1-of-100 of the method minus that of
-        the other), `low`, `high` (its 95 % interval). Empty for a leaderboard without such figures.
+        `source`, `method`, `minus` (the other method), `pairs` (as above), `difference` (1-of-100 accuracy minus that
+        of the other method), `low`, `high` (its 95 % interval). Empty for a leaderboard without differences.
         """
         ...
 
     def training(self, folder: Path) -> list[dict[str, Any]]:
-        """A row an epoch: `epoch`, `loss`, and the figures on the validation pairs by their names."""
+        """One row per epoch: `epoch`, `loss`, and the results on the validation pairs by their names."""
         ...
 
     def open(self, folder: Path) -> OpenCore:
-        """Load a core and find its teacher."""
+        """Load a core and its teacher."""
         ...
 
 
 def find_cores() -> Cores | None:
-    """What the first installed package offers, packages in order of their names; None when there is none."""
+    """The cores of the first installed package that offers any, in alphabetical order; None without such a package."""
     offers = sorted(entry_points(group=ENTRY_POINTS), key=lambda offer: offer.name)
     return cast(Cores, offers[0].load()()) if offers else None

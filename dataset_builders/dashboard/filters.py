@@ -1,4 +1,4 @@
-"""The choice of source, split and language that holds on every tab, and stands in the address."""
+"""The filters by source, split and language, which apply to all tabs and are part of the address."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 COLUMNS = ("source", "split", "language")
-"""Columns that can be filtered; also the names in the address."""
+"""Columns with a filter; also the names of the parameters in the address."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What is chosen; nothing chosen means all.
+    """The chosen values; an empty tuple means all.
 
     Args:
-        source: Corpora.
-        split: Of `schema.SPLITS`.
+        source: Names of sources.
+        split: Splits from `schema.SPLITS`.
         language: BCP 47 tags.
     """
 
@@ -28,23 +28,23 @@ class Filters:
         """A WHERE clause and its parameters.
 
         Args:
-            columns: Those of `COLUMNS` that the table has; a choice of others does not act on it.
-            conditions: Further conditions, without parameters.
-            table: Name before the columns.
+            columns: Columns from `COLUMNS` that the table has; other filters do not apply.
+            conditions: More conditions, without parameters.
+            table: Name of the table to put before the columns.
         """
-        chosen = {name: getattr(self, name) for name in columns}
-        before = f"{table}." if table else ""
-        parts = [f"{before}{name} IN ({', '.join('?' * len(values))})" for name, values in chosen.items() if values]
+        by_column = {name: getattr(self, name) for name in columns}
+        prefix = f"{table}." if table else ""
+        parts = [f"{prefix}{name} IN ({', '.join('?' * len(values))})" for name, values in by_column.items() if values]
         clause = " AND ".join([*parts, *conditions])
-        return f"WHERE {clause}" if clause else "", [value for values in chosen.values() for value in values]
+        return f"WHERE {clause}" if clause else "", [value for values in by_column.values() for value in values]
 
-    def with_longer_tags(self, known: Iterable[str]) -> Filters:
-        """A chosen language covers its longer tags: `en` is `en-US` too."""
-        covered = (tag for tag in known if any(tag == one or tag.startswith(f"{one}-") for one in self.language))
+    def with_longer_tags(self, tags: Iterable[str]) -> Filters:
+        """Extend the languages to all of `tags` that are more specific: `en` includes `en-US`."""
+        covered = (tag for tag in tags if any(tag == one or tag.startswith(f"{one}-") for one in self.language))
         return replace(self, language=tuple(covered))
 
     def ignored(self, columns: Sequence[str]) -> list[str]:
-        """Chosen columns that a table with only these columns cannot be filtered by."""
+        """Names of the filters in use that do not apply to a table with only these columns."""
         return [name for name in COLUMNS if getattr(self, name) and name not in columns]
 
     def __bool__(self) -> bool:

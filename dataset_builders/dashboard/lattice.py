@@ -1,4 +1,4 @@
-"""The lattice of a core as a picture that can be turned."""
+"""A rotatable picture of a core's lattice."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _FACES = np.array(
         *((2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)),
     ]
 )
-"""Two triangles a side of a cube, as places in `_CORNERS`."""
+"""Two triangles per face of a cube, as indices in `_CORNERS`."""
 
 _SMALLEST, _LARGEST = 0.12, 0.85
-"""Sides of the cubes of the weakest and the strongest cell, in distances between cells."""
+"""Edge lengths of the cubes for the weakest and the strongest cell, in units of the distance between cells."""
 
 
 def lattice_picture(states: np.ndarray, texts: Texts) -> Figure:
-    """Every cell as a cube in its place: the farther its state from zero, the larger it is and the stronger its colour.
+    """Draw each cell as a cube, which is larger and of a stronger colour the farther its state is from zero.
 
-    Blue is below zero, vermilion above; weak cells are small, so that the inside can be seen.
+    Blue means below zero, vermilion above. Weak cells are small, so that the inside is visible.
 
     Args:
-        states: `[x, y, z]`.
-        texts: Of the visitor's language.
+        states: States of the cells, shape (x, y, z).
+        texts: Texts in the language of the visitor.
     """
     import plotly.graph_objects as go
 
     places, values = np.array(list(np.ndindex(states.shape))), states.ravel()
     bound = float(np.abs(values).max()) or 1.0
-    sides = _SMALLEST + (_LARGEST - _SMALLEST) * np.abs(values) / bound
-    corners = (places[:, None] + sides[:, None, None] * _CORNERS).reshape(-1, 3)
+    edges = _SMALLEST + (_LARGEST - _SMALLEST) * np.abs(values) / bound
+    corners = (places[:, None] + edges[:, None, None] * _CORNERS).reshape(-1, 3)
     faces = (_FACES + len(_CORNERS) * np.arange(len(places))[:, None, None]).reshape(-1, 3)
     title = texts("lattice.state")
     cubes = go.Mesh3d(

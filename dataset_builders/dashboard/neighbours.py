@@ -1,4 +1,4 @@
-"""Utterances that mean much the same, by the embeddings of a teacher, where one is there."""
+"""Search utterances with a similar meaning, by the embeddings of a teacher."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FROM (
 ) {where}
 GROUP BY text ORDER BY hash(text), text LIMIT {most}
 """
-"""Different utterances of what is chosen, an arbitrary choice that is the same every time."""
+"""Distinct utterances that match the filters: an arbitrary but deterministic sample."""
 
 _AT_ONCE = 256
 
@@ -33,11 +33,11 @@ _SIZES = (1000, 5000, 20000)
 
 
 def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
-    """Ask for a text, show what is nearest to it.
+    """Show a form for an utterance, and its nearest neighbours.
 
     Args:
         page: The page.
-        utterances: Texts to choose from; any other can be entered.
+        utterances: Suggested utterances; the visitor can enter any other.
     """
     t = page.texts
     st.subheader(t("neighbours.title"), anchor=False)
@@ -53,11 +53,11 @@ def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
         size = st.select_slider(t("neighbours.size"), _SIZES, value=_SIZES[0], format_func=t.number)
         if st.form_submit_button(t("neighbours.find"), icon=":material/hub:"):
             st.session_state["neighbours-of"] = (text or "").strip(), size, page.filters
-    asked = st.session_state.get("neighbours-of")
-    if asked is None or asked[2] != page.filters:
+    submitted = st.session_state.get("neighbours-of")
+    if submitted is None or submitted[2] != page.filters:
         st.caption(t("neighbours.note", teacher=page.settings.teacher))
         return
-    text, size, _ = asked
+    text, size, _ = submitted
     if not text:
         page.nothing("neighbours.empty")
         return
@@ -66,23 +66,23 @@ def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
     if texts.empty:
         page.nothing("explorer.none")
         return
-    found = nearest(page, text, texts)
+    neighbours = nearest(page, text, texts)
     columns = {"cosine": "%.3f", **dict.fromkeys(("text", "source", "split", "id"), "")}
-    page.table(t("neighbours.nearest", text=text, n=len(found), all=len(texts)), found, columns)
+    page.table(t("neighbours.nearest", text=text, n=len(neighbours), all=len(texts)), neighbours, columns)
 
 
 def nearest(page: Page, text: str, texts: pd.DataFrame, most: int = 20) -> pd.DataFrame:
-    """The rows of `texts` with the largest cosine to a text, best first.
+    """The `most` rows of `texts` with the largest cosine to a text, best first.
 
     Raises:
-        DataError: There is no such teacher.
+        DataError: The teacher is unknown.
     """
     with st.spinner(page.texts("neighbours.loading", teacher=page.settings.teacher)):
         encoder = teacher(page.settings.teacher)
     question = encoder.encode([text])[0]
     cosines, every = [], texts["text"].tolist()
     bar = st.progress(0.0, page.texts("neighbours.encoding", n=len(every)))
-    for start in range(0, len(every), _AT_ONCE):  # a kept text costs nothing: the encoder has a cache on disk
+    for start in range(0, len(every), _AT_ONCE):  # the encoder caches embeddings on disk
         cosines.append(encoder.encode(every[start : start + _AT_ONCE]) @ question)
         bar.progress(min(1.0, (start + _AT_ONCE) / len(every)), page.texts("neighbours.encoding", n=len(every)))
     bar.empty()
@@ -91,5 +91,5 @@ def nearest(page: Page, text: str, texts: pd.DataFrame, most: int = 20) -> pd.Da
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def teacher(name: str) -> Encoder:
-    """The encoder of a name, loaded once."""
+    """The encoder with this name, loaded once."""
     return load_encoder(name)

@@ -1,4 +1,4 @@
-"""What every tab is made of: rows of figures, charts with their numbers to download, hints where there is nothing."""
+"""Building blocks of the tabs: rows of figures, charts and tables with downloads, and hints."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from dataset_builders.dashboard.charts import Specification
 
 _MARKUP = re.compile(r"([\\`*_$\[\]<>~:])")
-"""What Markdown would not show as it is: titles quote texts of the corpus."""
+"""Signs with a meaning in Markdown, which titles may quote from the corpus."""
 
-_WHOLE = 20
-"""Tables up to this many rows are shown whole, longer ones scroll."""
+_MAX_HEIGHT = 20
+"""Number of rows up to which tables do not scroll."""
 
 PAUSE = 0.5
-"""Seconds between a visitor's first figures and the charts. Measured in Chromium on two cores, medians of eight visits:
-the figures stand .3 s sooner, the last chart as soon as without."""
+"""Pause between a visitor's first figures and the charts, in seconds. In Chromium on two cores (median of eight visits)
+the figures appear .3 s sooner with it, and the last chart at the same time."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a tab draws from.
+    """The page that a tab draws on.
 
     Attributes:
         store: The database.
-        filters: What the visitor has chosen.
-        texts: Of the visitor's language.
-        settings: What the command was given.
+        filters: Filters of the visitor.
+        texts: Texts in the language of the visitor.
+        settings: Settings of the command.
     """
 
     store: Store
@@ -48,44 +48,49 @@ class Page:
     settings: Settings
 
     def ask(self, sql: str, *conditions: str, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-        """An aggregate of what is chosen.
+        """Run a query on the rows that match the filters.
 
         Args:
-            sql: With `{where}` in its place.
-            conditions: Further conditions.
-            columns: Those of `filters.COLUMNS` that the table has.
+            sql: SQL with `{where}` as the place of the WHERE clause.
+            conditions: More conditions.
+            columns: Columns from `filters.COLUMNS` that the table has.
         """
         where, parameters = self.filters.where(columns, *conditions)
         return self.store.frame(sql.format(where=where), parameters)
 
     def unit(self) -> str:
-        """Switch between words and characters; it stands in the address too."""
+        """Show a switch between words and characters, which the address includes, and return the unit."""
         labels = {unit: self.texts(f"unit.{unit}") for unit in ("words", "characters")}
         return switch("unit", labels, self.texts("unit.choose"), help=self.texts("unit.help"))
 
     def figures(self, figures: Mapping[str, str], help: Mapping[str, str] | None = None) -> None:
-        """Large figures side by side, wrapped where the screen is narrow: heading -> what is shown."""
+        """Show large figures side by side, wrapped on narrow screens.
+
+        Args:
+            figures: Text of the figure by heading.
+            help: Explanation by heading.
+        """
         with st.container(key=f"figures-{next(iter(figures))}"):
             for label, value in figures.items():
                 st.metric(label, value, border=True, help=(help or {}).get(label), height="stretch")
         self.let_draw()
 
     def let_draw(self) -> None:
-        """Leave the browser alone once, while it draws what a visitor sees first.
+        """Pause once per visit, so that the browser draws the first figures.
 
-        Given everything at once it shows nothing before it has loaded the code of all charts.
+        Otherwise it would show nothing until it has loaded the code of all charts.
         """
         if not st.session_state.get("drawn"):
             st.session_state["drawn"] = True
             time.sleep(PAUSE)
 
     def chart(self, title: str, frame: pd.DataFrame, chart: Specification, note: str = "") -> None:
-        """A chart below its title, and its numbers as a file.
+        """Show a chart with its title and a download of its numbers.
 
         Args:
-            title: What is shown; also what a screen reader says.
-            frame: What the file holds.
-            chart: Drawn from it.
+            title: Title, also for screen readers.
+            frame: Numbers of the download.
+            chart: The chart.
             note: Small print below.
         """
         self.heading(title, frame)
@@ -96,12 +101,12 @@ class Page:
             st.caption(note)
 
     def heading(self, title: str, frame: pd.DataFrame, every: tuple[str, Sequence[Any]] | None = None) -> None:
-        """A title with its download at the right; the file is made when it is wanted.
+        """Show a title with a download at the right; the file is made on demand.
 
         Args:
-            title: What is shown below it.
-            frame: Numbers of the file.
-            every: Query and parameters whose answer is the file in place of `frame`.
+            title: Title.
+            frame: Numbers of the download.
+            every: Query and parameters of the download, in place of `frame`.
         """
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
             st.markdown("**" + _MARKUP.sub(r"\\\1", title) + "**", width="stretch")
@@ -127,19 +132,22 @@ class Page:
         config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """A table below its title.
+        """Show a table with its title and a download.
 
         Args:
-            title: What is shown.
+            title: Title.
             frame: Rows.
-            columns: Column -> format of its numbers (`"localized"`, `"percent"`, `"%.1f"`, ...), `""` for text.
+            columns: Format of the numbers (`"localized"`, `"percent"`, `"%.1f"`, ...) by column; `""` for text.
             note: Small print below.
-            every: Query and parameters of all rows, where `frame` holds the first of them: they go into the file.
-            config: Columns that are neither text nor numbers.
-            options: Of `st.dataframe`.
+            every: Query and parameters of all rows for the download, if `frame` holds only the first ones.
+            config: Streamlit's configuration of columns that are neither text nor numbers.
+            options: Options of `st.dataframe`.
+
+        Returns:
+            The result of `st.dataframe`.
         """
         self.heading(title, frame, every)
-        shown = st.dataframe(
+        state = st.dataframe(
             frame,
             hide_index=True,
             column_order=list(columns),
@@ -151,25 +159,25 @@ class Page:
             }
             | dict(config or {}),
             placeholder="–",
-            **{"height": "content" if len(frame) <= _WHOLE else "auto", **options},
+            **{"height": "content" if len(frame) <= _MAX_HEIGHT else "auto", **options},
         )
         if note:
             st.caption(note)
-        return shown
+        return state
 
     def nothing(self, key: str, **values: object) -> None:
-        """A hint in place of what is not there: it says what to do."""
+        """Show a hint in place of missing data."""
         st.info(self.texts(key, **values), icon=":material/info:")
 
     def unfiltered(self, columns: Sequence[str]) -> None:
-        """Say which part of the choice does not act on what follows, as its rows have no such column."""
+        """Name the filters that do not apply because the rows only have these columns."""
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """A file that spreadsheets open with the right letters: UTF-8 with its mark."""
+    """A CSV file that spreadsheets decode correctly: UTF-8 with a byte order mark."""
     return frame.to_csv(index=False).encode("utf-8-sig")
 
 
@@ -179,32 +187,32 @@ def file_name(title: str) -> str:
 
 
 def switch(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
-    """One of a few values.
+    """Show a switch between a few values, and return the value.
 
     Args:
-        name: In the address.
-        labels: Value -> what is shown for it.
-        title: Above the switch.
-        first: The value where the address has none; the first one when not given.
-        options: Of `st.segmented_control`.
+        name: Name of the parameter in the address.
+        labels: Label of each value.
+        title: Title of the switch.
+        first: Value if the address has none; None takes the first one.
+        options: Options of `st.segmented_control`.
     """
     first = first or next(iter(labels))
-    # another language is another widget: the labels are part of it
+    # the labels are part of the key, so that each language has its own widget
     key = f"{name} {' '.join(labels.values())}"
 
-    def changed() -> None:
+    def update_address() -> None:
         st.query_params[name] = st.session_state[key]
 
-    chosen = st.query_params.get(name, first)
+    in_address = st.query_params.get(name, first)
     return str(
         st.segmented_control(
             title,
             list(labels),
             format_func=lambda value: labels.get(value, value),
-            default=chosen if chosen in labels else first,
+            default=in_address if in_address in labels else first,
             required=True,
             key=key,
-            on_change=changed,
+            on_change=update_address,
             **options,
         )
     )

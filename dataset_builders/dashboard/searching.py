@@ -1,4 +1,4 @@
-"""What the Explorer looks for, as SQL."""
+"""The searches of the tab Explorer, as SQL."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from dataset_builders.dashboard.filters import Filters
 
 SHOWN = 200
-"""Rows found that are shown; the number of all is told, and the file holds them."""
+"""Maximum number of results to show; the download has all of them."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """SQL with its parameters."""
+    """A search: SQL and its parameters."""
 
     sql: str
     parameters: tuple[Any, ...]
 
     @property
     def count(self) -> str:
-        """The number of rows it gives."""
+        """SQL for the number of results."""
         return f"SELECT count(*) FROM ({self.sql})"
 
     @property
     def first(self) -> str:
-        """Those that are shown."""
+        """SQL for the results to show."""
         return f"{self.sql} LIMIT {SHOWN}"
 
 
@@ -36,14 +36,14 @@ def dialogues(
     intents: tuple[str, ...] = (),
     turns: tuple[int, int] | None = None,
 ) -> Query:
-    """Dialogues that say a text and are about something.
+    """Search dialogues.
 
     Args:
-        filters: Of the whole page.
-        text: Part of the dialogue, whatever its case; all dialogues when empty.
-        domains: About any of these.
-        intents: With any of these in a state.
-        turns: Least and most turns.
+        filters: Filters of the page.
+        text: Part of the dialogue's text, ignoring case; empty for all.
+        domains: Domains of which it has at least one.
+        intents: Intents of which a state has at least one.
+        turns: Minimum and maximum number of turns.
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []
     if text.strip():
@@ -66,13 +66,13 @@ def dialogues(
 def utterances(
     filters: Filters, text: str = "", labels: tuple[str, ...] = (), words: tuple[int, int] | None = None
 ) -> Query:
-    """Labelled utterances.
+    """Search labelled utterances.
 
     Args:
-        filters: Of the whole page.
-        text: Part of the utterance, whatever its case.
-        labels: With any of these.
-        words: Least and most words.
+        filters: Filters of the page.
+        text: Part of the utterance, ignoring case; empty for all.
+        labels: Labels of which it has one.
+        words: Minimum and maximum number of words.
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []
     if text.strip():
@@ -90,6 +90,6 @@ def utterances(
 
 
 def _query(select: str, order: str, filters: Filters, conditions: list[tuple[str, tuple[Any, ...]]]) -> Query:
-    where, chosen = filters.where(("source", "split", "language"), *(condition for condition, _ in conditions))
-    values = (value for _, given in conditions for value in given)
-    return Query(f"{select} {where} ORDER BY {order}", (*chosen, *values))
+    where, filter_values = filters.where(("source", "split", "language"), *(condition for condition, _ in conditions))
+    values = (value for _, parameters in conditions for value in parameters)
+    return Query(f"{select} {where} ORDER BY {order}", (*filter_values, *values))

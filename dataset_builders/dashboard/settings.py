@@ -1,4 +1,4 @@
-"""What the command tells the page: it runs as a script of its own and takes no arguments."""
+"""Settings that the command passes to the page, which is a separate script without arguments."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass
 from dataset_builders.common.errors import DataError
 
 VARIABLE = "DIALOGUE_CUBE_DASHBOARD"
-"""Environment variable that holds the settings as JSON."""
+"""Environment variable with the settings as JSON."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All paths as they were given.
+    """Settings of the page.
 
     Args:
-        database: The DuckDB file.
+        database: Path of the DuckDB file.
         cores: Folders of trained cores.
         leaderboards: JSON files of `dialogue-cube leaderboard`.
-        teacher: Encoder for neighbours when no core is given.
-        language: Of the interface where the address says none.
+        teacher: Encoder to find similar utterances.
+        language: Language of the page, if the address names none.
     """
 
     database: str
@@ -31,17 +31,17 @@ class Settings:
     language: str = "en"
 
     def publish(self) -> None:
-        """Put them where `read` finds them, in this process and its children."""
+        """Set the environment variable for this process and its children."""
         os.environ[VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
     def read(cls) -> Settings:
-        """What `publish` put there.
+        """Read the environment variable.
 
         Raises:
             DataError: The page was not started by the command.
         """
         if not os.environ.get(VARIABLE):
-            raise DataError("this page is started by the command: dialogue-cube dashboard --database FILE")
+            raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
         values = json.loads(os.environ[VARIABLE])
         return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards")})

@@ -1,4 +1,4 @@
-"""The choice that holds on every tab, its file for the pipeline, and facts about the database."""
+"""The sidebar: filters for all tabs, their config for the pipeline, and facts about the database."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from dataset_builders.dashboard.store import Store
     from dataset_builders.dashboard.texts import Texts
 
-KNOWN = "SELECT DISTINCT {column} AS name FROM row_counts WHERE {column} IS NOT NULL ORDER BY name"
+NAMES = "SELECT DISTINCT {column} AS name FROM row_counts WHERE {column} IS NOT NULL ORDER BY name"
 
-KNOWN_SPLITS = """
+SPLIT_NAMES = """
 SELECT split AS name FROM row_counts GROUP BY split
 ORDER BY list_position(['train', 'validation', 'test'], split)
 """
@@ -27,13 +27,13 @@ RUN = "SELECT package_version, dataset_fingerprint FROM runs ORDER BY run DESC L
 
 
 def choose(store: Store, texts: Texts) -> Filters:
-    """Draw the choice; what is chosen stands in the address and comes back with it."""
+    """Show the filters, which the address includes, and return them."""
     with st.sidebar:
         st.subheader(texts("filter.title"), anchor=False)
-        chosen = Filters(**{name: _choice(store, texts, name) for name in COLUMNS})
+        filters = Filters(**{name: _choice(store, texts, name) for name in COLUMNS})
         st.download_button(
             texts("filter.export"),
-            lambda: pipeline_config(store, chosen),
+            lambda: pipeline_config(store, filters),
             file_name="pipeline.yaml",
             mime="application/yaml",
             help=texts("filter.export_help"),
@@ -41,11 +41,11 @@ def choose(store: Store, texts: Texts) -> Filters:
             on_click="ignore",
         )
         st.caption(texts("filter.link"))
-    return chosen.with_longer_tags(store.frame(KNOWN.format(column="language"))["name"])
+    return filters.with_longer_tags(store.frame(NAMES.format(column="language"))["name"])
 
 
 def about(store: Store, texts: Texts) -> None:
-    """Which data is shown."""
+    """Show which data the page is about."""
     run = store.frame(RUN).iloc[0]
     with st.sidebar:
         st.caption(
@@ -54,7 +54,7 @@ def about(store: Store, texts: Texts) -> None:
 
 
 def pipeline_config(store: Store, filters: Filters) -> str:
-    """The choice as a config of `dialogue-cube pipeline`: a source with the config that it was read with."""
+    """The filters as a config for `dialogue-cube pipeline`; each source has the config that it was built with."""
     configs = store.frame(CONFIGS).set_index("source")["config"].to_dict()
     names = (
         f"{name}:{configs[name]}" if configs.get(name, "default") != "default" else name for name in filters.source
@@ -64,13 +64,13 @@ def pipeline_config(store: Store, filters: Filters) -> str:
 
 
 def _choice(store: Store, texts: Texts, name: str) -> tuple[str, ...]:
-    known = store.frame(KNOWN_SPLITS if name == "split" else KNOWN.format(column=name))["name"].tolist()
-    chosen = st.multiselect(
+    options = store.frame(SPLIT_NAMES if name == "split" else NAMES.format(column=name))["name"].tolist()
+    values = st.multiselect(
         texts(f"filter.{name}"),
-        known,
+        options,
         key=name,
         placeholder=texts("filter.all"),
         bind="query-params",
         persist_state="session",
     )
-    return tuple(chosen)
+    return tuple(values)

@@ -1,4 +1,4 @@
-"""Questions to the database: read-only, one connection for all visitors, answers kept while the file stays the same."""
+"""Read-only queries to the database: one connection for all visitors, results cached until the file changes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 ANSWERS = 1000
-"""Answers kept: a few hundred rows each, so some tens of megabytes at most."""
+"""Maximum number of cached results: a few hundred rows each, so at most tens of megabytes."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """One state of one database file.
+    """One version of a database file.
 
     Attributes:
-        path: The file.
-        state: Inode, size and time of change: another state is another store, nothing of the old one is shown.
+        path: Path of the file.
+        state: Inode, size and time of change. Part of the cache key, so that results of an old file are not shown.
     """
 
     path: str
@@ -38,27 +38,27 @@ class Store:
 
     @classmethod
     def at(cls, path: str) -> Store:
-        """The file as it is now.
+        """The current version of a file.
 
         Raises:
-            DataError: There is none.
+            DataError: The file does not exist.
         """
         try:
-            found = Path(path).stat()
+            stat = Path(path).stat()
         except OSError:
             raise DataError(f"no database {path}; make it: dialogue-cube database --data DIR --out {path}") from None
-        return cls(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+        return cls(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
-        """The answer to a query as columns; the same question is asked of the file once."""
+        """The result of a query, cached."""
         return _frame(self, sql, tuple(parameters))
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The only cell of an answer."""
+        """The single value of a query, cached."""
         return self.frame(sql, parameters).iat[0, 0]
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The answer as plain Python values, for nested columns; not kept."""
+        """The result as Python values, for nested columns; not cached."""
 
         def read(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
             cursor = connection.execute(sql, list(parameters))
@@ -79,9 +79,10 @@ def _file(path: str) -> _File:
 
 
 class _File:
-    """The one connection to a file; questions are asked one after another.
+    """The only connection to a file; runs one query at a time.
 
-    DuckDB opens a file once in a process: to see a new file of the same name, the old one has to be let go first.
+    DuckDB opens a file once per process, so the old connection must be closed before a new file of the same name is
+    opened.
     """
 
     def __init__(self) -> None:
@@ -90,7 +91,7 @@ class _File:
         self._store: Store | None = None
 
     def ask(self, store: Store, question: Callable[[DuckDBPyConnection], Answer]) -> Answer:
-        """The answer of the file as it is now."""
+        """Run a query on this version of the file."""
         with self._lock:
             if store != self._store:
                 self._opened.close()

@@ -1,4 +1,4 @@
-"""Every word of the page, in two languages: `texts/en.yaml`, `texts/ru.yaml`."""
+"""All texts of the page in two languages: `texts/en.yaml` and `texts/ru.yaml`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 LANGUAGES = {"en": "English", "ru": "Русский"}
-"""Languages of the interface, as they call themselves."""
+"""Languages of the page, each by its own name."""
 
 _SEPARATORS = {"en": (",", "."), "ru": ("\u00a0", ",")}
-"""Between thousands, and before decimals."""
+"""Separators of thousands and of decimals."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class Texts:
     entries: Mapping[str, str]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text of a key with `values` put in; numbers are written as the language does.
+        """The text of a key with `values` inserted; numbers have the language's format.
 
         Raises:
             KeyError: There is no such text.
         """
-        shown = {
+        inserts = {
             name: self.number(value) if isinstance(value, int | float) else value for name, value in values.items()
         }
-        return self.entries[key].format(**shown) if shown else self.entries[key]
+        return self.entries[key].format(**inserts) if inserts else self.entries[key]
 
     def number(self, value: float | None, decimals: int | None = None) -> str:
-        """`1234.5` -> `"1,234.5"`; a dash where there is no number.
+        """Format a number: `1234.5` -> `"1,234.5"`; a dash for None and NaN.
 
         Args:
-            value: Any number.
-            decimals: Places after the point; none for whole numbers and one for others when not given.
+            value: The number.
+            decimals: Number of decimals; None takes 0 for whole numbers and 1 for others.
         """
         if value is None or value != value:
             return "–"
@@ -50,14 +50,14 @@ class Texts:
         return f"{value:,.{decimals}f}".translate(str.maketrans(",.", thousands + point))
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
-        """`0.123` -> `"12.3%"`."""
+        """Format a share: `0.123` -> `"12.3%"`; a dash for None and NaN."""
         if share is None or share != share:
             return "–"
         return self.number(100 * share, decimals) + ("%" if self.language == "en" else "\u00a0%")
 
     @property
     def chart_locale(self) -> dict[str, Any]:
-        """The same for numbers in charts: a d3 format locale."""
+        """Format of numbers in charts, a d3 locale."""
         thousands, point = _SEPARATORS[self.language]
         return {"decimal": point, "thousands": thousands, "grouping": [3], "currency": ["", ""]}
 
@@ -70,7 +70,7 @@ def load_texts(language: str) -> Texts:
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested keys as dotted ones."""
+    """Flatten nested keys to dotted ones."""
     for key, value in content.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")

@@ -1,4 +1,4 @@
-"""Frequent words: as bars with their counts, and as a cloud."""
+"""Frequent words, as bars and as a word cloud."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
 
 BARS = 30
-"""Words shown as bars, as in the statistics of each corpus."""
+"""Number of bars, as in the quality report."""
 
 CLOUD = 100
-"""Words in the cloud."""
+"""Number of words in the cloud."""
 
 _WIDTH, _HEIGHT = 720, 540
 
@@ -30,7 +30,7 @@ GROUP BY ALL ORDER BY occurrences DESC, word LIMIT 400
 
 
 def words_of(page: Page, config: str) -> pd.DataFrame:
-    """The most frequent words of what is chosen.
+    """The most frequent words of the rows that match the filters.
 
     Args:
         page: The page.
@@ -40,11 +40,11 @@ def words_of(page: Page, config: str) -> pd.DataFrame:
 
 
 def show_words(page: Page, words: pd.DataFrame) -> None:
-    """Bars at the left, the cloud at the right.
+    """Show bars at the left and the cloud at the right.
 
     Args:
         page: The page.
-        words: `word`, `occurrences`, most frequent first.
+        words: Columns `word` and `occurrences`, most frequent first.
     """
     t = page.texts
     plain = st.toggle(t("words.without_function_words"), value=True, key="words-plain", help=t("words.function_words"))
@@ -67,7 +67,7 @@ def show_words(page: Page, words: pd.DataFrame) -> None:
 
 @st.cache_data(show_spinner=False)
 def function_words() -> frozenset[str]:
-    """English words that say how a sentence is built, not what it is about."""
+    """English words with a grammatical role only, such as articles."""
     from wordcloud import STOPWORDS
 
     return frozenset(STOPWORDS)
@@ -75,22 +75,22 @@ def function_words() -> frozenset[str]:
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def cloud(counts: tuple[tuple[str, int], ...]) -> str:
-    """A word cloud as SVG: it scales, and letters that its font lacks come from the browser's.
+    """A word cloud as SVG, so that it scales and the browser supplies letters that the font lacks.
 
     Args:
-        counts: Word and how often, most frequent first.
+        counts: (word, number of occurrences), most frequent first.
     """
     import logging
 
     import matplotlib
     from wordcloud import WordCloud
 
-    # it tells what it does with each table of the font
+    # it logs each table of the font
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    drawn = WordCloud(
+    picture = WordCloud(
         width=_WIDTH,
         height=_HEIGHT,
-        # of matplotlib: Latin, Cyrillic, Greek, Arabic, Hebrew and more
+        # matplotlib's font has Latin, Cyrillic, Greek, Arabic, Hebrew and more
         font_path=str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
         mode="RGBA",
         background_color=None,
@@ -103,12 +103,12 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
         random_state=0,
         color_func=_colour,
     ).generate_from_frequencies(dict(counts))
-    # without a view box an image of this kind is cut, not scaled
-    return drawn.to_svg(embed_font=True).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
+    # without a view box the image would be cropped rather than scaled
+    return picture.to_svg(embed_font=True).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
 
 
 _DARK = (charts.BLUE, charts.VERMILION, charts.GREEN)
-"""Of the palette those that are read well on white."""
+"""Colours of the palette that are readable on white."""
 
 
 def _colour(word: str, **_: object) -> str:

@@ -1,1 +1,1 @@
-"""The tabs of the dashboard, one file each; `all` lists them in order."""
+"""The tabs of the dashboard, one file each; `all` lists them."""

@@ -1,4 +1,4 @@
-"""All tabs in the order in which they stand."""
+"""All tabs, in the order of the page."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ TABS: dict[str, Callable[[Page], None]] = {
     "model": tab_model.show,
     "licences": tab_licences.show,
 }
-"""Name in the address -> what draws it."""
+"""Function that draws a tab, by the tab's name in the address."""

@@ -1,4 +1,4 @@
-"""Tab Dialogs: how many, how long, where from."""
+"""Tab Dialogs: number, length and origin of the dialogues."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def show(page: Page) -> None:
         splits = counts.groupby("split", as_index=False)["dialogues"].sum()
         page.chart(t("dialogs.by_split"), splits, charts.split_bars(splits, "dialogues", titles))
         languages = ask(LANGUAGES, "config = 'dialogues'")
-        drawn = charts.bars(languages, "language", "dialogues", titles, split="split")
-        page.chart(t("dialogs.by_language"), languages, drawn)
+        chart = charts.bars(languages, "language", "dialogues", titles, split="split")
+        page.chart(t("dialogs.by_language"), languages, chart)
     with right:
         domains = ask(DOMAINS, "kind = 'domain'")
         if not domains.empty:
@@ -98,16 +98,16 @@ def show(page: Page) -> None:
 
 
 def means(totals: pd.DataFrame) -> pd.DataFrame:
-    """Sizes and mean lengths by source.
+    """Size and mean lengths by source.
 
     Args:
-        totals: What `TOTALS` gives.
+        totals: Result of `TOTALS`.
     """
     sums = totals.groupby(["source", "measure"], as_index=False)[["dialogues", "total"]].sum()
     wide = sums.pivot(index="source", columns="measure", values="total")
     dialogues = sums[sums["measure"] == "turns"].set_index("source")["dialogues"]
-    found = wide.assign(dialogues=dialogues, utterances=wide["turns"], turns_per_dialogue=wide["turns"] / dialogues)
+    result = wide.assign(dialogues=dialogues, utterances=wide["turns"], turns_per_dialogue=wide["turns"] / dialogues)
     for unit in ("words", "characters"):
-        found[f"{unit}_per_utterance"] = wide[unit] / wide["turns"]
-        found[f"{unit}_per_dialogue"] = wide[unit] / dialogues
-    return found.drop(columns=["turns", "words", "characters"]).reset_index()
+        result[f"{unit}_per_utterance"] = wide[unit] / wide["turns"]
+        result[f"{unit}_per_dialogue"] = wide[unit] / dialogues
+    return result.drop(columns=["turns", "words", "characters"]).reset_index()

@@ -1,4 +1,4 @@
-"""Tab Downstream: the intent sets with their labels and languages."""
+"""Tab Downstream: the intent sets, their labels and languages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FROM label_counts {where} GROUP BY source, label ORDER BY rows DESC, label
 LENGTHS = "SELECT value, sum(rows)::BIGINT AS rows FROM downstream_histograms {where} GROUP BY ALL ORDER BY ALL"
 
 _LABELS = 30
-"""Labels drawn at once: more cannot be read."""
+"""Maximum number of labels in a chart; more would not be readable."""
 
 
 def show(page: Page) -> None:
@@ -84,7 +84,7 @@ def show(page: Page) -> None:
 
 
 def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
-    """The most and the least frequent labels."""
+    """Show the most and the least frequent labels."""
     t = page.texts
     left, right = st.columns(2)
     with left:
@@ -95,29 +95,33 @@ def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
         with right:
             bottom = labels.tail(min(_LABELS, len(labels) - _LABELS))
             title = t("downstream.smallest", n=len(bottom), all=len(labels))
-            drawn = charts.bars(bottom, "label", "rows", titles, ascending=True, colour=charts.VERMILION)
-            page.chart(title, bottom, drawn)
+            chart = charts.bars(bottom, "label", "rows", titles, ascending=True, colour=charts.VERMILION)
+            page.chart(title, bottom, chart)
 
 
 def per_source(totals: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Sizes, labels and class balance of each intent set.
+    """Size, labels and class balance of each intent set.
 
     Args:
-        totals: What `TOTALS` gives.
-        labels: What `LABELS` gives.
+        totals: Result of `TOTALS`.
+        labels: Result of `LABELS`.
     """
     grouped = labels.groupby("source")
-    found = grouped["rows"].agg(
+    result = grouped["rows"].agg(
         rows="sum", labels="count", smallest_label="min", largest_label="max", class_balance=balance
     )
-    found["out_of_scope"] = grouped["out_of_scope"].sum()
-    found["words_per_utterance"] = grouped["words"].sum() / found["rows"]
-    found["languages"] = totals.groupby("source")["language"].nunique()
-    return found.reset_index()
+    result["out_of_scope"] = grouped["out_of_scope"].sum()
+    result["words_per_utterance"] = grouped["words"].sum() / result["rows"]
+    result["languages"] = totals.groupby("source")["language"].nunique()
+    return result.reset_index()
 
 
 def balance(rows: pd.Series) -> float | None:
-    """Entropy of the labels / the largest that so many can have: 1 when all are equally frequent, None for one."""
+    """Class balance: entropy of the labels / its maximum, 1 if all are equally frequent; None for a single label.
+
+    Args:
+        rows: Number of rows of each label.
+    """
     if len(rows) < 2:
         return None
     shares = rows / rows.sum()

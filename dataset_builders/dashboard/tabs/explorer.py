@@ -1,4 +1,4 @@
-"""Tab Explorer: find rows, read a dialogue, find utterances that mean the same."""
+"""Tab Explorer: search rows, read a dialogue, and find utterances with a similar meaning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FROM dialogs WHERE dialogue_id = ?
 TURNS = "SELECT turn_index, speaker, text, annotations FROM turns WHERE dialogue_id = ? ORDER BY turn_index"
 
 _OPENED = "dialogue"
-"""Name in the address of the dialogue that is read."""
+"""Name of the open dialogue in the address."""
 
 
 def show(page: Page) -> None:
@@ -46,12 +46,12 @@ def show(page: Page) -> None:
         persist_state="session",
     )
     page.let_draw()
-    read = _dialogues(page, text) if kind == "dialogues" else _utterances(page, text)
-    show_neighbours(page, read)
+    utterances = _dialogues(page, text) if kind == "dialogues" else _utterances(page, text)
+    show_neighbours(page, utterances)
 
 
 def _dialogues(page: Page, text: str) -> list[str]:
-    """Search dialogues and read one; gives its utterances."""
+    """Search dialogues and show one; returns its utterances."""
     t = page.texts
     left, middle, right = st.columns(3)
     with left:
@@ -62,24 +62,24 @@ def _dialogues(page: Page, text: str) -> list[str]:
         turns = _range(page, "turns", page.ask(LONGEST_DIALOGUE, "measure = 'turns'").iat[0, 0])
     query = searching.dialogues(page.filters, text, domains, intents, turns)
     columns = {"text": "", "turn_count": "localized", "domains": "", "source": "", "split": "", "dialogue_id": ""}
-    chosen = _found(page, query, columns, selectable=True)
-    if chosen is not None:
-        st.session_state[_OPENED] = chosen["dialogue_id"]
-    opened = st.text_input(
+    selected = _results(page, query, columns, selectable=True)
+    if selected is not None:
+        st.session_state[_OPENED] = selected["dialogue_id"]
+    dialogue_id = st.text_input(
         t("explorer.dialogue_id"),
         key=_OPENED,
         help=t("explorer.dialogue_help"),
         bind="query-params",
         persist_state="session",
     )
-    if opened:
-        return _read(page, opened.strip(), text)
+    if dialogue_id:
+        return _show_dialogue(page, dialogue_id.strip(), text)
     st.caption(t("explorer.choose"))
     return []
 
 
 def _utterances(page: Page, text: str) -> list[str]:
-    """Search labelled utterances; gives those found."""
+    """Search labelled utterances; returns the results."""
     left, right = st.columns(2)
     with left:
         labels = _several(page, "label", page.ask(LABELS)["label"].tolist())
@@ -88,13 +88,13 @@ def _utterances(page: Page, text: str) -> list[str]:
     columns = {"utterance": "", "label": "", "scenario": "", "words": "localized"}
     more = dict.fromkeys(("source", "split", "language", "utterance_id"), "")
     query = searching.utterances(page.filters, text, labels, words)
-    _found(page, query, {**columns, **more})
+    _results(page, query, {**columns, **more})
     return page.store.frame(query.first, query.parameters)["utterance"].tolist()
 
 
 def _several(page: Page, name: str, options: list[str]) -> tuple[str, ...]:
-    """A choice of names that stands in the address."""
-    chosen = st.multiselect(
+    """Show a choice of several names, which the address includes."""
+    names = st.multiselect(
         page.texts(f"column.{name}"),
         options,
         key=name,
@@ -102,53 +102,53 @@ def _several(page: Page, name: str, options: list[str]) -> tuple[str, ...]:
         bind="query-params",
         persist_state="session",
     )
-    return tuple(chosen)
+    return tuple(names)
 
 
 def _range(page: Page, name: str, longest: int) -> tuple[int, int] | None:
-    """Least and most of a length; None where there is nothing to choose or all is chosen."""
+    """Show a choice of minimum and maximum length; None for the whole range, or if there is only one length."""
     if longest < 2:
         return None
-    whole = (1, int(longest))  # a number of numpy is none to Streamlit
-    chosen = st.slider(page.texts(f"explorer.{name}"), *whole, value=whole, key=f"range-{name}-{longest}")
-    return None if chosen == whole else chosen
+    whole = (1, int(longest))  # Streamlit accepts no numpy integers
+    limits = st.slider(page.texts(f"explorer.{name}"), *whole, value=whole, key=f"range-{name}-{longest}")
+    return None if limits == whole else limits
 
 
-def _found(
+def _results(
     page: Page, query: searching.Query, columns: dict[str, str], *, selectable: bool = False
 ) -> dict[str, Any] | None:
-    """The rows found; the one that was clicked on, once."""
+    """Show the results; returns a row once after a click on it, otherwise None."""
     t = page.texts
     number = int(page.store.value(query.count, query.parameters))
     if not number:
         page.nothing("explorer.none")
         return None
-    shown = page.store.frame(query.first, query.parameters)
+    first = page.store.frame(query.first, query.parameters)
     options: dict[str, Any] = {}
     if selectable:
         options = {"on_select": "rerun", "selection_mode": "single-row", "key": f"found-{hash(query)}"}
     state = page.table(
-        t("explorer.found", n=len(shown), all=number),
-        shown,
+        t("explorer.found", n=len(first), all=number),
+        first,
         columns,
         every=(query.sql, query.parameters),
-        height=min(38 + 35 * len(shown), 320),
+        height=min(38 + 35 * len(first), 320),
         **options,
     )
     rows = state.selection.rows if selectable else []
-    clicked = (query, rows[0]) if rows else None
-    before, st.session_state["clicked"] = st.session_state.get("clicked"), clicked
-    return shown.iloc[rows[0]].to_dict() if rows and clicked != before else None
+    click = (query, rows[0]) if rows else None
+    previous, st.session_state["clicked"] = st.session_state.get("clicked"), click
+    return first.iloc[rows[0]].to_dict() if rows and click != previous else None
 
 
-def _read(page: Page, dialogue_id: str, text: str) -> list[str]:
-    """One dialogue as a chat; gives its utterances."""
+def _show_dialogue(page: Page, dialogue_id: str, text: str) -> list[str]:
+    """Show a dialogue as a chat; returns its utterances."""
     t = page.texts
-    found = page.store.rows(DIALOGUE, [dialogue_id])
-    if not found:
+    dialogues = page.store.rows(DIALOGUE, [dialogue_id])
+    if not dialogues:
         page.nothing("explorer.no_dialogue", id=dialogue_id)
         return []
-    facts, turns = found[0], page.store.rows(TURNS, [dialogue_id])
+    facts, turns = dialogues[0], page.store.rows(TURNS, [dialogue_id])
     st.subheader(facts["dialogue_id"], anchor=False)
     parts = [facts["source"], facts["split"], facts["language"], facts["license"], *facts["domains"]]
     st.caption(" · ".join(part for part in parts if part))
@@ -157,8 +157,8 @@ def _read(page: Page, dialogue_id: str, text: str) -> list[str]:
             st.text(facts["scenario"])
     if facts["flags"]:
         st.caption(t("explorer.flags", flags=", ".join(facts["flags"])))
-    wanted = text.strip().lower()
-    marked = next((turn["turn_index"] for turn in turns if wanted and wanted in turn["text"].lower()), None)
+    part = text.strip().lower()
+    marked = next((turn["turn_index"] for turn in turns if part and part in turn["text"].lower()), None)
     with st.container(border=True, height=560, autoscroll=False):
         show_chat(turns, t, marked)
     return [turn["text"] for turn in turns]

@@ -1,4 +1,4 @@
-"""Tab Licences: what may be passed on, and what each corpus asks for."""
+"""Tab Licences: the redistributable share, and the terms of each source."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def show(page: Page) -> None:
     page.figures(shares)
     titles = {"license": t("column.license"), "rows": t("column.rows"), "may": t("column.redistributable")}
     answers = {True: t("licences.yes"), False: t("licences.no")}
-    shown = rows.assign(may=rows["redistributable"].map(answers))
+    rows = rows.assign(may=rows["redistributable"].map(answers))
     colours = {answers[True]: charts.BLUE, answers[False]: charts.ORANGE}
     for column, config in zip(st.columns(len(CONFIGS)), CONFIGS, strict=True):
-        part = shown[shown["config"] == config]
+        part = rows[rows["config"] == config]
         if not part.empty:
             with column:
-                drawn = charts.bars(part, "license", "rows", titles, split="may", colours=colours)
-                page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, drawn)
+                chart = charts.bars(part, "license", "rows", titles, split="may", colours=colours)
+                page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, chart)
     sources = page.ask(SOURCES, columns=("source",))
-    known = sources["license"].map(get_license)
+    licenses = sources["license"].map(get_license)
     sources = sources.assign(
-        attribution=known.map(lambda license: license.attribution),
-        share_alike=known.map(lambda license: license.share_alike),
+        attribution=licenses.map(lambda license: license.attribution),
+        share_alike=licenses.map(lambda license: license.share_alike),
         commercial_use=sources["commercial_use"].map(lambda answer: t(f"licences.{answer}")),
     )
     links = {"homepage": st.column_config.LinkColumn(t("column.homepage"))}

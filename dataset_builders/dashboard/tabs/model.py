@@ -1,4 +1,4 @@
-"""Tab Model: how cores compare, how they learned, what they answer, what they look like inside."""
+"""Tab Model: leaderboards, learning curves, answers and lattices of trained cores."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SELECT
     any_value(split ORDER BY pair_id) AS split, min(dialogue_id) AS dialogue_id
 FROM pairs {where} GROUP BY answer_id ORDER BY hash(answer_id), answer_id LIMIT {most}
 """
-"""Different answers of what is chosen, an arbitrary choice that is the same every time."""
+"""Distinct answers of the pairs that match the filters: an arbitrary but deterministic sample."""
 
-_APART = ("source", "method", "minus", "pairs", "difference")
+_DIFFERENCE_COLUMNS = ["source", "method", "minus", "pairs", "difference", "low", "high"]
 _SIZES = (500, 2000, 10000, 50000)
 
 
@@ -53,30 +53,20 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         return
     left, right = st.columns(2)
     with left:
-        tested = list(rows["source"].unique())
-        chosen = next((place for place, name in enumerate(tested) if name in page.filters.source), 0)
-        key = f"board-source {page.filters.source}"  # another choice at the left is another start here
-        source = st.selectbox(t("model.tested_on"), tested, index=chosen, key=key)
+        sources = list(rows["source"].unique())
+        start = next((number for number, name in enumerate(sources) if name in page.filters.source), 0)
+        key = f"board-source {page.filters.source}"  # a change of the filter resets the choice
+        source = st.selectbox(t("model.tested_on"), sources, index=start, key=key)
     rows = rows[rows["source"] == source]
     sizes = {t("model.all_pairs") if pd.isna(n) else t.number(n): n for n in rows["pairs"].unique()}
-    learned = [name for name, n in sizes.items() if not pd.isna(n)]
+    options = [name for name, n in sizes.items() if not pd.isna(n)] or list(sizes)
     with right:
-        size = st.selectbox(
-            t("model.trained_on"), learned or list(sizes), index=len(learned or sizes) - 1, key="board-size"
-        )
-    shown = rows[(rows["pairs"] == sizes[size]) | rows["pairs"].isna()].sort_values("accuracy", ascending=False)
+        size = sizes[st.selectbox(t("model.trained_on"), options, index=len(options) - 1, key="board-size")]
+    methods = rows[(rows["pairs"] == size) | rows["pairs"].isna()].sort_values("accuracy", ascending=False)
     titles = {name: t(f"column.{name}") for name in ("method", "accuracy", "parameters")}
-    drawn = charts.intervals(shown, "method", "accuracy", "low", "high", titles)
-    page.chart(t("model.accuracy_of", source=source), rows, drawn, t("model.interval_note"))
-    apart = pd.DataFrame(cores.differences(Path(file)), columns=[*_APART, "low", "high"])
-    apart = apart[(apart["source"] == source) & apart["pairs"].isin([sizes[size]])]
-    if not apart.empty:
-        other = apart["minus"].iat[0]
-        titles |= {"difference": t("column.difference", other=other)}
-        drawn = charts.intervals(apart, "method", "difference", "low", "high", titles, reference=0)
-        page.chart(
-            t("model.difference", other=other, source=source), apart, drawn, t("model.difference_note", other=other)
-        )
+    chart = charts.intervals(methods, "method", "accuracy", "low", "high", titles)
+    page.chart(t("model.accuracy_of", source=source), rows, chart, t("model.interval_note"))
+    _differences(page, cores, file, source, size)
     columns = {
         "method": "",
         **dict.fromkeys(("pairs", "parameters", "seeds"), "localized"),
@@ -84,7 +74,21 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         "seconds": "%.1f",
         "microseconds": "%.2f",
     }
-    page.table(t("model.leaderboard_table"), shown, columns)
+    page.table(t("model.leaderboard_table"), methods, columns)
+
+
+def _differences(page: Page, cores: Cores, file: str, source: str, size: float) -> None:
+    """Show the differences of the methods with this number of training pairs, if the leaderboard has any."""
+    t = page.texts
+    rows = pd.DataFrame(cores.differences(Path(file)), columns=_DIFFERENCE_COLUMNS)
+    rows = rows[(rows["source"] == source) & rows["pairs"].isin([size])]
+    if rows.empty:
+        return
+    other = rows["minus"].iat[0]
+    titles = {"method": t("column.method"), "difference": t("column.difference", other=other)}
+    chart = charts.intervals(rows, "method", "difference", "low", "high", titles, reference=0)
+    note = t("model.difference_note", other=other)
+    page.chart(t("model.difference", other=other, source=source), rows, chart, note)
 
 
 def _curves(page: Page, cores: Cores) -> None:
@@ -96,30 +100,31 @@ def _curves(page: Page, cores: Cores) -> None:
     histories = [
         pd.DataFrame(cores.training(Path(folder))).assign(core=Path(folder).name) for folder in page.settings.cores
     ]
-    history = pd.concat(histories)
-    long = history.melt(["epoch", "core"], var_name="measure", value_name="value").dropna()
+    long = pd.concat(histories).melt(["epoch", "core"], var_name="measure", value_name="value").dropna()
     long["value"] = long["value"].astype(float)
-    figures = [name for name in long["measure"].unique() if name != "loss"]
     long["series"] = long["measure"].map(lambda name: name.replace("_", " "))
     if len(page.settings.cores) > 1:
         long["series"] = long["core"] + ": " + long["series"]
-    titles = {"epoch": t("column.epoch"), "value": t("column.value"), "series": t("column.series")}
+    is_loss = long["measure"] == "loss"
     left, right = st.columns(2)
     with left:
-        loss = long[long["measure"] == "loss"]
-        if loss.empty:
-            page.nothing("model.no_loss")
+        if is_loss.any():
+            _lines(page, t("model.loss"), long[is_loss].drop(columns="measure"), t("column.loss"))
         else:
-            drawn = charts.lines(loss, "epoch", "value", "series", {**titles, "value": t("column.loss")})
-            page.chart(t("model.loss"), loss[["core", "epoch", "value"]], drawn)
+            page.nothing("model.no_loss")
     with right:
-        judged = long[long["measure"].isin(figures)]
-        drawn = charts.lines(judged, "epoch", "value", "series", titles)
-        page.chart(t("model.validation"), judged[["core", "epoch", "measure", "value"]], drawn)
+        _lines(page, t("model.validation"), long[~is_loss], t("column.value"))
+
+
+def _lines(page: Page, title: str, curves: pd.DataFrame, value: str) -> None:
+    """Show learning curves; `value` is the title of the y axis."""
+    titles = {"epoch": page.texts("column.epoch"), "value": value, "series": page.texts("column.series")}
+    chart = charts.lines(curves, "epoch", "value", "series", titles)
+    page.chart(title, curves.drop(columns="series"), chart)
 
 
 def _core(page: Page, cores: Cores) -> None:
-    """Ask a core, and look into it."""
+    """Show a form for a question, the answers of a core, and its lattice."""
     t = page.texts
     st.subheader(t("model.ask"), anchor=False)
     if not page.settings.cores:
@@ -130,9 +135,8 @@ def _core(page: Page, cores: Cores) -> None:
         question = st.text_input(t("model.question"), placeholder=t("model.question_hint"))
         context = st.text_area(t("model.context"), placeholder=t("model.context_hint"), height=80)
         size = st.select_slider(t("model.answers"), _SIZES, value=_SIZES[1], format_func=t.number)
-        wanted = st.form_submit_button(t("model.ask_button"), icon=":material/send:")
-    if wanted:
-        st.session_state["asked"] = question.strip(), context, size, page.filters
+        if st.form_submit_button(t("model.ask_button"), icon=":material/send:"):
+            st.session_state["asked"] = question.strip(), context, size, page.filters
     question, context, size, filters = st.session_state.get("asked", ("", "", _SIZES[1], page.filters))
     if not question or filters != page.filters:
         st.caption(t("model.ask_note"))
@@ -167,20 +171,20 @@ def _answers(page: Page, core: OpenCore, question: str, context: list[str], size
 def _lattice(page: Page, core: OpenCore, question: str) -> None:
     t = page.texts
     states = core.lattice(question)
-    sides = " × ".join(map(str, states.shape[1:]))
+    shape = " × ".join(map(str, states.shape[1:]))
     names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(states)))]
     views = {name: states[step] for step, name in enumerate(names)} | {t("lattice.change"): states[-1] - states[0]}
     st.subheader(t("lattice.title"), anchor=False)
-    st.caption(t("lattice.note", sides=sides, n=core.facts["parameters"], teacher=core.facts["teacher"]))
-    view = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
-    chosen = views[str(view)]
-    numbers = pd.DataFrame(np.ndindex(chosen.shape), columns=list("xyz")).assign(state=chosen.ravel())
+    st.caption(t("lattice.note", sides=shape, n=core.facts["parameters"], teacher=core.facts["teacher"]))
+    name = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
+    view = views[str(name)]
+    numbers = pd.DataFrame(np.ndindex(view.shape), columns=list("xyz")).assign(state=view.ravel())
     page.heading(t("lattice.cells", question=question), numbers)
-    st.plotly_chart(lattice_picture(chosen, t), width="stretch", alt=t("lattice.title"))
+    st.plotly_chart(lattice_picture(view, t), width="stretch", alt=t("lattice.title"))
 
 
 def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:
-    """The only path, or a choice."""
+    """The only path, or one that the visitor chooses."""
     if len(paths) == 1:
         return paths[0]
     return str(st.selectbox(page.texts(f"model.choose_{name}"), paths, key=f"choose-{name}"))
@@ -191,5 +195,5 @@ _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def opened(_cores: Cores, folder: str) -> OpenCore:
-    """A core of a folder, loaded once."""
+    """The core in a folder, loaded once."""
     return _cores.open(Path(folder))

@@ -1,4 +1,4 @@
-"""Tab Pairs: how many, how long on each side, how good."""
+"""Tab Pairs: number, lengths and quality scores of the pairs."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def show(page: Page) -> None:
         )
         scores = ask(SCORES)
         if not scores.empty:
-            drawn = charts.histogram(scores, "score", "pairs", titles, width=0.05, form=".1f")
-            page.chart(t("pairs.by_score"), scores, drawn, t("pairs.score_note"))
+            chart = charts.histogram(scores, "score", "pairs", titles, width=0.05, form=".1f")
+            page.chart(t("pairs.by_score"), scores, chart, t("pairs.score_note"))
     unit = page.unit()
     left, right = st.columns(2)
     for column, side, colour in ((left, "anchor", charts.BLUE), (right, "positive", charts.GREEN)):
@@ -97,10 +97,10 @@ def show(page: Page) -> None:
 
 
 def means(totals: pd.DataFrame) -> pd.DataFrame:
-    """Pairs and mean lengths of both sides by source.
+    """Number of pairs and mean lengths of anchor and positive, by source.
 
     Args:
-        totals: What `TOTALS` gives.
+        totals: Result of `TOTALS`.
     """
     sums = totals.groupby(["source", "side", "measure"], as_index=False)[["pairs", "total"]].sum()
     sums["mean"] = sums["total"] / sums["pairs"]
@@ -111,7 +111,7 @@ def means(totals: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joint(page: Page) -> None:
-    """Both lengths of each pair at once."""
+    """Show the joint distribution of both lengths."""
     t = page.texts
     lengths = page.ask(JOINT)
     kind = switch("joint", {kind: t(f"pairs.{kind}") for kind in ("fields", "points")}, t("pairs.joint_kind"))
@@ -119,10 +119,10 @@ def _joint(page: Page) -> None:
     bins = {name: bin_width(lengths[name], lengths["pairs"]) for name in names}
     titles = {name: t(f"column.{name}") for name in (*names, "pairs")}
     if kind == "fields":
-        shown = binned(lengths, bins, "pairs")
-        drawn = charts.joint(shown, *names, "pairs", titles, widths={name: width for name, (width, _) in bins.items()})
+        widths = {name: width for name, (width, _) in bins.items()}
+        chart = charts.joint(binned(lengths, bins, "pairs"), *names, "pairs", titles, widths=widths)
     else:
-        inside = (lengths[name] <= last for name, (_, last) in bins.items())
-        drawn = charts.scatter(lengths[next(inside) & next(inside)], *names, "pairs", titles)
+        inside = [lengths[name] <= last for name, (_, last) in bins.items()]
+        chart = charts.scatter(lengths[inside[0] & inside[1]], *names, "pairs", titles)
     note = t(f"pairs.{kind}_note", first=bins["anchor_words"][1], second=bins["positive_words"][1])
-    page.chart(t("pairs.joint"), lengths, drawn, note)
+    page.chart(t("pairs.joint"), lengths, chart, note)

@@ -1,4 +1,4 @@
-"""Tab Quality: what was left out and why, what stands twice, what leaked between the splits."""
+"""Tab Quality: dropped rows with their reasons, flags, duplicates, and leaks between splits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FROM leaks {where} GROUP BY ALL HAVING sum(rows) > 0 ORDER BY ALL
 """
 
 _SHOWN = 500
-"""Dropped rows shown at once; the file holds all of them."""
+"""Maximum number of dropped rows to show; the download has all of them."""
 
 
 def show(page: Page) -> None:
@@ -88,7 +88,7 @@ def _rows(page: Page) -> None:
 
 
 def _drops(page: Page) -> None:
-    """Dropped rows by reason, and the rows themselves."""
+    """Show the number of dropped rows by filter, and the rows of one filter."""
     t, columns = page.texts, ("source", "split")
     drops = page.ask(DROPS, columns=columns)
     st.subheader(t("quality.drops"), anchor=False)
@@ -109,14 +109,14 @@ def _drops(page: Page) -> None:
     )
     config, name = str(reason).split(":", 1)
     where, parameters = page.filters.where(columns, "config = ?", '"filter" = ?')
-    every, chosen = DROPPED.format(where=where), [*parameters, config, name]
-    shown = page.store.frame(f"{every} LIMIT {_SHOWN}", chosen)
+    every, parameters = DROPPED.format(where=where), [*parameters, config, name]
+    first = page.store.frame(f"{every} LIMIT {_SHOWN}", parameters)
     total = int(drops[(drops["config"] == config) & (drops["filter"] == name)]["rows"].iat[0])
     page.table(
-        t("quality.dropped_rows", n=len(shown), all=total),
-        shown,
+        t("quality.dropped_rows", n=len(first), all=total),
+        first,
         dict.fromkeys(("text", "reason", "value", "source", "split", "row_id", "license"), ""),
-        every=(every, chosen),
+        every=(every, parameters),
     )
 
 
@@ -128,32 +128,32 @@ def _flags(page: Page) -> None:
         page.nothing("quality.no_flags")
         return
     titles = {"name": t("column.flag"), "rows": t("column.rows")}
-    shown = _named(page, flags.head(25), "flag")
-    page.chart(t("quality.by_flag"), flags, charts.bars(shown, "name", "rows", titles, colour=charts.ORANGE))
+    top = _named(page, flags.head(25), "flag")
+    page.chart(t("quality.by_flag"), flags, charts.bars(top, "name", "rows", titles, colour=charts.ORANGE))
 
 
 def _duplicates(page: Page) -> None:
-    """How many rows of one corpus stand in another too, and the largest groups."""
+    """Show the rows that two sources share, and the largest clusters."""
     t = page.texts
     st.subheader(t("quality.duplicates"), anchor=False)
     page.unfiltered(("source",))
     left, right = st.columns(2)
     titles = {"source": t("column.source"), "also_in": t("column.also_in"), "rows": t("column.rows")}
-    found = False
+    has_duplicates = False
     for column, config in ((left, "dialogues"), (right, "downstream")):
         rows = page.ask(DUPLICATES, f"config = '{config}'", "rows > 0", columns=("source",))
         if not rows.empty:
-            found = True
+            has_duplicates = True
             with column:
                 title = t("quality.duplicates_of", config=t(f"config.{config}"))
                 page.chart(title, rows, charts.grid(rows, "also_in", "source", "rows", titles))
-    if not found:
+    if not has_duplicates:
         page.nothing("quality.no_duplicates")
         return
     st.caption(t("quality.duplicates_note"))
-    chosen = page.filters.source
-    also = f"AND list_has_any(list(source), [{', '.join('?' * len(chosen))}])" if chosen else ""
-    clusters = page.store.frame(CLUSTERS.format(also=also), chosen)
+    sources = page.filters.source
+    also = f"AND list_has_any(list(source), [{', '.join('?' * len(sources))}])" if sources else ""
+    clusters = page.store.frame(CLUSTERS.format(also=also), sources)
     if clusters.empty:
         page.nothing("quality.no_clusters")
         return
@@ -167,7 +167,7 @@ def _duplicates(page: Page) -> None:
 
 
 def _leaks(page: Page) -> None:
-    """Rows that stand in two splits, before and after the filters."""
+    """Show the rows that are in two splits, before and after the split policy."""
     t = page.texts
     st.subheader(t("quality.leaks"), anchor=False)
     page.unfiltered(("source",))
@@ -188,13 +188,13 @@ def _leaks(page: Page) -> None:
     stages = {stage: t(f"quality.{stage}") for stage in ("before", "after")}
     long["stage"] = long["stage"].map(stages)
     titles = {"kind": t("column.kind"), "rows": t("column.rows"), "stage": t("column.stage")}
-    drawn = charts.grouped_bars(long, "kind", "rows", "stage", titles, list(stages.values()))
-    page.chart(t("quality.leaks_by_kind"), long, drawn, t("quality.leaks_note"))
+    chart = charts.grouped_bars(long, "kind", "rows", "stage", titles, list(stages.values()))
+    page.chart(t("quality.leaks_by_kind"), long, chart, t("quality.leaks_note"))
     numbers = {"before": "localized", "after": "localized"}
     page.table(t("quality.leaks_by_source"), kinds, {"kind": "", "source": "", "splits": "", **numbers})
 
 
 def _named(page: Page, frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """With `name`: what was checked, and of which kind of rows."""
+    """Add the column `name`: the filter or flag, and the kind of rows."""
     kinds = frame["config"].map(lambda config: page.texts(f"short.{config}"))
     return frame.assign(name=frame[column] + " · " + kinds)

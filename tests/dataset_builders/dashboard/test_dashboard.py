@@ -1,4 +1,4 @@
-"""Every tab of the page over the invented sample: its figures are those of the database, its hints say what to do."""
+"""The tabs of the page on the invented sample: their figures are those of the database."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 
 @pytest.fixture(scope="module")
 def ask(database, tmp_path_factory):
-    # a copy: DuckDB opens a file once in a process, and the page has it open with its own settings
+    # a copy, because DuckDB opens a file once per process, and the page has opened it with its own settings
     copy = shutil.copy(database, tmp_path_factory.mktemp("asked") / "copy.duckdb")
     with duckdb.connect(str(copy), read_only=True) as connection:
         yield lambda sql: connection.execute(sql).fetchone()
@@ -59,15 +59,15 @@ def test_dialogs_figures_are_those_of_the_rows(page, ask):
 
 def test_filters_act_on_figures_and_come_from_the_address(page, ask):
     at = page(source=["sgd", "woz"], split=["test"])
-    wanted = ask("SELECT count(*) FROM dialogs WHERE source IN ('sgd', 'woz') AND split = 'test'")[0]
-    assert figures(at)["Dialogues"] == f"{wanted:,}"
+    expected = ask("SELECT count(*) FROM dialogs WHERE source IN ('sgd', 'woz') AND split = 'test'")[0]
+    assert figures(at)["Dialogues"] == f"{expected:,}"
     assert at.multiselect("source").value == ["sgd", "woz"]
     at.multiselect("source").set_value(["sgd"]).run()
-    wanted = ask("SELECT count(*) FROM dialogs WHERE source = 'sgd' AND split = 'test'")[0]
-    assert figures(at)["Dialogues"] == f"{wanted:,}"
+    expected = ask("SELECT count(*) FROM dialogs WHERE source = 'sgd' AND split = 'test'")[0]
+    assert figures(at)["Dialogues"] == f"{expected:,}"
 
 
-def test_a_name_in_the_address_that_is_unknown_is_left_out(page, ask):
+def test_unknown_names_in_the_address_are_ignored(page, ask):
     at = page(source=["no_such_corpus"], unit="furlongs", tab="nowhere", lang="xx")
     assert not at.error
     assert figures(at)["Dialogues"] == f"{ask('SELECT count(*) FROM dialogs')[0]:,}"
@@ -121,18 +121,18 @@ def test_quality_opens_the_rows_behind_a_reason(page, ask):
         at.selectbox("reason").set_value(at.selectbox("reason").value)
         assert reason
     config, name = at.selectbox("reason").value.split(":", 1)
-    wanted = ask(f"SELECT count(*) FROM drops WHERE config = '{config}' AND filter = '{name}'")[0]
+    expected = ask(f"SELECT count(*) FROM drops WHERE config = '{config}' AND filter = '{name}'")[0]
     rows = next(table.value for table in at.dataframe if "row_id" in table.value)
-    assert len(rows) == min(wanted, 500)
+    assert len(rows) == min(expected, 500)
     assert rows["reason"].str.len().gt(0).all()
     shown = figures(at)
-    left_out = int(shown["Rows left out"].replace(",", ""))
-    assert left_out == ask("SELECT sum(rows_in - rows_out) FROM source_rows")[0] == ask("SELECT count(*) FROM drops")[0]
+    dropped = int(shown["Rows dropped"].replace(",", ""))
+    assert dropped == ask("SELECT sum(rows_in - rows_out) FROM source_rows")[0] == ask("SELECT count(*) FROM drops")[0]
     after = ask("SELECT coalesce(sum(rows), 0) FROM leaks WHERE stage = 'after'")[0]
-    assert shown["Leaked rows after"] == f"{after:,}"
+    assert shown["Leaked rows, after"] == f"{after:,}"
 
 
-def test_quality_says_which_filter_does_not_act(page):
+def test_quality_names_filters_that_do_not_apply(page):
     captions = " ".join(caption.value for caption in page(tab="quality", language=["en"]).caption)
     assert "Not filtered by language" in captions
 
@@ -141,16 +141,16 @@ def test_explorer_finds_by_text_domain_and_length(page, ask):
     text = ask(
         "SELECT split_part(text, ' ', 2) FROM turns WHERE length(split_part(text, ' ', 2)) > 3 ORDER BY ALL LIMIT 1"
     )[0]
-    wanted = ask(f"SELECT count(*) FROM dialogs WHERE contains(lower(dialog_text), lower('{text}'))")[0]
+    expected = ask(f"SELECT count(*) FROM dialogs WHERE contains(lower(dialog_text), lower('{text}'))")[0]
     at = page(tab="explorer", text=text.upper())
-    assert f"of {wanted:,} shown" in at.markdown[0].value
+    assert f"of {expected:,} shown" in at.markdown[0].value
     domain = ask("SELECT name FROM domain_counts WHERE kind = 'domain' ORDER BY name LIMIT 1")[0]
-    wanted = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}')")[0]
+    expected = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}')")[0]
     at = page(tab="explorer", domain=[domain])
-    assert f"of {wanted:,} shown" in at.markdown[0].value
+    assert f"of {expected:,} shown" in at.markdown[0].value
     at.slider[0].set_value((1, 4)).run()
-    wanted = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}') AND turn_count <= 4")[0]
-    assert f"of {wanted:,} shown" in at.markdown[0].value if wanted else "Nothing matches" in hints(at)
+    expected = ask(f"SELECT count(*) FROM dialogs WHERE list_contains(domains, '{domain}') AND turn_count <= 4")[0]
+    assert f"of {expected:,} shown" in at.markdown[0].value if expected else "Nothing matches" in hints(at)
 
 
 def test_explorer_reads_a_dialogue_with_its_annotations(page, ask):
@@ -166,10 +166,10 @@ def test_explorer_reads_a_dialogue_with_its_annotations(page, ask):
 
 
 def test_explorer_finds_labelled_utterances(page, ask):
-    label, wanted = ask("SELECT label, count(*) FROM downstream GROUP BY label ORDER BY label LIMIT 1")
+    label, expected = ask("SELECT label, count(*) FROM downstream GROUP BY label ORDER BY label LIMIT 1")
     at = page(tab="explorer", kind="downstream", label=[label])
     assert set(at.dataframe[0].value["label"]) == {label}
-    assert len(at.dataframe[0].value) == min(wanted, 200)
+    assert len(at.dataframe[0].value) == min(expected, 200)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_explorer_finds_labelled_utterances(page, ask):
         ({"tab": "model"}, "python -m cube_model.train"),
     ],
 )
-def test_where_there_is_nothing_a_hint_says_what_to_do(page, address, hint):
+def test_missing_data_shows_a_hint(page, address, hint):
     at = page(**address)
     assert not at.error
     assert hint in hints(at)
@@ -195,13 +195,13 @@ def test_where_there_is_nothing_a_hint_says_what_to_do(page, address, hint):
 def test_licences_shares_and_terms(page, ask):
     at = page(tab="licences")
     share = ask("SELECT sum(rows) FILTER (redistributable) / sum(rows) FROM row_counts WHERE config = 'dialogues'")[0]
-    assert figures(at)["Dialogues that may be passed on"] == f"{share or 0:.1%}"
+    assert figures(at)["Dialogues, redistributable share"] == f"{share or 0:.1%}"
     terms = at.dataframe[-1].value.set_index("source")
     assert terms.loc["sgd", "license"] == "CC-BY-SA-4.0"
     assert bool(terms.loc["sgd", "share_alike"])
 
 
-def test_the_choice_is_a_config_of_the_pipeline(database, tmp_path):
+def test_the_filters_are_a_config_of_the_pipeline(database, tmp_path):
     from dataset_builders.dashboard.filters import Filters
     from dataset_builders.dashboard.sidebar import pipeline_config
     from dataset_builders.dashboard.store import Store
@@ -214,7 +214,7 @@ def test_the_choice_is_a_config_of_the_pipeline(database, tmp_path):
     assert (config.splits, config.languages) == (("train", "test"), ("en",))
 
 
-def test_started_without_the_command_the_page_says_how(page, monkeypatch):
+def test_a_page_started_without_the_command_shows_how_to_start_it(page, monkeypatch):
     from dataset_builders.dashboard.settings import VARIABLE
 
     monkeypatch.delenv(VARIABLE)
@@ -223,7 +223,7 @@ def test_started_without_the_command_the_page_says_how(page, monkeypatch):
     assert "dialogue-cube dashboard --database FILE" in at.error[0].value
 
 
-def test_a_database_that_went_away_is_one_line(page, settings, tmp_path):
+def test_a_deleted_database_is_reported_in_one_line(page, settings, tmp_path):
     settings(database=str(tmp_path / "gone.duckdb"))
     at = page()
     assert not at.exception

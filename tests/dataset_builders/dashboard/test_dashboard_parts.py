@@ -1,4 +1,4 @@
-"""The parts of the page that need no page: texts, filters, bins, marked slots, the command."""
+"""Parts of the dashboard without a page: texts, filters, bins, marked slots, the command."""
 
 import re
 import string
@@ -28,7 +28,7 @@ CODE = "\n".join(
 )
 
 GROUPS = {
-    # keys that the code puts together -> the names that it puts in
+    # by prefix of keys that the code composes: the names that it inserts
     "tab.": set(TABS),
     "filter.": set(COLUMNS),
     "config.": set(CONFIGS),
@@ -62,17 +62,17 @@ def test_every_text_is_used():
         group = next((group for group in GROUPS if key.startswith(group)), None)
         if f'"{key}"' in CODE or (group and key.removeprefix(group) in GROUPS[group]):
             continue
-        # headings of columns: the name of the column stands in the code by itself
+        # headings of columns: the code contains the name of the column alone
         if not (key.startswith("column.") and re.search(rf"\b{key.removeprefix('column.')}\b", CODE)):
             unused.append(key)
     assert not unused
 
 
-def test_every_text_that_is_used_is_there():
+def test_every_text_that_is_used_exists():
     entries = load_texts("en").entries
-    wanted = re.findall(r'\b(?:t|texts|nothing)\(\s*"([a-z_]+\.[a-z_]+)"', CODE)
-    assert len(wanted) > 100
-    assert not [key for key in wanted if key not in entries]
+    keys = re.findall(r'\b(?:t|texts|nothing)\(\s*"([a-z_]+\.[a-z_]+)"', CODE)
+    assert len(keys) > 100
+    assert not [key for key in keys if key not in entries]
 
 
 def test_russian_texts_are_russian():
@@ -92,11 +92,11 @@ def test_russian_texts_are_russian():
         ("ru", None, None, "–"),
     ],
 )
-def test_numbers_are_written_as_the_language_does(language, value, decimals, shown):
+def test_numbers_have_the_format_of_the_language(language, value, decimals, shown):
     assert load_texts(language).number(value, decimals) == shown
 
 
-def test_filters_are_parameters_never_text():
+def test_filters_are_parameters_and_not_part_of_the_sql():
     filters = Filters(source=("sgd'; DROP TABLE dialogs",), language=("en",))
     where, parameters = filters.where(("source", "split"), "kind = 'domain'")
     assert where == "WHERE source IN (?) AND kind = 'domain'"
@@ -106,8 +106,8 @@ def test_filters_are_parameters_never_text():
 
 
 def test_a_language_covers_its_longer_tags():
-    known = ["de", "de-CH", "en", "en-US", "eno"]
-    assert Filters(language=("en",)).with_longer_tags(known).language == ("en", "en-US")
+    tags = ["de", "de-CH", "en", "en-US", "eno"]
+    assert Filters(language=("en",)).with_longer_tags(tags).language == ("en", "en-US")
 
 
 def test_bins_have_a_round_width_and_lose_no_row():
@@ -156,7 +156,7 @@ def command():
 
 @pytest.fixture
 def served(monkeypatch):
-    """The server's own call, not run: where it would listen."""
+    """Options of the calls that would start the server."""
     import uvicorn
 
     calls = []
@@ -185,10 +185,10 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (None, [], "no database .*; name the dataset that it is made from: --data DIR"),
+        (None, [], "no database .*; name the dataset to build it from: --data DIR"),
         (b"not a database", [], "cannot be opened as a database"),
         (None, ["--language", "de"], "--language de: expected en or ru"),
-        (None, ["--core", "nowhere"], "nowhere is not there"),
+        (None, ["--core", "nowhere"], "nowhere does not exist"),
     ],
 )
 def test_wrong_input_is_one_line(command, served, tmp_path, content, options, message):
@@ -204,16 +204,16 @@ def test_wrong_input_is_one_line(command, served, tmp_path, content, options, me
         assert file.read_bytes() == content
 
 
-def test_without_the_extra_the_command_says_what_to_install(command, served, tmp_path, monkeypatch):
+def test_a_missing_extra_is_named(command, served, tmp_path, monkeypatch):
     from dataset_builders.dashboard import command as module
 
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "plotly" else True)
     result = command("--database", tmp_path / "c.duckdb")
-    assert "needs plotly; install it: pip install 'dialogue-cube[dashboard]'" in str(result.exception)
+    assert "needs plotly; run: pip install 'dialogue-cube[dashboard]'" in str(result.exception)
     assert not served
 
 
-def test_somebody_elses_database_is_refused(command, served, tmp_path):
+def test_a_foreign_database_is_refused(command, served, tmp_path):
     import duckdb
 
     file = tmp_path / "other.duckdb"
