@@ -1,4 +1,4 @@
-"""Settings and fixtures that all tests share."""
+"""Settings and fixtures of all tests."""
 
 import json
 import os
@@ -14,37 +14,37 @@ pytest_plugins = ("hub.fixtures", "support.cube_fixtures", "support.dashboard_fi
 
 
 def pytest_configure() -> None:
-    """Ctrl-C stops what is tested even where a script started the tests in the background, which ignores it."""
+    """Restore the handler of Ctrl-C for tests of it: a shell script disables it in background processes."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: what is left for the end is short, so that no process waits long for the other."""
+    """Run files with slow tests first, so that all processes end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_report_header() -> str:
-    """The versions that the tests pass with."""
+    """Print the versions of the main libraries."""
     names = ("datasets", "huggingface_hub", "transformers", "accelerate", "torch", "evaluate", "safetensors")
     return "core: " + ", ".join(f"{name} {version(name)}" for name in names)
 
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """Folder with the real raw corpora; skips where it is not, fails where it was promised by the setting."""
+    """Folder with the real raw corpora. Without it, the test is skipped, or fails if the setting names it."""
     root = shared_folder() / "corpora"
     if not root.is_dir():
         if os.environ.get(SHARED):
-            pytest.fail(f"{SHARED} is set, but there is no {root}")
-        pytest.skip(f"no real corpora: set {SHARED} to the folder that holds corpora/")
+            pytest.fail(f"{SHARED} is set, but {root} does not exist")
+        pytest.skip(f"no real corpora: set {SHARED} to a folder with corpora/")
     return root
 
 
 @pytest.fixture(scope="session")
 def sample_raw(tmp_path_factory) -> Path:
-    """The invented sample as raw files."""
+    """Raw files of the invented sample."""
     from dataset_builders.sample import write_sample
 
     out = tmp_path_factory.mktemp("sample") / "raw"
@@ -54,7 +54,7 @@ def sample_raw(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory) -> Path:
-    """A fresh cache of parsed rows."""
+    """A new cache of parsed rows."""
     return tmp_path_factory.mktemp("datasets-cache")
 
 
@@ -70,7 +70,7 @@ def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def parse(tmp_path):
-    """Raw files of one source -> its rows by split."""
+    """Parse raw files of a source into rows by split."""
 
     def run(name, files: dict[str, object], config=None):
         for path, content in files.items():

@@ -1,1 +1,1 @@
-"""What tests of several rooms share: invented data, small teachers, fixtures."""
+"""Shared parts of the tests: invented data, small teachers, fixtures."""

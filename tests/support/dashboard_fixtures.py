@@ -1,4 +1,4 @@
-"""The page over a database of the invented sample."""
+"""The dashboard with a database of the invented sample."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ def database(sample_dataset, tmp_path_factory):
 
 @pytest.fixture
 def settings(database, monkeypatch):
-    """Settings of the page; call it with what differs."""
+    """Publish the settings of the page; call it with the options to change."""
     from dataset_builders.dashboard.settings import VARIABLE, Settings
 
     def publish(**options):
-        monkeypatch.setenv(VARIABLE, "")  # so that it goes away again
+        monkeypatch.setenv(VARIABLE, "")  # so that the variable is removed after the test
         Settings(**{"database": str(database), **options}).publish()
 
     publish()
@@ -32,10 +32,10 @@ def settings(database, monkeypatch):
 
 @pytest.fixture
 def page(settings, monkeypatch):
-    """Run the page as a visitor of an address: `page(tab="pairs", source=["sgd"])`."""
+    """Open the page with the parameters of an address: `page(tab="pairs", source=["sgd"])`."""
     from streamlit.testing.v1 import AppTest
 
-    monkeypatch.setattr("dataset_builders.dashboard.page.PAUSE", 0)  # no browser has anything to draw
+    monkeypatch.setattr("dataset_builders.dashboard.page.PAUSE", 0)  # there is no browser to wait for
 
     def visit(**address):
         at = AppTest.from_file(str(APP), default_timeout=60)
@@ -47,5 +47,5 @@ def page(settings, monkeypatch):
 
 
 def figures(at):
-    """Heading -> number of the large figures."""
+    """Return label -> value of the large figures."""
     return {metric.label: metric.value for metric in at.metric}

@@ -1,4 +1,4 @@
-"""An invented intent set as the `downstream` config that `dialogue-cube build` writes."""
+"""An invented intent set as the `downstream` config of `dialogue-cube build`."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ INTENTS = {
     "soup_order": ("kitchen", ["cook soup for the {}", "a bowl of soup to the {}", "I want soup in the {}"]),
 }
 PLACES = ("hall", "attic", "porch", "cellar", "study", "garden", "kitchen", "bath", "stable", "tower", "shed", "loft")
-OUTSIDE = ("who won the regatta", "how deep is the lake", "sing about {} rain", "what is the capital of the {}")
+OUT_OF_SCOPE = ("who won the regatta", "how deep is the lake", "sing about {} rain", "what is the capital of the {}")
 
 SCHEMA = pa.schema(
     [
@@ -28,15 +28,15 @@ SCHEMA = pa.schema(
 )
 
 
-def row(text, label, scenario=None, *, source="invented", language="en", flags=(), outside=False, split="train"):
-    """One row of the config."""
+def row(text, label, scenario=None, *, source="invented", language="en", flags=(), out_of_scope=False, split="train"):
+    """Make a row of the config."""
     return {
         "utterance_id": f"{source}/{text}",
         "source": source,
         "utterance": text,
         "label": label,
         "scenario": scenario,
-        "is_out_of_scope": outside,
+        "is_out_of_scope": out_of_scope,
         "language": language,
         "original_split": split,
         "flags": list(flags),
@@ -45,29 +45,29 @@ def row(text, label, scenario=None, *, source="invented", language="en", flags=(
     }
 
 
-def invented_rows(split, *, source="invented", language="en", outside=True, scenarios=True, seed=0):
-    """Shuffled rows of all intents; of test rows some stand in train too, and are flagged."""
+def invented_rows(split, *, source="invented", language="en", out_of_scope=True, scenarios=True, seed=0):
+    """Make shuffled rows of all intents; test rows that are in train too are flagged."""
     rows = []
     for intent, (scenario, patterns) in INTENTS.items():
         for number, pattern in enumerate(patterns):
             for place in PLACES[:8] if split == "train" else PLACES[7:]:
-                # the eighth place is in both splits
+                # both splits have the eighth place
                 flags = ["leak:text"] if split == "test" and place == PLACES[7] else []
                 label, text = f"{source}/{intent}", f"{pattern.format(place)} {number}"
                 options = {"source": source, "language": language, "flags": flags, "split": split}
                 rows.append(row(text, label, scenario if scenarios else None, **options))
-    if outside:
-        for pattern in OUTSIDE:
+    if out_of_scope:
+        for pattern in OUT_OF_SCOPE:
             for place in PLACES[:3]:
                 text = f"{pattern.format(place)} {split} {place}"
-                options = {"source": source, "language": language, "outside": True, "split": split}
+                options = {"source": source, "language": language, "out_of_scope": True, "split": split}
                 rows.append(row(text, f"{source}/oos", None, **options))
     random.Random(f"{split}{seed}").shuffle(rows)
     return rows
 
 
 def write_intents(folder: Path, splits: dict[str, list[dict]]) -> Path:
-    """Write the rows as a dataset folder."""
+    """Write rows as a dataset folder."""
     (folder / "downstream").mkdir(parents=True)
     for split, rows in splits.items():
         path = folder / "downstream" / f"{split}-00000-of-00001.parquet"

@@ -1,4 +1,4 @@
-"""Counts leaks in a built folder, in plain Python: not the code that builds it."""
+"""Count leaks in a dataset folder, in plain Python and independently of the build."""
 
 import re
 import unicodedata
@@ -12,55 +12,67 @@ SPLITS = ("train", "validation", "test")
 
 
 def rows(folder: Path, config: str, split: str, columns: list[str]) -> list[dict]:
-    """Rows of a config and split, in the order of the files."""
+    """Read the rows of a config and split, in the order of the files."""
     files = sorted((folder / config).glob(f"{split}-*.parquet"))
     return [row for file in files for row in pq.read_table(file, columns=columns).to_pylist()]
 
 
 def plain(text: str) -> str:
-    """Lower case, words only; a text without a word stays itself."""
+    """Return the words of a text in lower case; a text without words stays as it is."""
     words = " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).lower()))
     return words or text.strip()
 
 
 def leaks(folder: Path) -> dict[str, int]:
-    """How many keys stand on two sides: clusters, pairs, intent texts, and intent tests in pretraining pairs."""
+    """Count the keys in two splits: clusters, pairs, intent texts, and test texts of intents in training pairs."""
     keys = {kind: {split: set() for split in SPLITS} for kind in ("clusters", "pairs", "texts")}
-    said = defaultdict(set)
+    texts = defaultdict(set)
     for split in SPLITS:
         for row in rows(folder, "dialogues", split, ["cluster_id"]):
             keys["clusters"][split].add(row["cluster_id"])
         for row in rows(folder, "pairs", split, ["anchor", "positive", "pair_type"]):
-            sides = plain(row["anchor"]), plain(row["positive"])
-            keys["pairs"][split].add(sides)
+            pair = plain(row["anchor"]), plain(row["positive"])
+            keys["pairs"][split].add(pair)
             if row["pair_type"] == "consecutive":
-                said[split].update(sides)
+                texts[split].update(pair)
         for row in rows(folder, "downstream", split, ["utterance"]):
             keys["texts"][split].add(plain(row["utterance"]))
-    found = {
+    counts = {
         kind: sum(len(by_split[a] & by_split[b]) for a, b in combinations(SPLITS, 2)) for kind, by_split in keys.items()
     }
-    found["benchmark"] = len((said["train"] | said["validation"]) & keys["texts"]["test"])
-    return found
+    counts["benchmark"] = len((texts["train"] | texts["validation"]) & keys["texts"]["test"])
+    return counts
 
 
-def contained(folder: Path, source: str, inside: str, share: float = 0.7) -> list[tuple[str, str]]:
-    """(training dialogue of `source`, test dialogue of `inside`) where the second says `share` of the first's turns."""
+def contained_dialogues(folder: Path, source: str, container: str, share: float = 0.7) -> list[tuple[str, str]]:
+    """Find training dialogues of which a test dialogue contains many turns.
+
+    Args:
+        folder: Dataset folder.
+        source: Source of the training dialogues.
+        container: Source of the test dialogues.
+        share: Minimum share of the turns, 0 to 1.
+
+    Returns:
+        Ids of the training dialogue and of the test dialogue.
+    """
     columns = ["dialogue_id", "source", "turns"]
 
     def texts(row: dict) -> list[str]:
         return [plain(turn["text"]) for turn in row["turns"]]
 
     tests = [
-        (r["dialogue_id"], set(texts(r))) for r in rows(folder, "dialogues", "test", columns) if r["source"] == inside
+        (r["dialogue_id"], set(texts(r)))
+        for r in rows(folder, "dialogues", "test", columns)
+        if r["source"] == container
     ]
-    found = []
+    matches = []
     for row in rows(folder, "dialogues", "train", columns):
         if row["source"] == source:
             turns = texts(row)
-            found += [
+            matches += [
                 (row["dialogue_id"], name)
-                for name, said in tests
-                if sum(t in said for t in turns) >= share * len(turns)
+                for name, test_turns in tests
+                if sum(t in test_turns for t in turns) >= share * len(turns)
             ]
-    return found
+    return matches

@@ -1,4 +1,4 @@
-"""A built folder with invented findings of the quality checks, counted so that the report is right."""
+"""A dataset folder with invented drops, clusters and leaks, and the report of them."""
 
 import json
 import shutil
@@ -19,18 +19,18 @@ FILTERS = {
 
 
 def rows(folder: Path, config: str) -> list[dict]:
-    """All rows of a config with their split."""
-    found = []
+    """Read all rows of a config, with their split."""
+    all_rows = []
     for path in sorted((folder / config).glob("*.parquet")):
-        found += [{**row, "split": path.name.split("-")[0]} for row in pq.read_table(path).to_pylist()]
-    return found
+        all_rows += [{**row, "split": path.name.split("-")[0]} for row in pq.read_table(path).to_pylist()]
+    return all_rows
 
 
 def with_quality(built: Path, to: Path) -> Path:
-    """Copy a built folder and add drops, clusters and the report's numbers about them."""
+    """Copy a dataset folder and add drops, clusters, leaks and their counts in the report."""
     shutil.copytree(built, to)
     report = json.loads((to / "quality" / "report.json").read_text())
-    noted_rows = report["rows"]
+    original_rows = report["rows"]
     drops, report["rows"] = [], {}
     for config in CONFIGS:
         table = pyarrow.dataset.dataset(to / config, format="parquet").to_table(columns=["source"])
@@ -56,9 +56,9 @@ def with_quality(built: Path, to: Path) -> Path:
                 for number in range(count)
             ]
             total = sum(dropped.values())
-            flagged = noted_rows[config][source]["flagged"]
-            noted = {"in": out[source] + total, "out": out[source], "dropped": dropped, "flagged": flagged}
-            report["rows"][config][source] = noted
+            flagged = original_rows[config][source]["flagged"]
+            counts = {"in": out[source] + total, "out": out[source], "dropped": dropped, "flagged": flagged}
+            report["rows"][config][source] = counts
     names = sorted(report["rows"]["dialogues"])
     clusters = [
         {
@@ -74,9 +74,9 @@ def with_quality(built: Path, to: Path) -> Path:
     ]
     pq.write_table(pa.Table.from_pylist(drops, DROPS.arrow_schema), to / "quality" / "drops.parquet")
     pq.write_table(pa.Table.from_pylist(clusters, CLUSTERS.arrow_schema), to / "quality" / "clusters.parquet")
-    sides = ("train-test", "train-validation", "validation-test")
+    splits = ("train-test", "train-validation", "validation-test")
     leaks = {
-        "dialogue": {names[0]: dict.fromkeys(sides, 7), names[-1]: dict.fromkeys(sides, 30)},
+        "dialogue": {names[0]: dict.fromkeys(splits, 7), names[-1]: dict.fromkeys(splits, 30)},
         "text": {"banking77": {"train-test": 5, "train-validation": 0, "validation-test": 0}},
     }
     report["leaks"] = {"before": leaks, "after": {kind: {} for kind in leaks}}

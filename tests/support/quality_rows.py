@@ -12,11 +12,11 @@ def turn(text, speaker="user", slots=(), acts=()):
     return {"speaker": speaker, "text": text, "annotations": {"acts": list(acts), "slots": list(slots), "state": []}}
 
 
-def dialogues(*talks, language="en", flags=()):
-    """Each talk is a list of texts, user first, or of turns."""
+def dialogues(*turn_lists, language="en", flags=()):
+    """Make dialogues from lists of turns or of texts; the user speaks first."""
     rows = []
-    for number, talk in enumerate(talks):
-        turns = [turn(t, ("user", "system")[i % 2]) if isinstance(t, str) else t for i, t in enumerate(talk)]
+    for number, items in enumerate(turn_lists):
+        turns = [turn(t, ("user", "system")[i % 2]) if isinstance(t, str) else t for i, t in enumerate(items)]
         rows.append(
             {
                 "dialogue_id": f"shop/{number}",
@@ -37,10 +37,10 @@ def dialogues(*talks, language="en", flags=()):
     return pa.Table.from_pylist(rows, schema=ARROW_SCHEMAS["dialogues"])
 
 
-def pairs(*sides, language="en", speakers=("user", "system"), context=(), flags=()):
-    """Each of `sides` is (anchor, positive)."""
+def pairs(*texts, language="en", speakers=("user", "system"), context=(), flags=()):
+    """Make pairs from (anchor, positive)."""
     rows = []
-    for number, (anchor, positive) in enumerate(sides):
+    for number, (anchor, positive) in enumerate(texts):
         rows.append(
             {
                 "pair_id": f"shop/{number}#0",

@@ -1,4 +1,4 @@
-"""An invented Russian FAQ of a shop for house plants: answer -> four questions in the file, two in other words."""
+"""An invented Russian FAQ of a plant shop: answer -> four questions of the FAQ, and two paraphrases to ask."""
 
 FAQ = {
     "Доставка по городу занимает один-два дня.": (

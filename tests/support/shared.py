@@ -1,12 +1,12 @@
-"""The folder of what is too large for the repository, or not ours to put there: real corpora, the owner's texts."""
+"""The folder of data that the repository cannot hold: real corpora, and texts of other people."""
 
 import os
 from pathlib import Path
 
 SHARED = "DIALOGUE_CUBE_SHARED"
-"""The one setting for tests on real corpora: a folder with `corpora/`. Default: `shared` beside the checkout."""
+"""Environment variable with a folder that has `corpora/`; by default `shared` beside the checkout."""
 
 
 def shared_folder() -> Path:
-    """The folder, whether it is there or not."""
+    """Return the folder, which may not exist."""
     return Path(os.environ.get(SHARED) or Path(__file__).parents[3] / "shared")

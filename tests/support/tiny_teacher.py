@@ -1,4 +1,4 @@
-"""A tiny DistilBERT with random weights, saved where the teachers' folder setting finds it."""
+"""A tiny DistilBERT with random weights, as a teacher for tests."""
 
 from pathlib import Path
 
@@ -6,7 +6,12 @@ LETTERS = [chr(code) for code in [*range(33, 127), *range(ord("а"), ord("я") +
 
 
 def save_tiny_distilbert(folder: Path, dimension: int = 768) -> Path:
-    """Knows Latin and Cyrillic letters; `dimension` as in the real one, all else tiny."""
+    """Save the model, with a vocabulary of Latin and Cyrillic letters.
+
+    Args:
+        folder: Folder to create.
+        dimension: Dimension of the embeddings; by default that of the real model.
+    """
     import torch
     from transformers import BertTokenizer, DistilBertConfig, DistilBertModel
 

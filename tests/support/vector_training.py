@@ -1,4 +1,4 @@
-"""Invented vectors to train on within a second, and a script that trains on them: `python vector_training.py '{...}'`."""
+"""Random vectors for trainings of a second, and a script that trains on them: `python vector_training.py '{...}'`."""
 
 import json
 import os
@@ -16,18 +16,18 @@ DIMENSION = 24
 TEACHER = {"name": "invented", "fingerprint": "0" * 64, "dimension": DIMENSION}
 
 
-def half(count, seed, *, copies=False):
-    """Pairs whose answer is the question turned in space, with some noise; `copies`: the question itself.
+def random_pairs(count, seed, *, copies=False):
+    """Make pairs whose answer is the rotated question plus noise; with `copies`, the question itself.
 
-    Vectors lie near a curved surface of few dimensions, as those of texts do.
+    The vectors are near a curved surface of few dimensions, like those of texts.
     """
-    fixed, drawn = np.random.default_rng(7), np.random.default_rng(seed)
-    inner, outer = fixed.normal(size=(6, 12)), fixed.normal(size=(12, DIMENSION))
-    questions = np.tanh(drawn.normal(size=(count, 6)) @ inner) @ outer
-    turn = np.linalg.qr(fixed.normal(size=(DIMENSION, DIMENSION)))[0]
-    answers = questions if copies else questions @ turn + 0.5 * drawn.normal(size=(count, DIMENSION))
-    earlier = drawn.normal(size=(count, DIMENSION))
-    table = np.concatenate([questions, answers, earlier])
+    shared, random = np.random.default_rng(7), np.random.default_rng(seed)
+    inner, outer = shared.normal(size=(6, 12)), shared.normal(size=(12, DIMENSION))
+    questions = np.tanh(random.normal(size=(count, 6)) @ inner) @ outer
+    rotation = np.linalg.qr(shared.normal(size=(DIMENSION, DIMENSION)))[0]
+    answers = questions if copies else questions @ rotation + 0.5 * random.normal(size=(count, DIMENSION))
+    context = random.normal(size=(count, DIMENSION))
+    table = np.concatenate([questions, answers, context])
     table /= np.linalg.norm(table, axis=1, keepdims=True)
     rows = np.arange(count, dtype=np.int32)
     return QuestionAnswerPairs(
@@ -50,23 +50,23 @@ class Vectors:
         self.count, self.options = count, options
 
     def training_data(self):
-        train, validation = half(self.count, 1, **self.options), half(200, 2, **self.options)
+        train, validation = (random_pairs(count, seed, **self.options) for count, seed in ((self.count, 1), (200, 2)))
         return TrainingData(*train, *validation, TEACHER)
 
 
 def config(**options):
-    """Arguments of a short run."""
+    """Make the config of a short training."""
     small = {"epochs": 3, "batch_size": 64, "global_units": 8, "plane_units": 2, "learning_rate": 0.02}
     return TrainingConfig(**{**small, "device": "cpu", "threads": 1, "progress": False, **options})
 
 
 class Kill(TrainerCallback):
-    """Kills the first process after a step, without a chance to tidy up."""
+    """Kill the first process after a step, without cleanup."""
 
     def __init__(self, step):
         self.step = step
 
-    def on_step_end(self, args, state, control, **how):
+    def on_step_end(self, args, state, control, **kwargs):
         if state.global_step == self.step and state.is_world_process_zero:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -7,12 +7,12 @@ import typer
 from typer.testing import CliRunner
 
 from cube_model.cli import register
-from support.answers import say_redistributable
+from support.answers import add_redistributable
 
 
 @pytest.fixture(scope="module")
 def answers_folder(pairs_folder, tmp_path_factory):
-    return say_redistributable(shutil.copytree(pairs_folder, tmp_path_factory.mktemp("answers") / "data"))
+    return add_redistributable(shutil.copytree(pairs_folder, tmp_path_factory.mktemp("answers") / "data"))
 
 
 @pytest.fixture

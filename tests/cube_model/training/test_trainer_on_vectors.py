@@ -17,7 +17,7 @@ from cube_model.data.training_data import TrainingData
 from cube_model.training.data import batch_loader
 from cube_model.training.output import RECORD
 from support import vector_training
-from support.vector_training import DIMENSION, TEACHER, Vectors, config, half
+from support.vector_training import DIMENSION, TEACHER, Vectors, config, random_pairs
 
 
 def trained(dataset=None, **options):
@@ -132,7 +132,7 @@ def test_data_that_do_not_fit_are_named():
 
 
 def test_hard_negatives_reach_the_loss():
-    pairs, vectors = half(320, 1)
+    pairs, vectors = random_pairs(320, 1)
     negatives = np.roll(pairs.answers, 1)[:, None].copy()
     negatives[::2] = -1
     with_negatives = dataclasses.replace(pairs, negatives=negatives)
@@ -140,7 +140,7 @@ def test_hard_negatives_reach_the_loss():
     for row, given in zip(batch["rows"].tolist(), batch["negatives"], strict=True):
         expected = np.zeros(DIMENSION) if row % 2 == 0 else vectors[negatives[row, 0]]
         np.testing.assert_array_equal(given[0], expected)
-    validation, validation_vectors = half(200, 2)
+    validation, validation_vectors = random_pairs(200, 2)
 
     class Mined:
         def training_data(self):

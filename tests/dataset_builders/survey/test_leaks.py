@@ -9,7 +9,7 @@ from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, check_policy, count_leaks, group_splits, leaking
 from dataset_builders.survey.splits import assign
-from support.leak_check import contained, leaks, rows
+from support.leak_check import contained_dialogues, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -117,6 +117,6 @@ def test_real_corpora_without_leaks(corpora, cache_dir, tmp_path):
         cache_dir=cache_dir,
     )
     assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "benchmark": 0}
-    assert contained(tmp_path / "out", "camrest676", "woz") == []
+    assert contained_dialogues(tmp_path / "out", "camrest676", "woz") == []
     moved = sum(r["source"] == "camrest676" for r in rows(tmp_path / "out", "dialogues", "test", ["source"]))
     assert moved >= 232 // 2  # most of the dialogues that are also in WOZ's test set

@@ -104,8 +104,8 @@ def folder(tmp_path_factory):
     rows = {
         split: [
             *invented_rows(split, source="lodge"),
-            *invented_rows(split, source="manor", language="en-US", outside=False, scenarios=False, seed=1),
-            *invented_rows(split, source="manor", language="de-DE", outside=False, scenarios=False, seed=2),
+            *invented_rows(split, source="manor", language="en-US", out_of_scope=False, scenarios=False, seed=1),
+            *invented_rows(split, source="manor", language="de-DE", out_of_scope=False, scenarios=False, seed=2),
         ]
         for split in ("train", "test")
     }
