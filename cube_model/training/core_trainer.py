@@ -75,6 +75,8 @@ class CoreTrainer(ResumableTrainer):
             callbacks=[_ExtraCheckpoints(config.checkpoint_every), *callbacks],
             compute_metrics=compute_metrics,
         )
+        # nothing to free before the only call of `train`, and the search for it takes longer than a small training
+        self.accelerator.free_memory = lambda *objects: list(objects)
         self._loader = self.accelerator.prepare(
             batch_loader(
                 data.train,

@@ -43,8 +43,8 @@ __all__ = ["RECORD", "CubeTrainer", "Progress"]
 
 logger = logging.getLogger(__name__)
 
-PUSH = "dialogue_cube.push"
-"""Group of the entry points that publish on the Hub; `model` publishes a core."""
+PUSH, PUSH_OPTIONS = ("dialogue_cube.push", "model"), ("dialogue_cube.options", "push")
+"""Groups and names of the entry points that publish a core on the Hub: nothing here imports them."""
 
 
 class CubeTrainer:
@@ -207,7 +207,7 @@ class CubeTrainer:
 
         Args:
             repo_id: Repository, `organisation/name`; created if missing.
-            **options: `private`, `create_pr`, `tag`, `revision`, `message`, `overwrite`, as for the command.
+            **options: Options of the command: `private`, `create_pr`, `tag`, `revision`, `message`, `overwrite`.
 
         Returns:
             URL of the commit or pull request; None in processes other than the first.
@@ -217,13 +217,11 @@ class CubeTrainer:
             DialogueCubeError: The Hub refuses the push.
         """
         self._trained()
-        publishers = list(entry_points(group=PUSH, name="model"))
-        if not publishers:
-            raise ModelError(f"no entry point in the group {PUSH}: install dialogue-cube again")
+        push, options_type = (_entry_point(*where) for where in (PUSH, PUSH_OPTIONS))
         if not self.is_main:
             return None
         with temporary_folder() as folder:
-            pushed = publishers[0].load()(self.save_model(Path(folder) / "core"), repo_id, **options)
+            pushed = push(self.save_model(Path(folder) / "core"), repo_id, options_type(**options))
         return str(pushed.published.url)
 
     # -- before training
@@ -363,3 +361,15 @@ class CubeTrainer:
             "seconds": round(self.progress.seconds, 1),
             "versions": versions(),
         }
+
+
+def _entry_point(group: str, name: str) -> Any:
+    """Load what another package offers.
+
+    Raises:
+        ModelError: The package is not installed with its entry points.
+    """
+    offers = list(entry_points(group=group, name=name))
+    if not offers:
+        raise ModelError(f"no entry point {name} in {group}: install dialogue-cube again")
+    return offers[0].load()
