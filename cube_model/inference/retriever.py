@@ -19,19 +19,23 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.answers import answers_fingerprint, read_answers
+from cube_model.inference.cached_indexes import keep, load_cached
 from cube_model.inference.choices import SearchKind
 from cube_model.inference.index import INDEX, AnswerIndex, is_index
 from cube_model.inference.loading import check_teacher, core_fingerprint, load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
 from cube_model.inference.search import make_search
 from cube_model.teacher.teacher import Teacher
-from cube_model.vectors.cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache, indexes_folder
 from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cube_model.core.modeling_cube import CubeModel
+
+_LONG = 60.0
+"""Seconds of encoding that are announced."""
 
 _CHUNK = 4096
 """Answers mapped at once, in place; bounds the memory."""
@@ -90,9 +94,12 @@ class CubeRetriever:
         search: SearchKind = "auto",
         cache: EmbeddingCache | None = None,
         revision: str | None = None,
-        progress: bool = False,
+        progress: bool = True,
     ) -> CubeRetriever:
         """Load a core and index the answers of a dataset, or open a saved index.
+
+        The embeddings and, of large datasets, the index are cached: the next call with the same core, teacher and
+        answers takes seconds.
 
         Args:
             model: Folder or Hub repository of a trained core.
@@ -108,7 +115,7 @@ class CubeRetriever:
             search: `"exact"`, `"graph"`, or `"auto"`: exact up to a million answers.
             cache: Embedding cache. Default: `EmbeddingCache()`.
             revision: Branch, tag or commit of the core's repository.
-            progress: Show a progress bar while answers are encoded.
+            progress: Show an estimate and a progress bar on the error stream while answers are encoded.
 
         Raises:
             ModelError: The core, the teacher or the dataset is unavailable, the teacher is not the one that the core
@@ -132,12 +139,20 @@ class CubeRetriever:
                 fingerprints["data"] = answers_fingerprint(answers)
             if answers is None or use_saved:
                 return cls(core, loaded, AnswerIndex.load(str(index), fingerprints, search=search))
-            vectors = (cache or EmbeddingCache()).embed(loaded, answers["text"].to_pylist(), progress=progress)
-            answer_search = make_search(_map_answers(core, vectors), search)
-            retriever = cls(core, loaded, AnswerIndex(answers, answer_search, fingerprints))
+            cache = cache or EmbeddingCache()
+            indexes = indexes_folder(cache.folder)
+            answer_index = load_cached(indexes, fingerprints, search)
+            if answer_index is None:
+                texts = answers["text"].to_pylist()
+                if progress:
+                    _say_how_long(cache, loaded, texts)
+                vectors = cache.embed(loaded, texts, progress=progress)
+                answer_index = AnswerIndex(answers, make_search(_map_answers(core, vectors), search), fingerprints)
+                if output is None:
+                    keep(indexes, answer_index, search)
             if output is not None:
-                retriever.index.write(output)
-            return retriever
+                answer_index.write(output)
+            return cls(core, loaded, answer_index)
 
     @property
     def answers(self) -> pa.Table:
@@ -242,6 +257,20 @@ class CubeRetriever:
         answers = [Answer(float(score), *row) for score, row in zip(scores.ravel(), values, strict=True)]
         width = rows.shape[1]
         return [answers[start : start + width] for start in range(0, len(answers), width)]
+
+
+def _say_how_long(cache: EmbeddingCache, teacher: Teacher, texts: list[str]) -> None:
+    """Print an estimate where encoding takes more than a minute."""
+    from rich.console import Console
+
+    missing, seconds = cache.encoding_time(teacher, texts)
+    if seconds > _LONG:
+        sample = max(1_000, int(missing * _LONG / seconds) // 1_000 * 1_000)
+        Console(stderr=True, highlight=False).print(
+            f"{missing:,} of {len(texts):,} answers have to be encoded with {teacher.name}: about {seconds / 60:.0f} "
+            f"min, seconds from the next time on. A random sample of {sample:,} answers takes about a minute: "
+            f"--max-answers {sample}, in Python max_answers={sample}."
+        )
 
 
 def _map_answers(core: CubeModel, vectors: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _SMALLEST_CHUNK = 256
 """Maximum texts, maximum texts x parameters, and minimum texts encoded between two writes. They bound what a killed run
 has to compute again: about half a minute on a processor, whatever the teacher (MiniLM has 22.7 M parameters)."""
 
+_SAMPLE = 64
+"""Number of texts to measure the speed of a teacher."""
+
 _DEFAULT_GB = 20.0
 
 _ADVICE = "set DIALOGUE_CUBE_CACHE to a writable folder on a disk with free space"
@@ -42,6 +46,11 @@ _ADVICE = "set DIALOGUE_CUBE_CACHE to a writable folder on a disk with free spac
 def default_folder() -> Path:
     """Return the folder `embeddings` in `DIALOGUE_CUBE_CACHE`, by default in `~/.cache/dialogue-cube`."""
     return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "embeddings"
+
+
+def indexes_folder(cache_folder: Path) -> Path:
+    """Return the folder of the answer indexes that belong to a cache of embeddings: `indexes` beside it."""
+    return cache_folder.parent / "indexes"
 
 
 def default_max_bytes() -> int:
@@ -191,6 +200,23 @@ class EmbeddingCache:
         position = {text: i for i, text in enumerate(distinct)}
         return vectors[np.fromiter((position[text] for text in texts), dtype=np.int64, count=len(texts))]
 
+    def encoding_time(self, teacher: Teacher, texts: Sequence[str]) -> tuple[int, float]:
+        """Estimate how long `embed` will encode, from a sample of 64 missing texts, which it stores.
+
+        Returns:
+            Number of missing texts, and seconds.
+        """
+        distinct = list(dict.fromkeys(texts))
+        _, stored = self._read(teacher.fingerprint, distinct, teacher.dimension)
+        missing = np.flatnonzero(~stored)
+        if not len(missing):
+            return 0, 0.0
+        sample = [distinct[i] for i in missing[:: max(1, len(missing) // _SAMPLE)][:_SAMPLE]]
+        start = time.perf_counter()
+        self._encode(teacher, sample, None, lambda _: None)
+        rest = len(missing) - len(sample)
+        return rest, (time.perf_counter() - start) / len(sample) * rest
+
     def shelves(self) -> list[Shelf]:
         """List the stored embeddings by teacher and precision."""
         return self._store.shelves()
@@ -275,6 +301,7 @@ def clear_cache(cache: EmbeddingCache, teacher: str | None = None, older_than: f
         cache.clear()
         for path in other_files(cache.folder):
             path.unlink(missing_ok=True)
+        shutil.rmtree(indexes_folder(cache.folder), ignore_errors=True)
         return sum(shelf.vectors for shelf in shelves)
     matches = {s.fingerprint for s in shelves if teacher is None or s.teacher == teacher}
     matches |= {s.fingerprint for s in shelves if teacher and len(teacher) >= 4 and s.fingerprint.startswith(teacher)}

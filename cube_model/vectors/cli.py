@@ -24,7 +24,7 @@ def info(folder: Folder = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cube_model.vectors.cache import open_cache, other_files
+    from cube_model.vectors.cache import indexes_folder, open_cache, other_files
 
     cache = open_cache(folder)
     shelves = cache.shelves()
@@ -51,6 +51,10 @@ def info(folder: Folder = None) -> None:
         f"{sum(shelf.vectors for shelf in shelves):,} vectors, {cache.stats.bytes / 1e6:,.1f} MB "
         f"of at most {cache.max_bytes / 1e9:,.1f} GB (DIALOGUE_CUBE_CACHE_GB)"
     )
+    indexes = [path for path in indexes_folder(cache.folder).rglob("*") if path.is_file()]
+    if indexes:
+        size = sum(path.stat().st_size for path in indexes) / 1e6
+        console.print(f"{size:,.1f} MB of answer indexes in {indexes_folder(cache.folder)}", soft_wrap=True)
     if other := other_files(cache.folder):
         size = sum(path.stat().st_size for path in other) / 1e6
         console.print(f"{size:,.1f} MB of another version, unused; `cache clear` removes them")
@@ -67,7 +71,7 @@ def clear(
     ] = None,
     folder: Folder = None,
 ) -> None:
-    """Remove vectors: all of them, those of one teacher, or those not used for some time."""
+    """Remove vectors: all of them, with the answer indexes; those of one teacher; or those not used for some time."""
     from cube_model.vectors.cache import clear_cache, open_cache
 
     cache = open_cache(folder)
