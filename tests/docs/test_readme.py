@@ -1,23 +1,19 @@
-"""Every code block of the READMEs runs, in the order in which it stands there, in one folder.
+"""All code blocks of the READMEs run in one folder.
 
-A command runs as it is printed, but for three kinds of exceptions, each listed below:
+Commands run as printed, with these exceptions:
 
-- `SMALLER`: the same command with options that make it small,
-- `INSTEAD`: a command that needs the network or makes a folder that the text takes for granted,
-- `ELSEWHERE`: another test runs it.
+- `SMALLER`: commands that run with options for a small run,
+- `INSTEAD`: commands that need the network -> commands that run instead,
+- `ELSEWHERE`: commands that another test runs.
 
-`accelerate launch -m MODULE` runs as `python -m MODULE`.
-
-The corpora are the invented sample, the teacher called `minilm` a tiny one with random weights, the Hub the loopback Hub.
+The corpora are the invented sample, the teacher `minilm` is a tiny one with random weights, and the Hub is the loopback
+Hub.
 """
 
-import contextlib
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,11 +31,11 @@ ELSEWHERE = {"make demo": "test_demo.py", "make test": "test_readme.py"}
 ELSEWHERE["dialogue-cube pipeline --raw-dir raw --out out"] = "test_pipeline.py"
 ELSEWHERE["dialogue-cube dashboard --database corpus.duckdb --data dataset --core core"] = "test_dashboard_browser.py"
 
-INSTEAD = {"dialogue-cube download woz banking77 --to raw": "dialogue-cube sources"}  # `test_download.py` downloads
+INSTEAD = {"dialogue-cube download woz banking77 --to raw": "dialogue-cube sources"}  # tested in `test_download.py`
 
 SMALLER = {
-    "accelerate launch -m cube_model.train": "--epochs 1",
-    "accelerate launch -m cube_model.embedder": "--max-steps 1 --batch-size 8",
+    "dialogue-cube train --": "--epochs 1",
+    "dialogue-cube train-encoder": "--max-steps 1 --batch-size 8",
     "dialogue-cube leaderboard": "--methods sim,procrustes --train-sizes 200 --seeds 1 --max-test-pairs 200",
     "dialogue-cube evaluate intents": "--protocol prototype --sources banking77",
 }
@@ -58,30 +54,29 @@ FAQ = [
 
 
 def blocks(path):
-    """(language, code) of each fenced block; what has no language is a picture."""
+    """Return (language, code) of the fenced blocks; those without a language are diagrams."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def commands(path):
-    """Commands of the bash blocks and of the table of commands, without comments."""
+    """Return the commands of the bash blocks and of the table of commands, without comments."""
     text = path.read_text(encoding="utf-8")
-    in_table = re.findall(r"^\|[^|]*\| `((?:dialogue-cube|accelerate) .*)` \|$", text, re.MULTILINE)
+    in_table = re.findall(r"^\|[^|]*\| `(dialogue-cube .*)` \|$", text, re.MULTILINE)
     return [*(line for kind, code in blocks(path) if kind == "bash" for line in lines(code)), *in_table]
 
 
 def lines(code):
-    """Commands of a block."""
-    return [bare for line in code.splitlines() if (bare := re.sub(r"(^|\s+)#.*", "", line).strip())]
+    """Return the commands of a block, without comments."""
+    return [command for line in code.splitlines() if (command := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
 def test_both_languages_show_the_same_code():
-    """But for comments: what runs for one runs for the other."""
+    """Only the comments differ, so running one README is enough."""
 
-    def bare(path):
-        code = [(kind, re.sub(r"[ ]*(?<!\S)#(?!!).*", "", text)) for kind, text in blocks(path)]
-        return [(kind, text) for kind, text in code]
+    def without_comments(path):
+        return [(kind, re.sub(r"[ ]*(?<!\S)#(?!!).*", "", text)) for kind, text in blocks(path)]
 
-    assert bare(RUSSIAN) == bare(README)
+    assert without_comments(RUSSIAN) == without_comments(README)
     assert commands(RUSSIAN) == commands(README)
 
 
@@ -103,35 +98,35 @@ def test_no_exception_is_stale():
 
 
 def runnable(command, org):
-    """What runs for a printed command; None when another test runs it."""
+    """Return the command to run for a printed one; None if another test runs it."""
     if command in ELSEWHERE:
         return None
     if command in INSTEAD:
         return INSTEAD[command]
-    smaller = [options for start, options in SMALLER.items() if command.startswith(start)]
+    options = [options for start, options in SMALLER.items() if command.startswith(start)]
     command, _, target = command.partition(" > ")
-    command = " ".join([command, *smaller, *([">", target] if target else [])])
+    command = " ".join([command, *options, *([">", target] if target else [])])
     return command.replace("ORG/", f"{org}/")
 
 
 @pytest.fixture(scope="module")
-def workshop(hub_server, sample_raw, tmp_path_factory):
-    """A folder with raw files and a user's own, and the environment of the processes in it."""
+def workspace(hub_server, sample_raw, tmp_path_factory):
+    """The Hub, a folder with raw files and a user's own data, and the environment of processes."""
     root = tmp_path_factory.mktemp("readme")
     save_tiny_distilbert(root / "teachers" / "minilm", dimension=32)
     for name in ("sgd", "camrest676", "banking77"):
         shutil.copytree(sample_raw / name, root / "raw" / name)
     (root / "faq.csv").write_text("\n".join(FAQ) + "\n")
     hub = Hub(hub_server, root / "clients")
-    beside = {"TEACHERS_DIR": str(root / "teachers"), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    beside |= {"ACCELERATE_MIXED_PRECISION": "no", "MPLBACKEND": "agg"}
-    return hub, root, hub.env | beside
+    variables = {"TEACHERS_DIR": str(root / "teachers"), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    variables |= {"ACCELERATE_MIXED_PRECISION": "no", "MPLBACKEND": "agg"}
+    return hub, root, hub.env | variables
 
 
 @pytest.fixture
-def inside(workshop, monkeypatch):
-    """Makes the workshop this process's own place, where commands run without starting Python anew."""
-    hub, folder, env = workshop
+def in_workspace(workspace, monkeypatch):
+    """Move this process into the workspace, so that commands run without a new process."""
+    hub, folder, env = workspace
     hub.use_here(monkeypatch)
     monkeypatch.chdir(folder)
     for name in ("TEACHERS_DIR", "COLUMNS"):
@@ -141,51 +136,46 @@ def inside(workshop, monkeypatch):
 
 
 @pytest.mark.slow
-def test_every_block_runs(workshop, inside):
-    hub, folder, env = workshop
-    done = []
+def test_every_block_runs(workspace, in_workspace):
+    hub, folder, env = workspace
+    count = 0
     for kind, code in [*in_order(), *(("bash", line) for line in table_commands())]:
         if kind == "python":
             exec(code, {})
         for line in lines(code) if kind == "bash" else ():
             if command := runnable(line, hub.namespace):
                 run(command, folder, env)
-                done.append(command)
-    assert len(done) == len(commands(README)) - len(ELSEWHERE)
+                count += 1
+    assert count == len(commands(README)) - len(ELSEWHERE)
     assert (folder / "core-st" / "modules.json").is_file()
     assert (folder / "board.svg").is_file()
     assert {"v1.0"} == {ref.removeprefix("refs/tags/") for ref in hub.repo("models", "core").refs if "tags" in ref}
 
 
 def in_order():
-    """The blocks, those that make the dataset first: the text begins with those who have one."""
-    found = [(kind, code) for kind, code in blocks(README) if kind in ("bash", "python")]
-    return sorted(found, key=lambda block: "dialogue-cube build --raw-dir raw --out dataset" not in block[1])
+    """Return the blocks, beginning with that which builds the dataset: earlier ones use it."""
+    code_blocks = [(kind, code) for kind, code in blocks(README) if kind in ("bash", "python")]
+    return sorted(code_blocks, key=lambda block: "dialogue-cube build --raw-dir raw --out dataset" not in block[1])
 
 
 def table_commands():
-    inside = {line for kind, code in blocks(README) if kind == "bash" for line in lines(code)}
-    return [command for command in commands(README) if command not in inside]
+    in_blocks = {line for kind, code in blocks(README) if kind == "bash" for line in lines(code)}
+    return [command for command in commands(README) if command not in in_blocks]
 
 
 def run(command, folder, env):
-    """In this process where that is the same; what loads from the Hub, in one of its own."""
+    """Run a command, in this process if possible; commands that load from the Hub need a new one."""
     words = shlex.split(command)
-    if words[:3] == ["accelerate", "launch", "-m"]:  # `test_strangers.py` launches it
-        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(SystemExit):
-            patch.setattr(sys, "argv", words[3:])
-            runpy.run_module(words[3], run_name="__main__")
-        assert Path(words[words.index("--output") + 1], "training.json").is_file(), command
-    elif words[0] == "dialogue-cube" and ">" not in words and ("push" in words or "/" not in command):
-        done = CliRunner().invoke(dialogue_cube.app, words[1:])
-        assert done.exit_code == 0, f"{command}\n{done.output[-3000:]}\n{done.exception!r}"
+    if words[0] == "dialogue-cube" and ">" not in words and ("push" in words or "/" not in command):
+        result = CliRunner().invoke(dialogue_cube.app, words[1:])
+        assert result.exit_code == 0, f"{command}\n{result.output[-3000:]}\n{result.exception!r}"
     else:
         in_shell = ["bash", "-c", command]
         done = subprocess.run(in_shell, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
 
 
-def test_links_lead_somewhere():
+def test_links_and_paths_exist():
     for path in (README, RUSSIAN, ROOT / "CONTRIBUTING.md"):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
             assert (ROOT / target).exists(), (path.name, target)
