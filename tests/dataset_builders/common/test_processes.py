@@ -1,4 +1,4 @@
-"""Parallel work in processes: results in order, errors passed on, no process left behind."""
+"""Parallel work in processes: ordered results, errors of workers, and no leftover processes."""
 
 import os
 import signal

@@ -67,7 +67,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, address):
-    """Open an address; complaints of the browser are collected, and there must be none at the end."""
+    """Function that opens an address; fails at the end if the browser has reported an error."""
     complaints, contexts = [], []
 
     def opened(query, size=DESKTOP):
@@ -85,12 +85,12 @@ def visit(browser, address):
     yield opened
     for context in contexts:
         context.close()
-    # what is on its way when the page is closed is no complaint; nothing may come from other machines
+    # requests that closing the page aborts are no errors; requests to other machines are
     assert [text for text in complaints if "ERR_ABORTED" not in text and not text.startswith(("data:", "blob:"))] == []
 
 
 def settled(page):
-    """The open tab is drawn to its end; gives its panel."""
+    """Wait until the open tab is complete, and return its panel."""
     panel = page.get_by_role("tabpanel").filter(visible=True)
     panel.locator(FIRST).first.wait_for()
     page.wait_for_selector(DRAWN)
@@ -111,15 +111,15 @@ def test_every_tab_is_drawn_without_an_error_and_fits(visit, tmp_path, size):
         assert errors(page) == []
         wide = "[...document.querySelectorAll('[data-testid=stMain], html')].map(e => e.scrollWidth - e.clientWidth)"
         assert page.evaluate(wide) == [0, 0], tab
-        drawn = panel.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")
+        charts = panel.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")
         if panel.locator("[data-testid=stVegaLiteChart]").count():
-            drawn.first.wait_for()
+            charts.first.wait_for()
         picture = tmp_path / f"{tab}.png"
         page.screenshot(path=picture)
         assert picture.stat().st_size > 10_000
 
 
-def test_the_address_holds_the_choice(visit):
+def test_the_address_includes_the_filters(visit):
     page = visit("?tab=pairs&source=sgd&split=test&lang=ru&unit=characters")
     assert page.get_by_role("tab", selected=True).inner_text() == "Пары"
     assert page.locator("[data-testid=stSidebar]").get_by_text("sgd").first.is_visible()
@@ -132,7 +132,7 @@ def test_the_address_holds_the_choice(visit):
     page.get_by_role("tab", name="Licences").wait_for()
     settled(page)
     assert page.get_by_role("tab", selected=True).inner_text() == "Licences"
-    again = visit(page.url.split("/")[-1])  # what another person sees who is given the address
+    again = visit(page.url.split("/")[-1])  # the page of another visitor with the same address
     assert again.get_by_role("tab", selected=True).inner_text() == "Licences"
     shown = "[data-testid=stMetricValue]"
     assert again.locator(shown).all_inner_texts() == page.locator(shown).all_inner_texts()

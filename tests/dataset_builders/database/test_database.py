@@ -164,11 +164,11 @@ def test_facts_of_the_quality_report(connection, folder):
     assert sources["banking77"]["kind"] == "downstream"
     assert sources["banking77"]["license"] == report["sources"]["banking77"]["license"]
     assert sources["sgd"]["title"]
-    kept = {
+    counts = {
         (row["config"], row["source"]): (row["rows_in"], row["rows_out"])
         for row in dicts(connection, "FROM source_rows")
     }
-    assert kept == {(c, s): (n["in"], n["out"]) for c, of in report["rows"].items() for s, n in of.items()}
+    assert counts == {(c, s): (n["in"], n["out"]) for c, of in report["rows"].items() for s, n in of.items()}
     leaks = connection.execute("SELECT rows FROM leaks WHERE stage = 'before' AND kind = 'text'").fetchall()
     assert sorted(leaks) == [(0,), (0,), (5,)]
     duplicates = {

@@ -1,4 +1,4 @@
-"""The SQLite export against the database it comes from."""
+"""The SQLite export, compared with its database."""
 
 import json
 import shutil
@@ -49,13 +49,13 @@ def test_every_table_and_row(lite, database):
                 "SELECT name FROM contents WHERE kind NOT IN ('metrics', 'details')"
             ).fetchall()
         ]
-        there = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
-    found = [
+        counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
+    exported = [
         name
         for (name,) in lite.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     ]
-    assert sorted(found) == sorted(tables)
-    assert {name: lite.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables} == there
+    assert sorted(exported) == sorted(tables)
+    assert {name: lite.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables} == counts
     assert lite.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert lite.execute("PRAGMA foreign_key_check").fetchall() == []
 
@@ -75,14 +75,14 @@ def test_values(lite, database):
             columns = [column[0] for column in cursor.description]
             expected = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
             cursor = lite.execute(f"SELECT {', '.join(columns)} FROM {name} {some} ORDER BY {key}")
-            found = [dict(zip(columns, row, strict=True)) for row in cursor]
-            for row in found:
+            actual = [dict(zip(columns, row, strict=True)) for row in cursor]
+            for row in actual:
                 row.update({column: json.loads(row[column]) for column in lists if row[column] is not None})
-            for row in (*found, *expected):  # DuckDB's FLOAT has seven digits
+            for row in (*actual, *expected):  # DuckDB's FLOAT has seven digits
                 if quality := row.get("quality"):
                     row["quality"] = {part: value and round(value, 5) for part, value in quality.items()}
-            assert len(found) == len(expected)
-            assert all(one == other for one, other in zip(found, expected, strict=True)), name
+            assert len(actual) == len(expected)
+            assert all(one == other for one, other in zip(actual, expected, strict=True)), name
 
 
 def test_keys_and_indexes(lite):
@@ -97,8 +97,8 @@ def test_keys_and_indexes(lite):
     assert lite.execute(domains).fetchone()[0] > 0
 
 
-def test_from_the_folder_alone_and_again(folder, database, exported, tmp_path):
-    """Without a DuckDB file, by the command; the same bytes, also over an older export."""
+def test_an_export_from_the_folder_has_the_same_bytes(folder, database, exported, tmp_path):
+    """By the command and without a database, also over an older export."""
     out = tmp_path / "alone.sqlite"
     with open_database(database) as connection:
         export_sqlite(connection, out)
@@ -111,7 +111,7 @@ def test_from_the_folder_alone_and_again(folder, database, exported, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.sqlite"]
 
 
-def test_files_of_others_are_refused(folder, database, tmp_path):
+def test_foreign_files_are_refused(folder, database, tmp_path):
     with closing(sqlite3.connect(tmp_path / "theirs.sqlite")) as theirs:
         theirs.execute("CREATE TABLE t (a)")
     (tmp_path / "notes.txt").write_text("my notes")

@@ -1,4 +1,4 @@
-"""A text of a megabyte costs each filter a time that grows with its length, whatever it is made of."""
+"""The filters take linear time for texts of a megabyte, whatever their content."""
 
 import random
 import string
@@ -86,7 +86,7 @@ def timed(function, *arguments):
 
 
 def assert_fast(function, *arguments):
-    """Returns what the function gives. The measure is taken beside it, so that a slow or busy machine moves both."""
+    """Return the result of the function; the limit is measured at the same time, because the machine may be busy."""
     result, seconds = timed(function, *arguments)
     assert seconds < PASSES * timed(plain_pass)[1]
     return result
@@ -96,7 +96,7 @@ def assert_fast(function, *arguments):
 @pytest.mark.parametrize("name", FILTERS)
 def test_every_filter_is_fast_on_a_long_text(name, text, long_texts):
     check = FILTERS[name]()
-    # what a text filter sees are the texts, whichever rows they stand in
+    # a text filter only sees the texts, so one kind of rows is enough
     for config in check.configs[:1] if isinstance(check, TextFilter) else check.configs:
         find(check, config, RUSSIAN)  # a first call may load a model
         assert_fast(find, check, config, long_texts[text])
@@ -108,11 +108,11 @@ def test_masks_are_fast_on_a_long_text(text, long_texts):
 
 
 @pytest.mark.parametrize("text", ["addresses", "phone numbers"])
-def test_what_the_system_repeats_is_task_data_in_any_amount(text, long_texts):
-    said = long_texts[text][: CHARACTERS // 4]
-    rows = Rows.of("dialogues", dialogues([said, f"You said {said}?"]))
-    found = assert_fast(PersonalData().find, rows)
-    assert not any(len(f.rows) for f in found.values())
+def test_task_data_of_any_size_is_fast(text, long_texts):
+    part = long_texts[text][: CHARACTERS // 4]
+    rows = Rows.of("dialogues", dialogues([part, f"You said {part}?"]))
+    matches = assert_fast(PersonalData().find, rows)
+    assert not any(len(f.rows) for f in matches.values())
 
 
 def test_masks_of_a_long_text_move_its_slots():
@@ -121,32 +121,32 @@ def test_masks_of_a_long_text_move_its_slots():
         {"domain": None, "slot": "sign", "value": ",", "start": i, "end": i + 1} for i in range(14, len(text), 160)
     ]
     rows = Rows.of("dialogues", dialogues([turn(text, slots=slots), "ok"]))
-    found = PersonalData().find(rows)
-    masked = assert_fast(PersonalData("mask").mask, rows, rows.table, found)["turns"][0][0].as_py()
+    matches = PersonalData().find(rows)
+    masked = assert_fast(PersonalData("mask").mask, rows, rows.table, matches)["turns"][0][0].as_py()
     assert masked["text"] == text.replace("jo@example.org", "[EMAIL]")
     assert {masked["text"][slot["start"] : slot["end"]] for slot in masked["annotations"]["slots"]} == {","}
 
 
-def test_an_address_is_found_behind_and_before_a_long_run():
+def test_an_address_is_found_after_and_before_a_long_sequence():
     run = repeated("Ab1_-")
     text = f"{run} jo@example.org {run}@example.org, jo at example dot com."
-    found = [text[start:end] for start, end, _ in assert_fast(personal_spans, text)]
-    assert found == ["jo@example.org", f"{run}@example.org", "jo at example dot com"]
+    addresses = [text[start:end] for start, end, _ in assert_fast(personal_spans, text)]
+    assert addresses == ["jo@example.org", f"{run}@example.org", "jo at example dot com"]
 
 
-def test_glued_sentences_are_found_behind_a_long_word():
+def test_glued_sentences_are_found_after_a_long_word():
     text = repeated("a") + "!? want.Thank"
     assert assert_fast(GluedSentences().hits, pa.array([text])).values.to_pylist() == ["want.Thank"]
 
 
-def test_damage_is_found_where_a_long_text_first_shows_it():
+def test_damage_is_found_at_the_first_suspect_of_a_long_text():
     text = repeated("tea ", HALF) + "CafÃ© " + repeated("tea ", HALF)
     (value,) = assert_fast(Encoding().hits, pa.array([text])).values.to_pylist()
     assert value.startswith("reads: é tea")
     assert len(value) < 30_000
 
 
-def test_marks_beyond_any_writing_count_for_nothing():
+def test_excessive_combining_marks_are_ignored():
     few, many = ("a" + repeated("\u0301\u0316", n) for n in (30, 100_000))
     assert normalize(pa.array([few])).to_pylist() == [unicodedata.normalize("NFKC", few)]
     assert assert_fast(normalize, pa.array([f"{many} tea"])).to_pylist() == [
@@ -164,5 +164,5 @@ def test_a_turn_of_many_lines_and_a_dialogue_of_many_paragraphs():
     assert block.turns == [("User", "hello"), *[("Bot", "more")] * count]
 
 
-def test_a_line_of_wide_blanks_is_soon_no_turn():
+def test_a_line_of_wide_blanks_is_fast():
     assert assert_fast(find_style, repeated("\u3000", 60_000) + "?\nno turn either") is not None

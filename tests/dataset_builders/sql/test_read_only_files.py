@@ -1,4 +1,4 @@
-"""Files that DuckDB can read and not write, and the lock on a connection."""
+"""Files that DuckDB can read but not write, and the lock on a connection."""
 
 import hashlib
 import threading
@@ -34,7 +34,7 @@ def test_it_opens_nothing_for_writing(file, mode):
         files.open(f"{ROOT}a.parquet", mode)
 
 
-def test_only_named_files_are_there(file, tmp_path):
+def test_only_named_files_exist(file, tmp_path):
     (tmp_path / "other.parquet").write_bytes(file.read_bytes())
     with ReadOnlyFiles({"folder/a.parquet": file}) as files:
         assert files.glob("folder/*.parquet") == ["folder/a.parquet"]
@@ -44,7 +44,7 @@ def test_only_named_files_are_there(file, tmp_path):
                 files.open(f"{ROOT}{name}")
 
 
-def test_threads_that_share_a_file_keep_their_places(file):
+def test_threads_that_share_a_file_keep_their_positions(file):
     content = file.read_bytes()
     with ReadOnlyFiles({"a": file}) as files:
         reader = files.open("a")
@@ -54,7 +54,7 @@ def test_threads_that_share_a_file_keep_their_places(file):
         def read(start):
             for place in range(start, start + 5000, 100):
                 reader.seek(place)
-                turn.wait()  # the other thread has moved its place too
+                turn.wait()  # the other thread has changed its position too
                 parts[place] = reader.read(100)
 
         threads = [threading.Thread(target=read, args=(start,)) for start in (0, 5000)]

@@ -1,4 +1,4 @@
-"""The command `sql` over a database, over parquet, and the same queries in DuckDB alone."""
+"""The command `sql` on a database and on parquet files, and the same queries in DuckDB alone."""
 
 import contextlib
 import csv
@@ -27,7 +27,7 @@ COMMAND = Path(sys.executable).with_name("dialogue-cube")
 ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 
 HOSTILE = (
-    # what destroyed a database, and its neighbours
+    # statements that destroyed a database, and similar ones
     "EXPLAIN ANALYZE COPY (SELECT 1) TO '{database}'",
     "EXPLAIN ANALYZE COPY (SELECT 1) TO '{database}' (USE_TMP_FILE false)",
     "COPY (SELECT 1) TO '{database}'",
@@ -96,7 +96,7 @@ HOSTILE = (
     "ALTER TABLE dialogs ADD COLUMN more INT",
     "CREATE TABLE more AS SELECT 1",
 )
-"""Each is refused."""
+"""Statements that are all refused."""
 
 QUIET = (
     "SELECT * FROM read_blob('readonly://dataset/../../../../etc/passwd')",
@@ -108,10 +108,10 @@ QUIET = (
     "CHECKPOINT",
     "CALL force_checkpoint()",
     "CALL enable_profiling(save_location = 'new.json')",
-    # last: DuckDB before 2.0 runs nothing after it, as it cannot write its log
+    # last, because DuckDB before 2.0 runs nothing after it, since it cannot write its log
     "CALL enable_logging(storage = 'file', storage_config = {{'path': 'new'}})",
 )
-"""Refused or not, by place and version of DuckDB: they do no harm."""
+"""Harmless statements; the version of DuckDB decides whether they are refused."""
 
 QUERIES = (
     "SELECT source, split, dialogues, words_per_utterance FROM dialogue_statistics",
@@ -140,7 +140,7 @@ def database(folder, tmp_path_factory):
 
 
 def run(*arguments, input=""):
-    """The command in this process; `Done` as of a process."""
+    """Run the command in this process; the result is like that of a separate one."""
     out, errors = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -154,38 +154,39 @@ def run(*arguments, input=""):
         try:
             dialogue_cube.main()
             code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
+        except SystemExit as error:
+            code = error.code or 0
     return Done(code, out.getvalue(), errors.getvalue())
 
 
-def asked(*arguments, **options):
+def output(*arguments, **options):
     done = run(*arguments, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def union(queries):
-    """All answers in one query, as text: starting a process costs more than the queries."""
+    """One query for the rows of several as text, because starting a process takes longer than the queries."""
     parts = [f"SELECT {n} AS n, row_number() OVER () AS place, t::VARCHAR AS row FROM ({q}) AS t" for n, q in queries]
     return " UNION ALL ".join(parts) + " ORDER BY ALL"
 
 
-def test_a_database_and_the_parquet_files_answer_alike(folder, database):
+def test_a_database_and_the_parquet_files_give_the_same_rows(folder, database):
     query = union([(n, q) for n, q in enumerate(QUERIES) if not q.startswith("DESCRIBE")])
-    there = json.loads(asked("--database", database, "--format", "json", query))
-    assert {row["n"] for row in there} == {0, 1, 2, 3, 4}
-    assert json.loads(asked("--data", folder, "--format", "json", query)) == there
+    expected = json.loads(output("--database", database, "--format", "json", query))
+    assert {row["n"] for row in expected} == {0, 1, 2, 3, 4}
+    assert json.loads(output("--data", folder, "--format", "json", query)) == expected
     described = [
-        asked(*place, "DESCRIBE dialogs", "--format", "csv") for place in (("--database", database), ("--data", folder))
+        output(*place, "DESCRIBE dialogs", "--format", "csv")
+        for place in (("--database", database), ("--data", folder))
     ]
     columns = [[line.split(",")[:2] for line in text.splitlines()] for text in described]
     assert columns[0] == columns[1]
 
 
-def test_shapes(database):
+def test_formats(database):
     query = "SELECT 1 AS number, 'a \"b\", Ж\nc' AS text, ['x', NULL] AS many, {'k': 1.5} AS one, NULL AS none, DATE '2024-01-02' AS day, 'nan'::DOUBLE AS unknown"
-    (row,) = json.loads(asked("--database", database, "--format", "json", query))
+    (row,) = json.loads(output("--database", database, "--format", "json", query))
     assert row == {
         "number": 1,
         "text": 'a "b", Ж\nc',
@@ -195,39 +196,41 @@ def test_shapes(database):
         "day": "2024-01-02",
         "unknown": None,
     }
-    header, cells = csv.reader(io.StringIO(asked("--database", database, "--format", "csv", query)))
+    header, cells = csv.reader(io.StringIO(output("--database", database, "--format", "csv", query)))
     assert header == ["number", "text", "many", "one", "none", "day", "unknown"]
     assert cells == ["1", 'a "b", Ж\nc', '["x", null]', '{"k": 1.5}', "", "2024-01-02", "nan"]
-    table = asked("--database", database, query)
+    table = output("--database", database, query)
     assert "number" in table
     assert '["x", null]' in table
 
 
 def test_tables_fit_the_screen(database):
-    grid = asked(
+    grid = output(
         "--database", database, "SELECT source, dialogues, turns_per_dialogue FROM dialogue_statistics LIMIT 2"
     )
     assert len(grid.splitlines()) == 4
-    wide = asked("--database", database, "FROM turns LIMIT 1")  # ten columns, one of them annotations
+    wide = output("--database", database, "FROM turns LIMIT 1")  # ten columns, one of them annotations
     assert wide.startswith("row 1\ndialogue_id ")
     assert all(len(line) <= 100 for line in (grid + wide).splitlines())
     many = run("--database", database, "SELECT unnest(range(250)) AS n")
     assert many.stdout.count("\n") == 102
     assert "the first 100 rows; for all, use --format csv or json" in many.stderr
-    assert asked("--database", database, "--format", "csv", "SELECT unnest(range(25000)) AS n").count("\n") == 25_001
+    assert output("--database", database, "--format", "csv", "SELECT unnest(range(25000)) AS n").count("\n") == 25_001
 
 
-def test_nothing_found(database):
+def test_a_query_without_rows(database):
     nothing = "SELECT source, words FROM dialogs WHERE words < 0"
-    assert asked("--database", database, "--format", "csv", nothing) == "source,words\n"
-    assert json.loads(asked("--database", database, "--format", "json", nothing)) == []
+    assert output("--database", database, "--format", "csv", nothing) == "source,words\n"
+    assert json.loads(output("--database", database, "--format", "json", nothing)) == []
     done = run("--database", database, nothing)
     assert done.returncode == 0
     assert "0 rows" in done.stderr
 
 
 def test_standard_input_and_closed_output(database):
-    assert asked("--database", database, "--format", "csv", "-", input="-- a comment\nSELECT 1 AS one;\n") == "one\n1\n"
+    assert (
+        output("--database", database, "--format", "csv", "-", input="-- a comment\nSELECT 1 AS one;\n") == "one\n1\n"
+    )
     line = f"{COMMAND} sql --database '{database}' --format csv 'SELECT unnest(range(1000000)) AS n' | head -2"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, env=ENV, check=False)
     assert done.stdout == "n\n0\n"
@@ -255,7 +258,7 @@ def test_standard_input_and_closed_output(database):
         ("", "expected one SQL statement, found 0"),
     ],
 )
-def test_what_is_not_answered(database, tmp_path, monkeypatch, query, message):
+def test_refused_queries_explain_why(database, tmp_path, monkeypatch, query, message):
     monkeypatch.chdir(tmp_path)
     before = database.read_bytes()
     with open_any(database) as connection, pytest.raises(DataError) as caught:
@@ -273,7 +276,7 @@ def digests(*places):
 
 @pytest.fixture
 def scene(folder, database, tmp_path, monkeypatch):
-    """A working folder with a secret in it, which is the home too: paths for queries, and digests of all in reach."""
+    """A working folder, also the home folder, with a secret file. Returns paths for queries, and digests of all files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "secret.csv").write_text("word\nswordfish\n")
@@ -303,7 +306,7 @@ def test_no_query_writes_or_reads_another_file(scene, place):
 
 
 def test_the_connection_itself_keeps_files_away(scene, place):
-    """Without `ask`, which refuses some statements for the sake of a good message."""
+    """Without `ask`, which refuses some statements only for a better message."""
     paths, state = scene
     before = state()
     with open_any(**place) as connection:
@@ -314,15 +317,15 @@ def test_the_connection_itself_keeps_files_away(scene, place):
             assert state() == before, query
 
 
-def test_files_when_they_are_allowed(scene, folder, database, tmp_path):
+def test_allow_files(scene, folder, database, tmp_path):
     _, state = scene
     before = state()
     allowed = ("--database", database, "--allow-files")
-    assert asked(*allowed, "--format", "csv", "FROM 'secret.csv'") == "word\nswordfish\n"
-    asked(*allowed, "COPY (SELECT count(*) AS n FROM pairs) TO 'new.csv'")
+    assert output(*allowed, "--format", "csv", "FROM 'secret.csv'") == "word\nswordfish\n"
+    output(*allowed, "COPY (SELECT count(*) AS n FROM pairs) TO 'new.csv'")
     (written,) = state().keys() - before.keys()
     assert written == tmp_path / "new.csv"
-    assert asked("--data", folder, "--allow-files", "--format", "csv", "FROM 'new.csv'") == written.read_text()
+    assert output("--data", folder, "--allow-files", "--format", "csv", "FROM 'new.csv'") == written.read_text()
     for query in ("DELETE FROM dialogs", "DROP TABLE dialogs", "WITH x AS (DELETE FROM dialogs RETURNING *) FROM x"):
         assert run(*allowed, query).returncode == 1
     assert before.items() <= state().items()
@@ -331,16 +334,16 @@ def test_files_when_they_are_allowed(scene, folder, database, tmp_path):
 
 
 def test_times_with_a_zone_and_pivots(folder, database):
-    for option, there in (("--database", database), ("--data", folder)):
+    for option, path in (("--database", database), ("--data", folder)):
         query = "SELECT now() > TIMESTAMPTZ '2024-01-02 03:04:05+00' AS later, now() AS time"
-        (row,) = json.loads(asked(option, there, "--format", "json", query))
+        (row,) = json.loads(output(option, path, "--format", "json", query))
         assert row["later"] is True
         assert re.match(r"20\d\d-\d\d-\d\d ", row["time"])
         pivot = "PIVOT dialogs ON split USING count(*) GROUP BY source"
-        assert asked(option, there, "--format", "csv", pivot).startswith("source,")
+        assert output(option, path, "--format", "csv", pivot).startswith("source,")
 
 
-def test_a_query_can_be_stopped(folder, database):
+def test_ctrl_c_stops_a_query(folder, database):
     for place in ({"database": database}, {"data": folder}):
         threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt), open_any(**place) as connection:
@@ -362,8 +365,8 @@ def test_errors_of_the_command(database, tmp_path):
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_without_a_query_it_lists_what_there_is():
-    listed = asked()
+def test_without_a_query_it_lists_tables_and_views():
+    listed = output()
     for name in [*sql.queries(), "sources", "leaks"]:
         assert name in listed
 
@@ -373,7 +376,7 @@ import json, sys
 sys.path = [place for place in sys.path if place not in ("", {root!r})]
 import duckdb
 connection = duckdb.connect()
-connection.execute("SET enable_progress_bar = false")  # a slow machine would see it on standard output
+connection.execute("SET enable_progress_bar = false")  # DuckDB prints it to standard output on a slow machine
 connection.execute(open(sys.argv[1], encoding="utf-8").read())
 rows = connection.execute(sys.argv[2]).fetchall()
 assert not any(name.startswith("dataset_builders") for name in sys.modules)
@@ -382,14 +385,14 @@ print(json.dumps(rows))
 
 
 def test_duckdb_alone_answers_in_the_folder(folder, database, tmp_path):
-    """As `duckdb -init views.sql` in the folder does: a process with nothing of ours but the printed script."""
+    """As `duckdb -init views.sql` in the folder: a process with the printed script, but without our package."""
     script = tmp_path / "views.sql"
-    script.write_text(asked("--script"), encoding="utf-8")
+    script.write_text(output("--script"), encoding="utf-8")
     query = union(list(enumerate(f"FROM {name}" for name in sorted(sql.queries("metrics")))))
     code = STRANGER.format(root=str(Path(__file__).parents[3]))
     alone = subprocess.run(
         [sys.executable, "-c", code, script, query], cwd=folder, capture_output=True, encoding="utf-8", check=False
     )
     assert alone.returncode == 0, alone.stderr
-    there = json.loads(asked("--database", database, "--format", "json", query))
-    assert json.loads(alone.stdout) == [list(row.values()) for row in there]
+    expected = json.loads(output("--database", database, "--format", "json", query))
+    assert json.loads(alone.stdout) == [list(row.values()) for row in expected]

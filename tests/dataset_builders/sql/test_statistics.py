@@ -1,4 +1,4 @@
-"""Every number of the SQL statistics against a plain count in Python over the same rows."""
+"""All numbers of the SQL statistics, compared with simple counts in Python."""
 
 import math
 import re
@@ -29,13 +29,13 @@ def data(folder):
     return {config: rows(folder, config) for config in ("dialogues", "pairs", "downstream")}
 
 
-def groups(found):
-    """The rows by (source, split), by whole source and all together."""
-    made = defaultdict(list)
-    for row in found:
+def groups(rows):
+    """Rows by (source, split), (source, None) and (None, None)."""
+    result = defaultdict(list)
+    for row in rows:
         for key in ((row["source"], row["split"]), (row["source"], None), (None, None)):
-            made[key].append(row)
-    return made
+            result[key].append(row)
+    return result
 
 
 def mean(numbers):
@@ -47,14 +47,14 @@ def test_dialogues(counted, data):
     expected = groups(data["dialogues"])
     assert {(r["source"], r["split"]) for r in counted["dialogue_statistics"]} == set(expected)
     for row in counted["dialogue_statistics"]:
-        found = expected[row["source"], row["split"]]
-        texts = [[turn["text"] for turn in dialogue["turns"]] for dialogue in found]
-        said = [text for dialogue in texts for text in dialogue]
-        assert row["dialogues"] == len(found)
-        assert row["utterances"] == len(said)
+        dialogues = expected[row["source"], row["split"]]
+        texts = [[turn["text"] for turn in dialogue["turns"]] for dialogue in dialogues]
+        utterances = [text for dialogue in texts for text in dialogue]
+        assert row["dialogues"] == len(dialogues)
+        assert row["utterances"] == len(utterances)
         assert row["turns_per_dialogue"] == pytest.approx(mean(map(len, texts)))
-        assert row["words_per_utterance"] == pytest.approx(mean(len(t.split()) for t in said))
-        assert row["characters_per_utterance"] == pytest.approx(mean(map(len, said)))
+        assert row["words_per_utterance"] == pytest.approx(mean(len(t.split()) for t in utterances))
+        assert row["characters_per_utterance"] == pytest.approx(mean(map(len, utterances)))
         assert row["words_per_dialogue"] == pytest.approx(mean(sum(len(t.split()) for t in d) for d in texts))
         assert row["characters_per_dialogue"] == pytest.approx(mean(sum(map(len, d)) for d in texts))
 
@@ -63,14 +63,14 @@ def test_pairs(counted, data):
     expected = groups(data["pairs"])
     assert {(r["source"], r["split"]) for r in counted["pair_statistics"]} == set(expected)
     for row in counted["pair_statistics"]:
-        found = expected[row["source"], row["split"]]
-        asked = [p for p in found if (p["anchor_speaker"], p["positive_speaker"]) == ("user", "system")]
-        assert row["pairs"] == len(found)
-        assert row["question_answer"] == len(asked)
-        assert row["distinct_answers"] == len({p["answer_id"] for p in found})
-        assert row["anchor_words"] == pytest.approx(mean(len(p["anchor"].split()) for p in found))
-        assert row["positive_words"] == pytest.approx(mean(len(p["positive"].split()) for p in found))
-        scores = [p["quality"]["score"] for p in found if p["quality"] and p["quality"]["score"] is not None]
+        pairs = expected[row["source"], row["split"]]
+        questions = [p for p in pairs if (p["anchor_speaker"], p["positive_speaker"]) == ("user", "system")]
+        assert row["pairs"] == len(pairs)
+        assert row["question_answer"] == len(questions)
+        assert row["distinct_answers"] == len({p["answer_id"] for p in pairs})
+        assert row["anchor_words"] == pytest.approx(mean(len(p["anchor"].split()) for p in pairs))
+        assert row["positive_words"] == pytest.approx(mean(len(p["positive"].split()) for p in pairs))
+        scores = [p["quality"]["score"] for p in pairs if p["quality"] and p["quality"]["score"] is not None]
         assert row["score"] == (pytest.approx(mean(scores), abs=1e-5) if scores else None)
 
 
@@ -78,15 +78,15 @@ def test_downstream(counted, data):
     expected = groups(data["downstream"])
     assert {(r["source"], r["split"]) for r in counted["downstream_statistics"]} == set(expected)
     for row in counted["downstream_statistics"]:
-        found = expected[row["source"], row["split"]]
-        labels = Counter(r["label"] for r in found)
-        assert row["rows"] == len(found)
+        utterances = expected[row["source"], row["split"]]
+        labels = Counter(r["label"] for r in utterances)
+        assert row["rows"] == len(utterances)
         assert row["labels"] == len(labels)
-        assert row["languages"] == len({r["language"] for r in found})
-        assert row["out_of_scope"] == sum(r["is_out_of_scope"] for r in found)
+        assert row["languages"] == len({r["language"] for r in utterances})
+        assert row["out_of_scope"] == sum(r["is_out_of_scope"] for r in utterances)
         assert (row["smallest_label"], row["largest_label"]) == (min(labels.values()), max(labels.values()))
-        assert row["words_per_utterance"] == pytest.approx(mean(len(r["utterance"].split()) for r in found))
-        entropy = -sum(n / len(found) * math.log(n / len(found)) for n in labels.values())
+        assert row["words_per_utterance"] == pytest.approx(mean(len(r["utterance"].split()) for r in utterances))
+        entropy = -sum(n / len(utterances) * math.log(n / len(utterances)) for n in labels.values())
         assert row["class_balance"] == (pytest.approx(entropy / math.log(len(labels))) if len(labels) > 1 else None)
 
 
@@ -94,8 +94,8 @@ def test_distributions(counted, data):
     def unfolded(name, keys, count):
         return {tuple(row[key] for key in keys): row[count] for row in counted[name]}
 
-    said = Counter((d["source"], min(len(t["text"].split()), 100)) for d in data["dialogues"] for t in d["turns"])
-    assert unfolded("utterance_words", ("source", "words"), "utterances") == said
+    lengths = Counter((d["source"], min(len(t["text"].split()), 100)) for d in data["dialogues"] for t in d["turns"])
+    assert unfolded("utterance_words", ("source", "words"), "utterances") == lengths
     turns = Counter((d["source"], min(len(d["turns"]), 100)) for d in data["dialogues"])
     assert unfolded("dialogue_turns", ("source", "turns"), "dialogues") == turns
     both = Counter(tuple(min(len(p[side].split()), 100) for side in ("anchor", "positive")) for p in data["pairs"])
@@ -118,11 +118,11 @@ def test_frequent_words(counted, data):
         expected[source, language].update(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'")))
     assert {(row["source"], row["language"]) for row in counted["frequent_words"]} == set(expected)
     for key, words in expected.items():
-        found = [row for row in counted["frequent_words"] if (row["source"], row["language"]) == key]
+        frequent = [row for row in counted["frequent_words"] if (row["source"], row["language"]) == key]
         best = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:30]
-        assert [(row["word"], row["occurrences"]) for row in found] == best
-        assert [row["rank"] for row in found] == list(range(1, len(found) + 1))
-        assert found[0]["share"] == pytest.approx(best[0][1] / words.total())
+        assert [(row["word"], row["occurrences"]) for row in frequent] == best
+        assert [row["rank"] for row in frequent] == list(range(1, len(frequent) + 1))
+        assert frequent[0]["share"] == pytest.approx(best[0][1] / words.total())
 
 
 def test_drops_and_clusters(counted, folder):
@@ -135,7 +135,7 @@ def test_drops_and_clusters(counted, folder):
     assert shown == {key: min(3, number) for key, number in by_filter.items()}
     texts = {(row["config"], row["row_id"]): row["text"] for row in drops}
     for row in counted["drop_examples"]:
-        assert row["redistributable"]  # there are enough of them for every filter
+        assert row["redistributable"]  # each filter has enough of them
         assert row["text"] == texts[row["config"], row["row_id"]]
 
     clusters = defaultdict(list)
@@ -159,8 +159,8 @@ def test_quality_scores_are_binned(folder):
             "CREATE OR REPLACE VIEW pairs AS SELECT col0 AS source, 'train' AS split, 'en' AS language, "
             "{'score': col1::FLOAT} AS quality FROM (VALUES ('a', 0), ('a', 0.04), ('a', 0.5), ('a', 1), ('b', NULL))"
         )
-        found = [(row["source"], row["score"], row["pairs"]) for row in query(connection, "quality_scores")]
-    assert found == [("a", 0.0, 2), ("a", 0.5, 1), ("a", 0.95, 1)]
+        scores = [(row["source"], row["score"], row["pairs"]) for row in query(connection, "quality_scores")]
+    assert scores == [("a", 0.0, 2), ("a", 0.5, 1), ("a", 0.95, 1)]
 
 
 def test_words_are_cut_as_python_cuts_them(folder):
