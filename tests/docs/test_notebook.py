@@ -1,4 +1,4 @@
-"""The analysis notebook: stored clean, executed here on the invented sample, rendered as one page."""
+"""The analysis notebook is stored without outputs, runs on the invented sample and is rendered as one page."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def outputs(notebook, kind):
 
 
 def table(notebook, heading):
-    """The text of the first table below a heading."""
+    """Return the text of the first table below a heading."""
     below = False
     for cell in notebook.cells:
         below = below or heading in cell.source
@@ -37,7 +37,7 @@ def table(notebook, heading):
     raise AssertionError(heading)
 
 
-def test_it_is_stored_without_outputs():
+def test_the_notebook_is_stored_without_outputs():
     stored = json.loads(files("dataset_builders.notebooks").joinpath(NAME).read_text(encoding="utf-8"))
     code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
     assert code
@@ -47,32 +47,31 @@ def test_it_is_stored_without_outputs():
     assert set(stored["metadata"]) == {"kernelspec", "language_info"}
 
 
-def test_it_runs_without_a_word_of_warning(executed):
+def test_the_notebook_runs_without_warnings(executed):
     streams = outputs(executed, "stream")
     assert [stream.text for stream in streams if stream.name == "stderr"] == []
     pictures = [o for o in outputs(executed, "display_data") if "image/png" in o.data]
     assert len(pictures) >= 5
 
 
-def test_its_numbers_are_those_of_the_rows(executed, sample_dataset):
-    found = rows(sample_dataset, "downstream")
-    labels, languages = ({row[name] for row in found} for name in ("label", "language"))
+def test_the_numbers_are_those_of_the_rows(executed, sample_dataset):
+    utterances = rows(sample_dataset, "downstream")
+    labels, languages = ({row[name] for row in utterances} for name in ("label", "language"))
     (first, *_) = outputs(executed, "stream")
-    assert first.text == f"{len(found):,} utterances, {len(labels):,} labels, {len(languages)} languages\n"
-    size = table(executed, "## How much there is")
-    for source, number in Counter(row["source"] for row in found).items():
+    assert first.text == f"{len(utterances):,} utterances, {len(labels):,} labels, {len(languages)} languages\n"
+    size = table(executed, "## Sizes")
+    for source, number in Counter(row["source"] for row in utterances).items():
         (line,) = [line for line in size.splitlines() if line.startswith(source)][:1]
         assert str(number) in line.split()
 
 
-def test_word_overlap_judges_as_counted_by_hand(executed):
-    """The function of the notebook on rows whose answer is plain to see."""
+def test_word_overlap_on_a_few_rows(executed):
     import numpy as np
     import pandas as pd
 
     (source,) = [cell.source for cell in executed.cells if "def by_overlap" in cell.source]
     names = {"np": np, "pd": pd}
-    exec(re.match(r"def by_overlap.*?return found\n", source, re.DOTALL)[0], names)
+    exec(re.match(r"def by_overlap.*?return guesses\n", source, re.DOTALL)[0], names)
     train = pd.DataFrame(
         {"label": ["s/a", "s/a", "s/b", "s/b"], "plain": ["send my card", "card please", "play a song", "song please"]}
     )
@@ -80,16 +79,16 @@ def test_word_overlap_judges_as_counted_by_hand(executed):
     assert names["by_overlap"](train, test) == ["s/a", "s/b", None, None]
 
 
-def test_the_page(executed, sample_dataset, tmp_path, monkeypatch):
+def test_the_page_contains_its_plots(executed, sample_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(rendering, "execute", lambda *_: executed)
     render(sample_dataset, tmp_path / "pages" / "report.html")
     page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") >= 5
-    assert "Are the labels balanced?" in page
+    assert "Balance of the labels" in page
     assert [path.name for path in (tmp_path / "pages").iterdir()] == ["report.html"]
 
 
-def test_errors_are_one_line(tmp_path, monkeypatch):
+def test_errors_are_explained_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="has no intent set; build it with one"):
         execute(tmp_path)
     (tmp_path / "downstream").mkdir()
