@@ -1,4 +1,4 @@
-"""Dataset -> core -> evaluation -> Hub. The commands of the other packages, of which nothing is imported here."""
+"""The steps of the model: dataset -> core -> evaluation -> Hub. They run commands of packages that are not imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIN = "train"
 """Name of a step."""
 
 _SEVERAL = "--multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no"
-"""What `accelerate launch` must be told lest it ask for a config; `--multi_gpu` also means several CPU processes."""
+"""Options without which `accelerate launch` asks for a config; `--multi_gpu` also means several CPU processes."""
 
 
 def evaluation_step(name: str) -> str:
@@ -43,17 +43,17 @@ MODEL_CODE = {
     push_step("dataset"): Entries(("push_scripts.cli:dataset",)),
     push_step("model"): Entries(("push_scripts.cli:model",)),
 }
-"""Where each step enters the code: the function of its command, whose defaults count too. What mounts the commands and
-shows their errors does not."""
+"""Entry point of each step in the code: the function of its command, including its defaults, but not the code that
+registers the command and prints its errors."""
 
 
 def model_steps(context: Context, sources: list[str], show: Callable[[str], None]) -> list[Step]:
-    """The steps that the config asks for, in order.
+    """The steps in the config, in order.
 
     Args:
         context: The run.
-        sources: Every source: nothing is pushed when one of them failed.
-        show: Told each command before it runs.
+        sources: Names of all sources; nothing is pushed if one of them failed.
+        show: Called with each command before it runs.
     """
     config, source, steps = context.config, Code(context.files), []
 
@@ -68,20 +68,19 @@ def model_steps(context: Context, sources: list[str], show: Callable[[str], None
             if settings is not None:
                 steps.append(_evaluate(context, name, settings, code(evaluation_step(name)), show))
     if config.push:
-        made = tuple(step.name for step in steps)
-        everything = (*map(rows_step, sources), DATASET, *made)
-        if config.push.dataset:
-            steps.append(_push(context, "dataset", config.push.dataset, everything, code(push_step("dataset")), show))
-        if config.push.model:
-            steps.append(_push(context, "model", config.push.model, everything, code(push_step("model")), show))
+        earlier = (*map(rows_step, sources), DATASET, *(step.name for step in steps))
+        for what in ("dataset", "model"):
+            target = getattr(config.push, what)
+            if target:
+                steps.append(_push(context, what, target, earlier, code(push_step(what)), show))
     return steps
 
 
 def check_model_steps(context: Context) -> None:
-    """What goes together, before any time is spent.
+    """Check that the steps fit together, before any work begins.
 
     Raises:
-        DataError: A step lacks what it works on.
+        DataError: A step lacks its input.
     """
     config = context.config
     if config.train and not {"train", "validation"} <= set(config.splits):
@@ -90,13 +89,13 @@ def check_model_steps(context: Context) -> None:
     if selection and (split := effective(selection, "split")) not in config.splits:
         raise DataError(f"evaluate.response_selection.split: {split} is not among `splits`")
     if config.push and config.push.model and not config.train:
-        raise DataError("push.model: no core is trained; say how under `train`")
+        raise DataError("push.model: no core is trained; add the section `train`")
     if config.train and context.place.core.exists() and not (context.place.core / "training.json").is_file():
         raise DataError(f"{context.place.core} exists and is no trained core; name another folder for --out")
 
 
 def _train(context: Context, settings: Any, code: str, show: Callable[[str], None]) -> Step:
-    core, begun = context.place.core, context.place.own / "training_of"
+    core, marker = context.place.core, context.place.own / "training_of"
 
     def inputs() -> dict[str, str]:
         return {
@@ -108,18 +107,18 @@ def _train(context: Context, settings: Any, code: str, show: Callable[[str], Non
         }
 
     def run() -> Product:
-        # what was interrupted goes on when it was begun with the same inputs, else it begins again
-        these = digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))
+        # resume an interrupted training that has the same inputs
+        digest = digest_of(f"{name}={value}" for name, value in sorted(inputs().items()))
         interrupted = core.with_name(f".{core.name}.training").exists()
-        resumes = interrupted and begun.exists() and begun.read_text(encoding="utf-8") == these
-        write_whole(begun, these)
+        resumes = interrupted and marker.exists() and marker.read_text(encoding="utf-8") == digest
+        write_whole(marker, digest)
         launch = ["python"]
         if settings.processes > 1:
             launch = ["accelerate", "launch", "--num_processes", str(settings.processes), *_SEVERAL.split()]
         words = [*launch, "-m", "cube_model.train", "--data", context.place.dataset, "--output", core]
         words += [*option_words(settings, ["processes"]), "--overwrite", *(["--resume"] if resumes else [])]
         run_command(words, show)
-        begun.unlink()
+        marker.unlink()
         weights = [path for path in sorted(core.iterdir()) if path.suffix in (".safetensors", ".json")]
         return Product(digest_of(context.files.of(path) for path in weights if path.name != "training.json"))
 
@@ -130,7 +129,7 @@ def _evaluate(context: Context, name: str, settings: Any, code: str, show: Calla
     config, out = context.config, context.place.evaluation(name)
     assert config.evaluate is not None
     encoder = effective(config.train, "teacher") if config.train else config.evaluate.encoder
-    judges_core = config.train is not None and name != "leaderboard"  # that one trains cores of its own
+    judges_core = config.train is not None and name != "leaderboard"  # the leaderboard trains its own cores
     rows = {"response_selection": ["pairs/"], "intents": ["downstream/"], "leaderboard": ["pairs/"]}
 
     def inputs() -> dict[str, str]:
@@ -150,9 +149,9 @@ def _evaluate(context: Context, name: str, settings: Any, code: str, show: Calla
             "intents": ("evaluate", "intents"),
             "leaderboard": ("leaderboard",),
         }[name]
-        judged = ["--teacher" if name == "leaderboard" else "--encoder", encoder]
+        encoder_words = ["--teacher" if name == "leaderboard" else "--encoder", encoder]
         model = ["--model", context.place.core] if judges_core else []
-        words = ["dialogue-cube", *command, "--data", context.place.dataset, *judged, *model]
+        words = ["dialogue-cube", *command, "--data", context.place.dataset, *encoder_words, *model]
         run_command([*words, *option_words(settings), "--json", out], show)
         return Product()
 
@@ -167,13 +166,13 @@ def _push(
     code: str,
     show: Callable[[str], None],
 ) -> Step:
-    made = DATASET if what == "dataset" else TRAIN
+    origin = DATASET if what == "dataset" else TRAIN
     results = context.place.evaluation("response_selection")
     has_results = what == "model" and bool(context.config.evaluate and context.config.evaluate.response_selection)
 
     def inputs() -> dict[str, str]:
         return {
-            made: context.stamps.digest(made),
+            origin: context.stamps.digest(origin),
             **({"results": context.files.of(results)} if has_results else {}),
             **_values(f"push.{what}", target),
             "code": code,
@@ -192,7 +191,7 @@ def _source_of(context: Context, what: str) -> list[object]:
 
 
 def _rows_of(context: Context, *places: str) -> dict[str, str]:
-    """Parquet files of the dataset that a step reads: others may change without it."""
+    """Digests of the dataset's files that a step reads; changes of other files do not affect it."""
     report = json.loads((context.place.dataset / REPORT).read_text(encoding="utf-8"))
     return {
         f"dataset {name}": f"sha256:{digest}" for name, digest in report["files"].items() if name.startswith(places)

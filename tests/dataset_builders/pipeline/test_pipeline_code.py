@@ -1,4 +1,4 @@
-"""The code that each step of the pipeline depends on: by rule, on a copy of the source, and measured while the steps run."""
+"""The code that each step depends on: by the rules, on a copy of the source, and as measured while the steps run."""
 
 import os
 import re
@@ -38,7 +38,7 @@ CODE = data_code(["taskmaster", OWN], ENCODER) | MODEL_CODE
 
 
 def copy_packages(folder):
-    """The source of our packages in a folder where a test may change it."""
+    """Copy the source of our packages to a folder where a test may change it."""
     for name in PACKAGES:
         if (INSTALLED / name).is_dir():
             shutil.copytree(INSTALLED / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -60,7 +60,7 @@ def sources(tmp_path_factory):
 
 @pytest.fixture
 def write(tmp_path):
-    """Files below a toy package; the modules that an entry depends on."""
+    """Write files to a toy package, and return the modules that an entry point depends on."""
 
     def run(files, *entries, without=()):
         for name, text in {"__init__.py": "", **files}.items():
@@ -69,9 +69,9 @@ def write(tmp_path):
             path.write_text(text)
         code = Code(FileDigests(tmp_path / "digests.json"), tmp_path)
         names = tuple(f"cube_model.{entry}" for entry in entries)
-        wanted = Entries(names, tuple(f"cube_model.{name}" for name in without))
-        modules = code.modules(wanted)
-        data = [path.name for path in code.files(wanted) if path.suffix != ".py"]
+        entry_points = Entries(names, tuple(f"cube_model.{name}" for name in without))
+        modules = code.modules(entry_points)
+        data = [path.name for path in code.files(entry_points) if path.suffix != ".py"]
         assert "cube_model" in modules
         return " ".join([name.removeprefix("cube_model.") for name in modules if name != "cube_model"] + data)
 
@@ -131,7 +131,7 @@ def test_names_that_a_package_loads_on_first_use(write, text, expected):
     assert write({}, "lazy:One") == "a lazy"
 
 
-def test_of_the_first_module_only_what_the_function_needs(write):
+def test_only_what_an_entry_point_needs_of_its_module_counts(write):
     text = """
 from cube_model import a, b, c
 from cube_model.deep import e
@@ -150,7 +150,7 @@ e.register()
     assert write({}, "start:Third") == "c start"
     assert write({}, "start:first", "start:second") == "a b d start"
     assert write({}, "start") == "a b c d deep deep.e start"
-    # a module that imports the first one gets all of it
+    # if another module imports it, the whole module counts
     assert write({"d.py": "from cube_model.start import second"}, "start:first") == "a b c d deep deep.e start"
 
 
@@ -178,7 +178,7 @@ def test_files_that_modules_open(write):
         ("a", ("gone",), r"needs cube_model\.gone"),
     ],
 )
-def test_what_does_not_exist(write, entry, without, message):
+def test_missing_names_and_modules_are_errors(write, entry, without, message):
     with pytest.raises(DataError, match=message):
         write({**SMALL, "start.py": "import cube_model.lost\n"}, entry, without=without)
 
@@ -188,13 +188,13 @@ def test_imports_are_remembered_between_runs(sources, tmp_path, monkeypatch):
     files = FileDigests(tmp_path / "digests.json")
     first = {step: Code(files, sources).digest(entries) for step, entries in CODE.items()}
     files.save()
-    monkeypatch.setattr("ast.parse", None)  # it would fail
+    monkeypatch.setattr("ast.parse", None)  # so that parsing would fail
     again = Code(FileDigests(tmp_path / "digests.json"), sources)
     assert {step: again.digest(entries) for step, entries in CODE.items()} == first
 
 
 @pytest.mark.parametrize("step", CODE)
-def test_every_file_of_a_step_and_no_other_decides(step, sources, tmp_path, monkeypatch):
+def test_exactly_the_files_of_a_step_decide(step, sources, tmp_path, monkeypatch):
     monkeypatch.setattr(digests, "_RACY_NS", -1)
     remembered = FileDigests(tmp_path / "digests.json")
 
@@ -219,20 +219,20 @@ def test_every_file_of_a_step_and_no_other_decides(step, sources, tmp_path, monk
             file.write_bytes(content)
 
 
-def test_a_source_concerns_only_the_steps_that_read_it():
+def test_a_source_affects_only_the_steps_that_read_it():
     code = Code(FileDigests(Path(os.devnull)))
     files = {step: code.files(entries) for step, entries in data_code([*source_modules(), OWN], ENCODER).items()}
 
-    def concerned(module, ending=".py"):
+    def affected(module, ending=".py"):
         file = INSTALLED.joinpath(*module.split("."))
         return {step for step in files if file.with_name(file.name + ending) in files[step]}
 
     for name, builder in builders().items():
         expected = {f"download: {name}", source_step(name)}
-        assert concerned(builder.__module__) == expected
-        assert concerned(builder.__module__, "_files.tsv") in (expected, set())
-    assert concerned(builders()["sgd"].__module__, "_files.tsv")
-    assert concerned(OwnBuilder.__module__) == {source_step(OWN), rows_step(OWN)}
+        assert affected(builder.__module__) == expected
+        assert affected(builder.__module__, "_files.tsv") in (expected, set())
+    assert affected(builders()["sgd"].__module__, "_files.tsv")
+    assert affected(OwnBuilder.__module__) == {source_step(OWN), rows_step(OWN)}
 
 
 def test_no_command_line_and_no_page_is_part_of_the_data_steps():
@@ -248,7 +248,7 @@ def test_no_command_line_and_no_page_is_part_of_the_data_steps():
 def test_no_step_depends_on_progress_bars():
     code = Code(FileDigests(Path(os.devnull)))
     for module in ONLY_DRAWS:
-        assert module in code.modules(Entries((module,)))  # it is there
+        assert module in code.modules(Entries((module,)))  # it exists
         assert not [step for step, entries in CODE.items() if module in code.modules(entries)]
 
 
@@ -256,8 +256,8 @@ def test_no_step_depends_on_progress_bars():
     "package",
     [pytest.param("cube_model", marks=pytest.mark.slow), "dataset_builders.database", "dataset_builders.own_data"],
 )
-def test_the_lazy_names_are_where_the_packages_say(package):
-    """What type checkers read is what `__getattr__` loads."""
+def test_lazy_names_are_in_the_declared_modules(package):
+    """`__getattr__` loads the names from the modules that type checkers see."""
     import importlib
 
     code, loaded = Code(FileDigests(Path(os.devnull))), importlib.import_module(package)
@@ -323,7 +323,7 @@ atexit.register(write)
 
 
 class Run:
-    """A pipeline that runs from a copy of the source, measured."""
+    """A pipeline that runs from a copy of the source, with measurements."""
 
     def __init__(self, place, raw):
         self.place, self.sources = place, copy_packages(place / "sources")
@@ -349,7 +349,7 @@ push:
 """)
 
     def __call__(self, *options):
-        """What the command prints, and what each of its processes did."""
+        """The output of the command, and the measurements of its processes."""
         import json
 
         measured = self.place / "measured"
@@ -377,21 +377,21 @@ push:
         return done.stdout, [json.loads(path.read_text()) for path in measured.iterdir()]
 
     def again(self, step):
-        """The same for one step alone; all others are up to date."""
+        """Measurements of a run of one step, while all others are up to date."""
         Stamps(self.place / "out" / "pipeline" / "steps").remove(step)
         shown, processes = self()
         assert "1 of " in shown
         return processes
 
     def would_run(self):
-        """Steps that a dry run shows, with the reason."""
+        """Reason of each step that a dry run would run."""
         lines = (re.split(r"  +", line.strip()) for line in self("--dry-run")[0].splitlines())
         return {words[0]: words[-1] for words in lines if "runs" in words}
 
 
 @pytest.fixture(scope="module")
 def pipeline(sample_raw, tmp_path_factory):
-    """The pipeline after a run of all steps, and what their commands did."""
+    """The pipeline after a run of all steps, with the measurements of their commands."""
     run = Run(tmp_path_factory.mktemp("pipeline").resolve(), sample_raw)
     run.first = run()[1]
     run.idle = run()[1]
@@ -399,7 +399,7 @@ def pipeline(sample_raw, tmp_path_factory):
 
 
 def compare(run, processes, step):
-    """Nothing that a step called, imported or opened is missing from its code, but for what is documented here."""
+    """Compare what a step called, imported and opened with its code; exceptions are documented here."""
     from cube_model._command import run_launched
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
@@ -407,14 +407,14 @@ def compare(run, processes, step):
 
     code = Code(FileDigests(Path(os.devnull)), run.sources)
     entries = (data_code(["camrest676", "banking77", OWN], ENCODER) | MODEL_CODE)[step]
-    # what an idle run does too, and what drives a step: settings are checked, folders put in place, errors shown
+    # code of an idle run, and code that drives a step: it checks settings, renames folders and prints errors
     checks = [each.__module__ for each in (BuildOptions, QualityConfig, Filter, run_launched)]
     driving = [*checks, *ONLY_DRAWS, *code.modules(Entries((f"{output_folder.__module__}:output_folder",)))]
-    # the registry imports all sources; rows that were read by an earlier step come with their builder
+    # the registry imports all sources; rows from an earlier step come with their builder
     others = [builder.__module__ for name, builder in builders().items() if step != source_step(name)]
     if step != source_step(OWN):
         others.append(OWN_DATA)
-    # what else the module of an entry point imports
+    # other imports of the modules of entry points
     beside = [name.partition(":")[0] for name in entries.names]
 
     def measured(processes, what):

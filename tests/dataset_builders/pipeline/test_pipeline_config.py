@@ -1,4 +1,4 @@
-"""The pipeline's config: what is written is what is read, and what does not fit is named by file and key."""
+"""The pipeline's config: it is read as it was written, and errors name the file and the key."""
 
 import re
 from dataclasses import fields, is_dataclass
@@ -30,7 +30,7 @@ def load(tmp_path, text):
 
 
 def keys(kind, prefix=""):
-    """Every key of a config, sections inside."""
+    """All keys of a config, including those of its sections."""
     for name, hint in field_types(kind).items():
         yield f"{prefix}{name}"
         for choice in (hint, *get_args(hint)):
@@ -39,14 +39,14 @@ def keys(kind, prefix=""):
 
 
 def without_comment_signs(text):
-    """The example with its optional sections in force."""
+    """The example with its optional sections uncommented."""
     lines = []
     for line in text.splitlines():
         optional = re.match(r"  # ( *[a-z_]+:.*)", line)
         if optional:
             lines.append(f"  {optional[1]}")
         elif line.startswith("  #"):
-            continue  # a comment goes on
+            continue  # the continuation of a comment
         elif re.match(r"(own|train|evaluate|push): null", line):
             lines.append(line.split(":")[0] + ":")
         else:
@@ -54,7 +54,7 @@ def without_comment_signs(text):
     return "\n".join(lines)
 
 
-def test_the_example_says_the_defaults(tmp_path):
+def test_the_example_holds_the_defaults(tmp_path):
     assert load(tmp_path, example()) == PipelineConfig()
 
 
@@ -113,7 +113,7 @@ def test_the_example_names_every_key_and_no_other(tmp_path):
         ("a: {", "not YAML or JSON"),
     ],
 )
-def test_what_does_not_fit_is_named_by_file_and_key(tmp_path, text, expected):
+def test_errors_name_file_and_key(tmp_path, text, expected):
     with pytest.raises(DataError) as error:
         load(tmp_path, text)
     assert str(error.value).startswith(str(tmp_path / "pipeline.yaml"))
@@ -136,7 +136,7 @@ def test_paths_start_at_the_file(tmp_path):
     assert load(tmp_path, "dataset: {quality: strict}").dataset.quality == "strict"
 
 
-def test_a_config_is_read_back_as_it_was_written(tmp_path):
+def test_a_written_config_reads_back_equal(tmp_path):
     config = PipelineConfig(
         sources=("sgd", "woz:en"),
         languages=("ru",),
@@ -148,7 +148,7 @@ def test_a_config_is_read_back_as_it_was_written(tmp_path):
     assert list(yaml.safe_load(config.to_yaml())) == ["languages", "splits", "sources", "train", "evaluate"]
 
 
-def test_an_earlier_name_of_a_key_is_understood(tmp_path):
+def test_an_earlier_name_of_a_key_works(tmp_path):
     assert load(tmp_path, "evaluate: {intents: {language: [en], protocol: [knn]}}").evaluate.intents == IntentsSettings(
         languages=["en"], protocols=["knn"]
     )
@@ -173,7 +173,7 @@ def test_sections_can_be_switched(tmp_path):
         ("train.epochs=[", "--set train.epochs=[: the value is not YAML"),
     ],
 )
-def test_a_wrong_assignment_is_one_line(assignment, expected):
+def test_a_wrong_assignment_is_reported_in_one_line(assignment, expected):
     with pytest.raises(DataError) as error:
         PipelineConfig().with_values([assignment])
     assert str(error.value).startswith(expected)
@@ -196,6 +196,6 @@ def test_every_setting_of_a_command_is_an_option_of_it():
         PushTarget: command_of("push", "dataset"),
     }
     for settings, command in commands.items():
-        given = {option.name: option for option in command.params}
+        options = {option.name: option for option in command.params}
         for field in fields(settings):
-            assert f"--{field.name.replace('_', '-')}" in given[field.name].opts
+            assert f"--{field.name.replace('_', '-')}" in options[field.name].opts

@@ -1,4 +1,4 @@
-"""The pipeline beyond the data: a core trained, killed, gone on with, judged, and pushed only when that is asked."""
+"""The steps of the model: a core is trained, killed, resumed, evaluated, and pushed only on request."""
 
 import json
 import os
@@ -41,7 +41,7 @@ run_pipeline(PipelineConfig.load(sys.argv[1]))
 
 
 class Commands(Listener):
-    """Notes the commands."""
+    """Records the commands."""
 
     def __init__(self):
         self.shown = []
@@ -79,22 +79,22 @@ def _surroundings(config, monkeypatch):
 
 
 def trainers(core):
-    """Processes that train into a folder."""
-    found = []
+    """Ids of the processes that train a core in this folder."""
+    ids = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = process.read_bytes().split(b"\0")
         except OSError:  # it has just ended
             continue
         if b"cube_model.train" in words and str(core).encode() in words:
-            found.append(process.parent.name)
-    return found
+            ids.append(process.parent.name)
+    return ids
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a command outlives a killed pipeline")
 def test_killed_while_a_core_is_trained(config):
-    """kill -9: the training goes too; the next run resumes it from its checkpoint, and the one after has nothing to do."""
+    """kill -9 ends the training too; the next run resumes it from its checkpoint, and the run after has nothing to do."""
     file = config.out.parent / "pipeline.yaml"
     file.write_text(config.to_yaml())
     with subprocess.Popen([sys.executable, "-c", KILLED, str(file)], start_new_session=True) as process:
@@ -109,12 +109,12 @@ def test_killed_while_a_core_is_trained(config):
         time.sleep(0.05)
     assert not (config.out / "core").exists()
 
-    heard = Commands()
-    outcomes = {outcome.step: outcome for outcome in run_pipeline(config, heard)}
+    commands = Commands()
+    outcomes = {outcome.step: outcome for outcome in run_pipeline(config, commands)}
     assert [name for name, outcome in outcomes.items() if outcome.state == "done"] == [
         "train", "evaluate: response_selection", "push: dataset"
     ]  # fmt: skip
-    train, evaluate, push = heard.shown
+    train, evaluate, push = commands.shown
     assert train.startswith("python -m cube_model.train --data ")
     assert "--keep-answers" in train
     assert train.endswith("--overwrite --resume")
@@ -125,7 +125,7 @@ def test_killed_while_a_core_is_trained(config):
     assert {outcome.state for outcome in run_pipeline(config)} == {"up to date"}
 
 
-def test_what_the_core_does_not_read_does_not_train_it_again(config):
+def test_changes_of_rows_that_the_core_does_not_read_do_not_train_it_again(config):
     file = config.raw_dir / "banking77" / "train.csv"
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join([lines[0], f"Please {lines[1]}", *lines[2:]]))
@@ -145,7 +145,7 @@ def test_the_token_is_nowhere(config):
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_nothing_is_pushed_that_is_not_named(config):
+def test_only_what_is_named_is_pushed(config):
     without = replace(config, push=None)
     assert not [outcome.step for outcome in plan_pipeline(without) if outcome.step.startswith("push")]
 
@@ -165,7 +165,7 @@ def test_nothing_is_pushed_when_a_source_failed(config):
     )  # fmt: skip
 
 
-def test_a_command_that_fails_is_one_line(capfd):
+def test_a_failing_command_is_reported_in_one_line(capfd):
     shown = []
     with pytest.raises(
         DataError, match=r"`dialogue-cube push dataset --data absent --repo a/b` failed with exit code 1"
@@ -183,7 +183,7 @@ def test_a_command_that_fails_is_one_line(capfd):
         ({"train": None, "push": PushSettings(model=PushTarget("org/core"))}, "push.model: no core is trained"),
     ],
 )
-def test_what_does_not_go_together_shows_before_any_work(config, changes, message):
+def test_steps_that_do_not_fit_together_are_reported_before_any_work(config, changes, message):
     with pytest.raises(DataError, match=message):
         run_pipeline(replace(config, **changes))
 
@@ -196,7 +196,7 @@ def test_settings_become_options_of_a_command():
     assert option_words(TrainSettings(map_answers=False), ["processes"]) == ["--keep-answers"]
 
 
-def test_a_folder_that_is_no_core_is_not_replaced(config, tmp_path):
+def test_a_foreign_folder_is_not_replaced(config, tmp_path):
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="exists and is no trained core"):
