@@ -1,4 +1,4 @@
-"""What the package's commands share: running under `accelerate launch`, and the command line of a result."""
+"""Common parts of the commands: running in several processes, the command line of a result, early checks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dataset_builders.common.options import Options
 
 
 def run_launched(app: Callable[[], object]) -> None:
-    """Run a command that may run in several processes; only the first one logs and shows errors.
+    """Run a command in one of several processes; only the first process logs and prints errors.
 
     Args:
-        app: The command; see `run_command_line` for the exit codes.
+        app: The command. For the exit codes see `run_command_line`.
     """
     is_main = os.environ.get("RANK", "0") == "0"
     show_log(logging.INFO if is_main else logging.ERROR)
@@ -27,7 +27,11 @@ def run_launched(app: Callable[[], object]) -> None:
 
 
 def show_log(level: int = logging.INFO) -> None:
-    """Print what the package logs to the error stream."""
+    """Print the log of this package to the error stream.
+
+    Args:
+        level: Lowest level to print.
+    """
     from rich.console import Console
     from rich.logging import RichHandler
 
@@ -37,20 +41,23 @@ def show_log(level: int = logging.INFO) -> None:
 
 
 def command_line(command: str, config: Options) -> str:
-    """A command as one would type it, with every option that decides the figures.
+    """Return the command line of a result, with all options that affect its figures.
 
     Args:
-        command: Its name after `dialogue-cube`.
-        config: Its options. Local paths are shortened to their last part.
+        command: Name of the command after `dialogue-cube`.
+        config: Options of the command. Local paths are shortened to their last part.
     """
-    return " ".join(["dialogue-cube", command, *map(_shown, option_words(config)), "--json FILE"])
+    return " ".join(["dialogue-cube", command, *map(_without_folders, option_words(config)), "--json FILE"])
 
 
 def check_folder_of(json_file: Path) -> None:
-    """Check that the folder of a results file exists: a mistyped one would be created beside hours of results.
+    """Check that the folder of a results file exists, so that a typing error does not create a new one.
+
+    Args:
+        json_file: Path of the results file.
 
     Raises:
-        ModelError: It does not.
+        ModelError: The folder does not exist.
     """
     folder = json_file.absolute().parent
     if not folder.is_dir():
@@ -58,10 +65,14 @@ def check_folder_of(json_file: Path) -> None:
 
 
 def check_locations(data: str | None = None, model: str | None = None) -> None:
-    """Check the names of a dataset and a core before torch is imported, which takes seconds.
+    """Check the names of a dataset and a core before the import of torch, which takes seconds.
+
+    Args:
+        data: Dataset folder or `ORG/NAME`.
+        model: Core folder or `ORG/NAME`.
 
     Raises:
-        ModelError: One is neither a folder nor the name of a Hub repository.
+        ModelError: A name is neither a folder nor that of a Hub repository.
     """
     if data is not None:
         is_folder(data, A_DATASET, error=ModelError)
@@ -69,5 +80,5 @@ def check_locations(data: str | None = None, model: str | None = None) -> None:
         is_folder(model, A_CORE, error=ModelError)
 
 
-def _shown(word: str) -> str:
+def _without_folders(word: str) -> str:
     return shlex.quote(Path(word).resolve().name if Path(word).exists() else word)

@@ -1,4 +1,4 @@
-"""The front door: light to start, one line an error, exit codes that scripts can rely on."""
+"""The command line: fast to start, with errors of one line and reliable exit codes."""
 
 import json
 import os
@@ -26,21 +26,28 @@ def run(*arguments, **kwargs):
     )
 
 
-def imported(code):
+def imported_modules(code):
     script = f"{code}\nimport sys; print(*sorted(m for m in sys.modules if '.' not in m))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
-def test_version_names_what_decides_a_result():
+def test_version_lists_what_affects_results():
     done = run("--version")
     assert done.returncode == 0
-    found = dict(line.split() for line in done.stdout.splitlines())
-    assert {"dialogue-cube", "python", "torch", "datasets"} <= set(found)
+    versions = dict(line.split() for line in done.stdout.splitlines())
+    assert {"dialogue-cube", "python", "torch", "datasets"} <= set(versions)
 
 
-def test_help_needs_no_heavy_module():
-    assert not imported("import dialogue_cube") & {"torch", "transformers", "datasets", "pandas", "pyarrow", "numpy"}
+def test_help_imports_no_heavy_module():
+    assert not imported_modules("import dialogue_cube") & {
+        "torch",
+        "transformers",
+        "datasets",
+        "pandas",
+        "pyarrow",
+        "numpy",
+    }
     done = run("--help")
     assert done.returncode == 0
     for command in (
@@ -58,13 +65,28 @@ def test_help_needs_no_heavy_module():
         assert command in done.stdout
 
 
-def test_the_data_side_never_imports_torch(sample_raw, tmp_path):
+@pytest.mark.parametrize("command", [[], ["build"], ["evaluate", "intents"], ["push", "dataset"]])
+def test_h_is_short_for_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dialogue_cube.app([*command, "-h"])
+    assert ended.value.code == 0
+    assert "--help" in capsys.readouterr().out
+
+
+def test_the_shell_completes_names_of_sources():
+    from dataset_builders.cli import _complete_source
+
+    assert _complete_source("mul") == ["multiwoz"]
+    assert {"woz:en", "woz:de"} <= set(_complete_source("woz:"))
+
+
+def test_dataset_builders_never_imports_torch(sample_raw, tmp_path):
     code = f"""
 import dataset_builders, dataset_builders.cli
 from dataset_builders import build_dataset, builders, write_sample
 build_dataset(["camrest676", "banking77"], {str(sample_raw)!r}, {str(tmp_path / "out")!r}, cache_dir={str(tmp_path)!r})
 """
-    assert not imported(code) & {"torch", "transformers"}
+    assert not imported_modules(code) & {"torch", "transformers"}
 
 
 def test_sources_as_json():
@@ -87,12 +109,12 @@ def test_quality_options_of_build(sample_raw, tmp_path):
     assert options["quality"]["pair_length"]["min_words"] == 5
     assert options["split_policy"] == "official"
 
-    for wrong, message in (
+    for arguments, message in (
         (("--quality", "tough"), "no quality preset or file tough; expected none, default, strict"),
         (("--directions", "user-robot"), "directions: expected some of user-system, system-user, user-user, "),
         (("--hard-negatives", "1"), "hard negatives need an encoder: add one"),
     ):
-        done = run("build", "--raw-dir", raw, "--out", out, *wrong)
+        done = run("build", "--raw-dir", raw, "--out", out, *arguments)
         assert done.returncode == 1
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
@@ -101,7 +123,7 @@ def test_quality_options_of_build(sample_raw, tmp_path):
     assert "'random' is not one of 'leak-free', 'official', 'original'" in " ".join(done.stderr.split())
 
 
-def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
+def test_build_prints_a_table_and_one_warning_per_source(sample_raw, tmp_path):
     for source in ("sgd", "banking77"):  # without the note that they are invented
         shutil.copytree(sample_raw / source, tmp_path / "raw" / source)
     done = run("build", "sgd", "banking77", "--raw-dir", tmp_path / "raw", "--out", tmp_path / "out")
@@ -129,7 +151,7 @@ def test_build_prints_a_table_and_warns_once_a_source(sample_raw, tmp_path):
         (["download", "sdg", "--to", "raw"], 1, "error: no source 'sdg'"),
     ],
 )
-def test_exit_codes(arguments, code, message, tmp_path):
+def test_errors_of_commands(arguments, code, message, tmp_path):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert message in done.stderr
@@ -139,7 +161,7 @@ def test_exit_codes(arguments, code, message, tmp_path):
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_sample_is_not_written_over_something_else(tmp_path):
+def test_a_sample_is_not_written_into_an_existing_folder(tmp_path):
     assert run("sample", tmp_path / "raw").returncode == 0
     done = run("sample", tmp_path / "raw")
     assert done.returncode == 1
@@ -162,15 +184,15 @@ def test_a_sample_is_not_written_over_something_else(tmp_path):
         "export --model org/core --output theses",
     ],
 )
-def test_a_file_of_somebody_else_is_refused_before_any_work(arguments, tmp_path, monkeypatch, capsys):
+def test_a_foreign_output_file_is_refused_before_any_work(arguments, tmp_path, monkeypatch, capsys):
     (tmp_path / "theses").mkdir()
     files = [tmp_path / name for name in ("thesis.txt", "thesis.svg", "theses/thesis.txt")]
     for file in files:
         file.write_text("On tea")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         run_command_line(lambda: dialogue_cube.app(arguments.split()))
-    assert ended.value.code == 1
+    assert exit_info.value.code == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert "thes" in line
     assert "choose another" in line
@@ -199,16 +221,16 @@ def test_a_mistyped_name_is_not_searched_for_on_the_hub(command, tmp_path, monke
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("socket.getaddrinfo", connect)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         run_command_line(lambda: dialogue_cube.app(command.split()))
-    assert ended.value.code == 1
+    assert exit_info.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no such folder" in line
     if " corpsu" not in command:
         assert "did you mean" in line
 
 
-def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):
+def test_an_output_folder_below_a_file_is_explained(sample_raw, tmp_path):
     (tmp_path / "file").write_text("in the way")
     done = run("build", "camrest676", "--raw-dir", sample_raw, "--out", tmp_path / "file" / "out")
     assert done.returncode == 1
@@ -216,16 +238,16 @@ def test_a_folder_that_may_not_be_written_is_one_line(sample_raw, tmp_path):
     assert str(tmp_path / "file") in done.stderr
 
 
-def test_every_error_of_the_project_has_one_root_and_one_printer(capsys):
+def test_all_errors_have_one_root_and_are_printed_alike(capsys):
     for kind in (DataError, ModelError, PushError):
         assert issubclass(kind, DialogueCubeError)
 
         def fail(kind=kind):
             raise kind("what, where [bold]as it is[/], what to do")
 
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             run_command_line(fail)
-        assert ended.value.code == 1
+        assert exit_info.value.code == 1
         assert capsys.readouterr().err == "error: what, where [bold]as it is[/], what to do\n"
-    with pytest.raises(ZeroDivisionError):  # a fault of ours keeps its traceback
+    with pytest.raises(ZeroDivisionError):  # a bug keeps its traceback
         run_command_line(lambda: 1 / 0)
