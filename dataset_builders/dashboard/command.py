@@ -36,7 +36,7 @@ def dashboard(
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 makes the page visible to the whole network.")
     ] = "localhost",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Show the corpus in a browser: figures, charts, quality, single dialogues, trained cores, licences."""

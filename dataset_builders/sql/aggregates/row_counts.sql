@@ -1,4 +1,5 @@
--- Rows by licence. config: dialogues, pairs or downstream; license: SPDX identifier; redistributable: whether it allows that
+-- Rows by licence. config: dialogues, pairs or downstream; license: SPDX identifier
+-- redistributable: whether the licence allows redistribution
 SELECT 'dialogues' AS config, source, split, language, license, redistributable, count(*) AS rows
 FROM dialogs GROUP BY ALL
 UNION ALL

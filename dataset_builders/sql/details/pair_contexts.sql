@@ -1,5 +1,5 @@
--- The context of each pair: the turns before its anchor, oldest first. context: speaker and text of each turn. Meant for
--- few pairs at a time:  SELECT context FROM pair_contexts WHERE pair_id = ...
+-- The context of each pair: the turns before its anchor, oldest first. context: speaker and text of each turn. For a few
+-- pairs at a time:  SELECT context FROM pair_contexts WHERE pair_id = ...
 SELECT
     pair_id, dialogue_id,
     coalesce(list({'speaker': speaker, 'text': text} ORDER BY t.turn_index) FILTER (text IS NOT NULL), []) AS context

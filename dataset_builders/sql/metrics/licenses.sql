@@ -1,4 +1,5 @@
--- Rows by licence. license: SPDX identifier; redistributable: whether it allows that; sources: sources under it
+-- Rows by licence. license: SPDX identifier; redistributable: whether the licence allows redistribution
+-- sources: sources under this licence
 SELECT
     config, license, redistributable, sum(rows)::BIGINT AS rows, list(DISTINCT source ORDER BY source) AS sources
 FROM row_counts
