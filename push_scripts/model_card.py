@@ -1,4 +1,4 @@
-"""The card of a pushed model, filled from what its folder records; the template is the top level's `model_card.md`."""
+"""The card of a pushed model: the template `model_card.md` of the top level, filled with the records of its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from push_scripts.footprint import Footprint
 from push_scripts.model_folder import ModelFolder
 from push_scripts.model_results import METRICS, Results, model_index, tables
 
-TEMPLATE = Path(__file__).with_name("model_card.md")  # a link to the top level's; a file of its own in a wheel
+TEMPLATE = Path(__file__).with_name("model_card.md")  # a link to the top level's file; in a wheel, a file
 LICENSE = "apache-2.0"
 
 _SHAPE = {
@@ -29,13 +29,13 @@ _TAGS = ["dialogue", "response-selection", "question-answering", "embeddings"]
 
 
 def model_card(folder: ModelFolder, repo_id: str, results: Results, index: Mapping[str, Any] | None = None) -> str:
-    """The text of `README.md`.
+    """Return the text of `README.md`.
 
     Args:
-        folder: The checked folder. What it does not record is said to be unknown, never invented.
-        repo_id: `org/name` that the card's examples load.
-        results: What an evaluation measured (`read_results`); may be empty.
-        index: Record of the answer index that goes along.
+        folder: The checked folder. The card says that facts without a record are unknown.
+        repo_id: Repository that the examples of the card load, `org/name`.
+        results: Entries of `read_results`; may be empty.
+        index: Record of the answer index that is pushed with the model.
     """
     import jinja2
 
@@ -88,7 +88,7 @@ def _shape(folder: ModelFolder) -> dict[str, Any]:
 
 
 def _teacher(folder: ModelFolder) -> dict[str, Any]:
-    """The encoder that a core reads, or that an embedder was made from."""
+    """Return the record of the teacher of a core, or of the base of an embedder."""
     if folder.kind == "embedder":
         return dict(folder.training.get("base") or {})
     return dict(folder.config.get("teacher") or folder.training.get("teacher") or {})
@@ -111,7 +111,7 @@ def _metadata(folder: ModelFolder, repo_id: str, results: Results) -> str:
     return ModelCardData(
         library_name="transformers" if core else "sentence-transformers",
         pipeline_tag="feature-extraction" if core else "sentence-similarity",
-        license=LICENSE if core else None,  # the others hold an encoder of somebody else
+        license=LICENSE if core else None,  # the others contain an encoder with its own licence
         tags=(["cube"] if folder.kind != "embedder" else []) + ([] if core else ["sentence-transformers"]) + _TAGS,
         language=sorted({str(tag).split("-")[0] for tag in record.get("languages") or []} - {"und"}) or None,
         datasets=[data] if data else None,
@@ -127,27 +127,27 @@ def _teacher_repo(teacher: Mapping[str, Any]) -> str | None:
     from cube_model.teacher.find import KNOWN_TEACHERS
 
     name = str(teacher.get("name", ""))
-    known = KNOWN_TEACHERS.get(name)
-    return hub_repo(teacher.get("repo")) or (known.repo if known else hub_repo(name))
+    known_teacher = KNOWN_TEACHERS.get(name)
+    return hub_repo(teacher.get("repo")) or (known_teacher.repo if known_teacher else hub_repo(name))
 
 
 def hub_repo(name: str | None) -> str | None:
-    """The name when it can be that of a Hub repository; folders have lost all but their own name by now."""
+    """Return the name if it can be that of a Hub repository; paths of folders were cut to one part before."""
     return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
 
 
 def _licenses(record: Mapping[str, Any]) -> dict[str, str]:
-    """Source -> licences: as recorded with the training, else as the source's builder states them."""
+    """Return source -> licences, from the record of the training or else from the builder of the source."""
     recorded = record.get("licenses") or {}
-    by_source = recorded if isinstance(recorded, dict) else {}  # an embedder records those of all sources together
-    found = {}
+    by_source = recorded if isinstance(recorded, dict) else {}  # an embedder has one list for all sources
+    licenses = {}
     for name in record.get("sources") or []:
         try:
-            found[name] = by_source.get(name) or get_builder(name).INFO.license
+            licenses[name] = by_source.get(name) or get_builder(name).INFO.license
         except DataError:  # the user's own data
             together = recorded if isinstance(recorded, list) else []
-            found[name] = f"among {', '.join(together)}" if together else "not recorded"
-    return {name: license if isinstance(license, str) else ", ".join(license) for name, license in found.items()}
+            licenses[name] = f"among {', '.join(together)}" if together else "not recorded"
+    return {name: license if isinstance(license, str) else ", ".join(license) for name, license in licenses.items()}
 
 
 def _validation(training: Mapping[str, Any]) -> dict[str, Any] | None:
