@@ -82,7 +82,7 @@ def tracker_callbacks(config: TrainingConfig) -> list[TrainerCallback]:
         return [callback() for callback in get_reporting_integration_callbacks(tracker)]
     except (ValueError, ImportError, RuntimeError) as error:
         raise ModelError(
-            f"tracker {tracker}: {str(error).splitlines()[0]}; install it or pass --tracker none"
+            f"tracker {tracker}: {str(error).splitlines()[0].rstrip('.')}; install it or pass --tracker none"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a run trains on: pairs of the train split, pairs to choose the best epoch by, and batches of their vectors."""
+"""Data of a training: training pairs, validation pairs that select the best epoch, and batches of embeddings."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ logger = logging.getLogger(__name__)
 def load_training_data(
     config: TrainingConfig, accelerator: Accelerator | None = None, *, progress: bool = False
 ) -> TrainingData:
-    """What the arguments of a run name: pairs of `config.data`, encoded by `config.teacher` or read from the cache.
+    """Return the pairs of `config.data`, with embeddings from the cache or from `config.teacher`.
 
     Args:
-        config: The run.
-        accelerator: When several processes call this: each encodes its share of the texts.
+        config: Training configuration.
+        accelerator: Accelerator of a run in several processes: each encodes a share of the texts.
         progress: Show a progress bar while texts are encoded.
+
+    Raises:
+        ModelError: Data or teacher are unavailable or do not fit the configuration.
     """
     device = None if accelerator is None else str(accelerator.device)
-    # the first process alone fills the cache of `datasets`, the others find it full
+    # the first process fills the cache of `datasets`, from which the others read
     with nullcontext() if accelerator is None else accelerator.main_process_first():
         train, validation = load_training_pairs(config)
         teacher = Teacher.load(config.teacher, config.teacher_dtype, device)
@@ -47,9 +50,15 @@ def load_training_data(
 
 
 def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs]:
-    """Pairs of the train split and pairs to choose the best epoch by; the test split is never read.
+    """Return training pairs, and validation pairs that select the best epoch; the test split is never read.
 
-    Without a validation split (or without one of the chosen sources) a tenth of the training dialogues is held out.
+    If the selected sources have no validation pairs, a tenth of the training dialogues is held out.
+
+    Args:
+        config: Training configuration.
+
+    Raises:
+        ModelError: There is no train split, or nothing to hold out.
     """
     if config.data is None:
         raise ModelError("nothing to train on: set data to a folder or Hub dataset, or give train() a dataset")
@@ -75,26 +84,27 @@ def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, Qu
     if len(dialogues) < 2:
         raise ModelError(f"{config.data}: no validation pairs, and one training dialogue cannot be divided")
     logger.warning("%s: no validation pairs: holding out a tenth of the training dialogues", config.data)
-    held = np.random.default_rng(config.seed).choice(dialogues, size=max(1, len(dialogues) // 10), replace=False)
-    out = np.isin(train.dialogues, held)
-    return train.select(np.flatnonzero(~out)), train.select(np.flatnonzero(out)[: config.max_validation_pairs])
+    held_out = np.random.default_rng(config.seed).choice(dialogues, size=max(1, len(dialogues) // 10), replace=False)
+    validation = np.isin(train.dialogues, held_out)
+    rows = np.flatnonzero(validation)[: config.max_validation_pairs]
+    return train.select(np.flatnonzero(~validation)), train.select(rows)
 
 
 def batch_loader(
     pairs: QuestionAnswerPairs, vectors: np.ndarray, *, batch_size: int, turns: int, processes: int = 1
 ) -> DataLoader[Any]:
-    """Seeded batches, gathered from the table of distinct vectors.
+    """Return shuffled batches, gathered from the table of distinct embeddings.
 
     Args:
         pairs: n pairs.
-        vectors: float32 `[m + 1, d]`, see `TrainingData`.
-        batch_size: Pairs a batch, at most n.
-        turns: Question and earlier turns to hand over.
-        processes: Processes that share the batches.
+        vectors: Their embeddings, float32 `[m + 1, d]`, see `TrainingData`.
+        batch_size: Pairs per batch, at most n.
+        turns: Number of turns per question, the question included.
+        processes: Number of processes that share the batches.
 
     Returns:
-        Batches `{"questions": [b, turns, d], "answers": [b, d], "labels": [b], "rows": [b]}`, and `"negatives"`
-        `[b, k, d]` where the pairs hold some.
+        Batches `{"questions": [b, turns, d], "answers": [b, d], "labels": [b], "rows": [b]}`, with `"negatives"`
+        `[b, k, d]` if the pairs have any.
     """
     import torch
     from torch.utils.data import DataLoader
@@ -103,8 +113,7 @@ def batch_loader(
     indices = {"questions": pairs.questions[:, :turns], "answers": pairs.answers}
     if pairs.negatives is not None:
         indices["negatives"] = pairs.negatives
-    # torch does not take -1 as "last" in an index tensor everywhere: say it
-    last = len(table) - 1
+    last = len(table) - 1  # not every device of torch accepts -1 in an index tensor
     at = {name: torch.from_numpy(np.where(index < 0, last, index).astype(np.int64)) for name, index in indices.items()}
     labels = torch.from_numpy(pairs.labels)
 
@@ -118,6 +127,6 @@ def batch_loader(
         batch_size=batch_size,
         shuffle=True,
         collate_fn=collate,
-        # a last small batch has few wrong answers: its loss would be on another scale
+        # a small last batch has few wrong answers, so its loss is on another scale
         drop_last=len(pairs) >= batch_size * processes,
     )

@@ -1,4 +1,4 @@
-"""What a core is trained by. Only training needs it: nothing here is uploaded with the weights."""
+"""Losses of a core. Only training needs them, so they are not uploaded with the weights."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
 _HIGHEST_TEMPERATURE = 100.0
-"""As in CLIP (arXiv:2103.00020): beyond it training becomes unstable."""
+"""As in CLIP (arXiv:2103.00020); beyond it, training becomes unstable."""
 
 
 class DialogueLoss(nn.Module):
     """(1 - w) x contrastive loss + w x cosine distance to the teacher's answer.
 
-    The contrastive part is the cross-entropy of the true answer among all answers of the batch, of every process, on
-    cosine times a learned temperature; an answer equal to the true one is left out, mined negatives of a question are
-    further wrong answers of that question alone. The cosine part compares with the answer's own vector, not with the
-    mapped one: two sides that may both move would meet in a single point.
+    The contrastive part is the cross-entropy of the true answer among the answers of all processes' batches, scored by
+    cosine times a learned temperature. Answers equal to the true one are excluded; the mined negatives of a question
+    are wrong answers for that question alone. The cosine part compares with the teacher's embedding of the answer, not
+    with the mapped answer: if both could move, all would meet in a single point.
 
     Args:
-        model: The core; it is a part of this module, so that one `accelerator.prepare` wraps all that learns.
-        noise: Length of the Gaussian noise put on vectors of length 1 while training; missing turns get it too.
+        model: Core; a part of this module, so that everything learned is wrapped together.
+        noise: Expected norm of the Gaussian noise added to embeddings of norm 1 in training, missing turns included.
         temperature: Factor on the cosine before training.
-        cosine_weight: w.
+        cosine_weight: w, 0 to 1.
     """
 
     def __init__(self, model: CubeModel, *, noise: float, temperature: float, cosine_weight: float) -> None:
         super().__init__()
         self.model, self.noise, self.cosine_weight = model, noise, cosine_weight
-        # a run without the contrastive part has no use for it, and DDP wants a gradient of every parameter
+        # without the contrastive part it gets no gradient, which DDP expects of every trained parameter
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=cosine_weight < 1)
 
     def forward(
@@ -44,13 +44,13 @@ class DialogueLoss(nn.Module):
         labels: torch.Tensor,
         negatives: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The loss of one batch.
+        """Return the loss of a batch.
 
         Args:
-            questions: `[batch, turns, dimension]`, see `CubeModel.encode_questions`.
-            answers: `[batch, dimension]`; row i answers question i.
-            labels: int `[batch]`, equal for equal answers.
-            negatives: `[batch, k, dimension]`; a missing one is a row of zeros.
+            questions: Embeddings `[batch, turns, dimension]`, see `CubeModel.encode_questions`.
+            answers: Embeddings `[batch, dimension]`; row i answers question i.
+            labels: Int `[batch]`, equal for equal answers.
+            negatives: Embeddings of wrong answers `[batch, k, dimension]`, rows of zeros where there are fewer than k.
         """
         mapped = self.model.encode_questions(self._noisy(questions))
         loss = questions.new_zeros(())
@@ -65,21 +65,21 @@ class DialogueLoss(nn.Module):
         return loss
 
     def _encode_negatives(self, negatives: torch.Tensor) -> torch.Tensor:
-        """Mapped negatives of length 1; rows of zeros stay zero, by which they are known as missing."""
-        there = (negatives.abs().sum(-1, keepdim=True) > 0).to(negatives.dtype)
+        """Map negatives to norm 1; missing ones remain rows of zeros."""
+        exist = (negatives.abs().sum(-1, keepdim=True) > 0).to(negatives.dtype)
         flat = self.model.encode_answers(self._noisy(negatives).flatten(0, 1))
-        return functional.normalize(flat.float(), dim=-1).view_as(negatives) * there
+        return functional.normalize(flat.float(), dim=-1).view_as(negatives) * exist
 
     def _noisy(self, vectors: torch.Tensor) -> torch.Tensor:
         return noisy(vectors, self.noise) if self.training else vectors
 
 
 class AutoencoderLoss(nn.Module):
-    """Cosine distance of the restored vector to the true one.
+    """Cosine distance between restored and original embedding.
 
     Args:
-        model: A core in mode `"autoencoder"`.
-        noise: Length of the Gaussian noise put on what is encoded, not on what it is compared with.
+        model: Core in mode `"autoencoder"`.
+        noise: Expected norm of the Gaussian noise added to the input, not to the original that it is compared with.
     """
 
     def __init__(self, model: CubeModel, *, noise: float) -> None:
@@ -87,26 +87,22 @@ class AutoencoderLoss(nn.Module):
         self.model, self.noise = model, noise
 
     def forward(
-        self,
-        questions: torch.Tensor,
-        answers: torch.Tensor,
-        labels: torch.Tensor,
-        negatives: torch.Tensor | None = None,
+        self, questions: torch.Tensor, answers: torch.Tensor, labels: Any = None, negatives: Any = None
     ) -> torch.Tensor:
-        """The loss of one batch; takes the first of the turns, and `answers` as what to restore."""
-        given = noisy(questions[:, 0], self.noise) if self.training else questions[:, 0]
-        return cosine_distance(self.model(given).embeddings, answers)
+        """Return the loss of a batch, see `DialogueLoss`: the first turns are encoded, `answers` are the originals."""
+        inputs = noisy(questions[:, 0], self.noise) if self.training else questions[:, 0]
+        return cosine_distance(self.model(inputs).embeddings, answers)
 
 
-def noisy(vectors: torch.Tensor, length: float) -> torch.Tensor:
-    """`vectors` with Gaussian noise of that expected length on each."""
-    if not length:
+def noisy(vectors: torch.Tensor, norm: float) -> torch.Tensor:
+    """Add Gaussian noise of an expected norm to each vector."""
+    if not norm:
         return vectors
-    return torch.add(vectors, torch.randn_like(vectors), alpha=length / math.sqrt(vectors.shape[-1]))
+    return torch.add(vectors, torch.randn_like(vectors), alpha=norm / math.sqrt(vectors.shape[-1]))
 
 
 def cosine_distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Mean of 1 - cosine over the rows of `[batch, dimension]`, in float32."""
+    """Return the mean of 1 - cosine over the rows of `[batch, dimension]`, in float32."""
     return 1 - functional.cosine_similarity(one.float(), other.float(), dim=-1).mean()
 
 
@@ -117,16 +113,16 @@ def contrastive_loss(
     log_temperature: torch.Tensor,
     negatives: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy of the true answer among the answers of all processes, in float32 whatever the weights are.
+    """Return the cross-entropy of the true answer among the answers of all processes, in float32.
 
-    Answers of other processes come with their gradient: n processes of b pairs learn exactly as one of n x b.
+    The answers of other processes keep their gradients, so n processes with b pairs learn exactly like one with n x b.
 
     Args:
-        questions: `[batch, dimension]`, mapped, of any length.
-        answers: `[batch, dimension]`, likewise; row i answers question i.
-        labels: int `[batch]`, equal for equal answers.
+        questions: Mapped questions `[batch, dimension]`, of any norm.
+        answers: Mapped answers `[batch, dimension]`, of any norm; row i answers question i.
+        labels: Int `[batch]`, equal for equal answers.
         log_temperature: Scalar.
-        negatives: `[batch, k, dimension]` of length 1, mapped; zeros where missing.
+        negatives: Mapped wrong answers `[batch, k, dimension]` of norm 1, zeros where missing.
     """
     with torch.autocast(questions.device.type, enabled=False):
         questions = functional.normalize(questions.float(), dim=-1)
@@ -138,15 +134,15 @@ def contrastive_loss(
         if negatives is not None:
             scores = torch.cat([scores, torch.einsum("bd,bkd->bk", questions, negatives)], dim=1)
             equal = torch.cat([equal, (negatives == 0).all(-1)], dim=1)
-        # masked after scaling: -inf times a temperature would give it no gradient but nan
+        # masked after scaling: -inf times the temperature would give the temperature a gradient of nan
         scores = scores * log_temperature.float().clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
         return functional.cross_entropy(scores.masked_fill(equal, float("-inf")), own)
 
 
 def gather_answers(answers: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Answers and labels of all processes, in their order, and the place of this process's first row.
+    """Return answers and labels of all processes, in their order, and the position of this process's first row.
 
-    All processes have batches of one size (Accelerate fills the last one up).
+    The batches of all processes have the same size, as Accelerate fills up the last one.
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return answers, labels, 0

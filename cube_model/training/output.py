@@ -1,4 +1,4 @@
-"""The folder that a training writes, a core or an encoder: claimed at the start, put in place when it is whole."""
+"""Output folder of a training, a core or an encoder: claimed at the start, moved into place when complete."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
 RECORD = "training.json"
-"""Lies in every output folder and marks it as ours."""
+"""File in every output folder, which marks it as ours."""
 
 
 def is_trained(folder: Path) -> bool:
-    """True for a folder that a training wrote."""
+    """Return whether a training wrote a folder."""
     return (folder / RECORD).is_file() and (folder / "config.json").is_file()
 
 
@@ -40,37 +40,37 @@ TRAINED = OutputKind(
     suffix="training",
     keeps_work=True,
 )
-"""What a training may replace. Its working folder keeps checkpoints and logs until it is done."""
+"""What a training may replace. The working folder keeps checkpoints and logs until the training is done."""
 
 
 def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
-    """Refuse what must not be replaced, before any time is spent; every process calls it.
+    """Refuse, before any time is spent, to replace what must stay; every process calls it.
 
     Args:
-        output: The folder to make.
-        resume: Go on with an interrupted run.
-        interrupted: There are checkpoints of an earlier run.
+        output: Output folder.
+        resume: Whether an interrupted training is resumed.
+        interrupted: Whether there are checkpoints of an earlier training.
 
     Raises:
-        ModelError: It says which option to pass.
+        ModelError: The output or the checkpoints must stay; the message names the option to pass.
     """
     output.check()
     if interrupted and not resume and not output.overwrite:
         raise ModelError(
-            f"{output.work}: an interrupted run; pass --resume to go on with it or --overwrite to start again"
+            f"{output.work}: an interrupted run; pass --resume to continue it or --overwrite to start again"
         )
 
 
 @contextmanager
 def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
-    """Keep other trainings away from the output; the first process calls it, and holds it until all is written.
+    """Keep other trainings away from the output inside the block; only the first process has an output to claim.
 
     Args:
-        output: The folder to make. None: nothing.
-        resume: Keep the checkpoints of an interrupted run.
+        output: Output folder. None: claim nothing.
+        resume: Keep the checkpoints of an interrupted training.
 
     Raises:
-        ModelError: Another training is writing it, or it cannot be written.
+        ModelError: Another training writes the folder, or it cannot be written.
     """
     if output is None:
         yield
@@ -82,15 +82,15 @@ def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
 
 
 def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> None:
-    """Write model, record and logs, and let them take their place.
+    """Write model, record and logs, and move them into place.
 
     Args:
-        output: The claimed folder.
-        model: What to save.
-        record: For `training.json`.
+        output: Claimed output folder.
+        model: Trained model.
+        record: Content of `training.json`.
 
     Raises:
-        ModelError: The disk is full, or something foreign appeared in the place.
+        ModelError: The disk is full, or files of others appeared in the folder.
     """
     with quiet_transformers(), needs_room(output.place, "go on with --resume", ModelError):
         model.save_pretrained(output.new)
