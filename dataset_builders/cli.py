@@ -27,9 +27,25 @@ if TYPE_CHECKING:
     from dataset_builders.sources.download import Progress
     from dataset_builders.sources.source import SourceFile
 
+
+def _complete_source(incomplete: str) -> list[str]:
+    """Offer the names of sources to the shell, and their configs after a colon."""
+    from dataset_builders.sources.registry import builders
+
+    infos = [builder.INFO for builder in builders().values()]
+    names = [info.name for info in infos]
+    if ":" in incomplete:
+        names = [f"{info.name}:{config}" for info in infos for config in info.configs]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources (see `sources`). Default: all in the raw folder."),
+    typer.Argument(
+        metavar="[NAME[:CONFIG]]...",
+        help="Sources (see `sources`). Default: all in the raw folder.",
+        autocompletion=_complete_source,
+    ),
 ]
 
 
@@ -170,7 +186,12 @@ def _print_counts(console: Console, results: Iterable[SourceCounts]) -> None:
 
 def download(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME[:CONFIG]...", help="Sources to download (see `sources`).")
+        list[str],
+        typer.Argument(
+            metavar="NAME[:CONFIG]...",
+            help="Sources to download (see `sources`).",
+            autocompletion=_complete_source,
+        ),
     ],
     to: Annotated[Path, typer.Option(help="Raw folder, for `build --raw-dir`.")],
 ) -> None:

@@ -28,14 +28,14 @@ def run(*arguments, **kwargs):
 
 def imported_modules(code):
     script = f"{code}\nimport sys; print(*sorted(m for m in sys.modules if '.' not in m))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
 
 
 def test_version_lists_what_affects_results():
-    done = run("--version")
-    assert done.returncode == 0
-    versions = dict(line.split() for line in done.stdout.splitlines())
+    result = run("--version")
+    assert result.returncode == 0
+    versions = dict(line.split() for line in result.stdout.splitlines())
     assert {"dialogue-cube", "python", "torch", "datasets"} <= set(versions)
 
 
@@ -48,8 +48,8 @@ def test_help_imports_no_heavy_module():
         "pyarrow",
         "numpy",
     }
-    done = run("--help")
-    assert done.returncode == 0
+    result = run("--help")
+    assert result.returncode == 0
     for command in (
         "sources",
         "build",
@@ -62,7 +62,7 @@ def test_help_imports_no_heavy_module():
         "cache",
         "push",
     ):
-        assert command in done.stdout
+        assert command in result.stdout
 
 
 @pytest.mark.parametrize("command", [[], ["build"], ["evaluate", "intents"], ["push", "dataset"]])
@@ -102,8 +102,8 @@ def test_quality_options_of_build(sample_raw, tmp_path):
     raw, out, config = tmp_path / "raw", tmp_path / "out", tmp_path / "quality.yaml"
     shutil.copytree(sample_raw / "camrest676", raw / "camrest676")
     config.write_text("preset: strict\npair_length: {min_words: 5}\n")
-    done = run("build", "--raw-dir", raw, "--out", out, "--quality", config, "--split-policy", "official")
-    assert done.returncode == 0, done.stderr
+    result = run("build", "--raw-dir", raw, "--out", out, "--quality", config, "--split-policy", "official")
+    assert result.returncode == 0, result.stderr
     options = json.loads((out / "quality" / "report.json").read_text())["options"]
     assert options["quality"]["preset"] == "strict"
     assert options["quality"]["pair_length"]["min_words"] == 5
@@ -114,23 +114,23 @@ def test_quality_options_of_build(sample_raw, tmp_path):
         (("--directions", "user-robot"), "directions: expected some of user-system, system-user, user-user, "),
         (("--hard-negatives", "1"), "hard negatives need an encoder: add one"),
     ):
-        done = run("build", "--raw-dir", raw, "--out", out, *arguments)
-        assert done.returncode == 1
-        assert message in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    done = run("build", "--raw-dir", raw, "--out", out, "--split-policy", "random")
-    assert done.returncode == 2
-    assert "'random' is not one of 'leak-free', 'official', 'original'" in " ".join(done.stderr.split())
+        result = run("build", "--raw-dir", raw, "--out", out, *arguments)
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    result = run("build", "--raw-dir", raw, "--out", out, "--split-policy", "random")
+    assert result.returncode == 2
+    assert "'random' is not one of 'leak-free', 'official', 'original'" in " ".join(result.stderr.split())
 
 
 def test_build_prints_a_table_and_one_warning_per_source(sample_raw, tmp_path):
     for source in ("sgd", "banking77"):  # without the note that they are invented
         shutil.copytree(sample_raw / source, tmp_path / "raw" / source)
-    done = run("build", "sgd", "banking77", "--raw-dir", tmp_path / "raw", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    result = run("build", "sgd", "banking77", "--raw-dir", tmp_path / "raw", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "out" / "README.md").exists()
-    assert "load_dataset(" in done.stdout
-    assert [line.split(":")[1].strip() for line in done.stderr.splitlines() if "warning" in line] == [
+    assert "load_dataset(" in result.stdout
+    assert [line.split(":")[1].strip() for line in result.stderr.splitlines() if "warning" in line] == [
         "sgd",
         "banking77",
     ]
@@ -152,20 +152,20 @@ def test_build_prints_a_table_and_one_warning_per_source(sample_raw, tmp_path):
     ],
 )
 def test_errors_of_commands(arguments, code, message, tmp_path):
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == code
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
     if code == 1:
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_a_sample_is_not_written_into_an_existing_folder(tmp_path):
     assert run("sample", tmp_path / "raw").returncode == 0
-    done = run("sample", tmp_path / "raw")
-    assert done.returncode == 1
-    assert "choose another DIR" in done.stderr
+    result = run("sample", tmp_path / "raw")
+    assert result.returncode == 1
+    assert "choose another DIR" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,10 +232,10 @@ def test_a_mistyped_name_is_not_searched_for_on_the_hub(command, tmp_path, monke
 
 def test_an_output_folder_below_a_file_is_explained(sample_raw, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = run("build", "camrest676", "--raw-dir", sample_raw, "--out", tmp_path / "file" / "out")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert str(tmp_path / "file") in done.stderr
+    result = run("build", "camrest676", "--raw-dir", sample_raw, "--out", tmp_path / "file" / "out")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert str(tmp_path / "file") in result.stderr
 
 
 def test_all_errors_have_one_root_and_are_printed_alike(capsys):

@@ -95,6 +95,29 @@ def write_whole(path: Path, text: str) -> None:
     synchronise(path.parent, below=False)
 
 
+def make_readable(place: Path) -> None:
+    """Give files that a library made for their owner alone the rights of any new file.
+
+    safetensors writes to a temporary file of mode 600, which would keep a group from reading a model.
+
+    Args:
+        place: A file, or a folder with its files.
+    """
+    for path in [place, *place.rglob("*")] if place.is_dir() else [place]:
+        if path.is_file() and not path.is_symlink() and not path.stat().st_mode & 0o077:
+            path.chmod(0o666 & ~_umask())
+
+
+def _umask() -> int:
+    """The process's mask of rights; reading it elsewhere than in Linux means to set it for a moment."""
+    with suppress(OSError, ValueError, StopIteration):
+        status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return int(next(line for line in status if line.startswith("Umask:")).split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def synchronise(place: Path, *, below: bool = True) -> None:
     """Have the disk hold a file or folder: only then may a rename declare it finished.
 

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.files import exchange, exclusive, rename_exclusively, synchronise
+from dataset_builders.common.files import exchange, exclusive, make_readable, rename_exclusively, synchronise
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +140,7 @@ class Output:
             Exception: Of the kind's type: something foreign appeared there during the run. It is left alone, and the
                 result is kept beside it, under the name that the message gives.
         """
+        make_readable(self.new)
         synchronise(self.new)
         if problem := self._problem(self.place):
             raise self._kept(problem)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset_builders.common.choices import CONTEXT_TURNS, SPLITS, Direction, Split, SplitPolicy
+from dataset_builders.common.languages import check_language
 from dataset_builders.common.options import Options, option
 
 _FILTERS, _PAIRS = "Quality", "Pairs"
@@ -38,6 +39,11 @@ class Selection(Options):
     splits: tuple[Split, ...] = option(
         SPLITS, "Write only these splits. Duplicates and leaks are still judged over all splits."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for language in self.languages:
+            check_language(language)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.languages import check_language
 from dataset_builders.own_data.inputs import find_files
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import Event, OwnFile, open_own, split_of
@@ -18,7 +19,6 @@ KEPT_REJECTS = 10_000
 """Maximum number of records in `OwnData.rejected`; the rejects file has them all."""
 
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}\w)?")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass
@@ -137,8 +137,7 @@ def load(
     """
     if not 0 <= max_bad_share <= 1:
         raise DataError(f"max_bad_share is {max_bad_share}; expected a share from 0 to 1")
-    if not _LANGUAGE.fullmatch(language):
-        raise DataError(f"{language!r} is not a language tag; use, for example, en, ru, pt-BR or und")
+    check_language(language)
     options = Options(question_column, answer_column, text_column, label_column, encoding)
     path = Path(path)
     files, skipped = find_files(path)

@@ -321,3 +321,11 @@ def test_an_output_is_complete_after_a_kill_at_any_point_and_the_next_start(tmp_
         number = (place / "mark.txt").read_text()
         assert {leaf.read_text() for leaf in (place / "leaves").iterdir()} == {number}
         assert beside(place) == ["shop"]
+
+
+def test_a_private_file_of_a_library_is_readable_as_any_new_one(tmp_path):
+    (tmp_path / "usual").touch()
+    with output_folder(tmp_path / "shop", TEA) as folder:
+        (folder / "mark.txt").write_text("Earl Grey")
+        (folder / "mark.txt").chmod(0o600)
+    assert (tmp_path / "shop" / "mark.txt").stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -430,7 +430,7 @@ def test_spreadsheets_and_useless_folders(tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"language": "русский"}, "not a language tag"),
+        ({"language": "русский"}, "expected a tag such as en"),
         ({"name": "a/b"}, "cannot name a source"),
         ({"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
         ({"max_bad_share": 5}, "a share from 0 to 1"),
