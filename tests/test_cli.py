@@ -39,6 +39,17 @@ def test_version_lists_what_affects_results():
     assert {"dialogue-cube", "python", "torch", "datasets"} <= set(versions)
 
 
+def test_one_import_offers_the_public_names_of_the_three_packages():
+    names = "CubeTrainer TrainingConfig create_dialogue_dataset build_dataset push_dataset PushOptions DialogueCubeError"
+    script = f"import dialogue_cube; print(*(getattr(dialogue_cube, name).__module__ for name in {names.split()}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in result.stdout.split()} == {"cube_model", "dataset_builders", "push_scripts"}
+    assert set(dialogue_cube.__all__) <= set(dir(dialogue_cube))
+    assert dialogue_cube.__version__ == run("--version").stdout.split()[1]
+    with pytest.raises(AttributeError, match="no attribute 'CubeTrainr'"):
+        dialogue_cube.CubeTrainr  # noqa: B018
+
+
 def test_help_imports_no_heavy_module():
     assert not imported_modules("import dialogue_cube") & {
         "torch",
