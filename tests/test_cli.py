@@ -45,7 +45,7 @@ def test_one_import_offers_the_public_names_of_the_three_packages():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {name.split(".")[0] for name in result.stdout.split()} == {"cube_model", "dataset_builders", "push_scripts"}
     assert set(dialogue_cube.__all__) <= set(dir(dialogue_cube))
-    assert dialogue_cube.__version__ == run("--version").stdout.split()[1]
+    assert f"dialogue-cube {dialogue_cube.__version__}" in run("--version").stdout.splitlines()
     with pytest.raises(AttributeError, match="no attribute 'CubeTrainr'"):
         dialogue_cube.CubeTrainr  # noqa: B018
 
