@@ -1,10 +1,10 @@
-"""How much of a vector comes back from a short code: the core as autoencoder beside PCA with a code of the same size.
+"""Compare the core as an autoencoder with PCA: how well does a short code restore a vector?
 
     python tests/benchmarks/bench_autoencoder.py --data DATASET [--sources sgd] [--codes 48,96,128] [--seeds 3]
 
-Trains on the texts of the train split, measures on those of the test split that the train split does not hold: mean
-cosine of the vector that comes back to the teacher's, with its 95 % interval (bootstrap over texts). PCA is fitted on
-the same vectors; an untrained core is that PCA.
+Trains on the texts of the train split and tests on texts of the test split that are not in the train split. Prints the
+mean cosine between the restored vector and the teacher's, with a 95 % interval (bootstrap over texts). PCA is fitted on
+the same vectors; an untrained core equals that PCA.
 """
 
 import argparse
@@ -54,11 +54,11 @@ def main() -> None:
     options = parser.parse_args()
     sources = options.sources.split(",") if options.sources else None
     teacher, cache = Teacher.load(options.teacher, "auto"), EmbeddingCache()
-    known = texts(options.data, "train", sources)
-    asked = sorted(set(texts(options.data, "test", sources)) - set(known))
-    vectors = {name: cache.embed(teacher, part) for name, part in (("train", known), ("test", asked))}
+    train = texts(options.data, "train", sources)
+    test = sorted(set(texts(options.data, "test", sources)) - set(train))
+    vectors = {name: cache.embed(teacher, part) for name, part in (("train", train), ("test", test))}
     dataset = AutoencoderDataset.from_embeddings(vectors["train"], teacher=teacher)
-    say(f"{teacher.name}, {len(known):,} texts, measured on {len(asked):,} others; mean cosine (95 %)")
+    say(f"{teacher.name}, {len(train):,} training texts, {len(test):,} test texts; mean cosine (95 %)")
     for code in map(int, options.codes.split(",")):
         pca = PCA(code).fit(vectors["train"])
         restored = pca.inverse_transform(pca.transform(vectors["test"])).astype(np.float32)

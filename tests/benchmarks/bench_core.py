@@ -1,12 +1,12 @@
-"""Time that the core takes, beside a perceptron with as many parameters that reads and maps the same embeddings.
+"""Compare the speed of the core with that of a perceptron with as many parameters on the same embeddings.
 
     python tests/benchmarks/bench_core.py [--dimension 384] [--turns 3] [--steps 30] [--threads 1]
 
-Prints the CPU seconds of training once on 100,000 pairs (batches of 512, noise, contrastive loss, AdamW), their ratio,
-the CPU seconds that `CubeTrainer` takes for the same, with everything around the steps, and the time of one question
-through the untrained model. Core and perceptron are measured in turns, so that a busy machine slows both.
+Prints the CPU seconds of one epoch on 100,000 pairs (batches of 512, noise, contrastive loss, AdamW), their ratio, the
+CPU seconds of `CubeTrainer` for the same with everything between the steps, and the time of one question through the
+untrained model. Core and perceptron take turns, so that other load slows both.
 
-`CubeTrainer` alone, with other batches, to compare two versions of it:
+To compare two versions of `CubeTrainer`, also with another batch size:
 
     python tests/benchmarks/bench_core.py --only-trainer --batch 64 --steps 300
 """
@@ -39,14 +39,14 @@ class Perceptron(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        asked, answered = noisy(questions, 0.3), noisy(answers, 0.3)
-        return in_batch_loss(self.maps.questions(asked), self.maps.answers(answered), labels, self.log_temperature)
+        questions, answers = self.maps.questions(noisy(questions, 0.3)), self.maps.answers(noisy(answers, 0.3))
+        return in_batch_loss(questions, answers, labels, self.log_temperature)
 
 
 def step_seconds(modules: dict[str, nn.Module], batch: tuple[torch.Tensor, ...], steps: int) -> dict[str, float]:
-    """Median CPU seconds of a training step of each."""
+    """Measure the median CPU seconds of a training step of each module."""
     optimizers = {name: torch.optim.AdamW(module.parameters(), lr=1e-3) for name, module in modules.items()}
-    taken: dict[str, list[float]] = {name: [] for name in modules}
+    seconds: dict[str, list[float]] = {name: [] for name in modules}
     for step in range(steps + 3):
         for name, module in modules.items():
             start = time.process_time()
@@ -54,13 +54,13 @@ def step_seconds(modules: dict[str, nn.Module], batch: tuple[torch.Tensor, ...],
             module.train()(*batch).backward()
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizers[name].step()
-            if step >= 3:  # the first ones warm up
-                taken[name].append(time.process_time() - start)
-    return {name: float(np.median(times)) for name, times in taken.items()}
+            if step >= 3:  # the first steps warm up
+                seconds[name].append(time.process_time() - start)
+    return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
 def random_pairs(count: int, dimension: int, turns: int, seed: int) -> tuple[QuestionAnswerPairs, np.ndarray]:
-    """Pairs with random embeddings, and these."""
+    """Make pairs with random embeddings; return pairs and embeddings."""
     vectors = np.random.default_rng(seed).normal(size=(count * (turns + 1) + 1, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[-1] = 0
@@ -82,37 +82,37 @@ class RandomPairs:
     """A dataset for `CubeTrainer.train`, with 100 validation pairs."""
 
     def __init__(self, count: int, dimension: int, turns: int) -> None:
-        halves = random_pairs(count, dimension, turns, 1), random_pairs(100, dimension, turns, 2)
+        train, validation = random_pairs(count, dimension, turns, 1), random_pairs(100, dimension, turns, 2)
         teacher = {"name": "random", "fingerprint": "0" * 64, "dimension": dimension}
-        self.data = TrainingData(*halves[0], *halves[1], teacher)
+        self.data = TrainingData(*train, *validation, teacher)
 
     def training_data(self) -> TrainingData:
         return self.data
 
 
 def trainer_step_seconds(dimension: int, turns: int, batch: int, steps: int, threads: int) -> float:
-    """CPU seconds of one step of `CubeTrainer`: everything from the second of two epochs on is counted."""
+    """Measure the CPU seconds of a step of `CubeTrainer`, as the difference between trainings of two epochs and of one."""
     pairs = RandomPairs(batch * steps, dimension, turns)
-    taken = {}
-    for epochs in (1, 1, 2):  # the first one warms up
+    seconds = {}
+    for epochs in (1, 1, 2):  # the first training warms up
         config = TrainingConfig(
             epochs=epochs, batch_size=batch, learning_rate=1e-3, device="cpu", threads=threads, progress=False
         )
         start = time.process_time()
         CubeTrainer(config).train(pairs)
-        taken[epochs] = time.process_time() - start
-    return (taken[2] - taken[1]) / steps
+        seconds[epochs] = time.process_time() - start
+    return (seconds[2] - seconds[1]) / steps
 
 
 def question_milliseconds(model: CubeModel, question: torch.Tensor, repeats: int = 300) -> tuple[float, float]:
-    """Median and least wall-clock milliseconds of one question."""
-    taken = []
+    """Measure the median and the minimum of the wall-clock milliseconds of one question."""
+    times = []
     with torch.inference_mode():
         for _ in range(repeats):
             start = time.perf_counter()
             model.encode_questions(question)
-            taken.append(1000 * (time.perf_counter() - start))
-    return float(np.median(taken)), min(taken)
+            times.append(1000 * (time.perf_counter() - start))
+    return float(np.median(times)), min(times)
 
 
 def main() -> None:
@@ -126,12 +126,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    each = trainer_step_seconds(
+    step_time = trainer_step_seconds(
         arguments.dimension, arguments.turns, arguments.batch, arguments.steps, arguments.threads
     )
     sys.stdout.write(
-        f"CubeTrainer: {1000 * each:.2f} CPU ms a step, {each * PAIRS / arguments.batch:.1f} CPU s for {PAIRS:,} pairs "
-        "once\n"
+        f"CubeTrainer: {1000 * step_time:.2f} CPU ms per step, {step_time * PAIRS / arguments.batch:.1f} CPU s for an "
+        f"epoch of {PAIRS:,} pairs\n"
     )
     if arguments.only_trainer:
         return
@@ -147,14 +147,14 @@ def main() -> None:
         torch.arange(BATCH),
     )
     seconds = step_seconds(modules, batch, arguments.steps)
-    for name, each in seconds.items():
+    for name, step_time in seconds.items():
         count = sum(parameter.numel() for parameter in modules[name].parameters())
         sys.stdout.write(
-            f"{name:10} {count:8,} parameters: {each * PAIRS / BATCH:6.1f} CPU s for {PAIRS:,} pairs once\n"
+            f"{name:10} {count:8,} parameters: {step_time * PAIRS / BATCH:6.1f} CPU s for an epoch of {PAIRS:,} pairs\n"
         )
     sys.stdout.write(f"core / perceptron: {seconds['core'] / seconds['perceptron']:.2f}\n")
-    middle, least = question_milliseconds(model.eval(), batch[0][:1])
-    sys.stdout.write(f"one question: {middle:.2f} ms (median), {least:.2f} ms (least)\n")
+    median, minimum = question_milliseconds(model.eval(), batch[0][:1])
+    sys.stdout.write(f"one question: {median:.2f} ms (median), {minimum:.2f} ms (minimum)\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How soon the dashboard shows something, in a real browser.
+"""Measure how fast the dashboard loads in a real browser.
 
     python tests/benchmarks/bench_dashboard.py --database FILE [--visits 5] [--tabs dialogs,pairs] [--port 8765]
 
-Starts the command, opens every tab in headless Chromium, each visit in a browser without a cache. For the first visit
-and the best of the later ones: wall seconds until the browser's first paint (of content), until the first figures stand
-there and until all is drawn, processor seconds of the server and of the browser's main thread. The two processors work one after the other, so on an idle
-machine their sum is about the wall time; on a loaded one the wall time says how loaded it is. The extras `dashboard`
-and `test`, and Chromium, are needed.
+Starts the command and opens every tab in headless Chromium, without a cache. For the first visit and the median of the
+later ones, it prints the wall seconds until the first paint of content, until the first figures and until the page is
+complete, and the CPU seconds of the server and of the browser's main thread. These two work one after the other: their
+sum is about the wall time on an idle machine, and less on a busy one. Requires the extras `dashboard` and `test`, and
+Chromium.
 """
 
 import argparse
@@ -25,10 +25,10 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences")
-FIRST = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stAlert]"
-DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
+FIGURES = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stAlert]"
+COMPLETE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
-# the page looks itself: a question from outside is answered only when the browser has time
+# the page measures itself, since it answers questions from outside only when it is idle
 WATCH = """
 new MutationObserver((_, observer) => {
     if (document.querySelector("%s")) { window.firstFigures = performance.now(); observer.disconnect() }
@@ -37,11 +37,11 @@ new MutationObserver((_, observer) => {
 
 
 class Visit(NamedTuple):
-    """Seconds."""
+    """Seconds of one visit."""
 
     paint: float
-    first: float
-    all: float
+    figures: float
+    complete: float
     server: float
     browser: float
 
@@ -55,13 +55,13 @@ def say(*words: object) -> None:
 
 
 @contextmanager
-def served(database: str, port: int) -> Iterator[psutil.Process]:
+def serve(database: str, port: int) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", database, "--no-browser"]
     with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as server:
         try:
             while True:
                 if server.poll() is not None:
-                    raise SystemExit("the page is not served")
+                    raise SystemExit("the dashboard did not start")
                 try:
                     urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
                     break
@@ -80,20 +80,20 @@ def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(120_000)
-    page.add_init_script(WATCH % FIRST)
+    page.add_init_script(WATCH % FIGURES)
     meter = context.new_cdp_session(page)
     meter.send("Performance.enable", {"timeDomain": "threadTicks"})
     before, start = processor(), time.perf_counter()
     page.goto(address, wait_until="commit")
-    page.wait_for_selector(FIRST)
-    page.wait_for_selector(DRAWN)
-    drawn = time.perf_counter() - start
+    page.wait_for_selector(FIGURES)
+    page.wait_for_selector(COMPLETE)
+    complete = time.perf_counter() - start
     metrics = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
-    first = page.evaluate("window.firstFigures") / 1000
-    found = Visit(paint, first, drawn, processor() - before, metrics["TaskDuration"])
+    figures = page.evaluate("window.firstFigures") / 1000
+    result = Visit(paint, figures, complete, processor() - before, metrics["TaskDuration"])
     context.close()
-    return found
+    return result
 
 
 def main() -> None:
@@ -105,8 +105,8 @@ def main() -> None:
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    say(f"{'':18}{'paint':>9}{'first':>9}{'all':>9}{'server':>9}{'browser':>9}")
-    with served(options.database, options.port) as server, sync_playwright() as playwright:
+    say(f"{'':18}{'paint':>9}{'figures':>9}{'complete':>9}{'server':>9}{'browser':>9}")
+    with serve(options.database, options.port) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for tab in options.tabs.split(","):
             visits = [

@@ -1,18 +1,19 @@
-"""How fast the database answers, beside SQLite and pandas as the first platform used them; and what a build costs.
+"""Compare queries of the database with SQLite and pandas, as the first platform used them, and measure the build.
 
     python tests/benchmarks/bench_database.py [--rows 1000000] [--data DATASET] [--repeats 3]
 
 The rows are synthetic: a million pairs (and 1.1 million turns that make them) and a million labelled utterances, with
-words drawn by a Zipf law. The task is every number that the first platform's page showed, for each of its three tabs:
+words from a Zipf distribution. The task is to compute all numbers of the first platform's page, for each of its three
+tabs:
 
 - `pandas`: `pandas.read_sql("SELECT * ...")` from SQLite, then `apply(len(text.split()))`, `groupby`, `Counter`;
-- `text`: DuckDB counts them from the texts, with nothing prepared;
-- `rows`: DuckDB counts them from the rows and the lengths that stand beside the texts, as any filter can be answered;
-- `ready`: our views over the aggregates that the database holds, which is what the dashboard reads.
+- `text`: DuckDB computes them from the texts;
+- `rows`: DuckDB computes them from the rows, with their stored lengths, as under any filter;
+- `ready`: the views over the stored aggregates, which the dashboard reads.
 
-The numbers of all four are compared before any time is shown. Each runs in a fresh process, the best of three; seconds
-are wall time, CPU the seconds of all threads (what others do on the machine changes it little), MiB the peak of the process. What preparing the aggregates costs stands in the build. With `--data`, the
-build of that folder is measured too.
+All four must give the same numbers. Each runs in a fresh process, and the best of `--repeats` is shown: wall seconds,
+CPU seconds of all threads (other load changes them little) and the peak memory of the process in MiB. The build includes
+the computation of the aggregates. With `--data`, the build from that folder is measured too.
 """
 
 import argparse
@@ -44,29 +45,29 @@ def texts(count: int, generator: np.random.Generator) -> pa.Array:
     vocabulary = ["".join(letters[generator.integers(0, 26, generator.integers(2, 9))]) for _ in range(20_000)]
     weights = 1 / (np.arange(20_000) + 10.0)
     lengths = generator.integers(4, 20, count)
-    drawn = generator.choice(20_000, lengths.sum(), p=weights / weights.sum())
+    words = generator.choice(20_000, lengths.sum(), p=weights / weights.sum())
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, pa.array(vocabulary).take(pa.array(drawn))), " ")
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, pa.array(vocabulary).take(pa.array(words))), " ")
 
 
 def table(schema: pa.Schema, rows: int, **columns: object) -> pa.Table:
-    """Rows from columns; a column that is one value is repeated, one that is not given is null."""
-    filled = []
+    """Make rows from columns; a single value is repeated, and missing columns are null."""
+    arrays = []
     for field in schema:
         value = columns.get(field.name)
         if not isinstance(value, pa.Array):
             value = pa.array([value], field.type).take(pa.array(np.zeros(rows, np.int32)))
-        filled.append(value.cast(field.type))
-    return pa.Table.from_arrays(filled, schema=schema)
+        arrays.append(value.cast(field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def names(prefix: str, numbers: np.ndarray, suffix: np.ndarray | None = None) -> pa.Array:
-    found = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(pa.string()), "/")
-    return found if suffix is None else pc.binary_join_element_wise(found, pa.array(suffix).cast(pa.string()), "#")
+    ids = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(pa.string()), "/")
+    return ids if suffix is None else pc.binary_join_element_wise(ids, pa.array(suffix).cast(pa.string()), "#")
 
 
 def write_folder(folder: Path, rows: int) -> None:
-    """A dataset folder as `build` writes it."""
+    """Write a dataset folder as `build` does."""
     from dataset_builders.folder.layout import FORMAT
     from dataset_builders.folder.parquet import ShardWriter
     from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
@@ -77,35 +78,38 @@ def write_folder(folder: Path, rows: int) -> None:
     dialogues, intents = -(-rows // (TURNS - 1) // parts), -(-rows // parts)
     turn = ARROW_SCHEMAS["dialogues"].field("turns").type.value_type
     speakers = pa.array(["user", "system"])
-    nothing = pa.array([{"acts": [], "slots": [], "state": []}], turn.field("annotations").type)
-    same = {"license": "CC0-1.0", "redistributable": True, "flags": [], "domains": [], "language": "en"}
+    no_annotations = pa.array([{"acts": [], "slots": [], "state": []}], turn.field("annotations").type)
+    common = {"license": "CC0-1.0", "redistributable": True, "flags": [], "domains": [], "language": "en"}
     for split in SPLITS:
         writers = {config: ShardWriter(folder / config, split, schema) for config, schema in ARROW_SCHEMAS.items()}
         for source in SOURCES:
-            said = generator.integers(0, len(pool), (dialogues, TURNS))
-            number, place = np.repeat(np.arange(dialogues), TURNS), np.tile(np.arange(TURNS), dialogues)
-            spoken, who = pool.take(pa.array(said.ravel())), speakers.take(pa.array(place % 2))
-            empty = nothing.take(pa.array(np.zeros(len(place), np.int32)))
-            turns = pa.StructArray.from_arrays([who, spoken, empty], fields=list(turn))
-            starts = np.arange(0, len(place) + 1, TURNS, dtype=np.int32)
-            made = {"source": source, "dialogue_id": names(f"{source}/{split}", np.arange(dialogues))}
-            made |= {"turns": pa.ListArray.from_arrays(starts, turns), "empty_turns": 0}
-            writers["dialogues"].write(table(ARROW_SCHEMAS["dialogues"], dialogues, **same, **made))
-            begins = np.flatnonzero(place < TURNS - 1)
+            text_ids = generator.integers(0, len(pool), (dialogues, TURNS))
+            number, turn_index = np.repeat(np.arange(dialogues), TURNS), np.tile(np.arange(TURNS), dialogues)
+            text, speaker = pool.take(pa.array(text_ids.ravel())), speakers.take(pa.array(turn_index % 2))
+            annotations = no_annotations.take(pa.array(np.zeros(len(turn_index), np.int32)))
+            turns = pa.StructArray.from_arrays([speaker, text, annotations], fields=list(turn))
+            starts = np.arange(0, len(turn_index) + 1, TURNS, dtype=np.int32)
+            columns = {"source": source, "dialogue_id": names(f"{source}/{split}", np.arange(dialogues))}
+            columns |= {"turns": pa.ListArray.from_arrays(starts, turns), "empty_turns": 0}
+            writers["dialogues"].write(table(ARROW_SCHEMAS["dialogues"], dialogues, **common, **columns))
+            begins = np.flatnonzero(turn_index < TURNS - 1)
             first, second = pa.array(begins), pa.array(begins + 1)
             prefix = f"{source}/{split}"
-            made = {"source": source, "dialogue_id": names(prefix, number[begins]), "pair_type": "consecutive"}
-            made |= {"pair_id": names(prefix, number[begins], place[begins]), "turn_index": pa.array(place[begins])}
-            made |= {"anchor": spoken.take(first), "positive": spoken.take(second), "context": [], "negatives": []}
-            made |= {"anchor_speaker": who.take(first), "positive_speaker": who.take(second)}
-            made |= {"answer_id": pa.array(said.ravel()[begins + 1]).cast(pa.string())}
-            writers["pairs"].write(table(ARROW_SCHEMAS["pairs"], len(begins), **same, **made))
-            name = f"intents-{source}"  # a source is of one kind
-            made = {"source": name, "utterance_id": names(f"{name}/{split}", np.arange(intents))}
-            made |= {"utterance": pool.take(pa.array(generator.integers(0, len(pool), intents)))}
-            made |= {"label": names(name, generator.geometric(0.05, intents)), "is_out_of_scope": False}
-            made |= {"language": pa.array(LANGUAGES).take(pa.array(np.arange(intents) % 3)), "original_split": split}
-            writers["downstream"].write(table(ARROW_SCHEMAS["downstream"], intents, **{**same, **made}))
+            columns = {"source": source, "dialogue_id": names(prefix, number[begins]), "pair_type": "consecutive"}
+            columns |= {
+                "pair_id": names(prefix, number[begins], turn_index[begins]),
+                "turn_index": pa.array(turn_index[begins]),
+            }
+            columns |= {"anchor": text.take(first), "positive": text.take(second), "context": [], "negatives": []}
+            columns |= {"anchor_speaker": speaker.take(first), "positive_speaker": speaker.take(second)}
+            columns |= {"answer_id": pa.array(text_ids.ravel()[begins + 1]).cast(pa.string())}
+            writers["pairs"].write(table(ARROW_SCHEMAS["pairs"], len(begins), **common, **columns))
+            name = f"intents-{source}"  # a source has one kind of rows
+            columns = {"source": name, "utterance_id": names(f"{name}/{split}", np.arange(intents))}
+            columns |= {"utterance": pool.take(pa.array(generator.integers(0, len(pool), intents)))}
+            columns |= {"label": names(name, generator.geometric(0.05, intents)), "is_out_of_scope": False}
+            columns |= {"language": pa.array(LANGUAGES).take(pa.array(np.arange(intents) % 3)), "original_split": split}
+            writers["downstream"].write(table(ARROW_SCHEMAS["downstream"], intents, **{**common, **columns}))
         for writer in writers.values():
             writer.close()
     (folder / "quality").mkdir()
@@ -116,7 +120,7 @@ def write_folder(folder: Path, rows: int) -> None:
 
 
 def write_sqlite(database: Path, out: Path) -> None:
-    """The tables of the first platform, from the same rows."""
+    """Write the tables of the first platform, from the same rows."""
     from dataset_builders.database import open_database
 
     tables = {
@@ -157,7 +161,7 @@ def with_pandas(tab: str, sqlite: Path) -> dict:
                 for key, line in means.iterrows()
             ],
             "turns": [[*map(int, line)] for line in rows.groupby("turns").size().reset_index().to_numpy()],
-            "words": {source: sorted(n for _, n in found) for source, found in words.items()},
+            "words": {source: sorted(count for _, count in counts) for source, counts in words.items()},
         }
     if tab == "pairs":
         rows["first"], rows["second"] = count(rows["first_utterance"]), count(rows["second_utterance"])
@@ -217,7 +221,7 @@ QUERIES = {
         "SELECT value, sum(rows) FROM downstream_histograms WHERE measure = 'words' GROUP BY ALL ORDER BY ALL",
     ),
 }
-"""(tab, number) -> the query over rows, with lengths from `LENGTHS`, and the query over ready aggregates."""
+"""(tab, figure) -> query over rows, with lengths from `LENGTHS`, and query over aggregates."""
 
 LENGTHS = {
     "text": {
@@ -239,52 +243,52 @@ def with_duckdb(tab: str, database: Path, method: str) -> dict:
 
     lengths = {name: f"({query})" for name, query in LENGTHS.get(method, {}).items()}
     with open_database(database, threads=2) as connection:
-        found = {
+        figures = {
             name: [
                 [int(value) if isinstance(value, float) else value for value in row]
                 for row in connection.execute(rows.format(**lengths) if lengths else ready).fetchall()
             ]
-            for (of, name), (rows, ready) in QUERIES.items()
-            if of == tab
+            for (query_tab, name), (rows, ready) in QUERIES.items()
+            if query_tab == tab
         }
     if tab == "dialogs":
         by_source: dict[str, list[int]] = {}
-        for source, occurrences in found["words"]:
+        for source, occurrences in figures["words"]:
             by_source.setdefault(source, []).append(occurrences)
-        return {**found, "words": {source: sorted(numbers) for source, numbers in by_source.items()}}
-    return found
+        return {**figures, "words": {source: sorted(numbers) for source, numbers in by_source.items()}}
+    return figures
 
 
-def one(what: str, arguments: list[str]) -> None:
-    """In a process of its own: do it, print seconds, MiB and the numbers as JSON."""
-    if what in METHODS:
+def measure(task: str, arguments: list[str]) -> None:
+    """Run a task in this process; print seconds, MiB and figures as JSON."""
+    if task in METHODS:
         tab, sqlite, database = arguments
-        if what == "pandas":
-            import pandas  # noqa: F401  (importing is not what is measured)
+        if task == "pandas":
+            import pandas  # noqa: F401  (the time of imports is not measured)
         else:
             import duckdb  # noqa: F401
 
             from dataset_builders.database import open_database  # noqa: F401
         start, cpu = time.perf_counter(), time.process_time()
-        found = with_pandas(tab, Path(sqlite)) if what == "pandas" else with_duckdb(tab, Path(database), what)
+        figures = with_pandas(tab, Path(sqlite)) if task == "pandas" else with_duckdb(tab, Path(database), task)
     else:
         import dataset_builders.database.build as build
 
         start, cpu = time.perf_counter(), time.process_time()
-        found = {"written": len(build.build_database(*arguments).written)}
+        figures = {"written": len(build.build_database(*arguments).written)}
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    # not ru_maxrss, which a process inherits from the one that started it
+    # not ru_maxrss, which a process inherits from its parent
     peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "found": found}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "figures": figures}))
 
 
-def run(what: str, *arguments: object, repeats: int = 1) -> dict:
+def run(task: str, *arguments: object, repeats: int = 1) -> dict:
     best: dict = {}
     for _ in range(repeats):
-        command = [sys.executable, __file__, "--one", what, *map(str, arguments)]
-        done = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-        if not best or done["cpu"] < best["cpu"]:
-            best = done
+        command = [sys.executable, __file__, "--one", task, *map(str, arguments)]
+        result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        if not best or result["cpu"] < best["cpu"]:
+            best = result
     return best
 
 
@@ -295,8 +299,8 @@ def show(line: str) -> None:
 
 def show_build(title: str, folder: Path, database: Path) -> None:
     first, again = run("build", folder, database), run("build", folder, database)
-    assert first["found"]["written"]
-    assert not again["found"]["written"]
+    assert first["figures"]["written"]
+    assert not again["figures"]["written"]
     size = database.stat().st_size / 1e6
     show(
         f"{title}: {first['seconds']:.1f} s (CPU {first['cpu']:.1f} s), peak {first['peak']:.0f} MiB, {size:.0f} MB; again {again['seconds']:.2f} s"
@@ -311,23 +315,23 @@ def main() -> None:
     parser.add_argument("--one", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        one(options.one[0], options.one[1:])
+        measure(options.one[0], options.one[1:])
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory(prefix="bench-database-") as place:
-        folder, database, sqlite = (Path(place) / name for name in ("folder", "ours.duckdb", "theirs.sqlite"))
+    with tempfile.TemporaryDirectory(prefix="bench-database-") as root:
+        folder, database, sqlite = (Path(root) / name for name in ("folder", "corpus.duckdb", "platform.sqlite"))
         if options.data:
-            show_build(f"build of {options.data.name}", options.data, Path(place) / "data.duckdb")
+            show_build(f"build of {options.data.name}", options.data, Path(root) / "data.duckdb")
         write_folder(folder, options.rows)
         show_build(f"build of {options.rows:,} synthetic pairs and as many intents", folder, database)
         write_sqlite(database, sqlite)
         show(f"{'tab':<12}{'':<10}{'seconds':>9}{'CPU':>9}{'MiB':>7}{'less CPU':>10}")
         for tab in TABS:
-            found = {method: run(method, tab, sqlite, database, repeats=options.repeats) for method in METHODS}
-            slowest = found["pandas"]
-            for method, result in found.items():
-                assert result["found"] == slowest["found"], f"{tab}: {method} counts otherwise than pandas"
-                ratio = slowest["cpu"] / result["cpu"]
+            results = {method: run(method, tab, sqlite, database, repeats=options.repeats) for method in METHODS}
+            baseline = results["pandas"]
+            for method, result in results.items():
+                assert result["figures"] == baseline["figures"], f"{tab}: {method} and pandas give different figures"
+                ratio = baseline["cpu"] / result["cpu"]
                 times = f"{result['seconds']:>9.3f}{result['cpu']:>9.3f}"
                 show(f"{tab:<12}{method:<10}{times}{result['peak']:>7.0f}{ratio:>9.0f}x")
 

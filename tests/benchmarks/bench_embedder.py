@@ -1,10 +1,10 @@
-"""What a training step of the embedder costs, and what its parts save.
+"""Measure the training step of the embedder, and what its optimizations save.
 
     python tests/benchmarks/bench_embedder.py [--base minilm] [--pairs 128] [--tokens 36] [--steps 5] [--threads 1]
 
-Median CPU seconds of a step (bfloat16 where the processor has it, token embeddings frozen, gradient, no optimizer) on
-invented tokens of 8 to `--tokens` a text: with the base's own dropout and attention, without dropout, and as
-`cube_model.embedder` trains. Measured in turns, so that a busy machine slows all of them.
+Prints the median CPU seconds of a step (bfloat16 if the processor supports it, frozen token embeddings, gradient, no
+optimizer) on texts of 8 to `--tokens` random tokens: with the dropout and attention of the base, without dropout, and as
+`cube_model.embedder` trains. They take turns, so that other load slows all of them.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from cube_model.machine import has_native_bfloat16
 
 
 def texts(pairs: int, longest: int, seed: int) -> dict[str, torch.Tensor]:
-    """Tokens `[pairs, longest]` of invented texts."""
+    """Make random tokens and their mask, int64 [pairs, longest]."""
     random = torch.Generator().manual_seed(seed)
     lengths = torch.randint(8, longest + 1, (pairs, 1), generator=random)
     mask = (torch.arange(longest) < lengths).long()
@@ -45,28 +45,28 @@ def main() -> None:
     batch = [texts(arguments.pairs, arguments.tokens, seed) for seed in (0, 1)]
 
     def step() -> float:
-        started = time.process_time()
+        start = time.process_time()
         with torch.autocast("cpu", torch.bfloat16, enabled=has_native_bfloat16("cpu")):
             value = loss([dict(part) for part in batch], None)
         value.backward()
         model.zero_grad()
-        return time.process_time() - started
+        return time.process_time() - start
 
     kinds = {
-        "base's own dropout and attention": nullcontext,
+        "dropout and attention of the base": nullcontext,
         "without dropout": lambda: fast_cpu_training(model, 0.0, on_processor=False),
         "without dropout, plain attention": lambda: fast_cpu_training(model, 0.0, on_processor=True),
     }
-    taken: dict[str, list[float]] = {name: [] for name in kinds}
+    times: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(arguments.steps + 1):
-        for name, made in kinds.items():
-            with made():
+        for name, context in kinds.items():
+            with context():
                 seconds = step()
-            if turn:  # the first ones warm up
-                taken[name].append(seconds)
-    first = median(next(iter(taken.values())))
-    for name, seconds in taken.items():
-        sys.stdout.write(f"{name:34} {median(seconds):6.2f} CPU s, {median(seconds) / first:.2f} of the first\n")
+            if turn:  # the first turn warms up
+                times[name].append(seconds)
+    first = median(next(iter(times.values())))
+    for name, values in times.items():
+        sys.stdout.write(f"{name:34} {median(values):6.2f} CPU s, {median(values) / first:.2f} of the first\n")
 
 
 if __name__ == "__main__":

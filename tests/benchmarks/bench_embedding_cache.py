@@ -1,11 +1,11 @@
-"""How fast vectors come out of the cache, beside copying them in memory, other stores, and encoding anew.
+"""Compare the embedding cache with a copy in memory, with other stores, and with encoding the texts again.
 
     python tests/benchmarks/bench_embedding_cache.py [--teacher minilm] [--texts 2000] [--vectors 100000]
 
-First part: `--vectors` x 768 float32 vectors are stored and read back, all in another order than they were written, by
-this cache, by LMDB with one value a vector, and by SQLite; the floor is a copy of the array in memory. The best of
-`--repeats` is shown, wall seconds and CPU seconds: on a busy machine the latter tell more. Second part: a real teacher
-encodes texts through the cache twice; the ratio is what the second use gains.
+First part: this cache, LMDB with one value per vector, and SQLite store `--vectors` x 768 float32 vectors and read them in
+another order; the lower bound is a copy of the array in memory. Prints the best of `--repeats`, in wall seconds and in
+CPU seconds, which depend less on other load. Second part: a real teacher encodes texts through the cache twice; the
+ratio is the gain of the second use.
 """
 
 import argparse
@@ -35,19 +35,21 @@ def keys(texts: list[str]) -> list[bytes]:
     return [hashlib.sha256(text.encode()).digest()[:16] for text in texts]
 
 
-def ours(folder: Path, texts: list[str], vectors: np.ndarray, precision: str) -> Callable[[list[str]], np.ndarray]:
+def this_cache(
+    folder: Path, texts: list[str], vectors: np.ndarray, precision: str
+) -> Callable[[list[str]], np.ndarray]:
     cache = EmbeddingCache(folder, precision=precision)
     for start in range(0, len(texts), WRITE):
         part = slice(start, start + WRITE)
         cache.put_many("f", texts[part], vectors[part])
 
-    class Known:
-        fingerprint, dimension, parameters, name, dtype = "f", DIMENSION, 1, "known", "float32"
+    class CachedTeacher:
+        fingerprint, dimension, parameters, name, dtype = "f", DIMENSION, 1, "test", "float32"
 
-    return lambda wanted: cache.embed(Known, wanted)
+    return lambda texts: cache.embed(CachedTeacher, texts)
 
 
-def one_value_each(folder: Path, texts: list[str], vectors: np.ndarray) -> Callable[[list[str]], np.ndarray]:
+def lmdb_values(folder: Path, texts: list[str], vectors: np.ndarray) -> Callable[[list[str]], np.ndarray]:
     file = lmdb.open(str(folder), map_size=1 << 36, metasync=False)
     for start in range(0, len(texts), WRITE):
         part = slice(start, start + WRITE)
@@ -55,10 +57,10 @@ def one_value_each(folder: Path, texts: list[str], vectors: np.ndarray) -> Calla
         with file.begin(write=True) as transaction, transaction.cursor() as cursor:
             cursor.putmulti(rows)
 
-    def read(wanted: list[str]) -> np.ndarray:
+    def read(texts: list[str]) -> np.ndarray:
         with file.begin(buffers=True) as transaction:
-            found = [transaction.get(key) for key in keys(wanted)]
-            return np.frombuffer(b"".join(found), dtype="<f4").reshape(-1, DIMENSION)
+            values = [transaction.get(key) for key in keys(texts)]
+            return np.frombuffer(b"".join(values), dtype="<f4").reshape(-1, DIMENSION)
 
     return read
 
@@ -81,26 +83,26 @@ def sqlite(folder: Path, texts: list[str], vectors: np.ndarray) -> Callable[[lis
         file.executemany("insert or replace into vectors values (?, ?)", rows)
         file.execute("commit")
 
-    def read(wanted: list[str]) -> np.ndarray:
-        asked = numbers(wanted)
-        found: dict[int, bytes] = {}
-        for start in range(0, len(asked), 1000):
-            part = asked[start : start + 1000]
+    def read(texts: list[str]) -> np.ndarray:
+        ids = numbers(texts)
+        values: dict[int, bytes] = {}
+        for start in range(0, len(ids), 1000):
+            part = ids[start : start + 1000]
             marks = ",".join("?" * len(part))
-            found.update(file.execute(f"select key, vector from vectors where key in ({marks})", part))
-        return np.frombuffer(b"".join([found[key] for key in asked]), dtype="<f4").reshape(-1, DIMENSION)
+            values.update(file.execute(f"select key, vector from vectors where key in ({marks})", part))
+        return np.frombuffer(b"".join([values[key] for key in ids]), dtype="<f4").reshape(-1, DIMENSION)
 
     return read
 
 
 def best(work: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Wall and CPU seconds."""
+    """Measure the minimum of wall and CPU seconds."""
     wall, cpu = [], []
     for _ in range(repeats):
-        started = time.perf_counter(), time.process_time()
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
         work()
-        wall.append(time.perf_counter() - started[0])
-        cpu.append(time.process_time() - started[1])
+        wall.append(time.perf_counter() - wall_start)
+        cpu.append(time.process_time() - cpu_start)
     return min(wall), min(cpu)
 
 
@@ -112,11 +114,11 @@ def stores(count: int, repeats: int) -> None:
     rng = np.random.default_rng(0)
     texts, vectors = sentences(count), rng.standard_normal((count, DIMENSION), dtype=np.float32)
     order = rng.permutation(count)
-    wanted, expected = [texts[i] for i in order], vectors[order]
+    queries, expected = [texts[i] for i in order], vectors[order]
     makers: dict[str, Callable[[Path], Callable[[list[str]], np.ndarray]]] = {
-        "this cache": lambda folder: ours(folder, texts, vectors, "float32"),
-        "this cache, float16": lambda folder: ours(folder, texts, vectors, "float16"),
-        "LMDB, one value each": lambda folder: one_value_each(folder, texts, vectors),
+        "this cache": lambda folder: this_cache(folder, texts, vectors, "float32"),
+        "this cache, float16": lambda folder: this_cache(folder, texts, vectors, "float16"),
+        "LMDB": lambda folder: lmdb_values(folder, texts, vectors),
         "SQLite": lambda folder: sqlite(folder, texts, vectors),
     }
     sys.stdout.write(f"{count:,} x {DIMENSION}\n{'':22} {'write s':>8} {'read s':>8} {'read CPU s':>11} {'MB':>7}\n")
@@ -124,12 +126,12 @@ def stores(count: int, repeats: int) -> None:
     sys.stdout.write(f"{'copy in memory':22} {'':>8} {wall:8.3f} {cpu:11.3f} {vectors.nbytes / 1e6:7.0f}\n")
     for name, make in makers.items():
         with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
+            start = time.perf_counter()
             read = make(Path(folder))
-            written = time.perf_counter() - started
-            np.testing.assert_allclose(read(wanted), expected, rtol=1e-3, atol=1e-4)
-            wall, cpu = best(lambda read=read: read(wanted), repeats)
-            sys.stdout.write(f"{name:22} {written:8.2f} {wall:8.3f} {cpu:11.3f} {size(Path(folder)):7.0f}\n")
+            write_seconds = time.perf_counter() - start
+            np.testing.assert_allclose(read(queries), expected, rtol=1e-3, atol=1e-4)
+            wall, cpu = best(lambda read=read: read(queries), repeats)
+            sys.stdout.write(f"{name:22} {write_seconds:8.2f} {wall:8.3f} {cpu:11.3f} {size(Path(folder)):7.0f}\n")
 
 
 def second_use(name: str, count: int, repeats: int) -> None:
@@ -137,12 +139,12 @@ def second_use(name: str, count: int, repeats: int) -> None:
     sys.stdout.write(f"\n{count:,} texts\n{'teacher':22} {'first s':>8} {'second s':>9} {'ratio':>7}\n")
     for dtype in ("float32", "auto"):
         teacher = Teacher.load(name, dtype, "cpu")
-        teacher.encode(texts[:64])  # warm
+        teacher.encode(texts[:64])  # warm up
         with tempfile.TemporaryDirectory() as folder:
             cache = EmbeddingCache(folder)
-            started = time.perf_counter()
+            start = time.perf_counter()
             vectors = cache.embed(teacher, texts)
-            first = time.perf_counter() - started
+            first = time.perf_counter() - start
             again = EmbeddingCache(folder)
             second, _ = best(lambda again=again, teacher=teacher: again.embed(teacher, texts), repeats)
             assert np.array_equal(again.embed(teacher, texts), vectors)

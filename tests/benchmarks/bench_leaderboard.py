@@ -1,9 +1,10 @@
-"""How long one training of each kind of map takes, beside the core, on invented vectors of real sizes.
+"""Compare the training time of each kind of map with that of the core, on random vectors of realistic sizes.
 
     python tests/benchmarks/bench_leaderboard.py [--pairs 20000] [--dimension 384] [--turns 3] [METHOD...]
 
-Seconds of one fit with one setting, relative to the core's; microseconds to map one question; and MAP's whole grid of 20
-settings. Vectors are random: nothing can be learned, so no run stops early for having learned it all.
+Prints the seconds of one fit with one setting, their ratio to the core's, the microseconds to map one question, and the
+time of MAP's full grid of 20 settings. Since random vectors contain nothing to learn, no training stops early because
+it has learned everything.
 """
 
 import argparse
@@ -34,21 +35,21 @@ def main() -> None:
     train = pairs(args.pairs, args.turns, args.dimension, 0)
     validation = pairs(2_000, args.turns, args.dimension, 1)
     budget = Core().parameters(args.dimension, args.turns)
-    every = baselines(turns=args.turns, budget=budget)
-    names = args.methods or [name for name in every if name not in ("bm25", "tfidf", "core")]
+    methods = baselines(turns=args.turns, budget=budget)
+    names = args.methods or [name for name in methods if name not in ("bm25", "tfidf", "core")]
     sys.stdout.write(f"{'method':14} {'parameters':>10} {'fit s':>8} {'of core':>8} {'us/query':>9}\n")
     core_seconds = 0.0
     for name in ["core", *names]:
-        fitted = every[name].fit(train, validation)
+        fitted = methods[name].fit(train, validation)
         core_seconds = core_seconds or fitted.seconds
         speed = microseconds_per_query(fitted.method, validation)
         ratio = fitted.seconds / core_seconds
         sys.stdout.write(f"{name:14} {fitted.method.parameters:10,} {fitted.seconds:8.1f} {ratio:8.2f} {speed:9.1f}\n")
         sys.stdout.flush()
     if "map" in names:
-        started = time.monotonic()
-        every["map"].tune(train, validation)
-        sys.stdout.write(f"MAP's grid of 20: {time.monotonic() - started:.1f} s\n")
+        start = time.monotonic()
+        methods["map"].tune(train, validation)
+        sys.stdout.write(f"MAP's grid of 20: {time.monotonic() - start:.1f} s\n")
 
 
 if __name__ == "__main__":

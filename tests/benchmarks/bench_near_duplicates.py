@@ -1,12 +1,12 @@
-"""How fast and how completely near-duplicate texts are found, beside datasketch, over real utterances.
+"""Compare the search for near-duplicate texts with datasketch, in speed and recall on real utterances.
 
     python tests/benchmarks/bench_near_duplicates.py --raw-dir shared/corpora [--texts 200000] [--source sgd]
 
-The task, end to end for each method: raw texts in, pairs of distinct normalised texts with a Jaccard similarity of at
-least 0.7 over 5-character shingles out, verified; 128 permutations. Each method runs in a process of its own on one
-thread: CPU and wall seconds, peak memory above the imports and the input. Recall and precision are against an exact join
-(prefix filter, then sparse products; no MinHash in it). datasketch runs twice: as its documentation has it, and with our
-bands and a faster hash function.
+Each method gets raw texts and returns verified pairs of distinct normalised texts with a Jaccard similarity of at least
+0.7 over 5-character shingles, with 128 permutations. Each runs in a separate process on one thread. Prints CPU and wall
+seconds, and the peak memory in addition to the imports and the input. Recall and precision refer to an exact join
+(prefix filter, then sparse products, without MinHash). datasketch runs twice: as in its documentation, and with our bands
+and a faster hash function.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def shingles(text: str) -> set[str]:
     return {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
 
 
-def normalised(texts: list[str]) -> list[str]:
+def normalise(texts: list[str]) -> list[str]:
     from dataset_builders.text.normalize import normalize
 
     return pc.unique(normalize(pa.array(texts, pa.string()))).to_pylist()
@@ -54,8 +54,8 @@ def normalised(texts: list[str]) -> list[str]:
 def ours(texts: list[str]) -> np.ndarray:
     from dataset_builders.text.near_duplicates import similar_texts
 
-    found = similar_texts(texts, THRESHOLD, shingle=SHINGLE, permutations=PERMUTATIONS)
-    return np.stack([found.left, found.right], 1)
+    pairs = similar_texts(texts, THRESHOLD, shingle=SHINGLE, permutations=PERMUTATIONS)
+    return np.stack([pairs.left, pairs.right], 1)
 
 
 def datasketch(texts: list[str], **options) -> np.ndarray:
@@ -63,7 +63,7 @@ def datasketch(texts: list[str], **options) -> np.ndarray:
 
     params = options.pop("params", None)
     _, first = np.unique(np.array(normalised_codes(texts)), return_index=True)
-    sets = [shingles(text) for text in normalised(texts)]
+    sets = [shingles(text) for text in normalise(texts)]
     sketches = list(MinHash.generator([[s.encode() for s in x] for x in sets], num_perm=PERMUTATIONS, **options))
     index = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS, params=params)
     pairs = []
@@ -89,12 +89,12 @@ def normalised_codes(texts: list[str]) -> list[int]:
 
 
 def exact(texts: list[str]) -> np.ndarray:
-    """All pairs: two sets of enough similarity share one of the rarest shingles of each (Bayardo et al. 2007)."""
+    """Find all pairs: two similar sets share one of the rarest shingles of each (Bayardo et al. 2007)."""
     from scipy import sparse
 
     _, first = np.unique(np.array(normalised_codes(texts)), return_index=True)
     vocabulary: dict[str, int] = {}
-    rows = [[vocabulary.setdefault(s, len(vocabulary)) for s in shingles(text)] for text in normalised(texts)]
+    rows = [[vocabulary.setdefault(s, len(vocabulary)) for s in shingles(text)] for text in normalise(texts)]
     sizes = np.array([len(row) for row in rows])
     ends = np.concatenate([[0], np.cumsum(sizes)])
     values = np.concatenate(rows)
@@ -108,18 +108,18 @@ def exact(texts: list[str]) -> np.ndarray:
         (full.data[head], full.indices[head], np.concatenate([[0], np.cumsum(prefix)])), full.shape
     )
     columns = heads.T.tocsr()
-    found = []
+    pairs = []
     for start in range(0, len(rows), 1000):
-        met = (heads[start : start + 1000] @ columns).tocoo()
-        left, right = met.row + start, met.col
+        candidates = (heads[start : start + 1000] @ columns).tocoo()
+        left, right = candidates.row + start, candidates.col
         keep = (left < right) & (
             np.minimum(sizes[left], sizes[right]) >= THRESHOLD * np.maximum(sizes[left], sizes[right])
         )
         left, right = left[keep], right[keep]
         common = np.asarray(full[left].multiply(full[right]).sum(axis=1)).ravel()
         keep = common >= THRESHOLD * (sizes[left] + sizes[right] - common)
-        found.append(np.stack([left[keep], right[keep]], 1))
-    return first[np.concatenate(found)]
+        pairs.append(np.stack([left[keep], right[keep]], 1))
+    return first[np.concatenate(pairs)]
 
 
 METHODS = {
@@ -135,11 +135,14 @@ def peak() -> float:
 
 
 def task(*arguments: object) -> str:
-    """Output of a fresh process on one thread. This one stays small: a process starts with its parent's peak."""
-    one = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], "1")
+    """Run a task in a new process on one thread and return its output.
+
+    The parent needs little memory, since a process inherits the peak of its parent.
+    """
+    one_thread = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"], "1")
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, __file__, "--task", *map(str, arguments)]
-    environment = {**os.environ, **one, "PYTHONPATH": path}
+    environment = {**os.environ, **one_thread, "PYTHONPATH": path}
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
 
 
@@ -178,13 +181,13 @@ def main() -> None:
             times[method] = [float(number) for number in task(method, texts, pairs).split()[-3:]]
             results[method] = set(map(tuple, np.sort(np.load(pairs), axis=1).tolist()))
     truth, base = results["exact join"], times["datasketch"]
-    sys.stdout.write(f"{args.texts:,} texts of {args.source}, {len(truth):,} similar pairs of distinct ones\n")
+    sys.stdout.write(f"{args.texts:,} texts of {args.source}, {len(truth):,} pairs of similar, distinct texts\n")
     sys.stdout.write(
         f"{'method':30} {'CPU s':>7} {'wall s':>7} {'ratio':>6} {'recall':>7} {'precision':>9} {'peak MiB':>9}\n"
     )
     for method, (cpu, wall, memory) in times.items():
-        found = results[method]
-        recall, precision = len(found & truth) / max(len(truth), 1), len(found & truth) / max(len(found), 1)
+        pairs = results[method]
+        recall, precision = len(pairs & truth) / max(len(truth), 1), len(pairs & truth) / max(len(pairs), 1)
         sys.stdout.write(
             f"{method:30} {cpu:7.1f} {wall:7.1f} {base[0] / cpu:6.2f} {recall:7.2%} {precision:9.2%} {memory:9.0f}\n"
         )

@@ -1,11 +1,12 @@
-"""How long a question takes, and what the graph misses.
+"""Measure the time of a search, and the recall of the graph.
 
     python tests/benchmarks/bench_retriever.py [--index DIR | --npy FILE] [--vectors 100000] [--dimension 384]
 
-Vectors come from a saved index (`dialogue-cube ask --index`), a .npy file, or are invented (near a subspace of 32
-dimensions, without clusters: harder for a graph than those of sentences). Every 500th vector is taken out and asked.
-Wall and processor milliseconds a question, best of `--repeats`; `read` is one pass over the vectors that adds them up,
-the floor of an exact search. Recall: share of the exact 10 nearest that the graph finds. The extra `index` is needed.
+The vectors come from a saved index (`dialogue-cube ask --index`) or a .npy file, or they are random (near a subspace of
+32 dimensions, without clusters, which is harder for a graph than vectors of sentences). Every 500th vector is removed and
+used as a question. Prints wall and CPU milliseconds per question, the best of `--repeats`. `read` sums all vectors, which
+is the lower bound of an exact search. Recall is the share of the exact 10 nearest vectors that the graph finds. Requires
+the extra `index`.
 """
 
 import argparse
@@ -24,7 +25,7 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-def invented(count: int, dimension: int) -> np.ndarray:
+def random_vectors(count: int, dimension: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     basis = rng.standard_normal((32, dimension), dtype=np.float32)
     vectors = rng.standard_normal((count, 32), dtype=np.float32) @ basis
@@ -39,7 +40,7 @@ def milliseconds(run: Callable[[], object], questions: int, repeats: int) -> str
         run()
         walls.append(time.perf_counter() - wall)
         processors.append(time.process_time() - processor)
-    return f"{min(walls) / questions * 1e3:8.2f} ms wall {min(processors) / questions * 1e3:8.2f} ms processor"
+    return f"{min(walls) / questions * 1e3:8.2f} ms wall {min(processors) / questions * 1e3:8.2f} ms CPU"
 
 
 def main() -> None:
@@ -54,29 +55,27 @@ def main() -> None:
     if options.index:
         vectors = np.array(AnswerIndex.load(options.index, search="exact").search.vectors)
     else:
-        vectors = np.load(options.npy) if options.npy else invented(options.vectors, options.dimension)
+        vectors = np.load(options.npy) if options.npy else random_vectors(options.vectors, options.dimension)
     vectors = vectors[: options.vectors]
-    asked = np.arange(len(vectors)) % 500 == 0
-    vectors, questions = np.ascontiguousarray(vectors[~asked]), vectors[asked]
+    is_question = np.arange(len(vectors)) % 500 == 0
+    vectors, questions = np.ascontiguousarray(vectors[~is_question]), vectors[is_question]
     say(f"{len(vectors):,} x {vectors.shape[1]}, {len(questions)} questions")
 
     exact = ExactSearch(vectors)
     say("read             ", milliseconds(lambda: vectors.sum(0), 1, options.repeats))
     say("exact, one       ", milliseconds(lambda: exact.nearest(questions[:1], 10), 1, options.repeats))
     say("exact, together  ", milliseconds(lambda: exact.nearest(questions, 10), len(questions), 2))
-    wanted, _ = exact.nearest(questions, 10)
+    expected, _ = exact.nearest(questions, 10)
 
-    started, processor = time.perf_counter(), time.process_time()
+    start, processor = time.perf_counter(), time.process_time()
     graph = GraphSearch(vectors)
-    say(
-        f"graph, build      {time.perf_counter() - started:8.1f} s  wall {time.process_time() - processor:8.1f} s  processor"
-    )
+    say(f"graph, build      {time.perf_counter() - start:8.1f} s  wall {time.process_time() - processor:8.1f} s  CPU")
     for breadth in (64, 128, 256, 512):
         graph.BREADTH = breadth
-        took = milliseconds(lambda: [graph.nearest(question[None], 10) for question in questions], len(questions), 2)
-        found, _ = graph.nearest(questions, 10)
-        recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, wanted, strict=True)])
-        say(f"graph, breadth {breadth:3d}{took} recall {recall:.4f}")
+        times = milliseconds(lambda: [graph.nearest(question[None], 10) for question in questions], len(questions), 2)
+        nearest, _ = graph.nearest(questions, 10)
+        recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(nearest, expected, strict=True)])
+        say(f"graph, breadth {breadth:3d}{times} recall {recall:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How fast raw files become rows, beside merely parsing the same bytes with the standard library.
+"""Compare the reading of sources with only parsing the same bytes with the standard library.
 
     python tests/benchmarks/bench_sources.py --raw-dir shared/corpora [NAME...]
 
-Each measurement runs in a process of its own: CPU seconds, MB of raw bytes a CPU second, peak memory. `floor` is
-`json.loads` (or `csv.reader`) over the files that the builder reads; `rows` is `download_and_prepare` into a fresh cache,
-that is reading, parsing, typing and writing arrow files; the ratio is what our work adds.
+Each measurement runs in a separate process. Prints CPU seconds, MB of raw bytes per CPU second, and the peak memory.
+`floor` is `json.loads` (or `csv.reader`) on the files that the builder reads; `rows` is `download_and_prepare` into a new
+cache, which reads, parses, converts and writes arrow files.
 """
 
 import argparse
@@ -49,10 +49,10 @@ def rows(name: str, raw_dir: Path) -> None:
 
 
 def measure(task: str, name: str, raw_dir: Path) -> tuple[float, float]:
-    """CPU seconds and peak MiB of a fresh process."""
+    """Run a task in a new process and return its CPU seconds and peak MiB."""
     command = [sys.executable, __file__, "--raw-dir", raw_dir, "--task", task, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, peak = done.stdout.split()[-2:]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, peak = result.stdout.split()[-2:]
     return float(seconds), float(peak)
 
 
@@ -63,10 +63,10 @@ def main() -> None:
     parser.add_argument("--task", choices=["floor", "rows"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.task:
-        started = time.process_time()
+        start = time.process_time()
         {"floor": floor, "rows": rows}[args.task](args.names[0], args.raw_dir)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        sys.stdout.write(f"{time.process_time() - started} {peak}\n")
+        sys.stdout.write(f"{time.process_time() - start} {peak}\n")
         return
     sys.stdout.write(
         f"{'source':12} {'MB':>7} {'floor s':>8} {'rows s':>7} {'ratio':>6} {'MB/s':>6} {'floor MiB':>10} {'rows MiB':>9}\n"
@@ -74,13 +74,15 @@ def main() -> None:
     total = [0.0, 0.0, 0.0]
     for name in args.names or [n for n in builders() if (args.raw_dir / n).is_dir()]:
         size = sum(len(f.read()) for f in raw_files(name, args.raw_dir)) / 1e6
-        (bare, bare_peak), (ours, peak) = measure("floor", name, args.raw_dir), measure("rows", name, args.raw_dir)
-        total = [t + x for t, x in zip(total, (size, bare, ours), strict=True)]
+        (floor_s, floor_peak), (rows_s, rows_peak) = (measure(task, name, args.raw_dir) for task in ("floor", "rows"))
+        total = [t + x for t, x in zip(total, (size, floor_s, rows_s), strict=True)]
         sys.stdout.write(
-            f"{name:12} {size:7.1f} {bare:8.2f} {ours:7.2f} {ours / bare:6.2f} {size / ours:6.1f} {bare_peak:10.0f} {peak:9.0f}\n"
+            f"{name:12} {size:7.1f} {floor_s:8.2f} {rows_s:7.2f} {rows_s / floor_s:6.2f} {size / rows_s:6.1f} {floor_peak:10.0f} {rows_peak:9.0f}\n"
         )
-    size, bare, ours = total
-    sys.stdout.write(f"{'all':12} {size:7.1f} {bare:8.2f} {ours:7.2f} {ours / bare:6.2f} {size / ours:6.1f}\n")
+    size, floor_s, rows_s = total
+    sys.stdout.write(
+        f"{'all':12} {size:7.1f} {floor_s:8.2f} {rows_s:7.2f} {rows_s / floor_s:6.2f} {size / rows_s:6.1f}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Puts the committed results into the READMEs: `python tests/benchmarks/readme_tables.py`.
+"""Write the committed results into the READMEs: `python tests/benchmarks/readme_tables.py`.
 
-A result is `gzip -n` of what `--json` wrote: `leaderboards/SOURCE-TEACHER.json.gz` of `dialogue-cube leaderboard`, with its
-`--plot` as `.svg` beside it; `studies/NAME.json.gz` of the same on a dataset built otherwise; `intents/ENCODER.json.gz` of
-`dialogue-cube evaluate intents`.
+The results are outputs of `--json`, compressed with `gzip -n`:
+
+- `leaderboards/SOURCE-TEACHER.json.gz`: `dialogue-cube leaderboard`, with its `--plot` as `.svg`,
+- `studies/NAME.json.gz`: the same on other builds of the dataset,
+- `intents/ENCODER.json.gz`: `dialogue-cube evaluate intents`.
 """
 
 import gzip
@@ -21,7 +23,7 @@ READMES = ("README.md", "README.ru.md")
 TEACHERS = ("minilm", "mpnet")
 SOURCES = ("sgd", "multiwoz", "woz")
 SHOWN = {"splits": ("published", "leak-free"), "zero-shot": ("zero-shot",)}
-"""Place in the READMEs -> the studies that stand there side by side."""
+"""Table in the READMEs -> its studies."""
 MTEB = {
     ("minilm", "banking77", "intent"): 80.04,
     ("minilm", "massive", "intent"): 66.94,
@@ -34,31 +36,31 @@ MTEB = {
 
 
 def read(folder, name):
-    """A committed result."""
+    """Read a committed result."""
     return json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
 
 
 def tables():
-    """Name of the place in the READMEs -> its table."""
+    """Yield the name of a table in the READMEs and the table."""
     for teacher in TEACHERS:
-        there = [source for source in SOURCES if (BOARDS / f"{source}-{teacher}.json.gz").exists()]
-        boards = [read(BOARDS, f"{source}-{teacher}") for source in there]
+        sources = [source for source in SOURCES if (BOARDS / f"{source}-{teacher}.json.gz").exists()]
+        boards = [read(BOARDS, f"{source}-{teacher}") for source in sources]
         yield f"leaderboards {teacher}", leaderboard_markdown.markdown_table(boards)
-    for place, names in SHOWN.items():
-        yield place, leaderboard_markdown.markdown_table([read(STUDIES, name) for name in names])
+    for name, names in SHOWN.items():
+        yield name, leaderboard_markdown.markdown_table([read(STUDIES, study) for study in names])
     yield "intents", intent_markdown.markdown_table([read(INTENTS, teacher) for teacher in TEACHERS], MTEB)
 
 
-def filled(text):
-    """A README with the tables as they are now."""
+def fill(text):
+    """Replace the tables in the text of a README."""
     for name, table in tables():
-        place = re.compile(rf"(<!-- {name} -->\n\n).*?(<!-- -->)", re.DOTALL)
-        text, found = place.subn(rf"\g<1>{table}\n\2", text)
-        assert found == 1, name
+        pattern = re.compile(rf"(<!-- {name} -->\n\n).*?(<!-- -->)", re.DOTALL)
+        text, count = pattern.subn(rf"\g<1>{table}\n\2", text)
+        assert count == 1, name
     return text
 
 
 if __name__ == "__main__":
     for name in READMES:
         path = ROOT / name
-        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
