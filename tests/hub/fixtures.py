@@ -91,12 +91,14 @@ class Hub:
         if python is None:
             variables.setdefault("PYTHONPATH", str(ROOT))
         clean = {key: value for key, value in variables.items() if value is not None}
-        done = subprocess.run(
+        result = subprocess.run(
             argv, env=clean, cwd=clean["HOME"], capture_output=True, text=True, timeout=timeout, check=False
         )
-        if check and done.returncode:
-            pytest.fail(f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}", pytrace=False)
-        return done
+        if check and result.returncode:
+            pytest.fail(
+                f"exit code {result.returncode}\n{result.stdout[-2000:]}\n{result.stderr[-6000:]}", pytrace=False
+            )
+        return result
 
     def json(self, code: str, **options: Any) -> Any:
         """Run code and return its last line of output, parsed as JSON. Options as for `run`."""

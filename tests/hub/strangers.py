@@ -59,8 +59,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = (
         f"from importlib.util import find_spec; print([n for n in (*{packages}, 'torch', 'datasets') if find_spec(n)])"
     )
-    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['torch', 'datasets']"
+    result = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['torch', 'datasets']"
     return python
 
 

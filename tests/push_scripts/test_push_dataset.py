@@ -111,11 +111,11 @@ def test_the_report_describes_the_published_rows(hub, tmp_path):
 
 
 def test_a_push_accepts_a_build(sample_dataset):
-    done = push_dataset(sample_dataset, "org/name", PushOptions(dry_run=True))
+    result = push_dataset(sample_dataset, "org/name", PushOptions(dry_run=True))
     paths = {p.relative_to(sample_dataset).as_posix() for p in sample_dataset.rglob("*") if p.is_file()}
-    assert done.sizes.keys() <= paths
-    assert {path.split("/")[0] for path in done.sizes} == {*FEATURES, "quality", "README.md"}
-    assert sum(done.gate.passed.values()) + sum(done.gate.held_back.values()) == sum(
+    assert result.sizes.keys() <= paths
+    assert {path.split("/")[0] for path in result.sizes} == {*FEATURES, "quality", "README.md"}
+    assert sum(result.gate.passed.values()) + sum(result.gate.held_back.values()) == sum(
         pq.read_metadata(path).num_rows for path in sample_dataset.glob("*/*-of-*.parquet")
     )
 

@@ -121,9 +121,9 @@ TEMPORARY = {
 @pytest.mark.parametrize(("answer", "times", "pauses"), TEMPORARY.values(), ids=TEMPORARY)
 def test_a_push_survives_temporary_faults(hub, push, kind, answer, times, pauses):
     hub.intercept(failing(is_commit, answer, times))
-    done = push(tag="v1")
+    result = push(tag="v1")
     assert push.pauses == pauses
-    assert set(hub.files(f"{kind}s", "it", "v1")) == {".gitattributes", *done.sizes}
+    assert set(hub.files(f"{kind}s", "it", "v1")) == {".gitattributes", *result.sizes}
     assert len(hub.repo(f"{kind}s", "it").commits) == 2
 
 
@@ -132,8 +132,8 @@ def test_a_push_survives_temporary_faults(hub, push, kind, answer, times, pauses
 )
 def test_a_push_survives_a_temporary_fault_of_an_upload(hub, push, kind, when):
     hub.intercept(failing(when, status(503), 1))
-    done = push()
-    assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *done.sizes}
+    result = push()
+    assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *result.sizes}
 
 
 def test_a_lost_response_does_not_repeat_the_commit(hub, push, kind):
@@ -149,10 +149,10 @@ def test_a_lost_response_does_not_repeat_the_commit(hub, push, kind):
             await super().__call__(scope, receive, send)
 
     hub.intercept(failing(is_commit, LostResponse, 1))
-    done = push(tag="v1")
+    result = push(tag="v1")
     repo = hub.repo(f"{kind}s", "it")
     assert len(repo.commits) == 2
-    assert done.published.commit == repo.refs["refs/heads/main"] == repo.refs["refs/tags/v1"]
+    assert result.published.commit == repo.refs["refs/heads/main"] == repo.refs["refs/tags/v1"]
 
 
 def test_files_that_arrived_before_the_connection_broke_are_not_sent_again(hub, push, kind):
@@ -171,10 +171,10 @@ def test_files_that_arrived_before_the_connection_broke_are_not_sent_again(hub, 
     arrived = uploads[0]
     uploads.clear()
     hub.intercept(lambda request: uploads.append(request.scope["path"]) if is_upload(request) else None)
-    done = push()
+    result = push()
     assert arrived not in uploads
     assert uploads
-    assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *done.sizes}
+    assert set(hub.files(f"{kind}s", "it")) == {".gitattributes", *result.sizes}
 
 
 def test_an_unreachable_hub_fails_at_once(push, monkeypatch):

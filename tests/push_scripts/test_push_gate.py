@@ -168,17 +168,17 @@ def test_a_text_that_an_open_row_has_too_is_not_held_back(tmp_path, hub, monkeyp
 
 
 def test_the_gate_counts_the_rows_that_it_holds_back(tmp_path):
-    done = push_dataset(tricky_folder(tmp_path / "data"), "org/name", PushOptions(dry_run=True))
-    assert done.sizes.keys() == PUBLISHED
-    assert done.gate.held_back_by_source() == {
+    result = push_dataset(tricky_folder(tmp_path / "data"), "org/name", PushOptions(dry_run=True))
+    assert result.sizes.keys() == PUBLISHED
+    assert result.gate.held_back_by_source() == {
         "cards": {"downstream": 1},
         "closed": {"dialogues": len(RESTRICTED) - 2},
         "sgd": {"dialogues": 1},
         "smd": {"dialogues": 1},
         "tiny": {"dialogues": 1, "pairs": 2},
     }
-    assert f"{len(RESTRICTED) + 4} rows of the build are not here" in done.card
-    assert done.published is None
+    assert f"{len(RESTRICTED) + 4} rows of the build are not here" in result.card
+    assert result.published is None
 
 
 def edit_rows(path, **columns):

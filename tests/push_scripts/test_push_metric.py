@@ -28,9 +28,9 @@ print(json.dumps(results))
 def test_evaluate_loads_the_pushed_metrics(hub, stranger, monkeypatch):
     hub.use_here(monkeypatch)
     repo = f"{hub.namespace}/dialogue_metrics"
-    done = push_metric(repo, PushOptions(tag="v1.0"))
+    result = push_metric(repo, PushOptions(tag="v1.0"))
     files = hub.files("spaces", "dialogue_metrics", "v1.0")
-    assert files.keys() == {*done.sizes, ".gitattributes"}
+    assert files.keys() == {*result.sizes, ".gitattributes"}
     assert f'evaluate.load("{repo}", "mrr")' in files["README.md"].decode()
     assert "sdk: gradio" in files["README.md"].decode()
     results = hub.json(LOAD.format(repo=repo), python=stranger)

@@ -30,10 +30,10 @@ def test_only_the_files_of_the_model_are_pushed(tmp_path):
     ):
         (folder / stray).parent.mkdir(parents=True, exist_ok=True)
         (folder / stray).write_text("secret")
-    done = push_model(folder, "org/name", PushOptions(dry_run=True))
-    assert done.sizes.keys() == CORE_FILES | {"model.safetensors"}
-    assert done.published is None
-    assert "secret" not in done.card
+    result = push_model(folder, "org/name", PushOptions(dry_run=True))
+    assert result.sizes.keys() == CORE_FILES | {"model.safetensors"}
+    assert result.published is None
+    assert "secret" not in result.card
 
 
 def test_shards_are_pushed_with_their_index(tmp_path):
@@ -247,9 +247,9 @@ def test_only_redistributable_answers_of_an_index_are_pushed(hub, core_folder, i
     from cube_model.inference.index import AnswerIndex
 
     hub.use_here(monkeypatch)
-    done = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
-    assert done.gate.held_back_by_source() == {"closed": {"index": 1}}
-    assert "`index/` holds 2 answers and their vectors" in done.card
+    result = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
+    assert result.gate.held_back_by_source() == {"closed": {"index": 1}}
+    assert "`index/` holds 2 answers and their vectors" in result.card
     files = {name: content for name, content in hub.files("models", "indexed").items() if name.startswith("index/")}
     for name, content in files.items():
         assert b"xylograph" not in content
@@ -321,8 +321,8 @@ def test_a_pushed_core_loads_without_this_package(hub, stranger, core, core_fold
 
     (card_code,) = [c for c in files["README.md"].decode().split("```python\n") if "AutoModel" in c]
     card_code = card_code.split("```")[0]
-    shown = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
-    module = hub.run(LOAD.format(trust=True, **load) + shown, python=stranger).stdout
+    card_check = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
+    module = hub.run(LOAD.format(trust=True, **load) + card_check, python=stranger).stdout
     assert module.startswith("transformers_modules.")
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
 
@@ -367,9 +367,9 @@ EMBEDDER_FILES |= {"1_Last/model.safetensors"}
 
 @pytest.mark.parametrize(("own_code", "more"), [(False, set()), (True, {"own_module.py", "helper.py"})])
 def test_an_embedder_is_pushed_with_its_modules_and_code(tmp_path, own_code, more):
-    done = push_model(write_embedder(tmp_path / "st", own_code), "org/name", PushOptions(dry_run=True))
-    assert done.sizes.keys() == EMBEDDER_FILES | more
-    assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in done.card
+    result = push_model(write_embedder(tmp_path / "st", own_code), "org/name", PushOptions(dry_run=True))
+    assert result.sizes.keys() == EMBEDDER_FILES | more
+    assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in result.card
 
 
 @pytest.mark.parametrize(
