@@ -1,4 +1,4 @@
-"""The oldest versions that `pyproject.toml` allows, as constraints for pip: `make test-oldest`."""
+"""Print the oldest versions that `pyproject.toml` allows, as constraints for pip; for `make test-oldest`."""
 
 import re
 import sys
@@ -10,20 +10,20 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def oldest():
-    """name==version of every dependency, those of the extras too; each must state its lowest version."""
+    """Return `name==version` for all dependencies, including those of the extras."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    stated = [
+    requirements = [
         *project["dependencies"],
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
-    return [_lowest(line) for line in stated if not line.startswith(f"{project['name']}[")]
+    return [_lowest(line) for line in requirements if not line.startswith(f"{project['name']}[")]
 
 
 def _lowest(requirement):
-    found = re.fullmatch(r"([\w.-]+)\s*(?:>=|==)\s*([\w.]+)", requirement.partition(";")[0].strip())
-    if found is None:
-        raise ValueError(f"pyproject.toml: {requirement!r} states no lowest version")
-    return f"{found[1]}=={found[2]}"
+    match = re.fullmatch(r"([\w.-]+)\s*(?:>=|==)\s*([\w.]+)", requirement.partition(";")[0].strip())
+    if match is None:
+        raise ValueError(f"pyproject.toml: {requirement!r} has no lowest version; write name>=version")
+    return f"{match[1]}=={match[2]}"
 
 
 if __name__ == "__main__":

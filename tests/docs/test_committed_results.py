@@ -1,8 +1,8 @@
-"""The committed results: whole, reproducible by the command they name, and the READMEs show their figures."""
+"""The committed results are complete and name their command, and the READMEs show their figures."""
 
 import pytest
 
-from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, SHOWN, STUDIES, TEACHERS, filled, read
+from benchmarks.readme_tables import BOARDS, INTENTS, MTEB, READMES, ROOT, SHOWN, STUDIES, TEACHERS, fill, read
 from cube_model.evaluation.baselines import baselines
 from cube_model.evaluation.intents.config import PROTOCOLS
 
@@ -16,7 +16,7 @@ def test_each_corpus_has_both_teachers():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_board_is_whole(name):
+def test_a_leaderboard_is_complete(name):
     source, teacher = name.split("-")
     board = read(BOARDS, name)
     assert f"--data dataset --teacher {teacher} --sources {source} " in board["command"]
@@ -33,7 +33,7 @@ def test_board_is_whole(name):
         assert all(seeds[method, size] == {0, 1, 2} for size in sizes)
 
 
-def test_studies_name_their_command_and_their_data():
+def test_studies_differ_from_the_leaderboards_only_in_their_data():
     names = [name for group in SHOWN.values() for name in group]
     assert {path.name.split(".")[0] for path in STUDIES.glob("*.json.gz")} == set(names)
     boards = {name: read(STUDIES, name) for name in names}
@@ -47,25 +47,25 @@ def test_studies_name_their_command_and_their_data():
 
 
 @pytest.mark.parametrize("encoder", TEACHERS)
-def test_intents_are_whole_and_as_published(encoder):
+def test_intents_are_complete_and_equal_published_figures(encoder):
     output = read(INTENTS, encoder)
     assert f"evaluate intents --data official --encoder {encoder} " in output["command"]
     results = output["results"]
     assert {row["protocol"] for row in results} == set(PROTOCOLS)
     assert {row["source"] for row in results} == {"banking77", "clinc150", "massive"}
-    found = {
+    values = {
         (row["encoder"], row["source"], row["predicts"]): 100 * row["value"]
         for row in results
         if (row["protocol"], row["metric"], row["contaminated"]) == ("mteb", "accuracy", "kept")
     }
     published = {name: value for name, value in MTEB.items() if name[0] == encoder}
     assert len(published) == 3
-    assert {name: found[name] for name in published} == pytest.approx(published, abs=0.3)
+    assert {name: values[name] for name in published} == pytest.approx(published, abs=0.3)
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_readme_shows_these_figures(readme):
+def test_the_readmes_show_these_figures(readme):
     text = (ROOT / readme).read_text(encoding="utf-8")
-    assert filled(text) == text
+    assert fill(text) == text
     for figure in ("| **core** | 142,976 |", "80.04 (80.04)"):
-        assert filled(text.replace(figure, "1", 1)) == text
+        assert fill(text.replace(figure, "1", 1)) == text

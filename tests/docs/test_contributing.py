@@ -29,11 +29,11 @@ builder.download_and_prepare()
 assert row["dialogue_id"] == "tea_shop/1" and row["license"] == "CC-BY-4.0", row
 assert [(t["speaker"], t["text"]) for t in row["turns"]] == [("user", "A green tea, please"), ("system", "Here it is")]
 """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", check, raw, tmp_path / "cache"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr

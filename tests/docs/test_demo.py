@@ -1,4 +1,4 @@
-"""`make demo` without a network: the whole way on the invented sample, by the documented commands."""
+"""`make demo` without a network runs all documented steps on the invented sample."""
 
 import json
 import os
@@ -15,18 +15,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The folder that the demo leaves, and what it printed."""
+    """The output folder of the demo, and its output."""
     out = tmp_path_factory.mktemp("demo") / "demo"
-    nowhere = "http://127.0.0.1:1"  # a machine without network, wherever the test runs
+    nowhere = "http://127.0.0.1:1"  # a proxy that does not exist, instead of a network
     env = {**os.environ, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": "", "COLUMNS": "200"}
     env |= {"HF_DATASETS_CACHE": str(out.parent / "cache"), "DIALOGUE_CUBE_CACHE": str(out.parent / "cube")}
     command = [Path(sys.executable).with_name("dialogue-cube"), "demo", "--out", out]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout + done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return out, result.stdout + result.stderr
 
 
-def test_it_says_that_it_is_offline_and_shows_every_command(demo):
+def test_the_demo_says_that_it_is_offline_and_prints_its_commands(demo):
     _, printed = demo
     assert "the demo uses an invented sample instead" in printed
     assert "error" not in printed
@@ -41,24 +41,24 @@ def test_it_says_that_it_is_offline_and_shows_every_command(demo):
         assert f"dialogue-cube {command}" in printed
 
 
-def test_the_trained_core_visibly_beats_the_identity(demo):
+def test_the_trained_core_clearly_beats_the_identity(demo):
     out, _ = demo
     values = {}
     for result in json.loads((out / "results.json").read_text())["results"]:
-        whole = result["source"] == "all" and result["negatives"] == "random" and result["domain"] is None
-        if whole and result["metric"] == "accuracy_1_of_100":
+        is_total = result["source"] == "all" and result["negatives"] == "random" and result["domain"] is None
+        if is_total and result["metric"] == "accuracy_1_of_100":
             values[result["method"]] = result["value"], result["ci95"]
     (identity,) = [v for name, v in values.items() if "identity" in name]
     (trained,) = [v for name, v in values.items() if "identity" not in name]
     assert trained[1][0] > identity[1][1] + 0.05  # the intervals are far apart
 
 
-def test_five_answers_to_each_of_three_questions(demo):
+def test_three_questions_are_answered(demo):
     _, printed = demo
     assert len(re.findall(r"\bscore\b", printed)) == 3
 
 
-def test_what_it_leaves_opens_with_the_libraries_own_calls(demo):
+def test_dataset_and_core_load_with_the_usual_libraries(demo):
     import torch
     from transformers import AutoModel
 
@@ -71,7 +71,7 @@ def test_what_it_leaves_opens_with_the_libraries_own_calls(demo):
     assert core(torch.eye(384)[:2]).embeddings.shape == (2, 384)
 
 
-def test_the_demo_can_be_run_again(tmp_path, monkeypatch):
+def test_a_second_demo_uses_the_sample_of_the_first(tmp_path, monkeypatch):
     from cube_model.demo import _raw_files
 
     for name in ("HTTPS_PROXY", "HTTP_PROXY"):

@@ -1,4 +1,4 @@
-"""The lowest versions that `make test-oldest` installs are versions that pip can find beside the tested ones."""
+"""The oldest versions that `make test-oldest` installs are not newer than those that the tests usually run with."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ from docs.oldest import oldest
 ROOT = Path(__file__).parents[2]
 
 
-def pinned():
+def usual_versions():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    found = [re.match(r"([\w.-]+)==([\w.]+)", line) for line in lines if "<" not in line]
-    return {match[1].lower().replace("_", "-"): Version(match[2]) for match in found if match}
+    matches = [re.match(r"([\w.-]+)==([\w.]+)", line) for line in lines if "<" not in line]
+    return {match[1].lower().replace("_", "-"): Version(match[2]) for match in matches if match}
 
 
-def test_every_dependency_states_a_lowest_version_that_is_not_above_the_tested_one():
+def test_no_lowest_version_is_above_the_tested_one():
     lowest = dict(line.split("==") for line in oldest())
     assert {
         "datasets",
@@ -27,6 +27,6 @@ def test_every_dependency_states_a_lowest_version_that_is_not_above_the_tested_o
         "evaluate",
         "safetensors",
     } <= lowest.keys()
-    tested = pinned()
+    tested = usual_versions()
     above = {n: v for n, v in lowest.items() if Version(v) > tested.get(n.lower().replace("_", "-"), Version("999"))}
     assert above == {}

@@ -1,4 +1,4 @@
-"""The code of the predecessor's own description runs as it stands there, once its imports name `cube_model`."""
+"""The code in the description of the predecessor project runs unchanged, apart from the names of its modules."""
 
 import os
 import re
@@ -83,7 +83,7 @@ def distilbert(tmp_path, monkeypatch):
 
 
 def snippets(description):
-    """The Python blocks, their imports taken from `cube_model`; drawings (an arrow outside a comment) are no code."""
+    """Return the Python blocks with imports from `cube_model`; a block with an arrow outside comments is a diagram."""
     blocks = re.findall(r"^```python\n(.*?)^```", description, re.MULTILINE | re.DOTALL)
     code = [block for block in blocks if "→" not in re.sub(r"#.*", "", block)]
     assert len(code) == len(blocks) - 1
@@ -91,7 +91,7 @@ def snippets(description):
 
 
 def run(description):
-    names = {name: getattr(cube_model, name) for name in ("DialogueConfig",)}  # used, never imported there
+    names = {name: getattr(cube_model, name) for name in ("DialogueConfig",)}  # the snippets use it without an import
     for snippet in snippets(description):
         exec(compile(snippet, "snippet", "exec"), names)
     return names
@@ -105,20 +105,20 @@ def check(names):
     assert torch.equal(trainer.forward(names["question_emb"]), names["question_emb"])  # untrained: the identity
 
 
-def test_snippets_run_as_written(distilbert):
+def test_the_snippets_run(distilbert):
     check(run(DESCRIPTION))
 
 
-def test_the_real_descriptions_snippets_run_as_written(distilbert):
+def test_the_snippets_of_the_real_description_run(distilbert):
     root = shared_folder() / "seeds"
     path = root / "cubic-core-dialogue-dataset.ru.md"
     if not path.is_file():
-        pytest.skip(f"the predecessor's description is not there: set {SHARED} to the folder that holds seeds/")
+        pytest.skip(f"{path} does not exist: set {SHARED} to a folder with seeds/")
     check(run(path.read_text(encoding="utf-8")))
 
 
-def test_the_line_that_the_snippet_leaves_to_the_reader(distilbert, tmp_path):
-    """`trainer.train(dataset)`, with a few more pairs."""
+def test_the_commented_out_training_runs(distilbert, tmp_path):
+    """The snippets have `trainer.train(dataset)` as a comment; here it runs with more pairs."""
     dataset = cube_model.create_dialogue_dataset(PAIRS, "distilbert", 0.2, language="ru", progress=False)
     config = cube_model.TrainingConfig(
         mode="dialogue",
@@ -140,7 +140,7 @@ def test_the_line_that_the_snippet_leaves_to_the_reader(distilbert, tmp_path):
 def test_a_real_teacher_of_768_dimensions(tmp_path):
     folder = Path(os.environ.get("TEACHERS_DIR") or "~/.cache/dialogue-cube/teachers").expanduser() / "mpnet"
     if not folder.is_dir():
-        pytest.skip("teacher mpnet not in TEACHERS_DIR; make it with make_teachers.py DEST mpnet")
+        pytest.skip("no teacher mpnet in TEACHERS_DIR; make it with make_teachers.py DEST mpnet")
     config = cube_model.DialogueConfig(
         teacher_model="mpnet", embedding_dim=768, cache_dir=str(tmp_path), progress=False
     )

@@ -1,8 +1,7 @@
-"""People who are not us, each in a virtual environment of their own, with nothing but the Hub between us.
+"""Other people use published data and models, each in a separate virtual environment.
 
-One story: we publish a corpus; somebody who installed the wheel trains a core and an embedder from it, exports the core
-and publishes all three; somebody who never heard of the package, and somebody who installed it, use what is there;
-then both pull the plug and use it again.
+A dataset is pushed to the Hub. An author with the installed wheel trains a core and an embedder on it, exports the core
+and pushes all three. A user without this package and one with it load everything, first online, then offline.
 """
 
 import json
@@ -16,17 +15,17 @@ from support.tiny_teacher import save_tiny_distilbert
 pytestmark = pytest.mark.slow
 
 CONFIGS = ("dialogues", "pairs", "downstream")
-ANSWERS = "Is there a cheap hotel?"
+QUESTION = "Is there a cheap hotel?"
 
 CHECKS = """
 import json, os, sys
-found = {}
+results = {}
 
 def check(function):
     try:
-        found[function.__name__] = function()
+        results[function.__name__] = function()
     except Exception as error:
-        found[function.__name__] = f"{type(error).__name__}: {error}"
+        results[function.__name__] = f"{type(error).__name__}: {error}"
 """
 
 DATA = (
@@ -82,7 +81,7 @@ def duckdb():
     report = json.load(open(f"{folder}/quality/report.json"))
     return [rows, report["fingerprint"]]
 
-print(json.dumps(found))
+print(json.dumps(results))
 """
 )
 
@@ -99,9 +98,9 @@ def auto_model():
     config = AutoConfig.from_pretrained(core, revision="v1.0", trust_remote_code=trust)
     model = AutoModel.from_pretrained(core, revision="v1.0", trust_remote_code=trust).eval()
     torch.manual_seed(0)
-    given = torch.nn.functional.normalize(torch.randn(2, config.embedding_dim), dim=-1)
+    inputs = torch.nn.functional.normalize(torch.randn(2, config.embedding_dim), dim=-1)
     with torch.inference_mode():
-        return [type(model).__module__.split(".")[0], model(given).embeddings.sum(-1).tolist()]
+        return [type(model).__module__.split(".")[0], model(inputs).embeddings.sum(-1).tolist()]
 
 if trust:
     @check
@@ -116,7 +115,7 @@ if trust:
         question, answers = model.encode_query(["Is it open?"]), model.encode_document(["Yes.", "No."])
         return list(model.similarity(question, answers).shape)
 
-print(json.dumps(found))
+print(json.dumps(results))
 """
 )
 
@@ -135,7 +134,7 @@ for name in ("core", "embedder", "export"):
 
 @pytest.fixture(scope="module")
 def story(hub_server, installed, tmp_path_factory):
-    """All is published; gives the hub, the teacher's setting and how many rows there are."""
+    """Publish everything; return the Hub, the environment of the author and the namespace."""
     from dataset_builders.corpus.build import build_dataset
     from dataset_builders.sample import write_sample
 
@@ -165,13 +164,13 @@ def offline(variables):
     return {**variables, "HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
 
 
-def last_line(done):
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def last_line(result):
+    return json.loads(result.stdout.strip().splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def data_of_a_stranger(story, stranger):
-    """What somebody without the package finds, online and then offline from the cache."""
+def results_on_data(story, stranger):
+    """Results of `DATA` without the package, online and then offline from the cache."""
     hub, _, org = story
     user = hub.env | {"HF_TOKEN": None}
     command = ["python", "-c", DATA, f"{org}/corpus"]
@@ -179,7 +178,8 @@ def data_of_a_stranger(story, stranger):
 
 
 @pytest.fixture(scope="module")
-def models_of_a_stranger(story, stranger):
+def results_on_models(story, stranger):
+    """Results of `MODELS` without the package, online and then offline from the cache."""
     hub, _, org = story
     user = hub.env | {"HF_TOKEN": None}
     command = ["python", "-c", MODELS, f"{org}/core", f"{org}/embedder", f"{org}/export", "true"]
@@ -187,37 +187,37 @@ def models_of_a_stranger(story, stranger):
 
 
 @pytest.mark.parametrize("where", ["online", "offline"])
-def test_rows_without_the_package(data_of_a_stranger, story, where):
-    found = data_of_a_stranger[where == "offline"]
+def test_rows_without_the_package(results_on_data, story, where):
+    results = results_on_data[where == "offline"]
     report = json.loads(story[0].files("datasets", "corpus")["quality/report.json"])
     counts = report["sources"]["camrest676"]["splits"]
-    assert found["package"] is True
-    assert found["configs"]["pairs"] == {split: rows["pairs"] for split, rows in counts.items()}
-    assert found["configs"]["dialogues"] == {split: rows["dialogues"] for split, rows in counts.items()}
-    assert found["configs"]["downstream"]["test"] == report["sources"]["banking77"]["splits"]["test"]["rows"]
-    train = found["configs"]["pairs"]["train"]
-    assert found["tag"] == train
-    assert found["duckdb"] == [[["camrest676", train]], report["fingerprint"]]
+    assert results["package"] is True
+    assert results["configs"]["pairs"] == {split: rows["pairs"] for split, rows in counts.items()}
+    assert results["configs"]["dialogues"] == {split: rows["dialogues"] for split, rows in counts.items()}
+    assert results["configs"]["downstream"]["test"] == report["sources"]["banking77"]["splits"]["test"]["rows"]
+    train = results["configs"]["pairs"]["train"]
+    assert results["tag"] == train
+    assert results["duckdb"] == [[["camrest676", train]], report["fingerprint"]]
     if where == "online":
-        assert found["streaming"][0] == train
-        assert {"anchor", "positive", "license"} <= set(found["streaming"][1])
-        columns, questions, streamed = found["column_filter"]
+        assert results["streaming"][0] == train
+        assert {"anchor", "positive", "license"} <= set(results["streaming"][1])
+        columns, questions, streamed = results["column_filter"]
         assert columns == ["anchor", "positive", "license"]
         assert 0 < questions == streamed < train
-        assert found["pandas"][0] == train
+        assert results["pandas"][0] == train
 
 
 @pytest.mark.parametrize("where", ["online", "offline"])
-def test_models_without_the_package(models_of_a_stranger, where):
-    found = models_of_a_stranger[where == "offline"]
-    assert found["auto_model"][0] == "transformers_modules"
-    assert found["auto_model"] == models_of_a_stranger[0]["auto_model"]
-    assert found["sentence_transformer_of_the_embedder"] == [2, 768]
-    assert found["sentence_transformer_of_the_exported_core"] == [1, 2]
+def test_models_without_the_package(results_on_models, where):
+    results = results_on_models[where == "offline"]
+    assert results["auto_model"][0] == "transformers_modules"
+    assert results["auto_model"] == results_on_models[0]["auto_model"]
+    assert results["sentence_transformer_of_the_embedder"] == [2, 768]
+    assert results["sentence_transformer_of_the_exported_core"] == [1, 2]
 
 
-def test_auto_classes_with_the_package(story, installed, models_of_a_stranger):
-    """Our own class by `import cube_model`, no remote code allowed; the same numbers as a stranger's."""
+def test_auto_classes_with_the_package(story, installed, results_on_models):
+    """The class of the package, without remote code, gives the same numbers."""
     hub, author, org = story
     command = [
         "python",
@@ -228,23 +228,23 @@ def test_auto_classes_with_the_package(story, installed, models_of_a_stranger):
         f"{org}/export",
         "false",
     ]
-    found = last_line(hub.run(command, python=installed, env=author))
-    module, numbers = found["auto_model"]
+    results = last_line(hub.run(command, python=installed, env=author))
+    module, numbers = results["auto_model"]
     assert module == "cube_model"
-    assert numbers == models_of_a_stranger[0]["auto_model"][1]
+    assert numbers == results_on_models[0]["auto_model"][1]
 
 
 def test_ask_from_the_hub_and_then_offline(story, installed):
     hub, author, org = story
     user = author | {"HF_HOME": hub.env["HF_HOME"]}
-    command = ["dialogue-cube", "ask", "--model", f"{org}/core", "--data", f"{org}/corpus", "-k", "3", ANSWERS]
-    said = [hub.run(command, python=installed, env=env).stdout for env in (user, offline(user))]
-    assert said[0] == said[1]
-    assert len(re.findall(r"Apache-2\.0", said[0])) == 3
+    command = ["dialogue-cube", "ask", "--model", f"{org}/core", "--data", f"{org}/corpus", "-k", "3", QUESTION]
+    outputs = [hub.run(command, python=installed, env=env).stdout for env in (user, offline(user))]
+    assert outputs[0] == outputs[1]
+    assert len(re.findall(r"Apache-2\.0", outputs[0])) == 3
 
 
-def test_card_of_each_repository(story):
-    """Every card has its licence, facts and figures filled in; training on the Hub's dataset is linked."""
+def test_the_cards_are_filled(story):
+    """The card of the core links the dataset and the exported core."""
     hub, _, org = story
     card = hub.files("models", "core")["README.md"].decode()
     assert f"datasets:\n- {org}/corpus" in card
