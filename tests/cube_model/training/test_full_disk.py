@@ -1,4 +1,4 @@
-"""A full disk: one line that says so, nothing half-made that looks whole, and the same command goes on when there is room.
+"""A full disk: one line names it, no incomplete output looks complete, and the command resumes when there is room.
 
 The disk is real, a small file system that only the tested process sees.
 """
@@ -20,7 +20,7 @@ SETTINGS = ["--teacher", "minilm", "--teacher-dtype", "float32", "--epochs", "1"
 
 @pytest.fixture
 def on_small_disk(tmp_path):
-    """Runs a command with some kilobytes of disk mounted at `tmp_path / "disk"`."""
+    """Run a command with some kilobytes of disk mounted at `tmp_path / "disk"`."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f"mount -t tmpfs -o size=$0 tmpfs '{disk}' && "
@@ -39,8 +39,8 @@ def on_small_disk(tmp_path):
     return disk, run
 
 
-def told(done):
-    """The one line of the error."""
+def error_line(done):
+    """Return the only line of the error."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -49,13 +49,13 @@ def told(done):
 
 
 @pytest.mark.slow
-def test_training_says_so_and_goes_on(on_small_disk, pairs_folder, cache_folder, minilm, tmp_path):
+def test_training_reports_it_and_resumes(on_small_disk, pairs_folder, cache_folder, minilm, tmp_path):
     disk, run = on_small_disk
     train = ["-m", "cube_model.train", "--data", pairs_folder, *SETTINGS, "--output", disk / "core"]
     kept = tmp_path / "kept"
     done = run("1m", train, after=f"cp -r {disk} {kept};", DIALOGUE_CUBE_CACHE=str(cache_folder))
-    assert "cannot be written" in told(done)
-    assert "MB are free on that disk: make room, then go on with --resume" in told(done)
+    assert "cannot be written" in error_line(done)
+    assert "MB are free on that disk: make room, then go on with --resume" in error_line(done)
     assert not (kept / "core").exists()
     shutil.copytree(kept, disk, dirs_exist_ok=True)
     again = [sys.executable, *map(str, train), "--resume"]
@@ -77,10 +77,10 @@ except ModelError as error:
 
 
 @pytest.mark.parametrize("size", ["4k", "16k", "100k", "1m"])
-def test_vectors_say_so(on_small_disk, size):
-    """One page is taken before. With none left, too: LMDB maps its lock file, and a page without room kills a process."""
+def test_the_embedding_cache_reports_it(on_small_disk, size):
+    """One page is taken before. LMDB maps its lock file, so a page without room would kill the process."""
     disk, run = on_small_disk
-    words = told(run(size, ["-c", VECTORS, disk / "cache"], before=f"head -c 4096 /dev/zero > {disk}/taken;"))
+    words = error_line(run(size, ["-c", VECTORS, disk / "cache"], before=f"head -c 4096 /dev/zero > {disk}/taken;"))
     assert f"{disk}/cache" in words
     assert "set DIALOGUE_CUBE_CACHE to a writable folder on a disk with free space" in words
 
@@ -98,16 +98,16 @@ except OSError as error:
 
 def test_the_cache_of_datasets_is_named(on_small_disk, pairs_folder):
     disk, run = on_small_disk
-    words = told(run("20k", ["-c", ROWS, pairs_folder], HF_DATASETS_CACHE=str(disk)))
+    words = error_line(run("20k", ["-c", ROWS, pairs_folder], HF_DATASETS_CACHE=str(disk)))
     assert "no space left on a disk; make room, or write to another one" in words
     assert "HF_HOME" in words
 
 
-def test_a_dataset_says_so_and_leaves_nothing(on_small_disk, sample_raw, tmp_path):
+def test_a_build_reports_it_and_leaves_nothing(on_small_disk, sample_raw, tmp_path):
     disk, run = on_small_disk
     out = tmp_path / "listed"
     build = ["-m", "dialogue_cube", "build", "camrest676", "woz", "--raw-dir", sample_raw, "--out", disk / "data"]
-    words = told(run("40k", build, after=f"ls -A {disk} > {out};", HF_DATASETS_CACHE=str(tmp_path / "cache")))
+    words = error_line(run("40k", build, after=f"ls -A {disk} > {out};", HF_DATASETS_CACHE=str(tmp_path / "cache")))
     assert "no space left on a disk" in words
     assert out.read_text() == ""
 

@@ -41,7 +41,7 @@ def same_weights(one, other):
     return all(np.array_equal(first[name].numpy(), second[name].numpy()) for name in first)
 
 
-def test_training_beats_the_identity_and_writes_all_of_it(pairs_folder, cache_folder, trained_core):
+def test_training_beats_the_identity_and_writes_a_complete_folder(pairs_folder, cache_folder, trained_core):
     names = {path.name for path in trained_core.iterdir()}
     assert names == {"config.json", "model.safetensors", "configuration_cube.py", "modeling_cube.py", RECORD}
     assert {path.name for path in trained_core.parent.iterdir()} == {"core"}, "nothing is left beside the output"
@@ -70,7 +70,7 @@ def test_two_runs_give_the_same_bytes(pairs_folder, cache_folder, trained_core, 
 def test_interrupted_and_resumed_equals_uninterrupted(
     pairs_folder, cache_folder, trained_core, tmp_path, stop_at, checkpoint_every
 ):
-    """Five steps an epoch: stopped in the first epoch, in the second, and long after one."""
+    """An epoch has five steps; the run stops in the first, in the second, and long after a checkpoint."""
     options = {"checkpoint_every": checkpoint_every}
     config = run_config(pairs_folder, tmp_path / "core", cache_folder, **options)
     with pytest.raises(StoppedError):
@@ -129,7 +129,7 @@ def test_without_validation_dialogues_are_held_out(tmp_path, caplog):
 
 
 def test_best_epoch_is_kept_and_patience_ends_the_run(pairs_folder, cache_folder, tmp_path):
-    """A tiny learning rate never beats the untrained core by enough to matter; the best epoch's weights are written."""
+    """With a tiny learning rate no epoch beats the untrained core, whose weights are written."""
     config = run_config(pairs_folder, tmp_path / "core", cache_folder, learning_rate=1e-9, patience=2, epochs=6)
     facts = record(CubeTrainer(config).train()["output"])
     assert facts["best_epoch"] == 0
@@ -203,7 +203,7 @@ def test_command_line(pairs_folder, cache_folder, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes(pairs_folder, cache_folder, trained_core, tmp_path):
-    """Two real processes on the processor: half the steps, one output, and it learns."""
+    """Two processes on the processor take half the steps, write one output, and learn."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -40,11 +40,11 @@ def test_without_an_output_the_core_stays_in_memory(tmp_path, monkeypatch):
 def test_components_before_training_are_where_training_starts():
     trainer = CubeTrainer(config(lattice_size=[2, 3, 4], epochs=1))
     trainer.initialize_components()
-    given = torch.randn(2, DIMENSION)
-    assert torch.equal(trainer.forward(given), given), "the identity"
-    assert trainer.forward(given[0]).shape == (DIMENSION,)
+    questions = torch.randn(2, DIMENSION)
+    assert torch.equal(trainer.forward(questions), questions), "the identity"
+    assert trainer.forward(questions[0]).shape == (DIMENSION,)
     trainer.train(Vectors())
-    assert not torch.allclose(trainer.forward(given), given, atol=1e-3)
+    assert not torch.allclose(trainer.forward(questions), questions, atol=1e-3)
     with pytest.raises(ModelError, match="set embedding_dim or lattice_size"):
         CubeTrainer(config()).initialize_components()
 
@@ -75,7 +75,7 @@ def test_an_autoencoder_starts_as_pca_and_gets_better_on_held_out_vectors():
 
 
 def test_accumulated_gradients_are_those_of_one_larger_batch():
-    """Without the contrastive part, where a batch is more than the sum of its rows."""
+    """Without the contrastive part, in which the rows of a batch depend on each other."""
     options = {"cosine_weight": 1.0, "noise": 0.0, "epochs": 1}
     one = trained(batch_size=64, **options).model
     two = trained(batch_size=32, gradient_accumulation=2, **options).model
@@ -87,6 +87,14 @@ def test_bfloat16_learns_too():
     history = trained(mixed_precision="bf16").progress.history
     assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"] + 0.15
     assert trained(mixed_precision="no").progress.history[-1] != history[-1]
+
+
+def test_a_second_training_starts_anew():
+    trainer = trained()
+    weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.train(Vectors())
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, weights[name])
 
 
 @pytest.mark.parametrize("scheduler", ["linear", "constant_with_warmup"])
@@ -137,9 +145,9 @@ def test_hard_negatives_reach_the_loss():
     negatives[::2] = -1
     with_negatives = dataclasses.replace(pairs, negatives=negatives)
     batch = next(iter(batch_loader(with_negatives, vectors, batch_size=8, turns=2)))
-    for row, given in zip(batch["rows"].tolist(), batch["negatives"], strict=True):
+    for row, read in zip(batch["rows"].tolist(), batch["negatives"], strict=True):
         expected = np.zeros(DIMENSION) if row % 2 == 0 else vectors[negatives[row, 0]]
-        np.testing.assert_array_equal(given[0], expected)
+        np.testing.assert_array_equal(read[0], expected)
     validation, validation_vectors = random_pairs(200, 2)
 
     class Mined:
@@ -168,13 +176,13 @@ def run_script(processes, tmp_path, expect=0, **arguments):
 
 @pytest.mark.slow
 def test_two_processes_learn_as_one_with_twice_the_batch(tmp_path):
-    """They see each other's answers, with their gradient: the same losses and weights but for rounding."""
+    """They see each other's answers with their gradients, so losses and weights differ only by rounding."""
     options = {"noise": 0.0, "epochs": 2}
     run_script(2, tmp_path, config={"output": str(tmp_path / "two"), "batch_size": 32, **options})
     one = trained(output=str(tmp_path / "one"), batch_size=64, **options)
     history = json.loads((tmp_path / "two" / RECORD).read_text())["history"]
-    for here, there in zip(one.progress.history[1:], history[1:], strict=True):
-        assert there["loss"] == pytest.approx(here["loss"], rel=1e-4)
+    for single, double in zip(one.progress.history[1:], history[1:], strict=True):
+        assert double["loss"] == pytest.approx(single["loss"], rel=1e-4)
     two = CubeModel.from_pretrained(tmp_path / "two").state_dict()
     for name, value in one.model.state_dict().items():
         torch.testing.assert_close(two[name], value, atol=1e-3, rtol=1e-3)
@@ -182,7 +190,7 @@ def test_two_processes_learn_as_one_with_twice_the_batch(tmp_path):
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_to_the_last_bit(tmp_path):
-    """kill -9 in the second epoch, between two checkpoints, of both processes that train together."""
+    """One of two processes is killed in the second epoch, between two checkpoints."""
     processes = 2
     options = {"batch_size": 64 // processes, "checkpoint_every": 2, "epochs": 2}
     run_script(processes, tmp_path, config={"output": str(tmp_path / "whole"), **options})
