@@ -9,6 +9,10 @@ untrained model. Core and perceptron take turns, so that other load slows both.
 To compare two versions of `CubeTrainer`, also with another batch size:
 
     python tests/benchmarks/bench_core.py --only-trainer --batch 64 --steps 300
+
+The loop of its own that `CubeTrainer` had before it trained with `transformers.Trainer`, and its successor, in turns on
+one busy machine: 104.7 and 100.6 CPU ms per step at batches of 512 (means of six runs each), 29.2 and 29.3 at 64 (seven).
+Around the steps, a training takes 0.05 s longer, and the first one of a process imports the library.
 """
 
 import argparse
