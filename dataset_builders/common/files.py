@@ -18,20 +18,20 @@ from typing import Any
 _TEMPORARY = "dialogue-cube-"
 _LOCK = "lock"
 _YOUNG = 60
-"""Seconds: a temporary folder younger than this may not hold its lock yet."""
+"""Seconds. A younger temporary folder may not have its lock yet."""
 
 _LITTLE = 100_000_000
-"""Bytes. What cannot be written while less is free is taken to lack room: weights of an encoder need about as much."""
+"""Bytes. If less is free, a failed write is attributed to a full disk; an encoder needs about as much."""
 
 
 @contextmanager
 def exclusive(lock: Path, busy: Callable[[str], Exception], *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that goes with its process, however that ends; the file is removed at the end.
+    """Hold a lock that is released when the process ends, even if it is killed.
 
     Args:
-        lock: The file; its folder is made when missing.
-        busy: Makes the error when another process holds it, from that process's name.
-        wait: Wait for it instead.
+        lock: Lock file, deleted at the end; its folder is created if missing.
+        busy: Function that returns the error if another process holds the lock, given that process's name.
+        wait: Whether to wait for the lock instead.
     """
     from filelock import FileLock, Timeout
 
@@ -39,7 +39,7 @@ def exclusive(lock: Path, busy: Callable[[str], Exception], *, wait: bool = Fals
     try:
         while not held.is_locked:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # the holder removed the folder in between
+            with suppress(FileNotFoundError):  # its holder has just deleted the folder
                 held.acquire()
     except Timeout:
         raise busy(_holder(lock)) from None
@@ -48,21 +48,21 @@ def exclusive(lock: Path, busy: Callable[[str], Exception], *, wait: bool = Fals
         lock.write_text(f"process {os.getpid()} ({command})", encoding="utf-8")
         yield
     finally:
-        with suppress(OSError):  # while it is held: a process that waits for it notices and makes a new one
+        with suppress(OSError):  # still locked, so that a waiting process notices and creates a new file
             lock.unlink()
         held.release()
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder for temporary files. It goes at the end; those of killed runs go when the next one begins.
+    """Create a folder for temporary files and delete it at the end; also delete those of killed runs.
 
     Yields:
-        The empty folder, below the system's folder for temporary files.
+        Empty folder below the system's folder for temporary files.
     """
     root = Path(tempfile.gettempdir())
     for left in root.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):  # of another user, or somebody else is removing it
+        with suppress(OSError):  # it belongs to another user, or another process is deleting it
             if time.time() - left.stat().st_mtime > _YOUNG and left.is_dir() and not left.is_symlink():
                 with suppress(_Held), exclusive(left / _LOCK, _Held):
                     shutil.rmtree(left)
@@ -81,11 +81,11 @@ class _Held(Exception):  # noqa: N818  a reason, not a failure
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is whole or not there; the caller sees to it that nobody else writes it.
+    """Write a small file atomically. The caller ensures that no other process writes it.
 
     Args:
-        path: The file; its folder is made when missing.
-        text: Its content.
+        path: Path of the file; its folder is created if missing.
+        text: Content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
@@ -96,12 +96,12 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def make_readable(place: Path) -> None:
-    """Give files that a library made for their owner alone the rights of any new file.
+    """Give files that only their owner can read the permissions of an ordinary new file.
 
-    safetensors writes to a temporary file of mode 600, which would keep a group from reading a model.
+    safetensors writes to a temporary file of mode 600, so that a group could not read a model.
 
     Args:
-        place: A file, or a folder with its files.
+        place: File, or folder with files.
     """
     for path in [place, *place.rglob("*")] if place.is_dir() else [place]:
         if path.is_file() and not path.is_symlink() and not path.stat().st_mode & 0o077:
@@ -109,7 +109,7 @@ def make_readable(place: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's mask of rights; reading it elsewhere than in Linux means to set it for a moment."""
+    """Return the umask of the process. Outside Linux, reading it requires setting it for a moment."""
     with suppress(OSError, ValueError, StopIteration):
         status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return int(next(line for line in status if line.startswith("Umask:")).split()[1], 8)
@@ -119,11 +119,11 @@ def _umask() -> int:
 
 
 def synchronise(place: Path, *, below: bool = True) -> None:
-    """Have the disk hold a file or folder: only then may a rename declare it finished.
+    """Flush a file or folder to the disk, which must happen before a rename marks it as finished.
 
     Args:
-        place: The file or folder.
-        below: Everything below a folder, too.
+        place: File or folder.
+        below: Whether to include everything below a folder.
     """
     if below and place.is_dir():
         for path in place.rglob("*"):
@@ -133,15 +133,15 @@ def synchronise(place: Path, *, below: bool = True) -> None:
 
 
 def exchange(one: Path, other: Path, spare: Path) -> Path:
-    """Let two folders of one file system change places: in one step where the system can, else in two.
+    """Exchange two folders of one file system, in one step if the system supports it, otherwise in two.
 
     Args:
-        one: A folder.
+        one: Folder.
         other: Another folder.
-        spare: A free name, for the second way: a run that is killed between the two steps leaves `other` there.
+        spare: Free path for the second way. A run that is killed between the two steps leaves `other` there.
 
     Returns:
-        Where the former `other` is now: `one` or `spare`.
+        New path of the former `other`: `one` or `spare`.
     """
     if _rename(one, other, linux=2, mac=2):  # RENAME_EXCHANGE, RENAME_SWAP
         return one
@@ -151,10 +151,10 @@ def exchange(one: Path, other: Path, spare: Path) -> Path:
 
 
 def rename_exclusively(one: Path, other: Path) -> None:
-    """Rename to a free name.
+    """Rename a file or folder, without ever replacing anything.
 
     Raises:
-        OSError: The name is taken.
+        OSError: The new name is taken.
     """
     if not _rename(one, other, linux=1, mac=4):  # RENAME_NOREPLACE, RENAME_EXCL
         if other.exists():
@@ -171,19 +171,19 @@ def _holder(lock: Path) -> str:
 
 def _synchronise(path: Path) -> None:
     if os.name != "posix" and path.is_dir():
-        return  # only files can be synchronised there
+        return  # Windows synchronises only files
     handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # the file system does not support it
             raise
     finally:
         os.close(handle)
 
 
 _NOT_POSSIBLE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV)
-"""Errors of systems and file systems that have no renames with flags."""
+"""Errors of systems and file systems that do not support renames with flags."""
 
 
 def _rename(one: Path, other: Path, *, linux: int, mac: int) -> bool:
@@ -200,7 +200,7 @@ def _rename(one: Path, other: Path, *, linux: int, mac: int) -> bool:
 
 @cache
 def _rename_call() -> Callable[[bytes, bytes, int], int] | None:
-    """The system's rename with flags: Python has none."""
+    """Return the system's rename with flags, which Python does not offer; None if there is none."""
     try:
         library: Any = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "darwin":
@@ -216,15 +216,15 @@ def _rename_call() -> Callable[[bytes, bytes, int], int] | None:
 
 @contextmanager
 def needs_room(folder: Path, advice: str, raises: type[Exception]) -> Iterator[None]:
-    """Writes into a folder; what fails for want of room becomes an error that says so.
+    """Report a full disk clearly while something is written.
 
     Args:
-        folder: Where it goes; need not exist yet.
-        advice: What to do once there is room.
-        raises: The error of a full disk.
+        folder: Folder that is written to; it need not exist yet.
+        advice: What to do once there is space, for the message.
+        raises: Type of the error.
 
     Raises:
-        Exception: `raises`, when the disk is full.
+        Exception: Of the type `raises`: the disk is full.
     """
     from safetensors import SafetensorError
 
@@ -241,7 +241,7 @@ def needs_room(folder: Path, advice: str, raises: type[Exception]) -> Iterator[N
 
 
 def describe_os_error(error: OSError) -> str:
-    """What the operating system refused, in one line, and what to do where the disk is full."""
+    """Describe an error of the operating system in one line, with advice if a disk is full."""
     if error.errno != errno.ENOSPC:
         return f"{error.filename or 'input/output'}: {error.strerror or error}"
     place = f"{error.filename}: " if error.filename else ""

@@ -1,22 +1,21 @@
-"""Outputs: a file or folder is claimed at the start, written aside, and takes its place when it is whole.
+"""Outputs: claim a file or folder first, write it aside, and move it into place when it is complete.
 
-Everything that a command leaves behind goes through `output_folder`, `output_file` or, where work is kept between runs,
-`Output`. The same rules hold for all of them:
+Every output of a command is written through `output_folder`, `output_file` or, if work is kept between runs, `Output`:
 
-- the place is resolved first: what is checked is what is written;
-- one writer at a time: a second one is refused by the name of the first;
-- only an output of the same kind is replaced, and only when it holds nothing else: a foreign file is never deleted;
-- the place is checked again at the end: what is foreign and appeared there stays, and the result is kept beside it;
-- old and new are exchanged in one step where the system can do that. Elsewhere the old one moves into the working
-  folder first, and the next start puts it back if the run was killed in between;
-- files and folders are synchronised with the disk before they count as finished;
-- what a killed run left is removed at the next start.
+- The path is resolved first, so that the path that is checked is the path that is written.
+- There is one writer at a time; the error for a second one names the first.
+- Only an output of the same kind is replaced, and only if it contains nothing else. Foreign files are never deleted.
+- The path is checked again at the end. A foreign file that has appeared there stays, and the result is kept beside it.
+- The old and the new output are exchanged in one step if the system supports it. Otherwise the old one moves to the
+  working folder first; if the run is killed in between, the next run moves it back.
+- Files and folders are synchronised with the disk before they count as finished.
+- The next run removes what a killed run has left.
 
 The working folder of `NAME` is `.NAME.building` beside it:
 
-    lock        held by the writer, and says who that is
-    new         what is being written
-    replaced    the earlier output, where old and new cannot be exchanged in one step
+    lock        held by the writer; names its process
+    new         the output being written
+    replaced    the earlier output, if the two cannot be exchanged in one step
 """
 
 from __future__ import annotations
@@ -40,25 +39,25 @@ from dataset_builders.common.files import exchange, exclusive, make_readable, re
 logger = logging.getLogger(__name__)
 
 HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini", ".cache/huggingface/**", "__pycache__/**")
-"""What systems and libraries leave in a folder by themselves: it may be replaced with the folder."""
+"""Files that systems and libraries add to a folder; they may be replaced with it."""
 
 _NAMED = 3
-"""Foreign files that a message names; the others are counted."""
+"""Maximum number of foreign files that a message names; the others are counted."""
 
 
 @dataclass(frozen=True)
 class OutputKind:
-    """One kind of output: how it is recognised and what it may hold.
+    """Kind of output: how to recognise it, and which files it may contain.
 
     Args:
-        made_by: The command that writes it, for messages: "`dialogue-cube build`".
-        option: The option that names it, for messages: "--out".
-        is_ours: True for an existing file or folder that carries the mark of this kind.
-        files: What a folder of this kind holds, as patterns of paths relative to it: `*` stays within one folder name,
-            a trailing `/**` means everything below. Empty for files.
+        made_by: Command that writes it, for messages: "`dialogue-cube build`".
+        option: Option that names it, for messages: "--out".
+        is_ours: Function that tells whether an existing file or folder is of this kind.
+        files: Files of a folder of this kind, as patterns of relative paths: `*` matches within one folder, a trailing
+            `/**` matches everything below. Empty for a single file.
         error: Type of the errors.
-        suffix: End of the working folder's name.
-        keeps_work: What else lies in the working folder stays there after a failure: checkpoints.
+        suffix: Suffix of the working folder.
+        keeps_work: Whether other files in the working folder, such as checkpoints, survive a failure.
     """
 
     made_by: str
@@ -74,7 +73,7 @@ class OutputKind:
         return replace(self, error=error)
 
     def foreign_files(self, folder: Path) -> list[str]:
-        """Paths below a folder, relative to it and sorted, that no output of this kind holds."""
+        """List the files in a folder that no output of this kind contains: relative paths, sorted."""
         patterns = (*self.files, *HARMLESS)
         below = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
         names = (path.relative_to(folder).as_posix() for path in below)
@@ -82,17 +81,17 @@ class OutputKind:
 
 
 class Output:
-    """One output, from its claim to its place.
+    """A file or folder to write.
 
     Args:
-        place: The file or folder to make.
-        kind: What it is.
-        overwrite: Whether an earlier output of this kind is replaced.
+        place: Path of the file or folder.
+        kind: Its kind.
+        overwrite: Whether to replace an earlier output of this kind.
 
     Attributes:
-        place: Resolved.
-        work: The working folder beside it.
-        new: The file or folder to write, in the working folder; a folder is made by the writer.
+        place: Resolved path.
+        work: Working folder beside it.
+        new: File or folder to write, in the working folder; the writer creates a folder itself.
     """
 
     def __init__(self, place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True) -> None:
@@ -103,23 +102,23 @@ class Output:
         self.new = self.work / "new"
 
     def check(self) -> None:
-        """Refuse what must not be replaced, before any time is spent.
+        """Check that the path is free or may be replaced, before any time is spent.
 
         Raises:
-            Exception: Of the kind's type; names the place and what to do.
+            Exception: It must not be replaced. The type is that of the kind, as below.
         """
         if problem := self._problem(self.place):
             raise self.kind.error(problem)
 
     @contextmanager
     def claimed(self, *, wait: bool = False) -> Iterator[Output]:
-        """Check the place and keep every other writer away from it.
+        """Check the path and lock out other writers.
 
         Args:
-            wait: Wait for another writer instead of being refused.
+            wait: Whether to wait for another writer instead of failing.
 
         Raises:
-            Exception: Of the kind's type: another run writes there, or the place must not be replaced.
+            Exception: Another run is writing there, or the path must not be replaced.
         """
         with self._locked(wait):
             self._recover()
@@ -131,14 +130,14 @@ class Output:
                 self._sweep(keep=self.kind.keeps_work)
 
     def put(self) -> Path:
-        """Let what was written take its place; the claim must be held.
+        """Move the new output into place; it must be claimed.
 
         Returns:
-            The place.
+            Path of the output.
 
         Raises:
-            Exception: Of the kind's type: something foreign appeared there during the run. It is left alone, and the
-                result is kept beside it, under the name that the message gives.
+            Exception: Something foreign has appeared there during the run. It stays, and the result is kept beside it;
+                the message names the path.
         """
         make_readable(self.new)
         synchronise(self.new)
@@ -163,11 +162,11 @@ class Output:
         return self.place
 
     def discard_work(self) -> None:
-        """Empty the working folder, checkpoints included; the claim must be held."""
+        """Delete everything in the working folder, including checkpoints; the output must be claimed."""
         self._sweep(keep=False)
 
     def _problem(self, there: Path) -> str | None:
-        """Why a file or folder must not be replaced; None when it may be."""
+        """Return why a file or folder must not be replaced, or None if it may be."""
         place, kind = self.place, self.kind
         if not there.exists():
             return None
@@ -197,7 +196,7 @@ class Output:
         return None
 
     def _kept(self, problem: str) -> Exception:
-        """The error for a place that is no longer free: the result is not lost."""
+        """Keep the result beside a path that is no longer free, and return the error."""
         names = (f"{self.place.name}.new{number}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
         beside = next(path for name in names if not (path := self.place.with_name(name)).exists())
         rename_exclusively(self.new, beside)
@@ -205,7 +204,7 @@ class Output:
         return self.kind.error(f"{problem}; nothing there was changed, the result is in {beside}")
 
     def _recover(self) -> None:
-        """Put an earlier output back that a killed run had moved away, and remove what versions up to 0.1.0 left."""
+        """Move an earlier output back that a killed run had moved away; delete leftovers of version 0.1.0."""
         older = re.compile(rf"\.{re.escape(self.place.name)}\.(\d+\.)?(building|replaced)")
         left = [path for path in self.place.parent.iterdir() if older.fullmatch(path.name) and path != self.work]
         for old in (self.work / "replaced", *left):
@@ -217,7 +216,7 @@ class Output:
                 shutil.rmtree(old, ignore_errors=True)
 
     def _sweep(self, *, keep: bool) -> None:
-        """Remove what lies in the working folder but the lock."""
+        """Delete the files in the working folder, except the lock."""
         ours = {self.work / name for name in ("new", "replaced", "spare")}
         for path in self.work.iterdir():
             if path.name != "lock" and (path in ours or not keep):
@@ -248,19 +247,19 @@ class Output:
 def output_folder(
     place: str | os.PathLike[str], kind: OutputKind, *, overwrite: bool = True, wait: bool = False
 ) -> Iterator[Path]:
-    """A new folder that takes its place at the end, or vanishes when anything fails.
+    """Write a folder that appears complete at the end, or not at all if anything fails.
 
     Args:
-        place: The folder to make.
-        kind: What it is.
-        overwrite: Whether an earlier one is replaced.
-        wait: Wait for another writer instead of being refused.
+        place: Path of the folder.
+        kind: Its kind.
+        overwrite: Whether to replace an earlier one.
+        wait: Whether to wait for another writer instead of failing.
 
     Yields:
-        The empty folder to write into.
+        Empty folder to write to.
 
     Raises:
-        Exception: Of the kind's type: see `Output`.
+        Exception: See `Output`.
 
     Example:
         >>> import tempfile
@@ -279,20 +278,20 @@ def output_folder(
 
 @contextmanager
 def output_file(place: str | os.PathLike[str], kind: OutputKind, *, wait: bool = False) -> Iterator[Path]:
-    """Claim a file now and write it by the end of the block; it vanishes if anything fails.
+    """Write a file that appears complete at the end, or not at all if anything fails.
 
-    Put the block around the work that fills the file: what must not be replaced is refused before time is spent.
+    Put the work that produces the content inside the block, so that a path that must not be replaced is refused first.
 
     Args:
-        place: The file to make; its folder is made when missing.
-        kind: What it is.
-        wait: Wait for another writer instead of being refused.
+        place: Path of the file; its folder is created if missing.
+        kind: Its kind.
+        wait: Whether to wait for another writer instead of failing.
 
     Yields:
-        Path of the file to write.
+        Path to write to.
 
     Raises:
-        Exception: Of the kind's type: see `Output`.
+        Exception: See `Output`.
     """
     with Output(place, kind).claimed(wait=wait) as output:
         yield output.new
@@ -301,7 +300,7 @@ def output_file(place: str | os.PathLike[str], kind: OutputKind, *, wait: bool =
 
 @contextmanager
 def optional_file(place: Path | None, kind: OutputKind) -> Iterator[Path | None]:
-    """An `output_file` that the user may leave out: None where no file is wanted."""
+    """Like `output_file`, but yields None if the user has named no file."""
     with ExitStack() as claimed:
         yield None if place is None else claimed.enter_context(output_file(place, kind))
 
