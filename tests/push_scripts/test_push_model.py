@@ -164,7 +164,7 @@ def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
 def test_the_card_of_a_model_without_records(tmp_path):
     card = push_model(write_model(tmp_path / "core"), "org/name", PushOptions(dry_run=True)).card
     assert "Not recorded." in card
-    assert "No test results were given" in card
+    assert "No test results were published" in card
     assert "None" not in card
     assert "model-index" not in card
 
@@ -195,7 +195,7 @@ def test_the_card_estimates_carbon_and_names_the_assumptions(core, core_folder):
         (core_folder / "training.json").write_text(json.dumps({**TRAINING, **record}))
         return push_model(core_folder, "org/name", PushOptions(dry_run=True)).card
 
-    assert "nothing is estimated" in card(seconds=3600.0)  # unknown hardware
+    assert "Training time and hardware were not recorded." in card(seconds=3600.0)
     on_cpu = card(seconds=3600.0, hardware={"processor": "Abacus 9", "threads": 4})
     assert "3,600 s on Abacus 9, 4 threads" in on_cpu
     assert "40 Wh and 19 g CO2eq" in on_cpu  # an hour of 4 x 10 W, at 473 g/kWh
