@@ -23,7 +23,7 @@ def run_launched(app: Callable[[], object]) -> None:
     """
     is_main = os.environ.get("RANK", "0") == "0"
     show_log(logging.INFO if is_main else logging.ERROR)
-    run_command_line(app, is_main=is_main, interrupted="interrupted; go on with --resume")
+    run_command_line(app, is_main=is_main, interrupted="interrupted; continue with --resume")
 
 
 def show_log(level: int = logging.INFO) -> None:

@@ -1,4 +1,4 @@
-"""Commands for data: `sources`, `build`, `download` and `sample`; `register` adds those of the other rooms."""
+"""Commands for data: `sources`, `build`, `download` and `sample`; `register` adds those of the other packages."""
 
 from __future__ import annotations
 

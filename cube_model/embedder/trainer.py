@@ -98,7 +98,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         write_arguments(output.work, arguments)
     trainer = _trainer(config, model, data, output.work)
     with (
-        needs_room(output.place, "go on with --resume", ModelError),
+        needs_room(output.place, "continue with --resume", ModelError),
         fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

@@ -92,7 +92,7 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
     Raises:
         ModelError: The disk is full, or files of others appeared in the folder.
     """
-    with quiet_transformers(), needs_room(output.place, "go on with --resume", ModelError):
+    with quiet_transformers(), needs_room(output.place, "continue with --resume", ModelError):
         model.save_pretrained(output.new)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if (output.work / "runs").is_dir():

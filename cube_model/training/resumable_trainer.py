@@ -70,7 +70,7 @@ class ResumableTrainer(Trainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         folder = Path(str(self.args.output_dir))
         aside = folder / ".unfinished"
-        with needs_room(folder, "go on with --resume", ModelError):
+        with needs_room(folder, "continue with --resume", ModelError):
             if self.args.should_save:
                 shutil.rmtree(aside, ignore_errors=True)
             self.accelerator.wait_for_everyone()

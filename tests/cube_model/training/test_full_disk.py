@@ -55,7 +55,7 @@ def test_training_reports_it_and_resumes(on_small_disk, pairs_folder, cache_fold
     kept = tmp_path / "kept"
     done = run("1m", train, after=f"cp -r {disk} {kept};", DIALOGUE_CUBE_CACHE=str(cache_folder))
     assert "cannot be written" in error_line(done)
-    assert "MB are free on that disk: make room, then go on with --resume" in error_line(done)
+    assert "MB are free on that disk: make room, then continue with --resume" in error_line(done)
     assert not (kept / "core").exists()
     shutil.copytree(kept, disk, dirs_exist_ok=True)
     again = [sys.executable, *map(str, train), "--resume"]
