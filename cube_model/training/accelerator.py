@@ -21,10 +21,10 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
         config: Training configuration.
 
     Raises:
-        ModelError: The device is unavailable.
+        ModelError: The device is unavailable, or the launcher is set to divide the weights among the processes.
     """
     from accelerate import Accelerator, InitProcessGroupKwargs
-    from accelerate.state import AcceleratorState
+    from accelerate.state import AcceleratorState, DistributedType
 
     if "LOCAL_RANK" not in os.environ:
         # Accelerate keeps its state per process, but a second training in a notebook may need another device
@@ -38,6 +38,12 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
         )
     except (ValueError, ImportError, OSError) as error:
         raise ModelError(f"accelerate: {str(error).splitlines()[0]}") from error
+    deepspeed = accelerator.state.deepspeed_plugin
+    if accelerator.distributed_type == DistributedType.FSDP or (deepspeed and deepspeed.zero_stage == 3):
+        raise ModelError(
+            "accelerate: FSDP and ZeRO stage 3 divide the weights among the processes, but each process validates the "
+            "whole core; launch without them, as a core fits on any device"
+        )
     if config.device not in ("auto", accelerator.device.type):
         raise ModelError(f"device {config.device}: there is only {accelerator.device.type} here; pass --device auto")
     if accelerator.device.type == "cpu":

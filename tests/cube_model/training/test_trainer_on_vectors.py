@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator, DistributedType
 
 from cube_model import CubeModel, CubeTrainer, ModelError
 from cube_model.data.training_data import TrainingData
@@ -137,6 +138,13 @@ def test_data_that_do_not_fit_are_named():
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="nothing to train on"):
         CubeTrainer(config()).train()
+
+
+def test_a_launcher_that_divides_the_weights_is_refused(monkeypatch):
+    """Accelerate ignores FSDP on processors, so its state is set here."""
+    monkeypatch.setattr(Accelerator, "distributed_type", property(lambda self: DistributedType.FSDP))
+    with pytest.raises(ModelError, match=r"FSDP and ZeRO stage 3 divide the weights .* launch without them"):
+        trained()
 
 
 def test_hard_negatives_reach_the_loss():
