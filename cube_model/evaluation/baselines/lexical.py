@@ -123,7 +123,9 @@ class BM25(Baseline):
         try:
             import bm25s  # noqa: F401
         except ImportError as error:
-            raise ModelError("bm25 needs the package bm25s: pip install bm25s, or leave it out of --methods") from error
+            raise ModelError(
+                "bm25 needs bm25s: pip install 'dialogue-cube[evaluation]', or leave it out of --methods"
+            ) from error
         settings = dict(settings or self.grid[0])
         started = time.monotonic()
         method = BM25Method(self.name, **settings)
@@ -151,7 +153,7 @@ class Tfidf(Baseline):
             from sklearn.feature_extraction.text import TfidfVectorizer
         except ImportError as error:
             raise ModelError(
-                "tfidf needs scikit-learn: pip install scikit-learn, or leave it out of --methods"
+                "tfidf needs scikit-learn: pip install 'dialogue-cube[evaluation]', or leave it out of --methods"
             ) from error
         settings = dict(settings or self.grid[0])
         started = time.monotonic()

@@ -145,7 +145,7 @@ def _check(config: IntentsConfig) -> None:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise ModelError("evaluating intents needs scikit-learn: pip install scikit-learn") from error
+        raise ModelError("evaluating intents needs scikit-learn: pip install 'dialogue-cube[evaluation]'") from error
 
 
 def _versions() -> dict[str, str]:
