@@ -133,7 +133,8 @@ class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
     def training_step(self, *args: Any, **options: Any) -> Any:
         """One step; a loss that is not finite ends the run."""
         loss = super().training_step(*args, **options)
-        self.check_finite(loss, f"step {self.state.global_step + 1}")
+        if not loss.isfinite():
+            raise self.not_finite(float(loss), f"step {self.state.global_step + 1}")
         return loss
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:

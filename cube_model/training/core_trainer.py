@@ -68,11 +68,12 @@ class CoreTrainer(ResumableTrainer):
     ) -> None:
         self.config, self.core, self.data = config, core, data
         self.progress, self.best_weights = Progress(), dict[str, torch.Tensor]()
+        self._epochs = _Epochs(config.checkpoint_every)
         super().__init__(
             model=_loss(config, core),
             args=_arguments(config, len(data.train), folder, accelerator),
             eval_dataset=data.validation,
-            callbacks=[_ExtraCheckpoints(config.checkpoint_every), *callbacks],
+            callbacks=[self._epochs, *callbacks],
             compute_metrics=compute_metrics,
         )
         # nothing to free before the only call of `train`, and the search for it takes longer than a small training
@@ -110,7 +111,7 @@ class CoreTrainer(ResumableTrainer):
         own = torch.tensor([self.progress.loss_sum], dtype=torch.float64, device=self.args.device)
         loss_sums = self.accelerator.gather(own).tolist()  # the other figures are the same in all processes
         self.progress.seconds = time.monotonic() - self._clock
-        self.progress.finished = self.control.should_training_stop and not self.progress.batches_of_epoch
+        self.progress.finished = self.control.should_training_stop and self._epochs.ended
         if self.args.should_save:
             save_file(self.best_weights, folder / _BEST)
             record = {"progress": dataclasses.asdict(self.progress), "loss_sums": loss_sums}
@@ -134,12 +135,15 @@ class CoreTrainer(ResumableTrainer):
         self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
         rows = inputs.pop("rows")
         loss = model(**inputs)
-        progress.loss_sum += self.check_finite(loss, self._place(rows) if not loss.isfinite() else "")
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self.not_finite(value, self._place(rows))
+        progress.loss_sum += value
         progress.batches, progress.batches_of_epoch = progress.batches + 1, progress.batches_of_epoch + 1
         return loss
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        """Validate, and keep the weights if they are the best so far.
+        """Validate. Before and after epochs, record the figures, and keep the weights if they are the best so far.
 
         Returns:
             The figures of `validate`, with `eval_` before their names.
@@ -149,20 +153,22 @@ class CoreTrainer(ResumableTrainer):
             self.core, self.data.validation, self.data.validation_vectors, self.config.seed, self.compute_metrics
         )
         logs = {f"eval_{name}": value for name, value in figures.items()}
-        epoch, loss = len(progress.history), None
-        if epoch:
-            mean = torch.tensor([progress.loss_sum / max(progress.batches_of_epoch, 1)], device=self.args.device)
-            loss = float(self.accelerator.gather(mean).mean())
-            self.log({"epoch_loss": loss})
-        progress.history.append({"epoch": epoch, "loss": loss, **figures})
-        progress.loss_sum, progress.batches_of_epoch = 0.0, 0
-        if not epoch or figures[key] > progress.history[progress.best_epoch][key]:
-            progress.best_epoch = epoch
-            self.best_weights = {name: value.detach().cpu().clone() for name, value in self.core.state_dict().items()}
+        epoch = len(progress.history)
+        if self._epochs.ended:
+            loss = None
+            if epoch:
+                mean = torch.tensor([progress.loss_sum / max(progress.batches_of_epoch, 1)], device=self.args.device)
+                loss = float(self.accelerator.gather(mean).mean())
+                self.log({"epoch_loss": loss})
+            progress.history.append({"epoch": epoch, "loss": loss, **figures})
+            progress.loss_sum, progress.batches_of_epoch = 0.0, 0
+            if not epoch or figures[key] > progress.history[progress.best_epoch][key]:
+                progress.best_epoch = epoch
+                self.best_weights = {name: value.cpu().clone() for name, value in self.core.state_dict().items()}
         progress.seconds = time.monotonic() - self._clock
         self.log(dict(logs))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
-        if epoch - progress.best_epoch >= self._patience:
+        if progress.epoch - progress.best_epoch >= self._patience:
             self.control.should_training_stop = True
         return logs
 
@@ -194,21 +200,32 @@ class ProgressBar(TrainerCallback):
         self.advance(progress, progress.loss_sum / max(progress.batches_of_epoch, 1))
 
 
-class _ExtraCheckpoints(TrainerCallback):
-    """Asks for checkpoints within an epoch; at its end there is one anyway, after the validation.
+class _Epochs(TrainerCallback):
+    """Knows whether an epoch has ended, and asks for checkpoints within it; the one at its end follows the validation.
 
     Args:
-        every: Number of optimizer steps between checkpoints; 0: none.
+        checkpoint_every: Number of optimizer steps between checkpoints; 0: only those at the end of epochs.
+
+    Attributes:
+        ended: No epoch is under way.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, checkpoint_every: int) -> None:
+        self.every, self.ended = checkpoint_every, True
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
+        """Note it."""
+        self.ended = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
-        """Ask for a checkpoint every so often."""
+        """Ask for a checkpoint if one is due."""
         steps = state.max_steps // int(args.num_train_epochs)
         if self.every and state.global_step % self.every == 0 and state.global_step % steps:
             control.should_save = True
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
+        """Note it."""
+        self.ended = True
 
 
 def _loss(config: TrainingConfig, core: CubeModel) -> DialogueLoss | AutoencoderLoss:

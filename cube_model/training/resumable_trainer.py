@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 import shutil
 from pathlib import Path
@@ -49,23 +48,17 @@ class ResumableTrainer(Trainer):
             folder: The checkpoint.
         """
 
-    def check_finite(self, loss: torch.Tensor, place: str) -> float:
-        """Return the loss of a batch as a number.
+    def not_finite(self, loss: float, place: str) -> ModelError:
+        """Return the error that ends a training when a loss is not finite.
 
         Args:
-            loss: Scalar.
-            place: Description of the batch, for the message.
-
-        Raises:
-            ModelError: It is not finite; the message names the batch.
+            loss: Loss of a batch.
+            place: Description of the batch.
         """
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ModelError(
-                f"loss is {value} in {place}: stopped, nothing written; lower --learning-rate (now "
-                f"{self.args.learning_rate})"
-            )
-        return value
+        return ModelError(
+            f"loss is {loss} in {place}: stopped, nothing written; lower --learning-rate (now "
+            f"{self.args.learning_rate})"
+        )
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         folder = Path(str(self.args.output_dir))

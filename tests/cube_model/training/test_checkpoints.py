@@ -127,7 +127,7 @@ class Bomb:
     "name", ["custom_checkpoint_0.pkl", "random_states_0.pkl", "training_args.bin", "pytorch_model.bin"]
 )
 def test_a_planted_pickle_is_not_read(work, whole, tmp_path, name):
-    (work / "checkpoint-6" / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    (work / "checkpoint-6" / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded"), 2))
     run(tmp_path, resume=True)
     assert not (tmp_path / "exploded").exists()
     assert written(tmp_path) == whole
@@ -139,7 +139,7 @@ def test_a_pickle_in_place_of_a_state_does_not_run(work, tmp_path, name):
     from cube_model.training.checkpoints import _digest
 
     checkpoint = work / "checkpoint-6"
-    (checkpoint / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    (checkpoint / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded"), 2))
     digests = json.loads((checkpoint / "digests.json").read_text())
     (checkpoint / "digests.json").write_text(json.dumps({**digests, name: _digest(checkpoint / name)}))
     with pytest.raises(ModelError, match=r"checkpoint-6: holds objects .*pass --overwrite to start again$") as error:

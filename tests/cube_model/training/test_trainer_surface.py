@@ -82,6 +82,19 @@ def test_a_callback_stops_the_training(tmp_path, event, step):
     assert metrics["accuracy_1_of_100"] > trainer.progress.history[0]["accuracy_1_of_100"], "validated after the stop"
 
 
+def test_a_callback_asks_for_a_validation_within_an_epoch(tmp_path):
+    """It sees the figures; epochs, history and result stay as they are."""
+
+    def ask(name, state, control):
+        if (name, state.global_step) in (("step_end", 3), ("step_end", 8)):
+            control.should_evaluate = control.should_save = True
+
+    events = Events(ask)
+    asked, _ = trained([events], output=str(tmp_path / "core"))
+    assert [step for name, step in events.seen if name == "evaluate"] == [0, 3, 5, 8, 10, 15]
+    assert asked.progress.history == trained()[0].progress.history
+
+
 def test_a_callback_is_added_later():
     events = Events()
     trainer = CubeTrainer(config(epochs=1))
