@@ -90,6 +90,22 @@ def test_bfloat16_learns_too():
     assert trained(mixed_precision="no").progress.history[-1] != history[-1]
 
 
+@pytest.mark.parametrize(
+    ("options", "losses"),
+    [
+        ({}, [8.2432, 4.1168, 2.7632]),
+        ({"gradient_accumulation": 3, "batch_size": 32}, [8.1800, 4.4227, 2.8917]),
+        ({"cosine_weight": 1.0}, [1.0456, 0.8180, 0.6446]),
+        ({"mode": "autoencoder", "code_size": 2, "learning_rate": 5e-3}, [0.3043, 0.3023, 0.3005]),
+    ],
+)
+def test_the_losses_are_those_of_earlier_versions(options, losses):
+    """Batches, noise, optimizer and schedule are the same, so that recorded figures can be repeated."""
+    dataset = Vectors(copies=options.get("mode") == "autoencoder")
+    history = trained(dataset, **options).progress.history
+    assert [entry["loss"] for entry in history[1:]] == pytest.approx(losses, rel=2e-3)
+
+
 def test_a_second_training_starts_anew():
     trainer = trained()
     weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
