@@ -40,7 +40,9 @@ def test_version_lists_what_affects_results():
 
 
 def test_one_import_offers_the_public_names_of_the_three_packages():
-    names = "CubeTrainer TrainingConfig create_dialogue_dataset build_dataset push_dataset PushOptions DialogueCubeError"
+    names = (
+        "CubeTrainer TrainingConfig create_dialogue_dataset build_dataset push_dataset PushOptions DialogueCubeError"
+    )
     script = f"import dialogue_cube; print(*(getattr(dialogue_cube, name).__module__ for name in {names.split()}))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {name.split(".")[0] for name in result.stdout.split()} == {"cube_model", "dataset_builders", "push_scripts"}

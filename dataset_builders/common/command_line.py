@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
 from dataset_builders.common.errors import DialogueCubeError
 from dataset_builders.common.files import describe_os_error
+
+_MAIN_FIRST = 20
+"""Seconds that the other processes wait before they print an error, which is then theirs alone."""
 
 
 def run_command_line(app: Callable[[], object], *, is_main: bool = True, interrupted: str | None = None) -> None:
@@ -16,14 +20,16 @@ def run_command_line(app: Callable[[], object], *, is_main: bool = True, interru
 
     Args:
         app: The command.
-        is_main: Whether this process speaks for all: of several processes that run the same command, one does.
-        interrupted: What to say after an interruption.
+        is_main: Whether this process prints for all that run the same command.
+        interrupted: Message after an interruption.
     """
     try:
         app()
     except (DialogueCubeError, OSError) as error:  # OSError: a full disk, a folder that must not be written
-        if is_main:
-            _print_error(describe_os_error(error) if isinstance(error, OSError) else str(error))
+        if not is_main:
+            # a launcher ends all processes as soon as one fails: leave the main one time to print the same error
+            time.sleep(_MAIN_FIRST)
+        _print_error(describe_os_error(error) if isinstance(error, OSError) else str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         if is_main and interrupted:

@@ -160,7 +160,7 @@ def test_a_rebuilt_folder_gives_its_new_rows(tmp_path):
 def test_errors_name_a_missing_dataset_and_missing_columns(tmp_path):
     import pyarrow.parquet as pq
 
-    with pytest.raises(ModelError, match="nowhere: cannot load"):
+    with pytest.raises(ModelError, match="nowhere: no such folder"):
         load_pairs(tmp_path / "nowhere", "train")
     folder = write_pairs(tmp_path / "data", {"train": [[("user", "a"), ("system", "b")]]})
     file = folder / "pairs" / "train-00000-of-00001.parquet"

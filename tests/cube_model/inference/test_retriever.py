@@ -134,8 +134,9 @@ def test_teacher_of_another_width_is_rejected_before_it_is_downloaded(hub, train
         f"error: teacher {repo} has 768 dimensions instead of 384 (the core was trained with minilm; pass its location "
         "with --teacher)\n"
     )
-    assert any(request.endswith("/config.json") for request in hub.server.requests if repo in request)
-    assert not any("GET" in request and "model.safetensors" in request for request in hub.server.requests)
+    requests = [request for request in hub.server.requests if repo in request]
+    assert any(request.endswith("/config.json") for request in requests)
+    assert not any(request.startswith("GET") and "model.safetensors" in request for request in requests)
 
 
 def test_a_core_does_not_download_a_teacher_unasked(trained_core, monkeypatch):
@@ -160,15 +161,15 @@ def test_the_teacher_from_the_hub_is_the_recorded_commit(hub, trained_core, answ
     repo = f"{hub.namespace}/mini"
     api = HfApi(hub.url, token="hf_test")
     api.create_repo(repo)
-    commit = api.upload_folder(folder_path=package.MODEL_DIR, repo_id=repo, ignore_patterns=["*.py", "__pycache__/*"]).oid
+    commit = api.upload_folder(
+        folder_path=package.MODEL_DIR, repo_id=repo, ignore_patterns=["*.py", "__pycache__/*"]
+    ).oid
     api.upload_file(path_or_fileobj=b"{}", path_in_repo="config.json", repo_id=repo)
     core = shutil.copytree(trained_core, tmp_path / "core")
     config = json.loads((core / "config.json").read_text())
     config["teacher"] |= {"name": repo, "revision": commit}
     (core / "config.json").write_text(json.dumps(config))
     ask = ["dialogue-cube", "ask", "--model", str(core), "--data", str(answers_folder), "--max-answers", "5", "Hi"]
-    refused = hub.run(ask, check=False)
-    assert f"pass --teacher {repo}" in refused.stderr
     assert hub.run([*ask, "--teacher", repo]).stdout.count("CC0-1.0") == 5
 
 

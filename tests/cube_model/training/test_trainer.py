@@ -2,7 +2,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -199,20 +198,3 @@ def test_command_line(pairs_folder, cache_folder, tmp_path):
     assert "Traceback" not in again.stderr
     assert len(again.stderr.strip().splitlines()) == 1
     assert "pass --overwrite" in again.stderr
-
-
-@pytest.mark.slow
-def test_two_processes(pairs_folder, cache_folder, trained_core, tmp_path):
-    """Two processes on the processor take half the steps, write one output, and learn."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1"]
-    command += ["--master_port", str(port), "-m", "cube_model.train", "--data", str(pairs_folder)]
-    command += ["--output", str(tmp_path / "core"), "--teacher-dtype", "float32", "--batch-size", "32", "--epochs", "3"]
-    env = environment(cache_folder, ACCELERATE_USE_CPU="true")
-    done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, env=env, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("best epoch") == 1
-    history = record(tmp_path / "core")["history"]
-    assert history[-1]["accuracy_1_of_100"] > history[0]["accuracy_1_of_100"]

@@ -133,7 +133,7 @@ def test_bad_data_leaves_the_old_database(folder, database, tmp_path):
     out = place / "data.duckdb"
     shutil.copyfile(database, out)
     before = files_of(place)
-    with pytest.raises(DataError, match=r"no folder .*nowhere"):
+    with pytest.raises(DataError, match="nowhere: no such folder"):
         build_database(tmp_path / "nowhere", out)
     with pytest.raises(DataError, match=r"has no quality/report\.json"):
         build_database(place, out)

@@ -401,6 +401,7 @@ def pipeline(sample_raw, tmp_path_factory):
 def compare(run, processes, step):
     """Compare what a step called, imported and opened with its code; exceptions are documented here."""
     from cube_model._command import run_launched
+    from dataset_builders.common.languages import check_language
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.filters import Filter
@@ -408,7 +409,7 @@ def compare(run, processes, step):
     code = Code(FileDigests(Path(os.devnull)), run.sources)
     entries = (data_code(["camrest676", "banking77", OWN], ENCODER) | MODEL_CODE)[step]
     # code of an idle run, and code that drives a step: it checks settings, renames folders and prints errors
-    checks = [each.__module__ for each in (BuildOptions, QualityConfig, Filter, run_launched)]
+    checks = [each.__module__ for each in (BuildOptions, QualityConfig, Filter, check_language, run_launched)]
     driving = [*checks, *ONLY_DRAWS, *code.modules(Entries((f"{output_folder.__module__}:output_folder",)))]
     # the registry imports all sources; rows from an earlier step come with their builder
     others = [builder.__module__ for name, builder in builders().items() if step != source_step(name)]
