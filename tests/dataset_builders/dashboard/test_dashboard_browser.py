@@ -41,7 +41,7 @@ def address(database, tmp_path_factory):
             [*command, "--port", str(port)], stdout=out, stderr=out, cwd=Path(__file__).parents[3], env=dict(os.environ)
         )
     try:
-        for _ in range(600):
+        for _ in range(1200):  # minutes, where every library is compiled for the first time
             assert server.poll() is None, log.read_text()
             try:
                 urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
