@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cube_model._quiet import quiet_datasets
 from cube_model.errors import ModelError
 from dataset_builders.common.listing import walk
 from dataset_builders.common.locations import A_DATASET, is_folder
@@ -77,7 +76,7 @@ def read_rows(
     is_folder(data, A_DATASET, error=ModelError)
     from datasets import load_dataset
 
-    with quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
+    with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
         dataset = load_dataset(str(data), config, split=split, revision=revision, cache_dir=_cache_of_folder(data))
     if missing := [name for name in columns if name not in dataset.column_names]:
         message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
@@ -134,3 +133,17 @@ def _cache_of_folder(data: str | os.PathLike[str]) -> str | None:
 
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@contextmanager
+def _quiet_datasets() -> Iterator[None]:
+    """Hide progress bars: reading pairs takes only seconds."""
+    from datasets.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from cube_model._quiet import quiet_transformers
 from cube_model.embedder.card import card
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.data import EmbedderData, load_embedder_data
@@ -27,6 +26,7 @@ from cube_model.errors import ModelError
 from cube_model.machine import default_device, hardware, has_native_bfloat16, versions
 from cube_model.teacher.find import KNOWN_TEACHERS, find_teacher, first_line
 from cube_model.teacher.fingerprint import weights_sha256
+from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import read_sentence_files
 from cube_model.teacher.teacher import turn_separator
 from cube_model.training.accelerator import set_threads

@@ -124,7 +124,7 @@ def export_sentence_transformer(
 def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
     import torch
 
-    from cube_model._quiet import quiet_transformers
+    from cube_model.teacher.quiet import quiet_transformers
 
     encoder, tokenizer = teacher._model, teacher._tokenizer
     # no pooling reads the pooler, whose weights are random if the checkpoint lacks them

@@ -7,9 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from cube_model._quiet import quiet_transformers
 from cube_model.errors import ModelError
 from cube_model.teacher.find import is_known_or_local
+from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
 

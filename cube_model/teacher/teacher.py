@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from cube_model._quiet import quiet_transformers
 from cube_model.core.pooling import POOLINGS, pool
 from cube_model.errors import ModelError
 from cube_model.machine import default_device, has_native_bfloat16
 from cube_model.teacher.find import KNOWN_TEACHERS, TeacherUnavailableError, find_teacher, first_line
 from cube_model.teacher.fingerprint import fingerprint, weights_sha256
+from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import read_sentence_files
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cube_model._quiet import quiet_transformers
 from cube_model.errors import ModelError
+from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output, OutputKind

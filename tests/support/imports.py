@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "cli",
     ),
     "cube_model": (
-        "errors _quiet machine",
+        "errors machine",
         "_command",
         "core metrics",
         "teacher",

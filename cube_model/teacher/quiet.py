@@ -1,4 +1,4 @@
-"""Mute library progress bars and logs that are of no use to users."""
+"""Mute progress bars and logs of transformers that are of no use to users."""
 
 from __future__ import annotations
 
@@ -18,19 +18,5 @@ def quiet_transformers() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def quiet_datasets() -> Iterator[None]:
-    """Hide progress bars: reading pairs takes only seconds."""
-    from datasets.utils import logging
-
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
         if bars:
             logging.enable_progress_bar()
