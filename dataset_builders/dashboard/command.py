@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,7 +32,7 @@ def dashboard(
     teacher: Annotated[
         str, typer.Option(help="Encoder to find similar utterances: short name, folder or Hub id.")
     ] = "minilm",
-    language: Annotated[str, typer.Option(help="Language of the page, en or ru; it has a switch, too.")] = "en",
+    language: Annotated[Literal["en", "ru"], typer.Option(help="Language of the page; it has a switch, too.")] = "en",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 makes the page visible to the whole network.")
     ] = "localhost",
@@ -45,8 +45,6 @@ def dashboard(
     missing = [name for name in ("streamlit", "plotly", "wordcloud") if find_spec(name) is None]
     if missing:
         raise DataError(f"the dashboard needs {', '.join(missing)}; run: pip install 'dialogue-cube[dashboard]'")
-    if language not in ("en", "ru"):
-        raise DataError(f"--language {language}: expected en or ru")
     cores = core if core is not None else [path for path in [database.parent / "core"] if path.is_dir()]
     default = database.parent / "evaluation" / "leaderboard.json"
     boards = leaderboard if leaderboard is not None else [path for path in [default] if path.is_file()]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.options import option_of
 from dataset_builders.corpus.settings import RunSettings
-
-if TYPE_CHECKING:
-    from dataset_builders.pipeline.config import PipelineConfig
+from dataset_builders.pipeline.config import PipelineConfig
 
 CONFIG = "Config"
 """Panel of the help page."""
+
+_KEEP_GOING = option_of(PipelineConfig.__dataclass_fields__["keep_going"])
 
 
 @takes_options()
@@ -28,7 +29,7 @@ def pipeline(
     ] = None,
     keep_going: Annotated[
         bool | None,
-        typer.Option("--keep-going/--stop", help="If a source fails, report it and build the rest. Default: stop."),
+        typer.Option(*_KEEP_GOING.flags, help=_KEEP_GOING.help, show_default="that of the config, else stop"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print which steps would run and why; write nothing.")
@@ -111,8 +112,6 @@ def _settings(
 ) -> PipelineConfig:
     """The config, overridden by the command line."""
     from dataclasses import replace
-
-    from dataset_builders.pipeline.config import PipelineConfig
 
     settings = PipelineConfig.load(config) if config is not None else PipelineConfig()
     settings = settings.with_values(assignments or [])

@@ -187,7 +187,6 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
     [
         (None, [], "no database .*; name the dataset to build it from: --data DIR"),
         (b"not a database", [], "cannot be opened as a database"),
-        (None, ["--language", "de"], "--language de: expected en or ru"),
         (None, ["--core", "nowhere"], "nowhere does not exist"),
     ],
 )
@@ -202,6 +201,13 @@ def test_wrong_input_is_one_line(command, served, tmp_path, content, options, me
     assert not served
     if content is not None:
         assert file.read_bytes() == content
+
+
+def test_another_language_is_wrong_usage(command, served, tmp_path):
+    result = command("--database", tmp_path / "some.duckdb", "--language", "de")
+    assert result.exit_code == 2
+    assert "'de' is not one of 'en', 'ru'" in result.output
+    assert not served
 
 
 def test_a_missing_extra_is_named(command, served, tmp_path, monkeypatch):
