@@ -249,7 +249,7 @@ def test_only_redistributable_answers_of_an_index_are_pushed(hub, core_folder, i
     hub.use_here(monkeypatch)
     result = push_model(core_folder, f"{hub.namespace}/indexed", index=index)
     assert result.gate.held_back_by_source() == {"closed": {"index": 1}}
-    assert "`index/` holds 2 answers and their vectors" in result.card
+    assert "`index/` contains 2 answers and their embeddings" in result.card
     files = {name: content for name, content in hub.files("models", "indexed").items() if name.startswith("index/")}
     for name, content in files.items():
         assert b"xylograph" not in content

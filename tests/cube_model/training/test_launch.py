@@ -31,11 +31,12 @@ def test_two_processes_and_their_error(pairs_folder, cache_folder, tmp_path):
     assert not done.stderr
     record = json.loads((tmp_path / "core" / RECORD).read_text())
     assert record["history"][-1]["accuracy_1_of_100"] > record["history"][0]["accuracy_1_of_100"]
-    again = subprocess.run(train, **options)
-    assert again.returncode == 1
-    (line,) = again.stderr.splitlines()
+    wrong = [tmp_path / "corpsu" if word is pairs_folder else word for word in train]
+    failed = subprocess.run(wrong, **options)
+    assert failed.returncode == 1
+    (line,) = failed.stderr.splitlines()
     assert line.startswith("error: ")
-    assert "pass --overwrite" in line
+    assert "no such folder" in line
 
 
 def test_one_process_trains_here(pairs_folder, cache_folder, tmp_path, monkeypatch):
