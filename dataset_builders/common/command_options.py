@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
@@ -14,6 +14,7 @@ from dataset_builders.common.options import (
     Options,
     alternatives,
     default_of,
+    is_choice,
     is_required,
     item_type,
     option_of,
@@ -92,7 +93,7 @@ class _Section:
                 kind = kind | None
             info = typer.Option(
                 *(declaration.flags or (f"--{f.name.replace('_', '-')}",)),
-                help=declaration.help,
+                help=_help(declaration.help, hint),
                 min=declaration.low,
                 max=declaration.high,
                 metavar="A,B,..." if item_type(hint) else None,
@@ -159,9 +160,15 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+def _help(text: str, hint: Any) -> str:
+    """The sentence about an option; choices of a list are named, as those of a single value are by typer."""
+    item = item_type(hint)
+    return f"{text} Some of {', '.join(map(str, get_args(item)))}." if is_choice(item) else text
+
+
 def _simple(hint: Any) -> Any:
     """The type of an option on the command line: lists, and options that may be text or a mapping, are text."""
     kinds = alternatives(hint)
-    if item_type(hint) or (str in kinds and dict in kinds):
+    if hint is Any or item_type(hint) or (str in kinds and dict in kinds):
         return str | None
     return hint
