@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,9 +42,15 @@ def launch(train: Callable[[Config], None], module: str, config: Config, process
     words = [*flags, "-m", module, *option_words(config), *_device_words(config)]
     try:
         launch_command(launch_command_parser().parse_args(words))
+    except subprocess.CalledProcessError as error:  # from a single process
+        raise SystemExit(_exit_code(error.returncode)) from error
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
-        raise SystemExit(failure.exitcode if failure.exitcode > 0 else 1) from error
+        raise SystemExit(_exit_code(error.get_first_failure()[1].exitcode)) from error
+
+
+def _exit_code(code: int) -> int:
+    """The exit code of a failed process; 1 for one that a signal has killed, whose code is negative."""
+    return max(code, 1)
 
 
 def _launch_flags(processes: int | None) -> list[str] | None:
@@ -65,7 +72,7 @@ def _launch_flags(processes: int | None) -> list[str] | None:
 
 
 def _device_words(config: Any) -> list[str]:
-    """Several processes without accelerators train on the CPU only if they are told to."""
+    """Select the CPU if there is no accelerator: several processes do not do so by themselves."""
     return ["--device", "cpu"] if config.device == "auto" and not _accelerators() else []
 
 

@@ -41,8 +41,8 @@ def dialogues(
     Args:
         filters: Filters of the page.
         text: Part of the dialogue's text, ignoring case; empty for all.
-        domains: Domains of which it has at least one.
-        intents: Intents of which a state has at least one.
+        domains: Match dialogues in any of these domains.
+        intents: Match dialogues with any of these intents in a state.
         turns: Minimum and maximum number of turns.
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []
@@ -71,7 +71,7 @@ def utterances(
     Args:
         filters: Filters of the page.
         text: Part of the utterance, ignoring case; empty for all.
-        labels: Labels of which it has one.
+        labels: Match utterances with any of these labels.
         words: Minimum and maximum number of words.
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []

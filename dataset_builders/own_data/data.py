@@ -120,7 +120,7 @@ def load(
         language: BCP 47 tag of the rows that name no language; `und` means undetermined.
         question_column: Column or JSON key of the question, if it cannot be recognised; in a table without a header,
             its number, from 1.
-        answer_column: Column or JSON key of the answer, likewise.
+        answer_column: The same for the answer.
         text_column: Column or JSON key of a labelled utterance.
         label_column: Column or JSON key of its label.
         encoding: Text encoding; None detects it.

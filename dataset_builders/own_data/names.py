@@ -19,7 +19,7 @@ QUESTION = (
     *("вопрос", "запрос", "обращение", "в"),
 )
 WEAK_QUESTION = ("user", "human", "customer", "client", "пользователь", "клиент")
-"""Columns that may hold a person's name: used only if no other column is the question; `WEAK_ANSWER` likewise."""
+"""Column names that may also be speakers. Like `WEAK_ANSWER`, they count only if no other column qualifies."""
 
 ANSWER = (
     *("answer", "answers", "a", "output", "completion", "response", "reply", "bot_message", "assistant_message"),

@@ -14,7 +14,7 @@ class Options:
 
     Args:
         question_column: Column or JSON key of the question. In a table without a header: the column's number, from 1.
-        answer_column: Column or JSON key of the answer, likewise.
+        answer_column: The same for the answer.
         text_column: Column or JSON key of a labelled utterance.
         label_column: Column or JSON key of its label.
         encoding: Text encoding, as Python names it.

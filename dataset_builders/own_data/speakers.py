@@ -35,7 +35,7 @@ Role = Literal["user", "system", "prompt", "tool"]
 
 
 def side(name: str) -> Speaker | None:
-    """The role that a name has by itself; None for a person's name.
+    """Return the role that a speaker's name implies, or None for a person's name.
 
     >>> side("Оператор"), side("human"), side("Anna")
     ('system', 'user', None)

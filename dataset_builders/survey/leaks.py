@@ -42,7 +42,7 @@ class GroupSplits:
 
     Attributes:
         earliest: Earliest split with a row of the group (`TRAIN` .. `TEST`), `NO_SPLIT` if there is none.
-        latest: Latest split with a row of the group, likewise.
+        latest: Latest split with a row of the group, or `NO_SPLIT`.
         blocking: Number of the group's first row in its latest split, -1 if there is none.
     """
 

@@ -16,6 +16,22 @@ DIMENSION = 24
 TEACHER = {"name": "invented", "fingerprint": "0" * 64, "dimension": DIMENSION}
 
 
+class StoppedError(Exception):
+    """Simulates a killed process."""
+
+
+class Steps(TrainerCallback):
+    """Records the steps, and raises an error after one of them."""
+
+    def __init__(self, stop_at=0):
+        self.steps, self.stop_at = [], stop_at
+
+    def on_step_end(self, args, state, control, **how):
+        self.steps.append(state.global_step)
+        if state.global_step == self.stop_at:
+            raise StoppedError
+
+
 def random_pairs(count, seed, *, copies=False):
     """Make pairs whose answer is the rotated question plus noise; with `copies`, the question itself.
 

@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from transformers import TrainerCallback
 
 from cube_model import CubeTrainer, ModelError
 from cube_model.training.checkpoints import ARGUMENTS, checkpoints, last_checkpoint
 from cube_model.training.output import RECORD
-from support.vector_training import Vectors, config
+from support.vector_training import Steps, StoppedError, Vectors, config
 
 FILES = {
     "best.safetensors",
@@ -24,22 +23,6 @@ FILES = {
     "scheduler.pt",
     "trainer_state.json",
 }
-
-
-class StoppedError(Exception):
-    """Simulates a killed process."""
-
-
-class Stop(TrainerCallback):
-    """Records the steps, and raises an error after one of them."""
-
-    def __init__(self, at=0):
-        self.steps, self.at = [], at
-
-    def on_step_end(self, args, state, control, **how):
-        self.steps.append(state.global_step)
-        if state.global_step == self.at:
-            raise StoppedError
 
 
 def run(folder, *callbacks, **options):
@@ -66,7 +49,7 @@ def interrupted(tmp_path_factory):
     """A training that died in step 7; its checkpoints are those of steps 5 and 6."""
     folder = tmp_path_factory.mktemp("interrupted")
     with pytest.raises(StoppedError):
-        run(folder, Stop(7))
+        run(folder, Steps(7))
     return folder / ".core.training"
 
 
@@ -87,7 +70,7 @@ def test_the_last_two_are_kept_and_hold_no_other_file(work):
 def test_a_truncated_file_sends_the_run_back_to_the_checkpoint_before(work, whole, tmp_path, caplog, name):
     file = work / "checkpoint-6" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    seen = Stop()
+    seen = Steps()
     run(tmp_path, seen, resume=True)
     assert re.search(rf"checkpoint-6/{re.escape(name)}: .*damaged: ignoring this checkpoint", caplog.text)
     assert seen.steps == [6, 7, 8, 9, 10], "from checkpoint 5"
@@ -166,7 +149,7 @@ def test_a_finished_training_that_died_before_its_output_is_written_trains_no_fu
         patched.setattr(trainer, "write_output", fail)
         with pytest.raises(StoppedError):
             run(tmp_path)
-    seen = Stop()
+    seen = Steps()
     metrics = run(tmp_path, seen, resume=True)
     assert seen.steps == []
     assert metrics["epochs"] == 2

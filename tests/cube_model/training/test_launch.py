@@ -39,6 +39,21 @@ def test_two_processes_and_their_error(pairs_folder, cache_folder, tmp_path):
     assert "no such folder" in line
 
 
+def test_a_saved_accelerate_config_is_used_and_an_error_is_one_line(tmp_path):
+    home = tmp_path / "accelerate"
+    home.mkdir()
+    facts = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "NO", "num_processes": 1, "use_cpu": True}
+    facts |= {"debug": False, "mixed_precision": "no", "num_machines": 1, "machine_rank": 0}
+    (home / "default_config.yaml").write_text(json.dumps(facts))
+    env = {**environment(tmp_path / "cache"), "HF_HOME": str(tmp_path)}
+    train = [COMMAND, "train", "--data", tmp_path / "nowhere", "--output", tmp_path / "core"]
+    failed = subprocess.run(train, capture_output=True, text=True, env=env, timeout=120, check=False)
+    assert failed.returncode == 1
+    (line,) = failed.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "no such folder" in line
+
+
 def test_one_process_trains_here(pairs_folder, cache_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(cache_folder))
     train = ["train", "--data", pairs_folder, "--output", tmp_path / "core", "--epochs", "1", "--quiet"]

@@ -7,28 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from transformers import TrainerCallback
 
 from cube_model import CubeModel, CubeTrainer, ModelError
 from cube_model.training.data import load_training_pairs
 from cube_model.training.output import RECORD
 from support.cube_fixtures import invented_dialogues, run_config, write_pairs
-
-
-class StoppedError(Exception):
-    """Simulates a killed process."""
-
-
-class Steps(TrainerCallback):
-    """Records the steps, and raises an error after one of them."""
-
-    def __init__(self, stop_at=0):
-        self.steps, self.stop_at = [], stop_at
-
-    def on_step_end(self, args, state, control, **how):
-        self.steps.append(state.global_step)
-        if state.global_step == self.stop_at:
-            raise StoppedError
+from support.vector_training import Steps, StoppedError
 
 
 def record(folder):
