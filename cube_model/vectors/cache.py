@@ -35,8 +35,8 @@ _SMALLEST_CHUNK = 256
 """Maximum texts, maximum texts x parameters, and minimum texts encoded between two writes. They bound what a killed run
 has to compute again: about half a minute on a processor, whatever the teacher (MiniLM has 22.7 M parameters)."""
 
-_SAMPLE = 64
-"""Number of texts to measure the speed of a teacher."""
+_WARM_UP, _SAMPLE = 16, 1024
+"""Number of texts to encode untimed, as the first call is slower, and number to measure the speed of a teacher."""
 
 _DEFAULT_GB = 20.0
 
@@ -201,7 +201,7 @@ class EmbeddingCache:
         return vectors[np.fromiter((position[text] for text in texts), dtype=np.int64, count=len(texts))]
 
     def encoding_time(self, teacher: Teacher, texts: Sequence[str]) -> tuple[int, float]:
-        """Estimate how long `embed` will encode, from a sample of 64 missing texts, which it stores.
+        """Estimate how long `embed` will encode, from a sample of missing texts, which it stores.
 
         Returns:
             Number of missing texts, and seconds.
@@ -211,10 +211,15 @@ class EmbeddingCache:
         missing = np.flatnonzero(~stored)
         if not len(missing):
             return 0, 0.0
-        sample = [distinct[i] for i in missing[:: max(1, len(missing) // _SAMPLE)][:_SAMPLE]]
+        count = _WARM_UP + _SAMPLE
+        rows = missing[np.linspace(0, len(missing) - 1, min(count, len(missing))).astype(int)]
+        first, sample = ([distinct[i] for i in part] for part in (rows[:_WARM_UP], rows[_WARM_UP:]))
+        self._encode(teacher, first, None, lambda _: None)
+        if not sample:
+            return 0, 0.0
         start = time.perf_counter()
         self._encode(teacher, sample, None, lambda _: None)
-        rest = len(missing) - len(sample)
+        rest = len(missing) - len(rows)
         return rest, (time.perf_counter() - start) / len(sample) * rest
 
     def shelves(self) -> list[Shelf]:

@@ -7,6 +7,7 @@ import pytest
 
 from cube_model import CubeRetriever, EmbeddingCache
 from cube_model.inference import cached_indexes, retriever
+from cube_model.vectors import cache as vectors_cache
 from cube_model.vectors.cache import clear_cache, indexes_folder
 
 QUESTION = "I need a room for two nights"
@@ -59,10 +60,12 @@ def test_small_datasets_keep_no_index(trained_core, answers_folder, cache, monke
 
 def test_a_long_encoding_is_announced_with_a_way_out(trained_core, answers_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(retriever, "_LONG", 0.001)
+    monkeypatch.setattr(vectors_cache, "_WARM_UP", 4)
+    monkeypatch.setattr(vectors_cache, "_SAMPLE", 60)
     cache = EmbeddingCache(tmp_path / "embeddings")
     CubeRetriever.from_pretrained(trained_core, answers_folder, cache=cache, max_answers=100)
     printed = " ".join(capsys.readouterr().err.split())
-    assert "36 of 100 answers have to be encoded with minilm: about 0 min" in printed  # 64 told the speed
+    assert "36 of 100 answers have to be encoded with minilm: about 0 min" in printed  # 64 measured the speed
     assert "--max-answers 1000, in Python max_answers=1000" in printed
     CubeRetriever.from_pretrained(trained_core, answers_folder, cache=cache, max_answers=100)
     assert "have to be encoded" not in capsys.readouterr().err
