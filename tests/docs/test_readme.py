@@ -1,9 +1,9 @@
-"""All code blocks of the READMEs run in one folder.
+"""All code blocks of the README and of the guides run in one folder, in their order.
 
 Commands run as printed, with these exceptions:
 
 - `SMALLER`: commands that run with options for a small run,
-- `INSTEAD`: commands that need the network -> commands that run instead,
+- `INSTEAD`: commands that take long or need the network -> commands that run instead,
 - `ELSEWHERE`: commands that another test runs.
 
 The corpora are the invented sample, the teacher `minilm` is a tiny one with random weights, and the Hub is the loopback
@@ -24,12 +24,17 @@ from hub.fixtures import Hub
 from support.tiny_teacher import save_tiny_distilbert
 
 ROOT = Path(__file__).parents[2]
-README, RUSSIAN = (ROOT / name for name in ("README.md", "README.ru.md"))
+PAGES = [
+    ROOT / name
+    for name in ("README.md", *(f"{room}/README.md" for room in ("dataset_builders", "cube_model", "push_scripts")))
+]
+"""The README and the guides, each beside its translation, in the order in which they run."""
 
 ELSEWHERE = {
     "make demo": "test_demo.py",
-    "make test": "test_readme.py",
+    "source .venv/bin/activate": "test_strangers.py",
     "dialogue-cube pipeline --raw-dir raw --out out": "test_pipeline.py",
+    "dialogue-cube dashboard --data demo/dataset --database demo/corpus.duckdb": "test_dashboard_browser.py",
     "dialogue-cube dashboard --database corpus.duckdb --data dataset --core core": "test_dashboard_browser.py",
 }
 
@@ -42,17 +47,16 @@ SMALLER = {
     "dialogue-cube evaluate intents": "--protocol prototype --sources banking77",
 }
 
-FAQ = [
-    "question,answer",
-    *(
-        f"Can I bring my {pet}?,Yes: a {pet} is welcome in room {i}."
-        for i, pet in enumerate(["dog", "cat", "fox", "owl", "hen"])
-    ),
-    *(
-        f"When is {meal}?,{meal.title()} is from {i} to {i + 2}."
-        for i, meal in enumerate(["breakfast", "lunch", "tea"], 7)
-    ),
-]
+DEMO = (
+    "dialogue-cube build --raw-dir raw --out demo/dataset",
+    "dialogue-cube train --data demo/dataset --teacher minilm --output demo/model --context-turns 2 --epochs 1",
+)
+"""What `make demo` leaves, from a small part of the sample and with a tiny teacher."""
+
+
+def russian(page):
+    """Return the translation of a page."""
+    return page.with_name("README.ru.md")
 
 
 def blocks(path):
@@ -72,18 +76,20 @@ def lines(code):
     return [command for line in code.splitlines() if (command := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
-def test_both_languages_show_the_same_code():
-    """Only the comments differ, so running one README is enough."""
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_both_languages_show_the_same_code(page):
+    """Only the comments differ, so running one language is enough."""
 
     def without_comments(path):
         return [(kind, re.sub(r"[ ]*(?<!\S)#(?!!).*", "", text)) for kind, text in blocks(path)]
 
-    assert without_comments(RUSSIAN) == without_comments(README)
-    assert commands(RUSSIAN) == commands(README)
+    assert without_comments(russian(page)) == without_comments(page)
+    assert commands(russian(page)) == commands(page)
 
 
-def test_both_languages_have_the_same_sections_and_figures():
-    texts = [path.read_text(encoding="utf-8") for path in (README, RUSSIAN)]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_both_languages_have_the_same_sections_and_figures(page):
+    texts = [path.read_text(encoding="utf-8") for path in (page, russian(page))]
     shapes = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in texts]
     assert shapes[0] == shapes[1]
     rows = [re.findall(r"^\|.*\|$", text, re.MULTILINE) for text in texts]
@@ -91,10 +97,15 @@ def test_both_languages_have_the_same_sections_and_figures():
     assert figures[0] == figures[1]
 
 
-def test_all_exceptions_are_in_the_readme():
-    readme_commands = commands(README)
+def test_the_readme_is_short():
+    for path in (PAGES[0], russian(PAGES[0])):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_all_exceptions_are_in_the_pages():
+    printed = [command for page in PAGES for command in commands(page)]
     for command in (*ELSEWHERE, *INSTEAD, *SMALLER):
-        assert any(line.startswith(command) for line in readme_commands), command
+        assert any(line.startswith(command) for line in printed), command
     for name in ELSEWHERE.values():
         assert any((ROOT / "tests").rglob(name)), name
 
@@ -118,7 +129,6 @@ def workspace(hub_server, sample_raw, tmp_path_factory):
     save_tiny_distilbert(root / "teachers" / "minilm", dimension=32)
     for name in ("sgd", "camrest676", "banking77"):
         shutil.copytree(sample_raw / name, root / "raw" / name)
-    (root / "faq.csv").write_text("\n".join(FAQ) + "\n")
     hub = Hub(hub_server, root / "clients")
     variables = {"TEACHERS_DIR": str(root / "teachers"), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     variables |= {"ACCELERATE_MIXED_PRECISION": "no", "MPLBACKEND": "agg"}
@@ -140,29 +150,22 @@ def in_workspace(workspace, monkeypatch):
 @pytest.mark.slow
 def test_every_block_runs(workspace, in_workspace):
     hub, folder, env = workspace
+    for command in DEMO:
+        run(command, folder, env)
     count = 0
-    for kind, code in [*in_order(), *(("bash", line) for line in table_commands())]:
-        if kind == "python":
-            exec(code, {})
-        for line in lines(code) if kind == "bash" else ():
-            if command := runnable(line, hub.namespace):
-                run(command, folder, env)
-                count += 1
-    assert count == len(commands(README)) - len(ELSEWHERE)
+    for page in PAGES:
+        table = [line for line in commands(page) if not any(line in code for _, code in blocks(page))]
+        for kind, code in [*blocks(page), *(("bash", line) for line in table)]:
+            if kind == "python":
+                exec(code, {})
+            for line in lines(code) if kind == "bash" else ():
+                if command := runnable(line, hub.namespace):
+                    run(command, folder, env)
+                    count += 1
+    assert count == sum(line not in ELSEWHERE for page in PAGES for line in commands(page))
     assert (folder / "core-st" / "modules.json").is_file()
     assert (folder / "board.svg").is_file()
     assert {"v1.0"} == {ref.removeprefix("refs/tags/") for ref in hub.repo("models", "core").refs if "tags" in ref}
-
-
-def in_order():
-    """Return the blocks, beginning with that which builds the dataset: earlier ones use it."""
-    code_blocks = [(kind, code) for kind, code in blocks(README) if kind in ("bash", "python")]
-    return sorted(code_blocks, key=lambda block: "dialogue-cube build --raw-dir raw --out dataset" not in block[1])
-
-
-def table_commands():
-    in_blocks = {line for kind, code in blocks(README) if kind == "bash" for line in lines(code)}
-    return [command for command in commands(README) if command not in in_blocks]
 
 
 def run(command, folder, env):
@@ -178,10 +181,18 @@ def run(command, folder, env):
 
 
 def test_links_and_paths_exist():
-    for path in (README, RUSSIAN, ROOT / "CONTRIBUTING.md"):
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert (ROOT / target).exists(), (path.name, target)
-        for target in re.findall(
-            r"`((?:dataset_builders|cube_model|push_scripts|tests)/[\w./-]+)`", path.read_text(encoding="utf-8")
-        ):
-            assert (ROOT / target).exists() or "NAME" in target, (path.name, target)
+    results = ROOT / "tests" / "benchmarks" / "RESULTS.md"
+    for path in (*PAGES, *map(russian, PAGES), results, ROOT / "CONTRIBUTING.md"):
+        text = path.read_text(encoding="utf-8")
+        for target, heading in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", text):
+            page = path.parent / target if target else path
+            assert page.exists(), (path, target)
+            assert not heading or heading in anchors(page), (path, heading)
+        for target in re.findall(r"`((?:dataset_builders|cube_model|push_scripts|tests)/[\w./-]+)`", text):
+            assert (ROOT / target).exists() or "NAME" in target, (path, target)
+
+
+def anchors(path):
+    """Return the names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
