@@ -29,7 +29,7 @@ def dataset(
     from push_scripts.push_dataset import push_dataset
 
     pushed = push_dataset(data, repo, options)
-    _show(repo, pushed.sizes, pushed.published, pushed.gate)
+    _show(repo, pushed.sizes, pushed.published, pushed.gate, options.card)
 
 
 @takes_options()
@@ -56,10 +56,10 @@ def model(
     from push_scripts.push_model import push_model
 
     pushed = push_model(model, repo, options, results=results or [], index=index)
-    _show(repo, pushed.sizes, pushed.published, pushed.gate)
+    _show(repo, pushed.sizes, pushed.published, pushed.gate, options.card)
 
 
-@takes_options()
+@takes_options(leave_out=["card"])
 def metric(repo: Repo, options: PushOptions) -> None:
     """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
     from push_scripts.push_metric import push_metric
@@ -76,7 +76,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="push")
 
 
-def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: GateReport | None = None) -> None:
+def _show(
+    repo: str,
+    sizes: dict[str, int],
+    published: Published | None,
+    gate: GateReport | None = None,
+    card: str | None = None,
+) -> None:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
@@ -90,6 +96,8 @@ def _show(repo: str, sizes: dict[str, int], published: Published | None, gate: G
     console.print(table)
     if gate and gate.held_back:
         _show_held_back(console, gate)
+    if card:
+        console.print(f"The card is in {card}", soft_wrap=True, markup=False, highlight=False)
     if published is None:
         console.print("Dry run: no server was contacted.")
     else:

@@ -105,6 +105,7 @@ def push_dataset(
             (staged / path).write_text(text, encoding="utf-8")
         files = {path.relative_to(staged).as_posix(): path for path in walk(staged)}
         refuse_held_back(files, gate.held_back)
+        options.write_card(card)
         sizes = {path: file.stat().st_size for path, file in files.items()}
         version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
         published = None if options.dry_run else publish(target, files, SHARD_PATH, version)

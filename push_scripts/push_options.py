@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from dataset_builders.common.options import Options, option
+from dataset_builders.common.outputs import Output, OutputKind, output_file
 from push_scripts.errors import PushError
+
+
+def _is_card(file: Path) -> bool:
+    """Whether a file has the header of a card, which names this tag in every card of this package."""
+    header = file.read_text(encoding="utf-8", errors="replace").partition("\n---")[0]
+    return not header or (header.startswith("---\n") and "- dialogue" in header.splitlines())
+
+
+_CARD_FILE = OutputKind("`dialogue-cube push`", "--card", _is_card, error=PushError)
 
 
 @dataclass(frozen=True)
@@ -13,7 +24,7 @@ class PushOptions(Options, error=PushError):
     """How to push to a repository on the Hub.
 
     Raises:
-        PushError: The options contradict each other.
+        PushError: The options contradict each other, or `card` is a file that is no card.
 
     Example:
         >>> PushOptions(tag="v1.0", create_pr=True)
@@ -36,10 +47,26 @@ class PushOptions(Options, error=PushError):
     )
     overwrite: bool = option(False, "Replace a revision that is newer than what is pushed.", flags=("--overwrite",))
     dry_run: bool = option(False, "List what would be uploaded; no server is contacted.", flags=("--dry-run",))
+    card: str | None = option(
+        None, "Markdown file to write the published card to, for reading it with --dry-run first.", none="none"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.card:
+            Output(self.card, _CARD_FILE).check()
         if self.create_pr and self.revision:
             raise PushError("--create-pr opens a pull request against the main branch: leave out --revision")
         if self.create_pr and self.tag:
             raise PushError("--create-pr and --tag exclude each other: tag the version after the merge")
+
+    def write_card(self, text: str) -> None:
+        """Write the card of a dataset or model to the file `card`, if there is one; an earlier card there is replaced.
+
+        Raises:
+            PushError: The file is no card.
+            OSError: It cannot be written.
+        """
+        if self.card:
+            with output_file(self.card, _CARD_FILE) as file:
+                file.write_text(text, encoding="utf-8")
