@@ -1,7 +1,7 @@
 """The files of a trained model; all other files in its folder are ignored.
 
 Core               config.json with `auto_map`, model.safetensors (or shards and their index), the code files that
-                   `auto_map` names, training.json
+                   `auto_map`, `custom_pipelines` and modules.json name, handler.py with its requirements, training.json
 Embedder, export   the modules that modules.json names: an encoder with its tokenizer, and one folder per module; the
                    code files of an export; training.json if there is one
 """
@@ -14,19 +14,25 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from cube_model.card.card import ModelFacts
 from push_scripts.errors import PushError
 
-CONFIG, TRAINING, MODULES, WEIGHTS_INDEX = (
+CONFIG, TRAINING, MODULES, SETTINGS, WEIGHTS_INDEX = (
     "config.json",
     "training.json",
     "modules.json",
+    "config_sentence_transformers.json",
     "model.safetensors.index.json",
 )
+CORE_TYPE = "cube"
+"""`model_type` in the `config.json` of a core."""
+
 WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 OWNED = re.compile(
-    rf"({WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|\w+_cube\.py|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
+    rf"({WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|{re.escape(SETTINGS)}|\w+_cube\.py|pooling\.py|"
+    rf"sentence_transformer_module\.py|handler\.py|requirements\.txt|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
 )
 """Files of an earlier push that a new one replaces or deletes."""
 
@@ -45,24 +51,15 @@ _MODULE = re.compile(rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|\w+\.json|{
 
 
 @dataclass(frozen=True)
-class ModelFolder:
-    """The files of a model, checked.
+class ModelFolder(ModelFacts):
+    """The files of a model, checked. In its `training`, local paths are cut to their last part.
 
     Attributes:
         path: The folder.
-        kind: A core; an embedder, which sentence-transformers loads directly; or an export, a core with its teacher,
-            which sentence-transformers loads with the code of the folder.
-        config: Content of `config.json`; for an export, that of its core.
-        training: Content of `training.json`, with local paths cut to their last part; empty if there is none.
-        parameters: Number of parameters; for an export, of its core.
         files: Path in the repository -> local file, for all files that are uploaded unchanged.
     """
 
     path: Path
-    kind: Literal["core", "embedder", "export"]
-    config: dict[str, Any]
-    training: dict[str, Any]
-    parameters: int
     files: dict[str, Path]
 
 
@@ -85,22 +82,42 @@ def read_model_folder(folder: Path) -> ModelFolder:
     _refuse_pickles(folder)
     config = _read_json(folder / CONFIG, expected)
     training = _without_paths(_read_json(folder / TRAINING, expected)) if (folder / TRAINING).exists() else {}
-    if (folder / MODULES).exists():
+    if (folder / MODULES).exists() and config.get("model_type") != CORE_TYPE:
         return _sentence_transformer(folder, config, training, expected)
-    files = {path.name: path for path in [folder / CONFIG, *_code(folder, config, expected)]}
     weights = _weights(folder, expected)
-    return ModelFolder(folder, "core", config, training, _count(weights), files | weights)
+    files = {path.name: path for path in [folder / CONFIG, *_code(folder, config, expected)]} | weights
+    reads_text = (folder / MODULES).exists()
+    if reads_text:
+        files |= _text_files(folder, config, expected)
+    return ModelFolder("core", config, training, _count(weights), _size(weights), reads_text, path=folder, files=files)
+
+
+def _text_files(folder: Path, config: dict[str, Any], expected: str) -> dict[str, Path]:
+    """Return the files of a core with which others turn texts into embeddings, with all code that they import."""
+    modules = {name.split(".")[0] for name in _module_types(folder, expected).values()}
+    pipelines = (config.get("custom_pipelines") or {}).values()
+    modules |= {str(pipeline.get("impl")).rpartition(".")[0] for pipeline in pipelines}
+    names = [MODULES, SETTINGS] + [name for name in ("requirements.txt",) if (folder / name).is_file()]
+    if (folder / "handler.py").is_file():
+        modules.add("handler")
+    code = {path.name: path for path in _imported(folder, modules, expected)}
+    return code | {name: folder / name for name in names if (folder / name).is_file()}
+
+
+def _module_types(folder: Path, expected: str) -> dict[str, str]:
+    """Return path -> type of the modules in modules.json."""
+    try:
+        modules = json.loads((folder / MODULES).read_text(encoding="utf-8"))
+        return {str(module["path"]): str(module["type"]) for module in modules}
+    except (ValueError, KeyError, TypeError) as error:
+        raise PushError(f"{folder / MODULES} is damaged ({error!r}); {expected}") from error
 
 
 def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[str, Any], expected: str) -> ModelFolder:
-    try:
-        modules = json.loads((folder / MODULES).read_text(encoding="utf-8"))
-        types = [(str(module["path"]), str(module["type"])) for module in modules]
-    except (ValueError, KeyError, TypeError) as error:
-        raise PushError(f"{folder / MODULES} is damaged ({error!r}); {expected}") from error
+    types = _module_types(folder, expected)
     files = {path.name: path for path in folder.iterdir() if path.is_file() and _ENCODER.fullmatch(path.name)}
     weights = _weights(folder, expected)
-    for name, _ in types:
+    for name in types:
         if not name:
             continue
         if not re.fullmatch(r"\d+_\w+", name) or not (folder / name).is_dir():
@@ -108,15 +125,17 @@ def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[s
         _refuse_pickles(folder / name)
         parts = [p for p in (folder / name).iterdir() if p.is_file() and _MODULE.fullmatch(p.name)]
         files |= {f"{name}/{path.name}": path for path in parts}
-    own_modules = [name for name, kind in types if not kind.startswith("sentence_transformers.")]
+    own_modules = [name for name, kind in types.items() if not kind.startswith("sentence_transformers.")]
     if not own_modules:
-        return ModelFolder(folder, "embedder", config, training, _count(weights), files | weights)
+        return ModelFolder(
+            "embedder", config, training, _count(weights), _size(weights), True, path=folder, files=files | weights
+        )
     core = folder / own_modules[0]
-    code = {path.name: path for path in _imported(folder, {kind.split(".")[0] for _, kind in types}, expected)}
-    core_config = _read_json(core / CONFIG, expected)
-    return ModelFolder(
-        folder, "export", core_config, training, _count(_weights(core, expected)), files | weights | code
-    )
+    code = {path.name: path for path in _imported(folder, {kind.split(".")[0] for kind in types.values()}, expected)}
+    core_config, parameters = _read_json(core / CONFIG, expected), _count(_weights(core, expected))
+    files |= weights | code
+    size = _size({name: path for name, path in files.items() if path.suffix == ".safetensors"})
+    return ModelFolder("export", core_config, training, parameters, size, True, path=folder, files=files)
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -142,6 +161,10 @@ def _count(weights: dict[str, Path]) -> int:
     return sum(_count_parameters(path) for name, path in weights.items() if name != WEIGHTS_INDEX)
 
 
+def _size(weights: dict[str, Path]) -> int:
+    return sum(path.stat().st_size for path in weights.values())
+
+
 def _imported(folder: Path, modules: Iterable[str], expected: str) -> list[Path]:
     """Return the code files of the modules, and those that they import from the same folder."""
     paths: set[Path] = set()
@@ -158,7 +181,11 @@ def _imported(folder: Path, modules: Iterable[str], expected: str) -> list[Path]
 
 
 def _without_paths(record: dict[str, Any]) -> dict[str, Any]:
-    """Remove private paths from the arguments: `/home/ann/corpus` becomes `corpus`."""
+    """Cut local paths in a record of version 0.2 or older: `/home/ann/corpus` becomes `corpus`.
+
+    Later records have none. Whether `org/name` was a repository is not known afterwards: it stays as it is, and no
+    card links it.
+    """
     arguments = record.get("arguments")
     if isinstance(arguments, dict):
         record = record | {"arguments": {key: _last_part(value) for key, value in arguments.items()}}
@@ -169,9 +196,8 @@ def _last_part(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     parts = re.split(r"[/\\]", value.rstrip("/\\"))
-    # `name` and `org/name` stay, unless they are local paths
-    is_local = len(parts) > 2 or parts[0] in ("", ".", "..", "~") or parts[0].endswith(":") or Path(value).exists()
-    return parts[-1] if is_local else value
+    is_path = len(parts) > 2 or parts[0] in ("", ".", "..", "~") or parts[0].endswith(":")
+    return parts[-1] if is_path else value
 
 
 def _read_json(path: Path, expected: str) -> dict[str, Any]:

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cube_model.card.card import data_record, model_card
+from cube_model.card.results import Results, eval_results
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport
-from push_scripts.model_card import hub_repo, model_card
 from push_scripts.model_folder import OWNED, TRAINING, ModelFolder, read_model_folder
-from push_scripts.model_results import Results, eval_results, read_results
+from push_scripts.model_results import read_results
 from push_scripts.push_options import PushOptions
 
 
@@ -81,7 +82,7 @@ def push_model(
 
             record, gate = admit_index(Path(index), folder, staged / "index")
             files |= {f"index/{path.name}": path for path in (staged / "index").iterdir()}
-        card = model_card(folder, repo, figures, record)
+        card = model_card(folder, repo, figures, index=record, revision=options.tag)
         for path, text in _texts(folder, figures, card).items():
             files[path] = staged / path
             files[path].parent.mkdir(exist_ok=True)
@@ -95,7 +96,7 @@ def _texts(folder: ModelFolder, results: Results, card: str) -> dict[str, str]:
     texts = {"README.md": card}
     if folder.training:
         texts[TRAINING] = json.dumps(folder.training, indent=1, ensure_ascii=False) + "\n"
-    data = hub_repo((folder.training.get("arguments") or {}).get("data"))
+    data = data_record(folder).get("repo")
     if data and (entries := eval_results(results, data)):
         texts[".eval_results/dialogue-cube.yaml"] = entries
     return texts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +22,7 @@ class TrainingData:
             of zeros, as `QuestionAnswerPairs.embed` returns them.
         teacher: `Teacher.describe()`, or `{"name": ..., "fingerprint": ..., "dimension": ...}` for ready-made
             embeddings.
+        location: `location_of` the dataset; empty where the pairs come from elsewhere.
 
     Raises:
         ModelError: A split has no pairs, the shape of a table does not match its pairs, or an embedding is not finite.
@@ -32,6 +33,7 @@ class TrainingData:
     validation: QuestionAnswerPairs
     validation_vectors: np.ndarray
     teacher: dict[str, Any]
+    location: dict[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         splits = (("train", self.train, self.train_vectors), ("validation", self.validation, self.validation_vectors))
@@ -58,6 +60,15 @@ class TrainingData:
     def context_turns(self) -> int:
         """Number of turns before each question that the pairs include."""
         return int(self.train.questions.shape[1]) - 1
+
+    def joined(self) -> TrainingData:
+        """Return the same data, with the validation pairs among the training pairs too, after the others."""
+        offset, vectors = 0, self.train_vectors
+        if self.validation_vectors is not vectors:
+            offset, vectors = len(self.train.texts), np.concatenate([vectors[:-1], self.validation_vectors])
+        train = self.train.extended(self.validation, offset)
+        validation = train.select(np.arange(len(self.train), len(train)))
+        return replace(self, train=train, train_vectors=vectors, validation=validation, validation_vectors=vectors)
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from cube_model.embedder.card import card
+from cube_model.data.location import location_of
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.data import EmbedderData, load_embedder_data
 from cube_model.errors import ModelError
@@ -31,7 +30,7 @@ from cube_model.teacher.sentence_files import read_sentence_files
 from cube_model.teacher.teacher import turn_separator
 from cube_model.training.accelerator import set_threads
 from cube_model.training.checkpoints import check_arguments, checkpoints, last_checkpoint, write_arguments
-from cube_model.training.output import TRAINED, check_output, claimed_output, write_output
+from cube_model.training.output import TRAINED, check_output, claimed_output, recorded_arguments, write_output
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output
 
@@ -106,11 +105,12 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
         return None
+    location = location_of(config.data)
     record = {
         "format": 1,
         "task": "dialogue-embedder",
-        "arguments": {key: value for key, value in dataclasses.asdict(config).items() if key != "output"},
-        "data": {"name": Path(config.data).name, **data.describe()},
+        "arguments": recorded_arguments(config, data=location.get("repo") or location.get("folder"), base=base["name"]),
+        "data": {**location, **data.describe()},
         "base": base,
         "max_length_in_training": int(length),
         "turn_separator": separator,
@@ -128,23 +128,19 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
         "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
-    write_output(output, cast("Any", EncoderWithCard(model, card(record))), record)
+    write_output(output, cast("Any", _WithoutCard(model)), record)
     return record
 
 
-class EncoderWithCard:
-    """An encoder that is saved with our card.
+class _WithoutCard:
+    """Saves an encoder without a card: that of sentence-transformers quotes rows, which their licence may forbid."""
 
-    The card of `SentenceTransformer.save_pretrained` quotes training rows, which their licence may forbid.
-    """
-
-    def __init__(self, model: SentenceTransformer, text: str) -> None:
-        self.model, self.text = model, text
+    def __init__(self, model: SentenceTransformer) -> None:
+        self.model = model
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write the encoder and the card."""
+        """Write the encoder."""
         self.model.save_pretrained(str(folder), create_model_card=False)
-        (folder / "README.md").write_text(self.text, encoding="utf-8")
 
 
 def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, Any]]:

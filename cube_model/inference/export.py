@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cube_model._command import check_locations
+from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
 from dataset_builders.common.files import needs_room
@@ -38,33 +39,11 @@ EXPORT = OutputKind(
     (
         *TRANSFORMERS_FILES,
         *SENTENCE_TRANSFORMERS_FILES,
-        *("README.md", f"{_CORE_FOLDER}/pooling.json", *(f"{module}.py" for module in _CODE)),
+        *("README.md", "training.json", f"{_CORE_FOLDER}/pooling.json", *(f"{module}.py" for module in _CODE)),
     ),
     error=ModelError,
 )
 """Existing folders that an export may replace."""
-
-_CARD = """\
----
-library_name: sentence-transformers
-tags: [sentence-transformers, feature-extraction, dialogue, response-selection]
----
-
-# {teacher} with a 3D cubic core
-
-Vectors of questions that lie near the vectors of their answers. `encode_query` maps a question through the core,
-`encode_document` an answer; both have length 1.
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("{name}", trust_remote_code=True)  # the code lies in this folder: read it first
-scores = model.similarity(model.encode_query(["Is it open on Sunday?"]), model.encode_document(["Yes, until six."]))
-```
-
-- The weights of {teacher} lie in this folder, under the licence of its owner; prefix `{prefix}`, precision {dtype}.
-- A question is read by itself{context}.
-"""
 
 
 def export(
@@ -105,7 +84,7 @@ def export_sentence_transformer(
         ModelError: Core or teacher is unavailable, the core is an autoencoder, or the folder must not be replaced or
             cannot be written.
     """
-    from cube_model.inference.loading import load_core, teacher_of
+    from cube_model.inference.loading import load_core, teacher_of, training_record
 
     target = Output(output, EXPORT, overwrite=overwrite)
     try:
@@ -115,13 +94,13 @@ def export_sentence_transformer(
                 raise ModelError(f"{model}: an autoencoder does not map questions to answers; export a dialogue core")
             loaded = teacher_of(core, teacher, "cpu")
             target.new.mkdir()
-            _write(target.new, core, loaded, target.place.name)
+            _write(target.new, core, loaded, training_record(model, revision), target.place.name)
             return target.put()
     except OSError as error:
         raise ModelError(f"{target.place}: cannot be written ({error.strerror or error})") from error
 
 
-def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
+def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, Any], name: str) -> None:
     import torch
 
     from cube_model.teacher.quiet import quiet_transformers
@@ -163,11 +142,21 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, name: str) -> None:
         folder / "config_sentence_transformers.json",
         {"prompts": prompts, "default_prompt_name": default, "similarity_fn_name": "cosine"},
     )
-    context = (
-        "" if not core.config.context_turns else "; this core can also read earlier turns, through its own package"
+    (folder / "README.md").write_text(_card(folder, core, record, name), encoding="utf-8")
+    if record:
+        (folder / "training.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _card(folder: Path, core: CubeModel, record: dict[str, Any], name: str) -> str:
+    facts = ModelFacts(
+        kind="export",
+        config=core.config.to_dict(),
+        training=record,
+        parameters=core.num_parameters(),
+        size=sum(path.stat().st_size for path in folder.rglob("*.safetensors")),
+        reads_text=True,
     )
-    card = _CARD.format(teacher=teacher.name, name=name, prefix=teacher.prefix, dtype=teacher.dtype, context=context)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    return model_card(facts, name)
 
 
 def _padding(tokenizer: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
@@ -16,7 +17,8 @@ from dataset_builders.common.locations import A_CORE, is_folder
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
-_METADATA = {"_name_or_path", "architectures", "auto_map", "dtype", "teacher", "training", "transformers_version"}
+_METADATA = {"_name_or_path", "architectures", "auto_map", "custom_pipelines", "dtype", "teacher", "training"}
+_METADATA |= {"transformers_version"}
 """Config entries of a core that do not affect its output."""
 
 _TEACHER_IDENTITY = {"name", "revision", "fallback_from", "fingerprint", "weights_sha256"}
@@ -66,6 +68,26 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     if keys:
         raise ModelError(f"{model}: weights do not fit the model ({', '.join(keys)[:200]}); train it again")
     return core.eval()
+
+
+def training_record(model: str | os.PathLike[str], revision: str | None = None) -> dict[str, Any]:
+    """Return the `training.json` of a core; empty if there is none.
+
+    Args:
+        model: Folder or Hub repository.
+        revision: Branch, tag or commit of the repository.
+
+    Raises:
+        ModelError: The record is damaged.
+    """
+    from transformers.utils import cached_file
+
+    missing = dict.fromkeys(("_raise_exceptions_for_missing_entries", "_raise_exceptions_for_connection_errors"), False)
+    path = cached_file(str(model), "training.json", revision=revision or "main", **missing)
+    try:
+        return {} if path is None else dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{model}: training.json is damaged; train the core again") from error
 
 
 def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None = None) -> Teacher:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.data.hub import split_names
+from cube_model.data.location import location_of
 from cube_model.data.pairs import NoPairsError, QuestionAnswerPairs, load_pairs
 from cube_model.data.training_data import TrainingData
 from cube_model.errors import ModelError
@@ -46,7 +47,8 @@ def load_training_data(
     encode = partial(
         QuestionAnswerPairs.embed, teacher=teacher, cache=cache, progress=progress, accelerator=accelerator
     )
-    return TrainingData(train, encode(train), validation, encode(validation), teacher.describe())
+    location = location_of(config.data or "")
+    return TrainingData(train, encode(train), validation, encode(validation), teacher.describe(), location)
 
 
 def load_training_pairs(config: TrainingConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs]:

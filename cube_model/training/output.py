@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
 from dataset_builders.common.files import needs_room
+from dataset_builders.common.options import Options
 from dataset_builders.common.outputs import Output, OutputKind
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
 
 
 def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> None:
-    """Write model, record and logs, and move them into place.
+    """Write model, record, card and logs, and move them into place.
 
     Args:
         output: Claimed output folder.
@@ -95,7 +98,32 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
     with quiet_transformers(), needs_room(output.place, "continue with --resume", ModelError):
         model.save_pretrained(output.new)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        card = model_card(_facts(output.new, record), output.place.name)
+        (output.new / "README.md").write_text(card, encoding="utf-8")
     if (output.work / "runs").is_dir():
         shutil.move(output.work / "runs", output.new / "runs")
     output.put()
     output.discard_work()
+
+
+def _facts(folder: Path, record: dict[str, Any]) -> ModelFacts:
+    return ModelFacts(
+        kind="embedder" if "base" in record else "core",
+        config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
+        training=record,
+        parameters=record.get("parameters") or record["base"]["parameters"],
+        size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        reads_text=(folder / "modules.json").is_file(),
+    )
+
+
+def recorded_arguments(config: Options, **names: str | None) -> dict[str, Any]:
+    """Return the arguments of a training as `training.json` records them: without paths of this machine.
+
+    Args:
+        config: Configuration of the training.
+        names: What is recorded in place of a folder or repository, by argument.
+    """
+    left_out = ("output", "cache_dir")
+    arguments = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}  # type: ignore[call-overload]
+    return arguments | names

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import logging
 import math
 from collections.abc import Sequence
@@ -22,9 +22,19 @@ from cube_model.machine import hardware, versions
 from cube_model.training.accelerator import make_accelerator, tracker_callbacks
 from cube_model.training.checkpoints import check_arguments, checkpoints, last_checkpoint, write_arguments
 from cube_model.training.config import TrainingConfig
+from cube_model.training.cross_validation import cross_validate, shrink, with_schedule
 from cube_model.training.data import load_training_data
-from cube_model.training.output import RECORD, TRAINED, check_output, claimed_output, write_output
+from cube_model.training.example import example_of
+from cube_model.training.output import (
+    RECORD,
+    TRAINED,
+    check_output,
+    claimed_output,
+    recorded_arguments,
+    write_output,
+)
 from cube_model.training.progress import Progress
+from cube_model.training.selection import Selection
 from cube_model.training.validation import Metrics, selection_metric, validate
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output
@@ -59,6 +69,7 @@ class CubeTrainer:
     Attributes:
         model: Core: untrained after `initialize_components`, trained after `train`; None before.
         progress: Validation figures and losses so far.
+        selection: What selected the epochs of the last training; None before it.
         is_main: Whether this process is the one that writes.
 
     Example:
@@ -79,6 +90,7 @@ class CubeTrainer:
         self.output = None if config.output is None else Path(config.output).expanduser().absolute()
         self.model: CubeModel | None = None
         self.progress = Progress()
+        self.selection: Selection | None = None
         self.is_main = True
         self._validation: tuple[QuestionAnswerPairs, np.ndarray] | None = None
         self._record: dict[str, Any] | None = None
@@ -147,6 +159,9 @@ class CubeTrainer:
         with claimed_output(output if self.is_main else None, resume=config.resume):
             accelerator.wait_for_everyone()  # every process must see the same checkpoints
             data = self._data(dataset, accelerator)
+            self.selection = self._selection(data, accelerator)
+            if self.selection.choice is not None:
+                data = data.joined()
             self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
             self._fit(accelerator, self.model, data, None if output is None else output.work, callbacks)
             self._validation = data.validation, data.validation_vectors
@@ -169,12 +184,15 @@ class CubeTrainer:
                 `config.data`.
 
         Returns:
-            Figures by name, see `validate`; after `train`, those of the best epoch.
+            Figures by name, see `validate`; after `train`, those of the best epoch. After a cross-validation they are
+            those of the left-out pairs, as the core has learned from all pairs of the dataset.
 
         Raises:
             ModelError: There is no core or no data.
         """
         model = self._initialized_model()
+        if dataset is None and self.selection is not None and self.selection.choice is not None:
+            return dict(self.selection.choice.history[-1])
         if dataset is not None or self._validation is None:
             data = self._data(dataset)
             self._validation = data.validation, data.validation_vectors
@@ -287,6 +305,27 @@ class CubeTrainer:
 
     # -- training
 
+    def _selection(self, data: TrainingData, accelerator: Accelerator) -> Selection:
+        """Decide what selects the epochs, say so if validation pairs are few, and cross-validate if need be."""
+        config, selection = self.config, Selection.of(self.config, data)
+        chosen_by_user = config.validation == selection.method
+        if selection.too_few and self.is_main and not chosen_by_user:
+            logger.warning("%s", selection.notice())
+        if selection.method == "k-fold":
+            turns = self._turns(data)
+            selection.choice = cross_validate(
+                config,
+                data.joined(),
+                lambda part: self._new_model(data.dimension, turns - 1, part),
+                accelerator,
+                turns=turns,
+                compute_metrics=self.compute_metrics,
+                progress=config.progress and self.is_main,
+            )
+            if self.is_main:
+                logger.warning("%s", selection.outcome())
+        return selection
+
     def _fit(
         self,
         accelerator: Accelerator,
@@ -298,7 +337,13 @@ class CubeTrainer:
         """Train a core in place; it ends with the weights of its best epoch."""
         from cube_model.training.core_trainer import CoreTrainer, ProgressBar
 
-        config = self.config
+        config, choice = self.config, self.selection.choice if self.selection else None
+        if choice is not None:
+            config, initial = with_schedule(config, len(data.train)), copy.deepcopy(model.state_dict())
+            if not choice.epochs:
+                self.progress.history.append({"epoch": 0, "loss": None, **choice.history[0]})
+                model.eval()
+                return
         with ExitStack() as stack:
             trainer = CoreTrainer(
                 config,
@@ -309,11 +354,13 @@ class CubeTrainer:
                 turns=self._turns(data),
                 callbacks=callbacks,
                 compute_metrics=self.compute_metrics,
+                judge=None if choice is None else choice.judge,
+                last_epoch=None if choice is None else choice.epochs,
             )
             checkpoint = None
             if work is not None:
                 arguments = {
-                    **config.result_options(),
+                    **self.config.result_options(),
                     "data fingerprint": data.fingerprint,
                     "processes": accelerator.num_processes,
                     "precision used": accelerator.mixed_precision,
@@ -332,6 +379,9 @@ class CubeTrainer:
                 trainer.add_callback(ProgressBar(self.progress, stack.enter_context(bar)))
                 trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             model.load_state_dict(trainer.best_weights)
+            if choice is not None:
+                shrink(model, initial, choice.share)
+            self.progress.seconds += 0.0 if choice is None else choice.seconds
         model.eval()
 
     # -- after training
@@ -343,8 +393,13 @@ class CubeTrainer:
             licenses.setdefault(source, []).append(license)
         return {
             "format": 2,
-            "arguments": {key: value for key, value in dataclasses.asdict(self.config).items() if key != "output"},
+            "arguments": recorded_arguments(
+                self.config,
+                data=data.location.get("repo") or data.location.get("folder"),
+                teacher=data.teacher.get("name"),
+            ),
             "data": {
+                **data.location,
                 "fingerprint": data.train.fingerprint,
                 "pairs": len(data.train),
                 "sources": sorted(set(data.train.sources)),
@@ -358,6 +413,8 @@ class CubeTrainer:
             "chosen_by": selection_metric(self.config.mode, self.config.cosine_weight),
             "best_epoch": self.progress.best_epoch,
             "history": self.progress.history,
+            "validation": None if self.selection is None else self.selection.facts(),
+            "example": example_of(model, data),
             "seconds": round(self.progress.seconds, 1),
             "versions": versions(),
         }

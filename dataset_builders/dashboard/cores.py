@@ -3,7 +3,7 @@
 A package offers them with a class that its `pyproject.toml` registers:
 
     [project.entry-points."dialogue_cube.dashboard"]
-    cores = "cube_model.dashboard:Cores"
+    cores = "cube_model.evaluation.leaderboard.dashboard:Cores"
 """
 
 from __future__ import annotations

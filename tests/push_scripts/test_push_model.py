@@ -208,7 +208,7 @@ def test_the_card_estimates_carbon_and_names_the_assumptions(core, core_folder):
 
 def test_figures_on_a_hub_dataset_are_pushed_for_the_pages_of_benchmarks(hub, core, core_folder, tmp_path, monkeypatch):
     hub.use_here(monkeypatch)
-    record = {**TRAINING, "arguments": {**TRAINING["arguments"], "data": "org/corpus"}}
+    record = {**TRAINING, "data": {**TRAINING["data"], "repo": "org/corpus", "revision": "c" * 40}}
     (core_folder / "training.json").write_text(json.dumps(record))
     results = results_file(tmp_path / "results.json", core)
     push_model(core_folder, f"{hub.namespace}/figures", results=results)
@@ -354,6 +354,7 @@ def write_embedder(folder, own_code=False):
     (folder / "1_Last").mkdir()
     (folder / "1_Last" / "config.json").write_text("{}")
     save_file({"weight": np.zeros(5, dtype=np.float32)}, folder / "1_Last" / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (folder / "modules.json").write_text(json.dumps([{"path": path, "type": kind} for path, kind in kinds.items()]))
     for stray in ("eval/results.csv", "checkpoint-5/optimizer.pt", "2_Stray/model.safetensors", "notes.py"):
         (folder / stray).parent.mkdir(exist_ok=True)

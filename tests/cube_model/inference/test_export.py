@@ -91,7 +91,7 @@ def test_export_on_the_command_line(run, trained_core, tmp_path):
     done = run("export", "--model", trained_core, "--output", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "trust_remote_code=True" in done.output
-    assert "minilm" in (tmp_path / "out" / "README.md").read_text()
+    assert "all-MiniLM-L6-v2" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_export_is_reproducible_and_replaces_only_exports(trained_core, tmp_path):

@@ -165,7 +165,7 @@ def test_a_saved_model_loads_and_is_replaced_only_when_asked(tmp_path):
     assert trainer.save_model(tmp_path / "copy") == tmp_path / "copy"
     names = {path.name for path in (tmp_path / "core").iterdir()}
     assert names == {path.name for path in (tmp_path / "copy").iterdir()}
-    for name in names:
+    for name in names - {"README.md"}:  # its examples name the folder
         assert (tmp_path / "core" / name).read_bytes() == (tmp_path / "copy" / name).read_bytes(), name
     model = AutoModel.from_pretrained(tmp_path / "copy")
     questions = torch.randn(3, 24)

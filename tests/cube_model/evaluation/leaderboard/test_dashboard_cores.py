@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cube_model import ModelError
-from cube_model.dashboard import Cores
+from cube_model.evaluation.leaderboard.dashboard import Cores
 from dataset_builders.dashboard import cores
 from dataset_builders.dashboard.lattice import lattice_picture
 from dataset_builders.dashboard.texts import load_texts
@@ -55,7 +55,7 @@ def core(pairs_folder, cache_folder, trained_core, monkeypatch):
 
 def test_cores_are_found_by_their_entry_point():
     points = entry_points(group=cores.ENTRY_POINTS)
-    assert [(point.name, point.value) for point in points] == [("cores", "cube_model.dashboard:Cores")]
+    assert [(point.name, point.value) for point in points] == [("cores", "cube_model.evaluation.leaderboard.dashboard:Cores")]
     assert type(cores.find_cores()).__name__ == "Cores"
 
 

@@ -1,0 +1,37 @@
+"""Where a dataset was read from, for records and cards: a repository with its commit, or the name of a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cube_model.errors import ModelError
+from dataset_builders.common.locations import A_DATASET, is_folder
+
+
+def location_of(data: str | os.PathLike[str]) -> dict[str, str | None]:
+    """Return the location of a dataset; to call while it can be read, since later nobody can tell the two apart.
+
+    Args:
+        data: Folder or Hub dataset repository.
+
+    Returns:
+        `{"repo": "org/name", "revision": commit}`, with None for a commit that cannot be found out; or
+        `{"folder": name}`, without the path.
+
+    Raises:
+        ModelError: It is neither.
+    """
+    if is_folder(data, A_DATASET, error=ModelError):
+        return {"folder": Path(data).expanduser().resolve().name}
+    return {"repo": str(data), "revision": _commit(str(data))}
+
+
+def _commit(repo: str) -> str | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:  # online the newest commit, offline that of the cache: its folder has the name of the commit
+        return Path(hf_hub_download(repo, "README.md", repo_type="dataset")).parent.name
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        return None
