@@ -12,7 +12,16 @@ _RESUME = "large files that have arrived are not sent again"
 
 
 class PushError(DialogueCubeError):
-    """Publishing fails or is refused. The message never contains the token."""
+    """Publishing fails or is refused. The message never contains the token.
+
+    Example:
+        >>> from push_scripts.push_metric import push_metric
+        >>> try:
+        ...     push_metric("ORG/my-metrics")
+        ... except PushError as error:
+        ...     print(error)
+        --repo ORG/my-metrics: `evaluate.load` imports a file of that name; use letters, digits and _ only
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(_without_token(" ".join(message.split())))

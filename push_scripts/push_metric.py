@@ -47,6 +47,11 @@ def push_metric(
 
     Raises:
         PushError: The name is not an identifier, or the Hub refused.
+
+    Example:
+        >>> from push_scripts.push_options import PushOptions
+        >>> "README.md" in push_metric("ORG/dialogue_metrics", PushOptions(dry_run=True)).sizes
+        True
     """
     from cube_model.metrics.evaluate_metrics import write_metric_folder
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.config import DatasetConfig, with_options
+from cube_model.data.config import DatasetConfig, keywords_of, with_options
 from cube_model.data.own_rows import text_keys
 from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.data.ready_vectors import encode_ready, ready_vectors
@@ -23,6 +23,9 @@ from cube_model.data.vector_pairs import EncodedPairs, SplitPairs, encode_texts,
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from cube_model.data.config import DatasetOptions
     from cube_model.teacher.teacher import Teacher
 
 
@@ -31,11 +34,26 @@ class AutoencoderDataset(SplitPairs):
 
     Create one with `from_texts` or `from_embeddings`. Duplicates are dropped, and no text is in both splits, not even
     with different case or punctuation.
+
+    Example:
+        >>> texts = [f"I need a table for {i}." for i in range(2, 12)]
+        >>> dataset = AutoencoderDataset.from_texts(texts, teacher="minilm")
+        >>> embedding, target = dataset[0]
+        >>> bool((embedding == target).all())
+        True
     """
 
     @classmethod
+    @keywords_of(DatasetConfig)
     def from_texts(
-        cls, texts: Iterable[str], config: DatasetConfig | None = None, *, language: str = "und", **options: Any
+        cls,
+        texts: Iterable[str],
+        config: DatasetConfig | None = None,
+        *,
+        language: str = "und",
+        teacher: str | None = None,
+        validation_split: float | None = None,
+        **options: Unpack[DatasetOptions],
     ) -> AutoencoderDataset:
         """Create a dataset by encoding texts.
 
@@ -43,12 +61,16 @@ class AutoencoderDataset(SplitPairs):
             texts: Utterances.
             config: Options of the teacher and the split. Default: `DatasetConfig()`.
             language: BCP 47 tag of the texts.
-            options: Fields of `DatasetConfig`; they override `config`.
+            teacher: Frozen encoder, `"minilm"` by default.
+            validation_split: Share of the texts held out for validation, 0.2 by default.
+            options: Other fields of `DatasetConfig`; they override `config`.
 
         Raises:
             ModelError: A text is not a string, no text is left, an option is invalid, or the teacher is unavailable.
         """
-        config = with_options(config or DatasetConfig(), options)
+        config = with_options(
+            config or DatasetConfig(), {**options}, teacher=teacher, validation_split=validation_split
+        )
         if isinstance(texts, str):
             raise ModelError("texts is a single string: expected a list of strings")
         texts = list(texts)
@@ -62,15 +84,16 @@ class AutoencoderDataset(SplitPairs):
             raise no_pair_left(len(texts), dropped)
         keys = text_keys(distinct)
         pairs = _identity_pairs(distinct, keys, language)
-        teacher = load_teacher(config)
-        vectors, stats = encode_texts(distinct, teacher, config)
+        encoder = load_teacher(config)
+        vectors, stats = encode_texts(distinct, encoder, config)
         held_out = np.zeros(len(pairs), dtype=bool)
         encoded = EncodedPairs(
-            pairs, vectors, teacher.describe(), keys, held_out, len(texts), dropped, cache_stats=stats
+            pairs, vectors, encoder.describe(), keys, held_out, len(texts), dropped, cache_stats=stats
         )
         return cls(encoded, config)
 
     @classmethod
+    @keywords_of(DatasetConfig)
     def from_embeddings(
         cls,
         vectors: Any,
@@ -78,7 +101,8 @@ class AutoencoderDataset(SplitPairs):
         *,
         teacher: Teacher | dict[str, Any] | None = None,
         column: str | None = None,
-        **options: Any,
+        validation_split: float | None = None,
+        **options: Unpack[DatasetOptions],
     ) -> AutoencoderDataset:
         """Create a dataset from ready-made embeddings.
 
@@ -87,12 +111,13 @@ class AutoencoderDataset(SplitPairs):
             config: Options of the split and the normalisation; its teacher is ignored. Default: `DatasetConfig()`.
             teacher: Teacher that made the embeddings.
             column: Name of the array or column in the file; required if the file holds several.
-            options: Fields of `DatasetConfig`; they override `config`.
+            validation_split: Share of the embeddings held out for validation, 0.2 by default.
+            options: Other fields of `DatasetConfig`; they override `config`.
 
         Raises:
             ModelError: The file cannot be read, or a value is not finite.
         """
-        config = with_options(config or DatasetConfig(), options)
+        config = with_options(config or DatasetConfig(), {**options}, validation_split=validation_split)
         encoded = encode_ready(ready_vectors(vectors, column), teacher, config.normalize_embeddings)
         first = np.sort(np.unique(encoded.pairs.answers, return_index=True)[1])
         encoded.dropped["a repeated vector"] = len(encoded.pairs) - len(first)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
@@ -57,6 +58,10 @@ class DatasetConfig:
 
     Raises:
         ModelError: A value is invalid; the message names the field and what is expected.
+
+    Example:
+        >>> DatasetConfig(teacher="minilm", validation_split=0.1, use_cache=False).seed
+        0
     """
 
     teacher: str = DEFAULT_TEACHER
@@ -159,12 +164,66 @@ class DialogueConfig(DatasetConfig):
         self._require("context_turns", self.support_multiturn or self.context_turns == 0, without_context)
 
 
-def with_options(config: Config, options: dict[str, Any]) -> Config:
+class DatasetOptions(TypedDict, total=False):
+    """Fields of `DatasetConfig` as keywords, for type checkers; see `keywords_of`."""
+
+    teacher_model: str
+    fallback: Sequence[str]
+    teacher_dtype: str
+    device: str | None
+    embedding_dim: int | None
+    normalize_embeddings: bool
+    seed: int
+    use_cache: bool
+    cache_dir: str | None
+    progress: bool
+
+
+class DialogueOptions(DatasetOptions, total=False):
+    """Fields of `DialogueConfig` as keywords, for type checkers; see `keywords_of`."""
+
+    enable_quality_filter: bool
+    quality: str
+    min_question_length: int
+    max_question_length: int
+    min_answer_length: int
+    max_answer_length: int
+    min_similarity: float | None
+    max_similarity: float | None
+    support_multiturn: bool
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def keywords_of(config_class: type[DatasetConfig]) -> Callable[[_Function], _Function]:
+    """Let `help` and editors show the fields of a config, with their defaults, in place of a function's `**options`.
+
+    Args:
+        config_class: Class of the config.
+    """
+
+    def with_signature(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        fields = [
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+            for field in dataclasses.fields(config_class)
+            if field.name not in signature.parameters
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
+        return function
+
+    return with_signature
+
+
+def with_options(config: Config, options: dict[str, Any], **arguments: Any) -> Config:
     """Return a copy of a config with some fields replaced.
 
     Args:
         config: Config to copy.
         options: New values by field name.
+        arguments: The same; None leaves a field as it is.
 
     Raises:
         ModelError: A field does not exist, or a value is invalid.
@@ -172,7 +231,7 @@ def with_options(config: Config, options: dict[str, Any]) -> Config:
     fields = [field.name for field in dataclasses.fields(config)]
     if unknown := sorted(set(options) - {*fields, _TEACHER_ALIAS}):
         raise ModelError(f"{type(config).__name__} has no field {unknown[0]}; choose from {', '.join(fields)}")
-    return dataclasses.replace(config, **options)
+    return dataclasses.replace(config, **{name: v for name, v in arguments.items() if v is not None}, **options)
 
 
 def _is_number(value: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cube_model.data.config import DialogueConfig, with_options
+from cube_model.data.config import DialogueConfig, keywords_of, with_options
 from cube_model.data.own_rows import DialogueRows, pair_keys, pairs_of_rows, rows_of_files, rows_of_records
 from cube_model.data.pairs import pairs_of_table
 from cube_model.data.ready_vectors import encode_ready, ready_embeddings
@@ -31,6 +31,9 @@ from cube_model.data.vector_pairs import (
 )
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from cube_model.data.config import DialogueOptions
     from cube_model.teacher.teacher import Teacher
 
 CONVERSATION_CONTEXT_TURNS = 2
@@ -48,10 +51,15 @@ class DialogueDataset(SplitPairs):
     `from_embeddings`.
 
     Example:
-        >>> for questions, answers in dataset.get_dataloader(batch_size=32):
-        ...     ...  # [32, 768], [32, 768]
-        >>> dataset.statistics()["cosine"]
-        {'training': 0.41, 'validation': 0.39}
+        >>> pairs = [(f"Is there a bus number {i}?", f"Number {i} leaves every {i} minutes.") for i in range(1, 11)]
+        >>> dataset = DialogueDataset.from_pairs(pairs, DialogueConfig(teacher="minilm"))
+        >>> len(dataset), len(dataset.validation)
+        (8, 2)
+        >>> questions, answers = next(iter(dataset.get_dataloader(batch_size=4)))
+        >>> questions.shape, answers.shape
+        (torch.Size([4, 384]), torch.Size([4, 384]))
+        >>> sorted(dataset.statistics()["cosine"])
+        ['training', 'validation']
     """
 
     config: DialogueConfig
@@ -97,7 +105,11 @@ class DialogueDataset(SplitPairs):
         config: DialogueConfig | None = None,
         *,
         language: str = "und",
-        **options: Any,
+        question_column: str | None = None,
+        answer_column: str | None = None,
+        encoding: str | None = None,
+        max_bad_share: float | None = None,
+        rejects: str | os.PathLike[str] | None = None,
     ) -> DialogueDataset:
         """Create a dataset from files of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports, .gz or .zip.
 
@@ -106,11 +118,23 @@ class DialogueDataset(SplitPairs):
                 `test` is skipped.
             config: Options. Default: `DialogueConfig()`.
             language: BCP 47 tag of rows without one of their own.
-            options: Options of the reader: `question_column`, `answer_column`, `encoding`, `max_bad_share`, `rejects`.
+            question_column: Name of the column or key with the question. Default: a usual name, such as `prompt`.
+            answer_column: Name of the column or key with the answer. Default: a usual name.
+            encoding: Encoding of the files. Default: detected.
+            max_bad_share: Share of bad records, from 0 to 1, above which reading fails. Default: 0.1.
+            rejects: File for the bad records, as JSON lines. Default: none is written.
 
         Raises:
             ModelError: A file cannot be read, no pair is left, or the teacher is unavailable.
         """
+        reader = {
+            "question_column": question_column,
+            "answer_column": answer_column,
+            "encoding": encoding,
+            "max_bad_share": max_bad_share,
+            "rejects": rejects,
+        }
+        options = {name: value for name, value in reader.items() if value is not None}
         return cls._from_rows(rows_of_files(paths, language, **options), config)
 
     @classmethod
@@ -121,7 +145,11 @@ class DialogueDataset(SplitPairs):
         config: DialogueConfig | None = None,
         *,
         teacher: Teacher | dict[str, Any] | None = None,
-        **options: Any,
+        question_column: str | None = None,
+        answer_column: str | None = None,
+        question_texts: Sequence[str] | None = None,
+        answer_texts: Sequence[str] | None = None,
+        dialogues: Sequence[Any] | None = None,
     ) -> DialogueDataset:
         """Create a dataset from ready-made embeddings; no text is encoded and no teacher is loaded.
 
@@ -132,13 +160,33 @@ class DialogueDataset(SplitPairs):
             config: Options; the teacher and the length limits are ignored, the cosine limits apply. Default:
                 `DialogueConfig()`.
             teacher: Teacher that made the embeddings. Without it, a core trained on them cannot be asked by text.
-            options: Options of `ready_embeddings`: names of columns or arrays, texts, dialogues.
+            question_column: Name of the questions' embeddings in the file. Default: a usual name, see
+                `ready_embeddings`.
+            answer_column: Name of the answers' embeddings in the file. Default: a usual name.
+            question_texts: n texts of the questions.
+            answer_texts: n texts of the answers.
+            dialogues: n dialogue ids; the pairs of a dialogue are held out together.
 
         Raises:
             ModelError: A file cannot be read, or the shapes of the arrays do not match.
+
+        Example:
+            >>> import numpy
+            >>> questions, answers = numpy.random.default_rng(0).normal(size=(2, 10, 384))
+            >>> len(DialogueDataset.from_embeddings(questions, answers))  # the rest is for validation
+            8
         """
         config = config or DialogueConfig()
-        encoded = encode_ready(ready_embeddings(questions, answers, **options), teacher, config.normalize_embeddings)
+        ready = ready_embeddings(
+            questions,
+            answers,
+            question_column=question_column,
+            answer_column=answer_column,
+            question_texts=question_texts,
+            answer_texts=answer_texts,
+            dialogues=dialogues,
+        )
+        encoded = encode_ready(ready, teacher, config.normalize_embeddings)
         return cls(_drop_by_similarity(encoded, config), config)
 
     @classmethod
@@ -164,14 +212,16 @@ class DialogueDataset(SplitPairs):
         return cls(_drop_by_similarity(encoded, config), config)
 
 
+@keywords_of(DialogueConfig)
 def create_dialogue_dataset(
     dialogue_pairs: Iterable[Any],
     teacher: str | None = None,
     validation_split: float | None = None,
+    context_turns: int | None = None,
     *,
     config: DialogueConfig | None = None,
     language: str = "und",
-    **options: Any,
+    **options: Unpack[DialogueOptions],
 ) -> DialogueDataset:
     """Create a dataset from question -> answer pairs.
 
@@ -181,6 +231,8 @@ def create_dialogue_dataset(
         dialogue_pairs: Dicts `{"question": ..., "answer": ...}`; see `DialogueDataset.from_pairs`.
         teacher: Frozen encoder, `"minilm"` by default. `teacher_model` is an alias.
         validation_split: Share of the pairs held out for validation, 0.2 by default.
+        context_turns: Number of turns before each question to include, 0 by default; for records that are
+            conversations.
         config: Options. Default: `DialogueConfig()`.
         language: BCP 47 tag of the texts.
         options: Other fields of `DialogueConfig`.
@@ -190,15 +242,22 @@ def create_dialogue_dataset(
 
     Example:
         >>> dataset = create_dialogue_dataset(
-        ...     [{"question": "Что такое AI?", "answer": "Искусственный интеллект."},
-        ...      {"question": "Как работает ML?", "answer": "Машина учится на примерах."}],
-        ...     teacher="multilingual-e5", validation_split=0.2, language="ru",
+        ...     [
+        ...         {"question": "When do you open?", "answer": "At nine."},
+        ...         {"question": "Do you deliver?", "answer": "Yes, on weekdays."},
+        ...     ],
+        ...     teacher="minilm",
+        ...     validation_split=0.5,
         ... )
+        >>> len(dataset), len(dataset.validation)
+        (1, 1)
     """
-    config = _config(config, options, teacher=teacher, validation_split=validation_split)
+    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **chosen)
     return DialogueDataset.from_pairs(dialogue_pairs, config, language=language)
 
 
+@keywords_of(DialogueConfig)
 def create_conversation_dataset(
     conversations: Iterable[Any],
     teacher: str | None = None,
@@ -207,7 +266,7 @@ def create_conversation_dataset(
     *,
     config: DialogueConfig | None = None,
     language: str = "und",
-    **options: Any,
+    **options: Unpack[DialogueOptions],
 ) -> DialogueDataset:
     """Create a dataset from conversations: each answered user turn with its context.
 
@@ -226,24 +285,39 @@ def create_conversation_dataset(
 
     Raises:
         ModelError: See `create_dialogue_dataset`.
+
+    Example:
+        >>> conversation = [
+        ...     {"role": "user", "text": "Are you open on Sunday?"},
+        ...     {"role": "assistant", "text": "Until six."},
+        ...     {"role": "user", "text": "And on Monday?"},
+        ...     {"role": "assistant", "text": "Until eight."},
+        ... ]
+        >>> dataset = create_conversation_dataset([conversation], teacher="minilm", validation_split=0)
+        >>> questions, answers = dataset[:]
+        >>> questions.shape  # two questions, each with two earlier turns
+        torch.Size([2, 3, 384])
     """
     if context_turns is None and config is None and options.get("support_multiturn", True):
         context_turns = CONVERSATION_CONTEXT_TURNS
-    config = _config(config, options, teacher=teacher, validation_split=validation_split, context_turns=context_turns)
+    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **chosen)
     return DialogueDataset.from_conversations(conversations, config, language=language)
 
 
+@keywords_of(DialogueConfig)
 def load_dialogue_dataset_from_files(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     teacher: str | None = None,
     validation_split: float | None = None,
+    context_turns: int | None = None,
     *,
     config: DialogueConfig | None = None,
     language: str = "und",
     reader: dict[str, Any] | None = None,
-    **options: Any,
+    **options: Unpack[DialogueOptions],
 ) -> DialogueDataset:
-    """Create a dataset from files or folders of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports.
+    r"""Create a dataset from files or folders of pairs or dialogues: JSON, JSONL, CSV, TSV, TXT, chat exports.
 
     Arguments that are not None override `config`.
 
@@ -251,22 +325,24 @@ def load_dialogue_dataset_from_files(
         paths: A file or folder, or several; see `DialogueDataset.from_files`.
         teacher: Frozen encoder, `"minilm"` by default. `teacher_model` is an alias.
         validation_split: Share of the dialogues held out for validation, 0.2 by default.
+        context_turns: Number of turns before each question to include, 0 by default.
         config: Options. Default: `DialogueConfig()`.
         language: BCP 47 tag of rows without one of their own.
-        reader: Options of the reader: `{"question_column": ..., "answer_column": ..., "encoding": ...}`.
+        reader: Options of the reader, see `DialogueDataset.from_files`: `{"question_column": ..., "encoding": ...}`.
         options: Other fields of `DialogueConfig`.
 
     Raises:
         ModelError: A file cannot be read; and see `create_dialogue_dataset`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("hotel.csv").write_text("question,answer\nIs there a gym?,Yes.\nIs there a pool?,In summer.\n")
+        >>> len(load_dialogue_dataset_from_files("hotel.csv", teacher="minilm", validation_split=0.5))
+        1
     """
-    config = _config(config, options, teacher=teacher, validation_split=validation_split)
-    return DialogueDataset.from_files(paths, config, language=language, **(reader or {}))
-
-
-def _config(config: DialogueConfig | None, options: dict[str, Any], **arguments: Any) -> DialogueConfig:
-    """`config` with the arguments that are not None and the options."""
-    set_arguments = {name: value for name, value in arguments.items() if value is not None}
-    return with_options(config or DialogueConfig(), {**set_arguments, **options})
+    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **chosen)
+    return DialogueDataset._from_rows(rows_of_files(paths, language, **(reader or {})), config)
 
 
 def _drop_by_similarity(encoded: EncodedPairs, config: DialogueConfig) -> EncodedPairs:

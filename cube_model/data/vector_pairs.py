@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from cube_model.teacher.find import DEFAULT_TEACHER, TeacherUnavailableError
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import CacheStats, EmbeddingCache
 from dataset_builders.common.progress import encoding_progress
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _CHUNK = 8192
 """Pairs whose cosines are computed at once; bounds the memory."""
@@ -39,8 +42,11 @@ class EmbeddingPairs(Dataset[Pair]):
         vectors: float32 `[m + 1, dimension]`: embeddings of the texts and a last row of zeros for missing turns.
 
     Example:
-        >>> question, answer = pairs[0]           # [dimension], [dimension]
-        >>> questions, answers = pairs[[0, 1]]    # [2, dimension] each
+        >>> from cube_model import create_dialogue_dataset
+        >>> pairs = create_dialogue_dataset([("Is there a gym?", "Yes."), ("A pool?", "No.")], teacher="minilm")
+        >>> question, answer = pairs[0]
+        >>> question.shape, answer.shape
+        (torch.Size([384]), torch.Size([384]))
     """
 
     def __init__(self, pairs: QuestionAnswerPairs, vectors: torch.Tensor) -> None:
@@ -182,7 +188,7 @@ class SplitPairs(EmbeddingPairs):
         super().__init__(pairs.select(train), vectors)
         self.validation = EmbeddingPairs(pairs.select(validation), vectors)
         self.config, self.teacher, self.cache_stats = config, encoded.teacher, encoded.cache_stats
-        self._assessment = encoded.assessment
+        self._encoded, self._assessment = encoded, encoded.assessment
         self._read, self._fingerprint = encoded.read, pairs.fingerprint
         self._dropped = {reason: count for reason, count in encoded.dropped.items() if count}
         if duplicates:
@@ -204,6 +210,39 @@ class SplitPairs(EmbeddingPairs):
         """
         pairs = self._require_validation() if validation else self
         return pairs.batches(batch_size, shuffle=shuffle, seed=self.config.seed, **options)
+
+    def train_test_split(self, test_size: float = 0.2, seed: int | None = None) -> dict[str, Self]:
+        """Split all pairs, by whole dialogues, as `datasets.Dataset.train_test_split` splits rows.
+
+        No pair is in both splits.
+
+        Args:
+            test_size: Share of the dialogues in the test split, above 0 and below 1.
+            seed: Random seed of the split. Default: that of `config`.
+
+        Returns:
+            `"train"`, a dataset with validation pairs of its own, and `"test"`, one without.
+
+        Raises:
+            ModelError: `test_size` is out of range, or too few pairs are left for validation.
+
+        Example:
+            >>> from cube_model import create_dialogue_dataset
+            >>> pairs = [(f"Is there a bus number {i}?", f"Every {i} minutes.") for i in range(1, 21)]
+            >>> splits = create_dialogue_dataset(pairs, teacher="minilm").train_test_split(test_size=0.25)
+            >>> len(splits["train"]), len(splits["train"].validation), len(splits["test"])
+            (12, 3, 5)
+        """
+        if not 0 < test_size < 1:
+            raise ModelError(f"test_size is {test_size!r}: expected a share above 0 and below 1")
+        encoded, seed = self._encoded, self.config.seed if seed is None else seed
+        nothing = np.zeros(len(encoded.pairs), dtype=bool)
+        train, test, _ = split_rows(encoded.pairs.dialogues, encoded.keys, test_size, seed, nothing)
+        whole = replace(self.config, validation_split=0.0)
+        return {
+            "train": type(self)(encoded.select(train), self.config),
+            "test": type(self)(replace(encoded.select(test), held_out=nothing[test]), whole),
+        }
 
     def training_data(self) -> TrainingData:
         """Return the data that `CubeTrainer(config).train(dataset)` reads.

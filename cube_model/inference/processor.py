@@ -1,9 +1,9 @@
 """A trained core as a function of embeddings, one or many at a time, with metrics.
 
->>> from cube_model.inference.processor import EmbeddingProcessor
->>> processor = EmbeddingProcessor.from_pretrained("my-core")
->>> processor.process(question_vector).shape
-(768,)
+>>> from cube_model import EmbeddingProcessor, Teacher
+>>> processor = EmbeddingProcessor.from_pretrained("core")
+>>> processor.process(Teacher.load("minilm").encode(["Do you have parking?"])[0]).shape
+(384,)
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ class EmbeddingProcessor:
         ModelError: The core has another mode.
 
     Example:
-        >>> processor = EmbeddingProcessor(model, mode="generator")
-        >>> samples = processor.variations(question_vector, count=8, temperature=0.5)  # [8, 768]
-        >>> [answer.text for sample in samples for answer in retriever.nearest(sample, k=1)]
+        >>> import numpy
+        >>> from cube_model import CubeConfig, CubeModel
+        >>> processor = EmbeddingProcessor(CubeModel(CubeConfig(embedding_dim=384)), mode="generator")
+        >>> question = numpy.eye(384, dtype=numpy.float32)[0]
+        >>> processor.variations(question, count=8, temperature=0.5).shape
+        (8, 384)
     """
 
     def __init__(self, model: CubeModel, mode: str | None = None, *, seed: int = 0) -> None:

@@ -1,10 +1,9 @@
 """Search of the nearest real answers to a question, with a trained core.
 
 >>> from cube_model import CubeRetriever
->>> retriever = CubeRetriever.from_pretrained("my-core", "my-corpus")
->>> retriever.ask("I need a cheap hotel in the north", k=1)[0].text
-'Sure, what city are you going to?'
->>> retriever.save_index("my-index")  # next time: CubeRetriever.from_pretrained("my-core", index="my-index")
+>>> retriever = CubeRetriever.from_pretrained("core", "dataset", max_answers=100)
+>>> answers = retriever.ask("I need a cheap restaurant in the north", k=3)
+>>> retriever.save_index("answers")  # next time: CubeRetriever.from_pretrained("core", index="answers")
 """
 
 from __future__ import annotations
@@ -68,6 +67,12 @@ class CubeRetriever:
 
     Raises:
         ModelError: The core is an autoencoder, or was trained with another teacher.
+
+    Example:
+        >>> retriever = CubeRetriever.from_pretrained("core", "dataset", max_answers=100)
+        >>> answers = retriever.ask("I need a cheap restaurant in the north", k=3)
+        >>> answers[0].score >= answers[1].score, answers[0].license
+        (True, 'Apache-2.0')
     """
 
     def __init__(self, model: CubeModel, teacher: Teacher, index: AnswerIndex) -> None:

@@ -52,9 +52,15 @@ class Teacher:
         max_length: Maximum number of tokens per text.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`.
         fallback_from: Preferred teachers that were unavailable.
-        revision: Commit of the Hub repository that the teacher was downloaded from; None for other teachers.
+        repo: Hub repository with the weights; None for a local folder without a short name.
+        revision: Commit of that repository: the downloaded one, or that of the short name.
         fingerprint: sha256 over weights, model configuration, tokenizer and the settings above except the names. Equal
             fingerprints mean equal embeddings.
+
+    Example:
+        >>> teacher = Teacher.load("minilm")
+        >>> teacher.encode(["Is there a gym?", "Do you have parking?"]).shape
+        (2, 384)
     """
 
     def __init__(
@@ -70,9 +76,10 @@ class Teacher:
         lowercase: bool,
         max_length: int,
         dtype: str,
+        repo: str | None = None,
         revision: str | None = None,
     ) -> None:
-        self.name, self.weights_sha256, self.revision = name, weights, revision
+        self.name, self.weights_sha256, self.repo, self.revision = name, weights, repo, revision
         self.pooling, self.prefix, self.normalize = pooling, prefix, normalize
         self.lowercase, self.max_length, self.dtype = lowercase, max_length, dtype
         self.fallback_from: tuple[str, ...] = ()
@@ -180,7 +187,8 @@ class Teacher:
             lowercase=own.lowercase,
             max_length=min(max_length, _positions(model), int(tokenizer.model_max_length)),
             dtype=dtype,
-            revision=commit,
+            repo=preset.repo if preset else recorded_name if commit else None,
+            revision=commit or (preset.revision if preset else None),
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -197,6 +205,7 @@ class Teacher:
         """Return what a trained core records: enough to load the same teacher again and to verify it."""
         return {
             "name": self.name,
+            "repo": self.repo,
             "revision": self.revision,
             "dimension": self.dimension,
             **self._settings(),
@@ -269,10 +278,7 @@ class Teacher:
         mask = torch.arange(width, device=device)[None, :] < lengths[:, None]
         with torch.inference_mode():
             states = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
-            pooled = pool(states, mask, self.pooling)
-            if self.normalize:
-                pooled = torch.nn.functional.normalize(pooled, dim=-1)
-            return pooled.cpu().numpy()
+            return pool(states, mask, self.pooling, self.normalize).cpu().numpy()
 
 
 def turn_separator(tokenizer: Any) -> str:

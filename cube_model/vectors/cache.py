@@ -98,6 +98,14 @@ class EmbeddingCache:
 
     Raises:
         ModelError: The folder cannot be opened for writing, or an argument is invalid.
+
+    Example:
+        >>> from cube_model import Teacher
+        >>> cache, teacher = EmbeddingCache("vectors"), Teacher.load("minilm")
+        >>> cache.embed(teacher, ["Is there a gym?", "Is there a gym?"]).shape
+        (2, 384)
+        >>> cache.stats.misses
+        1
     """
 
     def __init__(

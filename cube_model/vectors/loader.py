@@ -33,7 +33,11 @@ class EmbeddingLoader:
         use_cache: Whether to cache embeddings on disk.
         cache_dir: Cache folder. Default: `default_folder()`.
         cache_precision: `"float32"` or `"float16"`.
-        **settings: Further arguments of `Teacher.load`: pooling, prefix, normalize, max_length, revision.
+        pooling: `"mean"`, `"cls"` (first token) or `"last"` (last token). Default: the model's own.
+        prefix: Text prepended to every text. Default: the model's own.
+        normalize: Whether to scale embeddings to norm 1. Default: the model's own setting.
+        max_length: Maximum number of tokens per text. Default: the model's own.
+        revision: Branch, tag or commit of the Hub repository.
 
     Attributes:
         teacher: Loaded teacher. It never changes, so all embeddings of a loader come from the same teacher.
@@ -41,6 +45,11 @@ class EmbeddingLoader:
 
     Raises:
         ModelError: No teacher is available, or the cache folder cannot be written.
+
+    Example:
+        >>> loader = EmbeddingLoader("minilm")
+        >>> loader.embed(["I need a table for two."]).shape
+        (1, 384)
     """
 
     def __init__(
@@ -54,9 +63,23 @@ class EmbeddingLoader:
         use_cache: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
         cache_precision: str = "float32",
-        **settings: Any,
+        pooling: str | None = None,
+        prefix: str | None = None,
+        normalize: bool | None = None,
+        max_length: int | None = None,
+        revision: str | None = None,
     ) -> None:
-        self.teacher = Teacher.load(teacher_model or teacher, dtype, device, fallback=fallback, **settings)
+        self.teacher = Teacher.load(
+            teacher_model or teacher,
+            dtype,
+            device,
+            pooling=pooling,
+            prefix=prefix,
+            normalize=normalize,
+            max_length=max_length,
+            revision=revision,
+            fallback=fallback,
+        )
         self.cache = EmbeddingCache(cache_dir, precision=cache_precision) if use_cache else None
 
     @property

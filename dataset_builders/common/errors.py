@@ -20,4 +20,13 @@ class DialogueCubeError(Exception):
 
 
 class DataError(DialogueCubeError):
-    """Raw data, a dataset folder or an option is not as expected."""
+    """Raw data, a dataset folder or an option is not as expected.
+
+    Example:
+        >>> from dataset_builders import build_dataset
+        >>> try:
+        ...     build_dataset(["woz"], raw_dir="nowhere", out="woz")
+        ... except DataError as error:
+        ...     print(error)
+        no raw folder nowhere; `dialogue-cube download` or `dialogue-cube sample` makes one
+    """

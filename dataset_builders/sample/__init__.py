@@ -2,11 +2,6 @@
 
 Each source has its published layout and format; all texts are made up from the phrases in `texts/`. Equal seeds give
 equal bytes.
-
->>> from dataset_builders.sample import write_sample
->>> counts = write_sample(Path("raw"))  # doctest: +SKIP
->>> counts["woz"]["de"]["train"]["dialogues"]  # doctest: +SKIP
-100
 """
 
 from __future__ import annotations
@@ -41,6 +36,11 @@ def write_sample(out: Path, seed: int = 0) -> dict[str, dict[str, dict[str, dict
 
     Raises:
         DataError: `out` is not empty.
+
+    Example:
+        >>> counts = write_sample(Path("sample"))  # doctest: +SKIP
+        >>> counts["woz"]["de"]["train"]["dialogues"]  # doctest: +SKIP
+        100
     """
     counts = {}
     with output_folder(out, _SAMPLE, overwrite=False) as aside:

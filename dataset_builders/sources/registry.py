@@ -34,7 +34,12 @@ def source_modules() -> dict[str, str]:
 
 @functools.cache
 def builders() -> dict[str, type[CorpusBuilder]]:
-    """Builder classes of all sources by name: dialogue sources first, each kind in alphabetical order."""
+    """Builder classes of all sources by name: dialogue sources first, each kind in alphabetical order.
+
+    Example:
+        >>> [name for name, builder in builders().items() if "de" in builder.INFO.languages]
+        ['woz']
+    """
     from dataset_builders.sources.source import CorpusBuilder
 
     classes: dict[str, type[CorpusBuilder]] = {}
@@ -50,6 +55,10 @@ def get_builder(name: str) -> type[CorpusBuilder]:
 
     Raises:
         DataError: The name is unknown.
+
+    Example:
+        >>> get_builder("sgd").INFO.license
+        'CC-BY-SA-4.0'
     """
     try:
         return builders()[name]

@@ -454,3 +454,25 @@ def test_real_teacher_ranks_the_true_answer_first(minilm, cache_folder, monkeypa
     assert (questions @ answers.T).argmax(1).tolist() == [0, 1, 2]
     assert dataset.teacher["fingerprint"] == minilm.fingerprint
     assert dataset.statistics()["cosine"]["training"] > 0.4
+
+
+def test_train_test_split_keeps_whole_dialogues_and_no_pair_is_in_two_splits():
+    conversations = [
+        [
+            {"role": role, "text": f"{text} {number}"}
+            for text in ("Is there a bus of line", "Every so often goes line")
+            for role, text in (("user", text), ("assistant", f"{text} yes"))
+        ]
+        for number in range(20)
+    ]
+    dataset = create_conversation_dataset(conversations)
+    splits = dataset.train_test_split(test_size=0.25)
+    train, test = splits["train"], splits["test"]
+    assert (len(train), len(train.validation), len(test), len(test.validation)) == (24, 6, 10, 0)
+    sets = [set(pairs.pairs.dialogues.tolist()) for pairs in (train, train.validation, test)]
+    assert sum(map(len, sets)) == len(set.union(*sets)) == 20
+    again = dataset.train_test_split(test_size=0.25)["test"]
+    assert again.pairs.dialogues.tolist() == test.pairs.dialogues.tolist()
+    assert dataset.train_test_split(0.25, seed=1)["test"].pairs.dialogues.tolist() != test.pairs.dialogues.tolist()
+    with pytest.raises(ModelError, match="test_size is 1: expected a share above 0 and below 1"):
+        dataset.train_test_split(1)
