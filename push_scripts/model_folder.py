@@ -1,7 +1,7 @@
 """The files of a trained model; all other files in its folder are ignored.
 
 Core               config.json with `auto_map`, model.safetensors (or shards and their index), the code files that
-                   `auto_map`, `custom_pipelines` and modules.json name, handler.py with its requirements, training.json
+                   `auto_map` and modules.json name, pipeline_cube.py, handler.py, requirements.txt, training.json
 Embedder, export   the modules that modules.json names: an encoder with its tokenizer, and one folder per module; the
                    code files of an export; training.json if there is one
 """
@@ -26,13 +26,14 @@ CONFIG, TRAINING, MODULES, SETTINGS, WEIGHTS_INDEX = (
     "config_sentence_transformers.json",
     "model.safetensors.index.json",
 )
+REQUIREMENTS = "requirements.txt"
 CORE_TYPE = "cube"
 """`model_type` in the `config.json` of a core."""
 
 WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 OWNED = re.compile(
     rf"({WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|{re.escape(SETTINGS)}|\w+_cube\.py|pooling\.py|"
-    rf"sentence_transformer_module\.py|handler\.py|requirements\.txt|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
+    rf"sentence_transformer_module\.py|handler\.py|{re.escape(REQUIREMENTS)}|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
 )
 """Files of an earlier push that a new one replaces or deletes."""
 
@@ -88,20 +89,16 @@ def read_model_folder(folder: Path) -> ModelFolder:
     files = {path.name: path for path in [folder / CONFIG, *_code(folder, config, expected)]} | weights
     reads_text = (folder / MODULES).exists()
     if reads_text:
-        files |= _text_files(folder, config, expected)
+        files |= _text_files(folder, expected)
     return ModelFolder("core", config, training, _count(weights), _size(weights), reads_text, path=folder, files=files)
 
 
-def _text_files(folder: Path, config: dict[str, Any], expected: str) -> dict[str, Path]:
-    """Return the files of a core with which others turn texts into embeddings, with all code that they import."""
+def _text_files(folder: Path, expected: str) -> dict[str, Path]:
+    """Return the files of a core with which others turn texts into vectors, with all code that they import."""
     modules = {name.split(".")[0] for name in _module_types(folder, expected).values()}
-    pipelines = (config.get("custom_pipelines") or {}).values()
-    modules |= {str(pipeline.get("impl")).rpartition(".")[0] for pipeline in pipelines}
-    names = [MODULES, SETTINGS] + [name for name in ("requirements.txt",) if (folder / name).is_file()]
-    if (folder / "handler.py").is_file():
-        modules.add("handler")
+    modules |= {name for name in ("pipeline_cube", "handler") if (folder / f"{name}.py").is_file()}
     code = {path.name: path for path in _imported(folder, modules, expected)}
-    return code | {name: folder / name for name in names if (folder / name).is_file()}
+    return code | {name: folder / name for name in (MODULES, SETTINGS, REQUIREMENTS) if (folder / name).is_file()}
 
 
 def _module_types(folder: Path, expected: str) -> dict[str, str]:

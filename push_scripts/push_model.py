@@ -83,6 +83,7 @@ def push_model(
             record, gate = admit_index(Path(index), folder, staged / "index")
             files |= {f"index/{path.name}": path for path in (staged / "index").iterdir()}
         card = model_card(folder, repo, figures, index=record, revision=options.tag)
+        options.write_card(card)
         for path, text in _texts(folder, figures, card).items():
             files[path] = staged / path
             files[path].parent.mkdir(exist_ok=True)

@@ -84,6 +84,11 @@ class CubeConfig(PreTrainedConfig):
             self.code_size = max(1, self.embedding_dim // 8)
         super().__post_init__(**kwargs)
 
+    @property
+    def custom_pipelines(self) -> dict[str, Any]:
+        """Pipelines of this repository, for `transformers.pipeline`; a new dictionary, since that changes it."""
+        return {"feature-extraction": {"impl": "pipeline_cube.CubeFeatureExtraction", "pt": ["AutoModel"]}}
+
     def validate_lattice(self) -> None:
         """Check that every count is in range and that the lattice has one cell per embedding dimension."""
         for name, minimum in (

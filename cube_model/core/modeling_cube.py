@@ -6,18 +6,54 @@ Uploaded with the weights, so it imports nothing from this project except its co
 from __future__ import annotations
 
 import math
+import os
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub import HfApi
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, cached_file
 
 from .configuration_cube import CubeConfig, cubic_lattice
+
+TEXT_FILES = (
+    *("modules.json", "config_sentence_transformers.json", "sentence_cube.py", "pipeline_cube.py", "handler.py"),
+    *("requirements.txt", "text_cube.py", "teacher_cube.py", "pooling.py"),
+)
+"""Files beside the weights by which others turn texts into vectors: with sentence-transformers, with `pipeline` of
+transformers, and on Inference Endpoints."""
+
+_CARD = """\
+---
+library_name: sentence-transformers
+pipeline_tag: feature-extraction
+tags:
+- cube
+- sentence-transformers
+- dialogue
+---
+
+# {name}
+
+A 3D cubic core with a lattice of {lattice} cells, for the embeddings of `{teacher}`.
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("{repo_id}", trust_remote_code=True)
+vectors = model.encode(["I need a table for two."])
+```
+
+Its training was not recorded with it.
+"""
 
 
 @dataclass
@@ -349,6 +385,59 @@ class CubeModel(PreTrainedModel):
         code.mean.copy_(mean)
         code.read.copy_(axes)
         code.write.copy_(axes.T)
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], is_main_process: bool = True, *args: Any, **kwargs: Any
+    ) -> None:
+        """Save the core, with the files by which others turn texts into vectors; see `PreTrainedModel`.
+
+        Args:
+            save_directory: Folder to write to.
+            is_main_process: Whether this process writes.
+            args: As for `PreTrainedModel`.
+            kwargs: As for `PreTrainedModel`.
+        """
+        super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
+        if is_main_process:
+            self._copy_text_files(Path(save_directory))
+
+    def _upload_modified_files(
+        self, working_dir: str | os.PathLike[str], repo_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Complete the folder that `push_to_hub` uploads: its card is that of the origin, or a short true one."""
+        folder = Path(working_dir)
+        self._copy_text_files(folder)
+        if record := self._file_of_origin("training.json"):
+            shutil.copyfile(record, folder / "training.json")
+        if card := self._file_of_origin("README.md"):
+            text = card.read_text(encoding="utf-8")
+            if name := re.search(r'(?:SentenceTransformer|from_pretrained)\("([^"]+)"', text):
+                text = text.replace(f'"{name[1]}"', f'"{repo_id}"')
+            text = re.sub(r', revision="[^"]*"', "", text)  # a tag of the other repository
+            (folder / "README.md").write_text(text, encoding="utf-8")
+        elif not HfApi(token=kwargs.get("token")).file_exists(repo_id, "README.md"):
+            teacher = (self.config.teacher or {}).get("name", "an encoder that was not recorded")
+            lattice = " x ".join(map(str, self.config.lattice_size or []))
+            text = _CARD.format(name=repo_id.split("/")[-1], repo_id=repo_id, lattice=lattice, teacher=teacher)
+            (folder / "README.md").write_text(text, encoding="utf-8")
+        return super()._upload_modified_files(working_dir, repo_id, *args, **kwargs)
+
+    def _copy_text_files(self, folder: Path) -> None:
+        for name in TEXT_FILES:
+            own = Path(__file__).with_name(name)  # transformers keeps only the code that this file imports beside it
+            if file := own if own.is_file() else self._file_of_origin(name):
+                shutil.copyfile(file, folder / name)
+
+    def _file_of_origin(self, name: str) -> Path | None:
+        """A file of the folder or Hub repository that the core was loaded from; None if there is none."""
+        missing = ("missing_entries", "connection_errors", "gated_repo")
+        quiet = {f"_raise_exceptions_for_{kind}": False for kind in missing}
+        try:
+            origin, revision = self.config.name_or_path, getattr(self.config, "_commit_hash", None)
+            file = cached_file(origin, name, revision=revision, **quiet) if origin else None
+        except (OSError, ValueError):  # a folder that is gone
+            return None
+        return None if file is None else Path(file)
 
     def encode_questions(self, question_embeddings: torch.Tensor) -> torch.Tensor:
         """Map questions, or restore embeddings with an autoencoder.

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 POOLINGS = ("mean", "cls", "last")
 
 
-def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str, normalize: bool = False) -> torch.Tensor:
     """Pool token states into text vectors.
 
     Args:
         states: Token states `[texts, tokens, d]`.
         mask: Boolean mask `[texts, tokens]`, True for real tokens, which must be contiguous in each text.
         pooling: `"mean"` of the real tokens, `"cls"` for the first one, or `"last"` for the last one.
+        normalize: Whether to scale the vectors to norm 1.
 
     Returns:
         Text vectors `[texts, d]`.
@@ -25,7 +26,9 @@ def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor
 
     if pooling == "mean":
         # not a product with the mask: the state of a padding token may be NaN
-        return torch.where(mask[..., None], states, 0).sum(1) / mask.sum(1, keepdim=True)
-    first = mask.int().argmax(1)
-    position = first if pooling == "cls" else first + mask.sum(1) - 1
-    return states[torch.arange(len(states), device=states.device), position]
+        vectors = torch.where(mask[..., None], states, 0).sum(1) / mask.sum(1, keepdim=True)
+    else:
+        first = mask.int().argmax(1)
+        position = first if pooling == "cls" else first + mask.sum(1) - 1
+        vectors = states[torch.arange(len(states), device=states.device), position]
+    return torch.nn.functional.normalize(vectors, dim=-1) if normalize else vectors

@@ -44,9 +44,7 @@ class CubeSides(Module):
         """
         # the teacher may compute in bfloat16; pooling and normalisation use float32
         states, mask = features["token_embeddings"].float(), features["attention_mask"].bool()
-        embeddings = pool(states, mask, self.pooling)
-        if self.normalize:
-            embeddings = functional.normalize(embeddings, dim=-1)
+        embeddings = pool(states, mask, self.pooling, self.normalize)
         encode = self.core.encode_answers if task == "document" else self.core.encode_questions
         features["sentence_embedding"] = functional.normalize(encode(embeddings.to(self.core.dtype)).float(), dim=-1)
         return features

@@ -115,8 +115,9 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, An
         encoder.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
         core.save_pretrained(folder / _CORE_FOLDER)
-    for code in (folder / _CORE_FOLDER).glob("*.py"):  # `save_pretrained` copies code, expected in the root
-        code.unlink()
+    for path in list((folder / _CORE_FOLDER).iterdir()):  # code and settings are expected in the root
+        if path.name != "config.json" and ".safetensors" not in path.name:
+            path.unlink()
     source = Path(__file__).parents[1] / "core"
     for module in _CODE:
         shutil.copy(source / f"{module}.py", folder)

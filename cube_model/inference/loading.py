@@ -17,11 +17,10 @@ from dataset_builders.common.locations import A_CORE, is_folder
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
-_METADATA = {"_name_or_path", "architectures", "auto_map", "custom_pipelines", "dtype", "teacher", "training"}
-_METADATA |= {"transformers_version"}
+_METADATA = {"_name_or_path", "architectures", "auto_map", "dtype", "teacher", "training", "transformers_version"}
 """Config entries of a core that do not affect its output."""
 
-_TEACHER_IDENTITY = {"name", "revision", "fallback_from", "fingerprint", "weights_sha256"}
+_TEACHER_IDENTITY = {"name", "repo", "revision", "fallback_from", "fingerprint", "weights_sha256"}
 """Recorded entries that identify a teacher; the others are its settings, which an error compares."""
 
 

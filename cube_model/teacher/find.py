@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from cube_model.core.teacher_cube import IGNORED_FILES
 from cube_model.errors import ModelError
 from dataset_builders.common.locations import is_folder
-
-_IGNORED_FILES = ["onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.tflite", "*.gguf", "original/*"]
-
 
 _DIMENSION_KEYS = ("hidden_size", "dim", "n_embd")
 """Config entry of the dimension; DistilBERT and GPT-2 have names of their own."""
@@ -122,7 +120,7 @@ def find_teacher(name: str, revision: str | None = None, dimension: int | None =
         revision = revision or (preset.revision if preset else None)
         if dimension is not None:
             _check_dimension(name, repo, revision, dimension)
-        folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=_IGNORED_FILES))
+        folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=IGNORED_FILES))
         return Location(folder, name, folder.name)  # the cache names the folder after the commit
     except ModelError:
         raise

@@ -37,7 +37,8 @@ TRAINED = OutputKind(
     (
         *TRANSFORMERS_FILES,
         *SENTENCE_TRANSFORMERS_FILES,
-        *(RECORD, "README.md", "configuration_cube.py", "modeling_cube.py", "runs/**"),
+        *(RECORD, "README.md", "configuration_cube.py", "modeling_cube.py", "sentence_cube.py", "pipeline_cube.py"),
+        *("text_cube.py", "teacher_cube.py", "pooling.py", "handler.py", "requirements.txt", "runs/**"),
     ),
     error=ModelError,
     suffix="training",

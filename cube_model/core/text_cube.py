@@ -1,0 +1,173 @@
+"""Texts in, vectors out: a core with its frozen teacher.
+
+Uploaded with the weights, so it imports nothing from this project except the files uploaded with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import AutoModel, AutoTokenizer
+
+from .modeling_cube import CubeModel
+from .pooling import pool
+from .teacher_cube import teacher_folder
+
+Input = str | Mapping[str, Any] | Sequence[Any]
+"""A text; or turns, oldest first and the question last, as texts or as messages with `role` and `content`."""
+
+
+class TextEncoder(nn.Module):
+    """Encode questions, with earlier turns, and answers to vectors of norm 1 whose dot product is their cosine.
+
+    Args:
+        core: Trained core.
+        teacher: Its frozen teacher.
+        tokenizer: Tokenizer of the teacher.
+
+    Raises:
+        ValueError: The core does not record how its teacher reads texts.
+    """
+
+    def __init__(self, core: CubeModel, teacher: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        recorded = core.config.teacher or {}
+        if missing := [key for key in ("pooling", "prefix", "normalize", "max_length") if recorded.get(key) is None]:
+            raise ValueError(f"the core does not record {', '.join(missing)} of its teacher: it maps embeddings only")
+        self.core, self.teacher, self.tokenizer = core.eval(), teacher.eval().requires_grad_(False), tokenizer
+        self.pooling, self.normalize = str(recorded["pooling"]), bool(recorded["normalize"])
+        self.prefix, self.lowercase = str(recorded["prefix"]), bool(recorded.get("lowercase"))
+        self.max_length = int(recorded["max_length"])
+
+    @classmethod
+    def from_pretrained(cls, model: str, teacher: str | None = None, **hub: Any) -> TextEncoder:
+        """Load a core and its teacher.
+
+        Args:
+            model: Folder or Hub repository of the core.
+            teacher: Folder or Hub repository of the teacher. Default: the recorded repository and commit.
+            hub: `revision` of the core's repository, `token`, `cache_dir` and `local_files_only`.
+
+        Raises:
+            ValueError: See `of`.
+        """
+        core = CubeModel.from_pretrained(model, **hub)
+        return cls.of(core, teacher, **{key: value for key, value in hub.items() if key != "revision"})
+
+    @classmethod
+    def of(cls, core: CubeModel, teacher: str | None = None, **hub: Any) -> TextEncoder:
+        """Load the teacher of a core.
+
+        Args:
+            core: Trained core.
+            teacher: Folder or Hub repository of the teacher. Default: the recorded repository and commit.
+            hub: `token`, `cache_dir` and `local_files_only`.
+
+        Raises:
+            ValueError: The teacher has no recorded repository, or other weights than in the training.
+        """
+        recorded = core.config.teacher or {}
+        folder = teacher_folder(recorded, teacher, **hub)
+        dtype = getattr(torch, recorded.get("dtype") or "float32")
+        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=dtype)
+        model = model.get_encoder() if model.config.is_encoder_decoder else model
+        model.config.use_cache = False  # the cache speeds up generation only
+        return cls(core, model, AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+    def preprocess(
+        self, inputs: Sequence[Input], task: str | None = None, prefix: str | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Tokenise a batch; each distinct turn is encoded once.
+
+        Args:
+            inputs: n inputs.
+            task: `"document"` for answers; any other value for questions.
+            prefix: Text prepended to every turn. Default: that of the teacher.
+
+        Returns:
+            `input_ids` and `attention_mask` `[texts, tokens]`, and `turns` `[n, 1 + context_turns]`: the text of the
+            question, then of the turns before it, most recent first; -1 for a missing turn.
+
+        Raises:
+            ValueError: An input is neither a text nor turns, or an answer has more than one turn.
+        """
+        rows = [list(reversed(_turns(item))) for item in inputs]
+        width = 1 + self.core.config.context_turns
+        if task == "document":
+            width = 1
+            if any(len(row) > 1 for row in rows):
+                raise ValueError("an answer is one text, not several turns")
+        numbers: dict[str, int] = {}
+        turns = torch.full((len(rows), width), -1)
+        for i, row in enumerate(rows):
+            for position, text in enumerate(row[:width]):
+                turns[i, position] = numbers.setdefault(text, len(numbers))
+        prefix = self.prefix if prefix is None else prefix
+        texts = [prefix + (text.lower() if self.lowercase else text) for text in numbers]
+        encoded = self.tokenizer(texts, truncation=True, max_length=self.max_length, padding=False)["input_ids"]
+        # a tokenizer without special tokens returns no tokens for "", but pooling needs at least one
+        ids = [torch.tensor(tokens or [self.tokenizer.eos_token_id or 0]) for tokens in encoded]
+        masks = [torch.ones_like(tokens) for tokens in ids]
+        pad = nn.utils.rnn.pad_sequence  # always on the right, so that real tokens of a causal model never attend to it
+        padding = self.tokenizer.pad_token_id or 0
+        return {"input_ids": pad(ids, True, padding), "attention_mask": pad(masks, True), "turns": turns}
+
+    def forward(self, features: Mapping[str, torch.Tensor], task: str | None = None) -> torch.Tensor:
+        """Encode a batch of `preprocess`.
+
+        Args:
+            features: The batch, on the device of the model.
+            task: As for `preprocess`.
+
+        Returns:
+            Vectors, float32 `[n, embedding_dim]`, of norm 1.
+        """
+        ids, mask = features["input_ids"], features["attention_mask"]
+        states = self.teacher(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        texts = pool(states, mask.bool(), self.pooling, self.normalize)
+        texts = functional.pad(texts, (0, 0, 0, 1)).to(self.core.dtype)  # a last row of zeros, to which -1 points
+        turns = texts[features["turns"]]
+        mapped = self.core.encode_answers(turns[:, 0]) if task == "document" else self.core.encode_questions(turns)
+        return functional.normalize(mapped.float(), dim=-1)
+
+    @torch.inference_mode()
+    def encode(self, inputs: Sequence[Input], task: str | None = None, batch_size: int = 32) -> torch.Tensor:
+        """Encode n inputs.
+
+        Args:
+            inputs: As for `preprocess`.
+            task: As for `preprocess`.
+            batch_size: Number of inputs encoded at once.
+
+        Returns:
+            Vectors, float32 `[n, embedding_dim]`, of norm 1, on the processor.
+
+        Raises:
+            ValueError: See `preprocess`.
+        """
+        device, parts = self.core.device, [torch.empty(0, self.core.config.embedding_dim)]
+        for start in range(0, len(inputs), batch_size):
+            features = self.preprocess(inputs[start : start + batch_size], task)
+            parts.append(self({name: value.to(device) for name, value in features.items()}, task).cpu())
+        return torch.cat(parts)
+
+
+def _turns(item: Input) -> list[str]:
+    """The turns of an input, oldest first."""
+    items = [item] if isinstance(item, str | Mapping) else list(item) if isinstance(item, Sequence) else []
+    if not items:
+        raise ValueError(f"{item!r}: expected a text, or turns with the question last")
+    return [_text(turn) for turn in items]
+
+
+def _text(turn: Any) -> str:
+    content = turn.get("content") if isinstance(turn, Mapping) else turn
+    if isinstance(content, list):  # the parts of a message, of which only texts are read
+        content = "\n".join(part["text"] for part in content if isinstance(part, Mapping) and "text" in part)
+    if not isinstance(content, str):
+        raise ValueError(f"{turn!r}: expected a text, or a message with `role` and `content`")
+    return content
