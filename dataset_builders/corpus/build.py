@@ -62,7 +62,8 @@ def build_dataset(
         out: Dataset folder to write. An earlier build there is replaced once the new one is complete.
         options: Options that change the rows.
         own: A user's own data (`own_data.own_builders`), in addition to the sources or instead of them. Records that
-            cannot be used go to `OUT.rejects.jsonl`, outside the folder because they contain private text.
+            cannot be used go to `OUT.rejects.jsonl`, even if the build stops; outside the folder because they contain
+            private text.
         num_proc: Number of processes that parse raw files and make rows.
         cache_dir: Folder where `datasets` caches parsed rows; None for its default.
         download_progress: Called as a download proceeds.
@@ -76,12 +77,19 @@ def build_dataset(
     Raises:
         DataError: A name is unknown, a raw file is missing or broken, another run is writing `out`, or `out` contains
             files that no build wrote.
+
+    Example:
+        >>> from datasets import load_dataset
+        >>> counts = build_dataset(["camrest676"], raw_dir="raw", out="camrest")
+        >>> counts[0].info.name, load_dataset("camrest", "pairs", split="test").column_names
+        ('camrest676', ['anchor', 'positive'])
     """
     options, out = options or BuildOptions(), Path(out).expanduser().resolve()
     progress = progress or (lambda step, done, total: None)
     if options.hard_negatives and not options.encoder:
         raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
-    with output_folder(out, DATASET) as folder:  # locked first: a second writer fails before hours of work
+    # locked first: a second writer fails before hours of work
+    with output_folder(out, DATASET) as folder, write_rejects_of(out, own, warn):
         encoder = load_encoder(options.encoder) if options.encoder else None
         sources: list[CorpusBuilder] = list(own)
         if names or raw_dir is not None or not own:
@@ -110,7 +118,6 @@ def build_dataset(
         finish_folder(writer, results, survey_result, options, encoder)
         for result in results:
             warn_of_differences(result, raw_dir, warn)
-        write_rejects_of(out, own, warn)
     return results
 
 

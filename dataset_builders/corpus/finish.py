@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataset_builders.card import card
@@ -57,13 +58,40 @@ def warn_of_differences(result: SourceCounts, raw_dir: str | Path | None, warn: 
         warn(f"{result.info.name}: counts differ from the official release: {'; '.join(differences)}")
 
 
-def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
-    """Write the unusable records of own data to `OUT.rejects.jsonl`; remove the file if there are none."""
+@contextmanager
+def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> Iterator[None]:
+    """Write the unusable records of own data to `OUT.rejects.jsonl` when the work inside is done, even if it fails.
+
+    Args:
+        out: Dataset folder that is being written.
+        own: Builders of own data, which the work inside prepares.
+        warn: Called with one line that names the file, if there are such records.
+
+    Raises:
+        DataError: As the work inside, with the file named in the message.
+    """
     path = out.with_name(f"{out.name}.rejects.jsonl")
-    skipped = own[0].data.skipped if own else []  # builders of one path share its files
-    rejects = [*skipped, *(record for builder in own for record in builder.rejected())]
-    if rejects:
-        write_rejects(path, rejects)
-        warn(f"your data: {len(rejects):,} records could not be used; {path} lists them with the reasons")
+    try:
+        yield
+    except DataError as error:
+        if count := _write_rejects(path, own):
+            raise DataError(f"{error}; {path} lists the {count:,} records that could not be used") from error
+        raise
+    except BaseException:
+        if count := _write_rejects(path, own):
+            warn(_REJECTED.format(count, path))
+        raise
+    if count := _write_rejects(path, own):
+        warn(_REJECTED.format(count, path))
     else:
         path.unlink(missing_ok=True)
+
+
+_REJECTED = "your data: {:,} records could not be used; {} lists them with the reasons"
+
+
+def _write_rejects(path: Path, own: Sequence[OwnBuilder]) -> int:
+    """Write the rejects file unless it would be empty; returns the number of records."""
+    skipped = own[0].data.skipped if own else []  # builders of one path share its files
+    rejects = [*skipped, *(record for builder in own for record in builder.rejected())]
+    return write_rejects(path, rejects) if rejects else 0

@@ -58,9 +58,10 @@ class OwnBuilder(CorpusBuilder):
         check_share(self.data.path, self.tally, self.rejected(), self.data.max_bad_share)
 
     def rejected(self) -> Iterator[Rejected]:
-        """The rejected records, in the order of the files."""
+        """The rejected records, in the order of the files; none before the rows are prepared."""
         for file in self.own_files:
-            yield from read_rejects(self._beside_rows(file, "rejects"))
+            if (rejects := self._beside_rows(file, "rejects")).exists():
+                yield from read_rejects(rejects)
 
     @property
     def tally(self) -> Tally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -141,11 +142,13 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
         }
 
     def run() -> Product:
-        parsed = context.parsed(name, config)
-        if name == OWN:
-            from dataset_builders.corpus.finish import write_rejects_of
+        with ExitStack() as stack:
+            if name == OWN:
+                from dataset_builders.corpus.finish import write_rejects_of
 
-            write_rejects_of(context.place.dataset, context.own_builders(), context.warn)
+                own = context.own_builders()
+                stack.enter_context(write_rejects_of(context.place.dataset, own, context.warn))
+            parsed = context.parsed(name, config)
         entries = [signature(Path(source.builder.cache_dir)) for source in parsed]
         size = sum(file[0] for files in entries for file in files.values())
         return Product(digest_of(source.builder.hash or "" for source in parsed), size)

@@ -11,7 +11,9 @@ from datasets import load_dataset
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.build import build_dataset
+from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
+from dataset_builders.schema import SPLITS
 
 FAQ = "вопрос;ответ\n" + "".join(f"Где мой заказ номер {i}?;В пути, {i}.\n" for i in range(30)) + ";без вопроса\n"
 
@@ -66,9 +68,17 @@ def test_own_data_next_to_a_source(mine, sample_raw, cache_dir, tmp_path):
     assert results[1].rejected == 1
 
 
-def test_too_many_bad_records_stop_the_build(tmp_path, cache_dir):
-    (tmp_path / "bad.csv").write_text("question,answer\n" + "only a question,\n" * 5 + "a question,an answer\n")
-    own = own_builders(load(tmp_path / "bad.csv", "bad"), cache_dir=cache_dir)
-    with pytest.raises(DataError, match=r"bad\.csv"):
-        build_dataset([], None, tmp_path / "out", own=own, cache_dir=cache_dir)
+@pytest.mark.parametrize(
+    ("bad", "splits", "reason"),
+    [(5, SPLITS, "5 of 6 records cannot be used"), (1, ("test",), "no row is left in the splits test")],
+)
+def test_a_stopped_build_says_which_records_are_bad(tmp_path, cache_dir, bad, splits, reason):
+    (tmp_path / "bad.csv").write_text("question,answer\n" + "only a question,\n" * bad + "a question,an answer\n")
+    own = own_builders(load(tmp_path / "bad.csv", "bad", max_bad_share=0.5), cache_dir=cache_dir)
+    with pytest.raises(DataError, match=rf"{reason}.*; \S+out\.rejects\.jsonl lists the {bad} records"):
+        build_dataset([], None, tmp_path / "out", BuildOptions(splits=splits), own, cache_dir=cache_dir)
     assert not (tmp_path / "out").exists()
+    rejects = [json.loads(line) for line in (tmp_path / "out.rejects.jsonl").read_text().splitlines()]
+    assert [(reject["line"], reject["reason"]) for reject in rejects] == [
+        (2 + i, "the answer is empty") for i in range(bad)
+    ]
