@@ -45,6 +45,8 @@ QUALITY = {name: Value("float32") for name in ("score", "length", "cleanness", "
 
 TURN = {"speaker": _string, "text": _string, "annotations": ANNOTATIONS}
 
+MESSAGE = {"role": _string, "content": _string}
+
 _IDENTITY: dict[str, tuple[Any, str]] = {
     "flags": (_strings, "what the quality filters noticed but kept: `glued_sentences`, `leak:dialogue`, ..."),
     "license": (_string, "licence of the source: an SPDX identifier, `LicenseRef-...`, or `unknown`"),
@@ -75,6 +77,13 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
             "`acts` (what is done: act, domain, slot, values), `slots` (where a value stands: half-open character span "
             "`start` to `end`, null where the source gives none), `state` (the user's goal so far, an entry a slot)",
         ),
+        "messages": (
+            List(MESSAGE),
+            "the turns as chat templates expect them: `role` (`user`, or `assistant` for the system), `content`; roles "
+            "alternate from `user` on, so turns of one speaker in a row are one message, a line each, and system turns "
+            "before the user's first are left out; empty if the user says nothing",
+        ),
+        "message_count": (Value("int32"), "number of messages; a question with its answer are two"),
         "empty_turns": (Value("int32"), "turns of the raw dialogue without a visible character, left out of `turns`"),
         **_CLUSTER,
         **_IDENTITY,
@@ -95,6 +104,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         "context": (List({"speaker": _string, "text": _string}), "turns before the anchor, oldest first"),
         "answer_id": (_string, "equal for positives that say the same but for case, punctuation and spacing"),
         "negatives": (_strings, "mined hard negatives: like the positive, yet no answer; empty unless mined"),
+        "negative": (_string, "the hardest of the negatives, for trainers of triplets; null if there is none"),
         "pair_type": (_string, "`consecutive` turns, or two utterances of the `same_intent`"),
         **_CLUSTER,
         "quality": (

@@ -34,7 +34,8 @@ def refuse_held_back(files: Mapping[str, Path], held_back: HeldBack) -> None:
     Raises:
         PushError: A string names or quotes a held-back row; the message says where, but not which one.
     """
-    for path, file in files.items():
+    # rows before the card, which quotes some of them: the message names where a string comes from
+    for path, file in sorted(files.items(), key=lambda item: not item[0].endswith(".parquet")):
         for column, strings in _strings(path, file):
             ids = held_back.find_ids(strings, by_source=column in _IDS)
             texts = held_back.find_texts(strings, long_only=True)

@@ -230,7 +230,11 @@ class LicenseGate:
             return rows
         secrets = frozenset(texts.filter(mask).to_pylist())
         negatives = [[text for text in row or [] if text not in secrets] for row in column.to_pylist()]
-        return _with_column(rows, "negatives", pa.array(negatives, column.type))
+        rows = _with_column(rows, "negatives", pa.array(negatives, column.type))
+        if "negative" in rows.column_names:
+            first = [row[0] if row else None for row in negatives]
+            rows = _with_column(rows, "negative", pa.array(first, pa.string()))
+        return rows
 
     def _without_quotes(self, rows: pa.Table, name: str) -> pa.Table:
         column = rows[name].combine_chunks()

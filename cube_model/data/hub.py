@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from dataset_builders.common.locations import A_DATASET, is_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_MISSING_COLUMN = re.compile(r"No match for FieldRef\.Name\(.+?\) in (?P<fields>.*)", re.DOTALL)
+"""What pyarrow says of a column that a file lacks, with the names and types of the others."""
 
 
 class MissingColumnsError(ModelError):
@@ -77,10 +82,17 @@ def read_rows(
     from datasets import load_dataset
 
     with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
-        dataset = load_dataset(str(data), config, split=split, revision=revision, cache_dir=_cache_of_folder(data))
-    if missing := [name for name in columns if name not in dataset.column_names]:
-        message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
-        raise MissingColumnsError(message, missing)
+        # the columns are named, since the config may be a view of a few of them
+        options = {"columns": list(columns), "revision": revision, "cache_dir": _cache_of_folder(data)}
+        try:
+            dataset = load_dataset(str(data), config, split=split, **options)
+        except Exception as error:
+            if not (lacking := _MISSING_COLUMN.match(str(error.__cause__ or error))):
+                raise
+            fields = {line.partition(":")[0] for line in lacking["fields"].splitlines()}
+            missing = [name for name in columns if name not in fields]
+            message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
+            raise MissingColumnsError(message, missing) from error
     return dataset.select_columns(list(columns)).with_format("arrow")[:]
 
 
@@ -99,6 +111,8 @@ def as_model_error(data: str | os.PathLike[str], part: str, advice: str = "") ->
     """
     try:
         yield
+    except ModelError:
+        raise
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # not a fault of the dataset
@@ -137,13 +151,15 @@ def _key(text: str) -> str:
 
 @contextmanager
 def _quiet_datasets() -> Iterator[None]:
-    """Hide progress bars: reading pairs takes only seconds."""
+    """Hide progress bars, since reading pairs takes only seconds, and log lines of errors, which are raised as well."""
     from datasets.utils import logging
 
-    bars = logging.is_progress_bar_enabled()
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from dataset_builders import schema
+from dataset_builders.card.chart import rows_by_source
 from dataset_builders.card.facts import Facts, count_rows
+from dataset_builders.card.samples import example_row, loading_calls
+from dataset_builders.card.views import STORED, View, default_view, views
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.licenses import LICENSES, get_license
 from dataset_builders.pairs.consecutive import DIRECTIONS
@@ -31,6 +34,14 @@ LEAKS = {
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """Size categories of the Hub, each with its exclusive upper bound of rows."""
+
+
+_TASKS: dict[schema.Config, tuple[tuple[str, str], ...]] = {
+    "dialogues": (("text-generation", "dialogue-modeling"),),
+    "pairs": (("sentence-similarity", ""), ("text-retrieval", "")),
+    "downstream": (("text-classification", "intent-classification"),),
+}
+"""Task categories of the Hub that the rows of a config serve, each with a task id or none."""
 
 
 def write_card(folder: Path) -> None:
@@ -58,14 +69,25 @@ def dataset_card(
     import yaml
 
     facts, held = count_rows(folder), held or {}
+    configs = views(facts)
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["n"] = lambda number: f"{number:,}" if number else ""
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    environment.filters["code"] = lambda text: "`{}`".format(text.replace("`", "'").replace("|", "\\|"))
     template = files("dataset_builders.card").joinpath("card_template.md.jinja").read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        metadata=yaml.safe_dump(_metadata(facts, report), sort_keys=False, allow_unicode=True).strip(),
+        metadata=yaml.safe_dump(_metadata(facts, configs, report), sort_keys=False, allow_unicode=True).strip(),
         repo_id=repo_id,
         facts=facts,
+        views=configs,
+        trained="triplets" if any(view.name == "triplets" for view in configs) else "pairs",
+        author=repo_id.split("/")[0],
+        cite_key=re.sub(r"\W+", "_", repo_id).lower(),
+        default=default_view([view.name for view in configs]),
+        stored=STORED,
+        calls=loading_calls(folder, configs, repo_id),
+        examples={config: example_row(folder, config, splits[0]) for config, splits in facts.configs.items()},
+        chart=rows_by_source(facts),
         configs=list(facts.configs),
         splits=schema.SPLITS,
         sources=[_source(name, facts, report) for name in facts.sources],
@@ -88,26 +110,27 @@ def dataset_card(
     )
 
 
-def _metadata(facts: Facts, report: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(facts: Facts, configs: Sequence[View], report: Mapping[str, Any]) -> dict[str, Any]:
     rows = max((facts.count(config) for config in facts.configs), default=0)
+    tasks = [task for config in facts.configs for task in _TASKS[config]]
+    default = default_view([view.name for view in configs])
+    # `load_dataset` caches the rows of a local folder by `configs:`, not by the content of the files:
+    # without the fingerprint, a folder built again would give the rows of the first build
+    entries = [view.config(f"build {report.get('fingerprint')}") for view in configs]
     return {
         "pretty_name": "Dialogue corpus",
         # the Hub expects languages without regions
         "language": sorted({tag.split("-")[0] for tag in facts.languages if tag and tag != "und"}),
         "license": sorted({get_license(name).hub_id for name in _licenses(facts)}),
-        "task_categories": ["sentence-similarity", "text-classification", "text-retrieval"],
+        "task_categories": [task for task, _ in tasks],
+        "task_ids": [subtask for _, subtask in tasks if subtask],
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
-        "tags": ["dialogue", "task-oriented-dialogue", "intent-classification", "response-selection", "parquet"],
-        "configs": [
-            {
-                "config_name": config,
-                # `load_dataset` caches the rows of a local folder by `configs:`, not by the content of the files:
-                # without the fingerprint, a folder built again would give the rows of the first build
-                "description": f"build {report.get('fingerprint')}",
-                "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
-            }
-            for config, splits in facts.configs.items()
+        "tags": [
+            *("dialogue", "task-oriented-dialogue", "intent-classification", "response-selection", "parquet"),
+            *(["sentence-transformers"] if "pairs" in facts.configs else []),
         ],
+        "configs": [entry | {"default": True} if entry["config_name"] == default else entry for entry in entries],
+        "dataset_info": [info for view in configs if (info := view.dataset_info())],
     }
 
 

@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from dataset_builders.common.listing import list_files
 from dataset_builders.schema import CONFIGS, SPLITS, Config, Split
 
+CHAT = 2
+"""Number of messages of the shortest chat: a question and its answer."""
+
 
 @dataclass
 class Facts:
@@ -24,6 +27,10 @@ class Facts:
         licenses: Licences of the rows of each source.
         languages: BCP 47 tags of the rows.
         flags: Number of rows with each (config, flag).
+        chats: Number of dialogues of each split with at least `CHAT` messages.
+        negatives: Number of pairs of each split with a mined negative.
+        labels: Labels of each intent set.
+        intent_languages: BCP 47 tags of the rows of each intent set.
         files: Number of shards and of bytes of each (config, split).
     """
 
@@ -32,6 +39,10 @@ class Facts:
     licenses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     languages: set[str] = field(default_factory=set)
     flags: Counter[tuple[Config, str]] = field(default_factory=Counter)
+    chats: Counter[Split] = field(default_factory=Counter)
+    negatives: Counter[Split] = field(default_factory=Counter)
+    labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    intent_languages: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     files: dict[tuple[Config, Split], tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -66,21 +77,38 @@ def count_rows(folder: Path) -> Facts:
     return facts
 
 
-def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
+_EXTRA: dict[Config, list[str]] = {
     # the shortest column of the turns is enough to count them
-    speakers = ["turns.list.element.speaker"] if config == "dialogues" else []
+    "dialogues": ["turns.list.element.speaker", "message_count"],
+    "pairs": ["negative"],
+    "downstream": ["label"],
+}
+"""The columns that only the counts of one config need."""
+
+
+def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
     keys = ["source", "license", "language"]
     with pq.ParquetFile(shard) as file:
         for group in range(file.num_row_groups):
-            rows = file.read_row_group(group, [*keys, "flags", *speakers])
-            turns = pc.list_value_length(rows["turns"]) if speakers else pa.nulls(len(rows), pa.int32())
+            rows = file.read_row_group(group, [*keys, "flags", *_EXTRA[config]])
+            dialogues = config == "dialogues"
+            turns = pc.list_value_length(rows["turns"]) if dialogues else pa.nulls(len(rows), pa.int32())
             table = rows.select(keys).append_column("turns", turns)
             for counts in table.group_by(keys).aggregate([([], "count_all"), ("turns", "sum")]).to_pylist():
                 source = counts["source"]
                 facts.rows[config, split, source] += counts["count_all"]
                 facts.licenses[source].add(counts["license"])
                 facts.languages.add(counts["language"])
-                if speakers:
+                if dialogues:
                     facts.utterances[split, source] += counts["turns_sum"]
+                if config == "downstream":
+                    facts.intent_languages[source].add(counts["language"])
             for flag in pc.value_counts(pc.list_flatten(rows["flags"])).to_pylist():
                 facts.flags[config, flag["values"]] += flag["counts"]
+            if dialogues:
+                facts.chats[split] += pc.sum(pc.greater_equal(rows["message_count"], CHAT)).as_py() or 0
+            if config == "pairs":
+                facts.negatives[split] += len(rows) - rows["negative"].null_count
+            if config == "downstream":
+                for row in rows.group_by(["source", "label"]).aggregate([]).to_pylist():
+                    facts.labels[row["source"]].add(row["label"])

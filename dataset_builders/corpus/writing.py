@@ -17,6 +17,7 @@ from dataset_builders.corpus.sinks import BufferSink, Sink
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.pairs.consecutive import make_pairs
 from dataset_builders.pairs.encoder import Encoder
+from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
@@ -274,6 +275,9 @@ class _SourceWriter:
             self.counts.count_drops(config, records)
 
     def _write(self, config: Config, split: Split, rows: pa.Table) -> None:
+        if config == "dialogues":  # made last: the filters may have masked texts of the turns
+            messages = chat_messages(rows["turns"])
+            rows = _set(_set(rows, "messages", messages), "message_count", pc.list_value_length(messages))
         self.sink.write(config, split, rows.cast(ARROW_SCHEMAS[config]))
         self.counts.count_output(config, split, rows)
 

@@ -1,1 +1,1 @@
-"""Pairs of utterances from dialogues and intent sets, and mined hard negatives."""
+"""Pairs of utterances from dialogues and intent sets, mined hard negatives, and dialogues as messages of a chat."""

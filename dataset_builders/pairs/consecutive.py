@@ -66,6 +66,7 @@ def make_pairs(
         "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
         "answer_id": pa.array(text_ids(positives), pa.string()),
         "negatives": empty_lists(count),
+        "negative": pa.nulls(count, pa.string()),
         "pair_type": pa.repeat(pa.scalar("consecutive"), count),
         "quality": pa.nulls(count, schema.field("quality").type),  # set by the quality score
         "flags": empty_lists(count),

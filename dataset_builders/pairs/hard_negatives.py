@@ -148,8 +148,12 @@ def add_hard_negatives(
             writer, start = ShardWriter(Path(temporary), split, ARROW_SCHEMAS["pairs"]), 0
             for part in parts:
                 rows = part.read(ARROW_SCHEMAS["pairs"].names)
-                negatives = _lists(indices[start : start + part.rows], texts)
-                writer.write(rows.set_column(rows.schema.get_field_index("negatives"), "negatives", negatives))
+                best = indices[start : start + part.rows]
+                hardest = texts.take(pa.array(best[:, 0], mask=best[:, 0] < 0))
+                columns = {"negatives": _lists(best, texts), "negative": hardest}
+                for name, column in columns.items():
+                    rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+                writer.write(rows)
                 start += part.rows
             shards = writer.close()
             if [shard.name for shard in shards] != [file.name for file in files]:

@@ -42,7 +42,8 @@ def package():
 @check
 def configs():
     from datasets import load_dataset
-    loaded = {c: load_dataset(repo, c) for c in ("dialogues", "pairs", "downstream")}
+    loaded = {c: load_dataset(repo, c) for c in ("dialogues", "pairs", "downstream", "banking77")}
+    loaded["by default"] = load_dataset(repo)
     return {c: {split: len(rows) for split, rows in splits.items()} for c, splits in loaded.items()}
 
 @check
@@ -54,7 +55,7 @@ if online:
     @check
     def streaming():
         from datasets import load_dataset
-        stream = load_dataset(repo, "pairs", split="train", streaming=True)
+        stream = load_dataset(repo, "pairs-full", split="train", streaming=True)
         return [sum(1 for _ in stream), sorted(next(iter(stream)))]
 
     @check
@@ -194,6 +195,8 @@ def test_rows_without_the_package(results_on_data, story, where):
     assert results["package"] is True
     assert results["configs"]["pairs"] == {split: rows["pairs"] for split, rows in counts.items()}
     assert results["configs"]["dialogues"] == {split: rows["dialogues"] for split, rows in counts.items()}
+    assert results["configs"]["by default"] == results["configs"]["pairs"]
+    assert results["configs"]["banking77"] == results["configs"]["downstream"]
     assert results["configs"]["downstream"]["test"] == report["sources"]["banking77"]["splits"]["test"]["rows"]
     train = results["configs"]["pairs"]["train"]
     assert results["tag"] == train

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from dataset_builders.folder.layout import FORMAT
 from dataset_builders.folder.parquet import ShardWriter
 from dataset_builders.schema import FEATURES, act, span, state
 from dataset_builders.sources.raw_files import sha256
@@ -30,6 +31,9 @@ def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source:
     system = {"speaker": "system", "text": f"Booked: {text}", "annotations": {"acts": [], "slots": [], "state": []}}
     row = {"dialogue_id": f"{source}/{name}", "source": source, "original_id": name, "original_split": "all"}
     row |= {"language": "en", "domains": ["train"], "scenario": None, "turns": [user, system], "empty_turns": 0}
+    roles = {"user": "user", "system": "assistant"}
+    row["messages"] = [{"role": roles[turn["speaker"]], "content": turn["text"]} for turn in (user, system)]
+    row["message_count"] = 2
     return row | {
         "cluster_id": f"{source}/{name}",
         "flags": ["glued_sentences"],
@@ -44,7 +48,7 @@ def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str
     row |= {"language": "en", "domains": ["train"], "anchor": text, "positive": f"Booked: {text}"}
     row |= {"anchor_speaker": "user", "positive_speaker": "system", "answer_id": "0"}
     row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
-    row |= {"negatives": ["No seat is left."], "pair_type": "consecutive", "flags": []}
+    row |= {"negatives": ["No seat is left."], "negative": "No seat is left.", "pair_type": "consecutive", "flags": []}
     row |= {"quality": {"score": 0.5, "length": 0.5, "cleanness": 1.0, "novelty": 1.0, "relatedness": None}}
     return row | OPEN_LICENSE | facts
 
@@ -126,6 +130,6 @@ def write_dataset(folder: Path, rows: Mapping[tuple[str, str], Rows], shard_rows
 def write_report(folder: Path) -> None:
     """Write the part of the report that a push reads, for the parquet files in the folder."""
     files = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*.parquet"))}
-    report = {"format": "dialogue-cube dataset 2", "version": "0.1.0", "fingerprint": "0" * 16, "files": files}
+    report = {"format": FORMAT, "version": "0.1.0", "fingerprint": "0" * 16, "files": files}
     report["fingerprint"] = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
     (folder / "quality" / "report.json").write_text(json.dumps(report), encoding="utf-8")

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from dataset_builders.card.views import STORED
 from dataset_builders.schema import FEATURES
 from hub.invented import dialogue, pair, utterance, write_dataset
 from push_scripts.errors import PushError
@@ -40,7 +41,8 @@ import json
 from datasets import get_dataset_config_names, load_dataset
 repo, loaded = {repo!r}, {{}}
 for revision in (None, "v1", "next", "refs/pr/1"):
-    for config in get_dataset_config_names(repo, revision=revision):
+    names = get_dataset_config_names(repo, revision=revision)
+    for config in names if revision is None else [name for name in names if name in {stored!r}]:
         whole = load_dataset(repo, config, revision=revision)
         stream = load_dataset(repo, config, revision=revision, streaming=True)
         for split in whole:
@@ -64,10 +66,18 @@ def test_a_pushed_dataset_loads_without_this_package(hub, stranger, tmp_path):
     # one commit per push, and none for a push that changes nothing
     assert sorted(c.title for c in commits) == ["Fewer rows", "Upload dataset", "Upload dataset", "initial commit"]
 
-    loaded = hub.json(LOAD_ALL.format(repo=repo), python=stranger)
-    expected = {f"{rev} {c} {s}": (c, rows) for rev in (None, "v1") for (c, s), rows in ROWS.items()}
+    loaded = hub.json(LOAD_ALL.format(repo=repo, stored=[*STORED.values()]), python=stranger)
+    expected = {f"{rev} {STORED[c]} {s}": (c, rows) for rev in (None, "v1") for (c, s), rows in ROWS.items()}
     # the other folder has fewer shards and splits: the branch and the pull request have none of the old ones
-    expected |= {f"{rev} {c} {s}": (c, rows) for rev in ("next", "refs/pr/1") for (c, s), rows in fewer.items()}
+    expected |= {f"{rev} {STORED[c]} {s}": (c, rows) for rev in ("next", "refs/pr/1") for (c, s), rows in fewer.items()}
+    views = {name: loaded.pop(name) for name in set(loaded) - set(expected)}
+    assert {name.split()[1] for name in views} == {"pairs", "triplets", "messages", "cards"}
+    for whole, stream, features, stream_features in views.values():
+        assert (whole, features) == (stream, stream_features)
+    assert views["None pairs train"][0] == [
+        {"anchor": row["anchor"], "positive": row["positive"]} for row in ROWS["pairs", "train"]
+    ]
+    assert views["None cards train"][2]["label"] == {"names": ["cards/eaten"], "_type": "ClassLabel"}
     assert loaded.keys() == expected.keys()
     for key, (config, rows) in expected.items():
         whole, stream, features, stream_features = loaded[key]
@@ -78,7 +88,12 @@ def test_a_pushed_dataset_loads_without_this_package(hub, stranger, tmp_path):
 
 def test_the_card_describes_the_published_rows(tmp_path):
     """The card in the folder, with ORG/NAME and licences that no row has, is not published."""
-    rows = {**ROWS, ("pairs", "train"): [*ROWS["pairs", "train"], pair("x", redistributable=False, source="closed")]}
+    closed = {"redistributable": False, "source": "closed"}
+    rows = {
+        **ROWS,
+        ("pairs", "train"): [*ROWS["pairs", "train"], pair("x", **closed)],
+        ("downstream", "train"): [*ROWS["downstream", "train"], utterance("x", **closed)],
+    }
     data = write_dataset(tmp_path / "data", rows)
     assert "cc-by-9.9" in (data / "README.md").read_text()
     card = push_dataset(data, "org/name", PushOptions(dry_run=True)).card
@@ -86,14 +101,29 @@ def test_the_card_describes_the_published_rows(tmp_path):
     assert header["license"] == ["mit"]
     assert header["language"] == ["en", "ru"]
     assert {c["config_name"]: [f["split"] for f in c["data_files"]] for c in header["configs"]} == {
-        "dialogues": ["train", "test"],
         "pairs": ["train", "validation", "test"],
+        "triplets": ["train", "validation", "test"],
+        "messages": ["train", "test"],
+        "cards": ["train", "test"],  # but none for the intents of `closed`
+        "pairs-full": ["train", "validation", "test"],
+        "dialogues": ["train", "test"],
         "downstream": ["train", "test"],
     }
-    assert "| closed | unknown | 1 |" in card
+    assert "| closed | unknown | 1 | 1 |" in card
     assert "| Own data: tiny (`tiny`) | MIT | as stated by the owner of the data | 8 | 16 | 9 |  |" in card
-    assert 'load_dataset("org/name", "pairs")' in card
+    assert 'load_dataset("org/name", "pairs", split="train")' in card
+    assert "@misc{org_name," in card
     assert "ORG/NAME" not in card
+
+
+def test_the_card_can_be_read_before_the_push(tmp_path):
+    data, file = write_dataset(tmp_path / "data", ROWS), tmp_path / "card.md"
+    for _ in range(2):  # an earlier card is replaced
+        pushed = push_dataset(data, "org/name", PushOptions(dry_run=True, card=str(file)))
+        assert file.read_text(encoding="utf-8") == pushed.card
+    file.write_text("---\ntitle: My holidays\n---\n")
+    with pytest.raises(PushError, match=r"card\.md: exists and was not made by `dialogue-cube push`"):
+        PushOptions(card=str(file))
 
 
 def test_the_report_describes_the_published_rows(hub, tmp_path):

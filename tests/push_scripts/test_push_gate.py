@@ -151,7 +151,7 @@ def test_no_restricted_row_reaches_even_a_private_repository(hub, stranger, tmp_
         f"""
 import json
 from datasets import load_dataset
-print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("dialogues", "pairs")]))
+print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("dialogues", "pairs-full")]))
 """,
         python=stranger,
     )
@@ -160,11 +160,14 @@ print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("
 
 def test_a_text_that_an_open_row_has_too_is_not_held_back(tmp_path, hub, monkeypatch):
     restricted = pair("b", "Thank you.", positive=SECRET, redistributable=False)
-    rows = {("pairs", "train"): [pair("a", "Thank you.", negatives=["Thank you.", SECRET]), restricted]}
+    rows = {
+        ("pairs", "train"): [pair("a", "Thank you.", negatives=[SECRET, "Thank you."], negative=SECRET), restricted]
+    }
     hub.use_here(monkeypatch)
     push_dataset(write_dataset(tmp_path / "data", rows), f"{hub.namespace}/thanks")
     content = hub.files("datasets", "thanks")["pairs/train-00000-of-00001.parquet"]
-    assert pq.read_table(io.BytesIO(content))["negatives"].to_pylist() == [["Thank you."]]
+    rows = pq.read_table(io.BytesIO(content))
+    assert (rows["negatives"].to_pylist(), rows["negative"].to_pylist()) == ([["Thank you."]], ["Thank you."])
 
 
 def test_the_gate_counts_the_rows_that_it_holds_back(tmp_path):

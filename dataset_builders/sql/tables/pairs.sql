@@ -1,5 +1,6 @@
 -- One row per pair of utterances: the positive is the turn after the anchor. Columns of the dataset, and:
 -- context_turns: number of turns before the anchor that are its context; the view pair_contexts holds their texts
+-- negatives: the column negative of the dataset is the first of them
 -- anchor_words, positive_words, anchor_characters, positive_characters: lengths of anchor and positive
 SELECT
     pair_id, dialogue_id, turn_index, source, split, language, domains,

@@ -1,5 +1,6 @@
 """The dataset card of a build: correct, complete and well-formed, with examples that run."""
 
+import ast
 import re
 
 import pyarrow.parquet as pq
@@ -7,8 +8,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from dataset_builders.card.views import STORED
 from dataset_builders.licenses import get_license
-from dataset_builders.schema import COLUMNS, CONFIGS, FEATURES
+from dataset_builders.schema import COLUMNS, CONFIGS, FEATURES, SPLITS
 from dataset_builders.sources.registry import builders
 
 
@@ -47,10 +49,15 @@ def test_every_table_is_rendered_as_a_table(card, tables):
 
 def test_sizes_are_those_of_the_files(sample_dataset, tables):
     _, *rows = tables["Dialogue corpus"]
-    assert {name.strip("`") for name, *_ in rows} == set(CONFIGS)
-    for name, _, *counts in rows:
-        expected = [len(rows_of(sample_dataset, name.strip("`"), s)) for s in ("train", "validation", "test")]
-        assert [int(count.replace(",", "") or 0) for count in counts] == expected
+    shown = {name.split("`")[1]: [int(count.replace(",", "") or 0) for count in counts] for name, _, *counts in rows}
+    assert list(shown) == ["pairs", "messages", "banking77", "clinc150", "pairs-full", "dialogues", "downstream"]
+    for config, name in STORED.items():
+        assert shown[name] == [len(rows_of(sample_dataset, config, s)) for s in SPLITS]
+    assert shown["pairs"] == shown["pairs-full"]
+    assert shown["banking77"] == [
+        sum(row["source"] == "banking77" for row in rows_of(sample_dataset, "downstream", s)) for s in SPLITS
+    ]
+    assert rows[0][0] == "`pairs` (default)"
 
 
 def test_every_source_has_licence_counts_and_citation(sample_dataset, card, tables):
@@ -79,9 +86,9 @@ def test_licences_are_the_union_and_share_alike_is_named(sample_dataset, card):
 
 def test_every_column_is_explained(tables):
     for config in CONFIGS:
-        _, *rows = tables[f"`{config}`"]
+        _, *rows = tables[f"`{STORED[config]}`"]
         assert [row[0].strip("`") for row in rows] == list(FEATURES[config])
-        assert all(kind and len(meaning) > 5 for _, kind, meaning in rows)
+        assert all(kind and len(meaning) > 5 and example for _, kind, meaning, example in rows)
         assert set(COLUMNS[config]) == set(FEATURES[config])
 
 
@@ -101,15 +108,25 @@ def test_the_examples_run(sample_dataset, card, tmp_path, monkeypatch):
     """On the folder itself, which `load_dataset` opens like the repository."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    assert len(examples) == 2
+    shown, columns = (code.replace("ORG/NAME", str(sample_dataset)) for code in (examples[0], examples[-1]))
     scope = {}
-    for code in examples:
-        exec(code.replace("ORG/NAME", str(sample_dataset)), scope)
-    assert set(scope["pairs"]) == {"train", "validation", "test"}
+    exec(columns, scope)
     assert scope["questions"].column_names == ["anchor", "positive", "license"]
-    assert 0 < len(scope["questions"]) < len(scope["pairs"]["train"])
+    assert 0 < len(scope["questions"]) < len(rows_of(sample_dataset, "pairs", "train"))
+    calls = re.findall(r"^(load_dataset.*)\n((?:# .*\n)+)", shown, re.MULTILINE)
+    assert [re.findall('"(.*?)"', call)[1] for call, _ in calls] == [
+        *("pairs", "messages", "banking77", "clinc150", "dialogues")
+    ]
+    for call, comment in calls:  # a row, and for a class its name
+        lines = [line.removeprefix("# ") for line in comment.splitlines()]
+        row, meaning = (lines[:-1], lines[-1]) if "label" in comment else (lines, "")
+        value = eval(call, scope)
+        assert value == ast.literal_eval("\n".join(row))
+        if meaning:
+            label = eval(call.rpartition("[")[0], scope).features["label"]
+            assert meaning == f"{value['label']} is {label.int2str(value['label'])}"
     without_sa = scope["load_dataset"](
-        str(sample_dataset), "pairs", split="train", filters=[("license", "not in", ["CC-BY-SA-4.0"])]
+        str(sample_dataset), "pairs-full", split="train", filters=[("license", "not in", ["CC-BY-SA-4.0"])]
     )
     assert "CC-BY-SA-4.0" not in without_sa.unique("license")
     assert len(without_sa) > 0

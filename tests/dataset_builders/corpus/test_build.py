@@ -1,6 +1,7 @@
 """The dataset folder of a build: complete or absent, reproducible byte for byte, and readable by `load_dataset`."""
 
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from dataset_builders import licenses
 from dataset_builders.card import card
+from dataset_builders.card.views import STORED
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
@@ -29,7 +31,7 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def loaded(sample_dataset, cache_dir):
-    return {c: load_dataset(str(sample_dataset), c, cache_dir=str(cache_dir)) for c in CONFIGS}
+    return {c: load_dataset(str(sample_dataset), STORED[c], cache_dir=str(cache_dir)) for c in CONFIGS}
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -38,9 +40,20 @@ def test_load_dataset_opens_each_config(loaded, sample_dataset, cache_dir, confi
         rows = loaded[config][split]
         assert rows.features == FEATURES[config]
         assert len(rows) > 0
-        streamed = load_dataset(str(sample_dataset), config, split=split, streaming=True)
+        streamed = load_dataset(str(sample_dataset), STORED[config], split=split, streaming=True)
         assert next(iter(streamed)) == rows[0]
         assert streamed.features == FEATURES[config]
+
+
+def test_the_messages_are_the_turns_in_the_roles_of_a_chat(loaded):
+    roles = {"user": "user", "system": "assistant"}
+    for row in [row for split in SPLITS for row in loaded["dialogues"][split]]:
+        begun = itertools.dropwhile(lambda turn: turn["speaker"] == "system", row["turns"])
+        messages = [
+            {"role": roles[speaker], "content": "\n".join(turn["text"] for turn in turns)}
+            for speaker, turns in itertools.groupby(begun, key=lambda turn: turn["speaker"])
+        ]
+        assert (row["messages"], row["message_count"]) == (messages, len(messages))
 
 
 def test_the_report_counts_the_written_rows(loaded, sample_dataset, sample_raw):
@@ -203,7 +216,7 @@ def test_license_keeps_only_sources_that_qualify(sample_raw, cache_dir, tmp_path
     results = build_dataset([], sample_raw, tmp_path / "out", options, cache_dir=cache_dir, warn=warnings.append)
     assert [r.info.name for r in results] == ["multiwoz", "banking77"]
     assert "sgd: left out, its licence is CC-BY-SA-4.0" in warnings
-    rows = load_dataset(str(tmp_path / "out"), "pairs", split="train", cache_dir=str(tmp_path / "cache"))
+    rows = load_dataset(str(tmp_path / "out"), "pairs-full", split="train", cache_dir=str(tmp_path / "cache"))
     assert set(rows["license"]) == {"MIT"}
     with pytest.raises(DataError, match="no source is left under the licences CC0"):
         build_dataset([], sample_raw, tmp_path / "out", BuildOptions(licenses=("CC0-1.0",)), cache_dir=cache_dir)
@@ -264,7 +277,8 @@ def test_same_intent_pairs_share_a_label_and_an_answer_id(sample_raw, cache_dir,
     build_dataset(["banking77"], sample_raw, tmp_path / "out", BuildOptions(same_intent=2), cache_dir=cache_dir)
     folder = str(tmp_path / "out")
     rows = {
-        c: load_dataset(folder, c, split="train", cache_dir=str(tmp_path / "cache")) for c in ("pairs", "downstream")
+        c: load_dataset(folder, STORED[c], split="train", cache_dir=str(tmp_path / "cache"))
+        for c in ("pairs", "downstream")
     }
     label = {row["utterance_id"]: row["label"] for row in rows["downstream"]}
     answers = {}

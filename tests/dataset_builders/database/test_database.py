@@ -22,7 +22,11 @@ def connection(database):
 
 @pytest.mark.parametrize(
     ("table", "config", "elsewhere"),
-    [("dialogs", "dialogues", {"turns"}), ("pairs", "pairs", {"context"}), ("downstream", "downstream", set())],
+    [
+        ("dialogs", "dialogues", {"turns", "messages", "message_count"}),
+        ("pairs", "pairs", {"context", "negative"}),
+        ("downstream", "downstream", set()),
+    ],
 )
 def test_tables_hold_every_column_of_every_row(connection, folder, table, config, elsewhere):
     key = sql.KEYS[table][0]

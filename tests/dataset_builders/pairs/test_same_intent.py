@@ -70,6 +70,7 @@ def test_columns_about_dialogues_are_null():
     assert {name for name, value in row.items() if value is None} == {
         "dialogue_id",
         "turn_index",
+        "negative",
         "cluster_id",
         "quality",
     }
