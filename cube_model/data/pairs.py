@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.hub import read_rows
+from cube_model.data.hub import MissingColumnsError, read_rows
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ COLUMNS = (
     "license",
 )
 
+CLUSTER = "cluster_id"
+"""Column that is read where it exists: equal for near-duplicate dialogues."""
+
 
 @dataclass(frozen=True)
 class QuestionAnswerPairs:
@@ -64,6 +67,7 @@ class QuestionAnswerPairs:
         fingerprint: SHA-256 of the rows: equal for equal data.
         negatives: int32 `[n, k]`, indices of `texts`: mined wrong answers to each question, `NO_TURN` where there are
             fewer. None if they were not requested.
+        clusters: int64 `[n]`, equal for pairs of near-duplicate dialogues. None if the data does not tell.
     """
 
     texts: list[str]
@@ -76,6 +80,7 @@ class QuestionAnswerPairs:
     languages: list[str]
     fingerprint: str
     negatives: np.ndarray | None = None
+    clusters: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -111,12 +116,44 @@ class QuestionAnswerPairs:
             labels=self.labels[rows],
             negatives=None if self.negatives is None else self.negatives[rows],
             dialogues=self.dialogues[rows],
+            clusters=None if self.clusters is None else self.clusters[rows],
             sources=[self.sources[i] for i in rows],
             licenses=[self.licenses[i] for i in rows],
             languages=[self.languages[i] for i in rows],
             fingerprint=hashlib.sha256(
                 self.fingerprint.encode() + np.ascontiguousarray(rows, "<i8").tobytes()
             ).hexdigest(),
+        )
+
+    def extended(self, other: QuestionAnswerPairs, offset: int) -> QuestionAnswerPairs:
+        """Return these pairs and then those of `other`, with as many turns.
+
+        Args:
+            other: Further pairs.
+            offset: What to add to the indices of `other`: 0 if both have the same texts, else `len(self.texts)`.
+        """
+
+        def shifted(index: np.ndarray) -> np.ndarray:
+            return np.where(index == NO_TURN, NO_TURN, index + offset).astype(index.dtype)
+
+        negatives = None
+        if self.negatives is not None:
+            missing = np.full((len(other), self.negatives.shape[1]), NO_TURN, self.negatives.dtype)
+            negatives = np.concatenate([self.negatives, missing])
+        known = self.clusters is not None and other.clusters is not None
+        return replace(
+            self,
+            texts=[*self.texts, *other.texts] if offset else self.texts,
+            questions=np.concatenate([self.questions, shifted(other.questions)]),
+            answers=np.concatenate([self.answers, shifted(other.answers)]),
+            labels=np.concatenate([self.labels, other.labels]),
+            dialogues=np.concatenate([self.dialogues, other.dialogues]),
+            sources=[*self.sources, *other.sources],
+            licenses=[*self.licenses, *other.licenses],
+            languages=[*self.languages, *other.languages],
+            fingerprint=hashlib.sha256(f"{self.fingerprint} {other.fingerprint}".encode()).hexdigest(),
+            negatives=negatives,
+            clusters=np.concatenate([self.clusters, other.clusters]) if known else None,  # type: ignore[list-item]
         )
 
 
@@ -150,7 +187,12 @@ def load_pairs(
             negatives although some are requested.
     """
     columns = (*COLUMNS, "negatives") if hard_negatives else COLUMNS
-    table, rows = read_pairs_table(data, split, columns, sources, direction, revision)
+    try:
+        table, rows = read_pairs_table(data, split, (*columns, CLUSTER), sources, direction, revision)
+    except MissingColumnsError as error:
+        if error.columns != [CLUSTER]:
+            raise
+        table, rows = read_pairs_table(data, split, columns, sources, direction, revision)
     if max_pairs is not None and max_pairs < len(rows):
         rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
     pairs = pairs_of_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
@@ -209,7 +251,7 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
     """Convert rows of the `pairs` config to indices of distinct texts, without a Python loop over the rows.
 
     Args:
-        table: Rows with the columns `COLUMNS`, and `negatives` if some are requested.
+        table: Rows with the columns `COLUMNS`, `negatives` if some are requested, and `CLUSTER` if it exists.
         context_turns: Number of turns before each question to include.
         hard_negatives: Number of mined wrong answers per pair to include.
     """
@@ -248,6 +290,9 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
         fingerprint=digest.hexdigest(),
         # training would push an answer away from itself if it were among its own negatives
         negatives=np.where(negatives == columns[1][:, None], NO_TURN, negatives) if hard_negatives else None,
+        clusters=string_hashes(pc.coalesce(table[CLUSTER], table["dialogue_id"]))
+        if CLUSTER in table.column_names
+        else None,
     )
 
 

@@ -20,10 +20,17 @@ def train_core(config: TrainingConfig) -> None:
 
     trainer = CubeTrainer(config)
     metrics = trainer.train()
-    if trainer.is_main:
-        key = selection_metric(config.mode, config.cosine_weight)
-        name = {"accuracy_1_of_100": "1-of-100"}.get(key, "mean cosine")
-        typer.echo(
-            f"{metrics['output']}: best epoch {metrics['best_epoch']} of {metrics['epochs']}, validation {name} "
-            f"{trainer.progress.history[0][key]:.3f} (untrained) -> {metrics[key]:.3f}, {metrics['seconds']:.0f} s"
-        )
+    if not trainer.is_main:
+        return
+    selection = trainer.selection
+    assert selection is not None  # set by `train`
+    if selection.choice is not None:
+        typer.echo(f"{metrics['output']}: {selection.summary()}, {metrics['seconds']:.0f} s")
+        return
+    key = selection_metric(config.mode, config.cosine_weight)
+    name = {"accuracy_1_of_100": "1-of-100"}.get(key, "mean cosine")
+    few = f" on only {selection.pairs:,} pairs (±{selection.half_width:.2f})" if selection.too_few else ""
+    typer.echo(
+        f"{metrics['output']}: best epoch {metrics['best_epoch']} of {metrics['epochs']}, validation {name} "
+        f"{trainer.progress.history[0][key]:.3f} (untrained) -> {metrics[key]:.3f}{few}, {metrics['seconds']:.0f} s"
+    )

@@ -10,6 +10,7 @@ from cube_model.teacher.find import DEFAULT_TEACHER
 from dataset_builders.common.options import Options, option
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu"]
+Validation = Literal["auto", "split", "k-fold"]
 Tracker = Literal[
     "none", "tensorboard", "trackio", "wandb", "mlflow", "comet_ml", "clearml", "dvclive", "aim", "swanlab", "all"
 ]
@@ -38,6 +39,11 @@ class TrainingConfig(Options, error=ModelError):
     sources: list[str] | None = option(None, "Sources to train on.", none="all")
     max_pairs: int | None = option(None, "Maximum number of training pairs, a seeded choice.", low=2)
     max_validation_pairs: int = option(10_000, "Maximum number of validation pairs.", low=1)
+    validation: Validation = option(
+        "auto",
+        "What selects the epochs: the validation pairs (split), or cross-validation over them and the training pairs "
+        "together (k-fold); auto: k-fold where the validation pairs are too few to judge, of at most 2,000 pairs.",
+    )
     context_turns: int | None = option(
         None,
         "Number of earlier turns that the core reads besides the question.",

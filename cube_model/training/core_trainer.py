@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from cube_model.core.modeling_cube import CubeModel
 
+Judge = Callable[["CubeModel", int], dict[str, float]]
+"""Figures of a core after an epoch."""
+
 _PROGRESS, _BEST = "progress.json", "best.safetensors"
 
 
@@ -47,6 +50,10 @@ class CoreTrainer(ResumableTrainer):
         turns: Number of turns that the core reads, the question included.
         callbacks: Callbacks besides the library's.
         compute_metrics: Further validation figures, see `validate`.
+        judge: Figures of a core after an epoch, the keys those of `validate`. Default: `validate` on the validation
+            pairs.
+        last_epoch: Epoch after which to stop and whose weights to keep, see `cross_validate`. Default: the epoch with
+            the best figures.
 
     Attributes:
         progress: Progress of the training.
@@ -65,8 +72,11 @@ class CoreTrainer(ResumableTrainer):
         turns: int,
         callbacks: Sequence[TrainerCallback | type[TrainerCallback]] = (),
         compute_metrics: Metrics | None = None,
+        judge: Judge | None = None,
+        last_epoch: int | None = None,
     ) -> None:
         self.config, self.core, self.data = config, core, data
+        self._judge, self._last_epoch = judge or self._validate, last_epoch
         self.progress, self.best_weights = Progress(), dict[str, torch.Tensor]()
         self._epochs = _Epochs(config.checkpoint_every)
         super().__init__(
@@ -89,7 +99,7 @@ class CoreTrainer(ResumableTrainer):
         )
         steps = math.ceil(len(self._loader) / config.gradient_accumulation)
         self.args.num_train_epochs = schedule.epochs(config, steps)
-        self.steps = steps * int(self.args.num_train_epochs)
+        self.steps = steps * int(self.args.num_train_epochs if last_epoch is None else last_epoch)
         self._patience = schedule.patience(config, int(self.args.num_train_epochs))
         self._clock = time.monotonic()
 
@@ -148,12 +158,10 @@ class CoreTrainer(ResumableTrainer):
         Returns:
             The figures of `validate`, with `eval_` before their names.
         """
-        progress, key = self.progress, selection_metric(self.config.mode, self.config.cosine_weight)
-        figures = validate(
-            self.core, self.data.validation, self.data.validation_vectors, self.config.seed, self.compute_metrics
-        )
-        logs = {f"eval_{name}": value for name, value in figures.items()}
+        progress = self.progress
         epoch = len(progress.history)
+        figures = self._judge(self.core, epoch)
+        logs = {f"eval_{name}": value for name, value in figures.items()}
         if self._epochs.ended:
             loss = None
             if epoch:
@@ -162,15 +170,25 @@ class CoreTrainer(ResumableTrainer):
                 self.log({"epoch_loss": loss})
             progress.history.append({"epoch": epoch, "loss": loss, **figures})
             progress.loss_sum, progress.batches_of_epoch = 0.0, 0
-            if not epoch or figures[key] > progress.history[progress.best_epoch][key]:
+            if not epoch or self._is_better(figures):
                 progress.best_epoch = epoch
                 self.best_weights = {name: value.cpu().clone() for name, value in self.core.state_dict().items()}
         progress.seconds = time.monotonic() - self._clock
         self.log(dict(logs))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
-        if progress.epoch - progress.best_epoch >= self._patience:
+        if progress.epoch == self._last_epoch or progress.epoch - progress.best_epoch >= self._patience:
             self.control.should_training_stop = True
         return logs
+
+    def _validate(self, core: CubeModel, epoch: int) -> dict[str, float]:
+        return validate(
+            core, self.data.validation, self.data.validation_vectors, self.config.seed, self.compute_metrics
+        )
+
+    def _is_better(self, figures: dict[str, float]) -> bool:
+        """Whether an epoch is the one to keep so far."""
+        key = selection_metric(self.config.mode, self.config.cosine_weight)
+        return self._last_epoch is not None or figures[key] > self.progress.history[self.progress.best_epoch][key]
 
     def _place(self, rows: torch.Tensor) -> str:
         """Describe a batch in the current epoch."""

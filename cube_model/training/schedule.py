@@ -14,6 +14,9 @@ LEAST_STEPS = 200
 
 FEW_PAIRS = 10_000
 EPOCHS = 12
+CROSS_VALIDATED_STEPS = 40
+"""Minimum number of optimizer steps of each training of a cross-validation if `epochs` is not set."""
+
 BATCH_SIZE = 512
 WARMUP = 0.05
 """Fraction of the optimizer steps during which the learning rate rises."""
@@ -27,6 +30,12 @@ def batch_size(config: TrainingConfig, pairs: int) -> int:
 def epochs(config: TrainingConfig, steps_per_epoch: int) -> int:
     """Return the passes over the pairs: as configured, else enough for `LEAST_STEPS` optimizer steps."""
     return config.epochs or max(EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
+
+
+def cross_validated_epochs(config: TrainingConfig, pairs: int) -> int:
+    """Return the passes over all pairs or all but a fold: as configured, else enough for `CROSS_VALIDATED_STEPS`."""
+    steps = max(1, pairs // batch_size(config, pairs))
+    return config.epochs or max(EPOCHS, math.ceil(CROSS_VALIDATED_STEPS / steps))
 
 
 def learning_rate(config: TrainingConfig, pairs: int) -> float:

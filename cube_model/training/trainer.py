@@ -308,8 +308,7 @@ class CubeTrainer:
     def _selection(self, data: TrainingData, accelerator: Accelerator) -> Selection:
         """Decide what selects the epochs, say so if validation pairs are few, and cross-validate if need be."""
         config, selection = self.config, Selection.of(self.config, data)
-        chosen_by_user = config.validation == selection.method
-        if selection.too_few and self.is_main and not chosen_by_user:
+        if selection.too_few and self.is_main and config.validation != selection.method:  # nobody has asked for it
             logger.warning("%s", selection.notice())
         if selection.method == "k-fold":
             turns = self._turns(data)
@@ -342,6 +341,7 @@ class CubeTrainer:
             config, initial = with_schedule(config, len(data.train)), copy.deepcopy(model.state_dict())
             if not choice.epochs:
                 self.progress.history.append({"epoch": 0, "loss": None, **choice.history[0]})
+                self.progress.seconds = choice.seconds
                 model.eval()
                 return
         with ExitStack() as stack:
@@ -381,7 +381,7 @@ class CubeTrainer:
             model.load_state_dict(trainer.best_weights)
             if choice is not None:
                 shrink(model, initial, choice.share)
-            self.progress.seconds += 0.0 if choice is None else choice.seconds
+                self.progress.seconds += choice.seconds
         model.eval()
 
     # -- after training

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cube_model.data.pairs import QuestionAnswerPairs
@@ -72,14 +72,34 @@ def validate(
             **figures,
         }
     if compute_metrics is not None:
-        from transformers import EvalPrediction
+        figures |= further_figures(compute_metrics, questions, answers, pairs.labels, figures)
+    return figures
 
-        mapped: Any = (questions, answers)  # the library's annotation allows tuples of one array only
-        for name, value in compute_metrics(EvalPrediction(mapped, pairs.labels)).items():
-            if name in (*figures, "epoch", "loss"):
-                raise ModelError(f"compute_metrics: {name} is the name of a figure of every training; use another one")
-            try:
-                figures[name] = float(value)
-            except (TypeError, ValueError) as error:
-                raise ModelError(f"compute_metrics: {name} is {value!r}, expected a number") from error
+
+def further_figures(
+    compute_metrics: Metrics, questions: np.ndarray, answers: np.ndarray, labels: np.ndarray, taken: Iterable[str]
+) -> dict[str, float]:
+    """Return the figures of `compute_metrics`.
+
+    Args:
+        compute_metrics: See `validate`.
+        questions: Mapped questions, float32 `[n, d]` of norm 1.
+        answers: Their mapped answers, in the same form.
+        labels: int64 `[n]`, equal for equal answers.
+        taken: Names of the other figures.
+
+    Raises:
+        ModelError: A name is taken, or a value is not a number.
+    """
+    from transformers import EvalPrediction
+
+    mapped: Any = (questions, answers)  # the library's annotation allows tuples of one array only
+    figures = {}
+    for name, value in compute_metrics(EvalPrediction(mapped, labels)).items():
+        if name in (*taken, "epoch", "loss"):
+            raise ModelError(f"compute_metrics: {name} is the name of a figure of every training; use another one")
+        try:
+            figures[name] = float(value)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"compute_metrics: {name} is {value!r}, expected a number") from error
     return figures

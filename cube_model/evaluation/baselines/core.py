@@ -25,7 +25,9 @@ class Core(Baseline):
     grid = GRID
 
     def __init__(self, config: TrainingConfig | None = None) -> None:
-        self.config = dataclasses.replace(config or TrainingConfig(), data=None, output=None, progress=False)
+        # all methods select their epochs by the same validation pairs
+        shared = {"data": None, "output": None, "progress": False, "validation": "split"}
+        self.config = dataclasses.replace(config or TrainingConfig(), **shared)
 
     def parameters(self, dimension: int, turns: int) -> int:
         """Return the number of parameters of the core, the budget of the other maps.
