@@ -138,7 +138,10 @@ def test_trl_fine_tunes_on_the_messages(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     save_tiny_chat_model(tmp_path / "model")
+    from trl import SFTTrainer
+
     scope = {}
     exec(example("trl", **{"Qwen/Qwen3-0.6B": "model"}), scope)
+    assert isinstance(scope["trainer"], SFTTrainer)
     assert scope["trainer"].state.global_step == 1
     assert scope["trainer"].state.log_history[-1]["train_loss"] > 0
