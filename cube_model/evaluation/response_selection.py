@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.evaluation.few_pairs import few_pairs
 from cube_model.evaluation.methods import Scorer
 from cube_model.metrics.metrics import (
     BATCH,
@@ -219,7 +220,10 @@ def to_json(report: Report, **facts: Any) -> list[dict[str, Any]]:
 
 
 def note(report: Report) -> str | None:
-    """Return a remark if there are too few pairs for the protocol, else None."""
+    """Return a remark if there are too few pairs for the protocol or for an interval that tells anything, else None."""
+    remarks = []
     if report.batch < BATCH:
-        return f"only {report.pairs} pairs: scored 1-of-{report.batch}, which is easier than 1-of-{BATCH}"
-    return None
+        remarks.append(f"only {report.pairs} pairs: scored 1-of-{report.batch}, which is easier than 1-of-{BATCH}")
+    if few := few_pairs(report.pairs, report.pool):
+        remarks.append(few)
+    return "; ".join(remarks) or None

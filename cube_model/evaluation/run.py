@@ -10,6 +10,7 @@ import numpy as np
 from cube_model.data.hub import MissingColumnsError
 from cube_model.data.pairs import load_pairs, read_pairs_table, string_hashes
 from cube_model.evaluation.config import ResponseSelectionConfig
+from cube_model.evaluation.few_pairs import check_split
 from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
@@ -46,6 +47,7 @@ def run_response_selection(
         ModelError: The dataset, the core, the encoder or a source does not exist or cannot be read.
     """
     model, split, seed, draws = config.model, config.split, config.seed, config.draws
+    check_split(config.data, split, choice=True)
     trained = load_core(model) if model is not None else None
     if trained is not None:
         teacher = teacher_of(trained, config.encoder)

@@ -51,9 +51,9 @@ def least_pairs(answers: int) -> int:
     """Return the number of validation pairs from which on a validation can judge.
 
     Args:
-        answers: Number of distinct answers, at least 2.
+        answers: Number of distinct answers; a single one counts as two.
     """
-    wanted = LARGEST_HALF_WIDTH * (1 - 1 / min(answers, _CANDIDATES))
+    wanted = LARGEST_HALF_WIDTH * (1 - 1 / min(max(answers, 2), _CANDIDATES))
     return math.ceil((Z / (2 * wanted)) ** 2 - Z * Z)
 
 

@@ -7,6 +7,7 @@ same test pairs and batches.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from cube_model.evaluation.baselines import Baseline, EmbeddedPairs, Fitted, Tun
 from cube_model.evaluation.baselines.contrastive import Contrastive
 from cube_model.evaluation.baselines.core import Core
 from cube_model.evaluation.cells import Facts, ResultCache
+from cube_model.evaluation.few_pairs import check_split, few_pairs
 from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from cube_model.evaluation.leaderboard.differences import METRIC, SAMPLES, differences, without_samples
 from cube_model.evaluation.methods import Scorer
@@ -35,6 +37,8 @@ from cube_model.vectors.cache import EmbeddingCache
 
 if TYPE_CHECKING:
     from cube_model.data.pairs import QuestionAnswerPairs
+
+logger = logging.getLogger(__name__)
 
 VERSION = 4
 """Raise it when a change to a baseline or to this file changes a figure: older cached results are then ignored."""
@@ -85,6 +89,9 @@ class Leaderboard:
         self.results = ResultCache(Path(results_folder))
         cache = cache or EmbeddingCache()
         train, validation, test = _pairs(config)
+        for name, pairs in (("validation", validation), ("test", test)):
+            if remark := few_pairs(len(pairs), len(np.unique(pairs.labels))):
+                logger.warning("%s: %s", name, remark)
         self.teacher = Teacher.load(config.teacher, config.teacher_dtype)
         # embed test and validation first, so that a wrong folder or a full disk is noticed before the long part
         self.test, self.validation, self.train = (
@@ -274,6 +281,7 @@ class Leaderboard:
 
 def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs, QuestionAnswerPairs]:
     """Load training, validation and test pairs."""
+    check_split(config.data, "test", choice=False)
     train_sources: Sequence[str] | None = config.sources
     test_sources: Sequence[str] | None = config.sources
     if config.leave_out is not None:

@@ -9,6 +9,8 @@ from cube_model import EmbeddingCache, ModelError
 from cube_model._command import command_line
 from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
 from cube_model.evaluation.config import ResponseSelectionConfig
+from cube_model.evaluation.leaderboard.board import Leaderboard
+from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from cube_model.evaluation.methods import Method, identity
 from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
 from cube_model.evaluation.run import domains_of, run_response_selection
@@ -201,6 +203,7 @@ def test_a_note_warns_of_too_few_pairs(pairs_folder, minilm, cache_folder):
     report = evaluate([identity()], pairs, pairs.embed(minilm, EmbeddingCache(cache_folder)))
     assert report.batch == 20
     assert "only 20 pairs: scored 1-of-20" in note(report)
+    assert "an accuracy is uncertain by ±0.2" in note(report)
 
 
 def as_pairs(questions, answers, labels=None, dialogues=None):
@@ -363,3 +366,13 @@ def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     for word in ("identity", "same", "dialogue", "by domain", "hotel", "ceiling by index", "270 pairs"):
         assert word in printed
+
+
+def test_a_dataset_without_a_test_split_says_what_is_missing(tmp_path):
+    """Six questions with answers: `build` may put none of them into the split."""
+    data = write_pairs(tmp_path / "data", {"train": invented_dialogues(6)})
+    advice = r"no test split, only train\. .* takes 95 test pairs, about 950 in all.* a file named test\.csv"
+    with pytest.raises(ModelError, match=advice + ".* --split train"):
+        run_response_selection(ResponseSelectionConfig(data=str(data)))
+    with pytest.raises(ModelError, match=advice):
+        Leaderboard(LeaderboardConfig(data=str(data)), tmp_path / "results")
