@@ -83,6 +83,7 @@ def dataset_card(
         trained="triplets" if any(view.name == "triplets" for view in configs) else "pairs",
         author=repo_id.split("/")[0],
         cite_key=re.sub(r"\W+", "_", repo_id).lower(),
+        first_split={view.name: next(iter(view.rows)) for view in configs},
         default=default_view([view.name for view in configs]),
         stored=STORED,
         calls=loading_calls(folder, configs, repo_id),

@@ -7,6 +7,7 @@ import pytest
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.pairs.consecutive import DIRECTIONS, make_pairs
+from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.schema import ALL, ARROW_SCHEMAS
 from dataset_builders.text.normalize import normalize, text_ids
 
@@ -93,6 +94,28 @@ def test_every_direction_is_in_the_example_and_no_pair_is_lost():
 def test_the_message_about_a_wrong_direction_names_it(directions, problem):
     with pytest.raises(DataError, match=f"{problem}.*expected some of user-system, system-user"):
         make_pairs(table(FIRST), directions=directions)
+
+
+def test_messages_alternate_from_the_user_on():
+    only_system = dialogue("mine/3", ("system", "Hello?"))
+    whole = table(FIRST, only_system, dialogue("mine/4"), SECOND)["turns"]
+    expected = [
+        [
+            {"role": "user", "content": "I need a cheap room"},
+            {"role": "assistant", "content": "The Lantern has one left\nShall I book it now?"},
+            {"role": "user", "content": "Yes\nThank you"},
+        ],
+        [],
+        [],
+        [
+            {"role": "user", "content": "Is the museum open today?"},
+            {"role": "assistant", "content": "Yes, it is open today"},
+        ],
+    ]
+    for start in range(5):
+        for length in range(5 - start):
+            messages = chat_messages(whole.slice(start, length)).to_pylist()
+            assert messages == expected[start : start + length]
 
 
 def test_a_slice_of_a_larger_table_gives_the_same_pairs():
