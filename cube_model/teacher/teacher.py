@@ -31,8 +31,8 @@ DTYPES = ("float32", "bfloat16", "float16", "auto")
 _LENGTH_CAP = 512
 """Default maximum number of tokens per text: turns are short, and causal models allow many thousands."""
 
-_BATCH_TOKENS = 8192
-"""Padded tokens per batch; larger batches use more memory and were not faster on a processor."""
+_BATCH_TOKENS, _BATCH_TOKENS_CPU = 8192, 1024
+"""Padded tokens per batch. On a processor, a small batch stays in its cache: .7 to .8 of the time."""
 
 _WINDOW = 1 << 16
 """Texts tokenised at a time: bounds the memory for token ids, yet sorting by length still leaves little padding."""
@@ -223,20 +223,21 @@ class Teacher:
         self,
         texts: Sequence[str],
         *,
-        batch_tokens: int = _BATCH_TOKENS,
+        batch_tokens: int | None = None,
         advance: Callable[[int], object] | None = None,
     ) -> np.ndarray:
         """Encode texts in their order; duplicates are computed once.
 
         Args:
             texts: n texts.
-            batch_tokens: Maximum number of padded tokens per batch.
+            batch_tokens: Maximum number of padded tokens per batch. Default: one that is fast on the device.
             advance: Progress callback, called with the number of distinct texts encoded since its last call; see
                 `encoding_progress`.
 
         Returns:
             Embeddings, float32 `[n, dimension]`, with norm 1 if `normalize`.
         """
+        batch_tokens = batch_tokens or (_BATCH_TOKENS_CPU if self._model.device.type == "cpu" else _BATCH_TOKENS)
         distinct = list(dict.fromkeys(texts))
         vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
         for start in range(0, len(distinct), _WINDOW):
