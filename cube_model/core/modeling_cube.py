@@ -413,6 +413,9 @@ class CubeModel(PreTrainedModel):
             text = card.read_text(encoding="utf-8")
             if name := re.search(r'(?:SentenceTransformer|from_pretrained)\("([^"]+)"', text):
                 text = text.replace(f'"{name[1]}"', f'"{repo_id}"')
+                old, new = (full.split("/")[-1] for full in (name[1], repo_id))
+                for title in ("model_name: {}", "# {}"):
+                    text = text.replace(f"\n{title.format(old)}\n", f"\n{title.format(new)}\n")
             text = re.sub(r', revision="[^"]*"', "", text)  # a tag of the other repository
             (folder / "README.md").write_text(text, encoding="utf-8")
         elif not HfApi(token=kwargs.get("token")).file_exists(repo_id, "README.md"):

@@ -28,10 +28,14 @@ def location_of(data: str | os.PathLike[str]) -> dict[str, str | None]:
 
 
 def _commit(repo: str) -> str | None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    """The newest commit; without a connection, that of the cache, whose folder has its name."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    try:  # online the newest commit, offline that of the cache: its folder has the name of the commit
-        return Path(hf_hub_download(repo, "README.md", repo_type="dataset")).parent.name
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
-        return None
+    try:
+        return HfApi().dataset_info(repo).sha
+    except Exception:  # offline, no network, no permission: a dozen exception types
+        try:
+            return Path(hf_hub_download(repo, "README.md", repo_type="dataset", local_files_only=True)).parent.name
+        except LocalEntryNotFoundError:
+            return None

@@ -7,6 +7,7 @@ and pushes all three. A user without this package and one with it load everythin
 import json
 import re
 
+import numpy as np
 import pytest
 
 from hub.fixtures import Hub
@@ -92,6 +93,8 @@ MODELS = (
 import torch
 
 core, embedder, export, trust = *sys.argv[1:4], json.loads(sys.argv[4])
+CONVERSATION = [("user", "I need a hotel."), ("assistant", "In which part of town?"), ("user", "In the north.")]
+CONVERSATION = [{"role": role, "content": text} for role, text in CONVERSATION]
 
 @check
 def auto_model():
@@ -104,6 +107,44 @@ def auto_model():
         return [type(model).__module__.split(".")[0], model(inputs).embeddings.sum(-1).tolist()]
 
 if trust:
+    @check
+    def code_of_the_card():
+        import re
+        from huggingface_hub import hf_hub_download
+        global model
+        card = open(hf_hub_download(core, "README.md", revision="v1.0")).read()
+        five_lines, conversation = re.findall(r"```python\\n(.*?)```", card, re.DOTALL)[:2]
+        names, printed = {}, []
+        exec(five_lines, {**names, "print": printed.append}, names)
+        exec(conversation, names)
+        model = names["model"]
+        return [printed[0] in names["answers"], names["question"].shape]
+
+    @check
+    def vectors():
+        questions = model.encode_query([CONVERSATION, "In the north."])
+        return [*questions.tolist(), *model.encode_document(["In the north."]).tolist()]
+
+    @check
+    def pipeline_of_transformers():
+        from transformers import pipeline
+        pipe = pipeline("feature-extraction", core, revision="v1.0", trust_remote_code=True, device="cpu")
+        return [*pipe([CONVERSATION, "In the north."]), pipe("In the north.", task="document")]
+
+    @check
+    def handler_of_an_endpoint():
+        import importlib.util
+        from huggingface_hub import snapshot_download
+        folder = snapshot_download(core, revision="v1.0")
+        spec = importlib.util.spec_from_file_location("handler.EndpointHandler", f"{folder}/handler.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["handler.EndpointHandler"] = module
+        spec.loader.exec_module(module)
+        handle = module.EndpointHandler(folder)
+        requests = [{"inputs": CONVERSATION, "parameters": {"k": 2}}, {"inputs": ["In the north."]}]
+        requests += [{"inputs": "In the north.", "parameters": {"task": "document"}}]
+        return json.loads(json.dumps([handle(request) for request in requests]))
+
     @check
     def sentence_transformer_of_the_embedder():
         from sentence_transformers import SentenceTransformer
@@ -122,14 +163,20 @@ print(json.dumps(results))
 
 
 PUBLISH = """
-import sys
+import json, sys
 from cube_model.inference.export import export_sentence_transformer
+from cube_model.inference.retriever import CubeRetriever
 from push_scripts.push_model import push_model
 from push_scripts.push_options import PushOptions
 work, org = sys.argv[1:]
-export_sentence_transformer(f"{work}/core", f"{work}/export")
+teacher = f"{org}/tiny-encoder"
+export_sentence_transformer(f"{work}/core", f"{work}/export", teacher=teacher)
+retriever = CubeRetriever.from_pretrained(f"{work}/core", f"{work}/data", index=f"{work}/index", teacher=teacher)
 for name in ("core", "embedder", "export"):
-    push_model(f"{work}/{name}", f"{org}/{name}", PushOptions(tag="v1.0"))
+    index = f"{work}/index" if name == "core" else None
+    push_model(f"{work}/{name}", f"{org}/{name}", PushOptions(tag="v1.0"), index=index)
+answers = retriever.ask("In the north.", ["I need a hotel.", "In which part of town?"], k=2)
+print(json.dumps([[answer.text, answer.score] for answer in answers]))
 """
 
 
@@ -140,7 +187,7 @@ def story(hub_server, installed, tmp_path_factory):
     from dataset_builders.sample import write_sample
 
     root = tmp_path_factory.mktemp("story")
-    save_tiny_distilbert(root / "teachers" / "distilbert")
+    encoder = save_tiny_distilbert(root / "teachers" / "distilbert")
     write_sample(root / "raw")
     build_dataset(["camrest676", "banking77"], root / "raw", root / "data", cache_dir=root / "cache")
     hub = Hub(hub_server, root / "clients")
@@ -154,11 +201,14 @@ def story(hub_server, installed, tmp_path_factory):
     settings = ["--data", f"{org}/corpus", "--epochs", "1"]
     launch = ["accelerate", "launch", "--num_processes", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     launch += ["--num_machines", "1", "--num_cpu_threads_per_process", "1", "-m"]
-    run(*launch, "cube_model.train", *settings, "--teacher", "distilbert", "--output", f"{work}/core")
+    upload = f"import huggingface_hub as hub; hub.create_repo('{org}/tiny-encoder'); "
+    run("python", "-c", f"{upload} hub.upload_folder(repo_id='{org}/tiny-encoder', folder_path='{encoder}')")
+    run(*launch, "cube_model.train", *settings, "--context-turns", "2", "--teacher", f"{org}/tiny-encoder", "--output",
+        f"{work}/core")  # fmt: skip
     run(*launch, "cube_model.embedder", *settings, "--base", "distilbert", "--batch-size", "8", "--max-steps", "2",
         "--output", f"{work}/embedder")  # fmt: skip
-    run("python", "-c", PUBLISH, work, org)
-    return hub, author, org
+    answers = last_line(run("python", "-c", PUBLISH, work, org))
+    return hub, author, org, answers
 
 
 def offline(variables):
@@ -172,7 +222,7 @@ def last_line(result):
 @pytest.fixture(scope="module")
 def results_on_data(story, stranger):
     """Results of `DATA` without the package, online and then offline from the cache."""
-    hub, _, org = story
+    hub, _, org, _ = story
     user = hub.env | {"HF_TOKEN": None}
     command = ["python", "-c", DATA, f"{org}/corpus"]
     return [last_line(hub.run(command, python=stranger, env=env)) for env in (user, offline(user))]
@@ -181,7 +231,7 @@ def results_on_data(story, stranger):
 @pytest.fixture(scope="module")
 def results_on_models(story, stranger):
     """Results of `MODELS` without the package, online and then offline from the cache."""
-    hub, _, org = story
+    hub, _, org, _ = story
     user = hub.env | {"HF_TOKEN": None}
     command = ["python", "-c", MODELS, f"{org}/core", f"{org}/embedder", f"{org}/export", "true"]
     return [last_line(hub.run(command, python=stranger, env=env)) for env in (user, offline(user))]
@@ -217,11 +267,33 @@ def test_models_without_the_package(results_on_models, where):
     assert results["auto_model"] == results_on_models[0]["auto_model"]
     assert results["sentence_transformer_of_the_embedder"] == [2, 768]
     assert results["sentence_transformer_of_the_exported_core"] == [1, 2]
+    assert results["code_of_the_card"] == [True, [768]]
+
+
+@pytest.mark.parametrize("where", ["online", "offline"])
+def test_texts_and_conversations_without_the_package(results_on_models, story, where):
+    """sentence-transformers, pipeline and an endpoint give the same vectors, and the answers of the package."""
+    results = results_on_models[where == "offline"]
+    conversation, question, answer = np.array(results["vectors"])
+    assert np.abs(conversation - question).max() > 1e-3
+    assert np.abs(answer - question).max() > 1e-3
+    np.testing.assert_allclose(results["pipeline_of_transformers"], results["vectors"], atol=1e-5)
+    first, second, third = results["handler_of_an_endpoint"]
+    embeddings = [*first["embeddings"], *second["embeddings"], *third["embeddings"]]
+    np.testing.assert_allclose(embeddings, results["vectors"], atol=1e-5)
+    assert "answers" not in third
+    assert len(second["answers"][0]) == 5
+    expected = story[3]
+    assert [found["text"] for found in first["answers"][0]] == [text for text, _ in expected]
+    np.testing.assert_allclose(
+        [found["score"] for found in first["answers"][0]], [score for _, score in expected], atol=1e-5
+    )
+    assert first["answers"][0][0].keys() == {"text", "source", "license", "score"}
 
 
 def test_auto_classes_with_the_package(story, installed, results_on_models):
     """The class of the package, without remote code, gives the same numbers."""
-    hub, author, org = story
+    hub, author, org, _ = story
     command = [
         "python",
         "-c",
@@ -238,9 +310,10 @@ def test_auto_classes_with_the_package(story, installed, results_on_models):
 
 
 def test_ask_from_the_hub_and_then_offline(story, installed):
-    hub, author, org = story
+    hub, author, org, _ = story
     user = author | {"HF_HOME": hub.env["HF_HOME"]}
     command = ["dialogue-cube", "ask", "--model", f"{org}/core", "--data", f"{org}/corpus", "-k", "3", QUESTION]
+    command += ["--teacher", f"{org}/tiny-encoder"]
     outputs = [hub.run(command, python=installed, env=env).stdout for env in (user, offline(user))]
     assert outputs[0] == outputs[1]
     assert len(re.findall(r"Apache-2\.0", outputs[0])) == 3
@@ -248,13 +321,16 @@ def test_ask_from_the_hub_and_then_offline(story, installed):
 
 def test_the_cards_are_filled(story):
     """The card of the core links the dataset and the exported core."""
-    hub, _, org = story
+    hub, _, org, _ = story
     card = hub.files("models", "core")["README.md"].decode()
+    commit = hub.repo("datasets", "corpus").resolve("main").oid
+    assert f"`{org}/corpus` at commit `{commit[:12]}`" in card
+    assert "answer (" in card
     assert f"datasets:\n- {org}/corpus" in card
     assert "| camrest676 | Apache-2.0 |" in card
     assert "g CO2eq" in card
     assert (
-        f'SentenceTransformer("{org}/export", trust_remote_code=True)'
+        f'SentenceTransformer("{org}/export", trust_remote_code=True, revision="v1.0")'
         in hub.files("models", "export")["README.md"].decode()
     )
     assert "library_name: sentence-transformers" in hub.files("models", "embedder")["README.md"].decode()

@@ -13,6 +13,8 @@ from push_scripts.push_model import push_model
 from push_scripts.push_options import PushOptions
 
 CORE_FILES = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
+TEXT_FILES = {"modules.json", "config_sentence_transformers.json", "sentence_cube.py", "pipeline_cube.py", "handler.py"}
+TEXT_FILES |= {"requirements.txt", "text_cube.py", "teacher_cube.py", "pooling.py"}
 
 
 def test_only_the_files_of_the_model_are_pushed(tmp_path):
@@ -136,7 +138,7 @@ def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
         core_folder, "org/cube-core", PushOptions(dry_run=True), results=results_file(tmp_path / "results.json", core)
     ).card
     header = yaml.safe_load(card.split("---\n")[1])
-    assert header["library_name"] == "transformers"
+    assert header["library_name"] == "sentence-transformers"
     assert header["license"] == "apache-2.0"
     assert header["base_model"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert "datasets" not in header  # trained on a folder
@@ -159,6 +161,28 @@ def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
         assert text in card, text
     assert "/home/ann" not in card
     assert "0.988" not in card
+
+
+def test_the_card_is_written_to_a_file_and_pins_the_tag(core_folder, tmp_path):
+    options = PushOptions(dry_run=True, card=str(tmp_path / "card.md"), tag="v2")
+    card = push_model(core_folder, "org/cube-core", options).card
+    assert (tmp_path / "card.md").read_text() == card
+    assert 'SentenceTransformer("org/cube-core", trust_remote_code=True, revision="v2")' in card
+    assert "COMMIT" not in card
+
+
+def test_a_folder_does_not_become_a_dataset(core_folder, tmp_path, monkeypatch):
+    """Neither `org/name` in an old record, nor the name of a folder, whatever lies on this machine."""
+    monkeypatch.chdir(tmp_path)
+    for data in ("runs/corpus", "tiny/data"):
+        record = {**TRAINING, "arguments": {**TRAINING["arguments"], "data": data}}
+        (core_folder / "training.json").write_text(json.dumps(record))
+        header = yaml.safe_load(push_model(core_folder, "org/a", PushOptions(dry_run=True)).card.split("---\n")[1])
+        assert "datasets" not in header, data
+    (core_folder / "training.json").write_text(json.dumps({**TRAINING, "data": {"folder": "corpus", "pairs": 3}}))
+    card = push_model(core_folder, "org/a", PushOptions(dry_run=True)).card
+    assert "3 user -> system pairs of `corpus`" in card
+    assert "datasets" not in yaml.safe_load(card.split("---\n")[1])
 
 
 def test_the_card_of_a_model_without_records(tmp_path):
@@ -296,7 +320,7 @@ def test_a_pushed_core_loads_without_this_package(hub, stranger, core, core_fold
     push = ["python", "-m", "dialogue_cube", "push", "model", "--model", str(core_folder), "--repo", repo]
     assert "loads with revision='v1'" in hub.run([*push, "--tag", "v1"]).stdout
     files = hub.files("models", "cube-core")
-    assert files.keys() == CORE_FILES | {"model.safetensors", "training.json", ".gitattributes"}
+    assert files.keys() == CORE_FILES | TEXT_FILES | {"model.safetensors", "training.json", ".gitattributes"}
     assert b"/home/ann" not in b"".join(files.values())
     # a pull request with other weights does not change main and the tag
     other = with_other_bias(core)
@@ -314,15 +338,20 @@ def test_a_pushed_core_loads_without_this_package(hub, stranger, core, core_fold
     module = hub.run("import cube_model" + LOAD.format(trust=False, **load) + direct).stdout
     assert module.strip() == "cube_model.core.modeling_cube"
     files_of_pull_request = hub.files("models", "cube-core", "refs/pr/1")
-    for path, content in hub.files("models", "cube-core-direct").items():
+    direct_files = hub.files("models", "cube-core-direct")
+    assert direct_files.keys() == files_of_pull_request.keys()
+    card = files["README.md"].decode().replace(', revision="v1"', "")
+    assert direct_files["README.md"].decode() == card.replace("cube-core", "cube-core-direct")
+    for path, content in direct_files.items():
         assert path == "README.md" or content == files_of_pull_request[path], path
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
     out.unlink()
 
-    (card_code,) = [c for c in files["README.md"].decode().split("```python\n") if "AutoModel" in c]
-    card_code = card_code.split("```")[0]
-    card_check = f"{card_code}\nassert answer.shape == (1, 24)\nassert not torch.equal(answer, question)\n"
-    module = hub.run(LOAD.format(trust=True, **load) + card_check, python=stranger).stdout
+    module = hub.run(
+        LOAD.format(trust=True, **load) + f"model.push_to_hub({repo + '-again'!r})", python=stranger
+    ).stdout
+    assert hub.files("models", "cube-core-again").keys() == files.keys()
+    assert hub.files("models", "cube-core-again")["README.md"].decode() == card.replace("cube-core", "cube-core-again")
     assert module.startswith("transformers_modules.")
     np.testing.assert_array_equal(np.load(out), [expected[0], expected[0], expected[1]])
 
