@@ -42,7 +42,7 @@ def finish_folder(
     shards = writer.close(survey_result.members)
     if not any(shards.values()):
         languages = f" in {', '.join(options.languages)}" if options.languages else ""
-        raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; nothing was written")
+        raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; no dataset was written")
     if options.hard_negatives and encoder is not None:
         negative_options = NegativeOptions(options.hard_negatives, seed=options.seed)
         add_hard_negatives(shards["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())
