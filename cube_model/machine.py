@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,15 @@ def has_native_bfloat16(device: str) -> bool:
         return False
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python, this project and the libraries that affect results."""
+def versions(others: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, this project and the libraries that affect results.
+
+    Args:
+        others: Further packages.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
-    names = ("dialogue-cube", "torch", "transformers", "accelerate", "datasets", "numpy")
+    names = ("dialogue-cube", "torch", "transformers", "accelerate", "datasets", "numpy", *others)
     result = {"python": platform.python_version()}
     for name in names:
         try:

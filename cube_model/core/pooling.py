@@ -30,5 +30,5 @@ def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str, normalize: bool
     else:
         first = mask.int().argmax(1)
         position = first if pooling == "cls" else first + mask.sum(1) - 1
-        vectors = states[torch.arange(len(states), device=states.device), position]
+        vectors = states.take_along_dim(position[:, None, None], dim=1).squeeze(1)  # also for exports: any batch
     return torch.nn.functional.normalize(vectors, dim=-1) if normalize else vectors

@@ -8,3 +8,6 @@ SearchKind = Literal["auto", "exact", "graph"]
 """`graph` is fast for millions of answers and may miss some; `auto` is exact up to a million."""
 
 SEARCH_KINDS: tuple[SearchKind, ...] = get_args(SearchKind)
+
+ExportFormat = Literal["sentence-transformers", "onnx", "openvino", "torchscript"]
+"""`sentence-transformers` needs torch; the others are one graph each, which runs with a library of its own."""

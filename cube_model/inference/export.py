@@ -1,4 +1,4 @@
-"""Export of a core with its teacher as one folder that sentence-transformers opens, without this package.
+"""Export of a core with its teacher as one folder: by default one that sentence-transformers opens by itself.
 
 >>> export_sentence_transformer("my-core", "my-embedder")
 
@@ -19,43 +19,42 @@ import typer
 from cube_model._command import check_locations
 from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
-from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
-from dataset_builders.common.files import needs_room
-from dataset_builders.common.outputs import Output, OutputKind
+from cube_model.inference.choices import ExportFormat
+from cube_model.inference.export_folder import CODE, CORE_FOLDER, exporting
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
     from cube_model.teacher.teacher import Teacher
 
-_CORE_FOLDER = "1_CubeSides"
-_MODULE = "sentence_transformer_module"
-_CODE = (_MODULE, "pooling", "modeling_cube", "configuration_cube")
-"""Modules of `cube_model.core` to copy; they import only libraries and each other."""
-
-EXPORT = OutputKind(
-    "`dialogue-cube export`",
-    "--output",
-    lambda folder: (folder / _CORE_FOLDER).is_dir(),
-    (
-        *TRANSFORMERS_FILES,
-        *SENTENCE_TRANSFORMERS_FILES,
-        *("README.md", "training.json", f"{_CORE_FOLDER}/pooling.json", *(f"{module}.py" for module in _CODE)),
-    ),
-    error=ModelError,
-)
-"""Existing folders that an export may replace."""
+_MODULE = CODE[0]
 
 
 def export(
     model: Annotated[str, typer.Option(help="Trained core: folder or Hub repository.")],
     output: Annotated[Path, typer.Option(help="Folder to create.")],
     teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
+    format: Annotated[ExportFormat, typer.Option(help="Library that is to run it.")] = "sentence-transformers",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantise the weights: smaller, faster, not equal. ONNX only.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Dataset (folder or Hub repository) to check the graph on, by its validation pairs."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing export.")] = False,
 ) -> None:
-    """Export core and teacher as one folder for SentenceTransformer(folder, trust_remote_code=True)."""
-    check_locations(model=model)
-    export_sentence_transformer(model, output, teacher=teacher, overwrite=overwrite)
-    typer.echo(f'{output}: open it with SentenceTransformer("{output}", trust_remote_code=True)')
+    """Export core and teacher as one folder: for sentence-transformers, ONNX Runtime, OpenVINO or torch alone."""
+    check_locations(data, model)
+    if format == "sentence-transformers":
+        if int8 or data:
+            raise ModelError("--int8 and --data are for --format onnx, openvino and torchscript")
+        export_sentence_transformer(model, output, teacher=teacher, overwrite=overwrite)
+        typer.echo(f'{output}: open it with SentenceTransformer("{output}", trust_remote_code=True)')
+        return
+    from cube_model.inference.graph_export import export_graph, figures
+
+    record = export_graph(model, output, format, int8=int8, data=data, teacher=teacher, overwrite=overwrite)
+    typer.echo("\n".join([*figures(record), f"{output / 'README.md'}: lines to copy"]))
 
 
 def export_sentence_transformer(
@@ -84,20 +83,12 @@ def export_sentence_transformer(
         ModelError: Core or teacher is unavailable, the core is an autoencoder, or the folder must not be replaced or
             cannot be written.
     """
-    from cube_model.inference.loading import load_core, teacher_of, training_record
+    from cube_model.inference.loading import training_record
 
-    target = Output(output, EXPORT, overwrite=overwrite)
-    try:
-        with target.claimed(), needs_room(target.place, "export again", ModelError):
-            core = load_core(model, revision)
-            if core.config.mode == "autoencoder":
-                raise ModelError(f"{model}: an autoencoder does not map questions to answers; export a dialogue core")
-            loaded = teacher_of(core, teacher, "cpu")
-            target.new.mkdir()
-            _write(target.new, core, loaded, training_record(model, revision), target.place.name)
-            return target.put()
-    except OSError as error:
-        raise ModelError(f"{target.place}: cannot be written ({error.strerror or error})") from error
+    with exporting(model, output, teacher=teacher, overwrite=overwrite, revision=revision) as (folder, core, loaded):
+        place = Path(output).expanduser().resolve()
+        _write(folder, core, loaded, training_record(model, revision), place.name)
+    return place
 
 
 def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, Any], name: str) -> None:
@@ -114,15 +105,15 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, An
     with quiet_transformers():
         encoder.save_pretrained(folder, state_dict=weights)
         tokenizer.save_pretrained(folder)
-        core.save_pretrained(folder / _CORE_FOLDER)
-    for path in list((folder / _CORE_FOLDER).iterdir()):  # code and settings are expected in the root
+        core.save_pretrained(folder / CORE_FOLDER)
+    for path in list((folder / CORE_FOLDER).iterdir()):  # code and settings are expected in the root
         if path.name != "config.json" and ".safetensors" not in path.name:
             path.unlink()
     source = Path(__file__).parents[1] / "core"
-    for module in _CODE:
+    for module in CODE:
         shutil.copy(source / f"{module}.py", folder)
-    _json(folder / _CORE_FOLDER / "pooling.json", {"pooling": teacher.pooling, "normalize": teacher.normalize})
-    types = {"": "sentence_transformers.base.modules.transformer.Transformer", _CORE_FOLDER: f"{_MODULE}.CubeSides"}
+    _json(folder / CORE_FOLDER / "pooling.json", {"pooling": teacher.pooling, "normalize": teacher.normalize})
+    types = {"": "sentence_transformers.base.modules.transformer.Transformer", CORE_FOLDER: f"{_MODULE}.CubeSides"}
     _json(
         folder / "modules.json",
         [{"idx": i, "name": str(i), "path": path, "type": kind} for i, (path, kind) in enumerate(types.items())],

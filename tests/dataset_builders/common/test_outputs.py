@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cube_model.inference.export import EXPORT
+from cube_model.inference.export_folder import EXPORT
 from cube_model.inference.index import INDEX
 from cube_model.training.output import TRAINED
 from dataset_builders.common import files, outputs
