@@ -69,6 +69,11 @@ def push_dataset(
 
     Raises:
         PushError: The folder holds no built dataset, no row may be published, or the Hub refused.
+
+    Example:
+        >>> pushed = push_dataset("dataset", "ORG/corpus", PushOptions(dry_run=True))
+        >>> "load_dataset" in pushed.card, pushed.published
+        (True, None)
     """
     options = options or PushOptions()
     target = Target(repo, "dataset", options)

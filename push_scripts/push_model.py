@@ -66,6 +66,11 @@ def push_model(
     Raises:
         PushError: The model folder is incomplete or unsafe, the results or the index belong to another model, or the
             Hub refused.
+
+    Example:
+        >>> pushed = push_model("core", "ORG/core", PushOptions(dry_run=True))
+        >>> "SentenceTransformer" in pushed.card, pushed.published
+        (True, None)
     """
     options = options or PushOptions()
     target = Target(repo, "model", options)

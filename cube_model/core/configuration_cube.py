@@ -53,6 +53,10 @@ class CubeConfig(PreTrainedConfig):
         initializer_range: Standard deviation of the initial read weights, as a multiple of 1 / sqrt(number of inputs).
         teacher: Name, pooling, prefix, dtype and fingerprint of the teacher whose embeddings trained the core.
         training: Fingerprint, number and sources of the training pairs, and the seed.
+
+    Example:
+        >>> CubeConfig(embedding_dim=768).lattice_size
+        [8, 8, 12]
     """
 
     model_type = "cube"

@@ -22,6 +22,11 @@ class TrainingConfig(Options, error=ModelError):
 
     Raises:
         ModelError: A value is not allowed; the message names it.
+
+    Example:
+        >>> config = TrainingConfig(data="dataset", teacher="minilm", output="core", context_turns=2)
+        >>> config.result_options()["seed"]
+        0
     """
 
     data: str | None = option(

@@ -1,7 +1,7 @@
 """Training of a core on question -> answer pairs, with `transformers.Trainer`.
 
 >>> from cube_model import CubeTrainer, TrainingConfig
->>> config = TrainingConfig(data="my-corpus", teacher="minilm", output="my-core", context_turns=2)
+>>> config = TrainingConfig(data="dataset", teacher="minilm", output="core", context_turns=2)
 >>> CubeTrainer(config).train()["accuracy_1_of_100"]
 """
 
@@ -73,10 +73,15 @@ class CubeTrainer:
         is_main: Whether this process is the one that writes.
 
     Example:
-        >>> trainer = CubeTrainer(config=TrainingConfig(mode="dialogue", lattice_size=[8, 8, 12], embedding_dim=768))
-        >>> trainer.initialize_components()
-        >>> trainer.train(dataset)  # anything with a method training_data() -> TrainingData
-        >>> trainer.forward(question_embeddings)  # [batch, 768] -> [batch, 768]
+        >>> from cube_model import create_dialogue_dataset
+        >>> pairs = [(f"When does bus {i} leave?", f"Bus {i} leaves every {i} minutes.") for i in range(1, 101)]
+        >>> dataset = create_dialogue_dataset(pairs, teacher="minilm", progress=False)
+        >>> trainer = CubeTrainer(TrainingConfig(epochs=2, validation="split", progress=False))
+        >>> sorted(trainer.train(dataset))[:3]
+        ['accuracy_1_of_100', 'best_epoch', 'epochs']
+        >>> questions, answers = dataset[:4]
+        >>> trainer.forward(questions).shape
+        torch.Size([4, 384])
     """
 
     def __init__(

@@ -35,7 +35,9 @@ def workspace(sample_raw, tmp_path_factory):
         for name, value in settings.items():
             patch.setenv(name, str(root / value) if value[0].isalpha() else value)
         dialogue_cube.build_dataset([], raw_dir="raw", out="dataset")
-        options = dialogue_cube.TrainingConfig(data="dataset", output="core", epochs=1, progress=False)
+        options = dialogue_cube.TrainingConfig(
+            data="dataset", output="core", epochs=1, validation="split", progress=False
+        )
         dialogue_cube.CubeTrainer(options).train()
         yield root
 
