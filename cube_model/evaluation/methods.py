@@ -13,7 +13,7 @@ import numpy as np
 
 from cube_model.data.pairs import joined_turns
 from cube_model.inference.processor import core_function, map_rows
-from cube_model.metrics.metrics import normalize
+from cube_model.metrics.metrics import normalize, quick_accuracy
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
@@ -76,6 +76,7 @@ class Method:
         train_size: Number of training pairs; None if untrained or unknown.
         cosine: Score by cosine; otherwise by the inner product of the mapped vectors.
         reads_vectors: See `Scorer.reads_vectors`.
+        remark: What a table says of the method.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Method:
     train_size: int | None = None
     cosine: bool = True
     reads_vectors: bool = True
+    remark: str = ""
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Scorer.map`; rows have norm 1 unless `cosine` is off."""
@@ -105,7 +107,54 @@ def identity(turns: int = 1) -> Method:
     Args:
         turns: Number of turns. With more than 1, the question is the mean of its own and its context's embeddings.
     """
-    return Method("identity", lambda questions: questions.mean(1), lambda answers: answers, turns=turns)
+    return Method(
+        "identity",
+        lambda questions: questions.mean(1),
+        lambda answers: answers,
+        turns=turns,
+        remark="the encoder alone, an untrained core",
+    )
+
+
+CONTEXT_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+"""Weights of an earlier turn, against the turn after it, that `identity_with_context` selects from."""
+
+
+def weighted_identity(turns: int, weight: float) -> Method:
+    """Return the encoder alone with context: the sum of the embeddings, the turn k before the question times weight^k.
+
+    Args:
+        turns: Number of turns, including the question.
+        weight: Weight of a turn against the one after it.
+    """
+    weights = (weight ** np.arange(turns)).astype(np.float32)[:, None]
+    return Method(
+        "identity + context",
+        lambda questions: (questions * weights[: questions.shape[1]]).sum(1),
+        lambda answers: answers,
+        parameters=1,
+        turns=turns,
+        remark=f"the encoder on the turns that the core reads, the turn k back times {weight:g}^k, by other pairs",
+    )
+
+
+def identity_with_context(turns: int, pairs: QuestionAnswerPairs, vectors: np.ndarray, seed: int = 0) -> Method:
+    """Return `weighted_identity` with the weight that is best on other pairs: what a core has to beat.
+
+    The weight 0 is one of the choices, so context is read only where it helps. The sum needs no further encoding, while
+    joined texts take a second pass of the encoder.
+
+    Args:
+        turns: Number of turns, including the question.
+        pairs: Pairs to select by, not those of the evaluation, with at least as many turns.
+        vectors: Their embeddings, as returned by `pairs.embed`.
+        seed: Seed of the batches.
+    """
+
+    def accuracy(weight: float) -> float:
+        return quick_accuracy(*weighted_identity(turns, weight).map(pairs, vectors), pairs.labels, seed=seed)
+
+    return weighted_identity(turns, max(CONTEXT_WEIGHTS, key=accuracy))
 
 
 @dataclass(frozen=True)
@@ -118,6 +167,7 @@ class JoinedTurns:
         turns: Number of turns to join, including the question.
         progress: Show a progress bar while texts are encoded.
         name, parameters, train_size, reads_vectors: See `Scorer`.
+        remark: See `Method`.
     """
 
     teacher: Teacher
@@ -128,6 +178,7 @@ class JoinedTurns:
     parameters: int = 0
     train_size: int | None = None
     reads_vectors: bool = True
+    remark: str = "the encoder reads the turns as one text"
 
     def map(self, pairs: QuestionAnswerPairs, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Scorer.map`."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.hub import MissingColumnsError
-from cube_model.data.pairs import load_pairs, read_pairs_table, string_hashes
+from cube_model.data.hub import MissingColumnsError, split_names
+from cube_model.data.pairs import NoPairsError, load_pairs, read_pairs_table, string_hashes
 from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.few_pairs import check_split
-from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity
+from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity, identity_with_context
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
 from cube_model.machine import versions
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
     from cube_model.data.pairs import QuestionAnswerPairs
 
+_SELECTION_PAIRS = 2_000
+"""Maximum number of pairs that select the weight of context."""
+
 ALL_SOURCES = "all"
 """Value of `source` for results over several sources together."""
 
@@ -33,6 +36,7 @@ def run_response_selection(
     """Evaluate the identity (the encoder alone) and, optionally, a trained core.
 
     An encoder reads context in two ways: as the mean of the embeddings (`identity`) and as one text (`joined turns`).
+    A core that reads context is compared with the encoder on the same turns, too, see `identity_with_context`.
 
     Args:
         config: Configuration.
@@ -63,6 +67,8 @@ def run_response_selection(
         config.data, split, sources=config.sources, max_pairs=config.max_pairs, context_turns=turns, seed=seed
     )
     vectors = pairs.embed(teacher, cache, progress=progress)
+    if trained is not None and turns:
+        methods = _with_equal_context(methods, config, teacher, cache, progress)
     domains = domains_of(config.data, split, pairs)
 
     reports: dict[str, Report] = {}
@@ -98,6 +104,35 @@ def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list
     counts = [most] if context_turns is None else range(1 + min(most, context_turns))
     cores = [core(trained, train_size=record.get("pairs"), turns=1 + count) for count in counts]
     return [identity(), *cores], record
+
+
+def _with_equal_context(
+    methods: list[Scorer], config: ResponseSelectionConfig, teacher: Teacher, cache: EmbeddingCache, progress: bool
+) -> list[Scorer]:
+    """Put the encoder with as many turns before each core with context; other pairs select how it weighs them."""
+    others = [name for name in ("validation", "train", "test") if name != config.split]
+    split = next((name for name in others if name in split_names(config.data)), None)
+    if split is None:
+        return methods
+    turns = max(method.turns for method in methods)
+    try:
+        pairs = load_pairs(
+            config.data,
+            split,
+            sources=config.sources,
+            max_pairs=_SELECTION_PAIRS,
+            context_turns=turns - 1,
+            seed=config.seed,
+        )
+    except NoPairsError:
+        return methods
+    vectors = pairs.embed(teacher, cache, progress=progress)
+    more: list[Scorer] = []
+    for method in methods:
+        if method.turns > 1:
+            more.append(identity_with_context(method.turns, pairs, vectors, config.seed))
+        more.append(method)
+    return more
 
 
 def domains_of(data: str | os.PathLike[str], split: str, pairs: QuestionAnswerPairs) -> list[list[str]] | None:

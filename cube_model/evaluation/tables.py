@@ -22,6 +22,31 @@ _COLUMNS = (
 )
 
 
+_EXPLANATIONS = {
+    "1 of\n{batch}": "1 of {batch}: the true answer is the best of {batch}; an equal text counts as it",
+    "by\nindex": "by index: a second copy of the true answer counts as wrong, as in published figures",
+    "same\ndomain": "same domain: the other answers are from dialogues of the same domain, which is harder",
+    "same\ndialogue": "same dialogue: among them are the other answers of the question's own dialogue",
+}
+"""A line on each column that needs one."""
+
+
+def explanations(report: Report) -> list[str]:
+    """Return a line on each column and method of `report_table` that needs one."""
+    results = [result for result in report.results if result.domain is None]
+    lines = [
+        _EXPLANATIONS[head].format(batch=report.batch)
+        for head, negatives, metric in _COLUMNS
+        if head in _EXPLANATIONS and any(r.negatives == negatives and metric in r.metrics for r in results)
+    ]
+    ceiling = report.ceiling_by_index
+    lines.insert(
+        2, f"ceiling by index: {ceiling:.3f} of the true answers have no copy in their batch, so no method exceeds it"
+    )
+    remarks = {result.method.name: getattr(result.method, "remark", "") for result in results}
+    return [*lines, *(f"{name}: {remark}" for name, remark in remarks.items() if remark)]
+
+
 def report_table(report: Report, title: str) -> Table:
     """Return a table with one row per method; below each figure is half the width of its 95 % interval."""
     from rich import box
@@ -44,8 +69,7 @@ def report_table(report: Report, title: str) -> Table:
         table.add_row(method.name, str(method.turns), f"{method.parameters:,}", *cells)
     table.caption = (
         f"{report.pairs:,} pairs of {report.dialogues:,} dialogues, {report.pool:,} distinct answers; "
-        "identity = untrained core; ± half the 95 % interval, over dialogues; ceiling by index "
-        f"{report.ceiling_by_index:.3f}"
+        "± half the 95 % interval, over dialogues"
     )
     return table
 
@@ -91,6 +115,8 @@ def show(reports: dict[str, Report], title: str, sources: Sequence[str]) -> None
             console.print(table)
         if remark := note(report):
             console.print(f"[yellow]note:[/] {remark}")
+    for line in explanations(next(iter(reports.values()))):
+        console.print(line, style="dim", markup=False, highlight=False)
 
 
 def _metric(result: Result | None, metric: str) -> Interval | None:

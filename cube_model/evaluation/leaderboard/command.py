@@ -23,7 +23,8 @@ def leaderboard(
         Path, typer.Option("--json", help="Write the results to this file; finished parts are cached next to it.")
     ],
     plot: Annotated[
-        Path | None, typer.Option(help="Plot accuracy against parameters to this .png, .svg or .pdf file.")
+        Path | None,
+        typer.Option(help="Plot accuracy, parameters, differences to the core: .png, .svg or .pdf."),
     ] = None,
     card: Annotated[
         Path | None, typer.Option(help="Write the core's results to this file as model card metadata (YAML).")
@@ -77,4 +78,4 @@ def _show(output: dict[str, Any], plot: Path | None) -> None:
         if any(each["source"] == source for each in output["differences"]):
             Console().print(tables.differences_table(output["differences"], source))
     if plot is not None:
-        plot_leaderboard(results, tables.sources(results)[0], plot)
+        plot_leaderboard(results, output["differences"], tables.sources(results)[0], plot)

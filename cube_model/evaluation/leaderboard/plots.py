@@ -1,4 +1,4 @@
-"""Plot of accuracy against parameters."""
+"""Plot of a leaderboard: accuracy of every method with its parameters, and its difference to the core."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cube_model.errors import ModelError
-from cube_model.evaluation.leaderboard.tables import lines
+from cube_model.evaluation.leaderboard.tables import Line, lines
 from dataset_builders.common.outputs import Output, file_kind, output_file
 
 _PLOT = file_kind(
@@ -15,10 +15,10 @@ _PLOT = file_kind(
 )
 """Files that begin like SVG, PNG, PDF, PostScript, JPEG, WebP, GIF or TIFF."""
 
-_MARKERS = "osDv^<>pPX*hd"
+_METRIC = "accuracy_1_of_100"
 
-_OFFSET = 4.0
-"""Points (1/72 inch) between methods of similar size, which would otherwise hide each other."""
+_CORE, _BETTER, _WORSE, _LEVEL = "#0b3d91", "#1b7837", "#b35806", "#767676"
+"""Colours of the core, and of methods whose interval lies above, below or around zero; also apart in grey."""
 
 
 def check_plot(path: Path) -> None:
@@ -38,13 +38,17 @@ def check_plot(path: Path) -> None:
     Output(path, _PLOT).check()
 
 
-def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Path) -> None:
-    """Plot 1-of-100 accuracy, with 95 % intervals over dialogues, against parameters.
+def plot_leaderboard(
+    results: Sequence[Mapping[str, Any]], differences: Sequence[Mapping[str, Any]], source: str, path: Path
+) -> None:
+    """Plot 1-of-100 accuracy and the differences to the core, both with 95 % intervals over dialogues.
 
-    There is a panel for each training size. Equal results give equal bytes.
+    Each training size has a row of panels, in which the methods are sorted by accuracy and labelled with their numbers
+    of parameters. Equal results give equal bytes.
 
     Args:
         results: `results` of a leaderboard's JSON.
+        differences: `differences` of the same file; without the core there are none.
         source: Tested source.
         path: Output file; its extension selects the format.
 
@@ -54,46 +58,40 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
     check_plot(path)
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.transforms import ScaledTranslation
 
     rows = lines(results, source)
     sizes: list[int | None] = [*sorted({line.train_size for line in rows if line.train_size is not None})] or [None]
-    names = sorted({line.method for line in rows}, key=lambda name: (name != "core", name))  # the core comes first
-    colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    colours = [*colours[::2], *colours[1::2]]
-    figure = Figure(figsize=(4.4 * len(sizes) + 1.4, 4.2), layout="constrained")
-    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
-    for panel, size in zip(panels, sizes, strict=True):
-        shown = [line for line in rows if line.train_size in (None, size)]
-        for line, offset in zip(shown, _offsets([line.parameters for line in shown]), strict=True):
-            number = names.index(line.method)
-            low, high = line.intervals["accuracy_1_of_100"]
-            shift = ScaledTranslation(offset * _OFFSET / 72, 0, figure.dpi_scale_trans)
-            panel.errorbar(
-                line.parameters,
-                line.mean("accuracy_1_of_100"),
-                yerr=(high - low) / 2,
-                fmt=_MARKERS[number % len(_MARKERS)],
-                color=colours[number % len(colours)],
-                markersize=8 if line.method == "core" else 5,
-                capsize=2,
-                label=line.method,
-                transform=panel.transData + shift,
-            )
-        panel.set_xscale("symlog", linthresh=1e4)  # the axis includes zero parameters
-        panel.set_xlim(-4e3, 3 * max(line.parameters for line in rows) + 1e4)
-        panel.set_title("" if size is None else f"{size:,} training pairs")
-        panel.set_xlabel("parameters (about equal ones side by side)")
-        panel.grid(alpha=0.3)
-    # matplotlib ignores shifted points when it computes the limits
-    highest = max(line.intervals["accuracy_1_of_100"][1] for line in rows)
-    panels[0].set_ylim(0, min(1.0, 1.08 * highest))
-    panels[0].set_ylabel("1-of-100 accuracy")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    shown = [[line for line in rows if line.train_size in (None, size)] for size in sizes]
+    heights = [0.9 + 0.23 * len(block) for block in shown]
+    figure = Figure(figsize=(10, 0.9 + sum(heights)), layout="constrained")
+    grid = figure.subplots(
+        len(sizes), 2, sharex="col", squeeze=False, gridspec_kw={"height_ratios": heights, "width_ratios": (5, 6)}
+    )
+    for (left, right), size, block in zip(grid, sizes, shown, strict=True):
+        block = sorted(block, key=lambda line: line.mean(_METRIC))
+        to_core = {
+            each["method"]: each for each in differences if each["source"] == source and each["train_size"] == size
+        }
+        colours = [_colour(line, to_core) for line in block]
+        _accuracies(left, block, colours)
+        _differences(right, block, colours, to_core)
+        left.set_title("" if size is None else f"{size:,} training pairs", loc="left", fontsize=10, weight="bold")
+    # matplotlib leaves room for dots and intervals, not for the figures beside them
+    grid[0][0].set_xlim(0, 1.14 * max(line.intervals[_METRIC][1] for line in rows))
+    ends = [0.0, *(end for each in differences if each["source"] == source for end in each["ci95"])]
+    span = max(max(ends) - min(ends), 0.01)
+    grid[0][1].set_xlim(min(ends) - 0.03 * span, max(ends) + 0.62 * span)
+    grid[0][1].set_xticks([tick for tick in grid[0][1].get_xticks() if min(ends) <= tick <= max(ends)])
+    grid[-1][0].set_xlabel("1-of-100 accuracy")
+    grid[-1][1].set_xlabel("difference to the core")
     first = results[0]
-    figure.suptitle(f"Response selection: {source}, {first['encoder']}, {1 + first['context_turns']} turns")
+    figure.suptitle(
+        f"Response selection: {source}, {first['encoder']}, {1 + first['context_turns']} turns. 95 % intervals over "
+        "dialogues;\ndifferences are paired: green above the core, brown below, grey where the interval holds zero",
+        fontsize=10,
+    )
     try:
-        with matplotlib.rc_context({"svg.hashsalt": ""}), output_file(path, _PLOT) as file:
+        with matplotlib.rc_context({"svg.hashsalt": "", "svg.fonttype": "none"}), output_file(path, _PLOT) as file:
             figure.savefig(
                 file, format=path.suffix.lstrip("."), metadata={"Date": None} if path.suffix == ".svg" else None
             )
@@ -101,17 +99,59 @@ def plot_leaderboard(results: Sequence[Mapping[str, Any]], source: str, path: Pa
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _offsets(parameters: Sequence[int]) -> list[float]:
-    """Return an offset for each method: 0 if alone, else -(n-1)/2 to (n-1)/2 among n methods of similar size."""
-    offsets = [0.0] * len(parameters)
-    order = sorted(range(len(parameters)), key=lambda i: parameters[i])
-    groups: list[list[int]] = []
-    for i in order:
-        if groups and parameters[i] <= 1.1 * parameters[groups[-1][0]]:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    for group in groups:
-        for rank, i in enumerate(group):
-            offsets[i] = rank - (len(group) - 1) / 2
-    return offsets
+def _accuracies(axes: Any, block: Sequence[Line], colours: Sequence[str]) -> None:
+    """Draw a dot with its interval and its figure for each method; the axis names the methods and their parameters."""
+    for place, (line, colour) in enumerate(zip(block, colours, strict=True)):
+        low, high = line.intervals[_METRIC]
+        value, half = line.mean(_METRIC), (high - low) / 2
+        axes.hlines(place, value - half, value + half, color=colour, linewidth=2)
+        axes.plot(value, place, marker="D" if line.method == "core" else "o", markersize=5, color=colour)
+        axes.annotate(
+            f"{value:.3f}", (value + half, place), (5, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    width = max(len(f"{line.parameters:,}") for line in block)
+    names = [f"{line.method}  {line.parameters:>{width},}" for line in block]
+    axes.set_yticks(range(len(block)), [name.replace(" ", "\N{NO-BREAK SPACE}") for name in names])  # SVG joins blanks
+    for label, line, colour in zip(axes.get_yticklabels(), block, colours, strict=True):
+        label.set(family="monospace", fontsize=8, color=colour, weight="bold" if line.method == "core" else "normal")
+    axes.set_title("method, parameters", loc="right", x=-0.01, fontsize=8, color=_LEVEL, ha="right")
+    axes.set_ylim(-0.7, len(block) - 0.3)
+    axes.grid(axis="x", alpha=0.3)
+    axes.tick_params(axis="x", labelbottom=True, labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _differences(
+    axes: Any, block: Sequence[Line], colours: Sequence[str], to_core: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Draw the difference of each method to the core with its interval, and the figure."""
+    axes.axvline(0, color=_CORE, linewidth=1)
+    for place, (line, colour) in enumerate(zip(block, colours, strict=True)):
+        if (each := to_core.get(line.method)) is None:
+            continue
+        low, high = each["ci95"]
+        axes.hlines(place, low, high, color=colour, linewidth=2)
+        axes.plot(each["value"], place, marker="o", markersize=4, color=colour)
+        axes.annotate(
+            f"{each['value']:+.3f}  ({low:+.3f} to {high:+.3f})",
+            (max(high, 0), place),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=colour,
+        )
+    axes.set_yticks([])
+    axes.set_ylim(-0.7, len(block) - 0.3)
+    axes.grid(axis="x", alpha=0.3)
+    axes.tick_params(axis="x", labelbottom=True, labelsize=8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _colour(line: Line, to_core: Mapping[str, Mapping[str, Any]]) -> str:
+    if line.method == "core":
+        return _CORE
+    if line.method not in to_core:
+        return _LEVEL
+    low, high = to_core[line.method]["ci95"]
+    return _BETTER if low > 0 else _WORSE if high < 0 else _LEVEL

@@ -11,7 +11,7 @@ from cube_model.data.pairs import NO_TURN, NoPairsError, load_pairs
 from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.leaderboard.board import Leaderboard
 from cube_model.evaluation.leaderboard.config import LeaderboardConfig
-from cube_model.evaluation.methods import Method, identity
+from cube_model.evaluation.methods import Method, identity, identity_with_context
 from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
 from cube_model.evaluation.run import domains_of, run_response_selection
 from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
@@ -352,8 +352,20 @@ def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core)
     config = ResponseSelectionConfig(str(pairs_folder), str(trained_core), context_turns=1)
     _, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))
-    assert shown == [("identity", 1), ("trained core", 1), ("trained core", 2)]
+    assert shown == [("identity", 1), ("trained core", 1), ("identity + context", 2), ("trained core", 2)]
     assert all(output["fingerprints"].values())
+
+
+def test_the_encoder_weighs_context_as_other_pairs_suggest():
+    """The answer is near the sum of the question and half of the turn before it, or near the question alone."""
+    question, before, noise = np.random.default_rng(0).normal(size=(3, 600, 16)).astype(np.float32)
+    for weight, close in ((0.5, (0.3, 0.5, 0.7)), (0.0, (0.0, 0.05, 0.1))):
+        pairs, vectors = as_pairs(normalize(question), normalize(question + weight * before + 0.7 * noise))
+        turns = np.stack([pairs.questions[:, 0], np.arange(600, dtype=np.int32) + len(vectors) - 1], axis=1)
+        table = np.concatenate([vectors[:-1], normalize(before), vectors[-1:]])
+        method = identity_with_context(2, dataclasses.replace(pairs, questions=turns), table)
+        assert any(f"times {value:g}^k" in method.remark for value in close), method.remark
+        assert (method.name, method.turns) == ("identity + context", 2)
 
 
 def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
@@ -366,6 +378,8 @@ def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     for word in ("identity", "same", "dialogue", "by domain", "hotel", "ceiling by index", "270 pairs"):
         assert word in printed
+    for explained in ("1 of 100:", "by index:", "ceiling by index:", "same domain:", "same dialogue:", "identity:"):
+        assert f"\n{explained}" in printed
 
 
 def test_a_dataset_without_a_test_split_says_what_is_missing(tmp_path):

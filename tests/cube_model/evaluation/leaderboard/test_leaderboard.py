@@ -276,6 +276,7 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     assert written["encoder"]["dtype"] == "float32"
     assert str(pairs_folder.parent) not in written["command"]
     assert "procrustes" in (tmp_path / "board.svg").read_text()
+    assert f"{384 * 384:,}" in (tmp_path / "board.svg").read_text()
     assert not list(tmp_path.glob(".*.tmp"))
     for wrong, words in (
         (
@@ -287,3 +288,41 @@ def test_command(pairs_folder, minilm, cache_folder, tmp_path, monkeypatch):
     ):
         with pytest.raises(ModelError, match=words):
             CliRunner().invoke(app, [*arguments, *wrong], catch_exceptions=False)
+
+
+def test_the_plot_shows_parameters_order_and_differences(tmp_path):
+    """The best method is the highest; every number of parameters and difference to the core is written beside it."""
+    import re
+
+    from cube_model.evaluation.leaderboard.plots import plot_leaderboard
+
+    pytest.importorskip("matplotlib")
+    methods = {"sim": (0, 0.2), "core": (142_976, 0.4), "ridge": (442_368, 0.3)}
+    shared = {"source": "invented", "domain": None, "negatives": "random", "metric": "accuracy_1_of_100", "turns": 1}
+    shared |= {"training_seconds": 1.0, "microseconds_per_query": 1.0, "encoder": "minilm", "context_turns": 0}
+    results = [
+        {**shared, "method": name, "parameters": size, "value": value, "ci95": [value - 0.01, value + 0.01]}
+        | {"train_size": None if name == "sim" else 100}
+        for name, (size, value) in methods.items()
+    ]
+    differences = [
+        {
+            "source": "invented",
+            "method": name,
+            "train_size": 100,
+            "value": value - 0.4,
+            "ci95": [value - 0.41, value - 0.39],
+        }
+        for name, (_, value) in methods.items()
+        if name != "core"
+    ]
+    plot_leaderboard(results, differences, "invented", tmp_path / "one.svg")
+    plot_leaderboard(results, differences, "invented", tmp_path / "two.svg")
+    text = (tmp_path / "one.svg").read_text(encoding="utf-8")
+    assert text == (tmp_path / "two.svg").read_text(encoding="utf-8")
+    heights = {
+        name: float(re.search(rf'<text[^>]* y="([\d.]+)"[^>]*>{name}\W+{size:,}</text>', text)[1])
+        for name, (size, _) in methods.items()
+    }
+    assert heights["core"] < heights["ridge"] < heights["sim"]
+    assert "-0.100 (-0.110 to -0.090)" in " ".join(text.split())
