@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from importlib.resources import files
@@ -13,6 +14,17 @@ from dataset_builders.common.outputs import HTML_FILE, output_file
 
 NAME = "downstream_analysis.ipynb"
 
+_TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+"""
+"""The page of nbconvert without its scripts, which come from a network: nothing on the page is interactive."""
+
+FINDINGS = "findings"
+"""Tag of the cells that sum up the others."""
+
 CELL_SECONDS = 900
 """Maximum time of a cell, in seconds."""
 
@@ -21,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def render(data: str | Path, html: str | Path, progress: Progress | None = None) -> None:
-    """Execute the analysis of the intent sets and write it as an HTML page with embedded plots.
+    """Execute the analysis of the intent sets and write it as an HTML page, findings first, that needs no network.
 
     Args:
         data: A folder made by `dialogue-cube build` with an intent set, or a Hub dataset repository.
@@ -35,9 +47,32 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
         notebook = execute(data, progress)
         from nbconvert import HTMLExporter
 
-        exporter = HTMLExporter(embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
-        page, _ = exporter.from_notebook_node(notebook)
+        exporter = HTMLExporter(
+            raw_template=_TEMPLATE, embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
+        )
+        page, _ = exporter.from_notebook_node(findings_first(notebook))
         file.write_text(page, encoding="utf-8")
+
+
+def findings_first(notebook: Any) -> Any:
+    """Return an executed notebook with its findings below the title, without their code.
+
+    Args:
+        notebook: An `nbformat.NotebookNode`; its cells of the findings come last, as they need the others' figures.
+    """
+    from nbformat.v4 import new_markdown_cell
+
+    first, rest = [], []
+    for cell in notebook.cells:
+        if FINDINGS not in cell.metadata.get("tags", ()):
+            rest.append(cell)
+        elif cell.cell_type == "markdown":
+            first.append(cell)
+        else:
+            first += [new_markdown_cell(output.data["text/markdown"]) for output in cell.outputs]
+    page = copy.copy(notebook)
+    page["cells"] = [rest[0], *first, *rest[1:]]
+    return page
 
 
 def execute(data: str | Path, progress: Progress | None = None) -> Any:

@@ -85,6 +85,11 @@ def test_the_page_contains_its_plots(executed, sample_dataset, tmp_path, monkeyp
     page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") >= 5
     assert "Balance of the labels" in page
+    top = page[page.index("Findings") : page.index(">Sizes")]
+    assert f"<strong>{len(rows(sample_dataset, 'downstream')):,} utterances</strong>" in top
+    assert "Difficulty" in top
+    assert "<script" not in page, "no script, so none from a network"
+    assert not re.findall(r"""(?:src|href)=["']https?:""", page)
     assert [path.name for path in (tmp_path / "pages").iterdir()] == ["report.html"]
 
 
