@@ -5,6 +5,7 @@ Uploaded with the weights, so it imports nothing from this project except the fi
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,20 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module
 class EndpointHandler:
     """Encode questions and answers, and search the answers in `index/` if the repository has some.
 
+    The environment variable `CUBE_TEACHER` names the repository or folder of a teacher that the core does not record.
+
     Args:
         path: Folder of the repository.
+
+    Raises:
+        ValueError: The teacher has no recorded repository, or other weights than in the training.
     """
 
     def __init__(self, path: str = "") -> None:
         folder = Path(path or ".").absolute()
         encoder: Any = get_class_from_dynamic_module("text_cube.TextEncoder", str(folder))
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.encoder = encoder.from_pretrained(str(folder)).to(device)
+        self.encoder = encoder.from_pretrained(str(folder), os.environ.get("CUBE_TEACHER")).to(device)
         self.answers: list[dict[str, Any]] = []
         if (folder / "index" / "index.json").is_file():
             import pyarrow.parquet as pq

@@ -184,7 +184,9 @@ def test_the_record_says_what_the_result_depends_on(trained, base):
     assert record["data"]["pairs"] == 60
     assert record["base"]["weights_sha256"] == weights_sha256(base)
     card = (output / "README.md").read_text()
-    assert record["data"]["fingerprint"] in card
+    assert record["data"]["fingerprint"][:16] in card
+    assert "60 pairs of `corpus`" in card
+    assert "also occur in a test split: 1." in card
     assert "CC0-1.0" in card
     assert not any(row["anchor"] in card for row in rows())
     assert not list(output.parent.glob(".*"))

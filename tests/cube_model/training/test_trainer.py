@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cube_model import CubeModel, CubeTrainer, ModelError
+from cube_model.core.modeling_cube import TEXT_FILES
 from cube_model.training.data import load_training_pairs
 from cube_model.training.output import RECORD
 from support.cube_fixtures import invented_dialogues, run_config, write_pairs
@@ -26,7 +27,8 @@ def same_weights(one, other):
 
 def test_training_beats_the_identity_and_writes_a_complete_folder(pairs_folder, cache_folder, trained_core):
     names = {path.name for path in trained_core.iterdir()}
-    assert names == {"config.json", "model.safetensors", "configuration_cube.py", "modeling_cube.py", RECORD}
+    code = {"configuration_cube.py", "modeling_cube.py", *TEXT_FILES}
+    assert names == {"config.json", "model.safetensors", "README.md", RECORD, *code}
     assert {path.name for path in trained_core.parent.iterdir()} == {"core"}, "nothing is left beside the output"
     facts = record(trained_core)
     history = facts["history"]
