@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cube_model.data.training_data import TrainingData, TrainingDataset
 from cube_model.errors import ModelError
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from cube_model.core.modeling_cube import CubeModel
     from cube_model.data.pairs import QuestionAnswerPairs
+    from cube_model.data.vector_pairs import EmbeddingPairs
 
 __all__ = ["RECORD", "CubeTrainer", "Progress"]
 
@@ -181,12 +182,12 @@ class CubeTrainer:
         counts = {"best_epoch": progress.best_epoch, "epochs": progress.epoch, "seconds": progress.seconds}
         return {**best, **counts, "output": self.output}
 
-    def evaluate(self, dataset: TrainingDataset | None = None) -> dict[str, float]:
+    def evaluate(self, dataset: TrainingDataset | EmbeddingPairs | None = None) -> dict[str, float]:
         """Return the validation figures of the core.
 
         Args:
-            dataset: Dataset whose validation pairs are used. Default: those of the last training, else of
-                `config.data`.
+            dataset: Dataset whose validation pairs are used, or all of its pairs if none are held out, such as the
+                test split of `train_test_split`. Default: those of the last training, else of `config.data`.
 
         Returns:
             Figures by name, see `validate`; after `train`, those of the best epoch. After a cross-validation they are
@@ -195,11 +196,15 @@ class CubeTrainer:
         Raises:
             ModelError: There is no core or no data.
         """
+        from cube_model.data.vector_pairs import EmbeddingPairs
+
         model = self._initialized_model()
         if dataset is None and self.selection is not None and self.selection.choice is not None:
             return dict(self.selection.choice.history[-1])
+        if isinstance(dataset, EmbeddingPairs) and not len(getattr(dataset, "validation", ())):
+            return validate(model, dataset.pairs, dataset.vectors.numpy(), self.config.seed, self.compute_metrics)
         if dataset is not None or self._validation is None:
-            data = self._data(dataset)
+            data = self._data(cast("TrainingDataset | None", dataset))
             self._validation = data.validation, data.validation_vectors
         pairs, vectors = self._validation
         return validate(model, pairs, vectors, self.config.seed, self.compute_metrics)

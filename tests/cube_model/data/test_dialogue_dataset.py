@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from cube_model import (
+    CubeTrainer,
     DatasetConfig,
     DialogueConfig,
     DialogueDataset,
     ModelError,
     Teacher,
+    TrainingConfig,
     create_conversation_dataset,
     create_dialogue_dataset,
     load_dialogue_dataset_from_files,
@@ -476,3 +478,6 @@ def test_train_test_split_keeps_whole_dialogues_and_no_pair_is_in_two_splits():
     assert dataset.train_test_split(0.25, seed=1)["test"].pairs.dialogues.tolist() != test.pairs.dialogues.tolist()
     with pytest.raises(ModelError, match="test_size is 1: expected a share above 0 and below 1"):
         dataset.train_test_split(1)
+    trainer = CubeTrainer(TrainingConfig(embedding_dim=DIMENSION, epochs=1, progress=False))
+    assert trainer.evaluate(test) != trainer.evaluate(train)  # all its pairs; those of `train.validation`
+    assert trainer.evaluate(train) == trainer.evaluate(train.validation)
