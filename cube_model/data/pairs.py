@@ -153,7 +153,7 @@ class QuestionAnswerPairs:
             languages=[*self.languages, *other.languages],
             fingerprint=hashlib.sha256(f"{self.fingerprint} {other.fingerprint}".encode()).hexdigest(),
             negatives=negatives,
-            clusters=np.concatenate([self.clusters, other.clusters]) if known else None,  # type: ignore[list-item]
+            clusters=np.concatenate([self.clusters, other.clusters]) if known else None,
         )
 
 

@@ -268,7 +268,6 @@ def shrink(core: CubeModel, initial: dict[str, Any], share: float) -> None:
     if share < 1:
         state = core.state_dict()
         core.load_state_dict({name: torch.lerp(initial[name].to(value), value, share) for name, value in state.items()})
-    return core
 
 
 def _no_bar(step: str, done: int, total: int) -> None:

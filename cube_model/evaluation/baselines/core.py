@@ -26,8 +26,9 @@ class Core(Baseline):
 
     def __init__(self, config: TrainingConfig | None = None) -> None:
         # all methods select their epochs by the same validation pairs
-        shared = {"data": None, "output": None, "progress": False, "validation": "split"}
-        self.config = dataclasses.replace(config or TrainingConfig(), **shared)
+        self.config = dataclasses.replace(
+            config or TrainingConfig(), data=None, output=None, progress=False, validation="split"
+        )
 
     def parameters(self, dimension: int, turns: int) -> int:
         """Return the number of parameters of the core, the budget of the other maps.
