@@ -115,6 +115,7 @@ def model_card(
         example=_example(training.get("example")),
         results=list(tables(results)),
         validation=_validation(training),
+        cross_validated="outcome" in (training.get("validation") or {}),
         index=index,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -199,13 +200,22 @@ def _example(example: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**example, **texts, "context": turns}
 
 
-def _validation(training: Mapping[str, Any]) -> dict[str, Any] | None:
+def _validation(training: Mapping[str, Any]) -> str | None:
+    """Say what selected the epochs: a cross-validation, or the figures of the validation pairs."""
+    selection = training.get("validation") or {}
+    if outcome := selection.get("outcome"):
+        return f"Cross-validation selected the epochs: {outcome}."
     history, best = training.get("history") or [], training.get("best_epoch")
-    if not history or best is None:
-        return None
     metrics = [
         f"{label} {history[0][key]:.3f} -> {history[best][key]:.3f}"
         for key, label in METRICS.items()
-        if key in history[0] and key in history[best]
+        if history and best is not None and key in history[0] and key in history[best]
     ]
-    return {"epoch": best, "metrics": metrics} if metrics else None
+    if not metrics:
+        return None
+    text = (
+        f"On the validation pairs, which selected the best epoch ({best}), untrained -> trained:\n{', '.join(metrics)}."
+    )
+    if "warning" in selection:
+        text += f" The pairs are few: an accuracy over them is uncertain by ±{selection['half_width_95']:.2f}."
+    return text

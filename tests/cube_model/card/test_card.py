@@ -123,3 +123,14 @@ def test_a_repository_is_recorded_with_its_commit_and_a_folder_by_name(hub, tmp_
     text = card({"data": {**location_of(repo), "pairs": 7}})
     assert f"7 user -> system pairs of `{repo}` at commit `{commit[:12]}`" in text
     assert yaml.safe_load(text.split("---\n")[1])["datasets"] == [repo]
+
+
+def test_the_card_says_what_selected_the_epochs():
+    history = [{"accuracy_1_of_100": 0.25}, {"accuracy_1_of_100": 0.5}]
+    record = {"history": history, "best_epoch": 1}
+    assert "1-of-100 accuracy 0.250 -> 0.500.\n" in card(record)
+    few = card({**record, "validation": {"method": "split", "warning": "...", "half_width_95": 0.31}})
+    assert "0.250 -> 0.500. The pairs are few: an accuracy over them is uncertain by ±0.31." in few
+    crossed = card({**record, "validation": {"method": "k-fold", "outcome": "6 pairs, each left out once"}})
+    assert "Cross-validation selected the epochs: 6 pairs, each left out once.\n" in crossed
+    assert "0.500" not in crossed, "a figure of pairs that the core has learnt"
