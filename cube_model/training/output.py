@@ -14,6 +14,7 @@ from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from cube_model.training.checkpoints import checkpoints
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.options import Options
 from dataset_builders.common.outputs import Output, OutputKind
@@ -69,6 +70,8 @@ def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
 def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
     """Keep other trainings away from the output inside the block; only the first process has an output to claim.
 
+    If the block fails before the first checkpoint, nothing stays beside the output.
+
     Args:
         output: Output folder. None: claim nothing.
         resume: Keep the checkpoints of an interrupted training.
@@ -82,7 +85,12 @@ def claimed_output(output: Output | None, *, resume: bool) -> Iterator[None]:
     with output.claimed():
         if output.overwrite and not resume:
             output.discard_work()
-        yield
+        try:
+            yield
+        except BaseException:
+            if not checkpoints(output.work):  # nothing to resume
+                output.discard_work()
+            raise
 
 
 def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(pairs_folder, cache_folder, tmp
         ModelError, match=r"loss is (nan|inf) in epoch 1, step \d+ \(training pairs .*lower --learning-rate"
     ):
         CubeTrainer(run_config(pairs_folder, tmp_path / "core", cache_folder, learning_rate=1e30)).train()
-    assert not (tmp_path / "core").exists()
+    assert list(tmp_path.iterdir()) == []  # there is no checkpoint to resume from
 
 
 def test_an_output_of_others_is_never_replaced(pairs_folder, cache_folder, tmp_path):
