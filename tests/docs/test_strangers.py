@@ -207,8 +207,8 @@ def story(hub_server, installed, tmp_path_factory):
     launch += ["--num_machines", "1", "--num_cpu_threads_per_process", "1", "-m"]
     upload = f"import huggingface_hub as hub; hub.create_repo('{org}/tiny-encoder'); "
     run("python", "-c", f"{upload} hub.upload_folder(repo_id='{org}/tiny-encoder', folder_path='{encoder}')")
-    run(*launch, "cube_model.train", *settings, "--context-turns", "2", "--teacher", f"{org}/tiny-encoder", "--output",
-        f"{work}/core")  # fmt: skip
+    run(*launch, "cube_model.train", *settings, "--validation", "split", "--context-turns", "2", "--teacher",
+        f"{org}/tiny-encoder", "--output", f"{work}/core")  # fmt: skip
     run(*launch, "cube_model.embedder", *settings, "--base", "distilbert", "--batch-size", "8", "--max-steps", "2",
         "--output", f"{work}/embedder")  # fmt: skip
     answers = last_line(run("python", "-c", PUBLISH, work, org))
