@@ -15,13 +15,12 @@ _MANY = 100
 """Distinct answers, for a number of pairs that does not depend on the dataset."""
 
 
-def check_split(data: str | os.PathLike[str], split: str, *, choice: bool) -> None:
+def check_split(data: str | os.PathLike[str], split: str) -> None:
     """Refuse to evaluate on a split that the dataset lacks.
 
     Args:
         data: Folder made by `dialogue-cube build`, or Hub dataset repository.
         split: Name of the split.
-        choice: Whether the command has the option `--split`.
 
     Raises:
         ModelError: There is no such split; the message says how to get one.
@@ -30,11 +29,11 @@ def check_split(data: str | os.PathLike[str], split: str, *, choice: bool) -> No
     if split in available:
         return
     needed = least_pairs(_MANY)
-    other = f"; or evaluate on another one with --split {available[-1]}" if choice and available else ""
     raise ModelError(
         f"{data}: no {split} split, only {', '.join(available)}. `build` puts a tenth of the dialogues into it, of "
-        f"a few perhaps none: add dialogues (an interval of ±{LARGEST_HALF_WIDTH:.2f} takes {needed} {split} "
-        f"pairs, about {needed * _SHARE:,} in all), or a file named {split}.csv in the folder of `build --own`{other}"
+        f"a few perhaps none: add dialogues (an interval of ±{LARGEST_HALF_WIDTH:.2f} takes {needed} {split} pairs, "
+        f"about {needed * _SHARE:,} in all), or a file named {split}.csv in the folder of `build --own`. A training on "
+        "a few pairs records figures of left-out ones in its training.json"
     )
 
 

@@ -134,7 +134,7 @@ def weighted_identity(turns: int, weight: float) -> Method:
         lambda answers: answers,
         parameters=1,
         turns=turns,
-        remark=f"the encoder on the turns that the core reads, the turn k back times {weight:g}^k, by other pairs",
+        remark=f"the encoder on the core's turns, turn k back times {weight:g}^k",
     )
 
 

@@ -51,7 +51,7 @@ def run_response_selection(
         ModelError: The dataset, the core, the encoder or a source does not exist or cannot be read.
     """
     model, split, seed, draws = config.model, config.split, config.seed, config.draws
-    check_split(config.data, split, choice=True)
+    check_split(config.data, split)
     trained = load_core(model) if model is not None else None
     if trained is not None:
         teacher = teacher_of(trained, config.encoder)

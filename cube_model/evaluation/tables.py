@@ -23,28 +23,26 @@ _COLUMNS = (
 
 
 _EXPLANATIONS = {
-    "1 of\n{batch}": "1 of {batch}: the true answer is the best of {batch}; an equal text counts as it",
-    "by\nindex": "by index: a second copy of the true answer counts as wrong, as in published figures",
-    "same\ndomain": "same domain: the other answers are from dialogues of the same domain, which is harder",
-    "same\ndialogue": "same dialogue: among them are the other answers of the question's own dialogue",
+    "1 of\n{batch}": "1 of {batch}: the true answer is the best of {batch}; equal texts count as true",
+    "by\nindex": "by index: a copy of the true answer counts as wrong, as in published figures",
+    "same\ndomain": "same domain: the other answers are from dialogues of the same domain (harder)",
+    "same\ndialogue": "same dialogue: the question's own dialogue supplies other answers, too",
 }
-"""A line on each column that needs one."""
+"""A line of at most 80 characters on each column that needs one."""
 
 
 def explanations(report: Report) -> list[str]:
     """Return a line on each column and method of `report_table` that needs one."""
     results = [result for result in report.results if result.domain is None]
+    measured = {(result.negatives, metric) for result in results for metric in result.metrics}
     lines = [
         _EXPLANATIONS[head].format(batch=report.batch)
-        for head, negatives, metric in _COLUMNS
-        if head in _EXPLANATIONS and any(r.negatives == negatives and metric in r.metrics for r in results)
+        for head, *figure in _COLUMNS
+        if head in _EXPLANATIONS and tuple(figure) in measured
     ]
-    ceiling = report.ceiling_by_index
-    lines.insert(
-        2, f"ceiling by index: {ceiling:.3f} of the true answers have no copy in their batch, so no method exceeds it"
-    )
+    ceiling = f"ceiling by index: {report.ceiling_by_index:.3f}, the share of true answers without a copy in the batch"
     remarks = {result.method.name: getattr(result.method, "remark", "") for result in results}
-    return [*lines, *(f"{name}: {remark}" for name, remark in remarks.items() if remark)]
+    return [*lines, ceiling, *(f"{name}: {remark}" for name, remark in remarks.items() if remark)]
 
 
 def report_table(report: Report, title: str) -> Table:

@@ -281,7 +281,7 @@ class Leaderboard:
 
 def _pairs(config: LeaderboardConfig) -> tuple[QuestionAnswerPairs, QuestionAnswerPairs, QuestionAnswerPairs]:
     """Load training, validation and test pairs."""
-    check_split(config.data, "test", choice=False)
+    check_split(config.data, "test")
     train_sources: Sequence[str] | None = config.sources
     test_sources: Sequence[str] | None = config.sources
     if config.leave_out is not None:

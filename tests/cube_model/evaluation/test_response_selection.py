@@ -386,7 +386,7 @@ def test_a_dataset_without_a_test_split_says_what_is_missing(tmp_path):
     """Six questions with answers: `build` may put none of them into the split."""
     data = write_pairs(tmp_path / "data", {"train": invented_dialogues(6)})
     advice = r"no test split, only train\. .* takes 95 test pairs, about 950 in all.* a file named test\.csv"
-    with pytest.raises(ModelError, match=advice + ".* --split train"):
+    with pytest.raises(ModelError, match=advice):
         run_response_selection(ResponseSelectionConfig(data=str(data)))
     with pytest.raises(ModelError, match=advice):
         Leaderboard(LeaderboardConfig(data=str(data)), tmp_path / "results")
