@@ -109,7 +109,7 @@ def model_card(
         share_alike=[source for source, licenses in sources.items() if is_share_alike(licenses)],
         license=LICENSE,
         footprint=Footprint.of(training),
-        settings={key: arguments[key] for key in _SETTINGS if arguments.get(key) not in (None, False, 0, "no")},
+        settings={key: arguments[key] for key in _SETTINGS if _matters(key, arguments.get(key))},
         context_arguments=arguments.get("context_turns"),
         turn_separator=training.get("turn_separator"),
         example=_example(training.get("example")),
@@ -189,6 +189,10 @@ def _metadata(facts: ModelFacts, name: str, results: Results) -> str:
         eval_results=model_index(results, data, record.get("revision")) or None,
         co2_eq_emissions=emissions,
     ).to_yaml()
+
+
+def _matters(setting: str, value: Any) -> bool:
+    return value not in (None, False, 0, "no") or (setting == "seed" and value == 0)
 
 
 def _example(example: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -101,6 +101,12 @@ def test_code_pins_a_tag_or_is_told_to(name, revision, expected, pins):
     assert ('revision="COMMIT"' in text) == pins
 
 
+def test_settings_that_matter_are_shown():
+    arguments = {"seed": 0, "epochs": 3, "noise": 0.0, "hard_negatives": 0, "mixed_precision": "no", "threads": 2}
+    text = card({"arguments": arguments})
+    assert "| setting | value |\n|---|---|\n| epochs | `3` |\n| seed | `0` |\n\nAll settings" in text
+
+
 def test_a_teacher_that_was_a_folder_needs_its_path():
     text = card(config={**CONFIG, "teacher": {"name": "my-encoder", "repo": None, "revision": None}})
     assert 'model_kwargs={"teacher": "PATH"}' in text
