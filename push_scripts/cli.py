@@ -1,9 +1,9 @@
-"""`dialogue-cube push dataset | model | metric`."""
+"""`dialogue-cube push dataset | model | metric | space`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -68,10 +68,40 @@ def metric(repo: Repo, options: PushOptions) -> None:
     _show(repo, pushed.sizes, pushed.published)
 
 
+@takes_options(leave_out=["card"])
+def space(
+    kind: Annotated[
+        Literal["gradio", "dashboard"], typer.Option(help="An app that asks a core, or the dashboard of a dataset.")
+    ],
+    repo: Repo,
+    data: Annotated[str, typer.Option("--data", metavar="ORG/NAME", help="Dataset repository that the Space reads.")],
+    options: PushOptions,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="ORG/NAME", help="Repository of the core; for --kind gradio.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Repository of the core's teacher.", show_default="the one that the core records")
+    ] = None,
+    max_answers: Annotated[int, typer.Option(min=1, help="Number of answers that the app searches.")] = 5000,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write the Space to, to try it; with --dry-run only there.")
+    ] = None,
+) -> None:
+    """Publish a Space in one commit: a Gradio app (ask, intents, conversation), or the dashboard in a container."""
+    from push_scripts.push_space import push_space
+
+    pushed = push_space(
+        kind, repo, data, model=model, teacher=teacher, max_answers=max_answers, output=output, options=options
+    )
+    _show(repo, pushed.sizes, pushed.published)
+
+
 def register(app: typer.Typer) -> None:
     """Add this package's commands to the console command."""
-    group = typer.Typer(help="Publish a dataset, a model or the metrics on the Hugging Face Hub.", no_args_is_help=True)
-    for command in (dataset, model, metric):
+    group = typer.Typer(
+        help="Publish a dataset, a model, the metrics or a Space on the Hugging Face Hub.", no_args_is_help=True
+    )
+    for command in (dataset, model, metric, space):
         group.command(command.__name__)(command)
     app.add_typer(group, name="push")
 

@@ -25,6 +25,7 @@ class Target:
         repo_id: `org/name`.
         repo_type: Kind of repository.
         options: How to push.
+        sdk: What runs a Space: `"gradio"` or `"docker"`.
 
     Raises:
         PushError: The name is not `org/name`.
@@ -33,6 +34,7 @@ class Target:
     repo_id: str
     repo_type: Literal["dataset", "model", "space"]
     options: PushOptions
+    sdk: str = "gradio"
 
     @property
     def prefix(self) -> str:
@@ -104,7 +106,7 @@ def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], v
 
     options, api, patiently = target.options, HfApi(token=require_token(), library_name="dialogue-cube"), Patience()
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
-    space: dict[str, Any] = {"space_sdk": "gradio"} if target.repo_type == "space" else {}
+    space: dict[str, Any] = {"space_sdk": target.sdk} if target.repo_type == "space" else {}
     with explain_errors(target.repo_id, api.endpoint):
         patiently(lambda: api.create_repo(**repo, **space, private=options.private or None, exist_ok=True))
         patiently(lambda: _check_state(api, target))

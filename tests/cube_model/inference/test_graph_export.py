@@ -54,7 +54,8 @@ def cores(tmp_path_factory):
         for weight in core.parameters():
             weight.data.add_(0.1 * torch.randn_like(weight))
         core.save_pretrained(root / name)
-        exact = Teacher.load(source, "float32", "cpu", **options)
+        exact = Teacher.load(source, dtype, "cpu", **options)
+        exact._model.float()  # the weights of this precision, computed in float32
         cores[name] = SimpleNamespace(folder=root / name, teacher=exact, core=core, turns=turns, source=str(source))
     return cores
 
