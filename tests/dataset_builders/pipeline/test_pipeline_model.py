@@ -60,7 +60,9 @@ def config(sample_raw, tmp_path_factory):
         raw_dir=place / "raw",
         out=place / "out",
         database=False,
-        train=TrainSettings(teacher=str(teacher), epochs=30, patience=30, threads=1, map_answers=False),
+        train=TrainSettings(
+            teacher=str(teacher), validation="split", epochs=30, patience=30, threads=1, map_answers=False
+        ),
         evaluate=EvaluateSettings(response_selection=ResponseSelectionSettings(draws=1, max_pairs=50)),
         push=PushSettings(dataset=PushTarget("org/corpus", dry_run=True)),
     )
