@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cube_model import Teacher
+from cube_model.core.handler import EndpointHandler
 from cube_model.core.text_cube import TextEncoder
 from cube_model.inference.loading import load_core
 from cube_model.inference.processor import EmbeddingProcessor
@@ -83,3 +84,10 @@ def test_a_teacher_with_a_short_name_is_recorded_with_its_repository(minilm, tra
     assert recorded["repo"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert len(recorded["revision"]) == 40
     assert minilm.describe() == recorded
+
+
+@pytest.mark.parametrize("parameters", [{"k": 0}, {"k": "5"}, {"task": "answer"}])
+def test_an_endpoint_names_an_invalid_parameter(parameters):
+    handler = EndpointHandler.__new__(EndpointHandler)
+    with pytest.raises(ValueError, match="expected query or document, and a number from 1"):
+        handler({"inputs": "Is it open?", "parameters": parameters})
