@@ -17,7 +17,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 def train(config: TrainingConfig) -> None:
     """Train a 3D cubic core on the question -> answer pairs of a dataset.
 
-    The train split trains, the validation split selects the best epoch, the test split is never read.
+    The train split trains, the validation split selects the best epoch (a small one does so with the train split, by
+    cross-validation), the test split is never read.
     """
     train_core(config)
 

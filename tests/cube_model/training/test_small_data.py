@@ -3,18 +3,20 @@
 import dataclasses
 import json
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 
-from cube_model import CubeTrainer, ModelError
+from cube_model import CubeTrainer, ModelError, TrainingConfig
 from cube_model.data.training_data import TrainingData
 from cube_model.training.command import train_core
 from cube_model.training.cross_validation import choose
 from cube_model.training.folds import divide, groups_of
 from cube_model.training.output import RECORD
-from cube_model.training.small_data import LARGEST_HALF_WIDTH, half_width, least_pairs
+from cube_model.training.small_data import FEW_PAIRS, LARGEST_HALF_WIDTH, half_width, least_pairs
+from dataset_builders.common.options import option_of
 from support.cube_fixtures import invented_dialogues, run_config, write_pairs
 from support.vector_training import DIMENSION, TEACHER, Steps, StoppedError, config, random_pairs
 
@@ -34,7 +36,7 @@ class Few:
 
 
 def trained(dataset, callbacks=(), compute_metrics=None, **options):
-    trainer = CubeTrainer(config(epochs=6, **options), callbacks=callbacks, compute_metrics=compute_metrics)
+    trainer = CubeTrainer(config(**{"epochs": 6, **options}), callbacks=callbacks, compute_metrics=compute_metrics)
     return trainer, trainer.train(dataset)
 
 
@@ -118,6 +120,12 @@ def test_the_option_decides(caplog):
     assert "left_out_mrr" not in metrics
     assert not caplog.records, "the user has asked for it"
     assert trainer.selection.facts()["warning"].startswith("2 validation pairs")
+    assert (
+        f"of at most {FEW_PAIRS:,} pairs" in {f.name: option_of(f) for f in fields(TrainingConfig)}["validation"].help
+    )
+    many, _ = trained(Few(FEW_PAIRS + 1), epochs=1)
+    assert many.selection.choice is None
+    assert "--validation k-fold takes five more trainings" in caplog.text
 
 
 def test_folds_divide_neither_dialogues_nor_clusters_nor_equal_pairs():
