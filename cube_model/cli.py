@@ -46,7 +46,7 @@ def train(config: TrainingConfig, processes: _Processes = None) -> None:
 
     The train split trains, the validation split selects the best epoch (a small one does so with the train split, by
     cross-validation), the test split is never read. For other ways to start several processes (several machines,
-    DeepSpeed, FSDP): `accelerate launch -m cube_model.train`, which takes the same options.
+    DeepSpeed): `accelerate launch -m cube_model.train`, which takes the same options.
     """
     from cube_model.training.command import train_core
     from cube_model.training.launch import launch
