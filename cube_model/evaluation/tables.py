@@ -58,7 +58,7 @@ def report_table(report: Report, title: str) -> Table:
     ]
     columns = [(head, cells) for head, cells in columns if any(cells)]
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
+    table.add_column("", max_width=12)  # "trained core"; longer names take the line of the intervals, too
     for head in ("turns", "params", *(head.format(batch=report.batch) for head, _ in columns)):
         table.add_column(head, justify="right", no_wrap=True)
     for row, result in enumerate(overall):

@@ -14,6 +14,7 @@ from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from cube_model.evaluation.methods import Method, identity, identity_with_context
 from cube_model.evaluation.response_selection import METRICS, NEGATIVES, PROTOCOL, evaluate, note, to_json
 from cube_model.evaluation.run import domains_of, run_response_selection
+from cube_model.evaluation.tables import show
 from cube_model.metrics.metrics import Draws, bootstrap_interval, gold_ranks, normalize, one_of_batch
 from support.cube_fixtures import invented_dialogues, write_pairs
 
@@ -348,12 +349,16 @@ def test_precision_of_the_encoder_can_be_chosen(pairs_folder, minilm, cache_fold
         dataclasses.replace(config, dtype="int8")
 
 
-def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core):
+def test_encoder_and_core_side_by_side(pairs_folder, cache_folder, trained_core, capsys):
     config = ResponseSelectionConfig(str(pairs_folder), str(trained_core), context_turns=1)
-    _, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
+    reports, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
     shown = list(dict.fromkeys((row["method"], row["turns"]) for row in output["results"]))
     assert shown == [("identity", 1), ("trained core", 1), ("identity + context", 2), ("trained core", 2)]
     assert all(output["fingerprints"].values())
+    show(reports, "invented", output["sources"])
+    printed = capsys.readouterr().out
+    assert "identity + context: the encoder on the core's turns, turn k back times" in printed
+    assert "…" not in printed, "it fits into 80 columns"
 
 
 def test_the_encoder_weighs_context_as_other_pairs_suggest():
@@ -369,8 +374,6 @@ def test_the_encoder_weighs_context_as_other_pairs_suggest():
 
 
 def test_tables_show_all_figures(minilm, cache_folder, tmp_path, capsys):
-    from cube_model.evaluation.tables import show
-
     folder = with_domains(write_pairs(tmp_path / "data", {"test": invented_dialogues(90)}))
     config = ResponseSelectionConfig(str(folder), encoder="minilm")
     reports, output = run_response_selection(config, cache=EmbeddingCache(cache_folder))
