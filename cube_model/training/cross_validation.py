@@ -4,6 +4,11 @@ Every pair is left out once, judged by a core that has not seen its fold, agains
 with the encoder alone (an untrained core, epoch 0) on the same pair. Ranks are too coarse to tell epochs apart on few
 pairs, so the likelihood of the true answer selects, among the epochs whose mean reciprocal rank is not below that of
 the encoder alone.
+
+Accuracy on pairs that neither training nor selection has seen, on minilm, with four questions for each answer (mean of
+one to three samples): 20 pairs of nlp.js's corpus .78 by the encoder alone, .87 by a validation split of four pairs, .99
+by this; 60 pairs of Banking77 .73, .85, .91. With one question for each answer (ChatterBot's corpus) nothing is gained
+or lost from 6 to 200 pairs.
 """
 
 from __future__ import annotations
