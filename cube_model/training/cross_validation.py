@@ -6,9 +6,9 @@ pairs, so the likelihood of the true answer selects, among the epochs whose mean
 the encoder alone.
 
 Accuracy on pairs that neither training nor selection has seen, on minilm, with four questions for each answer (mean of
-one to three samples): 20 pairs of nlp.js's corpus .78 by the encoder alone, .87 by a validation split of four pairs, .99
-by this; 60 pairs of Banking77 .73, .85, .91. With one question for each answer (ChatterBot's corpus) nothing is gained
-or lost from 6 to 200 pairs.
+one to three samples): 20 pairs of nlp.js's corpus .78 by the encoder alone, .87 by a validation split of four pairs,
+.99 by this; 60 pairs of Banking77 .73, .85, .91. With one question for each answer (ChatterBot's corpus) nothing is
+gained or lost from 6 to 200 pairs.
 """
 
 from __future__ import annotations
