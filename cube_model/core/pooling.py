@@ -30,5 +30,6 @@ def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str, normalize: bool
     else:
         first = mask.int().argmax(1)
         position = first if pooling == "cls" else first + mask.sum(1) - 1
-        vectors = states.take_along_dim(position[:, None, None], dim=1).squeeze(1)  # also for exports: any batch
+        rows = position[:, None, None].expand(-1, 1, states.shape[-1])
+        vectors = states.gather(1, rows).squeeze(1)  # other ways of indexing fix the sizes of an exported graph
     return torch.nn.functional.normalize(vectors, dim=-1) if normalize else vectors

@@ -73,8 +73,7 @@ def _write_onnx(graph: TextGraph, folder: Path) -> None:
         **({1: torch.export.Dim("turns", max=graph.turns)} if graph.turns > 1 else {}),
     }
     axes[2 if graph.turns > 1 else 1] = torch.export.Dim("length")
-    # exports in half the time, and ONNX Runtime is as fast with it
-    with _quiet(), torch.no_grad(), _eager_attention(graph.encoder):
+    with _quiet(), torch.no_grad():
         program: Any = torch.onnx.export(
             graph,
             graph.example(),
@@ -170,16 +169,6 @@ def _open_torchscript(folder: Path) -> Run:
             return question.numpy(), answer.numpy()
 
     return run
-
-
-@contextmanager
-def _eager_attention(encoder: Any) -> Iterator[None]:
-    attention = encoder.config._attn_implementation
-    encoder.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        encoder.set_attn_implementation(attention)
 
 
 @contextmanager
