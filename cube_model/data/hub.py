@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
 from dataset_builders.common.listing import walk
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_MISSING_COLUMN = re.compile(r"No match for FieldRef\.Name\(.+?\) in (?P<fields>.*)", re.DOTALL)
-"""What pyarrow says of a column that a file lacks, with the names and types of the others."""
+_COMPLETE = {"pairs": ("pairs-full", "pairs")}
+"""Config -> names under which it may have all columns, the newest first: `pairs` was complete in version 0.1.0."""
 
 
 class MissingColumnsError(ModelError):
@@ -51,7 +50,7 @@ def split_names(data: str | os.PathLike[str], revision: str | None = None) -> li
 
     is_folder(data, A_DATASET, error=ModelError)
     with as_model_error(data, "the pairs config"):
-        return list(get_dataset_split_names(str(data), "pairs", revision=revision))
+        return list(_first("pairs", lambda name: get_dataset_split_names(str(data), name, revision=revision)))
 
 
 def read_rows(
@@ -81,19 +80,27 @@ def read_rows(
     is_folder(data, A_DATASET, error=ModelError)
     from datasets import load_dataset
 
+    cache = _cache_of_folder(data)
     with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
-        # the columns are named, since the config may be a view of a few of them
-        options = {"columns": list(columns), "revision": revision, "cache_dir": _cache_of_folder(data)}
-        try:
-            dataset = load_dataset(str(data), config, split=split, **options)
-        except Exception as error:
-            if not (lacking := _MISSING_COLUMN.match(str(error.__cause__ or error))):
-                raise
-            fields = {line.partition(":")[0] for line in lacking["fields"].splitlines()}
-            missing = [name for name in columns if name not in fields]
-            message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
-            raise MissingColumnsError(message, missing) from error
+        dataset = _first(
+            config, lambda name: load_dataset(str(data), name, split=split, revision=revision, cache_dir=cache)
+        )
+    if missing := [name for name in columns if name not in dataset.column_names]:
+        message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
+        raise MissingColumnsError(message, missing)
     return dataset.select_columns(list(columns)).with_format("arrow")[:]
+
+
+def _first(config: str, load: Callable[[str], Any]) -> Any:
+    """Load a config under the first of its names that the dataset, or the cache when offline, has.
+
+    The name alone decides, without `columns=...`: offline, `datasets` finds only what was cached under a name.
+    """
+    *earlier, last = _COMPLETE.get(config, (config,))
+    for name in earlier:
+        with suppress(ValueError):  # no such config
+            return load(name)
+    return load(last)
 
 
 @contextmanager
@@ -111,8 +118,6 @@ def as_model_error(data: str | os.PathLike[str], part: str, advice: str = "") ->
     """
     try:
         yield
-    except ModelError:
-        raise
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # not a fault of the dataset
@@ -151,15 +156,13 @@ def _key(text: str) -> str:
 
 @contextmanager
 def _quiet_datasets() -> Iterator[None]:
-    """Hide progress bars, since reading pairs takes only seconds, and log lines of errors, which are raised as well."""
+    """Hide progress bars: reading pairs takes only seconds."""
     from datasets.utils import logging
 
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
