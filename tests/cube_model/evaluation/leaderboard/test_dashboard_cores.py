@@ -55,7 +55,9 @@ def core(pairs_folder, cache_folder, trained_core, monkeypatch):
 
 def test_cores_are_found_by_their_entry_point():
     points = entry_points(group=cores.ENTRY_POINTS)
-    assert [(point.name, point.value) for point in points] == [("cores", "cube_model.evaluation.leaderboard.dashboard:Cores")]
+    assert [(point.name, point.value) for point in points] == [
+        ("cores", "cube_model.evaluation.leaderboard.dashboard:Cores")
+    ]
     assert type(cores.find_cores()).__name__ == "Cores"
 
 
