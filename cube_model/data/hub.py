@@ -80,8 +80,8 @@ def read_rows(
     is_folder(data, A_DATASET, error=ModelError)
     from datasets import load_dataset
 
-    cache = _cache_of_folder(data)
     with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
+        cache = _cache_of_folder(data)
         dataset = _first(
             config, lambda name: load_dataset(str(data), name, split=split, revision=revision, cache_dir=cache)
         )

@@ -51,12 +51,12 @@ def run_response_selection(
         ModelError: The dataset, the core, the encoder or a source does not exist or cannot be read.
     """
     model, split, seed, draws = config.model, config.split, config.seed, config.draws
-    check_split(config.data, split)
     trained = load_core(model) if model is not None else None
     if trained is not None:
         teacher = teacher_of(trained, config.encoder)
     else:
         teacher = Teacher.load(config.encoder or DEFAULT_TEACHER, config.dtype)
+    check_split(config.data, split)
     cache = cache or EmbeddingCache()
     methods, record = _methods(trained, config.context_turns)
     if trained is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-from cube_model.core.teacher_cube import weights_sha256
-
-__all__ = ["fingerprint", "weights_sha256"]
+from cube_model.core import teacher_cube
+from dataset_builders.common.listing import list_files
 
 _PROBE = "Hello, World! It's 9:05 -- Прощай, déjà vu 你好 🙂\n"
 """Case, accents, punctuation, digits, scripts and a newline: where tokenizers with equal vocabularies differ."""
@@ -26,3 +26,16 @@ def fingerprint(weights: str, tokenizer: Any, settings: dict[str, Any]) -> str:
     """
     facts = [weights, tokenizer(_PROBE)["input_ids"], settings]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def weights_sha256(folder: Path) -> str:
+    """Hash the weights of a teacher, see `teacher_cube.weights_sha256`.
+
+    Args:
+        folder: Folder of the teacher.
+
+    Raises:
+        DataError: The folder cannot be listed, so weights of any name would be missed.
+    """
+    list_files(folder, "*")
+    return teacher_cube.weights_sha256(folder)
