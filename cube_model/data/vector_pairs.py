@@ -86,14 +86,27 @@ class EmbeddingPairs(Dataset[Pair]):
         """Number of turns before each question that the pairs include."""
         return int(self._questions.shape[1]) - 1
 
-    def batches(self, batch_size: int = 32, *, shuffle: bool = True, seed: int = 0, **options: Any) -> DataLoader[Pair]:
+    def batches(
+        self,
+        batch_size: int = 32,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        persistent_workers: bool = False,
+    ) -> DataLoader[Pair]:
         """Load batches of `(questions, answers)`, each gathered with one indexing operation.
 
         Args:
             batch_size: Number of pairs in a batch; the last batch may be smaller.
             shuffle: Shuffle the pairs anew for every epoch.
             seed: Random seed of the shuffling.
-            options: Other arguments of `torch.utils.data.DataLoader`, for example `num_workers` or `pin_memory`.
+            drop_last: Leave out the last batch if it is smaller.
+            num_workers: Number of processes that load, see `torch.utils.data.DataLoader`.
+            pin_memory: Load into memory that is copied to a graphics card quickly.
+            persistent_workers: Keep the processes between epochs.
 
         Raises:
             ModelError: `batch_size` is not a positive integer.
@@ -105,9 +118,14 @@ class EmbeddingPairs(Dataset[Pair]):
             if shuffle and len(self)
             else SequentialSampler(self)
         )
-        drop_last = bool(options.pop("drop_last", False))
-        # batch_size=None passes the sampler's list of rows to one `__getitem__` call
-        return DataLoader(self, sampler=BatchSampler(order, batch_size, drop_last), batch_size=None, **options)
+        return DataLoader(
+            self,
+            sampler=BatchSampler(order, batch_size, drop_last),
+            batch_size=None,  # passes the sampler's list of rows to one `__getitem__` call
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            persistent_workers=persistent_workers,
+        )
 
     def cosines(self) -> np.ndarray:
         """Compute the cosine of each question, without its context, and its answer: float32 `[n]`."""
@@ -195,7 +213,15 @@ class SplitPairs(EmbeddingPairs):
             self._dropped["held out, but training has it too"] = duplicates
 
     def get_dataloader(
-        self, batch_size: int = 32, shuffle: bool = True, validation: bool = False, **options: Any
+        self,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation: bool = False,
+        *,
+        drop_last: bool = False,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        persistent_workers: bool = False,
     ) -> DataLoader[Pair]:
         """Load batches of `(questions [b, dimension], answers [b, dimension])`; see `EmbeddingPairs.batches`.
 
@@ -203,13 +229,24 @@ class SplitPairs(EmbeddingPairs):
             batch_size: Number of pairs in a batch; the last batch may be smaller.
             shuffle: Shuffle the pairs anew for every epoch, seeded by `config.seed`.
             validation: Load the validation pairs instead of the training pairs.
-            options: Other arguments of `torch.utils.data.DataLoader`.
+            drop_last: Leave out the last batch if it is smaller.
+            num_workers: Number of processes that load, see `torch.utils.data.DataLoader`.
+            pin_memory: Load into memory that is copied to a graphics card quickly.
+            persistent_workers: Keep the processes between epochs.
 
         Raises:
             ModelError: There are no validation pairs, or `batch_size` is not a positive integer.
         """
         pairs = self._require_validation() if validation else self
-        return pairs.batches(batch_size, shuffle=shuffle, seed=self.config.seed, **options)
+        return pairs.batches(
+            batch_size,
+            shuffle=shuffle,
+            seed=self.config.seed,
+            drop_last=drop_last,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            persistent_workers=persistent_workers,
+        )
 
     def train_test_split(self, test_size: float = 0.2, seed: int | None = None) -> dict[str, Self]:
         """Split all pairs, by whole dialogues, as `datasets.Dataset.train_test_split` splits rows.

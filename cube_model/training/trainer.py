@@ -230,12 +230,27 @@ class CubeTrainer:
                 write_output(output, model, record)
         return output.place
 
-    def push_to_hub(self, repo_id: str, **options: Any) -> str | None:
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        create_pr: bool = False,
+        tag: str | None = None,
+        revision: str | None = None,
+        message: str | None = None,
+        overwrite: bool = False,
+    ) -> str | None:
         """Publish the trained core with code, training record and card, like `dialogue-cube push model`.
 
         Args:
             repo_id: Repository, `organisation/name`; created if missing.
-            **options: Options of the command: `private`, `create_pr`, `tag`, `revision`, `message`, `overwrite`.
+            private: Make the repository private.
+            create_pr: Open a pull request instead of committing.
+            tag: Name of this version, such as `v1.0`.
+            revision: Branch to commit to, created if missing. Default: the main branch.
+            message: Title of the commit. Default: `Upload model`.
+            overwrite: Replace a revision that is newer than what is pushed.
 
         Returns:
             URL of the commit or pull request; None in processes other than the first.
@@ -249,7 +264,15 @@ class CubeTrainer:
         if not self.is_main:
             return None
         with temporary_folder() as folder:
-            pushed = push(self.save_model(Path(folder) / "core"), repo_id, options_type(**options))
+            options = options_type(
+                private=private,
+                create_pr=create_pr,
+                tag=tag,
+                revision=revision,
+                message=message,
+                overwrite=overwrite,
+            )
+            pushed = push(self.save_model(Path(folder) / "core"), repo_id, options)
         return str(pushed.published.url)
 
     # -- before training
