@@ -7,7 +7,7 @@ The results are outputs of `--json`, compressed with `gzip -n`:
 - `intents/ENCODER.json.gz`: `dialogue-cube evaluate intents`.
 
 The template `results.md.jinja` holds the text. Its tables, and the figures in its sentences about leaderboards and studies,
-are computed here. Figures without such a file stand in `measured.yaml`, each with its command.
+are computed here. Figures without such a file are in `measured.yaml`, each with its command.
 """
 
 from __future__ import annotations
