@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from push_scripts.push_metric import push_metric as push_metric
     from push_scripts.push_model import push_model as push_model
     from push_scripts.push_options import PushOptions as PushOptions
+    from push_scripts.push_space import push_space as push_space
 
 _MODULES = {
     **dict.fromkeys(cube_model.__all__, "cube_model"),
@@ -43,6 +44,7 @@ _MODULES = {
     "push_dataset": "push_scripts.push_dataset",
     "push_metric": "push_scripts.push_metric",
     "push_model": "push_scripts.push_model",
+    "push_space": "push_scripts.push_space",
 }
 
 __all__ = sorted(_MODULES)

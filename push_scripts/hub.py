@@ -70,6 +70,19 @@ class Published:
     changed: bool
 
 
+@dataclass(frozen=True)
+class PushedSpace:
+    """A pushed Space, or the one that a dry run would push.
+
+    Attributes:
+        sizes: Path in the repository -> size in bytes.
+        published: Commit on the Hub; None after a dry run.
+    """
+
+    sizes: dict[str, int]
+    published: Published | None
+
+
 def require_token() -> str:
     """Return the token that the Hub client will send.
 

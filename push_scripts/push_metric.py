@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,29 +15,16 @@ from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
-from push_scripts.hub import Published, Target, publish, require_token
+from push_scripts.hub import PushedSpace, Target, publish, require_token
 from push_scripts.push_options import PushOptions
 
 _OWNED = re.compile(r"\w+\.py|requirements\.txt")
 
 
-@dataclass(frozen=True)
-class PushedMetric:
-    """A pushed Space, or the one that a dry run would push.
-
-    Attributes:
-        sizes: Path in the repository -> size in bytes.
-        published: Commit on the Hub; None after a dry run.
-    """
-
-    sizes: dict[str, int]
-    published: Published | None
-
-
 def push_metric(
     repo: str,
     options: PushOptions | None = None,
-) -> PushedMetric:
+) -> PushedSpace:
     """Publish the metrics of response selection and intents in one commit.
 
     Args:
@@ -72,4 +58,4 @@ def push_metric(
         published = (
             None if options.dry_run else publish(target, files, _OWNED, Version(label, version("dialogue-cube")))
         )
-    return PushedMetric(sizes, published)
+    return PushedSpace(sizes, published)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from dataset_builders.common.outputs import OutputKind, output_folder
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
-from push_scripts.hub import Published, Target, publish, require_token
+from push_scripts.hub import PushedSpace, Target, publish, require_token
 from push_scripts.push_options import PushOptions
 from push_scripts.space_folder import OWNED, PACKAGES, Kind, Space, files_of
 
@@ -37,19 +36,6 @@ SPACE = OutputKind(
     error=PushError,
 )
 """Existing folders that `--output` may replace."""
-
-
-@dataclass(frozen=True)
-class PushedSpace:
-    """A pushed Space, or the one that a dry run would push.
-
-    Attributes:
-        sizes: Path in the repository -> size in bytes.
-        published: Commit on the Hub; None after a dry run.
-    """
-
-    sizes: dict[str, int]
-    published: Published | None
 
 
 def push_space(
@@ -79,6 +65,11 @@ def push_space(
 
     Raises:
         PushError: A name is not `org/name`, an extra is missing, or the Hub refused.
+
+    Example:
+        >>> pushed = push_space("gradio", "ORG/demo", "ORG/corpus", model="ORG/core", options=PushOptions(dry_run=True))
+        >>> "app.py" in pushed.sizes
+        True
     """
     options = options or PushOptions()
     space = Space(kind, repo, data, model, teacher, max_answers)

@@ -42,8 +42,8 @@ class ModelFacts:
     """What a card says about a model.
 
     Attributes:
-        kind: A core; an embedder, which sentence-transformers opens by itself; or an export, a core with its teacher,
-            which sentence-transformers opens with the code of the folder.
+        kind: A core; an embedder, which sentence-transformers opens without further code; or an export, a core with its
+            teacher, which sentence-transformers opens with the code of the folder.
         config: Content of the core's `config.json`; of an embedder, that of the encoder.
         training: Content of `training.json`; empty if there is none.
         parameters: Number of parameters; of an export, those of its core.

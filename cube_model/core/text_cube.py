@@ -166,7 +166,7 @@ def _turns(item: Input) -> list[str]:
 
 def _text(turn: Any) -> str:
     content = turn.get("content") if isinstance(turn, Mapping) else turn
-    if isinstance(content, list):  # the parts of a message, of which only texts are read
+    if isinstance(content, list):  # parts of a message; only texts are read
         content = "\n".join(part["text"] for part in content if isinstance(part, Mapping) and "text" in part)
     if not isinstance(content, str):
         raise ValueError(f"{turn!r}: expected a text, or a message with `role` and `content`")

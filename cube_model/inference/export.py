@@ -1,4 +1,4 @@
-"""Export of a core with its teacher as one folder: by default one that sentence-transformers opens by itself.
+"""Export of a core with its teacher as one folder: by default for sentence-transformers, without this package.
 
 >>> export_sentence_transformer("my-core", "my-embedder")
 
