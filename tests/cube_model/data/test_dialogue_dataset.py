@@ -18,7 +18,7 @@ from cube_model import (
     create_dialogue_dataset,
     load_dialogue_dataset_from_files,
 )
-from cube_model.data.vector_pairs import split_rows
+from cube_model.data.held_out import split_rows
 from cube_model.teacher.find import DEFAULT_TEACHER
 from support.tiny_teacher import save_tiny_distilbert
 
