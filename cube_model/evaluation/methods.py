@@ -134,7 +134,8 @@ def weighted_identity(turns: int, weight: float) -> Method:
         lambda answers: answers,
         parameters=1,
         turns=turns,
-        remark=f"the encoder on the core's turns, turn k back times {weight:g}^k",
+        remark=f"the encoder on the core's turns, turn k back times {weight:g}^k"
+        + ("" if weight else ": the question alone is best"),
     )
 
 
