@@ -3,12 +3,7 @@
 import json
 import os
 import re
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +13,7 @@ from packaging.requirements import Requirement
 from push_scripts.errors import PushError
 from push_scripts.push_options import PushOptions
 from push_scripts.push_space import push_space
+from support.serving import free_port, serving
 
 gradio_client = pytest.importorskip("gradio_client", reason="install the extra `space`")
 
@@ -26,32 +22,12 @@ def header(text):
     return yaml.safe_load(text.split("---")[1])
 
 
-@contextmanager
-def serving(command, folder, env, path):
+def serving_space(command, folder, env, path):
     """Run a Space until the page at `path` answers; yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = str(probe.getsockname()[1])
-    command = [sys.executable, *(word.replace("7860", port) for word in command[1:])]
-    log = folder.parent / f"{folder.name}.log"
-    settings = {"GRADIO_SERVER_PORT": port, "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONDONTWRITEBYTECODE": "1"}
-    with log.open("w") as out:
-        server = subprocess.Popen(command, cwd=folder, env=env | settings, stdout=out, stderr=out)
-    try:
-        for _ in range(1200):
-            assert server.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"http://localhost:{port}{path}", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the Space was not served: {log.read_text()}")
-        yield f"http://localhost:{port}/"
-        assert "Traceback" not in log.read_text()
-    finally:
-        server.terminate()
-        server.wait(20)
+    port = free_port()
+    command = [sys.executable, *(word.replace("7860", str(port)) for word in command[1:])]
+    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONDONTWRITEBYTECODE": "1"}
+    return serving(command, port, path, folder.parent / f"{folder.name}.log", cwd=folder, env=env | settings)
 
 
 def snapshot(hub, name, folder):
@@ -102,7 +78,7 @@ def test_the_pushed_app_answers_questions_finds_intents_and_reads_earlier_turns(
         [core],
         [corpus],
     )
-    with serving(["python", "app.py"], space, hub.env, "/") as address:
+    with serving_space(["python", "app.py"], space, hub.env, "/") as address:
         client = gradio_client.Client(address, verbose=False)
         answers = client.predict("I need a room on Friday.", api_name="/ask")
         assert answers["headers"] == ["cosine", "answer", "source", "licence"]
@@ -131,7 +107,7 @@ def test_the_pushed_dashboard_runs_by_the_command_of_its_container(hub, corpus, 
     assert all(line.startswith("COPY --chown=user ") for line in lines if line.startswith("COPY"))
     command = json.loads(lines[-1].removeprefix("CMD "))
     assert command[-3:] == ["--port", "7860", "--no-browser"]
-    with serving(command, space, hub.env, "/_stcore/health"):
+    with serving_space(command, space, hub.env, "/_stcore/health"):
         assert (space / "dashboard.duckdb").is_file()
 
 

@@ -1,17 +1,13 @@
 """The running page in a real browser, at the width of a desktop and of a phone."""
 
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from support.dashboard_fixtures import TABS
+from support.serving import free_port, serving
 
 pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 sync_api = pytest.importorskip("playwright.sync_api", reason="install the extra `test`")
@@ -31,30 +27,11 @@ FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput"
 @pytest.fixture(scope="module")
 def address(database, tmp_path_factory):
     """The command itself, serving the sample."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("served") / "log.txt"
     command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", str(database), "--no-browser"]
-    with log.open("w") as out:
-        server = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=out, stderr=out, cwd=Path(__file__).parents[3], env=dict(os.environ)
-        )
-    try:
-        for _ in range(1200):  # minutes, where every library is compiled for the first time
-            assert server.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the page was not served: {log.read_text()}")
-        yield f"http://localhost:{port}/"
-        assert "Traceback" not in log.read_text()
-    finally:
-        server.terminate()
-        server.wait(20)
+    with serving([*command, "--port", str(port)], port, "/_stcore/health", log, cwd=Path(__file__).parents[3]) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
