@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.clusters import ClusterConfig, Progress, cluster_dialogues
+from dataset_builders.survey.components import join_by_pairs
 from dataset_builders.survey.decisions import Decisions, Survey, blocking_ids
 from dataset_builders.survey.leaks import (
     DROPPED,
@@ -24,7 +25,7 @@ from dataset_builders.survey.leaks import (
 )
 from dataset_builders.survey.parsed import ParsedSource, turn_texts
 from dataset_builders.survey.rows import Rows, copy_rows
-from dataset_builders.survey.splits import assign, seeded_splits
+from dataset_builders.survey.splits import TRAIN_SHARE, assign, split_by_row
 
 
 def survey_dialogues(
@@ -55,18 +56,24 @@ def survey_dialogues(
     groups = np.asarray(clusters.ids.dictionary_encode().indices)
     keys, ids = clusters.ids.to_pylist(), rows.ids.to_pylist()
 
-    official = rows.official_under(policy)
-    split = assign(official, groups, keys, ids, policy, seed)
-    before = seeded_splits(ids, official, seed)
-    undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
-    group = group_splits(groups, undropped)
-
     # each utterance stands for the pair with this anchor
     row_of = rows.row_of_utterance()
     source_of = rows.source[row_of]
     pairs = pair_hashes(rows.hashes)
     last_turn = np.zeros(len(row_of), bool)
     last_turn[rows.starts[1:][np.diff(rows.starts) > 0] - 1] = True
+
+    def join(free: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        place = np.full(len(rows), -1)
+        place[free] = np.arange(len(free))
+        anchors = np.flatnonzero(~last_turn & (place[row_of] >= 0))
+        return join_by_pairs(groups, rows.source[free], pairs[anchors], place[row_of[anchors]], TRAIN_SHARE)
+
+    official = rows.official_under(policy)
+    split = assign(official, groups, keys, ids, rows.source, policy, seed, join)
+    before = split_by_row(official, ids, rows.source, seed)
+    undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
+    group = group_splits(groups, undropped)
     pair_split = _pair_splits(split, row_of, last_turn)
     pair_leaks = leaking(pairs, pair_split)
     pair_group = group_splits(pairs, _pair_splits(undropped, row_of, last_turn))

@@ -16,7 +16,7 @@ from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.leaks import DROPPED, TEST, TRAIN, SplitPolicy, count_leaks, duplicate_matrix, group_splits
 from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.rows import Rows, copy_rows
-from dataset_builders.survey.splits import assign, seeded_splits
+from dataset_builders.survey.splits import assign, split_by_row
 from dataset_builders.text.normalize import id_of_hash
 
 
@@ -63,8 +63,8 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
     rows = Rows.of(parsed)
     ids = rows.ids.to_pylist()
     texts = [id_of_hash(value) for value in rows.hashes.tolist()]
-    split = assign(rows.official, rows.hashes, texts, ids, policy, seed)
-    before = seeded_splits(ids, rows.official, seed)
+    split = assign(rows.official, rows.hashes, texts, ids, rows.source, policy, seed)
+    before = split_by_row(rows.official, ids, rows.source, seed)
     group = group_splits(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
     blocking = group_splits(rows.hashes, rows.official).blocking
     leaks = (split == DROPPED) & (rows.official != DROPPED)

@@ -1,14 +1,18 @@
 """No duplicates in different splits: counted by `leak_check`, which shares no code with the build."""
 
+import itertools
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
+from dataset_builders.own_data import load, own_builders
+from dataset_builders.survey.components import join_by_pairs
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, check_policy, count_leaks, group_splits, leaking
-from dataset_builders.survey.splits import assign
+from dataset_builders.survey.splits import assign, seeded_splits
 from support.leak_check import contained_dialogues, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -41,16 +45,73 @@ def test_leaks_are_counted_by_source_and_splits():
 def test_a_group_goes_to_the_latest_official_split_of_its_members():
     groups = np.array([0, 0, 0, 1, 1, 2, 2])
     official = splits(TRAIN, TEST, NO_SPLIT, TRAIN, NO_SPLIT, NO_SPLIT, NO_SPLIT)
-    keys = [f"group {g}" for g in groups]
-    split = assign(official, groups, keys, list("abcdefg"), "leak-free", seed=0)
+    keys, ids, sources = [f"group {g}" for g in groups], list("abcdefg"), np.zeros(7, int)
+    split = assign(official, groups, keys, ids, sources, "leak-free", seed=0)
     assert split[:5].tolist() == [DROPPED, TEST, TEST, TRAIN, TRAIN]
     assert split[5] == split[6] >= TRAIN
-    apart = {
-        tuple(assign(official, groups, keys, list("abcdefg"), "official", seed)[5:].tolist()) for seed in range(20)
-    }
+    apart = {tuple(assign(official, groups, keys, ids, sources, "official", seed)[5:].tolist()) for seed in range(40)}
     assert any(a != b for a, b in apart)
-    official_split = assign(official, groups, keys, list("abcdefg"), "official", 0)
-    assert official_split[[0, 1, 3]].tolist() == [TRAIN, TEST, TRAIN]
+    assert assign(official, groups, keys, ids, sources, "official", 0)[[0, 1, 3]].tolist() == [TRAIN, TEST, TRAIN]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1], [1, 0, 0]),
+        ([1] * 2, [2, 0, 0]),
+        ([1] * 3, [2, 0, 1]),
+        ([1] * 5, [4, 0, 1]),
+        ([1] * 10, [8, 1, 1]),
+        ([1] * 1000, [800, 100, 100]),
+        ([600, *[1] * 400], [800, 100, 100]),
+        ([850, *[1] * 150], [850, 75, 75]),
+        ([100] * 10, [800, 100, 100]),
+        ([500, 400, *[1] * 100], [900, 50, 50]),
+    ],
+)
+def test_splits_of_a_source_have_their_shares_of_rows_and_train_is_never_empty(sizes, expected):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    official, keys = np.full(len(groups), NO_SPLIT, np.int8), [f"group {group}" for group in groups]
+    for seed in range(3):
+        split = seeded_splits(official, groups, keys, np.zeros(len(groups), int), seed)
+        assert np.bincount(split, minlength=3).tolist() == expected
+    order = np.random.default_rng(0).permutation(len(groups))
+    shuffled = seeded_splits(official, groups[order], [keys[row] for row in order], np.zeros(len(groups), int), seed)
+    assert shuffled.tolist() == split[order].tolist()
+
+
+def test_each_source_has_its_own_shares():
+    sources = np.repeat([0, 1], [1000, 5])
+    ids, official = [f"row {row}" for row in range(1005)], np.full(1005, NO_SPLIT, np.int8)
+    split = seeded_splits(official, np.arange(1005), ids, sources, seed=0)
+    assert np.bincount(split[sources == 1], minlength=3).tolist() == [4, 0, 1]
+
+
+def test_dialogues_that_share_a_pair_are_one_component():
+    groups, sources = np.array([0, 1, 1, 2, 3, *range(4, 10)]), np.zeros(11, int)
+    pairs = np.array([5, 6, 5, 7, 8, 7], np.uint64)
+    rows = np.array([0, 0, 1, 3, 3, 4])  # row 2 joins row 1 by their group
+    component = join_by_pairs(groups, sources, pairs, rows, room=0.8)
+    assert len({*component[[0, 1, 2]]}) == 1
+    assert component[3] == component[4] != component[0]
+    assert len({*component}) == 8
+
+
+def test_a_pair_of_most_dialogues_joins_none_and_the_most_frequent_of_the_others_join_first():
+    greeting, farewell, rare = np.uint64(1), np.uint64(2), np.uint64(3)
+    pairs = np.repeat([greeting, farewell, rare], [90, 70, 2])
+    rows = np.concatenate([np.arange(90), np.arange(30, 100), [0, 99]])
+    component = join_by_pairs(np.arange(100), np.zeros(100, int), pairs, rows, room=0.8)
+    assert len({*component[30:]}) == 1
+    assert component[0] == component[99]  # 71 rows still fit into train
+    assert len({*component[:30]}) == 30
+
+
+def test_components_that_are_big_for_one_of_two_sources_fit_into_its_train():
+    sources = np.repeat([0, 1], [1000, 10])
+    pairs = np.ones(10, np.uint64)
+    component = join_by_pairs(np.arange(1010), sources, pairs, np.arange(1000, 1010), room=0.8)
+    assert len({*component}) == 1010
 
 
 def test_the_message_about_an_unknown_policy_lists_the_policies():
@@ -83,8 +144,6 @@ def test_official_test_sets_keep_every_row(builds):
 
 
 def test_every_dropped_leak_names_a_row_of_a_later_split(builds):
-    import pyarrow.parquet as pq
-
     drops = pq.read_table(builds / "leak-free" / "quality" / "drops.parquet").to_pylist()
     order = ["train", "validation", "test"]
     split_of = {
@@ -105,6 +164,28 @@ def test_the_report_counts_the_leaks_that_the_check_finds(builds):
     report = json.loads((builds / "leak-free" / "quality" / "report.json").read_text())
     assert not any(n for kind in report["leaks"]["after"].values() for by in kind.values() for n in by.values())
     assert any(n for by in report["leaks"]["before"]["pair"].values() for n in by.values())
+
+
+def test_own_chats_that_share_greetings_lose_no_pair(cache_dir, tmp_path):
+    chats = []
+    for number in range(120):
+        turns = [f"Where is parcel {number} with the long code {number * 7919}?", f"At depot {number}, behind gate 3."]
+        if number % 3 == 0:
+            turns += ["Have a lovely day!", "You too!"]
+        if number % 3 == 1:
+            turns = ["How is it going?", "Hello! What can I do for you?", *turns]
+        roles = itertools.cycle(("user", "assistant"))
+        chats.append({"messages": [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]})
+    (tmp_path / "chats.jsonl").write_text("\n".join(map(json.dumps, chats)))
+    own = own_builders(load(tmp_path / "chats.jsonl"), cache_dir=cache_dir)
+    build_dataset([], None, tmp_path / "out", own=own, cache_dir=cache_dir)
+    drops = pq.read_table(tmp_path / "out" / "quality" / "drops.parquet").to_pylist()
+    assert [drop for drop in drops if drop["filter"] == "leak"] == []
+    assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "benchmark": 0}
+    sizes = [
+        len(rows(tmp_path / "out", "dialogues", split, ["dialogue_id"])) for split in ("train", "validation", "test")
+    ]
+    assert sizes == [96, 12, 12]
 
 
 @pytest.mark.real_data
