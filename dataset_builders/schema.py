@@ -197,6 +197,7 @@ class Dialogue:
         language: BCP 47 tag; None for the source's first language.
         domains: Domains or services of the dialogue.
         scenario: Instructions to the user, in the source's words.
+        metadata: Other columns of a user's own data, a JSON object; None if there are none.
     """
 
     id: str
@@ -206,6 +207,7 @@ class Dialogue:
     language: str | None = None
     domains: list[str] = field(default_factory=list)
     scenario: str | None = None
+    metadata: str | None = None
 
 
 @dataclass(slots=True)
@@ -220,6 +222,7 @@ class Utterance:
         scenario: Coarser class of the intent.
         is_out_of_scope: Whether the utterance belongs to none of the intents.
         language: BCP 47 tag; None for the source's first language.
+        metadata: Other columns of a user's own data, a JSON object; None if there are none.
     """
 
     id: str
@@ -229,6 +232,7 @@ class Utterance:
     scenario: str | None = None
     is_out_of_scope: bool = False
     language: str | None = None
+    metadata: str | None = None
 
 
 def act(

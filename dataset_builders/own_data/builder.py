@@ -15,7 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.licenses import LICENSES
 from dataset_builders.own_data.data import OwnData
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, read_rejects, rejects_file
-from dataset_builders.schema import Dialogue, Utterance
+from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.sources.raw_files import RawFile
 from dataset_builders.sources.source import CorpusBuilder, DialogueBuilder, IntentBuilder, SourceInfo
 
@@ -33,19 +33,19 @@ class OwnBuilder(CorpusBuilder):
             the code of this package. The rejected records and the counts are part of the cache entry.
     """
 
+    SPLITS_BY_ROW = True
+
     def __init__(self, data: OwnData, info: SourceInfo, cache_dir: str | Path | None = None) -> None:
         self.INFO, self.data, self.raw_dir = info, data, data.path
         own = [file for file in data.files if file.is_intents == (info.kind == "downstream")]
         self.own_files = {file.file: file for file in own}
-        self.split_files: dict[str, list[RawFile]] = {}
-        for file in own:
-            self.split_files.setdefault(file.split, []).append(file.file)
+        self.split_files: dict[str, list[RawFile]] = {ALL: [file.file for file in own]}
         datasets.ArrowBasedBuilder.__init__(
             self,
             cache_dir=str(cache_dir) if cache_dir else None,
             dataset_name=info.name,
             config_name=info.default_config,
-            hash=self._input_hash(set(self.own_files)),
+            hash=self._input_hash({file for each in own for file in each.files}),
         )
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
@@ -94,7 +94,7 @@ class OwnBuilder(CorpusBuilder):
 
     def _input_hash(self, used: set[RawFile]) -> str:
         digest = hashlib.sha256(super()._input_hash(used).encode())
-        for module in sorted(Path(__file__).parent.glob("*.py")):
+        for module in sorted(Path(__file__).parent.rglob("*.py")):
             digest.update(module.read_bytes())
         digest.update(repr((asdict(self.INFO), list(self.own_files.values()))).encode("utf-8", "backslashreplace"))
         return digest.hexdigest()[:32]

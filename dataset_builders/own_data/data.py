@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.languages import check_language
+from dataset_builders.own_data.detect import PLAIN_FORMS
+from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import find_files
-from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.own_file import Event, OwnFile, open_own, split_of
-from dataset_builders.own_data.rejects import Rejected, Tally, check_share, rejects_file
+from dataset_builders.own_data.options import Kept, Options
+from dataset_builders.own_data.own_file import OwnFile, open_own
+from dataset_builders.own_data.reading import Event
+from dataset_builders.own_data.rejects import Rejected, Tally, check_share, one_line, rejects_file
+from dataset_builders.own_data.split_names import split_of
+from dataset_builders.own_data.times import DateOrder
 from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.sources.raw_files import RawFile
 
 KEPT_REJECTS = 10_000
 """Maximum number of records in `OwnData.rejected`; the rejects file has them all."""
+
+_SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"
 
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}\w)?")
 
@@ -101,30 +109,57 @@ def load(
     name: str | None = None,
     language: str = "und",
     *,
+    format: str | None = None,
     question_column: str | None = None,
     answer_column: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    dialogue_column: str | None = None,
+    turn_column: str | None = None,
+    speaker_column: str | None = None,
+    time_column: str | None = None,
+    split_column: str | None = None,
+    turns_path: str | None = None,
+    system_speaker: Sequence[str] = (),
+    date_order: DateOrder | None = None,
+    session_gap: str | None = None,
+    keep: Sequence[Kept] = (),
+    keep_names: bool = False,
     encoding: str | None = None,
     max_bad_share: float = 0.1,
+    skip_bad_files: bool = False,
     rejects: str | Path | None = None,
 ) -> OwnData:
-    """Own data in a file or a folder; `.gz` and `.zip` files are unpacked on the fly.
+    """Own data in a file or a folder; `.gz`, `.zip` and other archives are unpacked on the fly.
 
-    Reads question/answer pairs and dialogues in JSON, JSONL, CSV, TSV and TXT (including OpenAI `messages`, ShareGPT
-    `conversations` and alpaca) and labelled utterances. Detects form, delimiter, columns and encoding.
+    Reads the exports of chat programs, support desks, assistants and intent tools (`dialogue-cube formats` lists them),
+    and pairs, dialogues and labelled utterances in JSON, JSONL, CSV, TSV, TXT, parquet and spreadsheets. Detects
+    format, delimiter, columns and encoding. What is not evident is refused with the option that settles it.
 
     Args:
-        path: A file or a folder. Files named `train`, `validation` or `test` in a folder make those splits.
+        path: A file or a folder. Files and folders named after `train`, `validation` or `test` make those splits.
         name: Name of the source, the first part of every id; None takes the file name.
         language: BCP 47 tag of the rows that name no language; `und` means undetermined.
-        question_column: Column or JSON key of the question, if it cannot be recognised; in a table without a header,
-            its number, from 1.
-        answer_column: The same for the answer.
-        text_column: Column or JSON key of a labelled utterance.
-        label_column: Column or JSON key of its label.
+        format: Name of the format; None recognises it.
+        question_column: Column of the question. Like all columns: the name of a column or JSON key, a dotted path for
+            nested data, or in a table without a header its number, from 1; None recognises it.
+        answer_column: Column of the answer.
+        text_column: Column of a labelled utterance, or of a turn's text.
+        label_column: Column of the utterance's label.
+        dialogue_column: Column of the dialogue's id, in a file with one row per turn; `file` for one dialogue a file.
+        turn_column: Column of the turn's number.
+        speaker_column: Column of the turn's speaker.
+        time_column: Column of the turn's time.
+        split_column: Column of the split.
+        turns_path: Key of the list of turns.
+        system_speaker: Names of the speakers that answer; all others are users.
+        date_order: Order of day, month and year in local dates: `dmy`, `mdy` or `ymd`.
+        session_gap: Length of the pause that ends a conversation, such as `6h`; None cuts only chats, at six hours.
+        keep: Messages that are kept as turns: some of `media`, `notices`, `tools`, `prompts`.
+        keep_names: Whether names of participants in the texts are kept rather than replaced by roles.
         encoding: Text encoding; None detects it.
         max_bad_share: Maximum share of bad records, 0 to 1. Reading also fails without any good record.
+        skip_bad_files: Whether a file that cannot be read is skipped and named, instead of being an error.
         rejects: File for the rejected records, JSON lines of `file, line, record, reason, text`.
 
     Raises:
@@ -138,19 +173,64 @@ def load(
     if not 0 <= max_bad_share <= 1:
         raise DataError(f"max_bad_share is {max_bad_share}; expected a share from 0 to 1")
     check_language(language)
-    options = Options(question_column, answer_column, text_column, label_column, encoding)
+    check_format(format)
+    options = Options(
+        format=format,
+        question_column=question_column,
+        answer_column=answer_column,
+        text_column=text_column,
+        label_column=label_column,
+        dialogue_column=dialogue_column,
+        turn_column=turn_column,
+        speaker_column=speaker_column,
+        time_column=time_column,
+        split_column=split_column,
+        turns_path=turns_path,
+        system_speaker=(system_speaker,) if isinstance(system_speaker, str) else tuple(system_speaker),
+        date_order=date_order,
+        session_gap=session_gap,
+        keep=tuple(keep),
+        keep_names=keep_names,
+        encoding=encoding,
+    )
     path = Path(path)
     files, skipped = find_files(path)
-    opened = [open_own(file, options) for file in files]
+    opened: list[OwnFile] = []
+    read: set[RawFile] = set()
+    for file in files:
+        if file in read:  # a companion of an earlier file
+            continue
+        try:
+            own = open_own(file, options, files)
+        except DataError as error:
+            if not skip_bad_files:
+                raise DataError(f"{error}{_SKIP_HINT if len(files) > 1 else ''}") from error
+            skipped.append(Rejected(file.name, None, None, one_line(str(error).removeprefix(f"{file}: "))))
+            continue
+        opened.append(own)
+        read.update(own.files)
+    if not opened:
+        raise DataError(f"{path}: none of its files can be read: {'; '.join(map(str, skipped[:3]))}")
     return OwnData(
         path=path,
         name=_source_name(path, name),
         language=language,
         files=[replace(own, split=split) for own, split in zip(opened, _splits(opened), strict=True)],
-        skipped=skipped,
+        skipped=sorted(skipped, key=lambda s: s.file),
         max_bad_share=max_bad_share,
         rejects=Path(rejects) if rejects is not None else None,
     )
+
+
+def check_format(name: str | None) -> None:
+    """Check the name of a format.
+
+    Raises:
+        DataError: There is no such format.
+    """
+    names = [*PLAIN_FORMS, *(f.name for f in all_formats())]
+    if name is not None and name not in names:
+        raise DataError(f"no format {name!r}; expected one of {', '.join(sorted(names))}")
 
 
 def _splits(files: list[OwnFile]) -> list[str]:

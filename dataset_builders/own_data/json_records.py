@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 import orjson
@@ -96,6 +96,21 @@ def read_document(file: RawFile, encoding: str, is_record: IsRecord) -> Iterator
                 yield from cursor.members(is_record)
             else:
                 yield cursor.line, cursor.value()
+
+
+def items_below(file: RawFile, encoding: str, path: Sequence[str]) -> Iterator[Raw]:
+    """The elements of a list inside a JSON document, read one at a time.
+
+    Args:
+        file: The file.
+        encoding: Its encoding.
+        path: Keys from the outermost object to the list. A list on the way stands for each of its elements.
+
+    Raises:
+        DataError: The file is not valid JSON.
+    """
+    with open_text(file, encoding) as stream:
+        yield from _Cursor(stream, file).below(path)
 
 
 class _Cursor:
@@ -190,6 +205,35 @@ class _Cursor:
         if not wrapped and not is_record(record):
             wrapped = [value for value in lists.values() if value and isinstance(value[0], dict | list)]
         yield from ((line, element) for element in wrapped[0]) if wrapped else [(line, record)]
+
+    def below(self, path: Sequence[str]) -> Iterator[Raw]:
+        """The elements of the lists under a path of keys, from the value that begins here; other values are skipped."""
+        start = self.peek()
+        if start == "[" and not path:
+            yield from self.elements()
+        elif start == "[":
+            self.take("[")
+            while self.peek() != "]":
+                yield from self.below(path)
+                if self.peek() == ",":
+                    self.take(",")
+            self.take("]")
+        elif start == "{" and path:
+            self.take("{")
+            while self.peek() != "}":
+                if self.peek() != '"':
+                    self.take('"')
+                key = self.value()
+                self.take(":")
+                if key == path[0]:
+                    yield from self.below(path[1:])
+                else:
+                    self.value()
+                if self.peek() == ",":
+                    self.take(",")
+            self.take("}")
+        else:
+            self.value()
 
     def _second(self) -> str:
         """The first character inside the list that begins here; a blank at the end of the text."""

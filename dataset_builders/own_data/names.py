@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.options import ONE_CONVERSATION, Options
 from dataset_builders.own_data.rejects import BadRecord
 
 Kind = Literal["turns", "pair", "intent", "row"]
@@ -67,6 +67,11 @@ ORDER = ("turn_id", "turn_index", "turn_number", "turn_idx", "utterance_idx", "m
 SCENARIO = ("system_prompt", "scenario", "сценарий")
 DOMAINS = ("domains", "domain", "домен", "домены")
 LANGUAGE = ("language", "lang", "locale", "язык")
+TIME = (
+    *("time", "timestamp", "datetime", "date_time", "created_at", "createdat", "create_time", "sent_at", "date", "ts"),
+    *("время", "дата", "дата_и_время"),
+)
+SPLIT = ("split", "subset", "fold", "set", "выборка")
 
 _SEPARATORS = re.compile(r"[\s\-_.]+")
 
@@ -86,6 +91,9 @@ class Layout:
         language: Key of the language tag.
         history: Key of the earlier question/answer pairs.
         order: Key of a turn's number within its dialogue.
+        time: Key of a turn's time.
+        split: Key of the split.
+        rest: The other keys, which become the row's metadata.
     """
 
     kind: Kind
@@ -98,6 +106,9 @@ class Layout:
     language: str | None = None
     history: str | None = None
     order: str | None = None
+    time: str | None = None
+    split: str | None = None
+    rest: tuple[str, ...] = ()
 
     @property
     def has_details(self) -> bool:
@@ -124,18 +135,39 @@ def plain(name: str) -> str:
     return _SEPARATORS.sub("_", name.strip(" \t\r\n\ufeff*#:\"'")).strip("_").casefold()
 
 
-def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str] = frozenset()) -> Layout | None:
+def find_layout(
+    keys: Iterable[str],
+    options: Options,
+    turn_lists: frozenset[str] = frozenset(),
+    ignored: frozenset[str] = frozenset(),
+) -> Layout | None:
     """The layout of records with these keys; None if none fits.
 
     Args:
         keys: Keys as in the file.
         options: Columns that the user named.
         turn_lists: Keys from `TURNS` whose value is a list or has several lines: only those can hold turns.
+        ignored: Keys whose values are not what their names say, such as a `time` without times: metadata.
 
     Raises:
-        BadRecord: A column that the user named does not exist, or its counterpart is not recognised.
+        BadRecord: A column that the user named does not exist, its counterpart is not recognised, or no column of
+            turns names the dialogue.
     """
     keys = list(keys)
+    layout = _find_layout([key for key in keys if key not in ignored], options, turn_lists)
+    if layout is None:
+        return None
+    used = {*vars_of(layout)} | ({"input"} if layout.more else set())
+    return replace(layout, rest=tuple(key for key in keys if key not in used))
+
+
+def vars_of(layout: Layout) -> Iterator[str]:
+    """The keys that a layout uses."""
+    names = ("text", "other", "id", "more", "scenario", "domains", "language", "history", "order", "time", "split")
+    return (key for name in names if (key := getattr(layout, name)))
+
+
+def _find_layout(keys: list[str], options: Options, turn_lists: frozenset[str]) -> Layout | None:
     by_name: dict[str, str] = {}
     for key in keys:
         by_name.setdefault(plain(key), key)
@@ -143,16 +175,29 @@ def find_layout(keys: Iterable[str], options: Options, turn_lists: frozenset[str
     def find(names: tuple[str, ...], *taken: str | None) -> str | None:
         return next((by_name[n] for n in names if n in by_name and by_name[n] not in taken), None)
 
-    if options.columns:
+    named = _named_columns(keys, by_name, options)
+    split = named.get("split_column") or find(SPLIT)
+    is_turn_text = "text_column" in named and "label_column" not in named and not find(LABEL) and find(SPEAKER)
+    if options.of_turns or is_turn_text:
+        return _named_turns(keys, by_name, named, options, split)
+    if named.keys() - {"split_column"}:
         question, answer = find(QUESTION) or find(WEAK_QUESTION), find(ANSWER) or find(WEAK_ANSWER)
-        return _named(keys, by_name, options, question, answer, find(TEXT), find(LABEL), find(RECORD_ID))
+        layout = _named(keys, named, options, question, answer, find(TEXT), find(LABEL), find(RECORD_ID))
+        return replace(layout, split=split)
     speaker = find(SPEAKER)
     text = find(TEXT, speaker)
     label = find(LABEL, text)
     dialogue = find(DIALOGUE_ID, text, speaker)
-    about = {"scenario": find(SCENARIO), "domains": find(DOMAINS), "language": find(LANGUAGE)}
+    about: dict[str, Any] = {
+        "scenario": find(SCENARIO),
+        "domains": find(DOMAINS),
+        "language": find(LANGUAGE),
+        "split": split,
+    }
     if speaker and text and text not in turn_lists and (dialogue or not label):
-        return Layout("row", text, speaker, id=dialogue, order=find(ORDER, text, speaker, dialogue), **about)
+        order, time = find(ORDER, text, speaker, dialogue), find(TIME, text, speaker, dialogue)
+        layout = Layout("row", text, speaker, id=dialogue, order=order, time=time, **about)
+        return _with_dialogue(keys, layout)
     turns = next((by_name[n] for n in TURNS if n in by_name and by_name[n] in turn_lists), None)
     if turns and not label:
         about["scenario"] = about["scenario"] or by_name.get("system")
@@ -181,9 +226,59 @@ _ALL = frozenset(
 ) - {"a", "в", "о"}
 
 
+def _with_dialogue(keys: list[str], layout: Layout) -> Layout:
+    """The layout of rows of turns, unless a column that is not recognised may name the dialogue."""
+    others = [key for key in keys if key not in set(vars_of(layout)) and plain(key) not in ("", "n", "row", "index")]
+    if layout.id is None and others:
+        raise BadRecord(
+            "it is not evident which turns are one dialogue; name the column: dialogue_column (--dialogue-column, one "
+            f"of {', '.join(others[:10])[:200]}; `{ONE_CONVERSATION}` if each file is one dialogue)"
+        )
+    return layout
+
+
+def _named_columns(keys: list[str], by_name: dict[str, str], options: Options) -> dict[str, str]:
+    """Option -> key of each column of records that the user named."""
+    of_records = options.columns
+    if options.turns_path:  # these are keys of a turn
+        of_records = {k: v for k, v in of_records.items() if k in ("turns_path", "split_column", "dialogue_column")}
+    columns: dict[str, str] = {}
+    for option, name in of_records.items():
+        key = name if name in keys else by_name.get(plain(name))
+        if key is None and not (option == "dialogue_column" and name == ONE_CONVERSATION):
+            shown = ", ".join(keys[:10]) or "none"
+            raise BadRecord(f"no column {name!r}; there are: {shown[:200]}")
+        columns[option] = key or ""
+    return columns
+
+
+def _named_turns(
+    keys: list[str], by_name: dict[str, str], named: dict[str, str], options: Options, split: str | None
+) -> Layout:
+    """The layout of dialogues with the columns of turns that the user named; the others are recognised."""
+
+    def find(option: str, names: tuple[str, ...], *taken: str | None) -> str | None:
+        if option in named:
+            return named[option] or None
+        return next((by_name[n] for n in names if n in by_name and by_name[n] not in taken), None)
+
+    if "turns_path" in named:
+        record_id = find("dialogue_column", RECORD_ID, named["turns_path"])
+        return Layout("turns", named["turns_path"], "", id=record_id, split=split)
+    speaker = find("speaker_column", SPEAKER)
+    text = find("text_column", TEXT, speaker)
+    dialogue = find("dialogue_column", DIALOGUE_ID, text, speaker)
+    if speaker is None or text is None:
+        missing = "speaker_column" if speaker is None else "text_column"
+        raise BadRecord(f"say which column is the other one: {missing}; there are: {', '.join(keys[:10])[:200]}")
+    order, time = find("turn_column", ORDER, text, speaker, dialogue), find("time_column", TIME, text, speaker)
+    layout = Layout("row", text, speaker, id=dialogue, order=order, time=time, split=split)
+    return layout if "dialogue_column" in named else _with_dialogue(keys, layout)
+
+
 def _named(
     keys: list[str],
-    by_name: dict[str, str],
+    columns: dict[str, str],
     options: Options,
     question: str | None,
     answer: str | None,
@@ -192,13 +287,6 @@ def _named(
     record_id: str | None,
 ) -> Layout:
     """The layout with the columns that the user named; a missing counterpart is the recognised column."""
-    columns: dict[str, str] = {}
-    for option, name in options.columns.items():
-        key = name if name in keys else by_name.get(plain(name))
-        if key is None:
-            shown = ", ".join(keys[:10]) or "none"
-            raise BadRecord(f"no column {name!r}; there are: {shown[:200]}")
-        columns[option] = key
     kind: Kind = "pair" if options.question_column or options.answer_column else "intent"
     if kind == "pair":
         first, second = columns.get("question_column", question), columns.get("answer_column", answer)

@@ -1,39 +1,32 @@
-"""One file of own data: recognise its form and read its rows."""
+"""One file of own data, or the files of one export: recognise what it is, and read its rows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data import json_records, plain_text, tabular
+from dataset_builders.own_data import speakers
 from dataset_builders.own_data.detect import HEAD_CHARACTERS, Form, find_form
+from dataset_builders.own_data.export import Export
+from dataset_builders.own_data.formats.format import Format
+from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import READ_ERRORS, extension, unreadable
-from dataset_builders.own_data.json_records import Broken, Raw
 from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.records import RecordParser, dialogue_of, own_id, text_of
-from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
-from dataset_builders.own_data.text_encoding import detect_encoding, is_damaged, open_text
-from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.own_data.probe import Probe
+from dataset_builders.own_data.reading import HOPELESS, Event, Reading
+from dataset_builders.own_data.records import SPLIT_WORDS, RecordParser
+from dataset_builders.own_data.rejects import BadRecord, Tally, one_line
+from dataset_builders.own_data.text_encoding import detect_encoding, open_text
+from dataset_builders.own_data.times import DateOrder, find_order, seconds
+from dataset_builders.schema import ALL
 from dataset_builders.sources.raw_files import RawFile
 
-Event = Dialogue | Utterance | Rejected
-
-HOPELESS = 100
-"""Reading a file stops if its first `HOPELESS` records are all bad."""
-
-_SPLITS = {
-    "train": "train",
-    "dev": "dev",
-    "val": "val",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+_SAMPLE = 1000
+"""Number of records from which columns of times and splits are judged."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +35,15 @@ class OwnFile:
 
     Args:
         file: The file.
-        options: Columns and encoding that the user named.
-        encoding: Text encoding, as Python names it.
+        options: Options of the user.
+        encoding: Text encoding, as Python names it; empty for tables that are not text.
         form: The file's form.
         is_intents: Whether it holds labelled utterances rather than dialogues.
+        format: Format of a product or convention; None for plain records, tables and lines.
+        companions: Files that are read together with it.
+        layout: Which column is what; None where the form says it.
+        ignored: Columns whose values are not what their names say.
+        answering: Names of those who answer, case-folded, if the whole file shows it.
         split: The split that it is named after, or `ALL`.
     """
 
@@ -54,7 +52,22 @@ class OwnFile:
     encoding: str
     form: Form
     is_intents: bool
+    format: Format | None = None
+    companions: tuple[RawFile, ...] = ()
+    layout: Layout | None = None
+    ignored: frozenset[str] = frozenset()
+    answering: frozenset[str] = frozenset()
     split: str = ALL
+
+    @property
+    def files(self) -> tuple[RawFile, ...]:
+        """All its files."""
+        return (self.file, *self.companions)
+
+    @property
+    def export(self) -> Export:
+        """Its files as a format reads them."""
+        return Export(self.file, self.companions, self.encoding, self.options)
 
     def read(self, tally: Tally) -> Iterator[Event]:
         """The rows and the rejected records, in the order of the file.
@@ -66,221 +79,111 @@ class OwnFile:
             DataError: The file is damaged, or its first `HOPELESS` records are all bad.
         """
         try:
-            yield from _Reading(self, tally).events()
+            yield from Reading(self, tally).events()
         except READ_ERRORS as error:
             raise unreadable(self.file, error) from error
 
 
-def open_own(file: RawFile, options: Options) -> OwnFile:
-    """Recognise a file's encoding, form and kind of rows.
+def open_own(file: RawFile, options: Options, files: Sequence[RawFile] = ()) -> OwnFile:
+    """Recognise a file's encoding, format and kind of rows.
+
+    Args:
+        file: The file.
+        options: Options of the user.
+        files: All files at the path, among which a format finds those that it reads together with this one.
 
     Raises:
-        DataError: The file is empty, not text, or in no supported form.
+        DataError: The file is empty, not text, or in no supported form, or what it holds is not evident.
     """
-    encoding = options.encoding or detect_encoding(file)
     try:
-        with open_text(file, encoding) as stream:
-            head = stream.read(HEAD_CHARACTERS)
-        if "\0" in head and options.encoding:
-            raise BadRecord(f"contains zero bytes, so it is not text in {encoding}")
-        form = find_form(head, len(head) < HEAD_CHARACTERS, extension(file.name), options)
-        own = OwnFile(file, options, encoding, form, is_intents=False)
-        layout = _Reading(own, Tally()).first_layout()
+        own = _recognise(file, options, files)
+        own = _with_columns(own)
+        return replace(own, answering=_find_answering(own)) if not own.is_intents else own
     except BadRecord as problem:
         raise DataError(f"{file}: {one_line(str(problem))}") from problem
     except (*READ_ERRORS, UnicodeError) as error:
         raise unreadable(file, error) from error
-    return OwnFile(file, options, encoding, form, is_intents=bool(layout and layout.is_intent))
 
 
-def split_of(name: str) -> str:
-    """The split that a file is named after: `train.jsonl`, `test.csv.gz`; `ALL` for any other name."""
-    stem = PurePosixPath(name).name.lower().split(".")[0]
-    return _SPLITS.get(stem, ALL)
+def _recognise(file: RawFile, options: Options, files: Sequence[RawFile]) -> OwnFile:
+    encoding = options.encoding or detect_encoding(file)
+    named = next((f for f in all_formats() if f.name == options.format), None)
+    probe = Probe(file, encoding)
+    found = named
+    if named is None and options.format is None and not options.columns:
+        found = next((f for f in all_formats() if f.recognises(probe)), None)
+    if found:
+        companions = found.companions(file, files)
+        form = Form("format")
+        return OwnFile(file, options, encoding, form, found.rows == "intents", found, tuple(companions))
+    with open_text(file, encoding) as stream:
+        head = stream.read(HEAD_CHARACTERS)
+    if "\0" in head and options.encoding:
+        raise BadRecord(f"contains zero bytes, so it is not text in {encoding}")
+    form = find_form(head, len(head) < HEAD_CHARACTERS, extension(file.name), options)
+    return OwnFile(file, options, encoding, form, is_intents=False)
 
 
-class _Reading:
-    """One pass over a file."""
+def _with_columns(own: OwnFile) -> OwnFile:
+    """The file with the columns of its first usable record, and those columns that are not what they are called.
 
-    def __init__(self, own: OwnFile, tally: Tally) -> None:
-        self._own, self._tally = own, tally
-        self._name = own.file.name
-        self._parser = RecordParser(own.options)
-        self._ids: dict[str, int] = {}
-        self._numbered = 0
-        self._first_rejected: list[Rejected] = []
+    Raises:
+        BadRecord: None of the first `HOPELESS` records is usable, or the order of the turns is not evident.
+    """
+    if own.form.name in ("text", "format"):
+        return own
+    sample = list(islice(Reading(own, Tally()).raw(), _SAMPLE))
+    own = replace(own, layout=_first_layout(own, sample))
+    assert own.layout is not None
+    records = [record for _, record in sample if isinstance(record, dict)]
+    ignored: set[str] = set()
+    split, time = own.layout.split, own.layout.time
+    if split and not own.options.split_column and not _are_splits(r.get(split) for r in records):
+        ignored.add(split)
+    if own.layout.kind == "row" and time and not own.layout.order:
+        order = _date_order(own, [record.get(time) for record in records])
+        own = replace(own, options=replace(own.options, date_order=order))
+        if not any(seconds(record.get(time), order) for record in records):
+            if own.options.time_column:
+                raise BadRecord(f"the column {time!r} holds no times that can be read, such as 2026-01-31 12:00")
+            ignored.add(time)
+    own = replace(own, ignored=frozenset(ignored))
+    layout = _first_layout(own, sample)
+    return replace(own, layout=layout, is_intents=layout.is_intent)
 
-    def first_layout(self) -> Layout | None:
-        """The layout of the first usable record; None for plain text, which always holds dialogues.
 
-        Raises:
-            BadRecord: None of the first `HOPELESS` records is usable.
-        """
-        if self._own.form.name == "text":
-            return None
-        problems: list[str] = []
-        for line, record in self._raw():
-            try:
-                return self._layout(record)
-            except BadRecord as problem:
-                problems.append(f"line {line}: {problem}")
-            if len(problems) == HOPELESS:
-                break
-        raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}" if problems else "it holds no records")
-
-    def events(self) -> Iterator[Event]:
-        if self._own.form.name == "text":
-            yield from self._text()
-            return
-        layout = self.first_layout()
-        yield from self._rows_of_turns(layout) if layout and layout.kind == "row" else self._records()
-
-    def _raw(self) -> Iterator[Raw]:
-        own = self._own
-        if own.form.table:
-            return tabular.read_table(own.file, own.encoding, own.form.table)
-        if own.form.name == "jsonl":
-            return json_records.read_lines(own.file, own.encoding)
-        return json_records.read_document(own.file, own.encoding, self._parser.is_record)
-
-    def _layout(self, record: Any) -> Layout:
-        if record.__class__ is Broken:
-            raise BadRecord(record.reason)
-        return self._parser.layout(record)
-
-    def _records(self) -> Iterator[Event]:
-        """The rows of a file in which each record makes its own rows."""
-        tally, parse, is_intents = self._tally, self._parser.parse, self._own.is_intents
-        for number, (line, record) in enumerate(self._raw(), start=1):
-            tally.records += 1
-            try:
-                layout = self._layout(record)
-                if layout.kind == "row" or layout.is_intent != is_intents:
-                    what = "labelled utterances" if is_intents else "dialogues"
-                    raise BadRecord(f"the file holds {what}, this record is something else")
-                rows = parse(record, layout)
-            except BadRecord as problem:
-                yield self._reject(line, number, problem, record)
-                continue
-            original_id = own_id(record, layout) if layout.id else ""
-            name = self._row_id(original_id, number)
-            for part, row in enumerate(rows, start=1):
-                row.id = name if len(rows) == 1 else f"{name}.{part}"
-                row.split = self._own.split
-                if isinstance(row, Dialogue):
-                    row.original_id = original_id or None
-                    tally.dialogues += 1
-                else:
-                    tally.utterances += 1
-                yield row
-
-    def _rows_of_turns(self, layout: Layout) -> Iterator[Event]:
-        """The dialogues of a file with one row per turn, possibly interleaved.
-
-        A first pass counts the rows of each dialogue. So a dialogue is complete with its last row, and only
-        unfinished dialogues are in memory.
-        """
-        remaining = Counter(_dialogue_id(record, layout) for _, record in self._raw())
-        unfinished: dict[str, list[_TurnRow]] = {}
-        for number, (line, record) in enumerate(self._raw(), start=1):
-            self._tally.records += 1
-            dialogue_id = _dialogue_id(record, layout)
-            try:
-                row = self._turn_row(line, number, record, layout)
-                if layout.id and not dialogue_id:
-                    raise BadRecord("the row names no dialogue")
-                unfinished.setdefault(dialogue_id, []).append(row)
-            except BadRecord as problem:
-                yield self._reject(line, number, problem, record)
-            remaining[dialogue_id] -= 1
-            if not remaining[dialogue_id] and dialogue_id in unfinished:
-                yield self._grouped(dialogue_id, unfinished.pop(dialogue_id))
-
-    def _turn_row(self, line: int, number: int, record: Any, layout: Layout) -> _TurnRow:
-        if record.__class__ is Broken:
-            raise BadRecord(record.reason)
+def _first_layout(own: OwnFile, sample: list[tuple[int, Any]]) -> Layout:
+    parser = RecordParser(own.options, ignored=own.ignored)
+    problems: list[str] = []
+    for line, record in sample[:HOPELESS]:
         try:
-            speaker, text = record[layout.other], record[layout.text]
-        except (KeyError, TypeError):
-            raise BadRecord(f"expected a turn with {layout.other!r} and {layout.text!r}") from None
-        order = record.get(layout.order) if layout.order else None
-        return _TurnRow(line, number, text_of(speaker, "speaker"), text_of(text, "text"), _number(order))
-
-    def _grouped(self, original_id: str, rows: list[_TurnRow]) -> Event:
-        """The dialogue of these rows, in the order of the turn numbers if each row has its own."""
-        first = rows[0]
-        orders = [row.order for row in rows if row.order is not None]
-        if len(set(orders)) == len(rows):
-            rows = sorted(rows, key=lambda row: row.order or 0)
-        try:
-            dialogue = dialogue_of([(row.speaker, row.text) for row in rows])
+            return parser.layout(Reading.good(record))
         except BadRecord as problem:
-            rejected = self._reject(first.line, first.number, problem, f"{first.speaker}: {first.text}")
-            self._tally.rejected += len(rows) - 1
-            return rejected
-        dialogue.id = self._row_id(original_id, first.number)
-        dialogue.original_id, dialogue.split = original_id or None, self._own.split
-        self._tally.dialogues += 1
-        return dialogue
-
-    def _text(self) -> Iterator[Event]:
-        style = self._own.form.text
-        assert style is not None  # guaranteed by `find_form`
-        with open_text(self._own.file, self._own.encoding) as lines:
-            for number, block in enumerate(plain_text.read_blocks(lines, style), start=1):
-                self._tally.records += 1
-                try:
-                    if block.problem or is_damaged(block.text):
-                        raise BadRecord(block.problem or "holds bytes that are not text in this encoding")
-                    dialogue = dialogue_of(block.turns)
-                except BadRecord as problem:
-                    yield self._reject(block.line, number, problem, block.text)
-                    continue
-                dialogue.id, dialogue.split = f"{self._name}/{number}", self._own.split
-                self._tally.dialogues += 1
-                yield dialogue
-
-    def _row_id(self, original_id: str, number: int) -> str:
-        """`<file>/<id>`, or `<file>/<record number>` without an id; `~2`, `~3` and so on mark repeated ids."""
-        if not original_id and not self._ids:  # record numbers alone are unique and need no memory
-            self._numbered = number
-            return f"{self._name}/{number}"
-        name = original_id or str(number)
-        is_earlier_number = name.isdecimal() and int(name) <= self._numbered
-        count = self._ids.get(name, int(is_earlier_number)) + 1
-        while count > 1 and f"{name}~{count}" in self._ids:
-            count += 1
-        self._ids[name] = count
-        if count > 1:
-            self._ids[f"{name}~{count}"] = 1
-        return f"{self._name}/{name}" + (f"~{count}" if count > 1 else "")
-
-    def _reject(self, line: int, number: int, problem: BadRecord, record: Any) -> Rejected:
-        self._tally.rejected += 1
-        text = record.text if isinstance(record, Broken) else shorten(record)
-        rejected = Rejected(self._name, line, number, one_line(str(problem)), text)
-        if len(self._first_rejected) < 3:
-            self._first_rejected.append(rejected)
-        if self._tally.rejected == self._tally.records == HOPELESS:
-            reasons = "; ".join(map(str, self._first_rejected))
-            raise DataError(f"{self._own.file}: its first {HOPELESS} records cannot be used: {reasons}")
-        return rejected
+            problems.append(f"line {line}: {problem}")
+    raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}" if problems else "it holds no records")
 
 
-class _TurnRow(NamedTuple):
-    line: int
-    number: int
-    speaker: str
-    text: str
-    order: float | None
+def _are_splits(values: Iterable[Any]) -> bool:
+    words = {str(value).strip().lower() for value in values if value not in (None, "")}
+    return bool(words) and words <= SPLIT_WORDS.keys()
 
 
-def _dialogue_id(record: Any, layout: Layout) -> str:
-    return own_id(record, layout) if layout.id and record.__class__ is dict else ""
+def _date_order(own: OwnFile, values: list[Any]) -> DateOrder | None:
+    return own.options.date_order or find_order(value for value in values if isinstance(value, str))
 
 
-def _number(value: Any) -> float | None:
+def _find_answering(own: OwnFile) -> frozenset[str]:
+    """The name that answers, if names alone do not show the roles but one name is in every conversation."""
+    if own.options.system_speaker:
+        return own.options.answering
+    if all(_is_evident(names) for names in islice(Reading(own, Tally()).speakers(), _SAMPLE)):
+        return frozenset()
+    return speakers.find_answering(Reading(own, Tally()).speakers())
+
+
+def _is_evident(names: list[str]) -> bool:
     try:
-        return float(value) if value is not None else None
-    except (TypeError, ValueError):
-        return None
+        speakers.assign(names)
+    except BadRecord:
+        return False
+    return True

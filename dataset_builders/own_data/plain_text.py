@@ -21,6 +21,8 @@ _NAMED = re.compile(rf"{_STAMP}(?P<name>[^\W\d_][\w.' -]{{0,30}}):\s+(?=\S)")
 _DASH = re.compile(r"\s*[-–—•*]\s+")
 _RULE = re.compile(r"\s*[-=*_~#]{3,}\s*")
 
+_LOG_LEVELS = {"trace", "debug", "info", "notice", "warn", "warning", "error", "critical", "fatal", "note"}
+
 Line = tuple[int, str]
 
 
@@ -66,13 +68,20 @@ def find_style(head: str) -> TextStyle | None:
         single = sum(sum(1 for line in b if _side_prefix(line)) < 2 for b in blocks)
         return TextStyle("prefixed", paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
     named = [m["name"].casefold() for line in lines if (m := _NAMED.match(line))]
-    if len(named) >= 0.8 * len(lines) and 2 * len(set(named)) <= len(named) + 1:  # the same people again and again
-        return TextStyle("named")
+    is_log = bool(named) and set(named) <= _LOG_LEVELS
+    if len(named) >= 0.8 * len(lines) and 2 * len(set(named)) <= len(named) + 1 and not is_log:
+        return TextStyle("named")  # the same people again and again
     if sum(1 for line in lines if _DASH.match(line)) >= 0.5 * len(lines):
         return TextStyle("dashed")
     if sum(len(block) > 1 for block in blocks) * 2 < len(blocks):
         return None  # paragraphs of one line, as in a letter or an article
     return TextStyle("bare")
+
+
+def named_style(head: str, style: Style) -> TextStyle:
+    """The style that the user named, with what the beginning of the text shows of its paragraphs."""
+    detected = find_style(head)
+    return detected if detected and detected.style == style else TextStyle(style)
 
 
 def read_blocks(lines: Iterable[str], style: TextStyle) -> Iterator[Block]:

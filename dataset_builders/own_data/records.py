@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
 
 from dataset_builders.own_data import plain_text, speakers
+from dataset_builders.own_data.clean import clean
+from dataset_builders.own_data.conversations import dialogues_of
+from dataset_builders.own_data.messages import Conversation, Kind, Message
 from dataset_builders.own_data.names import (
     ANSWER,
     BARE_TURNS,
     QUESTION,
     SPEAKER,
     TEXT,
+    TIME,
     TURNS,
     WEAK_ANSWER,
     WEAK_QUESTION,
@@ -22,12 +29,23 @@ from dataset_builders.own_data.names import (
     plain,
 )
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.rejects import BadRecord, Tally
 from dataset_builders.own_data.text_encoding import is_damaged
+from dataset_builders.own_data.times import seconds
 from dataset_builders.schema import ALL, Dialogue, Turn, Utterance
+
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "обучение", "trn"), "train"),
+    **{word: word for word in ("dev", "val", "validation", "validate", "test")},
+    **dict.fromkeys(("valid", "eval", "проверка"), "validation"),
+    **dict.fromkeys(("testing", "тест"), "test"),
+}
+"""Words for splits -> the split as a source names it."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MAX_LAYOUTS = 1000
+_OUT_OF_SCOPE = {"oos", "out_of_scope", "ood", "out_of_domain", "вне_области"}
+_Described = TypeVar("_Described", Dialogue, Conversation)
 
 
 class RecordParser:
@@ -35,10 +53,20 @@ class RecordParser:
 
     Args:
         options: Columns that the user named.
+        tally: Counts of what is left out; None for none.
+        answering: Names of those who answer, case-folded, if the whole file shows it.
+        ignored: Keys whose values are not what their names say; see `names.find_layout`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(
+        self,
+        options: Options,
+        tally: Tally | None = None,
+        answering: frozenset[str] = frozenset(),
+        ignored: frozenset[str] = frozenset(),
+    ) -> None:
+        self._options, self._tally = options, tally or Tally()
+        self._answering, self._ignored = answering, ignored
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def layout(self, record: Any) -> Layout:
@@ -56,7 +84,7 @@ class RecordParser:
             return cached
         turn_keys = [key for key in keys if plain(key) in TURNS]
         lists = frozenset(key for key in turn_keys if _may_be_turns(record[key]))
-        layout = find_layout(keys, self._options, lists)
+        layout = find_layout(keys, self._options, lists, self._ignored)
         if layout is None:
             raise BadRecord(f"no known keys among {', '.join(map(str, keys))[:100] or 'none'}")
         if len(self._layouts) < _MAX_LAYOUTS and (not turn_keys or layout.kind == "turns"):
@@ -75,11 +103,56 @@ class RecordParser:
         """The rows of a record; their ids are empty.
 
         Raises:
-            BadRecord: A value is missing, empty or of the wrong type.
+            BadRecord: A value is missing, empty or of the wrong type, or it is not evident who answers.
         """
         if layout.kind == "intent":
-            return _utterances(record, layout)
-        return [_pair(record, layout) if layout.kind == "pair" else _turns_record(record, layout)]
+            rows: Sequence[Dialogue | Utterance] = _utterances(record, layout)
+        elif layout.kind == "pair":
+            rows = [self._pair(record, layout)]
+        else:
+            rows = list(self._dialogues(self.conversation(record, layout)))
+        if layout.split and (split := split_name(record[layout.split])):
+            for row in rows:
+                row.split = split
+        if layout.rest and (metadata := metadata_of({key: record[key] for key in layout.rest})):
+            for row in rows:
+                row.metadata = metadata
+        return rows
+
+    def conversation(self, record: Any, layout: Layout) -> Conversation:
+        """The conversation in a record with a list of turns.
+
+        Raises:
+            BadRecord: A turn has no text or no speaker, or is of the wrong type.
+        """
+        turns = record[layout.text] if layout.text else record
+        if isinstance(turns, str):
+            messages = [Message(name, text) for name, text in plain_text.turns_of(text_of(turns, "dialogue"))]
+        elif isinstance(turns, list):
+            messages = _turns(turns, self._options)
+        else:
+            raise BadRecord(f"the turns are {_json_type(turns)}, not a list")
+        prompt_first = plain(layout.text) in ("messages", "conversations")
+        return _about(Conversation(mark_prompts(messages, prompt_first)), record, layout)
+
+    def _dialogues(self, conversation: Conversation) -> Iterator[Dialogue]:
+        return dialogues_of(conversation, self._options, self._tally, self._answering)
+
+    def _pair(self, record: dict[str, Any], layout: Layout) -> Dialogue:
+        first, second = record[layout.text], record[layout.other]
+        if isinstance(first, list) and isinstance(second, list) and first and second:  # as lists of messages
+            messages = [*_turns(first, self._options), *_turns(second, self._options)]
+            return next(self._dialogues(_about(Conversation(mark_prompts(messages, True)), record, layout)))
+        question, answer = text_of(first, "question"), text_of(second, "answer")
+        if layout.more and (more := text_of(record[layout.more], layout.more)):
+            question = f"{question}\n{more}" if question else more
+        question, answer = clean(question, False, self._tally), clean(answer, False, self._tally)
+        if not question or not answer:
+            raise BadRecord(f"the {'answer' if question else 'question'} is empty")
+        dialogue = Dialogue("", ALL, [Turn("user", question), Turn("system", answer)])
+        if layout.history and isinstance(earlier := record[layout.history], list) and earlier:
+            dialogue.turns[:0] = next(self._dialogues(Conversation(_turns(earlier, self._options)))).turns
+        return _about(dialogue, record, layout) if layout.has_details else dialogue
 
 
 def text_of(value: Any, what: str) -> str:
@@ -101,23 +174,47 @@ def text_of(value: Any, what: str) -> str:
     return value.strip()
 
 
-def dialogue_of(turns: Sequence[tuple[str, str]], prompt_first: bool = False, scenario: str | None = None) -> Dialogue:
-    """A dialogue from its turns.
+def mark_prompts(messages: list[Message], prompt_first: bool) -> list[Message]:
+    """The messages with the kinds that their speakers' names imply: prompts and messages of programs.
 
     Args:
-        turns: (speaker, text) of each turn, as in the file.
-        prompt_first: A leading `system` message is a prompt; see `speakers.assign`.
-        scenario: What the dialogue is about; prompts are appended.
+        messages: Messages of one conversation; those with such names are changed.
+        prompt_first: Whether a single leading `system` is a prompt, even if no assistant answers.
+    """
+    names = [message.speaker.strip().casefold() for message in messages]
+    answered = any(speakers.side(name) == "system" for name in names)
+    leading = prompt_first and bool(names) and names[0] in speakers.PROMPT and names.count(names[0]) == 1
+    for message, name in zip(messages, names, strict=True):
+        if name in speakers.TOOL and message.kind == "text":
+            message.kind = "tool"
+        elif name in speakers.PROMPT and (answered or leading):
+            message.kind = "prompt"
+        elif name in speakers.PROMPT:
+            message.role = "system"
+    return messages
+
+
+def split_name(value: Any) -> str:
+    """The split that a value names, as the file spells it in lower case; empty for null and an empty text.
 
     Raises:
-        BadRecord: No turn has a text, or a speaker is neither user nor system.
+        BadRecord: It names no split.
     """
-    roles = speakers.assign([name for name, _ in turns], prompt_first)
-    spoken = [Turn(r, text) for r, (_, text) in zip(roles, turns, strict=True) if r == "user" or r == "system"]
-    prompts = [text for role, (_, text) in zip(roles, turns, strict=True) if role == "prompt" and text]
-    if not any(turn.text for turn in spoken):
-        raise BadRecord("no turn has a text")
-    return Dialogue("", ALL, spoken, scenario="\n".join([*([scenario] if scenario else []), *prompts]) or None)
+    name = str(value).strip().lower() if value is not None else ""
+    if name and name not in SPLIT_WORDS:
+        raise BadRecord(f"the split is {name[:40]!r}; expected one of {', '.join(SPLIT_WORDS)}")
+    return SPLIT_WORDS.get(name, "")
+
+
+def metadata_of(values: dict[str, Any]) -> str | None:
+    """Other columns as a JSON object; None if all are empty."""
+    values = {key: value for key, value in values.items() if value not in (None, "", [], {})}
+    if not values:
+        return None
+    try:
+        return orjson.dumps(values).decode()
+    except TypeError:  # lone surrogates and very large integers
+        return json.dumps(values)
 
 
 def own_id(record: Any, layout: Layout) -> str:
@@ -130,61 +227,100 @@ def own_id(record: Any, layout: Layout) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def _pair(record: dict[str, Any], layout: Layout) -> Dialogue:
-    first, second = record[layout.text], record[layout.other]
-    if isinstance(first, list) and isinstance(second, list) and first and second:  # prompt and completion as messages
-        return _about(dialogue_of([*_turns(first), *_turns(second)], prompt_first=True), record, layout)
-    question, answer = text_of(first, "question"), text_of(second, "answer")
-    if layout.more and (more := text_of(record[layout.more], layout.more)):
-        question = f"{question}\n{more}" if question else more
-    if not question or not answer:
-        raise BadRecord(f"the {'answer' if question else 'question'} is empty")
-    turns = [Turn("user", question), Turn("system", answer)]
-    if layout.history and isinstance(earlier := record[layout.history], list):
-        turns[:0] = dialogue_of(_turns(earlier)).turns if earlier else []
-    dialogue = Dialogue("", ALL, turns)
-    return _about(dialogue, record, layout) if layout.has_details else dialogue
-
-
-def _turns_record(record: Any, layout: Layout) -> Dialogue:
-    turns = record[layout.text] if layout.text else record
-    raw = plain_text.turns_of(text_of(turns, "dialogue")) if isinstance(turns, str) else _turns(turns)
-    prompt_first = plain(layout.text) in ("messages", "conversations")
-    dialogue = dialogue_of(raw, prompt_first)
-    return _about(dialogue, record, layout) if layout.has_details else dialogue
-
-
-def _turns(values: list[Any]) -> list[tuple[str, str]]:
-    """(speaker, text) of each turn, from objects, [question, answer] or [speaker, text] lists, or alternating texts."""
-    turns: list[tuple[str, str]] = []
+def _turns(values: list[Any], options: Options) -> list[Message]:
+    """The messages of a list of turns: objects, [speaker, text] or [question, answer] lists, or alternating texts."""
+    pairs = [value for value in values if isinstance(value, list)]
+    are_speakers = bool(pairs) and _name_speakers(pairs, options)
+    messages: list[Message] = []
     for number, value in enumerate(values, start=1):
         if isinstance(value, dict):
-            turns.extend(_turn(value, number))
+            messages.extend(_turn(value, number, options))
         elif isinstance(value, list) and len(value) == 2 and all(isinstance(v, str | None) for v in value):
             first, second = (text_of(v, f"turn {number}") for v in value)
-            is_speaker = speakers.side(first) or first.casefold() in speakers.PROMPT
-            turns.extend([(first, second)] if is_speaker else [("user", first), ("assistant", second)])
+            if are_speakers:
+                messages.append(Message(first, second))
+            else:
+                messages += [Message("user", first), Message("assistant", second)]
         elif isinstance(value, str):
-            turns.append(("user" if number % 2 else "assistant", text_of(value, f"turn {number}")))
+            messages.append(Message("user" if number % 2 else "assistant", text_of(value, f"turn {number}")))
         else:
             raise BadRecord(f"turn {number} is {_json_type(value)}")
-    return turns
+    return messages
 
 
-def _turn(value: dict[str, Any], number: int) -> list[tuple[str, str]]:
+def _name_speakers(pairs: list[list[Any]], options: Options) -> bool:
+    """Whether two-element lists are [speaker, text] rather than [question, answer].
+
+    Raises:
+        BadRecord: It is not evident.
+    """
+    if options.speaker_column or options.question_column:
+        return bool(options.speaker_column)
+    firsts = [str(pair[0] or "").strip() for pair in pairs if pair]
+    if any(speakers.side(name) or name.casefold() in speakers.PROMPT for name in firsts):
+        return True
+    if len(set(firsts)) == len(firsts) and (len(firsts) == 1 or any(len(name.split()) > 2 for name in firsts)):
+        return False
+    if 2 * len(set(firsts)) <= len(firsts) + 1 and all(len(name.split()) <= 3 for name in firsts):
+        return True
+    raise BadRecord(
+        "it is not evident whether lists of two texts are [speaker, text] or [question, answer]; say which: "
+        "speaker_column and text_column 1 and 2 (--speaker-column 1 --text-column 2), or question_column and "
+        "answer_column 1 and 2"
+    )
+
+
+def _turn(value: dict[str, Any], number: int, options: Options) -> list[Message]:
     keys = _turn_keys(tuple(value))
-    if keys.text is not None and keys.speaker is not None:
-        speaker = value[keys.speaker]
+    text, speaker_key, time = keys.text, keys.speaker, keys.time
+    if options.turns_path:  # keys that the user named
+        text, speaker_key = options.text_column or text, options.speaker_column or speaker_key
+        time = options.time_column or time
+    time_value = at_path(value, time) if time else None
+    if text is not None and speaker_key is not None:
+        speaker = at_path(value, speaker_key)
         if isinstance(speaker, dict):  # {"author": {"role": "user"}}
-            speaker = speaker.get("role")
-        return [(text_of(speaker, "speaker"), text_of(value[keys.text], "text of a turn"))]
+            speaker = speaker.get("role") or speaker.get("name")
+        has_calls = "tool_calls" in value or "function_call" in value
+        spoken = text_of(at_path(value, text), "text of a turn")
+        kind: Kind = "tool" if has_calls and not spoken else "text"
+        return [Message(text_of(speaker, "speaker"), spoken, seconds(time_value, options.date_order), kind=kind)]
     if keys.question is not None and keys.answer is not None:  # one object per exchange
         question, answer = text_of(value[keys.question], "question"), text_of(value[keys.answer], "answer")
-        return [("user", question), ("assistant", answer)]
+        return [Message("user", question), Message("assistant", answer)]
     if keys.speaker is not None and ("tool_calls" in value or "function_call" in value):
-        return [(text_of(value[keys.speaker], "speaker"), "")]
+        return [Message(text_of(value[keys.speaker], "speaker"), "", kind="tool")]
     missing = "speaker" if keys.speaker is None else "text"
     raise BadRecord(f"turn {number} has no {missing} (its keys are {', '.join(map(str, value))[:80] or 'none'})")
+
+
+def at_path(value: Any, path: str) -> Any:
+    """The value at a key, or at a dotted path of keys and list numbers; None if there is none.
+
+    >>> at_path({"author": {"names": ["Ann"]}}, "author.names.0")
+    'Ann'
+    """
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    for key in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def lifted(record: Any, options: Options) -> Any:
+    """The record with the values at the dotted paths that the user named, under these names."""
+    if not isinstance(record, dict):
+        return record
+    paths = [path for path in options.columns.values() if "." in path and path not in record]
+    if options.turns_path:
+        paths = [path for path in paths if path in (options.turns_path, options.dialogue_column, options.split_column)]
+    values = {path: value for path in paths if (value := at_path(record, path)) is not None}
+    return {**record, **values} if values else record
 
 
 class _TurnKeys(NamedTuple):
@@ -192,6 +328,7 @@ class _TurnKeys(NamedTuple):
     speaker: str | None
     question: str | None
     answer: str | None
+    time: str | None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -202,7 +339,8 @@ def _turn_keys(keys: tuple[str, ...]) -> _TurnKeys:
         return next((by_name[n] for n in names if n in by_name and by_name[n] != taken), None)
 
     text = find(TEXT)
-    return _TurnKeys(text, find(SPEAKER, text), find((*QUESTION, *WEAK_QUESTION, "usr")), find((*ANSWER, *WEAK_ANSWER)))
+    question, answer = find((*QUESTION, *WEAK_QUESTION, "usr")), find((*ANSWER, *WEAK_ANSWER))
+    return _TurnKeys(text, find(SPEAKER, text), question, answer, find(TIME, text))
 
 
 def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
@@ -212,11 +350,17 @@ def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
         raise BadRecord("the label is empty")
     if not any(utterances):
         raise BadRecord("the utterance is empty")
-    language = _language(record, layout)
-    return [Utterance("", ALL, text, " ".join(label.split()), language=language) for text in utterances if text]
+    language, label = _language(record, layout), " ".join(label.split())
+    is_out = is_out_of_scope(label)
+    return [Utterance("", ALL, text, label, is_out_of_scope=is_out, language=language) for text in utterances if text]
 
 
-def _about(dialogue: Dialogue, record: dict[str, Any], layout: Layout) -> Dialogue:
+def is_out_of_scope(label: str) -> bool:
+    """Whether a label says that the utterance belongs to none of the intents."""
+    return plain(label) in _OUT_OF_SCOPE
+
+
+def _about(dialogue: _Described, record: Any, layout: Layout) -> _Described:
     if layout.scenario:
         scenarios = [text_of(record[layout.scenario], "scenario"), dialogue.scenario or ""]
         dialogue.scenario = "\n".join(filter(None, scenarios)) or None

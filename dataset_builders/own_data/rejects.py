@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,27 @@ class Tally:
         rejected: Number of bad records.
         dialogues: Number of dialogues yielded.
         utterances: Number of labelled utterances yielded.
+        left_out: Number of messages left out by kind (`media`, `notices`, `tools`, `prompts`), of texts that were
+            `html`, and of `names` of participants replaced by roles.
     """
 
     records: int = 0
     rejected: int = 0
     dialogues: int = 0
     utterances: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.left_out = Counter(self.left_out)
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
+        return Tally(
+            self.records + other.records,
+            self.rejected + other.rejected,
+            self.dialogues + other.dialogues,
+            self.utterances + other.utterances,
+            self.left_out + other.left_out,
+        )
 
 
 def check_share(path: Path, tally: Tally, first: Iterable[Rejected], max_bad_share: float) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from dataset_builders.own_data.rejects import BadRecord
@@ -33,46 +35,86 @@ LETTERS: tuple[dict[str, Speaker], ...] = (
 
 Role = Literal["user", "system", "prompt", "tool"]
 
+_WORD = re.compile(r"[^\W\d_]+")
+# labels that stand for people without naming them: "A", "Speaker 2", "0", "участник 1"
+_LABEL = re.compile(
+    r"(?:(?:speaker|spk|person|participant|party|говорящий|собеседник|участник|спикер)[\s_-]*)?(?:[a-zа-я]|\d{1,2})?"
+)
+_MIN_CONVERSATIONS = 3
+"""Number of conversations from which the one name in all of them is evidence for the agent."""
+
 
 def side(name: str) -> Speaker | None:
     """Return the role that a speaker's name implies, or None for a person's name.
 
-    >>> side("Оператор"), side("human"), side("Anna")
-    ('system', 'user', None)
+    >>> side("Оператор"), side("human"), side("Ann (Support)"), side("Anna")
+    ('system', 'user', 'system', None)
     """
-    name = name.casefold()
+    name = name.strip().casefold()
     if name in USER:
         return "user"
-    return "system" if name in SYSTEM else None
+    if name in SYSTEM:
+        return "system"
+    words = set(_WORD.findall(name))
+    if len(words) < 2 or bool(words & USER) == bool(words & SYSTEM):
+        return None
+    return "user" if words & USER else "system"
 
 
-def assign(names: Sequence[str], prompt_first: bool = False) -> list[Role]:
-    """The role of each turn of one dialogue.
+def is_name(name: str) -> bool:
+    """Whether a speaker's name is that of a person, rather than a role or a label such as "A" or "Speaker 2"."""
+    plain = name.strip().casefold()
+    return not (side(plain) or plain in PROMPT or plain in TOOL or _LABEL.fullmatch(plain))
+
+
+def assign(names: Sequence[str], prompt_first: bool = False, answering: frozenset[str] = frozenset()) -> list[Role]:
+    """The role of each turn of one conversation.
 
     Args:
         names: Speaker of each turn, as in the file.
         prompt_first: Whether a single `system` at the beginning is a prompt, as in OpenAI's `messages`, even if no
             assistant answers.
+        answering: Names of those who answer, case-folded: from `--system-speaker`, or from `find_answering`. Then all
+            other names are those of users.
 
     Returns:
         `"user"` or `"system"`; `"prompt"` for instructions and `"tool"` for programs, which are not turns.
 
     Raises:
-        BadRecord: A turn names no speaker, or more than two people speak.
+        BadRecord: A turn names no speaker, or it is not evident who answers.
     """
     distinct = tuple(dict.fromkeys(names))
-    roles = _roles(distinct, prompt_first and names.count(distinct[0] if distinct else "") == 1)
+    first = prompt_first and bool(distinct) and names.count(distinct[0]) == 1
+    roles = _roles(distinct, first, answering)
     return [roles[name] for name in names]
 
 
+def find_answering(conversations: Iterable[Collection[str]]) -> frozenset[str]:
+    """The one name that speaks in every conversation, if there is exactly one such name; else nothing.
+
+    Args:
+        conversations: Names of the speakers of each conversation.
+    """
+    count, appearances = 0, Counter[str]()
+    for names in conversations:
+        count += 1
+        appearances.update({name.strip().casefold() for name in names})
+    common = [name for name, number in appearances.most_common(2) if number == count]
+    if count < _MIN_CONVERSATIONS or len(common) != 1 or len(appearances) < _MIN_CONVERSATIONS:
+        return frozenset()
+    return frozenset(common) if is_name(common[0]) else frozenset()
+
+
 @functools.lru_cache(maxsize=4096)
-def _roles(names: tuple[str, ...], prompt_first: bool) -> dict[str, Role]:
+def _roles(names: tuple[str, ...], prompt_first: bool, answering: frozenset[str]) -> dict[str, Role]:
     """The role of each name; names are in the order of their first turns."""
     plain = {name: name.strip().casefold() for name in names}
     distinct = list(dict.fromkeys(plain.values()))
     roles: dict[str, Role] = {}
     for name in distinct:
-        if name in TOOL:
+        if name in answering:
+            roles[name] = "system"
+        elif name in TOOL:
             roles[name] = "tool"
         elif role := side(name):
             roles[name] = role
@@ -80,7 +122,7 @@ def _roles(names: tuple[str, ...], prompt_first: bool) -> dict[str, Role]:
         letters = {name: couple[name] for name in distinct if name in couple}
         if len(set(letters.values())) == 2:
             roles.update(letters)
-    prompts = [name for name in distinct if name in PROMPT]
+    prompts = [name for name in distinct if name in PROMPT and name not in answering]
     if prompts:
         answered = "system" in roles.values()
         leading = prompt_first and prompts == distinct[:1]
@@ -88,9 +130,21 @@ def _roles(names: tuple[str, ...], prompt_first: bool) -> dict[str, Role]:
     unknown = [name for name in distinct if name not in roles]
     if "" in unknown:
         raise BadRecord("a turn has no speaker")
-    sides: tuple[Speaker, ...] = ("user", "system")
-    free = [each for each in sides if each not in roles.values()]
-    if len(unknown) > len(free):
-        raise BadRecord(f"the speaker {unknown[0][:40]!r} is neither user nor assistant")
-    roles.update(zip(unknown, free, strict=False))
+    if answering:
+        roles.update(dict.fromkeys(unknown, "user"))
+    elif unknown:
+        roles.update(zip(unknown, _free_roles(unknown, roles), strict=True))
     return {name: roles[plain[name]] for name in names}
+
+
+def _free_roles(unknown: list[str], roles: dict[str, Role]) -> list[Role]:
+    """Roles of speakers whose names say nothing: the free one beside a known role, or labels in order of speaking."""
+    taken = {role for role in roles.values() if role in ("user", "system")}
+    if len(unknown) == 1 and len(taken) == 1:
+        return ["system" if "user" in taken else "user"]
+    people = [name for name in unknown if is_name(name)]
+    if not people and not taken and len(unknown) <= 2:
+        order: list[Role] = ["user", "system"]
+        return order[: len(unknown)]
+    shown = " or ".join(repr(name[:40]) for name in (people or unknown)[:3])
+    raise BadRecord(f"it is not evident who answers, {shown}; name them: system_speaker (--system-speaker NAME)")

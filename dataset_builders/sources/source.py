@@ -140,6 +140,8 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
 
     INFO: SourceInfo
     BUILDER_CONFIG_CLASS = datasets.BuilderConfig
+    SPLITS_BY_ROW = False
+    """Whether `original_split` decides the split of a row, rather than the file that it is in."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -78,6 +78,8 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
     parts = {split: rows.data.table for split, rows in builder.as_dataset().items()}
     table = pa.concat_tables(parts.values())
     split = np.repeat([SPLITS.index(name) for name in parts], [len(t) for t in parts.values()]).astype(np.int8)
+    if builder.SPLITS_BY_ROW:
+        split = _splits_of_rows(builder, table["original_split"])
     without_split = np.asarray(pc.equal(table["original_split"], ALL))
     starts, hashes = _utterances(table)
     repeated = _repeated(builder.INFO.name, table, starts, hashes)
@@ -91,6 +93,13 @@ def turn_texts(turns: pa.ListArray) -> pa.ListArray:
     """Texts of the turns of each dialogue: list of strings from list of turns, without a copy."""
     offsets = turns.offsets.to_numpy()
     return pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), pc.struct_field(turns.flatten(), "text"))
+
+
+def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarray:
+    """Split of each row by the name that the row has for it, as an index in `SPLITS`; int8 of shape (n,)."""
+    names = names.combine_chunks().dictionary_encode()
+    splits = [SPLITS.index(builder.split_name(name)) for name in names.dictionary.to_pylist()]
+    return np.array(splits, np.int8)[names.indices.to_numpy()] if splits else np.zeros(0, np.int8)
 
 
 def _utterances(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

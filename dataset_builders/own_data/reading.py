@@ -1,0 +1,326 @@
+"""One pass over a file: raw records, rows of turns, lines or the items of a format become rows and rejected records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataset_builders.common.errors import DataError
+from dataset_builders.own_data import json_records, plain_text, tabular
+from dataset_builders.own_data.conversations import dialogues_of, speakers_of
+from dataset_builders.own_data.json_records import Broken, Raw
+from dataset_builders.own_data.messages import BadItem, Conversation, LabelledText, Message
+from dataset_builders.own_data.names import Layout
+from dataset_builders.own_data.records import (
+    RecordParser,
+    is_out_of_scope,
+    lifted,
+    mark_prompts,
+    metadata_of,
+    own_id,
+    split_name,
+    text_of,
+)
+from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
+from dataset_builders.own_data.text_encoding import is_damaged, open_text
+from dataset_builders.own_data.times import seconds
+from dataset_builders.schema import ALL, Dialogue, Utterance
+
+if TYPE_CHECKING:
+    from dataset_builders.own_data.own_file import OwnFile
+
+Event = Dialogue | Utterance | Rejected
+
+HOPELESS = 100
+"""Reading a file stops if its first `HOPELESS` records are all bad."""
+
+_MAX_VALUES = 100
+"""Maximum number of different values of a column in the rows of one dialogue that become its metadata."""
+
+
+class Reading:
+    """One pass over a file.
+
+    Args:
+        own: The file.
+        tally: Counts to increase.
+    """
+
+    def __init__(self, own: OwnFile, tally: Tally) -> None:
+        self._own, self._tally = own, tally
+        self._name = own.file.name
+        self._parser = RecordParser(own.options, tally, own.answering, own.ignored)
+        self._ids: dict[str, int] = {}
+        self._numbered = 0
+        self._first_rejected: list[Rejected] = []
+
+    def events(self) -> Iterator[Event]:
+        """The rows and the rejected records, in the order of the file."""
+        own = self._own
+        if own.format:
+            yield from self._items(own.format.read(own.export))
+        elif own.form.name == "text":
+            yield from self._text()
+        elif own.layout and own.layout.kind == "row":
+            yield from self._rows_of_turns(own.layout)
+        else:
+            yield from self._records()
+
+    def raw(self) -> Iterator[Raw]:
+        """The raw records of a file that is neither text nor in a format, each with its line."""
+        own = self._own
+        if own.form.rows is not None:
+            records = own.form.rows.read()
+        elif own.form.table:
+            records = tabular.read_table(own.file, own.encoding, own.form.table)
+        elif own.form.name == "jsonl":
+            records = json_records.read_lines(own.file, own.encoding)
+        else:
+            records = json_records.read_document(own.file, own.encoding, self._parser.is_record)
+        if not any("." in column for column in own.options.columns.values()):
+            return records
+        return ((line, lifted(record, own.options)) for line, record in records)
+
+    @staticmethod
+    def good(record: Any) -> Any:
+        """The record itself.
+
+        Raises:
+            BadRecord: It could not be parsed.
+        """
+        if record.__class__ is Broken:
+            raise BadRecord(record.reason)
+        return record
+
+    def speakers(self) -> Iterator[list[str]]:
+        """Names of the speakers of each conversation, in the order in which they first speak; bad ones are skipped."""
+        own = self._own
+        if own.format:
+            items = own.format.read(own.export)
+            conversations = (item for item in items if isinstance(item, Conversation))
+            yield from (list(speakers_of(c)) for c in conversations if not any(m.role for m in c.messages))
+        elif own.form.name == "text":
+            yield from (list(dict.fromkeys(name for name, _ in block.turns)) for block in self._blocks())
+        elif own.layout and own.layout.kind == "row":
+            yield from self._speakers_of_rows(own.layout)
+        elif own.layout and own.layout.kind == "turns":
+            for _, record in self.raw():
+                try:
+                    conversation = self._parser.conversation(record, self._layout(record))
+                except BadRecord:
+                    continue
+                messages = [m for m in conversation.messages if m.kind == "text" and m.role is None]
+                yield list(dict.fromkeys(message.speaker for message in messages))
+
+    def _speakers_of_rows(self, layout: Layout) -> Iterator[list[str]]:
+        by_dialogue: dict[str, dict[str, None]] = {}
+        for _, record in self.raw():
+            if isinstance(record, dict) and isinstance(speaker := record.get(layout.other), str | int):
+                by_dialogue.setdefault(_dialogue_id(record, layout), {})[str(speaker).strip()] = None
+        yield from (list(names) for names in by_dialogue.values())
+
+    def _layout(self, record: Any) -> Layout:
+        return self._parser.layout(self.good(record))
+
+    def _records(self) -> Iterator[Event]:
+        """The rows of a file in which each record makes its own rows."""
+        tally, parse, is_intents = self._tally, self._parser.parse, self._own.is_intents
+        for number, (line, record) in enumerate(self.raw(), start=1):
+            tally.records += 1
+            try:
+                layout = self._layout(record)
+                if layout.kind == "row" or layout.is_intent != is_intents:
+                    what = "labelled utterances" if is_intents else "dialogues"
+                    raise BadRecord(f"the file holds {what}, this record is something else")
+                rows = parse(record, layout)
+            except BadRecord as problem:
+                yield self._reject(line, number, problem, record)
+                continue
+            yield from self._numbered_rows(rows, own_id(record, layout) if layout.id else "", number)
+
+    def _items(self, items: Iterable[Conversation | LabelledText | BadItem]) -> Iterator[Event]:
+        """The rows of what a format yields."""
+        for number, item in enumerate(items, start=1):
+            self._tally.records += 1
+            try:
+                if isinstance(item, BadItem):
+                    raise BadRecord(item.reason)
+                rows = self._rows_of(item)
+            except BadRecord as problem:
+                record = item.record if isinstance(item, BadItem) else _shown(item)
+                yield self._reject(item.line, number, problem, record)
+                continue
+            yield from self._numbered_rows(rows, item.id, number)
+
+    def _rows_of(self, item: Conversation | LabelledText) -> list[Dialogue] | list[Utterance]:
+        """The rows of an item, with its split and metadata."""
+        metadata, split = metadata_of(item.metadata), split_name(item.split) or ALL
+        if isinstance(item, Conversation):
+            rows = list(dialogues_of(item, self._own.options, self._tally, self._own.answering))
+            for row in rows:
+                row.metadata, row.split = metadata, split
+            return rows
+        text, label = text_of(item.text, "utterance"), " ".join(text_of(item.label, "label").split())
+        if not text or not label:
+            raise BadRecord(f"the {'label' if text else 'utterance'} is empty")
+        is_out = item.is_out_of_scope or is_out_of_scope(label)
+        utterance = Utterance("", split, text, label, item.scenario, is_out, item.language)
+        utterance.metadata = metadata
+        return [utterance]
+
+    def _numbered_rows(self, rows: Iterable[Dialogue | Utterance], original_id: str, number: int) -> Iterator[Event]:
+        """The rows of one record with their ids and splits."""
+        rows = list(rows)
+        name = self._row_id(original_id, number)
+        for part, row in enumerate(rows, start=1):
+            row.id = name if len(rows) == 1 else f"{name}.{part}"
+            if row.split == ALL:
+                row.split = self._own.split
+            if isinstance(row, Dialogue):
+                row.original_id = original_id or None
+                self._tally.dialogues += 1
+            else:
+                self._tally.utterances += 1
+            yield row
+
+    def _rows_of_turns(self, layout: Layout) -> Iterator[Event]:
+        """The dialogues of a file with one row per turn, possibly interleaved.
+
+        A first pass counts the rows of each dialogue. So a dialogue is complete with its last row, and only
+        unfinished dialogues are in memory.
+        """
+        remaining = Counter(_dialogue_id(record, layout) for _, record in self.raw())
+        unfinished: dict[str, list[_TurnRow]] = {}
+        for number, (line, record) in enumerate(self.raw(), start=1):
+            self._tally.records += 1
+            dialogue_id = _dialogue_id(record, layout)
+            try:
+                row = self._turn_row(line, number, record, layout)
+                if layout.id and not dialogue_id:
+                    raise BadRecord("the row names no dialogue")
+                unfinished.setdefault(dialogue_id, []).append(row)
+            except BadRecord as problem:
+                yield self._reject(line, number, problem, record)
+            remaining[dialogue_id] -= 1
+            if not remaining[dialogue_id] and dialogue_id in unfinished:
+                yield from self._grouped(dialogue_id, unfinished.pop(dialogue_id), layout)
+
+    def _turn_row(self, line: int, number: int, record: Any, layout: Layout) -> _TurnRow:
+        self.good(record)
+        try:
+            speaker, text = record[layout.other], record[layout.text]
+        except (KeyError, TypeError):
+            raise BadRecord(f"expected a turn with {layout.other!r} and {layout.text!r}") from None
+        time = None
+        if layout.time and layout.time not in self._own.ignored and (value := record.get(layout.time)):
+            time = seconds(value, self._own.options.date_order)
+            if time is None and not layout.order:
+                raise BadRecord(f"{layout.time} is {str(value)[:40]!r}, which is no time like those of the other rows")
+        message = Message(text_of(speaker, "speaker"), text_of(text, "text"), time)
+        order = _number(record.get(layout.order)) if layout.order else None
+        return _TurnRow(line, number, message, order, record)
+
+    def _grouped(self, original_id: str, rows: list[_TurnRow], layout: Layout) -> Iterator[Event]:
+        """The dialogues of these rows, in the order of the turn numbers if each row has its own, else of the times."""
+        first = rows[0]
+        orders = [row.order for row in rows if row.order is not None]
+        if len(set(orders)) == len(rows):
+            rows = sorted(rows, key=lambda row: row.order or 0)
+        conversation = Conversation(mark_prompts([row.message for row in rows], False))
+        try:
+            if layout.split:
+                splits = {split_name(row.record.get(layout.split)) for row in rows}
+                if len(splits) > 1:
+                    raise BadRecord(f"its turns are in several splits: {', '.join(sorted(splits))}")
+                conversation.split = splits.pop()
+            dialogues = list(dialogues_of(conversation, self._own.options, self._tally, self._own.answering))
+        except BadRecord as problem:
+            rejected = self._reject(first.line, first.number, problem, f"{first.message.speaker}: {first.message.text}")
+            self._tally.rejected += len(rows) - 1
+            yield rejected
+            return
+        metadata = metadata_of({key: _common([row.record.get(key) for row in rows]) for key in layout.rest})
+        for dialogue in dialogues:
+            dialogue.metadata = metadata
+        yield from self._numbered_rows(dialogues, original_id, first.number)
+
+    def _blocks(self) -> Iterator[plain_text.Block]:
+        style = self._own.form.text
+        assert style is not None  # guaranteed by `find_form`
+        with open_text(self._own.file, self._own.encoding) as lines:
+            yield from plain_text.read_blocks(lines, style)
+
+    def _text(self) -> Iterator[Event]:
+        for number, block in enumerate(self._blocks(), start=1):
+            self._tally.records += 1
+            try:
+                if block.problem or is_damaged(block.text):
+                    raise BadRecord(block.problem or "holds bytes that are not text in this encoding")
+                messages = mark_prompts([Message(name, text) for name, text in block.turns], False)
+                options, answering = self._own.options, self._own.answering
+                dialogues = list(dialogues_of(Conversation(messages), options, self._tally, answering))
+            except BadRecord as problem:
+                yield self._reject(block.line, number, problem, block.text)
+                continue
+            yield from self._numbered_rows(dialogues, "", number)
+
+    def _row_id(self, original_id: str, number: int) -> str:
+        """`<file>/<id>`, or `<file>/<record number>` without an id; `~2`, `~3` and so on mark repeated ids."""
+        if not original_id and not self._ids:  # record numbers alone are unique and need no memory
+            self._numbered = number
+            return f"{self._name}/{number}"
+        name = original_id or str(number)
+        is_earlier_number = name.isdecimal() and 0 < int(name) <= self._numbered
+        count = self._ids.get(name, int(is_earlier_number)) + 1
+        while count > 1 and f"{name}~{count}" in self._ids:
+            count += 1
+        self._ids[name] = count
+        if count > 1:
+            self._ids[f"{name}~{count}"] = 1
+        return f"{self._name}/{name}" + (f"~{count}" if count > 1 else "")
+
+    def _reject(self, line: int | None, number: int, problem: BadRecord, record: Any) -> Rejected:
+        self._tally.rejected += 1
+        text = record.text if isinstance(record, Broken) else shorten(record)
+        rejected = Rejected(self._name, line, number, one_line(str(problem)), text)
+        if len(self._first_rejected) < 3:
+            self._first_rejected.append(rejected)
+        if self._tally.rejected == self._tally.records == HOPELESS:
+            reasons = "; ".join(map(str, self._first_rejected))
+            raise DataError(f"{self._own.file}: its first {HOPELESS} records cannot be used: {reasons}")
+        return rejected
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnRow:
+    line: int
+    number: int
+    message: Message
+    order: float | None
+    record: dict[str, Any]
+
+
+def _dialogue_id(record: Any, layout: Layout) -> str:
+    return own_id(record, layout) if layout.id and record.__class__ is dict else ""
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if value is not None else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _common(values: list[Any]) -> Any:
+    """The value of all rows of a dialogue, or the list of their values."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    return values[:_MAX_VALUES]
+
+
+def _shown(item: Conversation | LabelledText) -> str:
+    if isinstance(item, LabelledText):
+        return f"{item.text}\t{item.label}"
+    return "; ".join(f"{message.speaker}: {message.text}" for message in item.messages[:5])
