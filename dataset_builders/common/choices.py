@@ -8,6 +8,9 @@ Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
+SHARES: dict[Split, int] = {"train": 8, "validation": 1, "test": 1}
+"""Tenths of the rows of each split where a source has no official ones."""
+
 Direction = Literal["user-system", "system-user", "user-user", "system-system"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)

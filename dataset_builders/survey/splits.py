@@ -1,4 +1,4 @@
-"""Assignment of rows to splits: official where the source has one, else seeded by dialogue or by all that belong together."""
+"""Assignment of rows to splits: official where the source has one, else seeded by all that belong together."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.schema import SPLITS, Split
+from dataset_builders.common.choices import SHARES, SPLITS
 from dataset_builders.survey.components import big_from, sizes_by_source
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits
-
-SHARES: dict[Split, int] = {"train": 8, "validation": 1, "test": 1}
-"""Tenths of a source's rows that each split gets."""
 
 TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
 
