@@ -84,9 +84,11 @@ class _Section:
             declaration = option_of(f)
             default = ... if is_required(f) else default_of(f)
             default = self.defaults.get(f.name, None if self.optional and default is ... else default)
-            kind = _simple(hint)
+            kind = list[str] if declaration.repeatable else _simple(hint)
             if default is ...:
                 default, kind = inspect.Parameter.empty, next(k for k in alternatives(kind) if k is not type(None))
+            elif isinstance(default, list | tuple) and declaration.repeatable:
+                default, kind = list(default) or None, kind | None
             elif isinstance(default, list | tuple):
                 default = ",".join(map(str, default)) or None
             elif default is None:
@@ -96,7 +98,7 @@ class _Section:
                 help=_help(declaration.help, hint),
                 min=declaration.low,
                 max=declaration.high,
-                metavar="A,B,..." if item_type(hint) else None,
+                metavar="A,B,..." if item_type(hint) and not declaration.repeatable else None,
                 show_default=(default is None and declaration.none) or not isinstance(default, bool),
                 rich_help_panel=declaration.panel,
             )
@@ -115,7 +117,7 @@ class _Section:
                 value = arguments.pop(name)
                 if (item := item_type(hint)) and isinstance(value, str):
                     value = comma_list(value, item)
-                if value is not None:  # otherwise the field has its default
+                if value is not None and value != []:  # otherwise the field has its default
                     values[f.name] = value
         required = [f.name for f, _ in self.fields() if is_required(f)]
         return None if self.optional and not values.keys() >= set(required) else self.kind(**values)
@@ -144,6 +146,8 @@ def option_words(settings: Any, leave_out: Sequence[str] = ()) -> list[str]:
         on, off = flags_of(f)
         if isinstance(value, bool):
             words += [flag for flag in (on if value else off,) if flag]
+        elif isinstance(value, list | tuple) and option_of(f).repeatable:
+            words += [word for item in value for word in (on, str(item))]
         else:
             words += [on, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
     return words

@@ -1,68 +1,185 @@
-"""Settings for own data: options of `dialogue-cube build` and keys of the pipeline's config."""
+"""Settings for own data: options of `dialogue-cube build` and keys of the pipeline's config and of a mapping file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dataset_builders.common.options import Options, option
+from dataset_builders.common.errors import DataError
+from dataset_builders.common.options import Options, convert, option, option_of, type_hints
+from dataset_builders.own_data.options import Kept
+from dataset_builders.own_data.times import DateOrder
 
 if TYPE_CHECKING:
     from dataset_builders.own_data.builder import OwnBuilder
+    from dataset_builders.own_data.data import OwnData
 
 _PANEL = "Your own data"
+_COLUMNS = "Your own data: columns (a name, a dotted path for nested data, or a number from 1 if there is no header)"
+_MORE = "Your own data: what becomes a turn"
+
+
+def _column(help: str) -> Any:
+    return option(None, help, none="recognised", panel=_COLUMNS)
 
 
 @dataclass(frozen=True)
 class OwnSettings(Options):
     """A user's own data, built together with the sources or alone."""
 
-    path: Path = option(
-        help="File or folder of your own pairs, dialogues or intents (JSON, JSONL, CSV, TSV, TXT, chat exports; .gz "
-        "and .zip too).",
+    path: tuple[Path, ...] = option(
+        help="File or folder of your own conversations, pairs or intents, or a dataset on the Hub (hf://datasets/ORG/"
+        "NAME); may be repeated. `dialogue-cube formats` lists what is recognised.",
         flags=("--own",),
         panel=_PANEL,
         example="support.csv",
+        repeatable=True,
     )
     name: str | None = option(None, "Name of your data.", none="the file name", panel=_PANEL)
     language: str = option("und", "Language of your data, e.g. ru.", panel=_PANEL)
+    trust_language: bool = option(
+        False, "Take --language although the texts look like another one.", flags=("--trust-language",), panel=_PANEL
+    )
     license: str = option(
         "LicenseRef-private",
         "Licence of your data; the default prevents publication.",
         flags=("--own-license",),
         panel=_PANEL,
     )
-    question_column: str | None = option(
-        None, "Column of the questions, by name or number.", none="recognised", panel=_PANEL
+    format: str | None = option(None, "Format, see `dialogue-cube formats`.", none="recognised", panel=_PANEL)
+    mapping: Path | None = option(
+        None, "YAML file with these options as keys; see --example-mapping.", none="no file", panel=_PANEL
     )
-    answer_column: str | None = option(
-        None, "Column of the answers, by name or number.", none="recognised", panel=_PANEL
-    )
-    text_column: str | None = option(None, "Column of the intents' texts.", none="recognised", panel=_PANEL)
-    label_column: str | None = option(None, "Column of the intents' labels.", none="recognised", panel=_PANEL)
-    encoding: str | None = option(None, "Text encoding of the files.", none="detected", panel=_PANEL)
     max_bad_share: float = option(
         0.1, "Maximum share of unusable records before the build fails.", low=0, high=1, panel=_PANEL
     )
+    skip_bad_files: bool = option(
+        False, "Leave out files that cannot be read, and name them.", flags=("--skip-bad-files",), panel=_PANEL
+    )
+    encoding: str | None = option(None, "Text encoding of the files.", none="detected", panel=_PANEL)
+    question_column: str | None = _column("Column of the questions.")
+    answer_column: str | None = _column("Column of the answers.")
+    text_column: str | None = _column("Column of the intents' texts, or of the turns' texts.")
+    label_column: str | None = _column("Column of the intents' labels.")
+    dialogue_column: str | None = _column(
+        "Column of the dialogue's id, with one row per turn; `file` for one dialogue a file."
+    )
+    turn_column: str | None = _column("Column of the turn's number.")
+    speaker_column: str | None = _column("Column of the turn's speaker.")
+    time_column: str | None = _column("Column of the turn's time.")
+    split_column: str | None = _column("Column of the split: train, validation or test.")
+    turns_path: str | None = _column("Key of the list of turns, such as `data.messages`.")
+    system_speaker: tuple[str, ...] = option(
+        (), "Name of a speaker who answers; may be repeated. All others are users.", panel=_MORE, repeatable=True
+    )
+    date_order: DateOrder | None = option(
+        None, "Order of day, month and year in dates such as 3/4/26.", none="from all dates of the file", panel=_MORE
+    )
+    session_gap: str | None = option(
+        None, "Pause that ends a conversation, such as 30m or 6h.", none="6h in endless chats", panel=_MORE
+    )
+    keep: tuple[Kept, ...] = option((), "Messages to keep as turns instead of leaving them out.", panel=_MORE)
+    keep_names: bool = option(
+        False, "Keep the names of participants in the texts.", flags=("--keep-names",), panel=_MORE
+    )
 
-    def builders(self) -> list[OwnBuilder]:
-        """The `datasets` builders: one for pairs and dialogues, one for intents, or both.
+    def load(self) -> list[OwnData]:
+        """The data at each path, with its files recognised.
+
+        Raises:
+            DataError: The data cannot be read, or what they hold is not evident.
+        """
+        from dataset_builders.own_data import load
+        from dataset_builders.own_data.preview import check_languages
+
+        if self.name and len(self.path) > 1:
+            raise DataError(f"one name ({self.name}) for {len(self.path)} paths; build them one by one, or without it")
+        values = self._options()
+        loaded = [load(path, self.name, self.language, **values) for path in self.path]
+        names = [data.name for data in loaded]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"two paths have the name {repeated}; rename one of them")
+        if not self.trust_language:
+            for data in loaded:
+                check_languages(data)
+        return loaded
+
+    def builders(self, loaded: list[OwnData] | None = None) -> list[OwnBuilder]:
+        """The `datasets` builders of each path: one for pairs and dialogues, one for intents, or both.
+
+        Args:
+            loaded: What `load` returned; None calls it.
 
         Raises:
             DataError: The data cannot be read, or columns of pairs and of intents are mixed.
         """
-        from dataset_builders.own_data import load, own_builders
+        from dataset_builders.own_data import own_builders
 
-        data = load(
-            self.path,
-            self.name,
-            self.language,
-            question_column=self.question_column,
-            answer_column=self.answer_column,
-            text_column=self.text_column,
-            label_column=self.label_column,
-            encoding=self.encoding,
-            max_bad_share=self.max_bad_share,
-        )
-        return list(own_builders(data, license=self.license))
+        loaded = self.load() if loaded is None else loaded
+        return [builder for data in loaded for builder in own_builders(data, license=self.license)]
+
+    def _options(self) -> dict[str, Any]:
+        """The options of `own_data.load`; those that are not set come from the mapping file."""
+        others = {"path", "name", "language", "trust_language", "license", "mapping"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
+        if self.mapping is None:
+            return values
+        mapping = read_mapping(self.mapping)
+        defaults = {f.name: f.default for f in fields(self)}
+        return {name: mapping.get(name, value) if value == defaults[name] else value for name, value in values.items()}
+
+
+MAPPING_KEYS = tuple(
+    f.name
+    for f in fields(OwnSettings)
+    if f.name not in ("path", "name", "language", "trust_language", "license", "mapping")
+)
+"""Keys of a mapping file."""
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The options in a mapping file.
+
+    Raises:
+        DataError: The file cannot be read, or a key or value is wrong; names the file, the key and what is allowed.
+    """
+    from dataset_builders.common.options import read_settings
+
+    content, hints = read_settings(path), type_hints(OwnSettings)
+    declarations = {f.name: f for f in fields(OwnSettings)}
+    values = {}
+    for key, value in content.items():
+        if key not in MAPPING_KEYS:
+            raise DataError(f"{path}: no key {key!r}; expected some of {', '.join(MAPPING_KEYS)}")
+        try:
+            values[key] = convert(hints[key], value, option_of(declarations[key]))
+        except ValueError:
+            from dataset_builders.common.options.values import mismatch
+
+            raise DataError(f"{path}: {mismatch(key, hints[key], declarations[key], value)}") from None
+    return values
+
+
+EXAMPLE_MAPPING = """\
+# A mapping file says where the parts of a conversation are, for `dialogue-cube build --own FILE --mapping THIS`.
+# Every key is optional; what is missing is recognised. An option on the command line wins over its key here.
+
+# Nested conversations, one JSON object each: {"meta": {"team": "x"}, "data": {"messages": [{"by": {"name": "Ann"}, ...
+turns_path: data.messages          # list of turns
+dialogue_column: meta.case         # id of the conversation
+speaker_column: by.name            # within a turn
+text_column: body.plain            # within a turn
+time_column: sent                  # within a turn; sorts the turns
+system_speaker: [Ann, Support Bot] # who answers; everybody else is a user
+
+# Tables with one row per turn: dialogue_column, speaker_column, text_column, turn_column or time_column.
+# Tables of pairs: question_column, answer_column. Intents: text_column, label_column. Any of them: split_column.
+
+# session_gap: 6h                  # a pause that ends a conversation
+# date_order: dmy                  # 3/4/26 is the third of April
+# keep: [notices]                  # of media, notices, tools, prompts
+# keep_names: true
+# skip_bad_files: true
+# encoding: cp1251
+"""

@@ -187,6 +187,8 @@ def _placed(settings: Any, folder: Path) -> Any:
         value = getattr(settings, f.name)
         if isinstance(value, Path):
             changes[f.name] = folder / value
+        elif isinstance(value, tuple) and any(isinstance(item, Path) for item in value):
+            changes[f.name] = tuple(item if str(item).startswith("hf:") else folder / item for item in value)
         elif is_dataclass(value):
             changes[f.name] = _placed(value, folder)
         elif f.name == "quality" and value not in ("none", "default", "strict") and isinstance(value, str):

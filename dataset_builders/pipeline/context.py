@@ -106,9 +106,6 @@ class Context:
 
     def raw_folder(self, name: str) -> Path:
         """The folder of a source's raw files, or the folder to download them to."""
-        if name == OWN:
-            assert self.config.own is not None
-            return self.config.own.path
         if self.config.raw_dir is not None:
             return self.config.raw_dir / name
         from dataset_builders.sources.download import downloads_folder

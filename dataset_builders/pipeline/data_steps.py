@@ -129,12 +129,26 @@ def _download_step(name: str) -> str:
     return f"download: {name}"
 
 
+def _raw_files(context: Context, name: str) -> dict[str, str]:
+    """Digests of the raw files of a source, or of own data and its mapping file."""
+    if name != OWN or context.config.own is None:
+        return context.files.below(context.raw_folder(name), "raw file")
+    own = context.config.own
+    paths = [*own.path, *([own.mapping] if own.mapping else [])]
+    return {
+        key: digest
+        for number, path in enumerate(paths, start=1)
+        for key, digest in context.files.below(path, "raw file" if number == 1 else f"raw file {number}").items()
+    }
+
+
 def _read(context: Context, name: str, config: str | None, code: str) -> Step:
     def inputs() -> dict[str, str]:
         own = {f"own.{key}": repr(value) for key, value in vars(context.config.own).items()} if name == OWN else {}
         own.pop("own.path", None)
+        own.pop("own.mapping", None)
         return {
-            **context.files.below(context.raw_folder(name), "raw file"),
+            **_raw_files(context, name),
             "config": config or "default",
             **own,
             "code": code,

@@ -26,6 +26,7 @@ class Option:
         panel: Panel of the command's help.
         section: Function that returns the dataclass of a section, for one that another package declares.
         example: Value in an example file, if the default would show nothing.
+        repeatable: Whether a list is written as several options rather than with commas.
     """
 
     help: str = ""
@@ -40,6 +41,7 @@ class Option:
     panel: str | None = None
     section: Callable[[], type] | None = None
     example: Any = None
+    repeatable: bool = False
 
     def allows(self, number: float) -> bool:
         """Whether a number is in the range."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,21 +11,10 @@ import pyarrow.compute as pc
 
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Filter, Rows, findings, limit
+from dataset_builders.text.language import are_alike, identifier
 
 _SAMPLE = 100
 """Number of characters of a side that suffice to judge it; whole turns are taken until it is reached."""
-
-# languages that are hard to distinguish in a short text: confusing them does not count
-_ALIKE = [
-    {"no", "nb", "nn", "da", "sv"},
-    {"hr", "sr", "bs", "sh", "sl"},
-    {"id", "ms", "jv", "su"},
-    {"cs", "sk"},
-    {"pt", "gl"},
-    {"en", "pcm"},
-    {"fa", "prs", "tg"},
-    {"zh", "yue", "wuu"},
-]
 
 # words that are common in one language and rare in all others of its script; texts with several of them are surely in
 # that language, which makes the filter many times faster for these languages
@@ -83,12 +71,14 @@ class WrongLanguage(Filter):
     def _other_language(self, text: str, declared: str) -> str | None:
         """Language and confidence, such as `"en (0.99)"`; None if the text may be in the declared language."""
         expected = declared.split("-")[0].lower()
-        identifier = _identifier()
-        if expected not in identifier.labels:
+        if expected not in identifier().labels:
             return None
-        language, confidence = identifier.classify(text)
-        alike = language == expected or any({language, expected} <= group for group in _ALIKE)
-        return None if alike or confidence < self.min_confidence else f"{language} ({confidence:.2f})"
+        language, confidence = identifier().classify(text)
+        return (
+            None
+            if are_alike(language, expected) or confidence < self.min_confidence
+            else f"{language} ({confidence:.2f})"
+        )
 
 
 @dataclass(frozen=True)
@@ -152,10 +142,3 @@ def _samples(rows: Rows, sides: np.ndarray) -> _Samples:
     texts = pa.ListArray.from_arrays(offsets, rows.distinct.take(pa.array(rows.text[sample])))
     joined = pc.utf8_slice_codeunits(pc.binary_join(texts, " "), 0, 2 * _SAMPLE)
     return _Samples(side, rows.row[sample[first]], rows.by_system[sample[first]], joined)
-
-
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
