@@ -133,11 +133,12 @@ def _roles(names: tuple[str, ...], prompt_first: bool, answering: frozenset[str]
     if answering:
         roles.update(dict.fromkeys(unknown, "user"))
     elif unknown:
-        roles.update(zip(unknown, _free_roles(unknown, roles), strict=True))
+        written = {plain[name]: name for name in reversed(names)}
+        roles.update(zip(unknown, _free_roles(unknown, roles, written), strict=True))
     return {name: roles[plain[name]] for name in names}
 
 
-def _free_roles(unknown: list[str], roles: dict[str, Role]) -> list[Role]:
+def _free_roles(unknown: list[str], roles: dict[str, Role], written: dict[str, str]) -> list[Role]:
     """Roles of speakers whose names say nothing: the free one beside a known role, or labels in order of speaking."""
     taken = {role for role in roles.values() if role in ("user", "system")}
     if len(unknown) == 1 and len(taken) == 1:
@@ -146,5 +147,5 @@ def _free_roles(unknown: list[str], roles: dict[str, Role]) -> list[Role]:
     if not people and not taken and len(unknown) <= 2:
         order: list[Role] = ["user", "system"]
         return order[: len(unknown)]
-    shown = " or ".join(repr(name[:40]) for name in (people or unknown)[:3])
+    shown = " or ".join(repr(written[name].strip()[:40]) for name in (people or unknown)[:3])
     raise BadRecord(f"it is not evident who answers, {shown}; name them: system_speaker (--system-speaker NAME)")

@@ -84,7 +84,7 @@ def test_openai_messages_keep_the_prompt_as_scenario(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(MESSAGES) + "\n" + json.dumps(MESSAGES))
     first, second = load(tmp_path / "a.jsonl").dialogues
     assert first.scenario == second.scenario == "You sell tea."
-    assert [(t.speaker, t.text) for t in first.turns] == [("user", "Где\nчай?"), ("system", ""), ("system", "Here")]
+    assert [(t.speaker, t.text) for t in first.turns] == [("user", "Где\nчай?"), ("system", "Here")]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ def test_openai_messages_keep_the_prompt_as_scenario(tmp_path):
         {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}, {"from": "human", "value": "Tea?"}]},
         {"dialogue": [{"speaker": "USER", "text": "Hi"}, {"speaker": "SYSTEM", "text": "Hello"}, {"speaker": "USER", "text": "Tea?"}]},
         {"turns": [{"role": "клиент", "utterance": "Hi"}, {"role": "оператор", "utterance": "Hello"}, {"role": "клиент", "utterance": "Tea?"}]},
-        {"dialog": [{"from": "Anna", "text": "Hi"}, {"from": "Ivan", "text": "Hello"}, {"from": "Anna", "text": "Tea?"}]},
+        {"dialog": [{"from": "Anna", "text": "Hi"}, {"from": "Ivan (Support)", "text": "Hello"}, {"from": "Anna", "text": "Tea?"}]},
+        {"dialog": [{"from": "Speaker 1", "text": "Hi"}, {"from": "Speaker 2", "text": "Hello"}, {"from": "Speaker 1", "text": "Tea?"}]},
+        {"dialog": [["Anna", "Hi"], ["Helper bot", "Hello"], ["Anna", "Tea?"]]},
         {"dialog": [["user", "Hi"], ["bot", "Hello"], ["user", "Tea?"]]},
         {"dialog": ["Hi", "Hello", "Tea?"]},
         {"dialogue": "User: Hi\nBot: Hello\nUser: Tea?"},
@@ -133,16 +135,147 @@ def test_dialogues_over_interleaved_rows(read, tmp_path):
         ("Вопрос 1: Где?\nОтвет 1: Тут", [qa("Где?", "Тут")]),
         ("Пользователь: Где?\nАссистент: Тут", [qa("Где?", "Тут")]),
         ("Клиент: Где?\nОператор: Тут\n---\nКлиент: А?\nБот: Б", [qa("Где?", "Тут"), qa("А?", "Б")]),
-        ("- Где?\n- Тут\nслева\n\n— А?\n— Б", [qa("Где?", "Тут\nслева"), qa("А?", "Б")]),
-        ("Анна: Где?\nИван: Тут\nАнна: А", [qa("Где?", "Тут", "А")]),
-        ("Где: тут\nЧто: там", [qa("Где: тут", "Что: там")]),
+        ("Анна: Где?\nБот Иван: Тут\nАнна: А", [qa("Где?", "Тут", "А")]),
         ("A: Hi\nB: Hello\nA: Tea?", [qa("Hi", "Hello", "Tea?")]),
-        ("Hi\r\nHello\r\nTea?\r\n\r\n \r\nГде?\r\nТут", [qa("Hi", "Hello", "Tea?"), qa("Где?", "Тут")]),
     ],
 )  # fmt: skip
 def test_plain_text(read, text, expected):
     assert read("a.txt", text) == expected
     assert read("a.txt", "\ufeff" + text + "\n\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "expected"),
+    [
+        ("- Где?\n- Тут\nслева\n\n— А?\n— Б", "dashed-lines", [qa("Где?", "Тут\nслева"), qa("А?", "Б")]),
+        ("Где: тут\nЧто: там", "alternating-lines", [qa("Где: тут", "Что: там")]),
+        ("Hi\r\nHello\r\nTea?\r\n\r\n \r\nГде?\r\nТут", "alternating-lines", [qa("Hi", "Hello", "Tea?"), qa("Где?", "Тут")]),
+    ],
+)  # fmt: skip
+def test_lines_without_speakers_are_dialogues_only_if_the_user_says_so(read, text, format, expected):
+    with pytest.raises(DataError, match=rf"not evident that its lines are turns.*--format {format}"):
+        read("a.txt", text)
+    assert read("a.txt", text, format=format) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ann: Hi\nBob: Hello\nAnn: Tea?",
+        json.dumps([{"messages": [{"from": "Ann", "text": "Hi"}, {"from": "Bob", "text": "Hello"}, {"from": "Ann", "text": "Tea?"}]}]),
+        json.dumps([[["Ann", "Hi"], ["Bob", "Hello"], ["Ann", "Tea?"]]]),
+        "case,author,message\n1,Ann,Hi\n1,Bob,Hello\n1,Ann,Tea?\n".replace("case", "ticket_id"),
+    ],
+)  # fmt: skip
+def test_names_do_not_show_who_answers(read, content):
+    with pytest.raises(DataError, match=r"not evident who answers, 'Ann' or 'Bob'; .*--system-speaker"):
+        read("a.txt", content)
+    assert read("a.txt", content, system_speaker=["bob"]) == [qa("Hi", "Hello", "Tea?")]
+    expected = [("system", "Hi"), ("user", "Hello"), ("system", "Tea?")]
+    assert read("a.txt", content, system_speaker=["Ann"]) == [expected]
+
+
+def test_the_one_name_in_every_conversation_answers(read):
+    dialogues = [[{"from": user, "text": "Hi"}, {"from": "Zoe", "text": "Hello"}] for user in ("Ann", "Bob", "Eve")]
+    records = [{"dialog": list(reversed(d)) if i == 1 else d} for i, d in enumerate(dialogues)]
+    answered = [("system", "Hello"), ("user", "Hi")]
+    assert read("a.json", records) == [qa("Hi", "Hello"), answered, qa("Hi", "Hello")]
+    with pytest.raises(DataError, match="not evident who answers"):  # Ann is in all of them, too
+        read("a.json", [{"dialog": dialogues[0]}] * 3)
+
+
+def test_turns_are_sorted_by_their_times(read):
+    rows = ["2026-01-31T12:00:05Z,1,client,A", "2026-01-31T12:00:09Z,1,bot,D", "2026-01-31T12:00:07Z,1,bot,B", "2026-01-31T12:00:08Z,1,client,C"]  # fmt: skip
+    table = "\n".join(["created_at,ticket_id,author,message", *rows])
+    assert read("a.csv", table) == [[("user", "A"), ("system", "B"), ("user", "C"), ("system", "D")]]
+    local = table.replace("2026-01-31T", "03/04/26 ").replace("Z", "")
+    with pytest.raises(DataError, match=r"'03/04/26 12:00:05' may be day/month or month/day; .*--date-order"):
+        read("a.csv", local)
+    assert len(read("a.csv", local, date_order="dmy")[0]) == 4
+    broken = table.replace("2026-01-31T12:00:07Z", "soon")
+    with pytest.raises(DataError, match="no time like those of the other rows"):
+        read("a.csv", broken)
+
+
+def test_rows_of_turns_need_a_column_for_the_dialogue(read):
+    table = "case,author,message\n1,client,Hi\n1,bot,Hello\n2,client,Tea?\n2,bot,Yes\n"
+    with pytest.raises(DataError, match=r"not evident which turns are one dialogue; .*--dialogue-column, one of case"):
+        read("a.csv", table)
+    assert read("a.csv", table, dialogue_column="case") == [qa("Hi", "Hello"), qa("Tea?", "Yes")]
+    assert read("a.csv", table, dialogue_column="file") == [qa("Hi", "Hello", "Tea?", "Yes")]
+
+
+def test_dotted_columns_and_the_path_of_turns(read):
+    record = {
+        "meta": {"case": 7},
+        "data": {"log": [
+            {"by": {"name": "Zoe"}, "body": {"plain": "Hello"}, "sent": "2026-01-31 12:01"},
+            {"by": {"name": "Ann"}, "body": {"plain": "Hi"}, "sent": "2026-01-31 12:00"},
+        ]},
+    }  # fmt: skip
+    columns = {
+        "turns_path": "data.log",
+        "speaker_column": "by.name",
+        "text_column": "body.plain",
+        "time_column": "sent",
+    }
+    assert read("a.json", [record], **columns, system_speaker=["Zoe"]) == [qa("Hi", "Hello")]
+    pair = {"in": {"text": "Hi"}, "out": [{"text": "Hello"}]}
+    assert read("a.jsonl", json.dumps(pair), question_column="in.text", answer_column="out.0.text") == [
+        qa("Hi", "Hello")
+    ]
+
+
+def test_lists_of_two_texts_that_may_be_either_are_refused(read):
+    lists = [[["Tea", "Hot"], ["Milk", "Cold"]]]
+    with pytest.raises(DataError, match=r"\[speaker, text\] or \[question, answer\]"):
+        read("a.json", lists)
+    assert read("a.json", lists, question_column="1", answer_column="2") == [qa("Tea", "Hot", "Milk", "Cold")]
+
+
+def test_messages_that_are_no_turns_are_counted(tmp_path):
+    turns = [
+        {"role": "system", "content": "Sell tea"}, {"role": "user", "content": "<image>\nWhat is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [{}]}, {"role": "tool", "content": "tea"},
+        {"role": "assistant", "content": "<p>Green <b>tea</b>,<br>hot</p>"}, {"role": "user", "content": "[Photo]"},
+    ]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps([{"messages": turns}]))
+    data = load(tmp_path / "a.json")
+    (dialogue,) = data.dialogues
+    assert [(t.speaker, t.text) for t in dialogue.turns] == qa("What is it?", "Green tea,\nhot")
+    assert data.total.left_out == {"prompts": 1, "media": 2, "tools": 2, "html": 1}
+    (dialogue,) = load(tmp_path / "a.json", keep=["tools", "media", "prompts"]).dialogues
+    assert [t.text for t in dialogue.turns] == ["Sell tea", "What is it?", "", "tea", "Green tea,\nhot", "[Photo]"]
+
+
+def test_names_of_participants_become_roles(read):
+    table = "ticket_id,author,message\n1,Will Ross,Will you help?\n1,Zoe (support),Hi Ross! It is Zoe\n"
+    assert read("a.csv", table) == [qa("Will you help?", "Hi [USER]! It is [SYSTEM]")]
+    assert read("a.csv", table, keep_names=True) == [qa("Will you help?", "Hi Ross! It is Zoe")]
+
+
+def test_a_pause_ends_a_conversation(read):
+    rows = ["1,client,A,2026-01-31 12:00", "1,bot,B,2026-01-31 12:01", "1,client,C,2026-02-01 12:00", "1,bot,D,2026-02-01 12:01"]  # fmt: skip
+    table = "\n".join(["ticket_id,author,message,time", *rows])
+    assert read("a.csv", table) == [qa("A", "B", "C", "D")]
+    assert read("a.csv", table, session_gap="6h") == [qa("A", "B"), qa("C", "D")]
+    with pytest.raises(DataError, match="a duration such as 30m, 6h or 2d"):
+        read("a.csv", table, session_gap="long")
+
+
+def test_other_columns_are_metadata(tmp_path):
+    (tmp_path / "a.csv").write_text("team,q,a,note\nred,Hi,Hello,\n")
+    (row,) = load(tmp_path / "a.csv").dialogues
+    assert json.loads(row.metadata) == {"team": "red"}
+    rows = "ticket_id,author,message,team,mood\n1,client,Hi,red,sad\n1,bot,Hello,red,glad\n"
+    (tmp_path / "a.csv").write_text(rows)
+    (row,) = load(tmp_path / "a.csv").dialogues
+    assert json.loads(row.metadata) == {"team": "red", "mood": ["sad", "glad"]}
+
+
+def test_own_labels_may_be_out_of_scope(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\nHi,greet\nBlah,oos\nBlub,out of scope\n")
+    assert [u.is_out_of_scope for u in load(tmp_path / "a.csv").utterances] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +315,7 @@ def test_ambiguous_column_names(read):
     assert read("a.csv", "text,label,label_text\nHi,0,greet\n") == [("Hi", "greet")]
     assert read("a.csv", "question,category,operator\nHi,greet,Bob\n") == [("Hi", "greet")]
     assert read("a.csv", "user,text,response\nu17,Hi,Hello\n") == [qa("Hi", "Hello")]
-    assert read("a.csv", "time,author,message\n1,Anna,Hi\n2,Ivan,Hello\n") == [qa("Hi", "Hello")]
+    assert read("a.csv", "time,author,message\n1,client,Hi\n2,Ivan,Hello\n") == [qa("Hi", "Hello")]
     assert read("a.csv", 'id,dialogue,summary\n1,"user: Hi\nbot: Hello",x\n') == [qa("Hi", "Hello")]
 
 
@@ -237,7 +370,7 @@ def test_stray_marks_and_sizes(read):
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("a.txt", "Привет\nПока\n", [qa("Привет", "Пока")]),
+        ("a.txt", "В: Привет\nО: Пока\n", [qa("Привет", "Пока")]),
         ("a.csv", "вопрос;ответ\nГде чай?;На полке\n", [qa("Где чай?", "На полке")]),
         ("a.jsonl", '{"text": "Где чай?", "label": "чай"}\n{"text": "ok", "label": "да"}\n', [("Где чай?", "чай"), ("ok", "да")]),
         ("a.json", '[{"вопрос": "ГДЕ ЧАЙ", "ответ": "НА ПОЛКЕ"}]', [qa("ГДЕ ЧАЙ", "НА ПОЛКЕ")]),
@@ -317,6 +450,30 @@ def test_splits_by_file_name(tmp_path):
     assert {d.split for d in load(tmp_path).dialogues} == {"all"}
 
 
+def test_splits_by_words_of_names_folders_and_a_column(tmp_path):
+    for name in ("test/data.csv", "hwu64_train.csv", "train_dialogues_001_ru.csv", "x/dev.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("q,a\n1,2\n")
+    assert {d.id: d.split for d in load(tmp_path).dialogues} == {
+        "test/data.csv/1": "test",
+        "hwu64_train.csv/1": "train",
+        "train_dialogues_001_ru.csv/1": "train",
+        "x/dev.csv/1": "dev",
+    }
+    column = tmp_path / "column.csv"
+    column.write_text("q,a,split\n1,2,train\n3,4,TEST\n5,6,\n")
+    assert [d.split for d in load(column).dialogues] == ["train", "test", "all"]
+    column.write_text("q,a,fold\n1,2,one\n")
+    (row,) = load(column).dialogues
+    assert (row.split, json.loads(row.metadata)) == ("all", {"fold": "one"})
+    with pytest.raises(DataError, match=r"the split is 'one'; expected one of train"):
+        list(load(column, split_column="fold"))
+    both = tmp_path / "train_test.csv"
+    both.write_text("q,a\n1,2\n")
+    with pytest.raises(DataError, match="named after two splits, test and train"):
+        load(both)
+
+
 def test_ids_of_records_are_kept_and_made_unique(tmp_path):
     records = [{"id": i, "q": "a", "a": "b"} for i in ("x", "x", None, 7, 7.0, 1.5, "3", "x~2", " y\n")]
     (tmp_path / "a.json").write_text(json.dumps(records))
@@ -333,6 +490,8 @@ def test_ids_of_records_are_kept_and_made_unique(tmp_path):
         "y",
     ]
     assert [d.original_id for d in dialogues] == ["x", "x", None, "7", "7", "1.5", "3", "x~2", "y"]
+    (tmp_path / "a.json").write_text(json.dumps([{"id": i, "q": "a", "a": "b"} for i in (0, 1)]))
+    assert [d.id for d in load(tmp_path / "a.json").dialogues] == ["a.json/0", "a.json/1"]
     records = [{"q": "a", "a": "b"}, {"q": "a", "a": "b"}, {"id": 1, "q": "a", "a": "b"}]
     (tmp_path / "a.json").write_text(json.dumps(records))
     assert [d.id for d in load(tmp_path / "a.json").dialogues] == ["a.json/1", "a.json/2", "a.json/1~2"]
@@ -347,11 +506,11 @@ def test_more_than_two_speakers_are_rejected(read):
     events = read("a.txt", "user: Hi\nbot: Hello\n\nuser: Hi\nbot: x\nагент: y\n\n" + "user: a\nbot: b\n\n" * 10)
     assert not any(isinstance(e, Rejected) for e in events)  # two names of one role
     dialog = [{"from": name, "text": "x"} for name in ("Anna", "Ivan", "Eva")]
-    good = [{"from": name, "text": "x"} for name in ("Anna", "Ivan")]
+    good = [{"from": name, "text": "x"} for name in ("Anna", "bot")]
     (rejected,) = [
         e for e in read("a.json", [{"dialog": d} for d in [dialog] + [good] * 10]) if isinstance(e, Rejected)
     ]
-    assert "neither user nor assistant" in rejected.reason
+    assert "it is not evident who answers, 'Anna' or 'Ivan' or 'Eva'" in rejected.reason
 
 
 def test_too_many_bad_records_fail_with_three_reasons(tmp_path):
@@ -431,6 +590,10 @@ def test_spreadsheets_and_useless_folders(tmp_path):
     ("options", "expected"),
     [
         ({"language": "русский"}, "expected a tag such as en"),
+        ({"language": "Russian"}, "did you mean ru"),
+        ({"format": "telgram"}, "no format 'telgram'; expected one of"),
+        ({"keep": ["jokes"]}, "keep is 'jokes'; expected some of media"),
+        ({"question_column": "q", "speaker_column": "who"}, "not both"),
         ({"name": "a/b"}, "cannot name a source"),
         ({"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
         ({"max_bad_share": 5}, "a share from 0 to 1"),
