@@ -1,136 +1,197 @@
-"""The files at a path, as byte streams: one file or a folder, plain, gzipped or zipped."""
+"""The files at a path: one file, a folder or an archive. They are told apart from notes, settings and pictures."""
 
 from __future__ import annotations
 
-import gzip
-import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import NamedTuple
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.listing import is_hidden
+from dataset_builders.own_data.containers import archives, spreadsheet
+from dataset_builders.own_data.containers.compression import SUFFIXES
+from dataset_builders.own_data.containers.opening import READ_ERRORS, is_packed, open_bytes, unreadable
+from dataset_builders.own_data.not_data import not_data
 from dataset_builders.own_data.rejects import Rejected, one_line
 from dataset_builders.sources.raw_files import RawFile, walk
 
-EXTENSIONS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".txt"})
+__all__ = [
+    *("EXTENSIONS", "READ_ERRORS", "SUPPORTED", "Files", "extension", "find_all", "find_files", "open_bytes"),
+    *("sort_out", "unreadable"),
+]
+
+EXTENSIONS = frozenset(
+    (
+        *(".json", ".jsonl", ".jsonlines", ".ndjson", ".csv", ".tsv", ".tab", ".txt", ".md", ".yml", ".yaml"),
+        *(".mbox", ".eml", ".srt", ".vtt", ".train", ".valid", ".dev", ".test"),
+        *(".parquet", ".pq", ".arrow", ".feather", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+    )
+)
 """Extensions read from a folder or an archive. A path to a single file may have any name."""
 
+_NAMES = frozenset({"seq.in", "label"})
+"""Names of files without such an extension that are read nevertheless: utterances, and their intents line by line."""
+
+_MAILBOX = b"From "
+
 SUPPORTED = (
-    "supported are question/answer pairs and dialogues in JSON, JSONL, CSV, TSV or TXT, and labelled utterances in "
-    "JSON, JSONL, CSV or TSV, each also as .gz or .zip"
+    "supported are conversations, question/answer pairs and labelled utterances in the formats that "
+    "`dialogue-cube formats` lists, also compressed (gz, bz2, xz, zst) and in zip and tar archives"
 )
 
-READ_ERRORS = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-_NOT_DATA = ("readme", "license", "licence", "changelog", "copying", "notice")
+class Files(NamedTuple):
+    """The files at a path, each list sorted by name.
+
+    Attributes:
+        data: Files to read.
+        skipped: Files that hold no data or cannot be read, with the reasons.
+        others: The skipped files that can be opened. Formats need some of them, such as the table of users of a chat.
+    """
+
+    data: list[RawFile]
+    skipped: list[Rejected]
+    others: list[RawFile]
 
 
 def find_files(path: Path) -> tuple[list[RawFile], list[Rejected]]:
-    """The files to read and the skipped files of a folder or archive, both sorted by name.
+    """The files to read and the skipped files at a path; see `find_all`."""
+    files = find_all(path)
+    return files.data, files.skipped
+
+
+def find_all(path: Path, skip_bad: bool = False) -> Files:
+    """The files of a folder or an archive, or a single file.
+
+    A workbook stands for its sheets, `name.xlsx/Sheet1`.
+
+    Args:
+        path: Path of a file or a folder.
+        skip_bad: Whether a file that cannot be read is skipped. Compressed files and members of archives are then read
+            to their ends, since damage shows only there.
 
     Raises:
-        DataError: The path does not exist, holds no data file, or cannot be read.
+        DataError: The path does not exist, holds no data file, or a file cannot be read.
     """
     if path.is_dir():
-        candidates = [(p.relative_to(path).as_posix(), p) for p in walk(path)]
-    elif path.is_file():
-        candidates = [(path.name, path)]
-    elif path.exists():
+        return sort_out(path, [(p.relative_to(path).as_posix(), p) for p in walk(path)], skip_bad)
+    if path.is_file():
+        return sort_out(path, [(path.name, path)], skip_bad)
+    if path.exists():
         raise DataError(f"{path}: a pipe, socket or device cannot be read several times; save it as a file")
-    else:
-        raise DataError(f"{path}: no such file or folder")
-    files: list[RawFile] = []
+    raise DataError(f"{path}: no such file or folder")
+
+
+def sort_out(origin: Path | str, candidates: Iterable[tuple[str, Path]], skip_bad: bool = False) -> Files:
+    """Sort files into those to read and those to skip, with archives unpacked.
+
+    Args:
+        origin: Path or dataset that the user named; if it is one of the candidates, it is read whatever its name.
+        candidates: Names and paths of files.
+        skip_bad: As for `find_all`.
+
+    Raises:
+        DataError: None of them is a data file, or one cannot be read.
+    """
+    expanded: list[RawFile] = []
     skipped: list[Rejected] = []
-    for name, place in candidates:
-        for file in _members(name, place):
-            if reason := _skip_reason(file, named=place == path and not file.members):
-                skipped.append(Rejected(file.name, None, None, reason))
-            else:
-                files.append(file)
-    if not files:
-        content = f"; it holds {', '.join(s.file for s in skipped[:3])}" if skipped else ""
-        raise DataError(f"{path}: no data file in it{content}; {SUPPORTED}")
-    return sorted(files, key=lambda f: f.name), sorted(skipped, key=lambda s: s.file)
+
+    def skip(file: RawFile, error: DataError) -> None:
+        if not skip_bad:
+            raise error
+        skipped.append(Rejected(file.name, None, None, str(error).removeprefix(f"{file}: ")))
+
+    for name, path in candidates:
+        file = RawFile(one_line(name), path)
+        try:
+            expanded += _members(file)
+        except DataError as error:
+            skip(file, error)
+    data: list[RawFile] = []
+    others: list[RawFile] = []
+    names = frozenset(file.name for file in expanded)
+    for file in expanded:
+        named = file.path == origin and not file.members
+        try:
+            head = _head(file)
+            reason = "" if named else _skip_reason(file, head, names)
+            tables = [file] if reason or not spreadsheet.is_office(file, head) else spreadsheet.sheets(file)
+            if skip_bad and not reason and is_packed(file):
+                _read_through(file)
+        except DataError as error:
+            skip(file, error)
+            continue
+        if reason := reason or ("" if tables else "a workbook without a table"):
+            skipped.append(Rejected(file.name, None, None, reason))
+            others.append(file)
+        else:
+            data += tables
+    if not data:
+        content = "; ".join(map(str, skipped[:3]))
+        raise DataError(f"{origin}: no data file in it{f'; it holds {content}' if content else ''}; {SUPPORTED}")
+    return Files(_by_name(data), sorted(skipped, key=lambda s: s.file), _by_name(others))
 
 
 def extension(name: str) -> str:
-    """The lower-case extension of a file name, ignoring `.gz`.
+    """The lower-case extension of a file name, without that of its compression.
 
-    >>> extension("faq.CSV.gz")
-    '.csv'
+    >>> extension("faq.CSV.gz"), extension("faq.jsonl.zst")
+    ('.csv', '.jsonl')
     """
     place = PurePosixPath(name.lower())
-    return PurePosixPath(place.stem).suffix if place.suffix == ".gz" else place.suffix
+    return PurePosixPath(place.stem).suffix if place.suffix in SUFFIXES else place.suffix
 
 
-def open_bytes(file: RawFile) -> BinaryIO:
-    """Open a file as a stream of unpacked bytes.
-
-    Raises:
-        DataError: The file cannot be opened.
-    """
-    stream = _open(file)
-    if stream.read(2) == _GZIP:
-        stream.seek(0)
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-    stream.seek(0)
-    return stream
-
-
-def unreadable(file: RawFile, error: Exception) -> DataError:
-    """The error for a file that cannot be read to its end."""
-    return DataError(f"{file}: cannot be read ({error or type(error).__name__}); it is damaged or protected")
-
-
-def _open(file: RawFile) -> BinaryIO:
-    try:
-        if not file.members:
-            return file.path.open("rb")
-        return cast(BinaryIO, zipfile.ZipFile(file.path).open(file.members[0]))
-    except (*READ_ERRORS, RuntimeError) as error:  # RuntimeError: the archive needs a password
-        raise unreadable(file, error) from error
-
-
-def _members(name: str, path: Path) -> list[RawFile]:
-    """The file itself, or the members of a zip archive."""
-    file = RawFile(one_line(name), path)
-    with _open(file) as stream:
-        try:
-            is_zip = stream.read(4) == _ZIP
-        except OSError as error:
-            raise unreadable(file, error) from error
-    if not is_zip:
-        return [file]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [
-                m.filename for m in archive.infolist() if not m.is_dir() and not _hidden(PurePosixPath(m.filename))
-            ]
-    except READ_ERRORS as error:
-        raise DataError(f"{file}: a damaged zip archive ({error}); pack it again") from error
-    if "[Content_Types].xml" in names or "mimetype" in names:
-        raise DataError(f"{file}: an office document; save it as CSV, or as plain text")
-    if not names:
-        raise DataError(f"{file}: an empty archive; {SUPPORTED}")
-    return [RawFile(one_line(f"{name}/{member}"), path, (member,)) for member in dict.fromkeys(names)]
-
-
-def _skip_reason(file: RawFile, named: bool) -> str:
-    """Why a file is skipped; empty for a file to read. The user `named` it: always read."""
-    if named:
-        return ""
-    place = PurePosixPath(file.name)
-    if extension(file.name) not in EXTENSIONS:
-        return f"not a data file by its name ({', '.join(sorted(EXTENSIONS))})"
-    if place.name.lower().startswith(_NOT_DATA):
-        return "a note about the data by its name"
+def _members(file: RawFile) -> list[RawFile]:
+    """The file itself, or the members of an archive."""
+    kind = None
     try:
         with open_bytes(file) as stream:
-            return "" if stream.read(1) else "is empty"
+            head = stream.read(512)
+        kind = archives.archive_kind(head)
+        if kind is None or spreadsheet.is_office(file, head):
+            return [file]
+        if kind == "zip" and is_packed(file):
+            raise DataError(f"{file}: a zip archive that is compressed again; unpack it")
+        names = [name for name in archives.member_names(file.path) if not is_hidden(PurePosixPath(name))]
+    except (*READ_ERRORS, RuntimeError) as error:
+        if kind is None:
+            raise unreadable(file, error) from error
+        raise DataError(f"{file}: a damaged {kind} archive ({error}); pack it again") from error
+    if not names:
+        raise DataError(f"{file}: an empty archive; {SUPPORTED}")
+    return [RawFile(one_line(f"{file.name}/{PurePosixPath(name).as_posix()}"), file.path, (name,)) for name in names]
+
+
+def _skip_reason(file: RawFile, head: bytes, names: frozenset[str]) -> str:
+    """Why a file is skipped; empty for a file to read."""
+    if reason := not_data(file.name, names):
+        return reason
+    if file.members and archives.archive_kind(head) and not spreadsheet.is_office(file, head):
+        return "an archive within an archive; unpack it"
+    place = PurePosixPath(file.name)
+    is_data = extension(file.name) in EXTENSIONS or place.name.lower() in _NAMES
+    if not is_data and (place.suffix or not head.startswith(_MAILBOX)):
+        return f"not a data file by its name ({', '.join(sorted(EXTENSIONS))})"
+    return "" if head else "is empty"
+
+
+def _head(file: RawFile) -> bytes:
+    try:
+        with open_bytes(file) as stream:
+            return stream.read(512)
     except (*READ_ERRORS, RuntimeError) as error:
         raise unreadable(file, error) from error
 
 
-def _hidden(path: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+def _read_through(file: RawFile) -> None:
+    try:
+        with open_bytes(file) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (*READ_ERRORS, RuntimeError) as error:
+        raise unreadable(file, error) from error
+
+
+def _by_name(files: list[RawFile]) -> list[RawFile]:
+    return sorted(files, key=lambda file: file.name)

@@ -25,14 +25,13 @@ _BINARY = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
-    b"\xd0\xcf\x11\xe0": "an old office document",
-    b"PAR1": "a parquet file",
-    b"SQLite": "a SQLite database",
-    b"BZh": "compressed with bzip2, unpack it first",
-    b"\xfd7zXZ": "compressed with xz, unpack it first",
+    b"SQLite format 3\0": "a SQLite database; write its table of conversations to CSV",
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a Python pickle, which could run code"),
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89HDF": "an HDF5 file",
+    b"Obj\x01": "an Avro file; write it as parquet or JSON Lines",
     b"7z\xbc\xaf": "a 7-Zip archive, unpack it first",
     b"Rar!": "a RAR archive, unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd, unpack it first",
 }
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
