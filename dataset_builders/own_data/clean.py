@@ -22,6 +22,13 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_NAME = 3
+_NAME_PART = re.compile(r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*")
+# first names that are common words, too: "Will you come?"
+_ALSO_WORDS = frozenset(
+    "will mark rose grace hope may june april faith joy bill art dawn rich frank chase grant sue ray drew rob max penny "
+    "olive ivy lily daisy ruby jade amber summer autumn dean guy page brook jack pat "
+    "вера надежда любовь роза слава роман лев мир нина рада".split()
+)
 
 
 def clean(text: str, is_html: bool, tally: Tally) -> str:
@@ -63,10 +70,19 @@ def is_placeholder(text: str) -> bool:
     return text[:1] in ("<", "[", "\u200e") and _PLACEHOLDER.fullmatch(text) is not None
 
 
+def name_parts(name: str) -> set[str]:
+    """The parts of a participant's name that are replaced in texts: the whole, and each capitalised part.
+
+    >>> sorted(name_parts("Zoe Ross (support)"))
+    ['Ross', 'Zoe', 'Zoe Ross (support)']
+    """
+    parts = {part for part in _NAME_PART.findall(name) if part[0].isupper() and part.lower() not in _ALSO_WORDS}
+    return {part for part in (name.strip(), *parts) if len(part) >= _SHORTEST_NAME and part.lower() not in _ALSO_WORDS}
+
+
 def name_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     """Pattern of the participants' names: whole names, and each part that begins with a capital letter."""
-    parts = {name.strip() for name in names if len(name.strip()) >= _SHORTEST_NAME}
-    parts |= {part for name in parts for part in name.split() if len(part) >= _SHORTEST_NAME and part[:1].isupper()}
+    parts = {part for name in names for part in name_parts(name)}
     if not parts:
         return None
     return re.compile(rf"(?<!\w)@?(?:{'|'.join(map(re.escape, sorted(parts, key=len, reverse=True)))})(?!\w)")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from dataset_builders.own_data import speakers
-from dataset_builders.own_data.clean import clean, is_placeholder, name_pattern
+from dataset_builders.own_data.clean import clean, is_placeholder, name_parts, name_pattern
 from dataset_builders.own_data.messages import Conversation, Message
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.pauses import between_pauses
@@ -113,7 +113,7 @@ def _roles(spoken: list[Message], answering: frozenset[str]) -> list[str]:
 
 
 def _without_names(texts: list[str], names: re.Pattern[str], roles: dict[str, str], tally: Tally) -> list[str]:
-    by_name = {part: role for name, role in roles.items() for part in (name, *name.split())}
+    by_name = {part: role for name, role in roles.items() for part in name_parts(name)}
     common = {word for text in texts for word in re.findall(r"\b[^\W\d_]+\b", text) if word.islower()}
 
     def role(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dataset_builders.own_data.options import ONE_CONVERSATION, Options
-from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.rejects import BadRecord, NotEvident
 
 Kind = Literal["turns", "pair", "intent", "row"]
 
@@ -230,7 +230,7 @@ def _with_dialogue(keys: list[str], layout: Layout) -> Layout:
     """The layout of rows of turns, unless a column that is not recognised may name the dialogue."""
     others = [key for key in keys if key not in set(vars_of(layout)) and plain(key) not in ("", "n", "row", "index")]
     if layout.id is None and others:
-        raise BadRecord(
+        raise NotEvident(
             "it is not evident which turns are one dialogue; name the column: dialogue_column (--dialogue-column, one "
             f"of {', '.join(others[:10])[:200]}; `{ONE_CONVERSATION}` if each file is one dialogue)"
         )

@@ -19,7 +19,7 @@ from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.reading import HOPELESS, Event, Reading
 from dataset_builders.own_data.records import SPLIT_WORDS, RecordParser
-from dataset_builders.own_data.rejects import BadRecord, Tally, one_line
+from dataset_builders.own_data.rejects import BadRecord, NotEvident, Tally, one_line
 from dataset_builders.own_data.text_encoding import detect_encoding, open_text
 from dataset_builders.own_data.times import DateOrder, find_order, seconds
 from dataset_builders.schema import ALL
@@ -158,6 +158,8 @@ def _first_layout(own: OwnFile, sample: list[tuple[int, Any]]) -> Layout:
     for line, record in sample[:HOPELESS]:
         try:
             return parser.layout(Reading.good(record))
+        except NotEvident:
+            raise
         except BadRecord as problem:
             problems.append(f"line {line}: {problem}")
     raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}" if problems else "it holds no records")
@@ -176,7 +178,9 @@ def _find_answering(own: OwnFile) -> frozenset[str]:
     """The name that answers, if names alone do not show the roles but one name is in every conversation."""
     if own.options.system_speaker:
         return own.options.answering
-    if all(_is_evident(names) for names in islice(Reading(own, Tally()).speakers(), _SAMPLE)):
+    sample = list(islice(Reading(own, Tally()).speakers(), _SAMPLE))
+    by_words = any(speakers.side(name) for names in sample for name in names)
+    if by_words or all(_is_evident(names) for names in sample):
         return frozenset()
     return speakers.find_answering(Reading(own, Tally()).speakers())
 

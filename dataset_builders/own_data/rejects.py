@@ -24,6 +24,10 @@ class BadRecord(Exception):  # noqa: N818  a reason, not a failure
     """A record cannot be used; the message is the reason, one clause."""
 
 
+class NotEvident(BadRecord):
+    """What a file holds is not evident; the message names the option that settles it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A record that cannot be used, or a skipped file.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataset_builders.own_data.json_records import Broken, Raw
 from dataset_builders.own_data.names import TURNS, find_layout, is_column_name, plain
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.rejects import BadRecord, NotEvident
 from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
@@ -181,6 +181,8 @@ def _is_header(header: list[str], options: Options) -> bool:
     try:
         turns = frozenset(name for name in header if plain(name) in TURNS)  # a cell can hold a whole dialogue
         return len(header) > 1 and find_layout(header, options, turns) is not None
+    except NotEvident:  # its columns are recognised, if not all
+        return True
     except BadRecord:
         return False
 
