@@ -1,0 +1,59 @@
+"""Lines of a text and its label, or a label and its text, separated by a tab, without a header.
+
+Lines of a question and its answer look the same, so that the whole beginning of the file must fit the rule of
+`label_rule.are_labelled`: at least 10 lines, all of exactly two cells; labels of at most 40 characters and four words
+that do not end like a sentence, at least two of them, each three times on average; texts of which at least half are
+distinct, and at least twice as many as labels. If both columns fit it, or neither does, the file is left to the reader
+of tables, for which two columns without a header are questions and answers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from dataset_builders.own_data.export import Export
+from dataset_builders.own_data.formats.format import Format
+from dataset_builders.own_data.label_rule import are_labelled
+from dataset_builders.own_data.messages import BadItem, Item, LabelledText
+from dataset_builders.own_data.names import is_column_name
+from dataset_builders.own_data.probe import Probe
+
+_SAMPLE_LINES = 5000
+
+
+def recognises(probe: Probe) -> bool:
+    """Whether all of the first lines have two cells, and exactly one column holds labels."""
+    rows = [line.split("\t") for line in probe.lines[:_SAMPLE_LINES] if line.strip()]
+    if not rows or any(len(row) != 2 for row in rows) or any(map(is_column_name, rows[0])):
+        return False
+    return are_labelled([(a, b) for a, b in rows]) != are_labelled([(b, a) for a, b in rows])
+
+
+def read(export: Export) -> Iterator[Item]:
+    """A labelled text for each line."""
+    head = (line.split("\t") for _, line in itertools.islice(export.lines(), _SAMPLE_LINES))
+    columns = list(zip(*(row for row in head if len(row) == 2), strict=True))
+    label_column = int(len(set(columns[1])) < len(set(columns[0])))
+    for number, line in export.lines():
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not line.strip():
+            continue
+        if len(cells) != 2 or not all(cells):
+            yield BadItem(f"expected a text and a label separated by a tab, found {len(cells)} cells", line, number)
+        else:
+            yield LabelledText(cells[1 - label_column], cells[label_column], line=number)
+
+
+FORMAT = Format(
+    name="text_label_lines",
+    title="Text and label separated by a tab, text",
+    rows="intents",
+    looks=(
+        ("intents.tsv", "play some jazz\\tmusic\\nwill it rain\\tweather"),
+        ("intents.txt", "music\\tplay some jazz\\nweather\\twill it rain"),
+    ),
+    checked="a convention, not a product; warnikchow/3i4k data, the SMS Spam Collection (archive.ics.uci.edu)",
+    recognises=recognises,
+    read=read,
+)
