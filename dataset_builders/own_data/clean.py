@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from dataset_builders.own_data import speakers
 from dataset_builders.own_data.rejects import Tally
 
 # what programs write in place of a picture, file or call: a whole message
@@ -24,11 +25,12 @@ _HTML = re.compile(
 _SHORTEST_NAME = 3
 _NAME_PART = re.compile(r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*")
 # first names that are common words, too: "Will you come?"
-_ALSO_WORDS = frozenset(
-    "will mark rose grace hope may june april faith joy bill art dawn rich frank chase grant sue ray drew rob max penny "
-    "olive ivy lily daisy ruby jade amber summer autumn dean guy page brook jack pat "
-    "вера надежда любовь роза слава роман лев мир нина рада".split()
+_ALSO_WORDS = (
+    "will mark rose grace hope may june april faith joy bill art dawn rich frank chase grant sue ray drew rob max "
+    "penny olive ivy lily daisy ruby jade amber summer autumn dean guy page brook jack pat "
+    "вера надежда любовь роза слава роман лев мир нина рада"
 )
+_NO_NAMES = frozenset(_ALSO_WORDS.split()) | speakers.ROLE_WORDS
 
 
 def clean(text: str, is_html: bool, tally: Tally) -> str:
@@ -73,11 +75,13 @@ def is_placeholder(text: str) -> bool:
 def name_parts(name: str) -> set[str]:
     """The parts of a participant's name that are replaced in texts: the whole, and each capitalised part.
 
-    >>> sorted(name_parts("Zoe Ross (support)"))
-    ['Ross', 'Zoe', 'Zoe Ross (support)']
+    >>> sorted(name_parts("Zoe Ross (support)")), name_parts("Agent"), name_parts("Speaker 1")
+    (['Ross', 'Zoe', 'Zoe Ross (support)'], set(), set())
     """
-    parts = {part for part in _NAME_PART.findall(name) if part[0].isupper() and part.lower() not in _ALSO_WORDS}
-    return {part for part in (name.strip(), *parts) if len(part) >= _SHORTEST_NAME and part.lower() not in _ALSO_WORDS}
+    if not speakers.is_name(name) and not speakers.side(name):  # a label
+        return set()
+    parts = {name.strip(), *(part for part in _NAME_PART.findall(name) if part[0].isupper())}
+    return {p for p in parts if len(p) >= _SHORTEST_NAME and p.lower() not in _NO_NAMES}
 
 
 def name_pattern(names: Iterable[str]) -> re.Pattern[str] | None:

@@ -40,8 +40,7 @@ def dialogues_of(
         BadRecord: It has no turn with a text, or it is not evident who answers.
     """
     messages = in_order(conversation.messages)
-    names = {message.speaker for message in messages if speakers.is_name(message.speaker)}
-    hidden = None if options.keep_names else name_pattern(names)
+    hidden = None if options.keep_names else name_pattern({message.speaker for message in messages})
     spoken, prompts = _spoken(messages, options, tally)
     if not any(message.text.strip() for message in spoken):
         raise BadRecord("no turn has a text")

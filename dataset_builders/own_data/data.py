@@ -11,7 +11,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.languages import check_language
 from dataset_builders.own_data.detect import PLAIN_FORMS
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.inputs import find_files
+from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.options import Kept, Options
 from dataset_builders.own_data.own_file import OwnFile, open_own
 from dataset_builders.own_data.reading import Event
@@ -194,17 +194,18 @@ def load(
         encoding=encoding,
     )
     path = Path(path)
-    files, skipped = find_files(path)
+    found = find_all(path, skip_bad_files)
+    skipped, companions = list(found.skipped), [*found.data, *found.others]
     opened: list[OwnFile] = []
     read: set[RawFile] = set()
-    for file in files:
+    for file in found.data:
         if file in read:  # a companion of an earlier file
             continue
         try:
-            own = open_own(file, options, files)
+            own = open_own(file, options, companions)
         except DataError as error:
             if not skip_bad_files:
-                raise DataError(f"{error}{_SKIP_HINT if len(files) > 1 else ''}") from error
+                raise DataError(f"{error}{_SKIP_HINT if len(found.data) > 1 else ''}") from error
             skipped.append(Rejected(file.name, None, None, one_line(str(error).removeprefix(f"{file}: "))))
             continue
         opened.append(own)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from dataset_builders.own_data.containers.rows import Rows
 from dataset_builders.own_data.inputs import open_bytes
 from dataset_builders.own_data.json_records import Broken, items_below, read_lines
 from dataset_builders.own_data.messages import BadItem
@@ -27,12 +28,14 @@ class Export:
         companions: Files that are read together with it, sorted by name.
         encoding: Text encoding of the file.
         options: Options of the user.
+        rows: Rows of a file that is a table by its type, such as parquet; None for text.
     """
 
     file: RawFile
     companions: Sequence[RawFile]
     encoding: str
     options: Options
+    rows: Rows | None = None
 
     def bytes(self, file: RawFile | None = None) -> BinaryIO:
         """Open the file, or a companion, as unpacked bytes."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import speakers
+from dataset_builders.own_data.containers.rows import open_rows
 from dataset_builders.own_data.detect import HEAD_CHARACTERS, Form, find_form
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
@@ -67,7 +68,7 @@ class OwnFile:
     @property
     def export(self) -> Export:
         """Its files as a format reads them."""
-        return Export(self.file, self.companions, self.encoding, self.options)
+        return Export(self.file, self.companions, self.encoding, self.options, self.form.rows)
 
     def read(self, tally: Tally) -> Iterator[Event]:
         """The rows and the rejected records, in the order of the file.
@@ -106,16 +107,19 @@ def open_own(file: RawFile, options: Options, files: Sequence[RawFile] = ()) -> 
 
 
 def _recognise(file: RawFile, options: Options, files: Sequence[RawFile]) -> OwnFile:
-    encoding = options.encoding or detect_encoding(file)
+    rows = open_rows(file)
+    encoding = "" if rows else options.encoding or detect_encoding(file)
     named = next((f for f in all_formats() if f.name == options.format), None)
-    probe = Probe(file, encoding)
+    probe = Probe(file, encoding, rows)
     found = named
     if named is None and options.format is None and not options.columns:
         found = next((f for f in all_formats() if f.recognises(probe)), None)
     if found:
         companions = found.companions(file, files)
-        form = Form("format")
+        form = Form("format", rows=rows)
         return OwnFile(file, options, encoding, form, found.rows == "intents", found, tuple(companions))
+    if rows:
+        return OwnFile(file, options, encoding, Form("rows", rows=rows), is_intents=False)
     with open_text(file, encoding) as stream:
         head = stream.read(HEAD_CHARACTERS)
     if "\0" in head and options.encoding:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import ijson
 
+from dataset_builders.own_data.containers.rows import Rows
 from dataset_builders.own_data.inputs import extension, open_bytes
 from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
+
+_FIRST_RECORDS = 20
 
 HEAD_BYTES = 1 << 18
 """Number of bytes at the beginning of a file that decide its format."""
@@ -21,6 +25,7 @@ class Probe:
     Args:
         file: The file.
         encoding: Its text encoding; empty if it is not text.
+        rows: Its rows, if it is a table by its type, such as parquet.
 
     Attributes:
         file: The file.
@@ -29,8 +34,8 @@ class Probe:
         bytes: The first `HEAD_BYTES` unpacked bytes.
     """
 
-    def __init__(self, file: RawFile, encoding: str) -> None:
-        self.file, self.encoding = file, encoding
+    def __init__(self, file: RawFile, encoding: str, rows: Rows | None = None) -> None:
+        self.file, self.encoding, self._rows = file, encoding, rows
         self.name, self.extension = file.name, extension(file.name)
         with open_bytes(file) as stream:
             self.bytes = stream.read(HEAD_BYTES)
@@ -62,11 +67,17 @@ class Probe:
 
     @cached_property
     def records(self) -> list[Any]:
-        """The first JSON values: the lines of JSON Lines, or the elements of a list, or the single object.
+        """The first records: lines of JSON Lines, elements of a list, the single object, or rows of a table by type.
 
         The last one may lack keys that were not read.
         """
-        values = [_beginning(line.encode("utf-8", "replace")) for line in self.lines[:20] if line[:1] in ("{", "[")]
+        if self._rows is not None:
+            return [record for _, record in islice(self._rows.read(), _FIRST_RECORDS)]
+        values = [
+            _beginning(line.encode("utf-8", "replace"))
+            for line in self.lines[:_FIRST_RECORDS]
+            if line[:1] in ("{", "[")
+        ]
         if len(values) > 1 and all(line.rstrip()[-1:] in "}]" for line in self.lines[:2]):
             return values
         return self.json if isinstance(self.json, list) else [self.json] if self.json is not None else []

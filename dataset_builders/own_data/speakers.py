@@ -26,6 +26,8 @@ PROMPT = frozenset({"system", "developer", "система"})
 TOOL = frozenset({"tool", "function", "function_call", "observation", "tool_call", "tool_response"})
 """Names of messages between the assistant and programs, which are not turns."""
 
+ROLE_WORDS = USER | SYSTEM | PROMPT | TOOL
+
 # A single letter is a role only together with its counterpart: "A" and "B" are just two people. Latin and Cyrillic
 # letters that look alike are often confused.
 LETTERS: tuple[dict[str, Speaker], ...] = (
