@@ -15,6 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import describe_os_error
 from dataset_builders.own_data.containers import archives
 from dataset_builders.own_data.containers.compression import compression_of, decompressed
+from dataset_builders.own_data.rejects import one_line
 from dataset_builders.sources.raw_files import RawFile
 
 READ_ERRORS = (
@@ -64,7 +65,8 @@ def unreadable(file: RawFile, error: Exception) -> DataError:
     """The error for a file that cannot be read to its end."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return DataError(f"{file}: cannot be unpacked ({describe_os_error(error)})")
-    return DataError(f"{file}: cannot be read ({error or type(error).__name__}); it is damaged or protected")
+    cause = one_line(str(error)) or type(error).__name__
+    return DataError(f"{file}: cannot be read ({cause}); it is damaged or protected")
 
 
 def _open(file: RawFile) -> BinaryIO:
