@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataset_builders.common.command_options import takes_options
+from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.settings import DatasetSettings, RunSettings, Selection
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.database import cli as database
 from dataset_builders.notebooks.cli import notebook
+from dataset_builders.own_data.cli import formats
 from dataset_builders.own_data.settings import OwnSettings
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
@@ -53,6 +56,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(sources)
     app.command()(build)
+    app.command()(formats)
     app.command()(pipeline)
     app.command()(quality)
     app.command()(download)
@@ -117,13 +121,30 @@ def sources(
     Console().print(table)
 
 
-@takes_options(out=...)
+def _mapping(value: bool) -> None:
+    if value:
+        from dataset_builders.own_data.settings import EXAMPLE_MAPPING
+
+        typer.echo(EXAMPLE_MAPPING, nl=False)
+        raise typer.Exit
+
+
+@takes_options()
 def build(
     run: RunSettings,
     selection: Selection,
     dataset: DatasetSettings,
     own: OwnSettings | None,
     names: Names = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what your own data are taken for, and write nothing.")
+    ] = False,
+    example_mapping: Annotated[
+        bool,
+        typer.Option(
+            "--example-mapping", help="Print an example of a --mapping file.", is_eager=True, callback=_mapping
+        ),
+    ] = False,
 ) -> None:
     """Build the dataset folder: parquet files of three configs and a card, laid out as the Hub repository.
 
@@ -136,15 +157,23 @@ def build(
     from dataset_builders.common.progress import step_bar
     from dataset_builders.corpus.build import build_dataset
     from dataset_builders.corpus.options import build_options
+    from dataset_builders.own_data.cli import print_left_out, print_summary
 
     options = build_options(dataset, selection)
-    builders = own.builders() if own else []
+    console, errors = Console(), Console(stderr=True)
+    loaded = own.load() if own else []
+    print_summary(console, loaded)
+    if dry_run:
+        if not loaded:
+            raise DataError("--dry-run shows what own data are taken for; name some with --own")
+        return
+    builders = own.builders(loaded) if own else []
     raw_dir, out = run.raw_dir, run.out
-    assert out is not None
+    if out is None:
+        raise DataError("name the folder to write the dataset to: --out DIR")
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no progress bars in log files
         datasets.disable_progress_bars()
-    console, errors = Console(), Console(stderr=True)
     download_bars = _download_bars() if raw_dir is None and names else nullcontext()
     with download_bars as advance, step_bar() as progress:
         results = build_dataset(
@@ -159,6 +188,7 @@ def build(
             warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
         )
     _print_counts(console, results)
+    print_left_out(console, sum((builder.tally.left_out for builder in builders), Counter()))
     kinds = ("dialogues", "pairs") if any(r.info.kind == "dialogues" for r in results) else ("downstream",)
     console.print(Text(f"See what was dropped and why: dialogue-cube quality --data {out}"), soft_wrap=True)
     calls = " or ".join(f'load_dataset("{out}", "{kind}")' for kind in kinds)

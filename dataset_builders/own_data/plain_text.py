@@ -69,7 +69,7 @@ def find_style(head: str) -> TextStyle | None:
         return TextStyle("prefixed", paragraphs=len(blocks) > 1 and single > 0.8 * len(blocks))
     named = [m["name"].casefold() for line in lines if (m := _NAMED.match(line))]
     is_log = bool(named) and set(named) <= _LOG_LEVELS
-    if len(named) >= 0.8 * len(lines) and 2 * len(set(named)) <= len(named) + 1 and not is_log:
+    if len(named) >= 0.8 * len(lines) and 4 <= 2 * len(set(named)) <= len(named) + 1 and not is_log:
         return TextStyle("named")  # the same people again and again
     if sum(1 for line in lines if _DASH.match(line)) >= 0.5 * len(lines):
         return TextStyle("dashed")
