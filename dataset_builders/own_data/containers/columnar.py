@@ -93,8 +93,8 @@ def _opened(file: RawFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]
             head = stream.read(8)
         with (open_bytes if head.startswith(_STREAM) else open_seekable)(file) as stream:
             yield _batches(stream, head)
-    # a value that Python cannot hold, such as the year 10000, is a ValueError
-    except (*READ_ERRORS, pa.ArrowException, ValueError, OverflowError) as error:
+    # the year 10000 is a ValueError, an unknown time zone a KeyError; a damaged length asks for endless memory
+    except (*READ_ERRORS, pa.ArrowException, ValueError, OverflowError, KeyError, MemoryError) as error:
         raise unreadable(file, error) from error
 
 

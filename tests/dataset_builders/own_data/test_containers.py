@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import multiprocessing
+import random
 import tarfile
 import zipfile
 
@@ -350,6 +351,24 @@ def test_damaged_columnar_files(tmp_path, name):
         with pytest.raises(DataError, match=r"cannot be read \(.*\); it is damaged or protected$") as caught:
             list(open_rows(find_all(tmp_path / name).data[0]).read())
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", COLUMNAR)
+def test_damaged_columnar_files_never_end_in_a_traceback(tmp_path, name):
+    rng = random.Random(name)
+    COLUMNAR[name](tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    for i in range(40):
+        damaged = bytearray(content)
+        for _ in range(rng.randint(1, 8)):
+            damaged[rng.randrange(8, len(damaged))] = rng.randrange(256)
+        path = tmp_path / f"{i}.x"
+        path.write_bytes(damaged)
+        try:
+            list(open_rows(find_all(path).data[0]).read())
+        except DataError as error:
+            assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_text_is_no_columnar_file(tmp_path):
