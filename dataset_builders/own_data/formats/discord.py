@@ -26,7 +26,7 @@ def recognises(probe: Probe) -> bool:
     if not isinstance(export, dict) or "dateRange" not in export:
         return False
     guild, channel = export.get("guild"), export.get("channel")
-    is_channel = isinstance(channel, dict) and {"id", "type", "categoryId"} <= channel.keys()
+    is_channel = isinstance(channel, dict) and {"id", "type", "name"} <= channel.keys()
     return isinstance(guild, dict) and "id" in guild and is_channel and isinstance(export.get("messages"), list)
 
 

@@ -54,7 +54,7 @@ def read(export: Export) -> Iterator[Item]:
         try:
             thread = export.json(file)
         except BadRecord as error:
-            yield BadItem(str(error), file.name)
+            yield BadItem(f"{file.name}: {error}")
             continue
         messages = thread.get("messages") if isinstance(thread, dict) else None
         if not isinstance(messages, list):

@@ -57,13 +57,16 @@ def read(export: Export) -> Iterator[Item]:
     days = sorted([export.file, *(f for f in export.companions if _is_day(f, channel))], key=lambda f: f.name)
     names: dict[str, str] = {}
     for table in (tables[name] for name in _USERS if name in tables):
-        names |= {str(user.get("id")): _name_of(user) for user in _objects(export.json(table))}
+        try:
+            names |= {str(user.get("id")): _name_of(user) for user in _objects(export.json(table))}
+        except BadRecord as error:
+            yield BadItem(f"{table.name}: {error}")
     records: list[dict[str, Any]] = []
     for day in days:
         try:
             content = export.json(day)
         except BadRecord as error:
-            yield BadItem(str(error), day.name)
+            yield BadItem(f"{day.name}: {error}")
             continue
         for record in content if isinstance(content, list) else [content]:
             if isinstance(record, dict) and "ts" in record:

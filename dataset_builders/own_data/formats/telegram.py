@@ -9,6 +9,7 @@ from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
+from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.times import seconds
 from dataset_builders.schema import Speaker
 
@@ -17,6 +18,10 @@ _CHAT_TYPES = {
     *("private_channel", "public_channel", "replies", "verification_codes"),
 }
 _LISTS = ("chats", "left_chats")
+_SECTIONS = {
+    *("about", "personal_information", "profile_pictures", "stories", "contacts", "frequent_contacts", "sessions"),
+    *("web_sessions", "other_data", *_LISTS),
+}
 
 
 def recognises(probe: Probe) -> bool:
@@ -24,13 +29,19 @@ def recognises(probe: Probe) -> bool:
     export = probe.json
     if not isinstance(export, dict):
         return False
-    return _is_chat(export) or any(_is_chat(chat) for name in _LISTS for chat in _chats(export.get(name)))
+    if _is_chat(export) or any(_is_chat(chat) for name in _LISTS for chat in _chats(export.get(name))):
+        return True
+    # the chats come last, after what may be a long list of contacts
+    return not probe.is_whole and {"about"} < export.keys() <= _SECTIONS
 
 
 def read(export: Export) -> Iterator[Item]:
     """A conversation for each chat, and one for each topic of a group with topics."""
     if "messages" in (Probe(export.file, export.encoding).json or {}):
-        yield from _conversations(export.json(), 1)
+        try:
+            yield from _conversations(export.json(), 1)
+        except BadRecord as error:
+            yield BadItem(str(error))
         return
     for name in _LISTS:
         for line, chat in export.items(name, "list"):

@@ -60,15 +60,26 @@ _POLL = re.compile(r"\u200e?(?:POLL|ОПРОС|UMFRAGE):\n")
 
 
 def recognises(probe: Probe) -> bool:
-    """Whether the lines begin with a time as on one kind of phone, and the same few people write again and again."""
-    lines = [line for line in probe.lines if line.strip()]
+    """Whether lines begin with a time as on one kind of phone, and something in them is surely of WhatsApp or people.
+
+    A log of a program may have the same times, and "names".
+    """
+    lines = [_without_first_mark(line) for line in probe.lines if line.strip()]
     for stamp in (_ANDROID, _IPHONE):
-        stamped = [match["rest"] for line in lines if (match := stamp.match(_without_first_mark(line)))]
-        if len(stamped) < 2 or not stamp.match(_without_first_mark(lines[0])) or len(stamped) < 0.2 * len(lines):
+        stamped = [match["rest"] for line in lines if (match := stamp.match(line))]
+        if len(stamped) < 2 or not stamp.match(lines[0]) or len(stamped) < 0.2 * len(lines):
             continue
-        names = [match["sender"] for rest in stamped if (match := _SENDER.match(rest))]
-        return bool(names) and not any(_clean(name).strip("[] ").casefold() in _LEVELS for name in names)
+        said = [match for rest in stamped if (match := _SENDER.match(rest))]
+        levels = {_clean(match["sender"]).strip("[] ").casefold() for match in said} & _LEVELS
+        return bool(said) and not levels and any(_is_sign(match["text"]) for match in said)
     return False
+
+
+def _is_sign(text: str) -> bool:
+    """Whether WhatsApp, or a person, surely wrote this."""
+    plain = _clean(text)
+    is_own = "\u200e" in text or _NOTICE.fullmatch(plain) or _OMITTED.fullmatch(plain) or _ATTACHED.search(text)
+    return bool(is_own) or "?" in text
 
 
 def companions(file: RawFile, files: Sequence[RawFile]) -> tuple[RawFile, ...]:
