@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
+from dataset_builders.own_data.formats.desk_texts import says_nothing, subject
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.json_values import as_dict, as_text, dicts, present
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
@@ -84,7 +85,7 @@ def _conversation(ticket: dict[str, Any], line: int) -> Conversation:
         [first, *(_message(note) for note in _notes(ticket) or [])],
         id=as_text(ticket.get("display_id")) or as_text(ticket.get("id")),
         line=line,
-        scenario=as_text(ticket.get("subject")) or None,
+        scenario=subject(ticket.get("subject")),
         metadata=present(
             status=_name("status", ticket),
             priority=_name("priority", ticket),
@@ -101,7 +102,7 @@ def _message(note: dict[str, Any]) -> Message:
     message = Message(as_text(note.get("user_id")), text, seconds(note.get("created_at")), role, is_html=is_html)
     if note.get("private") or note.get("deleted"):
         message.kind = "notice"
-    elif not text.strip() and note.get("attachments"):
+    elif says_nothing(text) and note.get("attachments"):
         message.kind = "media"
     return message
 

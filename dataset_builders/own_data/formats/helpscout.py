@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
+from dataset_builders.own_data.formats.desk_texts import says_nothing, subject
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.json_values import as_dict, as_text, dicts, present
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
@@ -73,7 +74,7 @@ def _conversation(conversation: dict[str, Any], line: int) -> Conversation:
         [_message(thread) for thread in threads],
         id=as_text(conversation.get("id")),
         line=line,
-        scenario=as_text(conversation.get("subject")) or None,
+        scenario=subject(conversation.get("subject")),
         metadata=present(
             status=conversation.get("status"),
             type=conversation.get("type"),
@@ -92,7 +93,7 @@ def _message(thread: dict[str, Any]) -> Message:
     if kind in ("note", "lineitem") or thread.get("state") in _UNSEEN:
         message.kind = "notice"
         message.text = text or as_text(as_dict(thread.get("action")).get("text"))
-    elif not text.strip() and as_dict(thread.get("_embedded")).get("attachments"):
+    elif says_nothing(text) and as_dict(thread.get("_embedded")).get("attachments"):
         message.kind = "media"
     return message
 

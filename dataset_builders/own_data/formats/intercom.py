@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
+from dataset_builders.own_data.formats.desk_texts import says_nothing, subject
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.json_values import as_dict, as_text, dicts, present
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
@@ -17,6 +19,7 @@ _ROLES: dict[str, Speaker] = {
     **dict.fromkeys(("user", "lead", "contact", "visitor"), "user"),
     **dict.fromkeys(("admin", "bot", "team", "operator"), "system"),
 }
+_TAG = re.compile(r"<[^<>]*>")
 _SPOKEN = ("comment", "quick_reply", "assignment", "open", "close")
 """Types of parts whose body the customer sees: an answer may also assign, open or close the conversation."""
 
@@ -68,7 +71,6 @@ def _conversation(conversation: dict[str, Any], line: int) -> Conversation:
     tags = conversation.get("tags")
     tags = tags.get("tags") if isinstance(tags, dict) else tags
     rating = as_dict(conversation.get("conversation_rating"))
-    subject = as_text(first.get("subject"))
     return Conversation(
         [
             _message({**first, "part_type": "comment", "created_at": conversation.get("created_at")}),
@@ -76,11 +78,11 @@ def _conversation(conversation: dict[str, Any], line: int) -> Conversation:
         ],
         id=as_text(conversation.get("id")),
         line=line,
-        scenario=as_text(conversation.get("title")) or (None if "<" in subject else subject or None),
+        scenario=subject(conversation.get("title")) or subject(_TAG.sub("", as_text(first.get("subject")))),
         metadata=present(
             state=conversation.get("state"),
             priority=conversation.get("priority"),
-            channel=first.get("type"),
+            channel=first.get("type") if "source" in conversation else None,
             delivered_as=first.get("delivered_as"),
             tags=[as_text(tag.get("name")) for tag in dicts(tags)],
             rating=rating.get("rating"),
@@ -93,9 +95,9 @@ def _message(part: dict[str, Any]) -> Message:
     role = _ROLES.get(as_text(author.get("type")))
     speaker = as_text(author.get("id")) or as_text(author.get("type"))
     message = Message(speaker, body, seconds(part.get("created_at")), role, is_html=True)
-    if kind not in _SPOKEN or (kind != "comment" and not body.strip()):
+    if kind not in _SPOKEN or (kind != "comment" and says_nothing(body)):
         message.kind = "notice"
-    elif part.get("attachments") and not body.strip():
+    elif part.get("attachments") and says_nothing(body):
         message.kind = "media"
     return message
 

@@ -18,14 +18,15 @@ from dataset_builders.own_data.messages import Item, LabelledText
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.sources.raw_files import RawFile
 
+_INTENT_KEYS = {"parentIntentSignature", "intentClosingSetting", "intentConfirmationSetting", "slotPriorities"}
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def recognises(probe: Probe) -> bool:
-    """Whether it is an intent of V2 (`sampleUtterances` of objects with `utterance`), or a bot or intent of V1."""
+    """Whether it is an intent of V2, with `sampleUtterances` and settings of intents, or a bot or intent of V1."""
     content = as_dict(probe.json)
-    if any("utterance" in utterance for utterance in dicts(content.get("sampleUtterances"))):
-        return "name" in content
+    if {"name", "sampleUtterances"} <= content.keys() and _INTENT_KEYS & content.keys():
+        return True
     is_v1 = as_dict(content.get("metadata")).get("importType") == "LEX" or "checksum" in as_dict(
         content.get("resource")
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
+from dataset_builders.own_data.formats.desk_texts import says_nothing, subject
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.json_values import as_dict, as_text, dicts, present
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
@@ -61,7 +62,7 @@ def _conversation(ticket: dict[str, Any], line: int) -> Conversation:
         [_message(comment, ticket) for comment in dicts(ticket["comments"])],
         id=as_text(ticket.get("id")),
         line=line,
-        scenario=as_text(ticket.get("subject")) or None,
+        scenario=subject(ticket.get("subject")),
         metadata=present(
             status=ticket.get("status"),
             priority=ticket.get("priority"),
@@ -80,7 +81,7 @@ def _message(comment: dict[str, Any], ticket: dict[str, Any]) -> Message:
     message = Message(author, text, seconds(comment.get("created_at")), _role(author, ticket), is_html=bool(html))
     if comment.get("public") is False or author == _SYSTEM_USER:
         message.kind = "notice"
-    elif not text.strip() and comment.get("attachments"):
+    elif says_nothing(text) and comment.get("attachments"):
         message.kind = "media"
     return message
 
