@@ -5,20 +5,21 @@ from __future__ import annotations
 import datetime
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.containers import archives
-from dataset_builders.own_data.containers.opening import open_seekable
+from dataset_builders.own_data.containers.opening import READ_ERRORS, open_seekable
 from dataset_builders.own_data.rejects import one_line
 from dataset_builders.sources.raw_files import RawFile
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
-_HEADER_ROWS = 20
-"""Number of rows, from the first with content, among which the header is."""
+_ROWS_BEFORE_HEADER = 20
+"""Maximum number of rows with content before the header."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Sheet(RawFile):
     """
 
     sheet: str = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}:{self.sheet}"
 
 
 def is_office(file: RawFile, head: bytes) -> bool:
@@ -43,8 +47,11 @@ def is_office(file: RawFile, head: bytes) -> bool:
         return True
     if not head.startswith(archives.ZIP):
         return False
-    with open_seekable(file) as stream, zipfile.ZipFile(stream) as archive:
-        return not {"[Content_Types].xml", "mimetype"}.isdisjoint(archive.namelist())
+    try:
+        with open_seekable(file) as stream, zipfile.ZipFile(stream) as archive:
+            return not {"[Content_Types].xml", "mimetype"}.isdisjoint(archive.namelist())
+    except READ_ERRORS:
+        return False
 
 
 def sheets(file: RawFile) -> list[Sheet]:
@@ -53,97 +60,128 @@ def sheets(file: RawFile) -> list[Sheet]:
     Raises:
         DataError: It is no workbook, is protected or damaged, or the library for workbooks is missing.
     """
-    with _Workbook(file) as book:
-        return [
-            Sheet(one_line(f"{file.name}/{name}"), file.path, file.members, name)
-            for name in book.names
-            if _find_header(book.rows(name))
-        ]
+    with _open(file) as book:
+        tables = [name for name in book.sheet_names if _is_table(book.get_sheet_by_name(name))]
+    return [Sheet(one_line(f"{file.name}/{name}"), file.path, file.members, name) for name in tables]
 
 
 def columns(file: Sheet) -> tuple[str, ...]:
-    """The columns of a sheet: its header, where a name that repeats has a number and an empty one its letter."""
-    with _Workbook(file) as book:
-        header = _find_header(book.rows(file.sheet))
+    """The columns of a sheet: its header, where a name that repeats has a number and an empty one its letter.
+
+    Raises:
+        DataError: As for `sheets`.
+    """
+    with _open(file) as book:
+        sheet = book.get_sheet_by_name(file.sheet)
+        header = _find_header(iter(sheet.iter_rows()), _left(sheet))
     return header[1] if header else ()
 
 
 def read(file: Sheet) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows below the header, each with its number in the sheet, from 1; rows without a value are skipped.
+    """The rows below the header, each with its number in the sheet, from 1; empty rows and headings are skipped.
 
     Values are texts, numbers (whole ones as integers), truth values, dates and times in ISO 8601, and None for empty
-    cells. The whole sheet is in memory: the files hold at most a million rows and are compressed as a whole.
+    cells. Cells that are merged downwards have their value in each row. The sheet is in memory, about as many bytes as
+    the unpacked file has.
+
+    Raises:
+        DataError: As for `sheets`.
     """
-    with _Workbook(file) as book:
-        rows = book.rows(file.sheet)
-        header = _find_header(rows)
+    with _open(file) as book:
+        sheet = book.get_sheet_by_name(file.sheet)
+        rows = iter(sheet.iter_rows())  # from the first row, and from the first column with content
+        header = _find_header(rows, _left(sheet))
         if header is None:
             return
         start, names = header
-        for number, cells in enumerate(rows[start + 1 :], start=start + 2):
-            values = [_value(cell) for cell in cells]
-            if any(value is not None for value in values):
+        merged = _Merged(sheet)
+        for number, cells in enumerate(rows, start=start + 2):
+            values = merged.filled(number - 1, [_value(cell) for cell in cells])
+            if values:
                 yield number, dict(zip(names, values, strict=False))
 
 
-class _Workbook:
-    """An open workbook."""
+class _Merged:
+    """The merged cells of a sheet."""
 
-    def __init__(self, file: RawFile) -> None:
-        self._file = file
+    def __init__(self, sheet: Any) -> None:
+        left = _left(sheet)
+        self._ends = {(top, x - left): (end, last - left) for (top, x), (end, last) in sheet.merged_cell_ranges or ()}
+        self._active: dict[int, tuple[Any, int]] = {}
 
-    def __enter__(self) -> _Workbook:
-        try:
-            import python_calamine as calamine
-        except ImportError:
-            advice = "spreadsheets need python-calamine; run: pip install 'dialogue-cube[spreadsheets]'"
-            raise DataError(f"{self._file}: {advice}, or save it as CSV") from None
-        self._errors = (calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError)
-        stream = open_seekable(self._file)
-        try:
-            self._book = calamine.CalamineWorkbook.from_filelike(stream)
-        except self._errors as error:
-            raise self._unusable(error) from error
-        self.names = [s.name for s in self._book.sheets_metadata if s.typ == calamine.SheetTypeEnum.WorkSheet]
-        return self
+    def filled(self, row: int, values: list[Any]) -> list[Any]:
+        """The values of a row, with those of the cells that are merged downwards; empty if the row is to be skipped.
 
-    def __exit__(self, *_: object) -> None:
-        self._book.close()
+        Args:
+            row: Index of the row; rows come in their order.
+            values: Its values.
+        """
+        present = [x for x, value in enumerate(values) if value is not None]
+        for x in present:
+            end, last = self._ends.get((row, x), (row, x))
+            if last > x and len(present) == 1:  # a heading over several columns
+                return []
+            if end > row:
+                self._active[x] = (values[x], end)
+        if not present:
+            return []
+        for x, (value, end) in self._active.items():
+            if values[x] is None and row <= end:
+                values[x] = value
+        return values
 
-    def rows(self, name: str) -> list[list[Any]]:
-        """All rows of a sheet, from its first row and column."""
-        try:
-            return self._book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-        except self._errors as error:
-            raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception) -> DataError:
-        if "password" in f"{type(error).__name__} {error}".lower():
-            return DataError(f"{self._file}: is protected by a password; save it without one")
+@contextmanager
+def _open(file: RawFile) -> Iterator[Any]:
+    """The workbook of a file."""
+    try:
+        import python_calamine as calamine
+    except ImportError:
+        advice = "run: pip install python-calamine, or save it as CSV"
+        raise DataError(f"{file}: reading spreadsheets needs python-calamine; {advice}") from None
+    try:
+        with open_seekable(file) as stream:
+            book = calamine.CalamineWorkbook.from_filelike(stream)
+            yield book
+            book.close()
+    except calamine.PasswordError as error:
+        raise DataError(f"{file}: is protected by a password; save it without one") from error
+    except (calamine.CalamineError, *READ_ERRORS) as error:
         cause = one_line(str(error)) or type(error).__name__
-        return DataError(f"{self._file}: an office document; save it as CSV, or as plain text ({cause})")
+        raise DataError(f"{file}: an office document; save it as CSV, or as plain text ({cause})") from error
 
 
-def _find_header(rows: Sequence[list[Any]]) -> tuple[int, tuple[str, ...]] | None:
-    """Index and names of the header: the first row with two or more texts; None if there is none with rows below."""
-    seen = 0
+def _left(sheet: Any) -> int:
+    """Index of the first column with content."""
+    return (sheet.start or (0, 0))[1]
+
+
+def _is_table(sheet: Any) -> bool:
+    """Whether there are rows below a header."""
+    rows = iter(sheet.iter_rows())
+    return _find_header(rows, 0) is not None and any(_value(cell) is not None for cells in rows for cell in cells)
+
+
+def _find_header(rows: Iterator[list[Any]], left: int) -> tuple[int, tuple[str, ...]] | None:
+    """Index and names of the header, after which `rows` continues; None if no table begins here.
+
+    The header is the first row with two or more texts. A few rows, such as a title, may come before it.
+    """
+    before = 0
     for index, cells in enumerate(rows):
-        texts = sum(isinstance(cell, str) and bool(cell.strip()) for cell in cells)
-        if texts >= 2:
-            width = max(len(cells), max((len(row) for row in rows[index + 1 : index + 1000]), default=0))
-            return (index, _names(cells, width)) if len(rows) > index + 1 else None
-        seen += any(cell not in ("", None) for cell in cells)
-        if seen > _HEADER_ROWS:
-            return None
+        if sum(isinstance(cell, str) and bool(cell.strip()) for cell in cells) >= 2:
+            return index, _names(cells, left)
+        before += any(_value(cell) is not None for cell in cells)
+        if before > _ROWS_BEFORE_HEADER:
+            break
     return None
 
 
-def _names(cells: list[Any], width: int) -> tuple[str, ...]:
+def _names(cells: list[Any], left: int) -> tuple[str, ...]:
     names: list[str] = []
     counts: Counter[str] = Counter()
-    for index in range(width):
-        cell = _value(cells[index]) if index < len(cells) else None
-        name = str(cell).strip() if cell is not None else f"column {_letters(index)}"
+    for index, cell in enumerate(map(_value, cells)):
+        name = str(cell).strip() if cell is not None else f"column {_letters(left + index)}"
         counts[name] += 1
         names.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
     return tuple(names)

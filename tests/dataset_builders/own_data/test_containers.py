@@ -8,6 +8,7 @@ import io
 import lzma
 import multiprocessing
 import random
+import sys
 import tarfile
 import zipfile
 
@@ -374,3 +375,148 @@ def test_damaged_columnar_files_never_end_in_a_traceback(tmp_path, name):
 def test_text_is_no_columnar_file(tmp_path):
     (tmp_path / "a.csv").write_text("PAR1,ARROW1\n1,2\n")
     assert open_rows(find_all(tmp_path / "a.csv").data[0]) is None
+
+
+def cell_xml(place, value):
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+    if isinstance(value, bool):
+        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, datetime.datetime):
+        days = (value - datetime.datetime(1899, 12, 30)) / datetime.timedelta(days=1)
+        return f'<c r="{place}" s="1"><v>{days}</v></c>'
+    return f'<c r="{place}"><v>{value}</v></c>'
+
+
+def xlsx(sheets, merged=()):
+    """A workbook: the name of each sheet with its cells by row number and column; ranges merged in all sheets."""
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    numbers = range(1, len(sheets) + 1)
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r0" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in zip(numbers, sheets, strict=True))
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        + "".join(f'<Relationship Id="r{i}" Type="{office}/worksheet" Target="worksheets/{i}.xml"/>' for i in numbers)
+        + f'<Relationship Id="s" Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/></cellXfs></styleSheet>',
+    }
+    for number, rows in zip(numbers, sheets.values(), strict=True):
+        lines = (
+            f'<row r="{row}">{"".join(cell_xml(f"{column}{row}", value) for column, value in cells.items())}</row>'
+            for row, cells in rows.items()
+        )
+        ranges = "".join(f'<mergeCell ref="{place}"/>' for place in merged)
+        parts[f"xl/worksheets/{number}.xml"] = (
+            f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData><mergeCells>{ranges}</mergeCells></worksheet>'
+        )
+    return zipped(parts)
+
+
+def zipped(parts):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def ods(rows):
+    namespace = "urn:oasis:names:tc:opendocument:xmlns"
+    cells = (
+        "".join(f'<table:table-cell office:value-type="string"><text:p>{c}</text:p></table:table-cell>' for c in row)
+        for row in rows
+    )
+    lines = "".join(f"<table:table-row>{row}</table:table-row>" for row in cells)
+    content = (
+        f'<office:document-content xmlns:office="{namespace}:office:1.0" xmlns:table="{namespace}:table:1.0" '
+        f'xmlns:text="{namespace}:text:1.0"><office:body><office:spreadsheet><table:table table:name="S">{lines}'
+        "</table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    manifest = f'<manifest:manifest xmlns:manifest="{namespace}:manifest:1.0"/>'
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    return zipped({"mimetype": kind, "META-INF/manifest.xml": manifest, "content.xml": content})
+
+
+BOOK = xlsx(
+    {
+        "train": {
+            1: {"B": "Questions of 2026"},
+            3: {"B": "question", "C": "answer", "E": "question"},
+            4: {"B": "Где чай?", "C": 7.0, "D": 1.5, "E": True},
+            6: {"B": "When?", "C": datetime.datetime(2026, 1, 2, 3, 4, 5)},
+        },
+        "Notes": {1: {"A": "one column only"}, 2: {"A": "x"}},
+        "Empty": {},
+        "test 1": {1: {"A": "q", "B": "a"}, 2: {"A": " ", "B": "only an answer"}, 3: {"A": "  "}},
+    }
+)
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".zip"])
+def test_each_sheet_of_a_workbook_is_a_table(tmp_path, packed):
+    content = {"": BOOK, ".gz": gzip.compress(BOOK), ".zip": zipped({"faq.xlsx": BOOK})}[packed]
+    path = tmp_path / f"faq.xlsx{packed}"
+    path.write_bytes(content)
+    name = f"{path.name}/faq.xlsx" if packed == ".zip" else path.name
+    assert [file.name for file in find_all(tmp_path).data] == [f"{name}/test 1", f"{name}/train"]
+    test, train = (open_rows(file) for file in find_all(path).data)
+    assert train.columns == ("question", "answer", "column D", "question (2)")
+    assert list(train.read()) == [
+        (4, {"question": "Где чай?", "answer": 7, "column D": 1.5, "question (2)": True}),
+        (6, {"question": "When?", "answer": "2026-01-02T03:04:05", "column D": None, "question (2)": None}),
+    ]
+    assert list(test.read()) == [(2, {"q": None, "a": "only an answer"})]
+
+
+def test_merged_cells(tmp_path):
+    rows = {
+        1: {"A": "dialogue", "B": "speaker", "C": "text"},
+        2: {"A": "Monday"},
+        3: {"A": 1, "B": "user", "C": "Hi"},
+        4: {"B": "bot", "C": "Hello"},
+        6: {"B": "user", "C": "Bye"},
+        7: {"B": "user", "C": "alone"},
+    }
+    (tmp_path / "a.xlsx").write_bytes(xlsx({"S": rows}, merged=["A2:C2", "A3:A6"]))
+    (file,) = find_all(tmp_path).data
+    assert [(number, *row.values()) for number, row in open_rows(file).read()] == [
+        (3, 1, "user", "Hi"),
+        (4, 1, "bot", "Hello"),
+        (6, 1, "user", "Bye"),
+        (7, None, "user", "alone"),
+    ]
+
+
+def test_open_document_spreadsheets(tmp_path):
+    (tmp_path / "a.ods").write_bytes(ods([["вопрос", "ответ"], ["Где?", "Тут"]]))
+    (file,) = find_all(tmp_path).data
+    assert (file.name, list(open_rows(file).read())) == ("a.ods/S", [(2, {"вопрос": "Где?", "ответ": "Тут"})])
+
+
+def test_office_documents_that_are_no_tables(tmp_path, monkeypatch):
+    for name, content in {
+        "letter.docx": zipped({"[Content_Types].xml": "<x/>", "word/document.xml": "<x/>"}),
+        "old.xls": b"\xd0\xcf\x11\xe0" + bytes(600),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name}: an office document; save it as CSV, or as plain text"):
+            find_all(tmp_path / name)
+    (tmp_path / "good.xlsx").write_bytes(BOOK)
+    (tmp_path / "empty.xlsx").write_bytes(xlsx({"S": {1: {"A": "q", "B": "a"}}}))
+    assert {entry.file: entry.reason.split(" (")[0] for entry in find_all(tmp_path, skip_bad=True).skipped} == {
+        "empty.xlsx": "a workbook without a table",
+        "letter.docx": "a document; save it as CSV, or as plain text",
+        "old.xls": "an office document; save it as CSV, or as plain text",
+    }
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(DataError, match=r"good\.xlsx: reading spreadsheets needs python-calamine; run: pip install"):
+        find_all(tmp_path / "good.xlsx")
