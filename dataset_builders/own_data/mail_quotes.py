@@ -19,6 +19,7 @@ _ATTRIBUTION = re.compile(
 )
 _HEADS = (r"From|Von|От", r"Sent|Date|Gesendet|Datum|Отправлено|Дата", r"To|An|Кому", r"Subject|Betreff|Тема")
 _HEAD_LINES = tuple(re.compile(rf"\s*\*?(?:{words})\s?:\*?\s.*") for words in _HEADS)
+_FORWARD = re.compile(r"\s*(?:fwd?|wg|пересл?|tr)(?:\[\d+\])?\s*:", re.IGNORECASE)
 _DEVICE = re.compile(
     r"(?:Sent from (?:my|Mail|Outlook|Yahoo)|Get Outlook for|Von meinem .{1,30} gesendet|Gesendet (?:von|mit)"
     r"|Отправлено (?:с|из)) ?.{0,60}"
@@ -42,12 +43,18 @@ def without_answer_marks(subject: str) -> str:
     return _ANSWER.sub("", subject, count=1) if _ANSWER.match(subject) else subject.strip()
 
 
-def own_words(text: str, is_flowed: bool = False) -> str:
+def is_forwarded(subject: str) -> bool:
+    """Whether a mail passes on another one, whose text is then what it says."""
+    return _FORWARD.match(subject) is not None
+
+
+def own_words(text: str, is_flowed: bool = False, is_forward: bool = False) -> str:
     r"""The text of a plain mail without quotes and signature.
 
     Args:
         text: Text.
         is_flowed: Whether a blank at the end of a line means that the paragraph goes on (RFC 3676).
+        is_forward: Whether the mail passes on another one, which is kept.
 
     >>> own_words("It works now.\n\nOn 31 Jan 2026, Ann wrote:\n> Try again.\n-- \nBen")
     'It works now.'
@@ -55,6 +62,8 @@ def own_words(text: str, is_flowed: bool = False) -> str:
     if is_flowed:
         text = re.sub(r"(?<!\n--) \r?\n(?=[^>\s])", " ", text)
     lines = [line.rstrip("\r") for line in text.split("\n")]
+    if is_forward:
+        return "\n".join(lines).strip()
     kept: list[str] = []
     number = 0
     while number < len(lines):
@@ -75,8 +84,10 @@ def own_words(text: str, is_flowed: bool = False) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
 
 
-def own_html(content: str) -> str:
+def own_html(content: str, is_forward: bool = False) -> str:
     """The HTML of a mail without quotes and signature; it may end inside an element."""
+    if is_forward:
+        return content
     for pattern in (_QUOTE_IN_HTML, _SIGNATURE_IN_HTML):
         if match := pattern.search(content):
             content = content[: match.start()]

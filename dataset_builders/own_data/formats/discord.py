@@ -32,7 +32,9 @@ def recognises(probe: Probe) -> bool:
 
 def read(export: Export) -> Iterator[Item]:
     """One conversation: the channel."""
-    channel = (Probe(export.file, export.encoding).json or {}).get("channel") or {}
+    header = Probe(export.file, export.encoding).json
+    channel = header.get("channel") if isinstance(header, dict) else None
+    channel = channel if isinstance(channel, dict) else {}
     kind = str(channel.get("type"))
     chat = Conversation([], id=str(channel.get("id") or ""), line=1, is_chat=True, metadata={"channel_type": kind})
     if "Thread" in kind:  # a post of a forum, or a thread: one case with a title

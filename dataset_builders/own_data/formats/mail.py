@@ -17,7 +17,7 @@ from typing import IO, cast
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.mail_quotes import own_html, own_words, without_answer_marks
+from dataset_builders.own_data.mail_quotes import is_forwarded, own_html, own_words, without_answer_marks
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.times import seconds
@@ -201,8 +201,10 @@ def _message(mail: EmailMessage) -> Message:
     if body is not None:
         content = str(body.get_content())
         message.is_html = body.get_content_subtype() == "html"
+        is_forward = is_forwarded(str(mail["subject"] or ""))
         is_flowed = body.get_param("format") == "flowed"
-        message.text = own_html(content) if message.is_html else own_words(content, is_flowed)
+        words = own_html(content, is_forward) if message.is_html else own_words(content, is_flowed, is_forward)
+        message.text = words
     is_automatic = str(mail["auto-submitted"] or "no").strip().lower() != "no"
     if is_automatic or mail.get_content_type() == "multipart/report":
         message.kind = "notice"

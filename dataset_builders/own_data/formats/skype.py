@@ -34,15 +34,16 @@ def read(export: Export) -> Iterator[Item]:
             yield BadItem("expected a conversation with a `MessageList`", chat, line)
             continue
         # one's own messages have no `displayName` in most exports
-        names = {r.get("from"): r.get("displayName") for r in records if isinstance(r, dict) and r.get("displayName")}
+        named = (record for record in records if isinstance(record, dict) and record.get("displayName"))
+        names = {str(record.get("from")): str(record["displayName"]) for record in named}
         messages = [_message(record, names) for record in reversed(records) if isinstance(record, dict)]
         yield Conversation(messages, id=_without_address(chat.get("id")), line=line, is_chat=True)
 
 
-def _message(record: dict[str, Any], names: dict[Any, Any]) -> Message:
+def _message(record: dict[str, Any], names: dict[str, str]) -> Message:
     sender, kind = str(record.get("from") or ""), str(record.get("messagetype") or "")
     text = _EDIT.sub("", _QUOTE.sub("", str(record.get("content") or "")))
-    message = Message(str(names.get(record.get("from")) or sender), text, seconds(record.get("originalarrivaltime")))
+    message = Message(names.get(sender, sender), text, seconds(record.get("originalarrivaltime")))
     if sender.startswith("28:"):  # accounts of bots
         message.role = "system"
     if kind in _SPOKEN:

@@ -74,15 +74,15 @@ def read(export: Export) -> Iterator[Item]:
             else:
                 yield BadItem("expected a message with `ts` and `text`", record)
     # a message with answers is the first of its thread, not also a message of the channel
-    threads = {record["thread_ts"] for record in records if record.get("thread_ts") not in (None, record["ts"])}
+    threads = {str(record["thread_ts"]) for record in records if record.get("thread_ts") not in (None, record["ts"])}
     metadata = {} if re.fullmatch(r"[DGC][A-Z0-9]{8,}|mpdm-.*", channel.name) else {"channel": channel.name}
-    conversations: dict[Any, Conversation] = {}
+    conversations: dict[str, Conversation] = {}
     for record in records:
-        first = record.get("thread_ts") or record["ts"]
-        thread = first if first in threads else None
+        first = str(record.get("thread_ts") or record["ts"])
+        thread = first if first in threads else ""
         if thread not in conversations:
             name = f"{channel.name}/{thread}" if thread else channel.name
-            conversations[thread] = Conversation([], id=name, is_chat=thread is None, metadata=dict(metadata))
+            conversations[thread] = Conversation([], id=name, is_chat=not thread, metadata=dict(metadata))
         conversations[thread].messages.append(_message(record, names))
     yield from conversations.values()
 

@@ -37,7 +37,8 @@ def recognises(probe: Probe) -> bool:
 
 def read(export: Export) -> Iterator[Item]:
     """A conversation for each chat, and one for each topic of a group with topics."""
-    if "messages" in (Probe(export.file, export.encoding).json or {}):
+    beginning = Probe(export.file, export.encoding).json
+    if isinstance(beginning, dict) and "messages" in beginning:
         try:
             yield from _conversations(export.json(), 1)
         except BadRecord as error:
@@ -68,18 +69,17 @@ def _conversations(chat: Any, line: int) -> Iterator[Item]:
         yield BadItem("expected a chat with `type`, `id` and `messages`", chat, line)
         return
     bot = f"user{chat['id']}" if chat["type"] == "bot_chat" else ""
-    topics: dict[Any, Conversation] = {}
-    topic_of: dict[Any, Any] = {}  # id of a message -> id of the message that opened its topic
+    topics: dict[str, Conversation] = {}
+    topic_of: dict[str, str] = {}  # id of a message -> id of the message that opened its topic
     for record in chat["messages"]:
         if not isinstance(record, dict):
             yield BadItem("expected a message, an object with `type`", record, line)
             continue
-        opens = record.get("action") == "topic_created"
-        topic = record.get("id") if opens else topic_of.get(record.get("reply_to_message_id"), "")
-        topic_of[record.get("id")] = topic
+        name, opens = str(record.get("id")), record.get("action") == "topic_created"
+        topic = topic_of[name] = name if opens else topic_of.get(str(record.get("reply_to_message_id")), "")
         if topic not in topics:
-            name = f"{chat['id']}/{topic}" if topic else str(chat["id"])
-            topics[topic] = Conversation([], id=name, line=line, is_chat=True, metadata={"chat_type": chat["type"]})
+            place = f"{chat['id']}/{topic}" if topic else str(chat["id"])
+            topics[topic] = Conversation([], id=place, line=line, is_chat=True, metadata={"chat_type": chat["type"]})
         if opens and record.get("title"):
             topics[topic].scenario = str(record["title"])
         topics[topic].messages.append(_message(record, bot))

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.messages import BadItem, Conversation, Item, Kind, Message
+from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.times import find_order, seconds
@@ -50,7 +50,7 @@ _OMITTED = re.compile(
     r"|(?:изображение|видео|видеосообщение|аудиофайл|GIF|Карточка контакта) отсутствует|стикер не добавлен"
     r"|(?:Bild|Foto|Video|Videonachricht|Audio|GIF|Sticker|Kontaktkarte) (?:weg|aus)gelassen"
     rf"|(?:{_NAME_OF_FILE} )?\u200e?(?:document omitted|документ отсутствует|Dokument weggelassen)"
-    r"|\S{1,20}: https://maps\.google\.com/\?q=\S+|null"
+    r"|\S{1,20}: https://maps\.google\.com/\?q=\S+|[^\n]+: https://foursquare\.com/v/\S+|null"
 )
 _ATTACHED = re.compile(
     r"\u200e?<(?:attached|прикреплено|Anhang|angehängt): [^<>\n]+>"
@@ -154,22 +154,25 @@ def _message(content: str) -> Message:
     elif _POLL.match(text) or not message.text:
         message.kind = "media"
     elif _OMITTED.fullmatch(_clean(first)):
-        message.text, message.kind = _captioned(caption)
+        _caption(message, caption)
     elif place := _ATTACHED.search(text):
-        message.text, message.kind = _captioned(f"{text[: place.start()]}\n{text[place.end() :]}")
+        _caption(message, f"{text[: place.start()]}\n{text[place.end() :]}")
     elif match := re.search(r"\u200e([^\n]+)$", text):  # the program itself wrote what follows the mark
         before, own = _clean(text[: match.start()]), _clean(match[1])
         if _OMITTED.fullmatch(own):
-            message.text, message.kind = _captioned(before)
+            _caption(message, before)
         elif not before and "\n" not in message.text:
             message.kind = "notice"
     return message
 
 
-def _captioned(caption: str) -> tuple[str, Kind]:
-    """Text and kind of a message with a file: the words that go with it, if there are any but the file's name."""
-    text = _clean(caption)
-    return (text, "media") if not text or re.fullmatch(_NAME_OF_FILE, text) else (text, "text")
+def _caption(message: Message, caption: str) -> None:
+    """Make a message with a file the words that go with it; without any but the file's name it is media."""
+    words = _clean(caption)
+    if words and not re.fullmatch(_NAME_OF_FILE, words):
+        message.text = words
+    else:
+        message.kind = "media"
 
 
 def _clean(text: str) -> str:
