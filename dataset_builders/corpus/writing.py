@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +21,12 @@ from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
-from dataset_builders.quality.screen import screen, with_flags
+from dataset_builders.quality.filters.base import Texts
+from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN
-from dataset_builders.survey.parsed import ParsedSource, turn_texts
+from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource, turn_texts
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,12 @@ def write_source(
         quality = quality.with_min_words(options.own_min_words)
     writer = _SourceWriter(source, decisions, options, quality, sink, encoder, counts)
     if builder.INFO.kind == "dialogues":
-        batches = list(source.batches())
+        # vectors may differ in the last bit with the texts that are encoded together
+        batches = list(source.batches(turns=0) if encoder else source.batches())
 
         def write(number: int) -> tuple[BufferSink, SourceCounts]:
             buffer, batch_counts = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
-            replace(writer, sink=buffer, counts=batch_counts).write_dialogues(*batches[number])
+            replace(writer, sink=buffer, counts=batch_counts, records=[]).write_dialogues(*batches[number])
             return buffer, batch_counts
 
         # an encoder's threads do not survive a fork
@@ -113,7 +115,11 @@ def write_source(
 
 @dataclass(frozen=True)
 class _SourceWriter:
-    """Writes one source into a sink; see `write_source`."""
+    """Writes one source into a sink; see `write_source`.
+
+    Attributes:
+        records: Drop records of the current dialogues and their pairs, each with the row numbers of the dialogues.
+    """
 
     source: ParsedSource
     decisions: Decisions
@@ -122,6 +128,7 @@ class _SourceWriter:
     sink: Sink
     encoder: Encoder | None
     counts: SourceCounts
+    records: list[tuple[pa.Table, np.ndarray]] = field(default_factory=list)
 
     @property
     def _drops_leaks(self) -> bool:
@@ -137,10 +144,10 @@ class _SourceWriter:
         decisions = self.decisions
         batch = self._usable("dialogues", start, table)
         number = batch.number
-        table = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
+        rows = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
         leaks, in_benchmark = (np.flatnonzero(decisions.row(name)[number]) for name in ("flagged", "benchmark"))
-        table = with_flags(table, [("leak:dialogue", leaks), ("leak:benchmark", in_benchmark)])
-        batch = self._without_leaks(Batch("dialogues", table, number, batch.split), "a duplicate")
+        rows = with_flags(rows, [("leak:dialogue", leaks), ("leak:benchmark", in_benchmark)])
+        batch = self._without_leaks(Batch("dialogues", rows, number, batch.split), "a duplicate")
         batch = Batch("dialogues", batch.table, batch.number, decisions.row("split")[batch.number])
         if self._drops_leaks:
             turn = decisions.row("benchmark_turn")[batch.number]
@@ -149,14 +156,15 @@ class _SourceWriter:
             texts = _turn_texts(batch.table, turn, in_benchmark)
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
         for split, part in batch.by_split():
-            rows = self._screen("dialogues", part.table, split)
-            self._write("dialogues", split, rows)
-            self._write_pairs(rows, part, split)
+            screened = self._screen("dialogues", part.table, split, part)
+            self._write("dialogues", split, screened.rows)
+            self._write_pairs(screened, part, split)
+        self._write_records(start, len(table))
 
     def write_intents(self) -> None:
         """Write all rows of an intent set, and same-intent pairs if the options ask for them."""
         # one text may have two labels in different rows, so the filters need all rows at once
-        batches = [self._usable("downstream", start, table) for start, table in self.source.batches()]
+        batches = [self._usable("downstream", start, table) for start, table in self.source.batches(turns=0)]
         if not batches:
             return
         decisions = self.decisions
@@ -164,7 +172,7 @@ class _SourceWriter:
         leaks = np.flatnonzero(decisions.row("flagged")[number])
         table = with_flags(pa.concat_tables(batch.table for batch in batches), [("leak:text", leaks)])
         table = table.append_column("number", pa.array(number))
-        rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split[number]])
+        rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split[number]]).rows
         number = np.asarray(rows["number"])
         batch = Batch("downstream", rows.drop_columns("number"), number, self.source.split[number])
         batch = self._without_leaks(batch, "the same text")
@@ -209,17 +217,17 @@ class _SourceWriter:
         others = self.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
         return self._drop(batch, leaks, "leak", f"{match} stands in a later split", others)
 
-    def _write_pairs(self, dialogues: pa.Table, batch: Batch, split: Split) -> None:
+    def _write_pairs(self, dialogues: Screened, batch: Batch, split: Split) -> None:
         """Make the pairs of some dialogues and write those that no check drops.
 
         Args:
-            dialogues: Dialogues of `batch` that the filters let through.
+            dialogues: Dialogues of `batch` that the filters let through, and their texts.
             batch: Dialogues of one split.
             split: That split.
         """
-        pairs = make_pairs(dialogues, self.options.context_turns, self.options.directions)
+        pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions)
         self.counts.rows["pairs"].rows_in += len(pairs)
-        pairs = self._screen("pairs", pairs, split, self.encoder)
+        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
         number = self.source.starts[row] + np.asarray(pairs["turn_index"])
         decision = self.decisions.pair
@@ -243,11 +251,31 @@ class _SourceWriter:
         self._write("pairs", split, batch.table)
 
     def _screen(
-        self, config: Config, rows: pa.Table, split: Split | list[Split], encoder: Encoder | None = None
-    ) -> pa.Table:
-        screened = screen(config, rows, split, self.quality, encoder)
-        self._record(config, screened.dropped)
-        return screened.rows
+        self,
+        config: Config,
+        rows: pa.Table,
+        split: Split | list[Split],
+        dialogues: Batch | None = None,
+        encoder: Encoder | None = None,
+        texts: Texts | None = None,
+    ) -> Screened:
+        """Run the quality filters.
+
+        Args:
+            config: Config of the rows.
+            rows: Dialogues, pairs or intents.
+            split: Split of the rows: one for all, or one for each row.
+            dialogues: The dialogues, or those that the pairs come from; None for intents.
+            encoder: Text encoder that scores the relatedness of pairs.
+            texts: The texts of the dialogues that the pairs come from.
+        """
+        screened = screen(config, rows, split, self.quality, encoder, texts)
+        numbers = None
+        if dialogues is not None:
+            place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])
+            numbers = dialogues.number[np.asarray(place, np.int64)]
+        self._record(config, screened.dropped, numbers)
+        return screened
 
     def _drop(
         self, batch: Batch, mask: np.ndarray, name: str, reason: str, values: list[str] | pa.ChunkedArray | None
@@ -266,13 +294,35 @@ class _SourceWriter:
         dropped = batch.where(mask)
         values = dropped.table.column(0) if values is None else values
         splits = [SPLITS[index] for index in dropped.split]
-        self._record(batch.config, drop_rows(batch.config, dropped.table, splits, name, reason, values))
+        numbers = {
+            "dialogues": dropped.number,
+            "pairs": np.searchsorted(self.source.starts, dropped.number, "right") - 1,
+        }.get(batch.config)
+        self._record(batch.config, drop_rows(batch.config, dropped.table, splits, name, reason, values), numbers)
         return batch.where(~mask)
 
-    def _record(self, config: Config, records: pa.Table) -> None:
+    def _record(self, config: Config, records: pa.Table, numbers: np.ndarray | None) -> None:
+        """Count drop records and keep them for `_write_records`.
+
+        Args:
+            config: Config of the dropped rows.
+            records: Records of n rows.
+            numbers: Row numbers of their dialogues, ascending, shape (n,); None writes the records at once.
+        """
         if len(records):
-            self.sink.record(records)
             self.counts.count_drops(config, records)
+            if numbers is None:
+                self.sink.record(records)
+            else:
+                self.records.append((records, numbers))
+
+    def _write_records(self, start: int, count: int) -> None:
+        """Write the records of the current rows block by block, so that they do not depend on the size of a batch."""
+        for block in range(start, start + count, ROWS_AT_ONCE):
+            for records, numbers in self.records:
+                first, end = np.searchsorted(numbers, [block, block + ROWS_AT_ONCE]).tolist()
+                if first < end:
+                    self.sink.record(records.slice(first, end - first))
 
     def _write(self, config: Config, split: Split, rows: pa.Table) -> None:
         if config == "dialogues":  # made last: the filters may have masked texts of the turns

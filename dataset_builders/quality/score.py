@@ -60,7 +60,7 @@ def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
 
 
 def _length(rows: Rows) -> np.ndarray:
-    words = np.maximum(rows.words, 1e-9)
+    words = np.maximum(rows.texts.words, 1e-9)
     scores = np.minimum.reduce([np.ones(len(words)), words / ENOUGH_WORDS, MANY_WORDS / words])[rows.text]
     return np.minimum(scores[::2], scores[1::2])
 
@@ -68,15 +68,15 @@ def _length(rows: Rows) -> np.ndarray:
 def _cleanness(rows: Rows, checks: Sequence[TextFilter]) -> np.ndarray:
     damage = np.zeros(len(rows.distinct))
     for check in checks:
-        damage[rows.hits(check).rows] += 1
+        damage[rows.texts.hits(check).rows] += 1
     counts = damage[rows.text]
     return DAMAGED ** (counts[::2] + counts[1::2])
 
 
 def _novelty(rows: Rows) -> np.ndarray:
-    split = pc.utf8_split_whitespace(rows.normal)
+    split = pc.utf8_split_whitespace(rows.texts.normal)
     words = split.flatten()
-    sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(rows.normal, ""))  # "" splits into ""
+    sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(rows.texts.normal, ""))  # "" splits into ""
     codes = words.filter(pc.not_equal(words, "")).dictionary_encode().indices.to_numpy()
     sets = Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()
     first, second = rows.text[::2], rows.text[1::2]

@@ -13,7 +13,7 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA, Findings, drop_rows
 from dataset_builders.quality.filters import FILTERS, Filter
-from dataset_builders.quality.filters.base import Rows
+from dataset_builders.quality.filters.base import Rows, Texts
 from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
@@ -32,10 +32,12 @@ class Screened:
     Attributes:
         rows: Rows that were kept, in the schema of the input.
         dropped: Records of the dropped rows, in `schema.DROPS`.
+        texts: The texts of all rows, as they were before a filter masked any.
     """
 
     rows: pa.Table
     dropped: pa.Table
+    texts: Texts
 
 
 def screen(
@@ -44,6 +46,7 @@ def screen(
     split: Split | Sequence[Split],
     quality: QualityConfig,
     encoder: Encoder | None = None,
+    texts: Texts | None = None,
 ) -> Screened:
     """Apply the filters.
 
@@ -58,15 +61,18 @@ def screen(
         split: Split of the rows: one for all, or one for each row.
         quality: Action and limits of each filter.
         encoder: Encoder for `relatedness`; without one, that filter finds nothing and the score lacks that part.
+        texts: The texts of dialogues that the pairs come from, to judge them only once.
 
     Returns:
         The remaining rows (pairs with their `quality`) and the records of the dropped rows.
     """
     splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
-    definition = _judge(Rows.of(config, rows), [f for f in active if f.defines_rows], splits)
+    whole = view = Rows.of(config, rows, encoder, texts)
+    definition = _judge(whole, [f for f in active if f.defines_rows], splits)
     remaining = np.flatnonzero(~definition.is_dropped)
-    view = Rows.of(config, rows if len(remaining) == len(rows) else rows.take(pa.array(remaining)), encoder)
+    if len(remaining) < len(rows):
+        view = Rows.of(config, rows.take(pa.array(remaining)), encoder, whole.texts)
     judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining])
 
     table = view.table
@@ -80,7 +86,8 @@ def screen(
 
     drops = definition.drops + [(name, Findings(remaining[f.rows], f.values)) for name, f in judgement.drops]
     private = quality.get(PersonalData).action in ("mask", "drop")
-    return Screened(table.filter(pa.array(~judgement.is_dropped)), _drop_records(config, rows, splits, drops, private))
+    kept = table if not judgement.is_dropped.any() else table.filter(pa.array(~judgement.is_dropped))
+    return Screened(kept, _drop_records(config, rows, splits, drops, private), whole.texts)
 
 
 @dataclass

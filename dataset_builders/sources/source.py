@@ -247,17 +247,21 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         rows = self._rows(file, split)
         while chunk := list(itertools.islice(rows, _ROWS_PER_TABLE)):
             try:
-                yield pa.Table.from_pylist(chunk, schema=arrow_schema)
+                columns = self.columns(chunk) | self._constants(len(chunk))
+                yield pa.table(
+                    [_array(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
+                )
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise RawDataError(f"{file}: a value has the wrong type ({error})") from error
 
-    def _rows(self, file: RawFile, split: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, file: RawFile, split: str) -> Iterator[Any]:
+        """The results of `parse` that have a text, trimmed."""
         number = 0
         try:
             for number, record in enumerate(self.records(file, split), start=1):  # noqa: B007  for error messages
                 for row in self.parse(record, file, split):
-                    if isinstance(row, Dialogue) or row.text.strip():  # the counts reveal a skipped utterance
-                        yield self.row(row)
+                    if trimmed := self.trim(row):
+                        yield trimmed
         except DataError as error:
             raise RawDataError(str(error)) from error
         except KeyError as error:
@@ -267,15 +271,26 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
                 f"{file}: record {number}: not in the expected form ({error}); {self._compare()}"
             ) from error
 
-    def row(self, parsed: Any) -> dict[str, Any]:
-        """Convert a result of `parse` to a row of the schema."""
+    def trim(self, parsed: Any) -> Any:
+        """Trim the texts of a result of `parse`; None if it is no row."""
         raise NotImplementedError
+
+    def columns(self, rows: list[Any]) -> dict[str, Any]:
+        """Columns of the schema, as arrays or lists, from n results of `trim`; those left out are null."""
+        raise NotImplementedError
+
+    def _constants(self, count: int) -> dict[str, Any]:
+        """Columns with the same value in each of the source's rows."""
+        info = self.INFO
+        return {
+            "source": pa.repeat(info.name, count),
+            "flags": pa.repeat(pa.scalar([], pa.list_(pa.string())), count),
+            "license": pa.repeat(info.license, count),
+            "redistributable": pa.repeat(info.redistributable, count),
+        }
 
     def _compare(self) -> str:
         return f"compare it with the official file ({self.INFO.homepage})"
-
-    def _license_columns(self) -> dict[str, Any]:
-        return {"license": self.INFO.license, "redistributable": self.INFO.redistributable}
 
     def _input_hash(self, used: set[RawFile]) -> str:
         """Digest of the raw files and of the code that parses them."""
@@ -303,57 +318,91 @@ def _without_garbage_collection() -> Iterator[None]:
 class DialogueBuilder(CorpusBuilder):
     """Base of the dialogue sources: `parse` yields `Dialogue` objects."""
 
-    def row(self, parsed: Dialogue) -> dict[str, Any]:
-        """Convert a dialogue to a row of the `dialogues` config; empty turns are omitted and counted."""
+    def trim(self, parsed: Dialogue) -> tuple[Dialogue, int]:
+        """Trim the turns and omit those without a visible character; returns the dialogue and their number."""
+        turns = [turn for turn in parsed.turns if trim_turn(turn)]
+        empty = len(parsed.turns) - len(turns)
+        parsed.turns = turns
+        return parsed, empty
+
+    def columns(self, rows: list[tuple[Dialogue, int]]) -> dict[str, Any]:
+        """Columns of the `dialogues` config."""
         info = self.INFO
-        turns = [turn_row(turn) for turn in parsed.turns if turn.text.strip()]
+        dialogues = [dialogue for dialogue, _ in rows]
         return {
-            "dialogue_id": f"{info.name}/{parsed.id}",
-            "source": info.name,
-            "original_id": parsed.original_id or parsed.id,
-            "original_split": parsed.split,
-            "language": parsed.language or info.languages[0],
-            "domains": parsed.domains,
-            "scenario": parsed.scenario,
-            "turns": turns,
-            "empty_turns": len(parsed.turns) - len(turns),
-            "cluster_id": None,  # set by the build, which compares all sources
-            "flags": [],
-            "source_version": info.configs[self.config.name],
-            **self._license_columns(),
+            "dialogue_id": [f"{info.name}/{d.id}" for d in dialogues],
+            "original_id": [d.original_id or d.id for d in dialogues],
+            "original_split": [d.split for d in dialogues],
+            "language": [d.language or info.languages[0] for d in dialogues],
+            "domains": [d.domains for d in dialogues],
+            "scenario": [d.scenario for d in dialogues],
+            "turns": _turns([d.turns for d in dialogues]),
+            "empty_turns": [empty for _, empty in rows],
+            # `cluster_id` is set by the build, which compares all sources
+            "source_version": pa.repeat(info.configs[self.config.name], len(rows)),
         }
 
 
 class IntentBuilder(CorpusBuilder):
     """Base of the intent sets: `parse` yields `Utterance` objects."""
 
-    def row(self, parsed: Utterance) -> dict[str, Any]:
-        """Convert an utterance to a row of the `downstream` config."""
+    def trim(self, parsed: Utterance) -> Utterance | None:
+        """Trim the text; None without a visible character, which the counts reveal."""
+        parsed.text = parsed.text.strip()
+        return parsed if parsed.text else None
+
+    def columns(self, rows: list[Utterance]) -> dict[str, Any]:
+        """Columns of the `downstream` config."""
         info = self.INFO
         return {
-            "utterance_id": f"{info.name}/{parsed.split}/{parsed.id}",
-            "source": info.name,
-            "utterance": parsed.text.strip(),
-            "label": f"{info.name}/{parsed.label}",
-            "scenario": parsed.scenario,
-            "is_out_of_scope": parsed.is_out_of_scope,
-            "language": parsed.language or info.languages[0],
-            "original_split": parsed.split,
-            "flags": [],
-            **self._license_columns(),
+            "utterance_id": [f"{info.name}/{u.split}/{u.id}" for u in rows],
+            "utterance": [u.text for u in rows],
+            "label": [f"{info.name}/{u.label}" for u in rows],
+            "scenario": [u.scenario for u in rows],
+            "is_out_of_scope": [u.is_out_of_scope for u in rows],
+            "language": [u.language or info.languages[0] for u in rows],
+            "original_split": [u.split for u in rows],
         }
 
 
-def turn_row(turn: schema.Turn) -> dict[str, Any]:
-    """Convert a turn to a row: trim its text and shift the character positions of its slots accordingly."""
+def trim_turn(turn: schema.Turn) -> bool:
+    """Trim the text of a turn and shift the positions of its slots; returns whether it has a visible character."""
     text = turn.text.strip()
-    shift = len(turn.text) - len(turn.text.lstrip())
-    if shift:
+    if text != turn.text:
+        shift = len(turn.text) - len(turn.text.lstrip())
         for slot in turn.slots:
             if slot["start"] is not None:
                 slot["start"], slot["end"] = slot["start"] - shift, slot["end"] - shift
-    annotations = {"acts": turn.acts, "slots": turn.slots, "state": turn.state}
-    return {"speaker": turn.speaker, "text": text, "annotations": annotations}
+        turn.text = text
+    return bool(text)
+
+
+def _turns(dialogues: list[list[schema.Turn]]) -> pa.ListArray:
+    """The column `turns` from the turns of n dialogues."""
+    kind = schema.ARROW_SCHEMAS["dialogues"].field("turns").type
+    turns = [turn for dialogue in dialogues for turn in dialogue]
+    speaker, text, annotations = kind.value_type
+    values: dict[str, list[Any]] = {
+        "acts": [turn.acts for turn in turns],
+        "slots": [turn.slots for turn in turns],
+        "state": [turn.state for turn in turns],
+    }
+    fields = list(annotations.type)
+    arrays = [
+        pa.array([turn.speaker for turn in turns], speaker.type),
+        pa.array([turn.text for turn in turns], text.type),
+        pa.StructArray.from_arrays([pa.array(values[field.name], field.type) for field in fields], fields=fields),
+    ]
+    offsets = [0, *itertools.accumulate(map(len, dialogues))]
+    structs = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=kind)
+
+
+def _array(values: Any, field: pa.Field, count: int) -> pa.Array:
+    """A column; null without values."""
+    if values is None:
+        return pa.nulls(count, field.type)
+    return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
 
 
 def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = None) -> tuple[SourceFile, ...]:

@@ -18,7 +18,10 @@ from dataset_builders.survey.leaks import DROPPED, NO_SPLIT
 from dataset_builders.text.normalize import text_hashes
 
 ROWS_AT_ONCE = 500
-"""Number of rows that each process holds in memory while it reads or writes a source, along with all their pairs."""
+"""Rows of a block: each process holds at least one in memory, along with all its pairs."""
+
+TURNS_AT_ONCE = 20_000
+"""Utterances up to which a process holds several blocks: each step has a fixed cost, such as compiling a pattern."""
 
 
 @dataclass
@@ -50,10 +53,19 @@ class ParsedSource:
     def __len__(self) -> int:
         return len(self.table)
 
-    def batches(self) -> Iterator[tuple[int, pa.Table]]:
-        """Slices of the table, each with the number of its first row."""
-        for start in range(0, len(self.table), ROWS_AT_ONCE):
-            yield start, self.table.slice(start, ROWS_AT_ONCE)
+    def batches(self, turns: int | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Slices of the table, each with the number of its first row.
+
+        Args:
+            turns: Number of utterances that a slice of several blocks may have; None for `TURNS_AT_ONCE`.
+        """
+        turns = TURNS_AT_ONCE if turns is None else turns
+        start = 0
+        while start < len(self):
+            fitting = int(np.searchsorted(self.starts, self.starts[start] + turns, "right")) - 1 - start
+            count = max(fitting - fitting % ROWS_AT_ONCE, ROWS_AT_ONCE)
+            yield start, self.table.slice(start, count)
+            start += count
 
 
 def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
@@ -104,33 +116,42 @@ def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarra
 
 def _utterances(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of each row's utterances and hashes of all utterances; see `ParsedSource`."""
-    counts, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        if "turns" in batch.schema.names:
-            texts = turn_texts(batch["turns"])
-            counts.append(np.diff(texts.offsets.to_numpy()))
-            hashes.append(text_hashes(texts.values))
-        else:
-            counts.append(np.ones(len(batch), np.int64))
-            hashes.append(text_hashes(batch["utterance"]))
-    return np.concatenate([[0], np.cumsum(np.concatenate(counts))]), np.concatenate(hashes)
+    if "turns" not in table.column_names:
+        counts, flat = np.ones(len(table), np.int64), table["utterance"].chunks
+    else:
+        counts = pc.list_value_length(table["turns"]).to_numpy().astype(np.int64)
+        flat = [turn_texts(chunk).values for chunk in table["turns"].chunks]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    hashes = np.zeros(starts[-1], np.uint64)
+    texts = pa.chunked_array(flat, pa.string())
+    for start in range(0, len(texts), TURNS_AT_ONCE):
+        hashes[start : start + TURNS_AT_ONCE] = text_hashes(texts.slice(start, TURNS_AT_ONCE))
+    return starts, hashes
 
 
 def _repeated(name: str, table: pa.Table, starts: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Whether an earlier row has the same id. Dropping those keeps ids unique, which every join of rows relies on."""
-    ids = table.column(0).combine_chunks().dictionary_encode()
-    first: dict[int, int] = {}
-    repeated = np.zeros(len(table), bool)
-    if len(ids.dictionary) == len(table):
-        return repeated
-    for row, code in enumerate(ids.indices.to_pylist()):
-        earlier = first.setdefault(code, row)
+    ids, repeated = table.column(0), np.zeros(len(table), bool)
+    first: dict[str, int] = {}
+    for row in _with_twin(ids).tolist():
+        earlier = first.setdefault(ids[row].as_py(), row)
         if earlier != row:
             repeated[row] = True
             texts, earlier_texts = (hashes[starts[i] : starts[i + 1]] for i in (row, earlier))
             if not np.array_equal(texts, earlier_texts):
                 raise DataError(
-                    f"{name}: two different records have the id {ids.dictionary[code].as_py()!r}; the raw folder mixes "
+                    f"{name}: two different records have the id {ids[row].as_py()!r}; the raw folder mixes "
                     "two releases, keep one"
                 )
     return repeated
+
+
+def _with_twin(ids: pa.ChunkedArray) -> np.ndarray:
+    """Numbers of the rows whose id may occur twice, ascending: Python's hashes need less memory than the ids."""
+    keys = np.concatenate(
+        [np.zeros(0, np.int64), *(np.fromiter(map(hash, c.to_pylist()), np.int64, len(c)) for c in ids.chunks)]
+    )
+    order = np.argsort(keys)
+    ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    return np.sort(order[np.append(same, False) | np.append(False, same)[: len(order)]]) if len(keys) else order

@@ -28,6 +28,39 @@ _PAIRS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Distinct texts, with what several filters need to know about them: each is computed once.
+
+    Attributes:
+        distinct: The texts, string array of shape (n,).
+    """
+
+    distinct: pa.Array
+    _hits: dict[TextFilter, Findings] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def normal(self) -> pa.Array:
+        """The normalised texts; see `normalize`."""
+        return normalize(self.distinct)
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """Number of words of each text, shape (n,)."""
+        return word_counts(self.distinct)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Number of characters of each text, int64 of shape (n,)."""
+        return pc.utf8_length(self.distinct).to_numpy().astype(np.int64)
+
+    def hits(self, check: TextFilter) -> Findings:
+        """The texts that a filter objects to; the quality score needs them, too."""
+        if check not in self._hits:
+            self._hits[check] = check.hits(self.distinct)
+        return self._hits[check]
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows of one config and their texts: turns, anchor and positive, or utterances.
 
@@ -36,8 +69,8 @@ class Rows:
     Attributes:
         config: Config of the rows.
         table: The rows.
-        distinct: Distinct texts, string array.
-        text: Index in `distinct` of each occurrence of a text, int64 of shape (occurrences,).
+        texts: Distinct texts.
+        text: Index in `texts.distinct` of each occurrence of a text, int64 of shape (occurrences,).
         row: Row number of each occurrence, ascending, int64 of shape (occurrences,).
         by_system: Whether the system is the speaker, bool of shape (occurrences,).
         encoder: Encoder of the texts, if any.
@@ -45,16 +78,23 @@ class Rows:
 
     config: Config
     table: pa.Table
-    distinct: pa.Array
+    texts: Texts
     text: np.ndarray
     row: np.ndarray
     by_system: np.ndarray
     encoder: Encoder | None = None
-    _hits: dict[TextFilter, Findings] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, config: Config, table: pa.Table, encoder: Encoder | None = None) -> Rows:
-        """The rows of a table of `schema.FEATURES[config]`."""
+    def of(cls, config: Config, table: pa.Table, encoder: Encoder | None = None, known: Texts | None = None) -> Rows:
+        """The rows of a table of `schema.FEATURES[config]`.
+
+        Args:
+            config: Config of the rows.
+            table: The rows.
+            encoder: Encoder of the texts, if any.
+            known: Texts that earlier filters have judged, used again if the rows have no others. An encoder gets the
+                rows' own texts, since vectors may differ in the last bit with the texts that are encoded together.
+        """
         count = np.arange(len(table))
         if config == "dialogues":
             turns = pc.list_flatten(table["turns"])
@@ -66,10 +106,18 @@ class Rows:
             row = np.repeat(count, 2)
         else:
             texts, speakers, row = table["utterance"], pa.repeat(pa.scalar("user"), len(table)), count
-        distinct = pc.unique(texts)
-        text = pc.index_in(texts, distinct).to_numpy().astype(np.int64)
+        known = None if encoder else known
+        text = pc.index_in(texts, known.distinct) if known else None
+        if known is None or text is None or text.null_count:
+            known = Texts(pc.unique(texts))
+            text = pc.index_in(texts, known.distinct)
         by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
-        return cls(config, table, distinct, text, row, by_system, encoder)
+        return cls(config, table, known, text.to_numpy().astype(np.int64), row, by_system, encoder)
+
+    @property
+    def distinct(self) -> pa.Array:
+        """The distinct texts."""
+        return self.texts.distinct
 
     def with_text(self, hits: Findings) -> Findings:
         """Convert findings among `distinct` to findings among rows; the first hit in a row gives its value."""
@@ -87,22 +135,6 @@ class Rows:
         """
         rows, first = np.unique(self.row[occurrences], return_index=True)
         return Findings(rows, values.take(pa.array(value_of[occurrences[first]])))
-
-    @cached_property
-    def normal(self) -> pa.Array:
-        """The normalised `distinct`; see `normalize`."""
-        return normalize(self.distinct)
-
-    @cached_property
-    def words(self) -> np.ndarray:
-        """Number of words of each text in `distinct`."""
-        return word_counts(self.distinct)
-
-    def hits(self, check: TextFilter) -> Findings:
-        """Offending texts in `distinct`, cached because both the filter and the quality score need them."""
-        if check not in self._hits:
-            self._hits[check] = check.hits(self.distinct)
-        return self._hits[check]
 
     @cached_property
     def cosines(self) -> np.ndarray | None:
@@ -160,7 +192,7 @@ class TextFilter(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """The rows that contain an offending text."""
-        return {self.name: rows.with_text(rows.hits(self))}
+        return {self.name: rows.with_text(rows.texts.hits(self))}
 
     def hits(self, texts: pa.Array) -> Findings:
         """The offending texts; `Findings.rows` are indices of `texts`."""

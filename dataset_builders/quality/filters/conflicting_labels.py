@@ -32,7 +32,7 @@ class ConflictingLabels(Filter):
         """Rows whose text has several labels. Value: the labels."""
         table = pa.table(
             {
-                "text": rows.normal.take(pa.array(rows.text)),
+                "text": rows.texts.normal.take(pa.array(rows.text)),
                 "source": rows.table["source"],
                 "language": rows.table["language"],
                 "label": rows.table["label"],

@@ -33,7 +33,7 @@ class PairLength(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Pairs with a short text. Value: number of words and text of the first one."""
-        words = rows.words
+        words = rows.texts.words
         short = np.flatnonzero(words <= self.min_words)
         texts = rows.distinct.take(short)
         values = pc.binary_join_element_wise(pc.cast(words[short], "string"), texts, " words: ")

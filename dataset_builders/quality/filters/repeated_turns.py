@@ -33,11 +33,11 @@ class RepeatedTurns(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows with a repeated turn. Value: its text."""
-        same = pc.index_in(rows.normal, pc.unique(rows.normal)).to_numpy()[rows.text]
+        same = pc.index_in(rows.texts.normal, pc.unique(rows.texts.normal)).to_numpy()[rows.text]
         if rows.config == "pairs":
             repeats = np.flatnonzero(same[::2] == same[1::2]) * 2 + 1
         else:
-            long_enough = word_counts(rows.normal)[rows.text] >= self.min_words
+            long_enough = word_counts(rows.texts.normal)[rows.text] >= self.min_words
             repeats = np.flatnonzero(long_enough & (_repeats(rows, same, 1) | rows.by_system & _repeats(rows, same, 2)))
         return {self.name: rows.at(repeats, rows.distinct, rows.text)}
 

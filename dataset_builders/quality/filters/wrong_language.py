@@ -131,7 +131,7 @@ def _samples(rows: Rows, sides: np.ndarray) -> _Samples:
         ordered_sides, ordered_texts = sides[order], rows.text[order]
         again = (ordered_sides[1:] == ordered_sides[:-1]) & (ordered_texts[1:] == ordered_texts[:-1])
         order = order[np.concatenate([[True], ~again])[: len(order)]]
-    lengths = pc.utf8_length(rows.distinct).to_numpy().astype(np.int64)[rows.text[order]]
+    lengths = rows.texts.lengths[rows.text[order]]
     total = np.cumsum(lengths) - lengths  # characters before each text, over all sides
     side = sides[order]
     starts = np.flatnonzero(np.diff(side, prepend=-1))

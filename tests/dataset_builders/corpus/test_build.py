@@ -120,7 +120,8 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(sample_raw, cache_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_builders.survey.parsed.ROWS_AT_ONCE", 20)  # else one process would do the whole sample
+    for name, size in (("ROWS_AT_ONCE", 20), ("TURNS_AT_ONCE", 200)):  # else one process would do the whole sample
+        monkeypatch.setattr(f"dataset_builders.survey.parsed.{name}", size)
     for processes in (1, 3):
         names = ["camrest676", "woz:en", "banking77"]
         build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)
