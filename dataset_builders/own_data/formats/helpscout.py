@@ -63,7 +63,9 @@ def _is_conversation(record: Any) -> bool:
     if "mailboxId" not in conversation and "mailbox" not in conversation:
         return False
     threads = _threads(conversation) or []
-    return any(thread.get("type") in _TYPES and "type" in as_dict(thread.get("createdBy")) for thread in threads)
+    return any(
+        as_text(thread.get("type")) in _TYPES and "type" in as_dict(thread.get("createdBy")) for thread in threads
+    )
 
 
 def _conversation(conversation: dict[str, Any], line: int) -> Conversation:
@@ -90,7 +92,7 @@ def _message(thread: dict[str, Any]) -> Message:
     text = as_text(thread.get("body"))
     message = Message(as_text(author.get("id")), text, seconds(thread.get("createdAt")), _role(kind, author))
     message.is_html = True
-    if kind in ("note", "lineitem") or thread.get("state") in _UNSEEN:
+    if kind in ("note", "lineitem") or as_text(thread.get("state")) in _UNSEEN:
         message.kind = "notice"
         message.text = text or as_text(as_dict(thread.get("action")).get("text"))
     elif says_nothing(text) and as_dict(thread.get("_embedded")).get("attachments"):
