@@ -13,18 +13,15 @@ from dataset_builders.own_data.detect import PLAIN_FORMS
 from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.options import Kept, Options
-from dataset_builders.own_data.own_file import OwnFile, open_own
+from dataset_builders.own_data.own_file import OwnFile, open_all
 from dataset_builders.own_data.reading import Event
-from dataset_builders.own_data.rejects import Rejected, Tally, check_share, one_line, rejects_file
+from dataset_builders.own_data.rejects import Rejected, Tally, check_share, rejects_file
 from dataset_builders.own_data.split_names import split_of
 from dataset_builders.own_data.times import DateOrder
 from dataset_builders.schema import ALL, Dialogue, Utterance
-from dataset_builders.sources.raw_files import RawFile
 
 KEPT_REJECTS = 10_000
 """Maximum number of records in `OwnData.rejected`; the rejects file has them all."""
-
-_SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"
 
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,62}\w)?")
 
@@ -195,21 +192,8 @@ def load(
     )
     path = Path(path)
     found = find_all(path, skip_bad_files)
-    skipped, companions = list(found.skipped), [*found.data, *found.others]
-    opened: list[OwnFile] = []
-    read: set[RawFile] = set()
-    for file in found.data:
-        if file in read:  # a companion of an earlier file
-            continue
-        try:
-            own = open_own(file, options, companions)
-        except DataError as error:
-            if not skip_bad_files:
-                raise DataError(f"{error}{_SKIP_HINT if len(found.data) > 1 else ''}") from error
-            skipped.append(Rejected(file.name, None, None, one_line(str(error).removeprefix(f"{file}: "))))
-            continue
-        opened.append(own)
-        read.update(own.files)
+    opened, unread = open_all(found.data, found.others, options, skip_bad_files)
+    skipped = [*found.skipped, *unread]
     if not opened:
         raise DataError(f"{path}: none of its files can be read: {'; '.join(map(str, skipped[:3]))}")
     return OwnData(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -15,16 +16,19 @@ from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import READ_ERRORS, extension, unreadable
+from dataset_builders.own_data.messages import BadItem
 from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.reading import HOPELESS, Event, Reading
 from dataset_builders.own_data.records import SPLIT_WORDS, RecordParser
-from dataset_builders.own_data.rejects import BadRecord, NotEvident, Tally, one_line
+from dataset_builders.own_data.rejects import BadRecord, NotEvident, Rejected, Tally, one_line
 from dataset_builders.own_data.text_encoding import detect_encoding, open_text
 from dataset_builders.own_data.times import DateOrder, find_order, seconds
 from dataset_builders.schema import ALL
 from dataset_builders.sources.raw_files import RawFile
+
+_SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"
 
 _SAMPLE = 1000
 """Number of records from which columns of times and splits are judged."""
@@ -85,21 +89,59 @@ class OwnFile:
             raise unreadable(self.file, error) from error
 
 
-def open_own(file: RawFile, options: Options, files: Sequence[RawFile] = ()) -> OwnFile:
-    """Recognise a file's encoding, format and kind of rows.
+def open_all(
+    data: Sequence[RawFile], others: Sequence[RawFile], options: Options, skip_bad: bool
+) -> tuple[list[OwnFile], list[Rejected]]:
+    """Recognise the encoding, format and kind of rows of each file.
 
     Args:
-        file: The file.
+        data: Files to read.
+        others: More files, which a format may read together with one of `data`.
         options: Options of the user.
-        files: All files at the path, among which a format finds those that it reads together with this one.
+        skip_bad: Whether a file that cannot be read is skipped.
+
+    Returns:
+        The files, those of one export together, and the skipped ones.
 
     Raises:
-        DataError: The file is empty, not text, or in no supported form, or what it holds is not evident.
+        DataError: A file is empty, not text, or in no supported form, or what it holds is not evident.
     """
+    opened: list[OwnFile] = []
+    skipped: list[Rejected] = []
+    recognised: dict[RawFile, OwnFile | DataError] = {}
+    for file in data:
+        try:
+            with _named_errors(file):
+                recognised[file] = _recognise(file, options, [*data, *others])
+        except DataError as error:
+            recognised[file] = error
+    in_exports = {c for own in recognised.values() if isinstance(own, OwnFile) for c in own.companions}
+    read: set[RawFile] = set()
+    for file, own in recognised.items():
+        is_other = isinstance(own, DataError) or own.format is None
+        if file in read or (is_other and file in in_exports):  # is read with another file
+            continue
+        try:
+            if isinstance(own, DataError):
+                raise own
+            with _named_errors(file):
+                own = _with_columns(own)
+                own = own if own.is_intents else replace(own, answering=_find_answering(own))
+        except DataError as error:
+            if not skip_bad:
+                raise DataError(f"{error}{_SKIP_HINT if len(data) > 1 else ''}") from error
+            skipped.append(Rejected(file.name, None, None, one_line(str(error).removeprefix(f"{file}: "))))
+            continue
+        opened.append(own)
+        read.update(own.files)
+    return opened, skipped
+
+
+@contextmanager
+def _named_errors(file: RawFile) -> Iterator[None]:
+    """Name the file in the error about what it holds."""
     try:
-        own = _recognise(file, options, files)
-        own = _with_columns(own)
-        return replace(own, answering=_find_answering(own)) if not own.is_intents else own
+        yield
     except BadRecord as problem:
         raise DataError(f"{file}: {one_line(str(problem))}") from problem
     except (*READ_ERRORS, UnicodeError) as error:
@@ -134,6 +176,8 @@ def _with_columns(own: OwnFile) -> OwnFile:
     Raises:
         BadRecord: None of the first `HOPELESS` records is usable, or the order of the turns is not evident.
     """
+    if own.format:
+        _check_items(own)
     if own.form.name in ("text", "format"):
         return own
     sample = list(islice(Reading(own, Tally()).raw(), _SAMPLE))
@@ -154,6 +198,22 @@ def _with_columns(own: OwnFile) -> OwnFile:
     own = replace(own, ignored=frozenset(ignored))
     layout = _first_layout(own, sample)
     return replace(own, layout=layout, is_intents=layout.is_intent)
+
+
+def _check_items(own: OwnFile) -> None:
+    """Check that some of the first `HOPELESS` items of a format are usable.
+
+    Raises:
+        BadRecord: None is; the message has the first reasons.
+    """
+    assert own.format is not None
+    problems: list[str] = []
+    for item in islice(own.format.read(own.export), HOPELESS):
+        if not isinstance(item, BadItem):
+            return
+        problems.append(f"{f'line {item.line}: ' if item.line else ''}{item.reason}")
+    if problems:
+        raise BadRecord("; ".join(list(dict.fromkeys(problems))[:3]))
 
 
 def _first_layout(own: OwnFile, sample: list[tuple[int, Any]]) -> Layout:
@@ -179,19 +239,27 @@ def _date_order(own: OwnFile, values: list[Any]) -> DateOrder | None:
 
 
 def _find_answering(own: OwnFile) -> frozenset[str]:
-    """The name that answers, if names alone do not show the roles but one name is in every conversation."""
+    """The name that answers, if names alone do not show the roles but one name is in every conversation.
+
+    Raises:
+        BadRecord: In none of the first conversations it is evident who answers.
+    """
     if own.options.system_speaker:
         return own.options.answering
     sample = list(islice(Reading(own, Tally()).speakers(), _SAMPLE))
+    problems = [problem for names in sample if (problem := _problem(names))]
     by_words = any(speakers.side(name) for names in sample for name in names)
-    if by_words or all(_is_evident(names) for names in sample):
+    if by_words or not problems:
         return frozenset()
-    return speakers.find_answering(Reading(own, Tally()).speakers())
+    answering = speakers.find_answering(Reading(own, Tally()).speakers())
+    if not answering and len(problems) == len(sample):
+        raise problems[0]
+    return answering
 
 
-def _is_evident(names: list[str]) -> bool:
+def _problem(names: list[str]) -> BadRecord | None:
     try:
         speakers.assign(names)
-    except BadRecord:
-        return False
-    return True
+    except BadRecord as problem:
+        return problem
+    return None

@@ -8,6 +8,7 @@ from itertools import islice
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import speakers
 from dataset_builders.own_data.data import OwnData
+from dataset_builders.own_data.messages import Conversation
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.reading import Reading
 from dataset_builders.own_data.rejects import Tally
@@ -159,7 +160,10 @@ def _order(own: OwnFile) -> str:
         return f"numbers in {own.layout.order}"
     if own.layout and own.layout.time:
         return f"times in {own.layout.time}"
-    return "times, where all turns have one" if own.format else "as in the file"
+    if own.format:
+        first = next((item for item in own.format.read(own.export) if isinstance(item, Conversation)), None)
+        return "times" if first and all(m.time is not None for m in first.messages) else "as in the file"
+    return "as in the file"
 
 
 def _split(own: OwnFile) -> str:

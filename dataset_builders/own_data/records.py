@@ -32,7 +32,7 @@ from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.rejects import BadRecord, Tally
 from dataset_builders.own_data.text_encoding import is_damaged
 from dataset_builders.own_data.times import seconds
-from dataset_builders.schema import ALL, Dialogue, Turn, Utterance
+from dataset_builders.schema import ALL, Dialogue, Speaker, Turn, Utterance
 
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "обучение", "trn"), "train"),
@@ -240,12 +240,17 @@ def _turns(values: list[Any], options: Options) -> list[Message]:
             if are_speakers:
                 messages.append(Message(first, second))
             else:
-                messages += [Message("user", first), Message("assistant", second)]
+                messages += _exchange(first, second)
         elif isinstance(value, str):
-            messages.append(Message("user" if number % 2 else "assistant", text_of(value, f"turn {number}")))
+            role: Speaker = "user" if number % 2 else "system"
+            messages.append(Message(role, text_of(value, f"turn {number}"), role=role))
         else:
             raise BadRecord(f"turn {number} is {_json_type(value)}")
     return messages
+
+
+def _exchange(question: str, answer: str) -> list[Message]:
+    return [Message("user", question, role="user"), Message("system", answer, role="system")]
 
 
 def _name_speakers(pairs: list[list[Any]], options: Options) -> bool:
@@ -287,7 +292,7 @@ def _turn(value: dict[str, Any], number: int, options: Options) -> list[Message]
         return [Message(text_of(speaker, "speaker"), spoken, seconds(time_value, options.date_order), kind=kind)]
     if keys.question is not None and keys.answer is not None:  # one object per exchange
         question, answer = text_of(value[keys.question], "question"), text_of(value[keys.answer], "answer")
-        return [Message("user", question), Message("assistant", answer)]
+        return _exchange(question, answer)
     if keys.speaker is not None and ("tool_calls" in value or "function_call" in value):
         return [Message(text_of(value[keys.speaker], "speaker"), "", kind="tool")]
     missing = "speaker" if keys.speaker is None else "text"

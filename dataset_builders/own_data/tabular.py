@@ -17,6 +17,8 @@ from dataset_builders.sources.raw_files import RawFile
 
 DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 200
+_MIN_LABELS = 4
+_LABEL_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | N
         rows = tables.get("\t", [])
         if len(rows) < 2 or {len(row) for row in rows} != {2}:
             return None
+        _check_pairs(rows)
         return Table("\t", ("question", "answer"), has_header=False, skip=skip)
     if not tables:
         return None
@@ -75,11 +78,31 @@ def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | N
     if options.columns:
         find_layout(first, options)  # raises an error that names the missing column
     if width == 2 and not any(is_column_name(cell) for cell in first):
+        _check_pairs(tables[best])
         return Table(best, ("question", "answer"), has_header=False, skip=skip)
     raise BadRecord(
         f"line {1 + skip}: none of the columns {', '.join(first)[:200]} is recognised; name them with question_column "
         "and answer_column (--question-column, --answer-column), or text_column and label_column"
     )
+
+
+def _check_pairs(rows: list[list[str]]) -> None:
+    """Check that the second of two columns without a header holds answers rather than labels.
+
+    Raises:
+        NotEvident: It has few different values of few words each.
+    """
+    seconds = [row[1] for row in rows if len(row) == 2]
+    if len(seconds) >= _MIN_LABELS and 2 * len(set(seconds)) <= len(seconds) and _are_short(seconds):
+        raise NotEvident(
+            f"it is not evident whether the second column holds answers or labels, such as {seconds[0][:40]!r}; say "
+            "which: question_column and answer_column 1 and 2 (--question-column 1 --answer-column 2), or text_column "
+            "and label_column 1 and 2"
+        )
+
+
+def _are_short(texts: list[str]) -> bool:
+    return all(len(text.split()) <= _LABEL_WORDS for text in texts)
 
 
 def read_table(file: RawFile, encoding: str, table: Table) -> Iterator[Raw]:
