@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
@@ -194,6 +195,8 @@ def load(
     found = find_all(path, skip_bad_files)
     opened, unread = open_all(found.data, found.others, options, skip_bad_files)
     skipped = [*found.skipped, *unread]
+    if len(opened) == 1 and not opened[0].is_intents:
+        opened = [replace(opened[0], is_single=_is_single(opened[0]))]
     if not opened:
         raise DataError(f"{path}: none of its files can be read: {'; '.join(map(str, skipped[:3]))}")
     return OwnData(
@@ -205,6 +208,13 @@ def load(
         max_bad_share=max_bad_share,
         rejects=Path(rejects) if rejects is not None else None,
     )
+
+
+def _is_single(own: OwnFile) -> bool:
+    """Whether a file holds a single dialogue and names no split, so that the dialogue itself has to be split."""
+    dialogues = (event for event in own.read(Tally()) if isinstance(event, Dialogue))
+    first = list(islice(dialogues, 2))
+    return len(first) == 1 and first[0].split == ALL and split_of(own.file.name) == ALL
 
 
 def check_format(name: str | None) -> None:

@@ -50,6 +50,7 @@ class OwnFile:
         ignored: Columns whose values are not what their names say.
         answering: Names of those who answer, case-folded, if the whole file shows it.
         split: The split that it is named after, or `ALL`.
+        is_single: Whether all of the user's data are one dialogue, which is then split by time.
     """
 
     file: RawFile
@@ -63,6 +64,7 @@ class OwnFile:
     ignored: frozenset[str] = frozenset()
     answering: frozenset[str] = frozenset()
     split: str = ALL
+    is_single: bool = False
 
     @property
     def files(self) -> tuple[RawFile, ...]:

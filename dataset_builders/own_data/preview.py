@@ -169,6 +169,8 @@ def _order(own: OwnFile) -> str:
 def _split(own: OwnFile) -> str:
     if own.layout and own.layout.split:
         return f"column {own.layout.split}"
+    if own.is_single:
+        return "by time: a single dialogue"
     return "by the build" if own.split == ALL else f"{own.split}, by the name"
 
 

@@ -24,6 +24,7 @@ from dataset_builders.own_data.records import (
     text_of,
 )
 from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
+from dataset_builders.own_data.sessions import cut_by_time
 from dataset_builders.own_data.text_encoding import is_damaged, open_text
 from dataset_builders.own_data.times import seconds
 from dataset_builders.schema import ALL, Dialogue, Utterance
@@ -58,6 +59,15 @@ class Reading:
 
     def events(self) -> Iterator[Event]:
         """The rows and the rejected records, in the order of the file."""
+        if not self._own.is_single:
+            yield from self._events()
+            return
+        for event in self._events():
+            parts = cut_by_time(event) if isinstance(event, Dialogue) else [event]
+            self._tally.dialogues += len(parts) - 1
+            yield from parts
+
+    def _events(self) -> Iterator[Event]:
         own = self._own
         if own.format:
             yield from self._items(own.format.read(own.export))
