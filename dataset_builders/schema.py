@@ -52,6 +52,9 @@ _IDENTITY: dict[str, tuple[Any, str]] = {
     "license": (_string, "licence of the source: an SPDX identifier, `LicenseRef-...`, or `unknown`"),
     "redistributable": (Value("bool"), "that licence lets the row be passed on"),
 }
+_METADATA: dict[str, tuple[Any, str]] = {
+    "metadata": (_string, "the other columns of a user's own data, as a JSON object; null where there are none")
+}
 _SOURCE: dict[str, tuple[Any, str]] = {"source": (_string, "short name of the corpus")}
 _LANGUAGE: dict[str, tuple[Any, str]] = {"language": (_string, "BCP 47 tag: `en`, `ru-RU`")}
 _DOMAINS: dict[str, tuple[Any, str]] = {"domains": (_strings, "domains or services that the dialogue is about")}
@@ -86,6 +89,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         "message_count": (Value("int32"), "number of messages; a question with its answer are two"),
         "empty_turns": (Value("int32"), "turns of the raw dialogue without a visible character, left out of `turns`"),
         **_CLUSTER,
+        **_METADATA,
         **_IDENTITY,
         "source_version": (_string, "release of the source"),
     },
@@ -113,6 +117,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
             "neither is a wall of text), `cleanness` (no markup, encoding damage, glued sentences), `novelty` (the "
             "answer is not the question again) and `relatedness` (cosine of the two sides; null without an encoder)",
         ),
+        **_METADATA,
         **_IDENTITY,
     },
     "downstream": {
@@ -125,6 +130,7 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         "is_out_of_scope": (Value("bool"), "the utterance belongs to none of the intents"),
         **_LANGUAGE,
         **_SPLIT,
+        **_METADATA,
         **_IDENTITY,
     },
 }
@@ -135,6 +141,9 @@ FEATURES: dict[Config, Features] = {
 }
 
 ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, features in FEATURES.items()}
+
+ADDED = ("metadata",)
+"""Columns of strings that a dataset folder of an older version lacks; there, they are null."""
 
 DROPS = Features(
     {

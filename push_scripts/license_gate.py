@@ -37,7 +37,7 @@ from push_scripts.held_back import HeldBack, with_cut_texts
 _IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id")
 _KEYS = ["source", "license", "redistributable", *_IDS, "pair_type", "config"]
 _TEXTS = {"dialogues": ["turns"], "pairs": ["anchor", "positive"], "downstream": ["utterance"]}
-_QUOTES = ("cluster_id", "nearest_id", "reason", "value", "text")
+_QUOTES = ("cluster_id", "metadata", "nearest_id", "reason", "value", "text")
 """Columns that may name or quote another row."""
 _LINK = ("nearest_id", "similarity", "kind")
 """Columns of the clusters that describe the nearest dialogue."""
@@ -128,7 +128,8 @@ class LicenseGate:
             The shards in `folder`; empty if no row may be published.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        if all(self.filtered(rows) is rows for rows in _row_groups(shards, [*_KEYS, "negatives", "cluster_id"])):
+        quoting = [*_KEYS, "negatives", "cluster_id", "metadata"]
+        if all(self.filtered(rows) is rows for rows in _row_groups(shards, quoting)):
             return [link_or_copy(shard, folder / shard.name) for shard in shards]
         writer = ShardWriter(folder, split, pq.read_schema(shards[0]))
         for rows in _row_groups(shards):

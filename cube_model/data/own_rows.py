@@ -277,6 +277,7 @@ def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.
             "domains": domains,
             "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns),
             "cluster_id": pa.nulls(count, pa.string()),
+            "metadata": pa.nulls(count, pa.string()),
             "license": pa.repeat(pa.scalar(PRIVATE), count),
             "redistributable": pa.repeat(pa.scalar(False), count),
         }

@@ -89,7 +89,10 @@ def sql(
         ),
     ] = False,
 ) -> None:
-    """Query the data with SQL (DuckDB's dialect), read-only."""
+    """Query the data with SQL (DuckDB's dialect), read-only.
+
+    The other columns of your own data are in the column metadata, as JSON: WHERE metadata->>'$.team' = 'sales'.
+    """
     from dataset_builders.database.asking import ask, open_any
     from dataset_builders.database.printing import print_answer
     from dataset_builders.sql import script as views

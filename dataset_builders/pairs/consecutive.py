@@ -71,7 +71,7 @@ def make_pairs(
         "quality": pa.nulls(count, schema.field("quality").type),  # set by the quality score
         "flags": empty_lists(count),
     }
-    for name in ("source", "language", "domains", "cluster_id", "license", "redistributable"):
+    for name in ("source", "language", "domains", "cluster_id", "metadata", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 

@@ -339,6 +339,7 @@ class DialogueBuilder(CorpusBuilder):
             "turns": _turns([d.turns for d in dialogues]),
             "empty_turns": [empty for _, empty in rows],
             # `cluster_id` is set by the build, which compares all sources
+            "metadata": [d.metadata for d in dialogues],
             "source_version": pa.repeat(info.configs[self.config.name], len(rows)),
         }
 
@@ -362,6 +363,7 @@ class IntentBuilder(CorpusBuilder):
             "is_out_of_scope": [u.is_out_of_scope for u in rows],
             "language": [u.language or info.languages[0] for u in rows],
             "original_split": [u.split for u in rows],
+            "metadata": [u.metadata for u in rows],
         }
 
 

@@ -61,7 +61,7 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
             if not any(f"parquet_{name} " in statement.query for name in missing):
                 connection.execute(statement)
         for name, (_, schema) in files.items():
-            _check_columns(connection, folder, name, schema)
+            _complete_columns(connection, folder, name, schema)
         yield connection
 
 
@@ -136,9 +136,17 @@ def is_interrupt(error: Exception) -> bool:
     return isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted" or inside is not None
 
 
-def _check_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
+def _complete_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
+    from dataset_builders.schema import ADDED
+
     columns = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
-    if missing := set(schema.names) - columns:
+    missing = set(schema.names) - columns
+    if added := sorted(missing & set(ADDED)):
+        connection.execute(f"ALTER VIEW parquet_{name} RENAME TO parquet_older_{name}")
+        nulls = ", ".join(f"NULL::VARCHAR AS {column}" for column in added)
+        connection.execute(f"CREATE VIEW parquet_{name} AS SELECT *, {nulls} FROM parquet_older_{name}")
+        missing -= set(added)
+    if missing:
         raise DataError(
             f"{folder}: {name} lack the columns {', '.join(sorted(missing))}; another version built the folder, build "
             "it again"

@@ -38,6 +38,7 @@ def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source:
         "cluster_id": f"{source}/{name}",
         "flags": ["glued_sentences"],
         "source_version": "1",
+        "metadata": None,
         **OPEN_LICENSE,
         **facts,
     }
@@ -50,12 +51,14 @@ def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str
     row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
     row |= {"negatives": ["No seat is left."], "negative": "No seat is left.", "pair_type": "consecutive", "flags": []}
     row |= {"quality": {"score": 0.5, "length": 0.5, "cleanness": 1.0, "novelty": 1.0, "relatedness": None}}
+    row["metadata"] = None
     return row | OPEN_LICENSE | facts
 
 
 def utterance(name: str, text: str = "my card ate itself", source: str = "cards", **facts: Any):
     row = {"utterance_id": f"{source}/train/{name}", "source": source, "utterance": text, "label": f"{source}/eaten"}
-    row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train", "flags": []}
+    row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train"}
+    row |= {"metadata": None, "flags": []}
     return row | OPEN_LICENSE | facts
 
 

@@ -254,3 +254,13 @@ def test_a_folder_of_links_is_checked_like_their_targets(tmp_path):
         target.symlink_to(path)
     gate = push_dataset(linked, "org/name", PushOptions(dry_run=True)).gate
     assert (sum(gate.passed.values()), sum(gate.held_back.values())) == (1, 1)
+
+
+def test_metadata_that_names_a_held_back_row_is_null(tmp_path, hub, monkeypatch):
+    kept = '{"team": "sales"}'
+    restricted = pair("b", "Thank you.", source="closed", redistributable=False)
+    rows = {("pairs", "train"): [pair("a", metadata='{"reply_to": "closed/b"}'), pair("c", metadata=kept), restricted]}
+    hub.use_here(monkeypatch)
+    push_dataset(write_dataset(tmp_path / "data", rows), f"{hub.namespace}/metadata")
+    content = hub.files("datasets", "metadata")["pairs/train-00000-of-00001.parquet"]
+    assert pq.read_table(io.BytesIO(content))["metadata"].to_pylist() == [None, kept]

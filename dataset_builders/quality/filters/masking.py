@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -32,7 +33,10 @@ def mask_table(config: Config, table: pa.Table, numbers: np.ndarray, spans_of: S
     """
     masked = table.take(pa.array(numbers)).to_pylist()
     for number, row in zip(numbers.tolist(), masked, strict=True):
-        _MASKS[config](row, partial(spans_of, number))
+        find = partial(spans_of, number)
+        _MASKS[config](row, find)
+        if row.get("metadata"):
+            row["metadata"] = _masked_json(row["metadata"], find)
     rows = np.arange(len(table))
     rows[numbers] = len(table) + np.arange(len(numbers))
     return pa.concat_tables([table, pa.Table.from_pylist(masked, schema=table.schema)]).take(pa.array(rows))
@@ -43,6 +47,40 @@ def replaced(text: str, spans: list[Span]) -> str:
     ends = [0, *(end for _, end, _ in spans)]
     parts = [f"{text[end:start]}[{kind.upper()}]" for end, (start, _, kind) in zip(ends, spans, strict=False)]
     return "".join([*parts, text[ends[-1] :]])
+
+
+def json_texts(text: str) -> Iterator[str]:
+    """The strings and whole numbers in a JSON text, but not the keys of its objects.
+
+    >>> list(json_texts('{"team": "tea", "phones": [7, null]}'))
+    ['tea', '7']
+    """
+    values = [json.loads(text)]
+    while values:
+        value = values.pop(0)
+        if isinstance(value, dict):
+            values = [*value.values(), *values]
+        elif isinstance(value, list):
+            values = [*value, *values]
+        elif _is_text(value):
+            yield str(value)
+
+
+def _masked_json(text: str, find: Callable[[str], list[Span]]) -> str:
+    def masked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: masked(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [masked(inner) for inner in value]
+        spans = find(str(value)) if _is_text(value) else []
+        return replaced(str(value), spans) if spans else value
+
+    return json.dumps(masked(json.loads(text)), ensure_ascii=False)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a JSON value may be personal data: a number may be that of a card."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _mask_dialogue(row: dict[str, Any], find: Callable[[str], list[Span]]) -> None:

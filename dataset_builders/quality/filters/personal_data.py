@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import Action, Filter, Rows, findings, matching
-from dataset_builders.quality.filters.masking import Span, mask_table, replaced
+from dataset_builders.quality.filters.masking import Span, json_texts, mask_table, replaced
 from dataset_builders.schema import Config
 
 # the end of an address: the common subset of RFC 5322, and the spoken form "jo at example dot com"
@@ -173,16 +173,32 @@ def _by_row(rows: Rows) -> Iterator[tuple[int, list[str]]]:
     has_card[[n for n, matches in spans.items() if any(kind == "card" for *_, kind in matches)]] = True
     # in the system's turns only card numbers are personal
     occurrences = np.flatnonzero((is_hit[rows.text] & ~rows.by_system) | has_card[rows.text])
-    numbers = np.unique(rows.row[occurrences])
+    hits = [
+        (row, texts[number], spans[number])
+        for row, number in zip(rows.row[occurrences].tolist(), rows.text[occurrences].tolist(), strict=True)
+    ]
+    hits += _in_metadata(rows.table)
+    numbers = np.unique(np.array([row for row, *_ in hits], np.int64))
     task_data = dict(zip(numbers.tolist(), _task_data(rows, numbers), strict=True))
-    kinds: dict[int, set[str]] = {}
-    for row, number in zip(rows.row[occurrences].tolist(), rows.text[occurrences].tolist(), strict=True):
-        row_kinds = kinds.setdefault(row, set())
-        for span in spans[number]:
-            if span[2] not in row_kinds and not task_data[row].holds(texts[number], span):
-                row_kinds.add(span[2])
+    kinds: dict[int, set[str]] = {row: set() for row in numbers.tolist()}
+    for row, text, matches in hits:
+        for span in matches:
+            if span[2] not in kinds[row] and not task_data[row].holds(text, span):
+                kinds[row].add(span[2])
     for row, row_kinds in kinds.items():
         yield row, [kind for kind in PATTERNS if kind in row_kinds]
+
+
+def _in_metadata(table: pa.Table) -> Iterator[tuple[int, str, list[Span]]]:
+    """Row number, text and spans of each text in the metadata that has personal data."""
+    metadata = table["metadata"].combine_chunks().dictionary_encode()
+    objects = metadata.dictionary
+    candidates = matching(objects, _ANY)
+    texts = {number: list(json_texts(objects[number].as_py())) for number in candidates.tolist()}
+    spans = {number: [(text, personal_spans(text)) for text in of_object] for number, of_object in texts.items()}
+    numbers = metadata.indices.fill_null(-1).to_numpy()
+    for row in np.flatnonzero(np.isin(numbers, candidates)).tolist():
+        yield from ((row, text, matches) for text, matches in spans[numbers[row]] if matches)
 
 
 class _TaskData:

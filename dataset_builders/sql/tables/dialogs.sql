@@ -1,6 +1,7 @@
 -- One row per dialogue; the table turns holds its turns. Columns of the dataset, and:
 -- dialog_text: all its turns, one per line; intents: distinct intents of its states
 -- turn_count, words, characters: number of turns, and their total length (white space separates words)
+-- metadata: the other columns of a user's own data as JSON, read by key: metadata->>'$.team'
 WITH spoken AS (
     SELECT *, [turn.text FOR turn IN turns] AS texts FROM parquet_dialogues
 )
@@ -12,5 +13,5 @@ SELECT
     len(texts)::INTEGER AS turn_count,
     word_count(array_to_string(texts, ' '))::INTEGER AS words,
     (length(array_to_string(texts, '')))::INTEGER AS characters,
-    empty_turns, cluster_id, flags, license, redistributable, source_version
+    empty_turns, cluster_id, metadata, flags, license, redistributable, source_version
 FROM spoken

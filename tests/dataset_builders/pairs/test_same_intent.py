@@ -73,6 +73,7 @@ def test_columns_about_dialogues_are_null():
         "negative",
         "cluster_id",
         "quality",
+        "metadata",
     }
     assert (row["pair_type"], row["source"], row["language"], row["license"]) == ("same_intent", "mine", "en", "MIT")
     assert (row["anchor_speaker"], row["positive_speaker"]) == ("user", "user")

@@ -1,5 +1,7 @@
 """Each filter finds its hits and ignores near misses."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -238,6 +240,13 @@ def test_task_data_of_pairs():
     assert personal("pairs", pairs(asked[::-1])) == {}
 
 
+MADE = {
+    "dialogues": dialogues(["tea", "ok"], ["milk", "ok"], ["more", "tea"]),
+    "pairs": pairs(("tea", "ok"), ("milk", "ok"), ("more", "tea")),
+    "downstream": utterances("tea", "milk", "more"),
+}
+
+
 def test_masks_move_the_slots():
     text = "I am jo@example.org and want green tea"
     slots = [
@@ -255,6 +264,27 @@ def test_masks_move_the_slots():
     (tea, who, _) = first["annotations"]["slots"]
     assert first["text"][tea["start"] : tea["end"]] == "green"
     assert (who["start"], who["end"]) == (None, None)
+
+
+@pytest.mark.parametrize("config", MADE)
+def test_personal_data_in_the_metadata_are_masked(config):
+    table = MADE[config]
+    private = {"from": ["Jo <jo@example.org>", None, True], "card": 4111111111111111, "jo@example.org": 7, "é": "é"}
+    column = pa.array([None, '{"team": "tea"}', json.dumps(private, ensure_ascii=False)])
+    table = table.set_column(table.schema.get_field_index("metadata"), table.schema.field("metadata"), column)
+    rows = Rows.of(config, table)
+    found = PersonalData("mask").find(rows)
+    assert {name: hits.rows.tolist() for name, hits in found.items() if len(hits.rows)} == {
+        "personal_data:card": [2],
+        "personal_data:email": [2],
+    }
+    masked = PersonalData("mask").mask(rows, table, found)
+    assert masked.take([0, 1]) == table.take([0, 1])
+    assert json.loads(masked["metadata"][2].as_py()) == {
+        **private,
+        "from": ["Jo <[EMAIL]>", None, True],
+        "card": "[CARD]",
+    }
 
 
 def test_conflicting_labels():

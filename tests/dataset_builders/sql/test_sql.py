@@ -21,6 +21,7 @@ import dialogue_cube
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.database import ask, build_database, open_any
+from hub.invented import dialogue, pair, utterance, write_dataset
 from support.quality_folder import with_quality
 
 COMMAND = Path(sys.executable).with_name("dialogue-cube")
@@ -396,3 +397,21 @@ def test_duckdb_alone_answers_in_the_folder(folder, database, tmp_path):
     assert alone.returncode == 0, alone.stderr
     expected = json.loads(output("--database", database, "--format", "json", query))
     assert json.loads(alone.stdout) == [list(row.values()) for row in expected]
+
+
+def test_metadata_is_read_by_its_keys(tmp_path):
+    facts = {"metadata": '{"team": "sales", "days": 3}'}
+    rows = {
+        ("dialogues", "train"): [dialogue("one", **facts), dialogue("two")],
+        ("pairs", "train"): [pair("one", **facts), pair("two")],
+        ("downstream", "train"): [utterance("one", **facts), utterance("two")],
+    }
+    folder = write_dataset(tmp_path / "data", rows)
+    build_database(folder, tmp_path / "data.duckdb")
+    for place in ({"data": folder}, {"database": tmp_path / "data.duckdb"}):
+        with open_any(**place) as connection:
+            for table, key in (("dialogs", "tiny/one"), ("pairs", "tiny/one#0"), ("downstream", "cards/train/one")):
+                query = (
+                    f"SELECT {sql.KEYS[table][0]}, metadata->>'$.days' FROM {table} WHERE metadata->>'$.team' = 'sales'"
+                )
+                assert list(ask(connection, query)) == [(key, "3")]

@@ -220,6 +220,17 @@ def test_unreadable_files_are_named(folder, tmp_path):
         statistics(tmp_path / "broken")
 
 
+def test_columns_that_an_older_version_lacks_are_null(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "old")
+    for shard in (tmp_path / "old").glob("[dp]*/*.parquet"):
+        pq.write_table(pq.read_table(shard).drop_columns(["metadata"]), shard)
+    with open_folder(tmp_path / "old") as connection:
+        for table in ("dialogs", "pairs", "downstream"):
+            count, metadata = connection.execute(f"SELECT count(*), count(metadata) FROM {table}").fetchone()
+            assert count
+            assert not metadata
+
+
 def test_rows_of_another_version_are_named(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "old")
     for shard in (tmp_path / "old" / "downstream").glob("*.parquet"):
