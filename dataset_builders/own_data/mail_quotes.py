@@ -103,9 +103,9 @@ def _is_head(lines: list[str]) -> bool:
 
 def _attribution(lines: list[str]) -> int:
     """Number of lines of "On 31 Jan 2026, Ann wrote:" that begin here; 0 if there are none."""
-    for length in range(1, len(lines) + 1):
-        if not lines[length - 1].strip():
+    for length, line in enumerate(lines, start=1):
+        if not line.strip():
             return 0
-        if _ATTRIBUTION.fullmatch(" ".join(line.strip() for line in lines[:length])):
+        if line.rstrip().endswith(":") and _ATTRIBUTION.fullmatch(" ".join(part.strip() for part in lines[:length])):
             return length
     return 0

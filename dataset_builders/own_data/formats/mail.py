@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.errors import MessageError
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import Message as Mail
 from email.utils import getaddresses
-from typing import IO, cast
+from typing import IO
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
@@ -25,6 +26,7 @@ from dataset_builders.sources.raw_files import RawFile
 
 _FROM_LINE = re.compile(rb"From \S+ .*\d{4}.*")
 _HEADER = re.compile(rb"[!-9;-~]+:(?:[ \t]|$)")
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _ID = re.compile(r"<[^<>\s]+>")
 _EXTENSIONS = (".mbox", ".eml", ".mbox.gz", ".eml.gz")
 # what the parser of the standard library raises on damaged headers and unknown encodings
@@ -56,9 +58,8 @@ def read(export: Export) -> Iterator[Item]:
             mbox = _mbox(export, file, stack)
             for mail in _mails(file, mbox):
                 content = _content(mail, export)
-                header = content.partition(b"\r\n\r\n" if b"\r\n\r\n" in content else b"\n\n")[0]
                 try:
-                    threads.add(mail, _parsed(header + b"\n\n"))
+                    threads.add(mail, message_from_bytes(_BLANK_LINE.split(content, maxsplit=1)[0] + b"\n\n"))
                 except _UNREADABLE as error:
                     yield BadItem(f"expected a mail with the headers From, Date and Subject ({error})", content[:400])
         for mails in threads.in_order():
@@ -66,9 +67,9 @@ def read(export: Export) -> Iterator[Item]:
             for mail in mails:
                 content = _content(mail, export)
                 try:
-                    parsed = _parsed(content)
+                    parsed = message_from_bytes(content)
                     conversation.messages.append(_message(parsed))
-                    subject = without_answer_marks(str(parsed["subject"] or ""))
+                    subject = without_answer_marks(_header(parsed, "subject"))
                 except _UNREADABLE as error:
                     yield BadItem(f"the mail cannot be read ({error})", content[:400])
                     continue
@@ -104,7 +105,7 @@ class _Threads:
     by_subject: dict[tuple[str, str], int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
-    def add(self, mail: _Mail, header: EmailMessage) -> None:
+    def add(self, mail: _Mail, header: Mail) -> None:
         """Add a mail to its thread. Second copies of a mail, as in two folders, are left out.
 
         Raises:
@@ -119,7 +120,7 @@ class _Threads:
         ids = own | set(_ID.findall(f"{header['references'] or ''} {header['in-reply-to'] or ''}"))
         ids |= {f"gmail {header['x-gm-thrid']}"} if header["x-gm-thrid"] else set()
         known = {self._thread(self.by_id[i]) for i in ids if i in self.by_id}
-        subject = str(header["subject"] or "").strip()
+        subject = _header(header, "subject")
         topic = without_answer_marks(subject).casefold()
         addresses = getaddresses([str(header[key]) for key in ("from", "to", "cc") if header[key]])
         keys = [(topic, address.lower()) for _, address in addresses if address and topic]
@@ -189,23 +190,28 @@ def _content(mail: _Mail, export: Export) -> bytes:
     return re.sub(rb"(?m)^>(>*From )", rb"\1", content)  # mbox marks lines of the text that begin like a new mail
 
 
-def _parsed(content: bytes) -> EmailMessage:
-    return cast(EmailMessage, message_from_bytes(content, policy=policy.default))
+def _header(mail: Mail, name: str) -> str:
+    """A header as text on one line; empty if it is missing."""
+    value = str(mail[name] or "")
+    return " ".join(str(make_header(decode_header(value)) if "=?" in value else value).split())
 
 
-def _message(mail: EmailMessage) -> Message:
-    names = getaddresses([str(mail["from"] or "")])
+def _message(mail: Mail) -> Message:
+    names = getaddresses([_header(mail, "from")])
     name, address = names[0] if names else ("", "")
-    message = Message(name.strip() or address, "", seconds(str(mail["date"] or "")))
-    body = mail.get_body(("plain", "html"))
-    if body is not None:
-        content = str(body.get_content())
-        message.is_html = body.get_content_subtype() == "html"
-        is_forward = is_forwarded(str(mail["subject"] or ""))
-        is_flowed = body.get_param("format") == "flowed"
-        words = own_html(content, is_forward) if message.is_html else own_words(content, is_flowed, is_forward)
-        message.text = words
-    is_automatic = str(mail["auto-submitted"] or "no").strip().lower() != "no"
+    message = Message(name.strip() or address, "", seconds(_header(mail, "date")))
+    texts = [
+        p for p in mail.walk() if p.get_content_maintype() == "text" and p.get_content_disposition() != "attachment"
+    ]
+    by_type = {part.get_content_subtype(): part for part in reversed(texts)}  # the first of each type
+    if part := by_type.get("plain") or by_type.get("html"):
+        content = part.get_payload(decode=True)
+        text = content.decode(part.get_content_charset("utf-8"), "replace") if isinstance(content, bytes) else ""
+        is_forward = is_forwarded(_header(mail, "subject"))
+        message.is_html = part.get_content_subtype() == "html"
+        is_flowed = part.get_param("format") == "flowed"
+        message.text = own_html(text, is_forward) if message.is_html else own_words(text, is_flowed, is_forward)
+    is_automatic = (_header(mail, "auto-submitted") or "no").lower() != "no"
     if is_automatic or mail.get_content_type() == "multipart/report":
         message.kind = "notice"
     elif not message.text.strip():
