@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from dataset_builders.own_data.export import Export
@@ -45,7 +46,7 @@ _NOTICE = re.compile(
 )
 _NAME_OF_FILE = r"\S[^\n]{0,200}?\.\w{2,5}(?: • [^\n]{1,30})?"
 _OMITTED = re.compile(
-    r"<(?:Media omitted|Без медиафайлов|Файл пропущен|Medien ausgeschlossen|Medien weggelassen|[^<>\n]{1,20} omitted)>"
+    r"<[^<>\n]{3,40}>"  # Media omitted, Без медиафайлов, Medien ausgeschlossen: in each language in these brackets
     r"|(?:image|photo|video|video note|audio|voice message|GIF|sticker|Contact card|contact card) omitted"
     r"|(?:изображение|видео|видеосообщение|аудиофайл|GIF|Карточка контакта) отсутствует|стикер не добавлен"
     r"|(?:Bild|Foto|Video|Videonachricht|Audio|GIF|Sticker|Kontaktkarte) (?:weg|aus)gelassen"
@@ -53,7 +54,8 @@ _OMITTED = re.compile(
     r"|\S{1,20}: https://maps\.google\.com/\?q=\S+|[^\n]+: https://foursquare\.com/v/\S+|null"
 )
 _ATTACHED = re.compile(
-    r"\u200e?<(?:attached|прикреплено|Anhang|angehängt): [^<>\n]+>"
+    r"\u200e?<(?:(?:attached|прикреплено|Anhang|angehängt): |[^<>:\n]{3,30}: \d{8}-)[^<>\n]+>"
+    r"|\u200e?(?:IMG|VID|AUD|PTT|STK|DOC)-\d{8}-WA\d+\.\w{2,5} \([^()\n]+\)"
     r"|\u200e?[^\n]+\.\w{2,5} \((?:file attached|файл добавлен|Datei angehängt)\)"
 )
 _POLL = re.compile(r"\u200e?(?:POLL|ОПРОС|UMFRAGE):\n")
@@ -92,7 +94,8 @@ def companions(file: RawFile, files: Sequence[RawFile]) -> tuple[RawFile, ...]:
 def read(export: Export) -> Iterator[Item]:
     """One conversation: the chat."""
     try:
-        order = export.options.date_order or find_order(part.date for part in _parts(export))
+        days = (date for date, _ in groupby(part.date for part in _parts(export)))
+        order = export.options.date_order or find_order(days)
     except BadRecord as error:
         yield BadItem(str(error))
         return
@@ -146,7 +149,7 @@ def _message(content: str) -> Message:
     if match is None:
         return Message("", _clean(content), kind="notice")
     speaker = re.sub(r"^~\s*", "", _clean(match["sender"]))  # "~" marks people who are not in the address book
-    text = _EDITED.sub("", match["text"])
+    text = _EDITED.sub("", match["text"]) if "<" in match["text"] else match["text"]
     message = Message(speaker, _clean(text))
     first, _, caption = text.partition("\n")
     if _NOTICE.fullmatch(message.text):
