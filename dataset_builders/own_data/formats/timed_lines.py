@@ -104,23 +104,26 @@ def _form(lines: Iterable[str]) -> re.Pattern[str] | None:
     if len(stamps) < 4 or len(stamps) < 0.8 * len(written):
         return None
     events = [match for match in stamps if _EVENT.fullmatch(match["rest"])]
+    spoken = [match["rest"] for match in stamps if not _EVENT.fullmatch(match["rest"])]
     has_columns = any("\t" in match["rest"] and match["gap"] == "\t" for match in events)
     for form in (_NICK, *([_COLUMN] if has_columns else []), _ZOOM, _NAMED):
-        said = [match for stamp in stamps if (match := form.fullmatch(stamp["rest"])) and stamp not in events]
+        said = [match for rest in spoken if (match := form.fullmatch(rest))]
         names = {match["name"] for match in said}
-        if len(said) + len(events) < 0.9 * len(stamps) or len(names) < 2 or 2 * len(names) > len(said):
+        if len(said) < 0.9 * len(spoken) or len(names) < 2 or 2 * len(names) > len(said):
             continue
-        if form is not _NAMED or _are_people(names, [match["text"] or "" for match in said], lines):
+        if any(_LOG_NAME.fullmatch(name) for name in names):
+            return None
+        if form is not _NAMED or _are_people(names, [match["text"] or "" for match in said]):
             return form
     return None
 
 
-def _are_people(names: set[str], texts: list[str], lines: Iterable[str]) -> bool:
-    if any(_LOG_NAME.fullmatch(name) for name in names) or any(_LOG_TEXT.search(text) for text in texts):
+def _are_people(names: set[str], texts: list[str]) -> bool:
+    if any(_LOG_TEXT.search(text) for text in texts):
         return False
     if all(speakers.side(name) for name in names):
         return True
-    return all(name[0].isupper() for name in names) and any("?" in line for line in lines)
+    return all(name[0].isupper() for name in names) and any("?" in text for text in texts)
 
 
 FORMAT = Format(
