@@ -51,6 +51,14 @@ def ask(
     sources: Annotated[
         str | None, typer.Option(help="Sources to search, comma-separated. Default: all.", rich_help_panel=_SEARCH)
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Search only answers with this metadata; repeatable. One of the values of each key is enough.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
     max_answers: Annotated[
         int | None,
         typer.Option(min=1, help="Maximum number of answers (random sample). Default: all.", rich_help_panel=_SEARCH),
@@ -99,6 +107,7 @@ def ask(
     if overwrite and not index:
         raise ModelError("--overwrite requires --index DIR")
 
+    conditions = read_conditions(where or [])
     file_questions = read_questions(question_file) if question_file else []
     check_locations(data, model)
     if output:
@@ -115,6 +124,7 @@ def ask(
         teacher=teacher,
         sources=comma_list(sources),
         max_answers=max_answers,
+        where=conditions,
         search=search,
         progress=True,
     )
@@ -134,6 +144,30 @@ def ask(
             _show(f"{question} ({variations} variations, temperature {temperature:g})", answers)
         else:
             _show(question, retriever.ask(question, context or [], k or 5))
+
+
+def read_conditions(conditions: Iterable[str]) -> dict[str, list[str]]:
+    """Read conditions on the metadata.
+
+    Args:
+        conditions: Conditions such as `team=sales`.
+
+    Returns:
+        Values by key.
+
+    Raises:
+        ModelError: A condition has no key or no `=`.
+
+    >>> read_conditions(["team=sales", "team=support", "tier=1"])
+    {'team': ['sales', 'support'], 'tier': ['1']}
+    """
+    values: dict[str, list[str]] = {}
+    for condition in conditions:
+        key, equals, value = condition.partition("=")
+        if not (key and equals):
+            raise ModelError(f"--where {condition}: expected KEY=VALUE, such as --where team=sales")
+        values.setdefault(key, []).append(value)
+    return values
 
 
 def _show(question: str, answers: list[Answer]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cube_model.errors import ModelError
-from cube_model.inference.answers import answers_fingerprint, read_answers
+from cube_model.inference.answers import Where, answers_fingerprint, read_answers
 from cube_model.inference.cached_indexes import keep, load_cached
 from cube_model.inference.choices import SearchKind
 from cube_model.inference.index import INDEX, AnswerIndex, is_index
@@ -96,6 +96,7 @@ class CubeRetriever:
         sources: Sequence[str] | None = None,
         splits: Sequence[str] | None = None,
         max_answers: int | None = None,
+        where: Where | None = None,
         search: SearchKind = "auto",
         cache: EmbeddingCache | None = None,
         revision: str | None = None,
@@ -117,6 +118,8 @@ class CubeRetriever:
             splits: Names of the splits to search. Default: all.
             max_answers: Maximum number of answers; more are sampled at random, with a fixed seed. Encoding all answers
                 of a large corpus takes minutes the first time. Default: no limit.
+            where: Values that the metadata of own data must have, by key, such as `{"team": "sales"}`. Default: all
+                answers.
             search: `"exact"`, `"graph"`, or `"auto"`: exact up to a million answers.
             cache: Embedding cache. Default: `EmbeddingCache()`.
             revision: Branch, tag or commit of the core's repository.
@@ -128,17 +131,17 @@ class CubeRetriever:
         """
         use_saved = index is not None and is_index(index) and not overwrite
         if data is None and not use_saved:
-            where = f"{index}: no answer index; " if index is not None else ""
-            raise ModelError(f"{where}pass the dataset to search (--data)")
-        if data is None and (sources or splits or max_answers):
-            raise ModelError("sources, splits and max_answers select rows of a dataset: pass it too (--data)")
+            problem = f"{index}: no answer index; " if index is not None else ""
+            raise ModelError(f"{problem}pass the dataset to search (--data)")
+        if data is None and (sources or splits or max_answers or where):
+            raise ModelError("sources, splits, max_answers and where select rows of a dataset: pass it too (--data)")
         with ExitStack() as claimed:
             output = None  # claimed before minutes are spent on encoding
             if index is not None and not use_saved:
                 output = claimed.enter_context(Output(index, INDEX, overwrite=overwrite).claimed())
             core = load_core(model, revision)
             loaded = teacher_of(core, teacher)
-            answers = None if data is None else read_answers(data, sources, splits, max_answers)
+            answers = None if data is None else read_answers(data, sources, splits, max_answers, where)
             fingerprints = {"core": core_fingerprint(core), "teacher": loaded.fingerprint}
             if answers is not None:
                 fingerprints["data"] = answers_fingerprint(answers)

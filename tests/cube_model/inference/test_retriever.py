@@ -2,9 +2,12 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cube_model import CubeModel, CubeRetriever, EmbeddingCache, ModelError, Teacher
+from cube_model.inference.answers import read_answers
 from cube_model.inference.loading import load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
 
@@ -205,6 +208,42 @@ def test_ask_on_the_command_line(run, trained_core, answers_folder):
     done = run(*ask, "I need a ticket", "--variations", 4, "--temperature", 1.5)
     assert done.output.count("CC0-1.0") == 4
     assert "4 variations, temperature 1.5" in done.output
+
+
+@pytest.fixture(scope="module")
+def teams_folder(answers_folder, tmp_path_factory):
+    """The answers with metadata: of the team "rooms" if they are about a room, of no team else."""
+    folder = shutil.copytree(answers_folder, tmp_path_factory.mktemp("teams") / "data")
+    for path in (folder / "pairs").glob("*.parquet"):
+        table = pq.read_table(path)
+        metadata = [
+            '{"team": "rooms", "tier": 1}' if "room" in text else None for text in table["positive"].to_pylist()
+        ]
+        pq.write_table(table.append_column("metadata", pa.array(metadata, pa.string())), path)
+    return folder
+
+
+def test_answers_with_metadata(teams_folder, answers_folder):
+    everything = read_answers(teams_folder)["text"].to_pylist()
+    expected = [text for text in everything if "room" in text]
+    assert 0 < len(expected) < len(everything)
+    for where in ({"team": "rooms"}, {"team": ["tables", "rooms"], "tier": ["1"]}):
+        assert read_answers(teams_folder, where=where)["text"].to_pylist() == expected
+    message = r"no answer has the metadata team=room; there is team \(rooms\), tier$"
+    with pytest.raises(ModelError, match=message):
+        read_answers(teams_folder, where={"team": "room"})
+    with pytest.raises(ModelError, match="lacks metadata; build the dataset again"):
+        read_answers(answers_folder, where={"team": "rooms"})
+
+
+def test_ask_answers_with_metadata_only(run, trained_core, teams_folder):
+    ask = ("ask", "--model", trained_core, "--data", teams_folder, "I need a ticket", "-k", 3)
+    done = run(*ask, "--where", "team=rooms", "--where", "tier=1")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("CC0-1.0") == done.output.count("room") == 3
+    assert run(*ask).output.count("room") < 3
+    with pytest.raises(ModelError, match="--where team: expected KEY=VALUE"):
+        run(*ask, "--where", "team", catch_exceptions=False)
 
 
 def test_prompt_keeps_the_context(run, retriever, trained_core, answers_folder):
