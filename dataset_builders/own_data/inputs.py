@@ -23,7 +23,7 @@ __all__ = [
 EXTENSIONS = frozenset(
     (
         *(".json", ".jsonl", ".jsonlines", ".ndjson", ".csv", ".tsv", ".tab", ".txt", ".md", ".yml", ".yaml"),
-        *(".mbox", ".eml", ".srt", ".vtt", ".train", ".valid", ".dev", ".test"),
+        *(".lu", ".mbox", ".eml", ".srt", ".vtt", ".train", ".valid", ".dev", ".test"),
         *(".parquet", ".pq", ".arrow", ".feather", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
     )
 )
@@ -153,14 +153,19 @@ def _members(file: RawFile) -> list[RawFile]:
             return [file]
         if kind == "zip" and is_packed(file):
             raise DataError(f"{file}: a zip archive that is compressed again; unpack it")
-        names = [name for name in archives.member_names(file.path) if not is_hidden(PurePosixPath(name))]
+        names = archives.member_names(file.path)
     except (*READ_ERRORS, RuntimeError) as error:
         if kind is None:
             raise unreadable(file, error) from error
         raise DataError(f"{file}: a damaged {kind} archive ({error}); pack it again") from error
-    if not names:
+    members = [
+        RawFile(one_line(f"{file.name}/{place}"), file.path, (name,))
+        for name, place in names.items()
+        if not is_hidden(PurePosixPath(place))
+    ]
+    if not members:
         raise DataError(f"{file}: an empty archive; {SUPPORTED}")
-    return [RawFile(one_line(f"{file.name}/{PurePosixPath(name).as_posix()}"), file.path, (name,)) for name in names]
+    return members
 
 
 def _skip_reason(file: RawFile, head: bytes, names: frozenset[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -9,7 +10,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, cast
 
 from dataset_builders.own_data.containers.compression import compression_of, decompressed
@@ -17,6 +18,7 @@ from dataset_builders.own_data.containers.compression import compression_of, dec
 ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 _TAR, _TAR_AT = b"ustar", 257
+_IS_UTF8 = 1 << 11
 
 
 def archive_kind(head: bytes) -> Literal["zip", "tar"] | None:
@@ -30,13 +32,22 @@ def archive_kind(head: bytes) -> Literal["zip", "tar"] | None:
     return "tar" if head[_TAR_AT:].startswith(_TAR) else None
 
 
-def member_names(path: Path) -> list[str]:
-    """Names of the files in an archive, in its order, each once.
+def member_names(path: Path) -> dict[str, str]:
+    """The files in an archive, in its order: name in the archive -> relative path as on the computer that packed it.
 
     Raises:
         OSError: The archive is damaged; also `zipfile.BadZipFile` or `tarfile.TarError`.
     """
-    return list(_index(path))
+    return {name: _relative_path(name, member) for name, member in _index(path).items()}
+
+
+def _relative_path(name: str, member: zipfile.ZipInfo | tarfile.TarInfo) -> str:
+    if isinstance(member, zipfile.ZipInfo):
+        if not member.flag_bits & _IS_UTF8 and not name.isascii():
+            with contextlib.suppress(UnicodeError):  # macOS writes UTF-8 without saying so
+                name = name.encode("cp437").decode("utf-8")
+        name = name.replace("\\", "/")  # some programs on Windows do not follow the standard
+    return PurePosixPath(name.lstrip("/")).as_posix()
 
 
 def open_member(path: Path, name: str) -> BinaryIO:
@@ -69,7 +80,7 @@ def _index(path: Path) -> dict[str, zipfile.ZipInfo] | dict[str, tarfile.TarInfo
 def _read_index(archive: zipfile.ZipFile | tarfile.TarFile) -> dict[str, zipfile.ZipInfo] | dict[str, tarfile.TarInfo]:
     """The members of an archive by name; the last of those with the same name, which replaces the others."""
     if isinstance(archive, zipfile.ZipFile):
-        return {member.filename: member for member in archive.infolist() if not member.is_dir()}
+        return {m.filename: m for m in archive.infolist() if not m.is_dir() and not m.filename.endswith("\\")}
     # tar stores a file with two names once, and the second name as a link
     return {m.name: m for m in archive.getmembers() if m.isfile() or m.islnk() or m.issym()}
 

@@ -21,6 +21,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.containers import archives
 from dataset_builders.own_data.containers.rows import open_rows
 from dataset_builders.own_data.inputs import extension, find_all, open_bytes
+from dataset_builders.own_data.text_encoding import detect_encoding
 
 TEXT = "Где чай?\nНа полке.\n".encode() * 500
 
@@ -158,6 +159,21 @@ def test_a_member_that_replaces_an_earlier_one(tmp_path):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     assert contents(tmp_path) == {"a.tar/a.txt": b"new"}
+
+
+def test_names_in_zip_archives_of_other_systems(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("train\\", "")
+        archive.writestr("train\\a.json", "[1]")
+        archive.writestr("чат.json", "[2]")
+    data = (tmp_path / "a.zip").read_bytes()
+    data = data.replace(b"\0\x08\0\0", b"\0\0\0\0", 1).replace(
+        b"\0\x08\0\0", b"\0\0\0\0", 1
+    )  # names without a flag for UTF-8
+    (tmp_path / "a.zip").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert "чат.json" not in archive.namelist()
+    assert contents(tmp_path / "a.zip") == {"a.zip/train/a.json": b"[1]", "a.zip/чат.json": b"[2]"}
 
 
 def test_archives_within_archives_are_skipped_by_name(tmp_path):
@@ -520,3 +536,17 @@ def test_office_documents_that_are_no_tables(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(DataError, match=r"good\.xlsx: reading spreadsheets needs python-calamine; run: pip install"):
         find_all(tmp_path / "good.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"SQLite format 3\0", "is a SQLite database; write its table of conversations to CSV"),
+        (b"\x80\x04\x95\x10", "is a Python pickle, which could run code"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive, unpack it first"),
+    ],
+)
+def test_binary_files_are_named(tmp_path, head, reason):
+    (tmp_path / "a.csv").write_bytes(head + bytes(100))
+    with pytest.raises(DataError, match=f"a.csv: {reason}"):
+        detect_encoding(find_all(tmp_path).data[0])
