@@ -105,7 +105,7 @@ def test_flowed_lines_of_a_mail_are_joined():
     assert without_answer_marks("Re: AW[2]: Tea") == "Tea"
 
 
-@pytest.mark.parametrize("name", ["telegram", "slack", "discord", "messenger", "element", "skype"])
+@pytest.mark.parametrize("name", ["telegram", "slack", "discord", "messenger", "element", "skype", "google-chat"])
 def test_odd_values_never_stop_a_format(tmp_path, name):
     chance = random.Random(0)
     for sample in sorted((SAMPLES / name).rglob("*.json")):
