@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -57,12 +58,18 @@ class Export:
         Raises:
             BadRecord: It is not valid JSON.
         """
-        with self.bytes(file) as stream:
-            content = stream.read()
+        with self.text(file) as stream:
+            content = stream.read().removeprefix("\ufeff")
         try:
-            return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError as error:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            pass
+        try:  # only the standard library accepts NaN and bytes that are not text, which affect a single record
+            return json.loads(content)
+        except json.JSONDecodeError as error:
             raise BadRecord(f"line {error.lineno}: not valid JSON ({error.msg})") from error
+        except RecursionError as error:
+            raise BadRecord("JSON that is nested too deeply") from error
 
     def items(self, *path: str) -> Iterator[tuple[int, Any]]:
         """The elements of a JSON list, one at a time, each with its line, so that the file need not fit in memory.

@@ -9,6 +9,7 @@ from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.messages import BadItem, LabelledText
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.probe import Probe
+from dataset_builders.own_data.text_encoding import is_damaged
 from dataset_builders.sources.raw_files import RawFile
 from support.own_samples import SAMPLES
 
@@ -180,3 +181,23 @@ def test_an_utterance_with_slots_names_them():
         ("I want {Tea}", {"slots": ["Tea"]}),
         ("order tea", {}),
     ]
+
+
+def test_a_file_of_domains_gives_the_scenarios_of_labels():
+    texts = sampled("text_label_lists", "clinc", "data_full.json")
+    assert {(item.label, item.scenario) for item in texts} == {("order_tea", "shop"), ("hours", "shop"), ("oos", None)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_json_is_read_in_the_encoding_of_the_file(tmp_path, encoding):
+    path = tmp_path / "corpus.json"
+    path.write_bytes('{"locale": "de", "data": [{"intent": "bye", "utterances": ["tschüß"]}]}'.encode(encoding))
+    (item,) = read("nlpjs", Export(RawFile(path.name, path), (), encoding, Options()))
+    assert item.text == "tschüß"
+
+
+def test_damaged_bytes_affect_only_their_text(tmp_path):
+    path = tmp_path / "corpus.json"
+    path.write_bytes(b'{"locale": "de", "data": [{"intent": "bye", "utterances": ["tsch\xfc\xdf", "bis bald"]}]}')
+    damaged, good = read("nlpjs", Export(RawFile(path.name, path), (), "utf-8-sig", Options()))
+    assert (is_damaged(damaged.text), good.text) == (True, "bis bald")
