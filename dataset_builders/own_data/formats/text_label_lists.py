@@ -1,9 +1,13 @@
-"""Lists of `[text, label]` in JSON: CLINC150's map by split, with `oos_train` for texts out of scope, or one list."""
+"""Lists of `[text, label]` in JSON: CLINC150's map by split, with `oos_train` for texts out of scope, or one list.
+
+A file `domains.json` beside it, as that of CLINC150, gives the labels of each domain, which become scenarios.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
@@ -12,6 +16,7 @@ from dataset_builders.own_data.json_values import as_dict
 from dataset_builders.own_data.label_rule import are_labelled
 from dataset_builders.own_data.messages import Item, LabelledText
 from dataset_builders.own_data.probe import Probe
+from dataset_builders.sources.raw_files import RawFile
 
 _SPLIT = re.compile(r"(?P<oos>(?:oos|ood|out_of_scope)_)?(?P<split>train|val|valid|validation|dev|test)")
 
@@ -33,9 +38,19 @@ def recognises(probe: Probe) -> bool:
     return are_labelled([pair for pairs in lists if pairs for pair in pairs])
 
 
+def companions(file: RawFile, files: Sequence[RawFile]) -> tuple[RawFile, ...]:
+    """The domains of the labels: `domains.json` in the same folder."""
+    place = PurePosixPath(file.name).with_name("domains.json")
+    return tuple(f for f in files if f != file and PurePosixPath(f.name) == place)
+
+
 def read(export: Export) -> Iterator[Item]:
     """A labelled text for each pair."""
     content = export.json()
+    domains = as_dict(export.json(export.companions[0])) if export.companions else {}
+    domain_of = {
+        label: domain for domain, labels in domains.items() if isinstance(labels, list) for label in map(str, labels)
+    }
     splits = content.items() if isinstance(content, dict) else [("", content)]
     for name, pairs in splits:
         match = _SPLIT.fullmatch(name)
@@ -43,7 +58,8 @@ def read(export: Export) -> Iterator[Item]:
             if _is_pair(pair):
                 text, label = pair
                 split = match["split"] if match else ""
-                yield LabelledText(text, label, is_out_of_scope=_is_oos(name), split=split)
+                scenario = domain_of.get(label)
+                yield LabelledText(text, label, scenario=scenario, is_out_of_scope=_is_oos(name), split=split)
             else:
                 yield bad_item("a text and its label: `[text, label]`", pair)
 
@@ -71,9 +87,11 @@ FORMAT = Format(
     rows="intents",
     looks=(
         ("data_full.json", '{"train": [["will it rain", "weather"], ...], "oos_train": [["hm", "oos"], ...]}'),
+        ("domains.json", '{"small_talk": ["greeting", "goodbye"], ...}'),
         ("train.json", '[["will it rain", "weather"], ["play some jazz", "music"], ...]'),
     ),
     checked="clinc/oos-eval data/*.json; RasaHQ/NLU-benchmark and snipsco/nlu-benchmark derived lists",
     recognises=recognises,
     read=read,
+    companions=companions,
 )
