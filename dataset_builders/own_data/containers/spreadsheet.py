@@ -17,7 +17,7 @@ from dataset_builders.own_data.rejects import one_line
 from dataset_builders.sources.raw_files import RawFile
 
 _OLE = b"\xd0\xcf\x11\xe0"
-_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument.spreadsheet"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _ROWS_BEFORE_HEADER = 20
 """Maximum number of rows with content before the header."""
 
@@ -144,11 +144,17 @@ def _open(file: RawFile) -> Iterator[Any]:
             book = calamine.CalamineWorkbook.from_filelike(stream)
             yield book
             book.close()
-    except calamine.PasswordError as error:
-        raise DataError(f"{file}: is protected by a password; save it without one") from error
     except (calamine.CalamineError, *READ_ERRORS) as error:
+        if isinstance(error, calamine.PasswordError) or _is_encrypted(file):
+            raise DataError(f"{file}: is protected by a password; save it without one") from error
         cause = one_line(str(error)) or type(error).__name__
         raise DataError(f"{file}: an office document; save it as CSV, or as plain text ({cause})") from error
+
+
+def _is_encrypted(file: RawFile) -> bool:
+    """Whether an office document is the encrypted package that Office writes for one with a password."""
+    with open_seekable(file) as stream:
+        return _ENCRYPTED in stream.read()
 
 
 def _left(sheet: Any) -> int:

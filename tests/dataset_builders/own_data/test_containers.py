@@ -526,11 +526,16 @@ def test_office_documents_that_are_no_tables(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=f"{name}: an office document; save it as CSV, or as plain text"):
             find_all(tmp_path / name)
+    # Office encrypts a workbook as a stream of this name in the container of its old formats
+    (tmp_path / "locked.xlsx").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"))
+    with pytest.raises(DataError, match=r"locked\.xlsx: is protected by a password; save it without one"):
+        find_all(tmp_path / "locked.xlsx")
     (tmp_path / "good.xlsx").write_bytes(BOOK)
     (tmp_path / "empty.xlsx").write_bytes(xlsx({"S": {1: {"A": "q", "B": "a"}}}))
     assert {entry.file: entry.reason.split(" (")[0] for entry in find_all(tmp_path, skip_bad=True).skipped} == {
         "empty.xlsx": "a workbook without a table",
         "letter.docx": "a document; save it as CSV, or as plain text",
+        "locked.xlsx": "is protected by a password; save it without one",
         "old.xls": "an office document; save it as CSV, or as plain text",
     }
     monkeypatch.setitem(sys.modules, "python_calamine", None)
