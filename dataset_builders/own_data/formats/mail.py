@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.errors import MessageError
@@ -21,6 +22,7 @@ from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.mail_quotes import is_forwarded, own_html, own_words, without_answer_marks
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
+from dataset_builders.own_data.text_encoding import encoding_of
 from dataset_builders.own_data.times import seconds
 from dataset_builders.sources.raw_files import RawFile
 
@@ -191,9 +193,23 @@ def _content(mail: _Mail, export: Export) -> bytes:
 
 
 def _header(mail: Mail, name: str) -> str:
-    """A header as text on one line; empty if it is missing."""
+    """A header as text on one line; empty if it is missing, as it is if its encoding is unknown."""
     value = str(mail[name] or "")
-    return " ".join(str(make_header(decode_header(value)) if "=?" in value else value).split())
+    with suppress(MessageError, LookupError, ValueError):
+        value = str(make_header(decode_header(value))) if "=?" in value else value
+    return " ".join(value.split())
+
+
+def _text(part: Mail) -> str:
+    content = part.get_payload(decode=True)
+    if not isinstance(content, bytes):
+        return ""
+    charset = part.get_content_charset("")
+    try:
+        codecs.lookup(charset)
+    except LookupError:  # none, or one that no program knows
+        charset = encoding_of(content)
+    return content.decode(charset, "replace")
 
 
 def _message(mail: Mail) -> Message:
@@ -205,8 +221,7 @@ def _message(mail: Mail) -> Message:
     ]
     by_type = {part.get_content_subtype(): part for part in reversed(texts)}  # the first of each type
     if part := by_type.get("plain") or by_type.get("html"):
-        content = part.get_payload(decode=True)
-        text = content.decode(part.get_content_charset("utf-8"), "replace") if isinstance(content, bytes) else ""
+        text = _text(part)
         is_forward = is_forwarded(_header(mail, "subject"))
         message.is_html = part.get_content_subtype() == "html"
         is_flowed = part.get_param("format") == "flowed"

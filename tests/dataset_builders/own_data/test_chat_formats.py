@@ -105,6 +105,20 @@ def test_flowed_lines_of_a_mail_are_joined():
     assert without_answer_marks("Re: AW[2]: Tea") == "Tea"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "charset"),
+    [("koi8-r", ""), ("cp1251", "; charset=x-unheard-of"), ("cp1251", "; charset=windows-1251")],
+)
+def test_a_mail_is_read_whatever_it_says_of_its_encoding(tmp_path, encoding, charset):
+    text = "Добрый день! Когда откроется магазин?"
+    path = tmp_path / "question.eml"
+    header = f"From: a@a.example\nDate: Sat, 31 Jan 2026 12:00:00 +0000\nContent-Type: text/plain{charset}\n"
+    header += "Content-Transfer-Encoding: 8bit\nSubject: =?x-unheard-of?B?AAAA?=\n\n"
+    path.write_bytes(header.encode() + text.encode(encoding))
+    ((message,),) = (conversation.messages for conversation in items_of("mail", [(path.name, path)]))
+    assert message.text == text
+
+
 @pytest.mark.parametrize("name", ["telegram", "slack", "discord", "messenger", "element", "skype", "google-chat"])
 def test_odd_values_never_stop_a_format(tmp_path, name):
     chance = random.Random(0)
