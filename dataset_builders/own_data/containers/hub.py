@@ -49,6 +49,12 @@ class HubFiles:
     files: list[LocalFile]
     skipped: list[Rejected]
 
+    def split(self, name: str) -> str:
+        """The split of one of the files, or of a member or sheet of it (`faq.zip/a.csv`); `ALL` if it has none."""
+        parts = [str(place) for place in (PurePosixPath(name), *PurePosixPath(name).parents)]
+        splits = {file: split for file, _, split in self.files}
+        return next((splits[part] for part in parts if part in splits), ALL)
+
 
 def local_files(path: str) -> list[LocalFile] | None:
     """The files of a dataset on the Hub; see `find`."""
@@ -70,6 +76,7 @@ def find(path: str) -> HubFiles | None:
     Raises:
         DataError: There is no such dataset, it may not be read, it has no data files, or the Hub cannot be reached.
     """
+    path = re.sub("^hf:/+", "hf://", path)  # `Path` merges the slashes
     place = _parse(path)
     if place is None:
         return None
@@ -128,7 +135,7 @@ def _choose(
         return chosen, []
     configs = _configs(folder / _README)
     if configs or place["config"]:
-        chosen = _of_config(path, place, configs, names)
+        chosen = _of_config(path, place, configs, data)
     else:
         chosen = [(name, split_of(name)) for name in _by_convention(data)]
     if not chosen:
@@ -149,7 +156,11 @@ def _configs(readme: Path) -> dict[str, dict[str, Any]]:
 
     card = (metadata_load(readme) if readme.is_file() else None) or {}
     configs = card.get("configs")
-    with_files = [c for c in configs if isinstance(c, dict) and "data_files" in c] if isinstance(configs, list) else []
+    with_files = (
+        [c for c in configs if isinstance(c, dict) and {"data_files", "data_dir"} & c.keys()]
+        if isinstance(configs, list)
+        else []
+    )
     return {str(config.get("config_name", "default")): config for config in with_files}
 
 
@@ -163,7 +174,7 @@ def _of_config(
         problem = f"no config {name}" if name else "several configs"
         known = ", ".join(configs) or "none"
         raise DataError(f"{path}: {problem}; name one, as in {place['repo']}:CONFIG; there are: {known}")
-    files = configs[name]["data_files"]
+    files = configs[name].get("data_files", "**")
     entries = files if isinstance(files, list) else [files]
     splits: dict[str, str] = {}
     for entry in entries:
@@ -220,8 +231,6 @@ def _explain(error: Exception, repo: str, path: str, *, is_listed: bool) -> str:
     if is_absent and (is_listed or isinstance(error, errors.IncompleteSnapshotError)):
         return "the Hub cannot be reached, and the cache has only some of its files; connect and try again"
     if is_absent:
-        local = "" if path.startswith("hf://") else "there is no such file or folder, "
-        return (
-            f"{local}the Hub cannot be reached, and the dataset is not in its cache; check the path or the connection"
-        )
+        local = "" if path.startswith("hf://") else "no such file or folder, "
+        return f"{local}the Hub cannot be reached, and the cache lacks the dataset; check the path or the connection"
     return f"cannot be downloaded ({cause})"

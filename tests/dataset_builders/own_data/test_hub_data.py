@@ -107,6 +107,10 @@ configs:
   - {split: test_sft, path: ["en/**/late*.jsonl"]}
 - config_name: de
   data_files: "de/*.jsonl"
+- config_name: all
+  data_files: "**"
+- config_name: late
+  data_dir: en/deep
 ---
 """
 
@@ -129,7 +133,17 @@ def test_configs_of_the_card(dataset):
     assert splits(f"{repo}:de") == splits(f"hf://datasets/{repo}:de") == [("de/a.jsonl", "all")]
     assert splits(f"hf://datasets/{repo}/de") == [("de/a.jsonl", "all"), ("de/b/c.jsonl", "all")]
     assert splits(f"hf://datasets/{repo}/en/other.jsonl") == [("en/other.jsonl", "all")]
-    with pytest.raises(DataError, match=f"{repo}:fr: no config fr; name one, as in {repo}:CONFIG; there are: en, de"):
+    assert [name for name, _ in splits(f"{repo}:all")] == sorted(names)
+    assert splits(f"{repo}:late") == [("en/deep/er/late1.jsonl", "all")]
+    found = hub_data.find(repo)
+    assert [found.split(name) for name in ("en/late2.jsonl", "en/late2.jsonl/x", "de/a.jsonl")] == [
+        "test",
+        "test",
+        "all",
+    ]
+    with pytest.raises(
+        DataError, match=f"{repo}:fr: no config fr; name one, as in {repo}:CONFIG; there are: en, de, all, late"
+    ):
         hub_data.find(f"{repo}:fr")
     with pytest.raises(DataError, match=r"/fr: no data file there; the dataset holds de/a\.jsonl"):
         hub_data.find(f"hf://datasets/{repo}/fr")
@@ -164,10 +178,10 @@ def test_the_cache_serves_without_a_connection(dataset, hub, monkeypatch):
 def test_a_dataset_that_cannot_be_reached(dataset, hub, monkeypatch):
     repo = dataset({"a.csv": b"x"})
     hub.intercept(lambda request: JSONResponse({}, 500))
-    with pytest.raises(DataError, match=f"^{repo}: there is no such file or folder, the Hub cannot be reached"):
+    with pytest.raises(DataError, match=f"^{repo}: no such file or folder, the Hub cannot be reached"):
         hub_data.find(repo)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match=f"^{repo}: there is no such file or folder, the Hub cannot be reached"):
+    with pytest.raises(DataError, match=f"^{repo}: no such file or folder, the Hub cannot be reached"):
         hub_data.find(repo)
 
 
@@ -204,7 +218,7 @@ def test_local_paths_are_left_alone(dataset, hub, tmp_path):
         "a/b/c",
     ):
         assert hub_data.find(path) is None
-    for path in ("hf://org/model", "hf://datasets/one", "hf://spaces/a/b"):
+    for path in ("hf://org/model", "hf://datasets/one", "hf://spaces/a/b", "hf:/spaces/a/b"):
         with pytest.raises(DataError, match=r"expected hf://datasets/ORG/NAME, with @REVISION, /FOLDER or :CONFIG"):
             hub_data.find(path)
     assert len(hub.server.requests) == requests
