@@ -170,7 +170,7 @@ def build(
     builders = own.builders(loaded) if own else []
     raw_dir, out = run.raw_dir, run.out
     if out is None:
-        raise DataError("name the folder to write the dataset to: --out DIR")
+        raise typer.BadParameter("missing; name the folder to write", param_hint="'--out'")
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no progress bars in log files
         datasets.disable_progress_bars()

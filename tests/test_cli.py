@@ -152,7 +152,7 @@ def test_build_prints_a_table_and_one_warning_per_source(sample_raw, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["build"], 2, "Missing option '--out'"),
+        (["build"], 2, "Invalid value for '--out': missing"),
         (["build", "--out", "out"], 1, "error: name the sources to download, or give --raw-dir"),
         (["build", "frames", "--out", "out"], 1, "accept its licence first"),
         (["build", "sgd", "--raw-dir", ".", "--out", "out", "--license", "CC"], 1, "error: no licence 'CC'; expected"),

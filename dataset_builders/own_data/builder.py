@@ -14,6 +14,7 @@ import orjson
 from dataset_builders.common.errors import DataError
 from dataset_builders.licenses import LICENSES
 from dataset_builders.own_data.data import OwnData
+from dataset_builders.own_data.reading import read_rows
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, read_rejects, rejects_file
 from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.sources.raw_files import RawFile
@@ -73,7 +74,7 @@ class OwnBuilder(CorpusBuilder):
         """The rows of one file; writes its rejected records and counts into the cache entry."""
         tally, own = Tally(), self.own_files[file]
         with rejects_file(self._beside_rows(file, "rejects")) as add:
-            for event in own.read(tally):
+            for event in read_rows(own, tally):
                 if isinstance(event, Rejected):
                     add(event)
                 else:

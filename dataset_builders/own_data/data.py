@@ -14,8 +14,9 @@ from dataset_builders.own_data.detect import PLAIN_FORMS
 from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.options import Kept, Options
-from dataset_builders.own_data.own_file import OwnFile, open_all
-from dataset_builders.own_data.reading import Event
+from dataset_builders.own_data.own_file import OwnFile
+from dataset_builders.own_data.reading import Event, read_rows
+from dataset_builders.own_data.recognise import open_all
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, rejects_file
 from dataset_builders.own_data.split_names import split_of
 from dataset_builders.own_data.times import DateOrder
@@ -78,7 +79,7 @@ class OwnData:
         first: list[Rejected] = []
         for own in self.files:
             tally = self.counts[own.file.name] = Tally()
-            for event in own.read(tally):
+            for event in read_rows(own, tally):
                 if isinstance(event, Rejected):
                     first = first if len(first) >= 3 else [*first, event]
                     if len(self.rejected) < KEPT_REJECTS:
@@ -212,7 +213,7 @@ def load(
 
 def _is_single(own: OwnFile) -> bool:
     """Whether a file holds a single dialogue and names no split, so that the dialogue itself has to be split."""
-    dialogues = (event for event in own.read(Tally()) if isinstance(event, Dialogue))
+    dialogues = (event for event in read_rows(own, Tally()) if isinstance(event, Dialogue))
     first = list(islice(dialogues, 2))
     return len(first) == 1 and first[0].split == ALL and split_of(own.file.name) == ALL
 

@@ -10,7 +10,7 @@ from dataset_builders.own_data import speakers
 from dataset_builders.own_data.data import OwnData
 from dataset_builders.own_data.messages import Conversation
 from dataset_builders.own_data.own_file import OwnFile
-from dataset_builders.own_data.reading import Reading
+from dataset_builders.own_data.reading import Reading, read_rows
 from dataset_builders.own_data.rejects import Tally
 from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.text.language import are_alike, identifier
@@ -96,7 +96,7 @@ def identify(rows: list[Dialogue | Utterance]) -> tuple[str, float, int]:
 
 
 def _first_rows(own: OwnFile) -> list[Dialogue | Utterance]:
-    events = (event for event in own.read(Tally()) if isinstance(event, Dialogue | Utterance))
+    events = (event for event in read_rows(own, Tally()) if isinstance(event, Dialogue | Utterance))
     return list(islice(events, _SAMPLE_ROWS))
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import json_records, plain_text, tabular
 from dataset_builders.own_data.conversations import dialogues_of, speakers_of
+from dataset_builders.own_data.inputs import READ_ERRORS, unreadable
 from dataset_builders.own_data.json_records import Broken, Raw
 from dataset_builders.own_data.messages import BadItem, Conversation, LabelledText, Message
 from dataset_builders.own_data.names import Layout
+from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.records import (
     RecordParser,
     is_out_of_scope,
@@ -29,9 +31,6 @@ from dataset_builders.own_data.text_encoding import is_damaged, open_text
 from dataset_builders.own_data.times import seconds
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
-if TYPE_CHECKING:
-    from dataset_builders.own_data.own_file import OwnFile
-
 Event = Dialogue | Utterance | Rejected
 
 HOPELESS = 100
@@ -39,6 +38,22 @@ HOPELESS = 100
 
 _MAX_VALUES = 100
 """Maximum number of different values of a column in the rows of one dialogue that become its metadata."""
+
+
+def read_rows(own: OwnFile, tally: Tally) -> Iterator[Event]:
+    """The rows and the rejected records of a file, in its order.
+
+    Args:
+        own: The file.
+        tally: Counts to increase.
+
+    Raises:
+        DataError: The file is damaged, or its first `HOPELESS` records are all bad.
+    """
+    try:
+        yield from Reading(own, tally).events()
+    except READ_ERRORS as error:
+        raise unreadable(own.file, error) from error
 
 
 class Reading:
@@ -64,6 +79,7 @@ class Reading:
             return
         for event in self._events():
             parts = cut_by_time(event) if isinstance(event, Dialogue) else [event]
+            parts = parts if len(parts) > 1 else [event]
             self._tally.dialogues += len(parts) - 1
             yield from parts
 

@@ -1,5 +1,6 @@
 """The samples of all formats of own data, and what must come out of each."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,7 @@ def expected_of(case):
 def rendered(path, **options):
     """The rows at a path as text: dialogues separated by blank lines, a line for each turn or labelled utterance."""
     data = load(path, max_bad_share=1, **options)
+    data.files = [replace(own, is_single=False) for own in data.files]  # the whole dialogue rather than its splits
     rows = [row for row in data if not isinstance(row, Rejected)]
     if rows and not isinstance(rows[0], Dialogue):
         return "\n".join(f"{row.text}\t{row.label}".replace("\n", " / ") for row in rows), data

@@ -72,7 +72,8 @@ def _description(kind: Any, limits: Option, optional: bool) -> str:
         item = get_args(kind)[0]
         if is_choice(item):
             return f"some of {', '.join(map(str, get_args(item)))}"
-        return "a list of " + ("texts" if item is str else allowed_values(item, limits))
+        one = "texts" if item is str else allowed_values(item, limits)
+        return f"{one} or a list of them" if limits.repeatable and item is not str else f"a list of {one}"
     if is_dataclass(kind):
         names = ", ".join(f.name for f in fields(kind))
         return f"true, false or a mapping of {names}" if optional else f"a mapping of {names}"

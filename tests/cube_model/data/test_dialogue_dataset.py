@@ -200,7 +200,7 @@ def test_length_limits_of_questions_and_answers_drop_and_count():
 
 
 def test_quality_filters_of_the_corpora_flag_or_drop():
-    pairs = [*faq(4), {"question": "Where is it?", "answer": "<b>Here</b> it is.<br/>"}]
+    pairs = [*faq(4), {"question": "Where is it?", "answer": "It is [url=x]here[/url] &nbsp; &amp; there."}]
     flagged = create(pairs, validation_split=0).statistics()
     assert flagged["pairs"] == 5
     assert flagged["flagged"]["markup"] == 1
@@ -319,7 +319,9 @@ def test_file_errors_are_one_line(tmp_path):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv")
     with pytest.raises(ModelError, match="the list of files is empty"):
         load_dialogue_dataset_from_files([])
-    with pytest.raises(ModelError, match="reader of files has no option delimiter; choose from question_column"):
+    with pytest.raises(
+        ModelError, match="reader of files has no option delimiter; choose from format, question_column"
+    ):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv", reader={"delimiter": ";"})
     with pytest.raises(ModelError, match=r"pairs.npz: a file of embeddings.*from_embeddings"):
         load_dialogue_dataset_from_files(tmp_path / "pairs.npz")

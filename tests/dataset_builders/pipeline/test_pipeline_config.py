@@ -131,7 +131,7 @@ def test_a_token_is_refused_and_not_repeated(tmp_path, text):
 def test_paths_start_at_the_file(tmp_path):
     config = load(tmp_path, "raw_dir: raw\nout: /tmp/out\nown: {path: a.csv}\ndataset: {quality: filters.yaml}")
     assert (config.raw_dir, str(config.out)) == (tmp_path / "raw", "/tmp/out")
-    assert config.own.path == tmp_path / "a.csv"
+    assert config.own.path == (tmp_path / "a.csv",)
     assert config.dataset.quality == str(tmp_path / "filters.yaml")
     assert load(tmp_path, "dataset: {quality: strict}").dataset.quality == "strict"
 
