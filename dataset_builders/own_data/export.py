@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import orjson
 
@@ -18,6 +18,9 @@ from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
+
+_LONGEST_LINE = 1 << 23
+"""Number of characters after which a line is no longer taken for one of JSON Lines."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +120,30 @@ class Export:
             yield 1, self.json()
 
     def _first_character(self) -> str:
-        return next((line.lstrip("\ufeff \t")[0] for _, line in self.lines() if line.strip("\ufeff \t")), "")
+        with self.text() as stream:
+            return _first_filled(stream)
 
     def _is_json_lines(self) -> bool:
         """Whether the first line is a JSON object, and another line follows it."""
-        lines = (line.strip(" \t\n\ufeff") for _, line in self.lines())
-        filled = (line for line in lines if line)
-        first = next(filled, "")
-        if not first.startswith("{") or next(filled, None) is None:
-            return False
+        with self.text() as stream:
+            first = _first_filled(stream)
+            if not first.startswith("{"):
+                return False
+            first += stream.readline(_LONGEST_LINE)  # a document without line ends is not read into memory
+            if not first.endswith("\n") or not _first_filled(stream):
+                return False
         try:
             return isinstance(orjson.loads(first), dict)
         except (orjson.JSONDecodeError, UnicodeEncodeError):
             return False
+
+
+def _first_filled(stream: TextIO) -> str:
+    """The first character that is not blank; empty at the end of the text."""
+    while character := stream.read(1):
+        if not character.isspace() and character != "\ufeff":
+            return character
+    return ""
 
 
 def bad_item(expected: str, value: Any, line: int | None = None) -> BadItem:

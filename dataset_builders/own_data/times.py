@@ -95,6 +95,10 @@ def _scaled(number: float) -> float | None:
 
 
 def _iso(text: str) -> float | None:
+    try:  # the usual forms; what follows is for those that Python 3.10 does not take
+        return _stamp(datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text))
+    except ValueError:
+        pass
     text = re.sub(r"\.(\d{1,6})\d*", lambda m: f".{m[1]:0<6}", text)  # Python 3.10 takes three or six digits only
     text = re.sub(r"\s*(Z|UTC|GMT)$", "+00:00", text)
     text = re.sub(r"\s*([+-]\d{2}):?(\d{2})$", r"\1:\2", text) if ":" in text else text
