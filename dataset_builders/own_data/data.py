@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.languages import check_language
+from dataset_builders.own_data.containers.hub import find
 from dataset_builders.own_data.detect import PLAIN_FORMS
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.inputs import find_all
+from dataset_builders.own_data.inputs import find_all, sort_out
 from dataset_builders.own_data.options import Kept, Options
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.reading import Event, read_rows
@@ -136,7 +137,8 @@ def load(
     format, delimiter, columns and encoding. What is not evident is refused with the option that settles it.
 
     Args:
-        path: A file or a folder. Files and folders named after `train`, `validation` or `test` make those splits.
+        path: A file, a folder, or a dataset on the Hub: `hf://datasets/ORG/NAME` or `ORG/NAME`. Files and folders
+            named after `train`, `validation` or `test` make those splits.
         name: Name of the source, the first part of every id; None takes the file name.
         language: BCP 47 tag of the rows that name no language; `und` means undetermined.
         format: Name of the format; None recognises it.
@@ -192,19 +194,24 @@ def load(
         keep_names=keep_names,
         encoding=encoding,
     )
+    dataset = find(str(path))
     path = Path(path)
-    found = find_all(path, skip_bad_files)
+    if dataset is None:
+        found, splits = find_all(path, skip_bad_files), split_of
+    else:
+        places = [(file, place) for file, place, _ in dataset.files]
+        found, splits = sort_out(str(path), places, skip_bad_files), dataset.split
     opened, unread = open_all(found.data, found.others, options, skip_bad_files)
-    skipped = [*found.skipped, *unread]
+    skipped = [*found.skipped, *unread, *(dataset.skipped if dataset else [])]
     if len(opened) == 1 and not opened[0].is_intents:
         opened = [replace(opened[0], is_single=_is_single(opened[0]))]
     if not opened:
         raise DataError(f"{path}: none of its files can be read: {'; '.join(map(str, skipped[:3]))}")
     return OwnData(
         path=path,
-        name=_source_name(path, name),
+        name=_source_name(Path(dataset.repo) if dataset else path, name),
         language=language,
-        files=[replace(own, split=split) for own, split in zip(opened, _splits(opened), strict=True)],
+        files=[replace(own, split=split) for own, split in zip(opened, _splits(opened, splits), strict=True)],
         skipped=sorted(skipped, key=lambda s: s.file),
         max_bad_share=max_bad_share,
         rejects=Path(rejects) if rejects is not None else None,
@@ -229,7 +236,7 @@ def check_format(name: str | None) -> None:
         raise DataError(f"no format {name!r}; expected one of {', '.join(sorted(names))}")
 
 
-def _splits(files: list[OwnFile]) -> list[str]:
+def _splits(files: list[OwnFile], split_of: Callable[[str], str]) -> list[str]:
     """The split of each file.
 
     If one is named after validation or test, the other files are for training; if none is, `build` splits all rows.

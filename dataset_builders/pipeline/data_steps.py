@@ -133,13 +133,17 @@ def _raw_files(context: Context, name: str) -> dict[str, str]:
     """Digests of the raw files of a source, or of own data and its mapping file."""
     if name != OWN or context.config.own is None:
         return context.files.below(context.raw_folder(name), "raw file")
-    own = context.config.own
-    paths = [*own.path, *([own.mapping] if own.mapping else [])]
-    return {
-        key: digest
-        for number, path in enumerate(paths, start=1)
-        for key, digest in context.files.below(path, "raw file" if number == 1 else f"raw file {number}").items()
-    }
+    from dataset_builders.own_data.containers.hub import find
+
+    own, digests = context.config.own, dict[str, str]()
+    for number, path in enumerate([*own.path, *([own.mapping] if own.mapping else [])], start=1):
+        what = "raw file" if number == 1 else f"raw file {number}"
+        dataset = find(str(path)) if str(path).startswith("hf:") else None
+        if dataset:
+            digests[f"{what}: {dataset.repo}"] = dataset.commit
+        else:
+            digests |= context.files.below(path, what)
+    return digests
 
 
 def _read(context: Context, name: str, config: str | None, code: str) -> Step:
