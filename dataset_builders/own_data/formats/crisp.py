@@ -63,5 +63,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="by `from`: user, operator; notes and events are notices",
+    roles="by `from`",
 )

@@ -135,5 +135,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="`incoming` texts and the description are the user's, except of outbound e-mail; private notes are notices",
+    roles="incoming texts are the user's",
 )

@@ -124,5 +124,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="by the thread's type, and by who created a chat or call; notes and drafts are notices",
+    roles="by the thread's type",
 )

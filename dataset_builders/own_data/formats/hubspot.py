@@ -66,5 +66,5 @@ FORMAT = Format(
     checked="developers.hubspot.com/docs/api-reference: conversations inbox & messages v3, get messages of a thread",
     recognises=recognises,
     read=read,
-    roles="by `direction`; comments are notices",
+    roles="by direction",
 )

@@ -120,5 +120,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="by the author's type: user, lead, contact; admin, bot, team; notes are notices",
+    roles="by the author's type",
 )

@@ -117,5 +117,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="by the user's type; whispers and forms are notices",
+    roles="by the user's type",
 )

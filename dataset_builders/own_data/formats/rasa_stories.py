@@ -174,5 +174,5 @@ FORMAT = Format(
     recognises=recognises,
     read=read,
     companions=companions,
-    roles="`user:` is the user, `bot:` and actions answer",
+    roles="by `user:` and `bot:`",
 )

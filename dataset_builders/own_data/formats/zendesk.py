@@ -113,5 +113,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="the requester of a ticket is the user, other authors answer; private comments are notices",
+    roles="the requester is the user",
 )

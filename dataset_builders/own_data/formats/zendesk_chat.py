@@ -98,5 +98,5 @@ FORMAT = Format(
     ),
     recognises=recognises,
     read=read,
-    roles="by `nick` or `sender_type`, else the visitor's name and `agent_names`",
+    roles="by nick, sender type or name",
 )
