@@ -9,6 +9,7 @@ from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.assistant_messages import is_message, messages_of, parts_of
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.formats.json_files import about, first_records, read_records
+from dataset_builders.own_data.json_values import as_text
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 
@@ -44,7 +45,7 @@ def _is_own(record: dict[str, Any]) -> bool:
 def _is_own_part(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
-    kind = part.get("type")
+    kind = as_text(part.get("type"))
     return kind in _TYPES or bool(
         (kind in _MEDIA and part.get("source")) or part.get("toolUse") or part.get("toolResult")
     )
@@ -69,8 +70,9 @@ FORMAT = Format(
         ("train.jsonl", '{"system": [{"text": "..."}], "messages": [{"role": "user", "content": [{"text": "..."}]}]}'),
     ),
     checked=(
-        "docs.anthropic.com/en/api/messages; "
-        "docs.aws.amazon.com/bedrock/latest/userguide/model-customization-prepare.html"
+        "hexdocs.pm/anthropic_gleam anthropic/types/message; docs.rs/crate/llm-content-blocks; "
+        "docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock; public examples of "
+        "bedrock-conversation-2024"
     ),
     recognises=recognises,
     read=read,

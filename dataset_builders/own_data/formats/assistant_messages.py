@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.own_data import speakers
-from dataset_builders.own_data.json_values import dicts
+from dataset_builders.own_data.json_values import as_text, dicts
 from dataset_builders.own_data.messages import Kind, Message
 from dataset_builders.own_data.names import TIME, plain
 from dataset_builders.own_data.rejects import BadRecord
@@ -26,7 +26,7 @@ def is_message(value: Any) -> bool:
     """Whether a value is a message with a role of `ROLES` and a content or a call."""
     return (
         isinstance(value, dict)
-        and value.get("role") in ROLES
+        and as_text(value.get("role")) in ROLES
         and any(key in value for key in ("content", "tool_calls", "function_call"))
     )
 

@@ -83,11 +83,12 @@ def _path(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _last_leaf(mapping: dict[str, Any]) -> str:
     key = next(
-        (key for key, node in mapping.items() if as_dict(node).get("parent") not in mapping), next(iter(mapping))
+        (key for key, node in mapping.items() if as_text(as_dict(node).get("parent")) not in mapping),
+        next(iter(mapping)),
     )
     for _ in mapping:
         children = as_dict(mapping[key]).get("children")
-        known = [child for child in children if child in mapping] if isinstance(children, list) else []
+        known = [child for child in map(as_text, children) if child in mapping] if isinstance(children, list) else []
         if not known:
             break
         key = known[-1]
@@ -104,9 +105,11 @@ def _messages(message: dict[str, Any]) -> Iterator[Message]:
     text, media = _content(content)
     is_hidden = details.get("is_visually_hidden_from_conversation") is True or message.get("weight") == 0
     kind: Kind = "text"
-    if role == "system" or content.get("content_type") in _PROMPTS:
+    if role == "system" or as_text(content.get("content_type")) in _PROMPTS:
         kind = "prompt"
-    elif role == "tool" or content.get("content_type") not in _TEXTS or message.get("recipient", "all") != "all":
+    elif (
+        role == "tool" or as_text(content.get("content_type")) not in _TEXTS or message.get("recipient", "all") != "all"
+    ):
         kind = "tool"
     elif is_hidden:
         kind = "notice"
@@ -143,8 +146,8 @@ FORMAT = Format(
         ("conversation.json", '{"title": "...", "mapping": {...}, "current_node": "..."}'),
     ),
     checked=(
-        "help.openai.com/en/articles/7260999; mitkury/chatgpt-export-parser docs/chatgpt-data-export-format.md; "
-        "josephjohncox/chatgpt-json-to-md README.md"
+        "mitkury/chatgpt-export-parser docs/chatgpt-data-export-format.md; josephjohncox/chatgpt-json-to-md README.md; "
+        "contents of real exports as public parsers describe them"
     ),
     recognises=recognises,
     read=read,

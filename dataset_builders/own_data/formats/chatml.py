@@ -32,7 +32,7 @@ _ROLES = {
 }
 _SYSTEM = re.compile(r"<<SYS>>\s*(.*?)\s*<</SYS>>", re.DOTALL)
 _END = re.compile(
-    r"<\|(?:im_end|eot_id|eom_id|eot|end|end_of_text|endoftext|begin_of_text)\|>|<end_of_turn>|<bos>|<eos>|</?s>"
+    r"<\|(?:im_end|eot_id|eom_id|eot|end|end_of_text|endoftext|begin_of_text)\|>|<end_of_turn>|<bos>|<eos>|</?s>|###\s*\Z"
 )
 _FIRST = re.compile(r"\s*(?:<s>|<bos>|\[INST\]|<\|begin_of_text\|>|<\|endoftext\|>)")
 _LAST = re.compile(r"(?:<\|endoftext\|>|<\|end_of_text\|>)\s*\Z")
@@ -171,8 +171,8 @@ FORMAT = Format(
         ("train.jsonl", '{"text": "A chat. USER: Hi ASSISTANT: Hello</s>"}'),
     ),
     checked=(
-        "huggingface.co/docs/transformers/chat_templating; llama.com/docs/model-cards-and-prompt-formats; "
-        "lm-sys/FastChat fastchat/conversation.py; ai.google.dev/gemma/docs/core/prompt-structure"
+        "lm-sys/FastChat fastchat/conversation.py; meta-llama/llama3 llama/tokenizer.py (ChatFormat); "
+        "ai.google.dev/gemma/docs/capabilities/text/chat; copies of Meta's chat_completion for Llama 2"
     ),
     recognises=recognises,
     read=read,

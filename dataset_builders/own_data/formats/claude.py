@@ -60,11 +60,11 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
 def _path(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages from the first one to the newest one; all, if they name no parents."""
     by_id = {turn.get("uuid"): turn for turn in turns if isinstance(turn.get("uuid"), str)}
-    if not any(turn.get("parent_message_uuid") in by_id for turn in turns):
+    if not any(as_text(turn.get("parent_message_uuid")) in by_id for turn in turns):
         return turns
     turn = max(turns, key=lambda turn: seconds(turn.get("created_at")) or 0.0)
     path = [turn]
-    while (parent := path[-1].get("parent_message_uuid")) in by_id:
+    while (parent := as_text(path[-1].get("parent_message_uuid"))) in by_id:
         if len(path) == len(turns):
             raise BadRecord("expected a tree of messages, and `parent_message_uuid` leads in a circle")
         path.append(by_id[parent])
@@ -95,8 +95,8 @@ FORMAT = Format(
         ("conversation.json", '{"uuid": "...", "name": "...", "chat_messages": [{"sender": "human", ...}, ...]}'),
     ),
     checked=(
-        "support.anthropic.com/en/articles/9450526; Sinity/polylogue docs/providers/claude-ai.md; "
-        "withLinda/claude-conversation-exporter claude_export_script.js"
+        "withLinda/claude-conversation-exporter claude_export_script.js; Sinity/polylogue docs/providers/claude-ai.md; "
+        "keys of real exports as public parsers describe them"
     ),
     recognises=recognises,
     read=read,

@@ -77,7 +77,7 @@ def _content_of_chunk(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _messages(content: Any) -> Iterator[Message]:
-    role, parts = as_dict(content).get("role", "user"), as_dict(content).get("parts")
+    role, parts = as_text(as_dict(content).get("role", "user")), as_dict(content).get("parts")
     if role not in _ROLES or not isinstance(parts, list):
         raise BadRecord("expected a content with a `role` of user, model or function, and `parts`")
     speaks, time = _ROLES.get(role), seconds(content.get("time"))
@@ -118,8 +118,8 @@ FORMAT = Format(
         ),
     ),
     checked=(
-        "ai.google.dev/api/generate-content; ai.google.dev/gemini-api/docs/batch-mode; "
-        "cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about"
+        "cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about; "
+        "ai.google.dev/gemini-api/docs/batch-mode; prompts of AI Studio in public repositories and parsers of them"
     ),
     recognises=recognises,
     read=read,

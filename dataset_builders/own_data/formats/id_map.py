@@ -129,7 +129,7 @@ FORMAT = Format(
         ("data.json", '{"SNG01.json": {"goal": {...}, "log": [{"text": "...", "metadata": {}}, ...]}, ...}'),
         ("dialogues.json", '{"dlg-1": [{"speaker": "user", "text": "..."}, ...], "dlg-2": [...]}'),
     ),
-    checked="budzianowski/multiwoz README.md (data.json); thu-coai/CrossWOZ README.md",
+    checked="the files of MultiWOZ 2.1 (ConvLab-2) and of thu-coai/CrossWOZ",
     recognises=recognises,
     read=read,
     roles="the names of the speakers; without names the user begins",

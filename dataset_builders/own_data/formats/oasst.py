@@ -39,11 +39,11 @@ def _fits(record: dict[str, Any]) -> bool:
 
 
 def _is_tree(record: dict[str, Any]) -> bool:
-    return "message_tree_id" in record and as_dict(record.get("prompt")).get("role") in _ROLES
+    return "message_tree_id" in record and as_text(as_dict(record.get("prompt")).get("role")) in _ROLES
 
 
 def _is_message(record: dict[str, Any]) -> bool:
-    return {"message_id", "message_tree_id", "text"} <= record.keys() and record.get("role") in _ROLES
+    return {"message_id", "message_tree_id", "text"} <= record.keys() and as_text(record.get("role")) in _ROLES
 
 
 def _trees(export: Export) -> Iterator[Item]:
@@ -75,8 +75,9 @@ def _flat(export: Export) -> Iterator[Item]:
 def _from_rows(rows: list[dict[str, Any]], line: int) -> Iterator[Item]:
     nodes = {as_text(row["message_id"]): {**row, "replies": []} for row in rows}
     for node in nodes.values():
-        if parent := nodes.get(as_text(node.get("parent_id"))):
-            parent["replies"].append(node)
+        parent = as_text(node.get("parent_id"))
+        if parent and parent in nodes:
+            nodes[parent]["replies"].append(node)
     root = next((node for node in nodes.values() if not as_text(node.get("parent_id"))), None)
     if root is None:
         yield BadItem("expected one message of the tree to have no `parent_id`", rows[0], line)
@@ -122,7 +123,9 @@ def _usable(nodes: Any) -> list[dict[str, Any]]:
     return [
         node
         for node in dicts(nodes)
-        if node.get("role") in _ROLES and node.get("deleted") is not True and node.get("review_result") is not False
+        if as_text(node.get("role")) in _ROLES
+        and node.get("deleted") is not True
+        and node.get("review_result") is not False
     ]
 
 
@@ -140,7 +143,7 @@ FORMAT = Format(
             '{"message_id": "...", "message_tree_id": "...", "role": "prompter", "text": "...", ...}',
         ),
     ),
-    checked="LAION-AI/Open-Assistant oasst-data/oasst_data/schemas.py; huggingface.co/datasets/OpenAssistant/oasst1",
+    checked="LAION-AI/Open-Assistant oasst-data/oasst_data/schemas.py and oasst-data/examples/tree_to_messages.py",
     recognises=recognises,
     read=read,
     roles="`role`: prompter asks, assistant answers",

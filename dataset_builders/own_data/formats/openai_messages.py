@@ -74,9 +74,8 @@ FORMAT = Format(
         ("log.jsonl", '{"request": {"messages": [...]}, "response": {"choices": [{"message": {...}}]}}'),
     ),
     checked=(
-        "platform.openai.com/docs/api-reference/fine-tuning/chat-input; "
-        "learn.microsoft.com/azure/ai-services/openai/how-to/fine-tuning-functions; "
-        "docs.together.ai/docs/fine-tuning/data-preparation"
+        "docs.together.ai/docs/fine-tuning/data-preparation; hiyouga/LLaMA-Factory data/README.md; "
+        "learn.microsoft.com/en-us/azure/ai-services/openai/how-to/fine-tuning-functions"
     ),
     recognises=recognises,
     read=read,

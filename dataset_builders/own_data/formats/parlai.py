@@ -141,8 +141,8 @@ FORMAT = Format(
         ("train.txt", "1 your persona: I like tea.<NEWLINE>2 Hi there<TAB>Hello"),
     ),
     checked=(
-        "facebookresearch/ParlAI parlai/core/teachers.py (FbDeprecatedDialogTeacher, ParlAIDialogTeacher), "
-        "parlai/utils/conversations.py"
+        "facebookresearch/ParlAI parlai/core/teachers.py (FbDeprecatedDialogTeacher), parlai/utils/conversations.py, "
+        "and str_to_msg in parlai/utils/misc.py"
     ),
     recognises=recognises,
     read=read,

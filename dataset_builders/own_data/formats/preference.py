@@ -136,8 +136,8 @@ FORMAT = Format(
         ("kto.jsonl", '{"prompt": "...", "completion": "...", "label": true}'),
     ),
     checked=(
-        "huggingface.co/docs/trl/dataset_formats; hiyouga/LLaMA-Factory data/README.md; "
-        "platform.openai.com/docs/api-reference/fine-tuning/preference-input; anthropics/hh-rlhf README.md"
+        "huggingface.co/docs/trl/dataset_formats; hiyouga/LLaMA-Factory data/README.md; anthropics/hh-rlhf README.md; "
+        "docs.together.ai/docs/fine-tuning/data-preparation"
     ),
     recognises=recognises,
     read=read,

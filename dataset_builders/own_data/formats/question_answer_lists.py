@@ -77,9 +77,12 @@ FORMAT = Format(
     rows="dialogues",
     looks=(
         ("faq.json", '[{"questions": ["...", "..."], "answers": ["..."]}, ...]'),
-        ("qna.json", '{"qnaList": [{"id": 1, "answer": "...", "questions": ["...", "..."], "metadata": [...]}]}'),
+        ("kb.json", '{"qnaDocuments": [{"id": 1, "answer": "...", "questions": ["...", "..."], "metadata": [...]}]}'),
     ),
-    checked="learn.microsoft.com/rest/api/qnamaker/knowledgebase/download",
+    checked=(
+        "the answer of QnA Maker's download in MicrosoftDocs; "
+        "learn.microsoft.com/javascript/api/botbuilder-ai/qnamakerresult"
+    ),
     recognises=recognises,
     read=read,
     roles="questions are the user's, answers the system's",

@@ -85,10 +85,7 @@ FORMAT = Format(
         ("tools.json", '[{"conversations": [..., {"from": "function_call", ...}, {"from": "observation", ...}]}]'),
         ("llava.json", '[{"image": "1.jpg", "conversations": [{"from": "human", "value": "<image>\\n..."}, ...]}]'),
     ),
-    checked=(
-        "hiyouga/LLaMA-Factory data/README.md; lm-sys/FastChat docs/training.md; "
-        "haotian-liu/LLaVA docs/Finetune_Custom_Data.md"
-    ),
+    checked="hiyouga/LLaMA-Factory data/README.md; haotian-liu/LLaVA docs/Finetune_Custom_Data.md",
     recognises=recognises,
     read=read,
     roles="`from`: gpt answers; function_call, observation and tool are programs",

@@ -17,6 +17,9 @@ from dataset_builders.own_data.json_values import as_dict, as_text, dicts
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 
+_NO_ANSWER = "CANNOTANSWER"
+"""QuAC's answer to a question that the paragraph does not answer."""
+
 
 def recognises(probe: Probe) -> bool:
     """Whether the records are articles with paragraphs of `qas`, or rows with a question, its context and answers."""
@@ -89,7 +92,7 @@ def _answers(question: dict[str, Any]) -> list[str]:
     texts = answers.get("text") if isinstance(answers, dict) else [answer.get("text") for answer in dicts(answers)]
     if question.get("is_impossible") is True or not isinstance(texts, list):
         return []
-    return [text for text in map(as_text, texts) if text.strip()]
+    return [text for text in map(as_text, texts) if text.strip() and text != _NO_ANSWER]
 
 
 FORMAT = Format(
@@ -100,7 +103,10 @@ FORMAT = Format(
         ("train-v2.0.json", '{"data": [{"title": "...", "paragraphs": [{"context": "...", "qas": [...]}]}]}'),
         ("train.jsonl", '{"context": "...", "question": "...", "answers": {"text": ["..."], "answer_start": [1]}}'),
     ),
-    checked="rajpurkar.github.io/SQuAD-explorer; huggingface.co/datasets/rajpurkar/squad_v2; quac.ai",
+    checked=(
+        "huggingface.co/datasets/rajpurkar/squad_v2; files of SQuAD, PersianQA and QuAC, and their tests, in public "
+        "repositories (allenai/allennlp)"
+    ),
     recognises=recognises,
     read=read,
     roles="questions are the user's, answers the system's",
