@@ -48,7 +48,7 @@ def _page(settings: Settings) -> None:
 def _body(settings: Settings, texts: Texts) -> None:
     store = Store.at(settings.database)
     filters = sidebar.choose(store, texts)
-    page = Page(store, filters, texts, settings)
+    page = Page(store.only(filters.metadata), filters, texts, settings)
     _tabs(page)
     sidebar.about(store, texts)
 

@@ -1,4 +1,4 @@
-"""The filters by source, split and language, which apply to all tabs and are part of the address."""
+"""The filters by source, split, language and metadata, which apply to all tabs and are part of the address."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ COLUMNS = ("source", "split", "language")
 
 
 @dataclass(frozen=True)
+class Metadata:
+    """A condition on the metadata of own data.
+
+    Args:
+        key: Key of the JSON objects.
+        values: Values that match, at least one.
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """The condition in SQL, without parameters."""
+        return f"{value_of(self.key)} IN ({', '.join(map(_literal, self.values))})"
+
+
+def value_of(key: str) -> str:
+    """SQL of the value that a key has in the metadata, as text."""
+    return f"metadata->>{_literal('/' + key.replace('~', '~0').replace('/', '~1'))}"  # a JSON pointer, RFC 6901
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
 class Filters:
     """The chosen values; an empty tuple means all.
 
@@ -18,11 +45,13 @@ class Filters:
         source: Names of sources.
         split: Splits from `schema.SPLITS`.
         language: BCP 47 tags.
+        metadata: Metadata of the rows, which `scope.on_rows` applies to whole queries; None for all rows.
     """
 
     source: tuple[str, ...] = ()
     split: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
+    metadata: Metadata | None = None
 
     def where(self, columns: Iterable[str] = COLUMNS, *conditions: str, table: str = "") -> tuple[str, list[Any]]:
         """A WHERE clause and its parameters.
@@ -45,7 +74,7 @@ class Filters:
 
     def ignored(self, columns: Sequence[str]) -> list[str]:
         """Names of the filters in use that do not apply to a table with only these columns."""
-        return [name for name in COLUMNS if getattr(self, name) and name not in columns]
+        return [name for name in (*COLUMNS, "metadata") if getattr(self, name) and name not in columns]
 
     def __bool__(self) -> bool:
-        return bool(self.source or self.split or self.language)
+        return bool(self.source or self.split or self.language or self.metadata)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dataset_builders.dashboard.filters import COLUMNS, Filters
+from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata, value_of
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.schema import SPLITS
 
@@ -21,6 +21,18 @@ SELECT split AS name FROM row_counts GROUP BY split
 ORDER BY list_position(['train', 'validation', 'test'], split)
 """
 
+_METADATA = "SELECT DISTINCT metadata FROM dialogs UNION SELECT DISTINCT metadata FROM downstream"
+
+HAS_METADATA = "SELECT count(*) > 0 FROM duckdb_columns() WHERE table_name = 'dialogs' AND column_name = 'metadata'"
+"""Whether the database has the column; one of an older version has not."""
+
+METADATA_KEYS = f"SELECT DISTINCT unnest(json_keys(metadata)) AS name FROM ({_METADATA}) ORDER BY name"
+
+METADATA_VALUES = f"""
+SELECT DISTINCT {{value}} AS name FROM ({_METADATA})
+WHERE name IS NOT NULL ORDER BY name LIMIT 1000
+"""
+
 CONFIGS = "SELECT source, config FROM sources"
 
 RUN = "SELECT package_version, dataset_fingerprint FROM runs ORDER BY run DESC LIMIT 1"
@@ -30,7 +42,8 @@ def choose(store: Store, texts: Texts) -> Filters:
     """Show the filters, which the address includes, and return them."""
     with st.sidebar:
         st.subheader(texts("filter.title"), anchor=False)
-        filters = Filters(**{name: _choice(store, texts, name) for name in COLUMNS})
+        by_column = {name: _choice(store, texts, name) for name in COLUMNS}
+        filters = Filters(**by_column, metadata=_metadata(store, texts))
         st.download_button(
             texts("filter.export"),
             lambda: pipeline_config(store, filters),
@@ -65,6 +78,30 @@ def pipeline_config(store: Store, filters: Filters) -> str:
 
 def _choice(store: Store, texts: Texts, name: str) -> tuple[str, ...]:
     options = store.frame(SPLIT_NAMES if name == "split" else NAMES.format(column=name))["name"].tolist()
+    return _several(texts, name, options)
+
+
+def _metadata(store: Store, texts: Texts) -> Metadata | None:
+    """Show a choice of a key of the metadata, if there is any, and of its values."""
+    keys = store.frame(METADATA_KEYS)["name"].tolist() if store.value(HAS_METADATA) else []
+    if not keys:
+        return None
+    key = st.selectbox(
+        texts("filter.metadata"),
+        keys,
+        index=None,
+        key="metadata",
+        placeholder=texts("filter.all"),
+        bind="query-params",
+        persist_state="session",
+    )
+    if key is None:
+        return None
+    values = _several(texts, "value", store.frame(METADATA_VALUES.format(value=value_of(key)))["name"].tolist())
+    return Metadata(key, values) if values else None
+
+
+def _several(texts: Texts, name: str, options: list[str]) -> tuple[str, ...]:
     values = st.multiselect(
         texts(f"filter.{name}"),
         options,

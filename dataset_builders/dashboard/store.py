@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.dashboard.filters import Metadata
+from dataset_builders.dashboard.scope import on_rows
 from dataset_builders.database import open_database
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ class Store:
     Attributes:
         path: Path of the file.
         state: Inode, size and time of change. Part of the cache key, so that results of an old file are not shown.
+        metadata: Metadata of the rows that queries read; None for all rows.
     """
 
     path: str
     state: tuple[int, int, int]
+    metadata: Metadata | None = None
 
     @classmethod
     def at(cls, path: str) -> Store:
@@ -49,9 +53,13 @@ class Store:
             raise DataError(f"no database {path}; make it: dialogue-cube database --data DIR --out {path}") from None
         return cls(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
+    def only(self, metadata: Metadata | None) -> Store:
+        """The same file, of which queries read only the rows with this metadata; None for all rows."""
+        return replace(self, metadata=metadata)
+
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         """The result of a query, cached."""
-        return _frame(self, sql, tuple(parameters))
+        return _frame(self.only(None), self._on_rows(sql), tuple(parameters))
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The single value of a query, cached."""
@@ -61,11 +69,14 @@ class Store:
         """The result as Python values, for nested columns; not cached."""
 
         def read(connection: DuckDBPyConnection) -> list[dict[str, Any]]:
-            cursor = connection.execute(sql, list(parameters))
+            cursor = connection.execute(self._on_rows(sql), list(parameters))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-        return _file(self.path).ask(self, read)
+        return _file(self.path).ask(self.only(None), read)
+
+    def _on_rows(self, sql: str) -> str:
+        return on_rows(sql, self.metadata) if self.metadata else sql
 
 
 @st.cache_data(max_entries=ANSWERS, show_spinner=False)

@@ -144,11 +144,12 @@ def _results(
 def _show_dialogue(page: Page, dialogue_id: str, text: str) -> list[str]:
     """Show a dialogue as a chat; returns its utterances."""
     t = page.texts
-    dialogues = page.store.rows(DIALOGUE, [dialogue_id])
+    everything = page.store.only(None)  # an address opens any dialogue
+    dialogues = everything.rows(DIALOGUE, [dialogue_id])
     if not dialogues:
         page.nothing("explorer.no_dialogue", id=dialogue_id)
         return []
-    facts, turns = dialogues[0], page.store.rows(TURNS, [dialogue_id])
+    facts, turns = dialogues[0], everything.rows(TURNS, [dialogue_id])
     st.subheader(facts["dialogue_id"], anchor=False)
     parts = [facts["source"], facts["split"], facts["language"], facts["license"], *facts["domains"]]
     st.caption(" · ".join(part for part in parts if part))

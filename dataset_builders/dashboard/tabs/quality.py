@@ -160,7 +160,7 @@ def _duplicates(page: Page) -> None:
     columns = {"sources": "", "dialogues": "localized", "similarity": "%.2f", "cluster_id": ""}
     page.table(t("quality.clusters", n=len(clusters)), clusters, columns)
     cluster = st.selectbox(t("quality.choose_cluster"), clusters["cluster_id"], key="cluster", persist_state="session")
-    members = page.store.frame(MEMBERS, [cluster])
+    members = page.store.only(None).frame(MEMBERS, [cluster])
     texts = ("dialogue_id", "source", "kind")
     columns = {**dict.fromkeys(texts, ""), "similarity": "%.2f", "nearest_id": "", "text": ""}
     page.table(t("quality.members"), members, columns)

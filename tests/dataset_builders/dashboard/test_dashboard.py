@@ -1,11 +1,14 @@
 """The tabs of the page on the invented sample: their figures are those of the database."""
 
+import json
 import re
 import shutil
 
 import duckdb
 import pytest
 
+from dataset_builders.database import build_database
+from hub.invented import dialogue, pair, utterance, write_dataset
 from support.dashboard_fixtures import TABS, figures
 
 pytest.importorskip("streamlit", reason="install the extra `dashboard`")
@@ -53,6 +56,7 @@ def test_dialogs_figures_are_those_of_the_rows(page, ask):
     assert charts(at) == 8  # dataset, split, language, domain, three lengths, words
     assert len(at.image) == 1  # the word cloud
     assert not at.error
+    assert not at.selectbox  # no row has metadata
     by_source = at.dataframe[0].value.set_index("source")
     assert by_source.loc["sgd", "dialogues"] == ask("SELECT count(*) FROM dialogs WHERE source = 'sgd'")[0]
 
@@ -199,6 +203,35 @@ def test_licences_shares_and_terms(page, ask):
     terms = at.dataframe[-1].value.set_index("source")
     assert terms.loc["sgd", "license"] == "CC-BY-SA-4.0"
     assert bool(terms.loc["sgd", "share_alike"])
+
+
+@pytest.fixture(scope="module")
+def with_metadata(tmp_path_factory):
+    """A database of own data: one of three rows in each table is of the team "tea & milk", one of the team "sales"."""
+    teams = [json.dumps({"team/name": name, "tier": number}) for number, name in enumerate(("tea & milk", "sales"))]
+    facts = [{"metadata": text} for text in (*teams, None)]
+    rows = {
+        ("dialogues", "train"): [dialogue(str(n), f"Row {n} of tea", **fact) for n, fact in enumerate(facts)],
+        ("pairs", "train"): [pair(str(n), f"Row {n} of tea", **fact) for n, fact in enumerate(facts)],
+        ("downstream", "train"): [utterance(str(n), f"row {n}", **fact) for n, fact in enumerate(facts)],
+    }
+    folder = tmp_path_factory.mktemp("own")
+    return build_database(write_dataset(folder / "data", rows), folder / "own.duckdb").path
+
+
+def test_the_filter_by_metadata_acts_on_all_rows_and_comes_from_the_address(page, settings, with_metadata):
+    settings(database=str(with_metadata))
+    at = page(metadata="no such key", value=["sales"])
+    assert figures(at)["Dialogues"] == "3"
+    assert at.selectbox("metadata").options == ["team/name", "tier"]
+    address = {"metadata": "team/name", "value": ["tea & milk"]}
+    at = page(**address)
+    assert [figures(at)[name] for name in ("Dialogues", "Utterances")] == ["1", "2"]
+    assert figures(page(tab="pairs", **address))["Pairs"] == "1"
+    assert page(tab="explorer", **address).dataframe[0].value["dialogue_id"].tolist() == ["tiny/0"]
+    at = page(tab="quality", **address)
+    assert not at.error
+    assert "Not filtered by metadata" in " ".join(caption.value for caption in at.caption)
 
 
 def test_the_filters_are_a_config_of_the_pipeline(database, tmp_path):

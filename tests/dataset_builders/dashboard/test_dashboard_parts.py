@@ -1,5 +1,6 @@
 """Parts of the dashboard without a page: texts, filters, bins, marked slots, the command."""
 
+import json
 import re
 import string
 import time
@@ -10,13 +11,15 @@ from typer.testing import CliRunner
 
 pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 
+import duckdb
 import pandas as pd
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.chat import with_slots
-from dataset_builders.dashboard.filters import COLUMNS, Filters
+from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata
 from dataset_builders.dashboard.lengths import bin_width, binned
 from dataset_builders.dashboard.page import csv, file_name
+from dataset_builders.dashboard.scope import on_rows
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import balance
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
@@ -30,7 +33,7 @@ CODE = "\n".join(
 GROUPS = {
     # by prefix of keys that the code composes: the names that it inserts
     "tab.": set(TABS),
-    "filter.": set(COLUMNS),
+    "filter.": {*COLUMNS, "value"},
     "config.": set(CONFIGS),
     "short.": set(CONFIGS),
     "speaker.": {"user", "system"},
@@ -94,6 +97,19 @@ def test_russian_texts_are_russian():
 )
 def test_numbers_have_the_format_of_the_language(language, value, decimals, shown):
     assert load_texts(language).number(value, decimals) == shown
+
+
+@pytest.mark.parametrize("prefix", ["", "WITH many AS (FROM turns) "])
+def test_queries_on_rows_with_metadata(prefix):
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE dialogs (dialogue_id VARCHAR, metadata VARCHAR)")
+        connection.execute("CREATE TABLE turns (dialogue_id VARCHAR, turn_index INTEGER)")
+        key, value = "a/b~c'd\"e", "it's {so}"
+        rows = [("one", json.dumps({key: value})), ("two", json.dumps({key: "other"})), ("three", None)]
+        connection.executemany("INSERT INTO dialogs VALUES (?, ?)", rows)
+        connection.execute("INSERT INTO turns SELECT dialogue_id, 0 FROM dialogs")
+        query = on_rows(f"{prefix}SELECT dialogue_id FROM turns", Metadata(key, (value, "none")))
+        assert connection.execute(query).fetchall() == [("one",)]
 
 
 def test_filters_are_parameters_and_not_part_of_the_sql():
