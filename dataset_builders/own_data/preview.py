@@ -59,7 +59,7 @@ def summarise(data: OwnData, own: OwnFile) -> FileSummary:
         columns=_columns(own),
         roles="" if own.is_intents else _roles(own),
         order="" if own.is_intents else _order(own),
-        split=_split(own),
+        split=_split(own, rows),
         language=_language(data, rows),
         examples=tuple(_shown(row) for row in rows[:EXAMPLES]),
     )
@@ -166,9 +166,11 @@ def _order(own: OwnFile) -> str:
     return "as in the file"
 
 
-def _split(own: OwnFile) -> str:
+def _split(own: OwnFile, rows: list[Dialogue | Utterance]) -> str:
     if own.layout and own.layout.split:
         return f"column {own.layout.split}"
+    if own.format and own.split == ALL and {row.split for row in rows} != {ALL}:
+        return "as the format says"
     if own.is_single:
         return "by time: a single dialogue"
     return "by the build" if own.split == ALL else f"{own.split}, by the name"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import dialogue_cube
 from hub.fixtures import Hub
+from support.own_samples import SAMPLES
 from support.tiny_teacher import save_tiny_distilbert
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,7 @@ def workspace(hub_server, sample_raw, tmp_path_factory):
     save_tiny_distilbert(root / "teachers" / "minilm", dimension=32)
     for name in ("sgd", "camrest676", "banking77"):
         shutil.copytree(sample_raw / name, root / "raw" / name)
+    shutil.copy(SAMPLES / "telegram" / "single" / "result.json", root)
     hub = Hub(hub_server, root / "clients")
     variables = {"TEACHERS_DIR": str(root / "teachers"), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     variables |= {"ACCELERATE_MIXED_PRECISION": "no", "MPLBACKEND": "agg"}

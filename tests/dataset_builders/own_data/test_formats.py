@@ -1,6 +1,7 @@
 """Every format of own data: its samples give the expected rows, and no other format takes them."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,10 @@ from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.text_encoding import detect_encoding
+from support.layouts import table
 from support.own_samples import SAMPLES, cases, expected_of, options_of, rendered
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent.name}/{case.name}")
@@ -36,3 +40,7 @@ def test_a_zipped_export_gives_the_same_rows(tmp_path):
         case = next(case for case in cases() if case.parent.name == name and case.is_dir())
         archive = shutil.make_archive(str(tmp_path / name), "zip", case)
         assert rendered(archive, **options_of(case))[0] == expected_of(case)
+
+
+def test_the_page_of_formats_is_current():
+    assert (ROOT / "dataset_builders" / "own_data" / "FORMATS.md").read_text(encoding="utf-8") == table()
