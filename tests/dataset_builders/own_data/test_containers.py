@@ -5,6 +5,7 @@ import datetime
 import decimal
 import gzip
 import io
+import json
 import lzma
 import multiprocessing
 import random
@@ -353,6 +354,38 @@ def test_turns_stored_as_a_list_for_each_field(tmp_path):
         "answers": {"text": ["a", "b"], "answer_start": [1, 2]},
     }
     assert rows[1]["conversations"] == {"from": ["human"], "value": []}  # the lists do not belong together
+
+
+def test_classes_of_datasets_have_their_names(tmp_path):
+    who = datasets.ClassLabel(names=["user", "agent"])
+    features = datasets.Features(
+        {
+            "label": datasets.ClassLabel(names=["order", "refund"]),
+            "tags": datasets.List(datasets.ClassLabel(names=["a", "b"])),
+            "turns": datasets.List({"who": who, "text": datasets.Value("string")}),
+            "log": {"who": datasets.List(who), "text": datasets.List(datasets.Value("string"))},
+            "n": datasets.Value("int64"),
+        }
+    )
+    row = {
+        **{"label": 1, "tags": [0, 1], "n": 1, "turns": [{"who": 1, "text": "Hi"}]},
+        "log": {"who": [0], "text": ["Hello"]},
+    }
+    rows = datasets.Dataset.from_list([row, {**row, "label": -1, "tags": None}], features=features)
+    rows.to_parquet(tmp_path / "a.parquet")
+    # older versions of `datasets` describe such a list of objects otherwise than they store it
+    metadata = json.loads(rows.data.schema.metadata[b"huggingface"])
+    log = metadata["info"]["features"]["log"]
+    metadata["info"]["features"]["log"] = {"_type": "Sequence", "feature": {key: log[key]["feature"] for key in log}}
+    table = rows.data.table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
+    parquet.write_table(table, tmp_path / "b.parquet")
+    for file in find_all(tmp_path).data:
+        first, second = (row for _, row in open_rows(file).read())
+        assert first == {
+            **{"label": "refund", "tags": ["a", "b"], "n": 1, "turns": [{"who": "agent", "text": "Hi"}]},
+            "log": [{"who": "user", "text": "Hello"}],
+        }
+        assert (second["label"], second["tags"]) == (None, None)
 
 
 @pytest.mark.parametrize("name", COLUMNAR)
