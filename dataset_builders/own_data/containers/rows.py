@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dataset_builders.own_data.containers import columnar, spreadsheet
+from dataset_builders.own_data.containers import cells, columnar, spreadsheet
 from dataset_builders.own_data.containers.opening import READ_ERRORS, open_bytes, unreadable
 from dataset_builders.sources.raw_files import RawFile
 
@@ -37,7 +37,7 @@ def open_rows(file: RawFile) -> Rows | None:
         DataError: The file is damaged or protected, or a library for it is missing.
     """
     if isinstance(file, spreadsheet.Sheet):
-        return Rows(spreadsheet.columns(file), lambda: spreadsheet.read(file))
+        return _rows(spreadsheet.columns(file), lambda: spreadsheet.read(file))
     try:
         with open_bytes(file) as stream:
             head = stream.read(8)
@@ -46,7 +46,14 @@ def open_rows(file: RawFile) -> Rows | None:
     if columnar.is_columnar(head):
         binary = columnar.binary_columns(file)
         notes = (f"bytes are not read: {', '.join(binary)}",) if binary else ()
-        return Rows(columnar.columns(file), lambda: columnar.read(file), notes)
+        return _rows(columnar.columns(file), lambda: columnar.read(file), notes)
     if spreadsheet.is_office(file, head) and (tables := spreadsheet.sheets(file)):
         return open_rows(tables[0])
     return None
+
+
+def _rows(
+    columns: tuple[str, ...], read: Callable[[], Iterator[tuple[int, dict[str, Any]]]], notes: tuple[str, ...] = ()
+) -> Rows:
+    turns = cells.turn_columns(columns)
+    return Rows(columns, (lambda: cells.with_lists(read(), turns)) if turns else read, notes)

@@ -588,3 +588,17 @@ def test_binary_files_are_named(tmp_path, head, reason):
     (tmp_path / "a.csv").write_bytes(head + bytes(100))
     with pytest.raises(DataError, match=f"a.csv: {reason}"):
         detect_encoding(find_all(tmp_path).data[0])
+
+
+NUMPY = "[{'role': 'user', 'content': 'It\\'s\\n[late]'}\n {'role': 'bot', 'content': \"I'm }\\n {\"}]"
+
+
+def test_lists_in_the_cells_of_a_table(tmp_path):
+    lists = [json.dumps(TURNS), str(TURNS), NUMPY, "[1, 2", "[laughs] hi [waves]", "[a] + [b]", None]
+    parquet.write_table(pa.table({"messages": lists, "note": [str(TURNS)] * len(lists)}), tmp_path / "a.parquet")
+    (tmp_path / "b.xlsx").write_bytes(xlsx({"S": {1: {"A": "dialog", "B": "id"}, 2: {"A": str(TURNS), "B": 1}}}))
+    columnar, sheet = (open_rows(file) for file in find_all(tmp_path).data)
+    numpy = [{"role": "user", "content": "It's\n[late]"}, {"role": "bot", "content": "I'm }\n {"}]
+    assert [row["messages"] for _, row in columnar.read()] == [TURNS, TURNS, numpy, *lists[3:]]
+    assert {row["note"] for _, row in columnar.read()} == {str(TURNS)}
+    assert [row["dialog"] for _, row in sheet.read()] == [TURNS]
