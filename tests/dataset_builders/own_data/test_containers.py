@@ -1,5 +1,6 @@
 """What own data comes in: compressed files, archives, columnar files, spreadsheets, datasets on the Hub."""
 
+import base64
 import bz2
 import datetime
 import decimal
@@ -524,6 +525,27 @@ def test_each_sheet_of_a_workbook_is_a_table(tmp_path, packed):
         (6, {"question": "When?", "answer": "2026-01-02T03:04:05", "column D": None, "question (2)": None}),
     ]
     assert list(test.read()) == [(2, {"q": None, "a": "only an answer"})]
+
+
+# a workbook with one sheet in the format before 2007, written by xlwt
+XLS = (
+    b"H4sIAAAAAAACA+1YTWgTQRT+ZjNJk9KmaZsKbTGEglVrEVsVqtJsUtCcLNGLIoKmNgdpSSV40YNWa46C4EnxUujFS9WLP+hBbx6Eih4EQUj06E"
+    b"lQUGizvveyW1LtoYFaVOZb5ps3783b+Z/Z2dcLraXZB11l/IIEfKg4IQRqdIpCyEtEQHbHYdGLgxQcg38KoSANZMCPp82vGngMebzLsHBfvyAG"
+    b"PlI4iXMYncrn4huIEalDVnEdhokV7pAmjE6pVZvwGeF24XuS85lwUjTXhYcpb0mdwII92jfkzuLjVo/YwuD3PhKf96IZQAde8iy+fENV8/qRKp"
+    b"zNTv6dhphuwhxo3NK5fK6QnSwhSgM4h29OHPjqrdTncaPfWL0C6b+v1Desor9paWAazmmZ4EWaqj98bPGrbj2kU3pED2ARGRpuSAhADeqEtnWS"
+    b"OKX9UAnKM6j3EtPMyAeh2vUeSsaR1rv0Pm3Tfq02kxiHTS4H9H4y7kQjb+Sy8CMrFn6zLIgm4nG0iNwqyyJCW/vi3S9vDo9l7FOimZbNvnokbO"
+    b"FWwMEV9iDnsFgsYW5On8g7hK/KW7tF7hKOUsso7s10uMKhGclzTay9VM5uwVt7a428jeTi5yOPY8VP9naS59Pli9H5d/YseqjJ4+TPzwz6Vb+6"
+    b"fYvxxPZi5W4fH4Q7f9tKglbErbvjnnstWJI+A/UHo5ri3lHLKcvtK/ZWq3gr8fa5+ZV4c79dsjjF3jE+dq02PJSuS9YcvI0wMDAwMDAwMDAwWB"
+    b"co91OdP0z18jUDfKmU/zpLFCrmN8l/i6OYouc8XUwPIk9xARfqmj+b6LLqvUut0cf7X8g4RqUXMIExqcdE3fOXrnKqtj1rdoys3xKqt/xKPfX8"
+    b"w+X/BCiL/rcAFgAA"
+)
+
+
+def test_old_workbooks(tmp_path):
+    (tmp_path / "a.xls").write_bytes(gzip.decompress(base64.b64decode(XLS)))
+    (file,) = find_all(tmp_path).data
+    assert (file.name, open_rows(file).columns) == ("a.xls/Лист1", ("вопрос", "ответ", "n"))
+    assert list(open_rows(file).read()) == [(2, {"вопрос": "Где чай?", "ответ": "На полке.", "n": 7})]
 
 
 def test_merged_cells(tmp_path):
