@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.rejects import Tally
 
 # what programs write in place of a picture, file or call: a whole message
@@ -22,15 +20,7 @@ _HTML = re.compile(
     r"</(?:p|div|span|a|b|i|strong|em|ul|ol|li|table|td|tr|h[1-6]|body|html|blockquote|font|pre|code|u)>|<br\s*/?>",
     re.IGNORECASE,
 )
-_SHORTEST_NAME = 3
 _NAME_PART = re.compile(r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*")
-# first names that are common words, too: "Will you come?"
-_ALSO_WORDS = (
-    "will mark rose grace hope may june april faith joy bill art dawn rich frank chase grant sue ray drew rob max "
-    "penny olive ivy lily daisy ruby jade amber summer autumn dean guy page brook jack pat "
-    "вера надежда любовь роза слава роман лев мир нина рада"
-)
-_NO_NAMES = frozenset(_ALSO_WORDS.split()) | speakers.ROLE_WORDS
 
 
 def clean(text: str, is_html: bool, tally: Tally) -> str:
@@ -70,23 +60,3 @@ def is_placeholder(text: str) -> bool:
     """
     text = text.strip()
     return text[:1] in ("<", "[", "\u200e") and _PLACEHOLDER.fullmatch(text) is not None
-
-
-def name_parts(name: str) -> set[str]:
-    """The parts of a participant's name that are replaced in texts: the whole, and each capitalised part.
-
-    >>> sorted(name_parts("Zoe Ross (support)")), name_parts("Agent"), name_parts("Speaker 1")
-    (['Ross', 'Zoe', 'Zoe Ross (support)'], set(), set())
-    """
-    if not speakers.is_name(name) and not speakers.side(name):  # a label
-        return set()
-    parts = {name.strip(), *(part for part in _NAME_PART.findall(name) if part[0].isupper())}
-    return {p for p in parts if len(p) >= _SHORTEST_NAME and p.lower() not in _NO_NAMES}
-
-
-def name_pattern(names: Iterable[str]) -> re.Pattern[str] | None:
-    """Pattern of the participants' names: whole names, and each part that begins with a capital letter."""
-    parts = {part for name in names for part in name_parts(name)}
-    if not parts:
-        return None
-    return re.compile(rf"(?<!\w)@?(?:{'|'.join(map(re.escape, sorted(parts, key=len, reverse=True)))})(?!\w)")

@@ -5,15 +5,15 @@ Every format goes through here, so that the same rules hold for all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 from dataset_builders.own_data import speakers
-from dataset_builders.own_data.clean import clean, is_placeholder, name_parts, name_pattern
+from dataset_builders.own_data.clean import clean, is_placeholder
 from dataset_builders.own_data.messages import Conversation, Message
 from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.participants import Participants, name_parts
 from dataset_builders.own_data.pauses import between_pauses
 from dataset_builders.own_data.rejects import BadRecord, Tally
 from dataset_builders.schema import ALL, Dialogue, Turn
@@ -40,15 +40,15 @@ def dialogues_of(
         BadRecord: It has no turn with a text, or it is not evident who answers.
     """
     messages = in_order(conversation.messages)
-    hidden = None if options.keep_names else name_pattern({message.speaker for message in messages})
+    people = None if options.keep_names else Participants({message.speaker for message in messages})
     spoken, prompts = _spoken(messages, options, tally)
     if not any(message.text.strip() for message in spoken):
         raise BadRecord("no turn has a text")
     answering = options.answering or answering
     roles = _roles(spoken, answering)
     texts = [clean(m.text, m.is_html, tally) for m in spoken]
-    if hidden:
-        texts = _without_names(texts, hidden, dict(zip((m.speaker for m in spoken), roles, strict=True)), tally)
+    if people:
+        texts = _without_names(texts, people, dict(zip((m.speaker for m in spoken), roles, strict=True)), tally)
     turns = [Turn("user" if r == "user" else "system", t) for r, t in zip(roles, texts, strict=True)]
     scenario = "\n".join(filter(None, [conversation.scenario or "", *prompts])) or None
     gap = options.gap or (DEFAULT_GAP if conversation.is_chat else None)
@@ -111,14 +111,8 @@ def _roles(spoken: list[Message], answering: frozenset[str]) -> list[str]:
     return [m.role or next(by_name) for m in spoken]
 
 
-def _without_names(texts: list[str], names: re.Pattern[str], roles: dict[str, str], tally: Tally) -> list[str]:
-    by_name = {part: role for name, role in roles.items() for part in name_parts(name)}
-    common = {word for text in texts for word in re.findall(r"\b[^\W\d_]+\b", text) if word.islower()}
-
-    def role(match: re.Match[str]) -> str:
-        if match[0].lower().removeprefix("@") in common:  # "Will you be there?" is not about Will
-            return match[0]
-        tally.left_out["names"] += 1
-        return f"[{by_name.get(match[0].removeprefix('@'), 'user').upper()}]"
-
-    return [names.sub(role, text) for text in texts]
+def _without_names(texts: list[str], people: Participants, roles: dict[str, str], tally: Tally) -> list[str]:
+    by_name = {part: role for name, role in roles.items() for part in (name.strip(), *name_parts(name))}
+    replaced = [people.replace(text, lambda name: f"[{by_name.get(name, 'user').upper()}]") for text in texts]
+    tally.left_out["names"] += sum(number for _, number in replaced)
+    return [text for text, _ in replaced]

@@ -138,7 +138,9 @@ def _roles(own: OwnFile) -> str:
     if own.options.system_speaker:
         return f"{', '.join(own.options.system_speaker)} answers, as you said"
     if own.answering:
-        return f"{', '.join(sorted(own.answering))} answers: the one name in every conversation"
+        names = {name for names in islice(Reading(own, Tally()).speakers(), 1) for name in names}
+        shown = sorted(name for name in names if name.strip().casefold() in own.answering)
+        return f"{', '.join(shown)} answers: the one name in every conversation"
     if own.format and own.format.roles:
         return own.format.roles
     if own.layout and own.layout.kind == "pair":
