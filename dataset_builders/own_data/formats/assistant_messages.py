@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.own_data import speakers
-from dataset_builders.own_data.json_values import as_text, dicts
+from dataset_builders.own_data.json_values import dicts
 from dataset_builders.own_data.messages import Kind, Message
 from dataset_builders.own_data.names import TIME, plain
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.times import seconds
+from dataset_builders.schema import Speaker
 
 ROLES = frozenset({"user", "assistant", "system", "developer", "tool", "function", "ipython"})
 """Roles of messages, as the interfaces of OpenAI, Anthropic and their imitators name them."""
@@ -24,11 +26,9 @@ _TOOLS = ("tool_use", "tool_result", "tool_call", "function_call", "toolUse", "t
 
 def is_message(value: Any) -> bool:
     """Whether a value is a message with a role of `ROLES` and a content or a call."""
-    return (
-        isinstance(value, dict)
-        and as_text(value.get("role")) in ROLES
-        and any(key in value for key in ("content", "tool_calls", "function_call"))
-    )
+    if not isinstance(value, dict) or not isinstance(role := value.get("role"), str):
+        return False
+    return role in ROLES and ("content" in value or "tool_calls" in value or "function_call" in value)
 
 
 def messages_of(turns: Iterable[Any]) -> list[Message]:
@@ -44,16 +44,30 @@ def messages_of(turns: Iterable[Any]) -> list[Message]:
     names = [_PROGRAMS.get(turn["role"], turn["role"]) for turn in checked]
     messages: list[Message] = []
     for turn, role in zip(checked, speakers.assign(names, prompt_first=True), strict=True):
-        time = next((value for key, value in turn.items() if plain(key) in TIME), None)
-        content, calls = turn.get("content") or turn.get("refusal"), turn.get("tool_calls") or turn.get("function_call")
-        if content or not calls:
-            messages += role_messages(role, content, turn["role"], time)
-        if thought := turn.get("reasoning_content"):
-            messages.append(Message(turn["role"], shown(thought), seconds(time), kind="tool"))
-        if calls:
-            text = "\n".join(shown(call) for call in (calls if isinstance(calls, list) else [calls]) if call)
-            messages.append(Message(turn["role"], text, seconds(time), kind="tool"))
+        content = turn.get("content")
+        if len(turn) == 2 and isinstance(content, str):  # nearly all turns
+            messages.append(_said(role, turn["role"], content))
+        else:
+            messages += _messages_of_turn(turn, role)
     return messages
+
+
+def _messages_of_turn(turn: dict[str, Any], role: speakers.Role) -> Iterator[Message]:
+    time_key = _time_key(tuple(turn))
+    time = turn[time_key] if time_key is not None else None
+    content, calls = turn.get("content") or turn.get("refusal"), turn.get("tool_calls") or turn.get("function_call")
+    if content or not calls:
+        yield from role_messages(role, content, turn["role"], time)
+    if thought := turn.get("reasoning_content"):
+        yield Message(turn["role"], shown(thought), seconds(time), kind="tool")
+    if calls:
+        text = "\n".join(shown(call) for call in (calls if isinstance(calls, list) else [calls]) if call)
+        yield Message(turn["role"], text, seconds(time), kind="tool")
+
+
+@functools.lru_cache(maxsize=1024)
+def _time_key(keys: tuple[str, ...]) -> str | None:
+    return next((key for key in keys if plain(key) in TIME), None)
 
 
 def role_messages(role: speakers.Role, content: Any, speaker: str, time: Any = None) -> list[Message]:
@@ -65,22 +79,24 @@ def role_messages(role: speakers.Role, content: Any, speaker: str, time: Any = N
         speaker: Name of the speaker.
         time: Time of the turn, in any form that `times.seconds` takes.
     """
-    kinds = list(parts_of(content))
+    when = seconds(time) if time is not None else None
+    if isinstance(content, str):
+        return [_said(role, speaker, content, when)]
+    parts = list(parts_of(content))
     is_cited = any(part.get("citations") for part in dicts(content))
     between = "" if is_cited else "\n"  # a text with citations is one text in several parts
-    text = between.join(text for kind, text in kinds if kind == "text")
-    beside: list[tuple[Kind, str]] = [(kind, part) for kind, part in kinds if kind != "text"]
-    when = seconds(time)
-    messages = []
-    if text or not beside:
-        messages.append(Message(speaker, text, when))
-    messages += [Message(speaker, part, when, kind=kind) for kind, part in beside]
-    for message in messages:
-        if role == "user" or role == "system":
-            message.role = role
-        elif message.kind == "text":
-            message.kind = role
-    return messages
+    text = between.join(text for kind, text in parts if kind == "text")
+    beside = [(kind, part) for kind, part in parts if kind != "text"]
+    side: Speaker | None = role if role == "user" or role == "system" else None
+    said = [_said(role, speaker, text, when)] if text or not beside else []
+    return [*said, *(Message(speaker, part, when, side, kind) for kind, part in beside)]
+
+
+def _said(role: speakers.Role, speaker: str, text: str, time: float | None = None) -> Message:
+    """The message of a text."""
+    if role == "user" or role == "system":
+        return Message(speaker, text, time, role)
+    return Message(speaker, text, time, kind=role)
 
 
 def parts_of(content: Any) -> Iterator[tuple[Kind, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -73,32 +74,39 @@ def about(record: dict[str, Any], *used: str) -> dict[str, Any]:
     Returns:
         Arguments `id`, `scenario`, `domains`, `language`, `split` and `metadata`.
     """
-    keys = {plain(key): key for key in reversed(record) if key not in used}
-
-    def take(*names: str) -> Any:
-        key = next((keys[name] for name in names if name in keys), None)
-        return None if key is None else record[keys.pop(plain(key))]
-
-    domains = take(*DOMAINS)
-    language = take(*LANGUAGE)
+    *keys, rest = _places(tuple(record), used)
+    own_id, scenario, domains, language, split = (record[key] if key is not None else None for key in keys)
     return {
-        "id": id_of(take(*RECORD_ID)),
-        "scenario": text_or_none(take(*SCENARIO, "system")),
+        "id": id_of(own_id),
+        "scenario": text_or_none(scenario),
         "domains": [text for text in (domains if isinstance(domains, list) else [domains]) if isinstance(text, str)],
         "language": language if isinstance(language, str) else None,
-        "split": text_or_none(take(*SPLIT)) or "",
-        "metadata": metadata(record, *keys.values()),
+        "split": text_or_none(split) or "",
+        "metadata": metadata(record, *rest),
     }
 
 
 def metadata(record: dict[str, Any], *keys: str) -> dict[str, Any]:
     """The values of some keys of a record that say something and are short."""
-    values = {key: record.get(key) for key in record if key in keys}
-    return {
-        key: value
-        for key, value in values.items()
-        if value not in (None, "", [], {}) and len(json.dumps(value, default=str)) <= _LONGEST_METADATA
-    }
+    return {key: value for key in keys if (value := record.get(key)) not in (None, "", [], {}) and _is_short(value)}
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        value = json.dumps(value, default=str)
+    return not isinstance(value, str) or len(value) <= _LONGEST_METADATA
+
+
+@functools.lru_cache(maxsize=1024)
+def _places(keys: tuple[str, ...], used: tuple[str, ...]) -> tuple[Any, ...]:
+    """Keys of the id, the scenario, the domains, the language and the split, and a tuple of the others."""
+    left = {plain(key): key for key in reversed(keys) if key not in used}
+    found = []
+    for names in (RECORD_ID, (*SCENARIO, "system"), DOMAINS, LANGUAGE, SPLIT):
+        name = next((name for name in names if name in left), None)
+        found.append(left.pop(name) if name is not None else None)
+    others = set(left.values())
+    return (*found, tuple(key for key in keys if key in others))
 
 
 def id_of(value: Any) -> str:

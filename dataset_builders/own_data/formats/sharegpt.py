@@ -26,7 +26,7 @@ _SPEAKERS = {"human", "user", *_ASSISTANTS, *speakers.PROMPT, *_TOOLS}
 
 def recognises(probe: Probe) -> bool:
     """Whether the records have `conversations` of ShareGPT's speakers."""
-    return most_fit(probe, lambda record: _fits(record) and not {"chosen", "rejected", "kto_tag"} & record.keys())
+    return most_fit(probe, _is_own)
 
 
 def read(export: Export) -> Iterator[Item]:
@@ -61,7 +61,12 @@ def conversation_of(turns: list[Any], **details: Any) -> Conversation:
 
 def _fits(record: dict[str, Any]) -> bool:
     turns = record.get("conversations")
-    return isinstance(turns, list) and bool(turns) and all(is_turn(turn) for turn in turns[:2])
+    return isinstance(turns, list) and bool(turns) and is_turn(turns[0])
+
+
+def _is_own(record: dict[str, Any]) -> bool:
+    is_preference = not record.keys().isdisjoint({"chosen", "rejected", "kto_tag"})
+    return not is_preference and _fits(record) and all(is_turn(turn) for turn in record["conversations"][:2])
 
 
 def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
