@@ -244,7 +244,7 @@ FORMAT = Format(
     ),
     checked=(
         "RFC 4155 (mbox), RFC 5322 (References, In-Reply-To), RFC 3676 (signatures, format=flowed), RFC 3834 "
-        "(Auto-Submitted); jwz.org/doc/threading.html"
+        "(Auto-Submitted); jwz.org/doc/threading.html; compared with no parser"
     ),
     recognises=recognises,
     read=read,
