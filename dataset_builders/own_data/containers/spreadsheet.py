@@ -73,7 +73,7 @@ def columns(file: Sheet) -> tuple[str, ...]:
     """
     with _open(file) as book:
         sheet = book.get_sheet_by_name(file.sheet)
-        header = _find_header(iter(sheet.iter_rows()), _left(sheet))
+        header = _find_header(_rows(sheet), _left(sheet))
     return header[1] if header else ()
 
 
@@ -89,7 +89,7 @@ def read(file: Sheet) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     with _open(file) as book:
         sheet = book.get_sheet_by_name(file.sheet)
-        rows = iter(sheet.iter_rows())  # from the first row, and from the first column with content
+        rows = _rows(sheet)
         header = _find_header(rows, _left(sheet))
         if header is None:
             return
@@ -144,7 +144,12 @@ def _open(file: RawFile) -> Iterator[Any]:
             book = calamine.CalamineWorkbook.from_filelike(stream)
             yield book
             book.close()
-    except (calamine.CalamineError, *READ_ERRORS) as error:
+    except BaseException as error:  # a damaged xls makes the library panic, which is no `Exception`
+        is_damage = (
+            isinstance(error, (calamine.CalamineError, *READ_ERRORS)) or type(error).__name__ == "PanicException"
+        )
+        if not is_damage:
+            raise
         if isinstance(error, calamine.PasswordError) or _is_encrypted(file):
             raise DataError(f"{file}: is protected by a password; save it without one") from error
         cause = one_line(str(error)) or type(error).__name__
@@ -157,6 +162,11 @@ def _is_encrypted(file: RawFile) -> bool:
         return _ENCRYPTED in stream.read()
 
 
+def _rows(sheet: Any) -> Iterator[list[Any]]:
+    """The rows of a sheet from its first one, each from the first column with content."""
+    return iter(sheet.iter_rows() if sheet.start else ())  # older versions panic if there are none
+
+
 def _left(sheet: Any) -> int:
     """Index of the first column with content."""
     return (sheet.start or (0, 0))[1]
@@ -164,7 +174,7 @@ def _left(sheet: Any) -> int:
 
 def _is_table(sheet: Any) -> bool:
     """Whether there are rows below a header."""
-    rows = iter(sheet.iter_rows())
+    rows = _rows(sheet)
     return _find_header(rows, 0) is not None and any(_value(cell) is not None for cells in rows for cell in cells)
 
 

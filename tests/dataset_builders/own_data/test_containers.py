@@ -548,6 +548,20 @@ def test_old_workbooks(tmp_path):
     assert list(open_rows(file).read()) == [(2, {"вопрос": "Где чай?", "ответ": "На полке.", "n": 7})]
 
 
+def test_damaged_workbooks_never_end_in_a_traceback(tmp_path):
+    rng = random.Random(3)
+    content = gzip.decompress(base64.b64decode(XLS))
+    for i in range(60):
+        damaged = bytearray(content)
+        for _ in range(rng.randint(1, 8)):
+            damaged[rng.randrange(8, len(damaged))] = rng.randrange(256)
+        (tmp_path / f"{i}.xls").write_bytes(damaged)
+        try:
+            list(open_rows(find_all(tmp_path / f"{i}.xls").data[0]).read())
+        except DataError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
 def test_merged_cells(tmp_path):
     rows = {
         1: {"A": "dialogue", "B": "speaker", "C": "text"},
