@@ -170,8 +170,8 @@ FORMAT = Format(
         ("users.json", '[{"id": "U01ABC", "name": "anna", "profile": {"display_name": "Anna"}}]'),
     ),
     checked=(
-        "slack.com/help/articles/220556107 (How to read Slack data exports); docs.slack.dev/reference/events/message (subtypes); "
-        "parser hfaran/slack-export-viewer slackviewer/reader.py, message.py, formatter.py"
+        "slack.com/help/articles/220556107 (How to read Slack data exports); docs.slack.dev/reference/events/message "
+        "(subtypes); parser hfaran/slack-export-viewer slackviewer/reader.py, message.py, formatter.py"
     ),
     recognises=recognises,
     read=read,
