@@ -27,6 +27,7 @@ from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN
 from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource, turn_texts
+from dataset_builders.text.near_duplicates import Ragged
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def write_source(
         def write(number: int) -> tuple[BufferSink, SourceCounts]:
             buffer, batch_counts = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
             replace(writer, sink=buffer, counts=batch_counts, records=[]).write_dialogues(*batches[number])
+            source.release()
             return buffer, batch_counts
 
         # an encoder's threads do not survive a fork
@@ -225,7 +227,11 @@ class _SourceWriter:
             batch: Dialogues of one split.
             split: That split.
         """
-        pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions)
+        hashes = None
+        if not any(check.action == "mask" for check in self.quality.filters):  # else the texts may have changed
+            kept = batch.number[np.asarray(pc.index_in(dialogues.rows["dialogue_id"], batch.table["dialogue_id"]), int)]
+            hashes, _ = Ragged(self.source.hashes, self.source.starts).gather(kept)
+        pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
         self.counts.rows["pairs"].rows_in += len(pairs)
         pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]

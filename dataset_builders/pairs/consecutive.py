@@ -16,11 +16,14 @@ import pyarrow.compute as pc
 from dataset_builders.common.choices import CONTEXT_TURNS, DIRECTIONS, Direction
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ARROW_SCHEMAS
-from dataset_builders.text.normalize import text_ids
+from dataset_builders.text.normalize import ids_of_hashes, text_hashes
 
 
 def make_pairs(
-    dialogues: pa.Table, context_turns: int = CONTEXT_TURNS, directions: Sequence[str] = DIRECTIONS
+    dialogues: pa.Table,
+    context_turns: int = CONTEXT_TURNS,
+    directions: Sequence[str] = DIRECTIONS,
+    hashes: np.ndarray | None = None,
 ) -> pa.Table:
     """Make all pairs of consecutive turns, whatever their length.
 
@@ -28,6 +31,7 @@ def make_pairs(
         dialogues: Rows of the `dialogues` config.
         context_turns: Maximum number of turns kept before the anchor; the nearest are kept, oldest first.
         directions: Speakers of anchor and positive, some of `DIRECTIONS`.
+        hashes: `text_hashes` of the turns of all dialogues, uint64 of shape (turns,); computed if None.
 
     Returns:
         Rows of the `pairs` config, in the order of the dialogues and their turns.
@@ -64,7 +68,7 @@ def make_pairs(
         "anchor_speaker": speakers.take(pa.array(anchor)),
         "positive_speaker": speakers.take(pa.array(anchor + 1)),
         "context": _context(texts, speakers, anchor, np.minimum(turn_index, context_turns)),
-        "answer_id": pa.array(text_ids(positives), pa.string()),
+        "answer_id": ids_of_hashes(text_hashes(positives) if hashes is None else hashes[anchor + 1]),
         "negatives": empty_lists(count),
         "negative": pa.nulls(count, pa.string()),
         "pair_type": pa.repeat(pa.scalar("consecutive"), count),

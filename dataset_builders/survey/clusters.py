@@ -17,9 +17,9 @@ are rare: in 911 of 916 components of distinct dialogues, one dialogue matches a
 separate 55 of 1,588 pairs. Only a component that is too large to be copies of one dialogue is cut into stars, so that
 a corpus made from templates does not become a single cluster.
 
-Memory in addition to the input, measured on these corpora and on half of them: about 200 bytes per utterance (distinct
-texts, utterance numbers, signatures) and 60 MB for the current chunk, plus at most 200 bytes per utterance for the
-candidates of containment.
+Memory in addition to the input: about 60 bytes per dialogue (numbers and hashes), 20 bytes per utterance of dialogues
+with enough content, and 60 MB for the current chunk, plus at most 200 bytes per utterance for the candidates of
+containment. Texts are read chunk by chunk, in the order of the rows, and again for candidates.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import pyarrow.compute as pc
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.text.near_duplicates import (
     BANDS,
+    PAIRS_AT_ONCE,
     PERMUTATIONS,
     SHINGLE,
     THRESHOLD,
@@ -47,7 +48,7 @@ from dataset_builders.text.near_duplicates import (
     pack,
     unpack,
 )
-from dataset_builders.text.normalize import group_ids, id_of_hash, normalize, text_hashes
+from dataset_builders.text.normalize import group_hashes, ids_of_hashes, normalize, text_hashes
 
 _ROWS_AT_ONCE = 1024
 _KINDS = ("jaccard", "containment")
@@ -108,6 +109,7 @@ def cluster_dialogues(
     config: ClusterConfig | None = None,
     progress: Progress | None = None,
     hashes: np.ndarray | None = None,
+    release: Callable[[], None] = lambda: None,
 ) -> Clusters:
     """Cluster duplicate dialogues; the result does not depend on their order.
 
@@ -118,22 +120,24 @@ def cluster_dialogues(
         config: Criteria for duplicates.
         progress: Called at the start of each step.
         hashes: `text_hashes` of the turns of all dialogues in order, uint64 of shape (m,); computed if None.
+        release: Called after each chunk of texts, to return memory-mapped pages to the system.
     """
     config, progress = config or ClusterConfig(), progress or (lambda *_: None)
     progress("equal dialogues", 0, 3)
-    spoken, utterances, ids = _encode(turns, hashes)
+    spoken = _Spoken.of(turns, hashes, release)
     # equal dialogues are one node; nodes are sorted by the id of their content, whatever the order of the input
-    names, first, nodes = np.unique(_content_ids(spoken, ids), return_index=True, return_inverse=True)
+    names, first, nodes = np.unique(spoken.content_hashes(), return_index=True, return_inverse=True)
     edges = _Edges.none()
     if config.near:
-        edges = _near(spoken.take(first), utterances, config, progress)
+        order = np.argsort(first)  # texts are read in the order of the rows
+        edges = _near(spoken, first[order], order, config, progress)
     progress("clusters", 3, 3)
     labels = _cut_large(_components(len(names), edges), edges, config.max_linked)
     # a cluster is named after its first node
     label_nodes, label_of = np.unique(labels, return_inverse=True)
     smallest = np.full(len(label_nodes), len(names))
     np.minimum.at(smallest, label_of, np.arange(len(names)))
-    cluster_ids = pa.array(names[smallest[label_of]][nodes].tolist(), pa.string())
+    cluster_ids = ids_of_hashes(names[smallest[label_of]][nodes])
     table = pa.table({"cluster_id": cluster_ids, "dialogue_id": dialogue_ids, "source": sources})
     return Clusters(cluster_ids, _members(table, nodes, edges.within(labels)))
 
@@ -173,80 +177,125 @@ class _Edges:
         return _Edges(self.node[keep], self.other[keep], self.similarity[keep], self.kind[keep])
 
 
-def _encode(turns: pa.ChunkedArray, hashes: np.ndarray | None) -> tuple[Ragged, pa.Array, np.ndarray]:
-    """Number the distinct normalised utterances.
+@dataclass(frozen=True)
+class _Spoken:
+    """The utterances of n dialogues.
 
-    Returns:
-        Utterance numbers of each dialogue, the distinct utterances in the order of their numbers, and their hashes.
+    Attributes:
+        turns: Texts of each dialogue's turns, n lists of strings; may be memory-mapped.
+        bounds: Number of the first dialogue of each chunk of `turns`, and n; int64 of shape (chunks + 1,).
+        starts: Bounds of each dialogue's utterances in `hashes`, int64 of shape (n + 1,).
+        hashes: `text_hashes` of all utterances, uint64 of shape (m,).
+        release: Returns memory-mapped pages to the system.
     """
-    texts = pa.chunked_array([chunk.flatten() for chunk in turns.chunks], pa.string())
-    if hashes is None:
-        hashes = np.concatenate([np.zeros(0, np.uint64), *map(text_hashes, texts.chunks)])
-    distinct_hashes, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # numbered by first occurrence, as the texts are read from disk chunk by chunk
-    codes, first = np.argsort(order).astype(np.uint32)[inverse], first[order]
-    parts, start = [pa.array([], pa.string())], 0
-    for chunk in texts.chunks:
-        rows = first[np.searchsorted(first, start) : np.searchsorted(first, start + len(chunk))] - start
-        parts.append(normalize(chunk.take(pa.array(rows))))
-        start += len(chunk)
-    utterances = pa.concat_arrays(parts)
-    sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy().astype(np.int64)
-    return Ragged.of(codes, sizes), utterances, distinct_hashes[order]
+
+    turns: pa.ChunkedArray
+    bounds: np.ndarray
+    starts: np.ndarray
+    hashes: np.ndarray
+    release: Callable[[], None]
+
+    @classmethod
+    def of(cls, turns: pa.ChunkedArray, hashes: np.ndarray | None, release: Callable[[], None]) -> _Spoken:
+        """The utterances of the lists of texts; hashes are computed if None."""
+        if hashes is None:
+            hashes = np.concatenate([np.zeros(0, np.uint64), *(text_hashes(chunk.flatten()) for chunk in turns.chunks)])
+        sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy()
+        starts, bounds = (np.concatenate([[0], np.cumsum(x)]) for x in (sizes, [len(c) for c in turns.chunks]))
+        return cls(turns, bounds.astype(np.int64), starts.astype(np.int64), hashes, release)
+
+    def content_hashes(self) -> np.ndarray:
+        """Hash of each dialogue's turns (`normalize.group_hashes`), uint64 of shape (n,)."""
+        parts = [np.zeros(0, np.uint64)]
+        for start in range(0, len(self.starts) - 1, _ROWS_AT_ONCE):
+            bounds = self.starts[start : start + _ROWS_AT_ONCE + 1]
+            parts.append(group_hashes(self.hashes[bounds[0] : bounds[-1]], np.diff(bounds)))
+        return np.concatenate(parts)
+
+    def turns_of(self, rows: np.ndarray) -> pa.ListArray:
+        """The normalised turns of the dialogues of these numbers, ascending."""
+        chunks = np.searchsorted(self.bounds, rows, "right") - 1
+        parts = [pa.array([], self.turns.type)]
+        for chunk in np.unique(chunks).tolist():
+            parts.append(self.turns.chunk(chunk).take(pa.array(rows[chunks == chunk] - self.bounds[chunk])))
+        turns = pa.concat_arrays(parts)
+        self.release()
+        return pa.ListArray.from_arrays(turns.offsets, normalize(turns.values))
+
+    def hashes_of(self, rows: np.ndarray) -> Ragged:
+        """The utterance hashes of the dialogues of these numbers, as numbers of distinct ones."""
+        hashes, _ = Ragged(self.hashes, self.starts).gather(rows)
+        return Ragged.of(np.unique(hashes, return_inverse=True)[1].astype(np.uint32), np.diff(self.starts)[rows])
 
 
-def _content_ids(spoken: Ragged, hashes: np.ndarray) -> np.ndarray:
-    """Id of each dialogue's turns, 16 hex digits (`normalize.group_ids`)."""
-    ids: list[str] = []
-    for start in range(0, len(spoken), _ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(spoken)))
-        turn_hashes = hashes[spoken.gather(rows)[0]].tolist()
-        ids += group_ids([id_of_hash(value) for value in turn_hashes], spoken.sizes[rows].tolist())
-    return np.array(ids, "U16")
+def _near(spoken: _Spoken, rows: np.ndarray, nodes: np.ndarray, config: ClusterConfig, progress: Progress) -> _Edges:
+    """Pairs of nodes that are similar, or of which one is contained in the other.
 
-
-def _near(spoken: Ragged, utterances: pa.Array, config: ClusterConfig, progress: Progress) -> _Edges:
-    """Pairs of nodes that are similar, or of which one is contained in the other."""
+    Args:
+        spoken: All utterances.
+        rows: A dialogue of each node, ascending.
+        nodes: Number of its node.
+        config: Criteria for duplicates.
+        progress: Called at the start of each step.
+    """
     progress("similar dialogues", 1, 3)
-    shingles = ShingledTexts(len(spoken), lambda rows: _texts(spoken, utterances, rows), config.shingle)
-    sets = SimilarSets(shingles, config.jaccard, permutations=config.permutations, bands=config.bands, seed=config.seed)
-    is_rich = sets.sizes >= config.min_shingles
-    rich = np.flatnonzero(is_rich)
-    similar = sets.matches(rich)
-    del sets
+    shingles = ShingledTexts(len(rows), lambda of: pc.binary_join(spoken.turns_of(rows[of]), " "), config.shingle)
+    with SimilarSets(
+        shingles,
+        config.jaccard,
+        permutations=config.permutations,
+        bands=config.bands,
+        seed=config.seed,
+        min_size=config.min_shingles,
+    ) as sets:
+        similar, rich = sets.matches(), sets.rows
     progress("contained dialogues", 2, 3)
-    contained = _contained(spoken.where(is_rich).as_sets(), utterances, config)
-    contained = Matches(rich[contained.left], rich[contained.right], contained.similarity)
-    return _Edges.of([similar, contained])
+    contained = _contained(spoken, rows[rich], config)
+    return _Edges.of(
+        [
+            Matches(nodes[similar.left], nodes[similar.right], similar.similarity),
+            Matches(nodes[rich[contained.left]], nodes[rich[contained.right]], contained.similarity),
+        ]
+    )
 
 
-def _texts(spoken: Ragged, utterances: pa.Array, rows: np.ndarray) -> pa.Array:
-    """Each of these dialogues as one text."""
-    dialogues = spoken.take(rows)
-    texts = utterances.take(pa.array(dialogues.values))
-    turns = pa.ListArray.from_arrays(pa.array(dialogues.offsets, pa.int32()), texts)
-    return pc.binary_join(turns, " ")
-
-
-def _contained(spoken: Ragged, utterances: pa.Array, config: ClusterConfig) -> Matches:
+def _contained(spoken: _Spoken, rows: np.ndarray, config: ClusterConfig) -> Matches:
     """Pairs in which one dialogue contains most utterances of the other, weighted by words.
 
     MinHash cannot find these pairs: a dialogue within another of three times its size has a Jaccard similarity of 1/3.
     Instead, two dialogues are candidates if they share an utterance that few dialogues contain. Dialogues that share
     only frequent ones ("Is there anything else?") follow the same script but are no copies; excluding them also limits
     the number of candidates.
+
+    Args:
+        spoken: All utterances.
+        rows: Numbers of the dialogues to compare, ascending.
+        config: Criteria for duplicates.
     """
-    rows = np.repeat(np.arange(len(spoken)), spoken.sizes)
-    words = np.asarray(pc.count_substring(utterances, " ")) + 1.0
-    total = np.bincount(rows, words[spoken.values], len(spoken))
-    frequency = np.bincount(spoken.values, minlength=len(utterances))
-    rare = frequency[spoken.values] <= config.rare
-    rows, codes = rows[rare], spoken.values[rare]
-    chunks = [distinct(pack(rows[a], rows[b])) for a, b in equal_pairs(codes.astype(np.uint64))]
+    utterances = spoken.hashes_of(rows).as_sets()
+    owner = np.repeat(np.arange(len(rows), dtype=np.uint32), utterances.sizes)
+    frequency = np.bincount(utterances.values)[utterances.values]
+    rare = (frequency > 1) & (frequency <= config.rare)
+    owner, codes = owner[rare], utterances.values[rare]
+    chunks = [distinct(pack(owner[a].astype(np.int64), owner[b].astype(np.int64))) for a, b in equal_pairs(codes)]
     left, right = unpack(distinct(np.concatenate([np.zeros(0, np.int64), *chunks])))
-    share = intersections(spoken, left, right, words) / np.minimum(total[left], total[right])
+    starts = range(0, max(len(left), 1), PAIRS_AT_ONCE)
+    parts = [_shares(spoken, rows, left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]) for i in starts]
+    share = np.concatenate(parts)
     keep = share >= config.containment
     return Matches(left[keep], right[keep], share[keep].astype(np.float32))
+
+
+def _shares(spoken: _Spoken, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Share of the shorter dialogue's words, in whole utterances, that the other contains; shape (pairs,)."""
+    places = np.unique(np.concatenate([left, right]))
+    left, right = np.searchsorted(places, left), np.searchsorted(places, right)
+    utterances = spoken.hashes_of(rows[places])
+    words = np.zeros(int(utterances.values.max(initial=0)) + 1)
+    words[utterances.values] = np.asarray(pc.count_substring(spoken.turns_of(rows[places]).values, " ")) + 1.0
+    sets = utterances.as_sets()
+    total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), words[sets.values], len(sets))
+    return intersections(sets, left, right, words) / np.minimum(total[left], total[right])
 
 
 def _components(count: int, edges: _Edges) -> np.ndarray:

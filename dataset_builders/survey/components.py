@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dataset_builders.survey.leaks import with_twins
+
 BIG = 0.05
 """Share of a source's rows above which a component is big: it would be half of validation and test or more."""
 
@@ -39,7 +41,8 @@ def join_by_pairs(
         return groups
     _, node = np.unique(groups, return_inverse=True)
     forest = _Forest(sizes_by_source(node, sources), room)
-    for nodes in _shared_pairs(node[rows], pairs):
+    several = with_twins(pairs)
+    for nodes in _shared_pairs(node[rows[several]], pairs[several]):
         forest.join(nodes)
     return forest.roots()[node]
 
@@ -86,7 +89,7 @@ class _Forest:
     def __init__(self, sizes: np.ndarray, room: float) -> None:
         total = sizes.sum(axis=0)
         self._sizes, self._big, self._room = sizes.copy(), big_from(total), room * total
-        self._parent = list(range(len(sizes)))
+        self._parent: dict[int, int] = {}  # of the nodes that were joined to another
         self._in_big = self._rows_in_big(sizes)
 
     def join(self, nodes: list[int]) -> None:
@@ -101,16 +104,20 @@ class _Forest:
             return
         self._in_big, self._sizes[roots[0]] = in_big, joined
         for root in roots:
-            self._parent[root] = roots[0]
+            if root != roots[0]:
+                self._parent[root] = roots[0]
 
     def roots(self) -> np.ndarray:
         """Root of each node, shape (nodes,)."""
-        return np.array([self._root(node) for node in range(len(self._parent))])
+        roots = np.arange(len(self._sizes))
+        for node in self._parent:
+            roots[node] = self._root(node)
+        return roots
 
     def _root(self, node: int) -> int:
         parent = self._parent
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
+        while node in parent:
+            parent[node] = parent.get(parent[node], parent[node])
             node = parent[node]
         return node
 

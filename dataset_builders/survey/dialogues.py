@@ -52,9 +52,14 @@ def survey_dialogues(
     chunks = [c for p in parsed for c in p.table["turns"].chunks]
     texts = pa.chunked_array([turn_texts(c) for c in chunks], pa.list_(pa.string()))
     sources = pa.chunked_array([c for p in parsed for c in p.table["source"].chunks], pa.string())
-    clusters = cluster_dialogues(rows.ids, sources, texts, cluster_config or ClusterConfig(), progress, rows.hashes)
+
+    def release() -> None:
+        for source in parsed:
+            source.release()
+
+    config = cluster_config or ClusterConfig()
+    clusters = cluster_dialogues(rows.ids, sources, texts, config, progress, rows.hashes, release)
     groups = np.asarray(clusters.ids.dictionary_encode().indices)
-    keys, ids = clusters.ids.to_pylist(), rows.ids.to_pylist()
 
     # each utterance stands for the pair with this anchor
     row_of = rows.row_of_utterance()
@@ -70,8 +75,8 @@ def survey_dialogues(
         return join_by_pairs(groups, rows.source[free], pairs[anchors], place[row_of[anchors]], TRAIN_SHARE)
 
     official = rows.official_under(policy)
-    split = assign(official, groups, keys, ids, rows.source, policy, seed, join)
-    before = split_by_row(official, ids, rows.source, seed)
+    split = assign(official, groups, clusters.ids, rows.ids, rows.source, policy, seed, join)
+    before = split_by_row(official, rows.ids, rows.source, seed)
     undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
     group = group_splits(groups, undropped)
     pair_split = _pair_splits(split, row_of, last_turn)
@@ -159,5 +164,7 @@ def _count_by_source(mask: np.ndarray, source: np.ndarray, names: list[str]) -> 
 
 def _word_counts(texts: pa.ChunkedArray, utterances: np.ndarray) -> np.ndarray:
     """Number of words in the utterances of these numbers."""
+    if not len(utterances):
+        return np.zeros(0, np.int32)
     flat = pa.chunked_array([chunk.flatten() for chunk in texts.chunks], pa.string())
     return pc.count_substring_regex(flat.take(pa.array(utterances)), r"\S+").to_numpy()

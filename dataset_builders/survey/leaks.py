@@ -23,6 +23,8 @@ NO_SPLIT = -1
 DROPPED = -2
 """The row is in no split."""
 
+_ROWS_AT_ONCE = 1 << 18
+
 
 def check_policy(name: str) -> SplitPolicy:
     """Validate the name of a split policy.
@@ -58,8 +60,35 @@ def group_splits(groups: np.ndarray, split: np.ndarray) -> GroupSplits:
         groups: Group of each row, any dtype, shape (n,).
         split: Split of each row, int8 of shape (n,). Rows with `NO_SPLIT` or `DROPPED` do not count.
     """
-    if not len(groups):
-        return GroupSplits(split, split, np.zeros(0, np.int64))
+    several, numbers = with_twins(groups), np.arange(len(groups))
+    alone = np.where(split >= TRAIN, split, NO_SPLIT).astype(np.int8)
+    result = GroupSplits(alone, alone.copy(), np.where(split >= TRAIN, numbers, -1))
+    if len(several):
+        shared = _of_shared(groups[several], split[several])
+        result.earliest[several], result.latest[several] = shared.earliest, shared.latest
+        result.blocking[several] = np.where(shared.blocking < 0, -1, several[shared.blocking])
+    return result
+
+
+def with_twins(groups: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that are not alone in their group, ascending; few in most data, which saves memory.
+
+    Args:
+        groups: Group of each row, any dtype, shape (n,).
+    """
+    ordered = np.sort(groups)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    parts = [np.zeros(0, np.int64)]
+    for start in range(0, len(groups) if len(shared) else 0, _ROWS_AT_ONCE):
+        part = groups[start : start + _ROWS_AT_ONCE]
+        place = np.minimum(np.searchsorted(shared, part), len(shared) - 1)
+        parts.append(start + np.flatnonzero(shared[place] == part))
+    return np.concatenate(parts)
+
+
+def _of_shared(groups: np.ndarray, split: np.ndarray) -> GroupSplits:
+    """`group_splits` of rows with twins."""
     _, group = np.unique(groups, return_inverse=True)
     count = int(group.max()) + 1
     in_split = split >= TRAIN
@@ -91,13 +120,14 @@ def count_leaks(groups: np.ndarray, split: np.ndarray, sources: np.ndarray, name
     Returns:
         Source -> {"train-test": n, "train-validation": n, "validation-test": n}, for every source with rows.
     """
-    _, group = np.unique(groups, return_inverse=True)
+    several = with_twins(groups)
+    _, group = np.unique(groups[several], return_inverse=True)
     in_split = np.zeros((len(SPLITS), int(group.max()) + 1 if len(group) else 0), bool)
     for index in range(len(SPLITS)):
-        in_split[index, group[split == index]] = True
+        in_split[index, group[split[several] == index]] = True
     table: dict[str, dict[str, int]] = {names[number]: {} for number in np.unique(sources).tolist()}
     for earlier, later in ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST)):
-        leaks = (split == earlier) & in_split[later][group]
+        leaks = several[(split[several] == earlier) & in_split[later][group]]
         for name, count in zip(names, np.bincount(sources[leaks], minlength=len(names)).tolist(), strict=True):
             if name in table:
                 table[name][f"{SPLITS[earlier]}-{SPLITS[later]}"] = count
@@ -116,8 +146,10 @@ def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) 
         `"A|B"` -> number of rows of A with a duplicate in B; zeros are omitted. Not symmetric, since one row of A may
         have many duplicates in B.
     """
-    if not len(groups):
+    several = with_twins(groups)
+    if not len(several):
         return {}
+    groups, sources = groups[several], sources[several]
     _, group = np.unique(groups, return_inverse=True)
     members = [np.bincount(group[sources == number], minlength=int(group.max()) + 1) for number in range(len(names))]
     table = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +41,7 @@ class ParsedSource:
             spacing.
         repeated: Whether an earlier row is the same record, bool of shape (n,).
         empty: Whether every turn of the dialogue is empty, bool of shape (n,).
+        maps: Memory maps of the table.
     """
 
     builder: CorpusBuilder
@@ -49,6 +52,11 @@ class ParsedSource:
     hashes: np.ndarray
     repeated: np.ndarray
     empty: np.ndarray
+    maps: list[mmap.mmap] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Return the pages of the table that were read to the system, where it lets a process do so."""
+        release(self.maps)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -87,18 +95,37 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # the raw files are fine
             raise cause from error
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
-    parts = {split: rows.data.table for split, rows in builder.as_dataset().items()}
+    parts: dict[str, pa.Table] = {}
+    maps: list[mmap.mmap] = []
+    for name, rows in builder.as_dataset().items():
+        tables = [_mapped(file["filename"], maps) for file in rows.cache_files]
+        parts[name] = pa.concat_tables(tables) if tables else rows.data.table
     table = pa.concat_tables(parts.values())
     split = np.repeat([SPLITS.index(name) for name in parts], [len(t) for t in parts.values()]).astype(np.int8)
     if builder.SPLITS_BY_ROW:
         split = _splits_of_rows(builder, table["original_split"])
     without_split = np.asarray(pc.equal(table["original_split"], ALL))
-    starts, hashes = _utterances(table)
+    starts, hashes = _utterances(table, maps)
     repeated = _repeated(builder.INFO.name, table, starts, hashes)
+    release(maps)
     empty = (np.diff(starts) == 0) & ~repeated
     official = np.where(without_split, NO_SPLIT, split)
     official = np.where(repeated | empty, DROPPED, official).astype(np.int8)
-    return ParsedSource(builder, table, split, official, starts, hashes, repeated, empty)
+    return ParsedSource(builder, table, split, official, starts, hashes, repeated, empty, maps)
+
+
+def _mapped(path: str, maps: list[mmap.mmap]) -> pa.Table:
+    """The table in an arrow stream, memory-mapped by Python's `mmap`, which can give pages back."""
+    with Path(path).open("rb") as file:
+        maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return pa.ipc.open_stream(pa.py_buffer(maps[-1])).read_all()
+
+
+def release(maps: list[mmap.mmap]) -> None:
+    """Return the pages of memory maps to the system; they are read again where they are needed."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for pages in maps:
+            pages.madvise(mmap.MADV_DONTNEED)
 
 
 def turn_texts(turns: pa.ListArray) -> pa.ListArray:
@@ -114,7 +141,7 @@ def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarra
     return np.array(splits, np.int8)[names.indices.to_numpy()] if splits else np.zeros(0, np.int8)
 
 
-def _utterances(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def _utterances(table: pa.Table, maps: list[mmap.mmap]) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of each row's utterances and hashes of all utterances; see `ParsedSource`."""
     if "turns" not in table.column_names:
         counts, flat = np.ones(len(table), np.int64), table["utterance"].chunks
@@ -126,6 +153,7 @@ def _utterances(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     texts = pa.chunked_array(flat, pa.string())
     for start in range(0, len(texts), TURNS_AT_ONCE):
         hashes[start : start + TURNS_AT_ONCE] = text_hashes(texts.slice(start, TURNS_AT_ONCE))
+        release(maps)
     return starts, hashes
 
 

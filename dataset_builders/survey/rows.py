@@ -20,7 +20,7 @@ class Rows:
 
     Attributes:
         names: Names of the sources.
-        source: Source of each row as an index in `names`, shape (n,).
+        source: Source of each row as an index in `names`, int16 of shape (n,).
         first_row: Number of each source's first row, and n at the end.
         ids: Row ids, n strings.
         official: Official splits as in `ParsedSource`, int8 of shape (n,).
@@ -40,23 +40,22 @@ class Rows:
     def of(cls, parsed: Sequence[ParsedSource]) -> Rows:
         """Concatenate parsed sources."""
         sizes = [len(p) for p in parsed]
-        utterances = np.concatenate([[0], *(np.diff(p.starts) for p in parsed)])
         return cls(
             names=[p.builder.INFO.name for p in parsed],
-            source=np.repeat(np.arange(len(parsed)), sizes),
+            source=np.repeat(np.arange(len(parsed), dtype=np.int16), sizes),
             first_row=np.concatenate([[0], np.cumsum(sizes)]).astype(int).tolist(),
             ids=pa.chunked_array([c for p in parsed for c in p.table.column(0).chunks], pa.string()),
-            official=np.concatenate([np.zeros(0, np.int8), *(p.official for p in parsed)]),
-            starts=np.cumsum(utterances),
-            hashes=np.concatenate([np.zeros(0, np.uint64), *(p.hashes for p in parsed)]),
+            official=_joined([p.official for p in parsed], np.int8),
+            starts=parsed[0].starts if len(parsed) == 1 else _starts(parsed),
+            hashes=_joined([p.hashes for p in parsed], np.uint64),
         )
 
     def __len__(self) -> int:
         return len(self.source)
 
     def row_of_utterance(self) -> np.ndarray:
-        """Row number of each utterance, shape (m,)."""
-        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+        """Row number of each utterance, uint32 of shape (m,)."""
+        return np.repeat(np.arange(len(self), dtype=np.uint32), np.diff(self.starts))
 
     def ranges(self) -> Iterator[tuple[str, int, int]]:
         """Name, first row and number of rows of each source."""
@@ -80,6 +79,15 @@ class Rows:
             return self.official
         moved = self.source != (self.names.index(KEEPS_ITS_SPLITS) if KEEPS_ITS_SPLITS in self.names else -1)
         return np.where(moved & (self.official != DROPPED), TRAIN, self.official).astype(np.int8)
+
+
+def _joined(arrays: list[np.ndarray], dtype: type) -> np.ndarray:
+    """One array; a single one is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.zeros(0, dtype), *arrays])
+
+
+def _starts(parsed: Sequence[ParsedSource]) -> np.ndarray:
+    return np.cumsum(np.concatenate([[0], *(np.diff(p.starts) for p in parsed)]))
 
 
 def copy_rows(table: pa.Table, start: int, length: int) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,16 @@ TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
 KEEPS_ITS_SPLITS = "multiwoz"
 """The only corpus that keeps its splits under the policy `original`."""
 
+_KEYS_AT_ONCE = 10_000
+"""Keys that are Python objects at once."""
+
 Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Joins groups that belong together: called with the numbers of some rows and their groups, both of shape (n,), it
 returns the component of each of these rows."""
 
 
 def seeded_splits(
-    official: np.ndarray, groups: np.ndarray, keys: Sequence[str], sources: np.ndarray, seed: int
+    official: np.ndarray, groups: np.ndarray, keys: pa.Array | pa.ChunkedArray, sources: np.ndarray, seed: int
 ) -> np.ndarray:
     """Replace `NO_SPLIT` by seeded splits, so that each source has `SHARES` of its rows in them.
 
@@ -47,9 +50,9 @@ def seeded_splits(
     if not len(rows):
         return split
     _, group = np.unique(groups[rows], return_inverse=True)
-    by_key = np.asarray(pc.sort_indices(pa.array([keys[row] for row in rows.tolist()], pa.string())))
+    by_key = np.asarray(pc.sort_indices(keys.take(pa.array(rows))))
     _, first = np.unique(group[by_key], return_index=True)
-    position = np.array([_position(keys[row], seed) for row in rows[by_key[first]].tolist()], np.uint64)
+    position = _positions(keys.take(pa.array(rows[by_key[first]])), seed)
     sizes = sizes_by_source(group, sources[rows])
     home = np.argmax(sizes / np.maximum(sizes.sum(axis=0), 1), axis=1)  # the source that has most of its rows there
     split_of = np.empty(len(sizes), np.int8)
@@ -60,9 +63,14 @@ def seeded_splits(
     return split
 
 
-def _position(key: str, seed: int) -> int:
-    """Place of a key in the seeded order, 0 to 2^64 - 1."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=8).digest(), "big")
+def _positions(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
+    """Places of n keys in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
+    positions, prefix = np.empty(len(keys), np.uint64), f"{seed}/".encode()
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        part = keys.slice(start, _KEYS_AT_ONCE).cast(pa.binary()).to_pylist()
+        digests = b"".join(hashlib.blake2b(prefix + key, digest_size=8).digest() for key in part)
+        positions[start : start + len(part)] = np.frombuffer(digests, ">u8")
+    return positions
 
 
 def _fill(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -89,8 +97,8 @@ def _fill(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
 def assign(
     official: np.ndarray,
     groups: np.ndarray,
-    group_keys: Sequence[str],
-    row_keys: Sequence[str],
+    group_keys: pa.Array | pa.ChunkedArray,
+    row_keys: pa.Array | pa.ChunkedArray,
     sources: np.ndarray,
     policy: SplitPolicy,
     seed: int,
@@ -127,6 +135,6 @@ def assign(
     return split
 
 
-def split_by_row(official: np.ndarray, keys: Sequence[str], sources: np.ndarray, seed: int) -> np.ndarray:
+def split_by_row(official: np.ndarray, keys: pa.Array | pa.ChunkedArray, sources: np.ndarray, seed: int) -> np.ndarray:
     """`seeded_splits` of rows by themselves, whatever their duplicates."""
     return seeded_splits(official, np.arange(len(official)), keys, sources, seed)

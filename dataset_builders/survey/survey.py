@@ -17,7 +17,7 @@ from dataset_builders.survey.leaks import DROPPED, TEST, TRAIN, SplitPolicy, cou
 from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.rows import Rows, copy_rows
 from dataset_builders.survey.splits import assign, split_by_row
-from dataset_builders.text.normalize import id_of_hash
+from dataset_builders.text.normalize import ids_of_hashes
 
 
 def survey(
@@ -61,10 +61,9 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
         The survey, and the hashes of the test utterances, which must not occur in a pretraining pair.
     """
     rows = Rows.of(parsed)
-    ids = rows.ids.to_pylist()
-    texts = [id_of_hash(value) for value in rows.hashes.tolist()]
-    split = assign(rows.official, rows.hashes, texts, ids, rows.source, policy, seed)
-    before = split_by_row(rows.official, ids, rows.source, seed)
+    texts = ids_of_hashes(rows.hashes)
+    split = assign(rows.official, rows.hashes, texts, rows.ids, rows.source, policy, seed)
+    before = split_by_row(rows.official, rows.ids, rows.source, seed)
     group = group_splits(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
     blocking = group_splits(rows.hashes, rows.official).blocking
     leaks = (split == DROPPED) & (rows.official != DROPPED)

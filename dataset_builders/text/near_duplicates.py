@@ -7,20 +7,26 @@ bands of r slots, a pair becomes a candidate with probability 1 - (1 - J^r)^b (L
 Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 would
 find the last percent at the cost of 3.4 times as many candidates.
 
-Memory in addition to the texts: `8 * bands` + 32 to 512 bytes per text, 34 bytes per match, and about 50 MB for the
-current chunk. Sets of shingles are computed chunk by chunk, and again for the candidates. Real corpora have few
-candidates; if all texts are, their sets take 4 bytes per character.
+Memory in addition to the texts: 40 bytes per text, 34 bytes per match, and about 50 MB for the current chunk. The keys
+of the bands and the bitmaps, `8 * bands` + 32 to 512 bytes per text, are in temporary files. Sets of shingles are
+computed chunk by chunk, and again for the candidates. Real corpora have few candidates; if all texts are, their sets
+take 4 bytes per character.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.text.normalize import normalize
 
 SHINGLE = 5
@@ -30,7 +36,10 @@ THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 1024
 """Sets hashed at once: their keys fit into the processor's cache, and their signatures as Python ints take 5 MB."""
-_PAIRS_AT_ONCE = 1 << 18
+_TEXTS_AT_ONCE = 8192
+"""Texts read at once: normalizing has a fixed cost."""
+PAIRS_AT_ONCE = 1 << 18
+"""Pairs compared at once."""
 _KEYS_AT_ONCE = 1 << 19
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Fibonacci hashing
@@ -71,6 +80,11 @@ class Ragged:
     def take(self, rows: np.ndarray) -> Ragged:
         """The rows of these numbers."""
         return Ragged.of(self.gather(rows)[0], self.sizes[rows])
+
+    def slice(self, start: int, count: int) -> Ragged:
+        """Some rows in succession, without a copy of their values."""
+        offsets = self.offsets[start : start + count + 1]
+        return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 
     def where(self, mask: np.ndarray) -> Ragged:
         """The rows where the mask is true; needs less memory than `take`."""
@@ -132,7 +146,8 @@ def similar_texts(
         encoded = encoded.unify_dictionaries().combine_chunks()
     first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes are numbered by first occurrence
     sets = ShingledTexts(len(encoded.dictionary), lambda rows: encoded.dictionary.take(pa.array(rows)), shingle)
-    matches = SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed).matches()
+    with SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed) as similar:
+        matches = similar.matches()
     return Matches(first[matches.left], first[matches.right], matches.similarity)
 
 
@@ -173,14 +188,15 @@ def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragg
 
 
 class SimilarSets:
-    """Finds similar pairs among n sets.
+    """Finds similar pairs among n sets; a context manager, since keys and bitmaps are in a temporary folder.
 
     Args:
         sets: The sets; read in chunks, and again for the candidates.
         threshold, permutations, bands, seed: See `similar_texts`.
+        min_size: Sets with fewer values are similar to none.
 
     Attributes:
-        sizes: Number of values in each set, int64 of shape (n,).
+        rows: Numbers of the m sets with enough values, ascending; int64 of shape (m,).
     """
 
     def __init__(
@@ -191,43 +207,60 @@ class SimilarSets:
         permutations: int = PERMUTATIONS,
         bands: int = BANDS,
         seed: int = 0,
+        min_size: int = 0,
     ) -> None:
         if not 0 < threshold <= 1 or not 0 < bands <= permutations:
             raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
         self.sets, self.threshold = sets, threshold
-        sizes = [np.zeros(0, np.int64)]
-        self._keys, self._sketch = np.zeros((bands, len(sets)), np.uint64), _Sketch(sets, threshold)
+        self._signature, self._min_size = (permutations, bands, seed), min_size
+
+    def __enter__(self) -> SimilarSets:
+        with ExitStack() as stack:
+            folder = stack.enter_context(temporary_folder())
+            self._bands = [folder / f"band-{number}" for number in range(self._signature[1])]
+            self._sketch, rows = _Sketch(self.sets, self.threshold, folder / "maps"), [np.zeros(0, np.int64)]
+            for start in range(0, len(self.sets), _TEXTS_AT_ONCE):
+                rows.append(self._add(np.arange(start, min(start + _TEXTS_AT_ONCE, len(self.sets)))))
+            self.rows = np.concatenate(rows)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _add(self, rows: np.ndarray) -> np.ndarray:
+        """Write keys and bitmaps of the sets that have enough values; returns their numbers."""
+        sets = self.sets.take(rows)
+        large = sets.sizes >= self._min_size
+        sets = sets.where(large)
+        self._sketch.add(sets)
         for start in range(0, len(sets), _ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(sets)))
-            chunk = sets.take(rows)
-            sizes.append(chunk.sizes)
-            self._sketch.add(rows, chunk)
-            self._keys[:, rows] = _band_keys(chunk, permutations, bands, seed)
-        self.sizes = np.concatenate(sizes)
+            chunk = sets.slice(start, _ROWS_AT_ONCE)
+            for path, keys in zip(self._bands, _band_keys(chunk, *self._signature), strict=True):
+                with path.open("ab") as file:
+                    file.write(keys.tobytes())
+        return rows[large]
 
-    def matches(self, among: np.ndarray | None = None) -> Matches:
-        """Pairs of sets whose Jaccard similarity is at least the threshold.
-
-        Args:
-            among: Numbers of the sets to compare, ascending; None for all. The matches use the same numbers.
-        """
-        among = np.arange(len(self.sets)) if among is None else among
+    def matches(self) -> Matches:
+        """Pairs of sets whose Jaccard similarity is at least the threshold."""
         candidates = np.zeros(0, np.int64)
-        for keys in self._keys:
-            chunks = [self._sketch.possible(among[left], among[right]) for left, right in equal_pairs(keys[among])]
+        for path in self._bands if len(self.rows) else []:
+            keys = np.fromfile(path, np.uint64)
+            chunks = [self._sketch.possible(left, right) for left, right in equal_pairs(keys)]
             candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
-        starts = range(0, max(len(candidates), 1), _PAIRS_AT_ONCE)
-        matches = [self._verify(*unpack(candidates[start : start + _PAIRS_AT_ONCE])) for start in starts]
+        starts = range(0, max(len(candidates), 1), PAIRS_AT_ONCE)
+        matches = [self._verify(*unpack(candidates[start : start + PAIRS_AT_ONCE])) for start in starts]
         return Matches(*(np.concatenate(columns) for columns in zip(*matches, strict=True)))
 
     def _verify(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The pairs that reach the threshold, with their exact similarity."""
+        """The pairs of `rows` that reach the threshold, as numbers of sets, with their exact similarity."""
         rows = np.unique(np.concatenate([left, right]))
-        sets = self.sets.take(rows)
-        common = intersections(sets, np.searchsorted(rows, left), np.searchsorted(rows, right))
-        similarity = common / np.maximum(self.sizes[left] + self.sizes[right] - common, 1)
+        sets = self.sets.take(self.rows[rows])
+        first, second = np.searchsorted(rows, left), np.searchsorted(rows, right)
+        common = intersections(sets, first, second)
+        similarity = common / np.maximum(sets.sizes[first] + sets.sizes[second] - common, 1)
         keep = similarity >= self.threshold
-        return left[keep], right[keep], similarity[keep].astype(np.float32)
+        return self.rows[left[keep]], self.rows[right[keep]], similarity[keep].astype(np.float32)
 
 
 def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -264,31 +297,44 @@ class _Sketch:
     |A and B| <= |A| - bits(A) + bits(A and B). A pair whose bound is below the threshold can be rejected safely.
     """
 
-    def __init__(self, sets: Ragged | ShingledTexts, threshold: float) -> None:
+    def __init__(self, sets: Ragged | ShingledTexts, threshold: float, path: Path) -> None:
         sample = np.unique(np.linspace(0, len(sets) - 1, min(len(sets), _ROWS_AT_ONCE)).astype(np.int64))
         mean = sets.take(sample).sizes.mean() if len(sample) else 0
         self.bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
-        self.maps = np.zeros((len(sets), self.bits // 64), np.uint64)
-        self.sizes, self.hidden = np.zeros(len(sets), np.int32), np.zeros(len(sets), np.int32)
-        self.part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
+        self.path, self.part = path, threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
+        self._parts: list[np.ndarray] = []
 
-    def add(self, rows: np.ndarray, sets: Ragged) -> None:
-        """Set the bitmaps of these rows."""
-        flags = np.zeros((len(rows), self.bits), np.bool_)
-        flags[np.repeat(np.arange(len(rows)), sets.sizes), sets.values & np.uint32(self.bits - 1)] = True
-        self.maps[rows] = np.packbits(flags, axis=1).view(np.uint64)
-        self.sizes[rows] = sets.sizes
-        self.hidden[rows] = sets.sizes - np.bitwise_count(self.maps[rows]).sum(axis=1, dtype=np.int32)
+    def add(self, sets: Ragged) -> None:
+        """Append the bitmaps of more sets to the file."""
+        for start in range(0, len(sets), _ROWS_AT_ONCE):
+            chunk = sets.slice(start, _ROWS_AT_ONCE)
+            flags = np.zeros((len(chunk), self.bits), np.bool_)
+            flags[np.repeat(np.arange(len(chunk)), chunk.sizes), chunk.values & np.uint32(self.bits - 1)] = True
+            maps = np.packbits(flags, axis=1).view(np.uint64)
+            with self.path.open("ab") as file:
+                file.write(maps.tobytes())
+            hidden = chunk.sizes - np.bitwise_count(maps).sum(axis=1, dtype=np.int32)
+            self._parts.append(np.stack([chunk.sizes, hidden]).astype(np.int32))
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """Bitmaps of the n sets, memory-mapped; uint64 of shape (n, bits / 64)."""
+        return np.memmap(self.path, np.uint64, "r").reshape(-1, self.bits // 64)
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        """Numbers of values of the n sets, and of those that no bit of their own shows; int32 of shape (2, n)."""
+        return np.concatenate(self._parts, axis=1)
 
     def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """The pairs that may reach the threshold (`pack`)."""
-        needed = self.part * (self.sizes[left] + self.sizes[right]) - 1e-6
-        keep = np.minimum(self.sizes[left], self.sizes[right]) >= needed
+        sizes, hidden = self._sizes
+        needed = self.part * (sizes[left] + sizes[right]) - 1e-6
+        keep = np.minimum(sizes[left], sizes[right]) >= needed
         left, right, needed = left[keep], right[keep], needed[keep]
         bits = np.bitwise_count(self.maps[left] & self.maps[right]).sum(axis=1, dtype=np.int32)
-        keep = bits + np.minimum(self.hidden[left], self.hidden[right]) >= needed
-        left, right = left[keep], right[keep]
-        return pack(left, right)
+        keep = bits + np.minimum(hidden[left], hidden[right]) >= needed
+        return pack(left[keep], right[keep])
 
 
 def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
@@ -331,7 +377,9 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
     signatures = RMinHash.digest_matrix_from_flat_token_hashes(
         tokens, sets.offsets.astype(np.uint64), permutations, seed
     )
-    rows = np.array(signatures.to_rows(), np.uint32)[:, : bands * slots].reshape(-1, bands, slots)
+    # twice as fast as one array of all rows, which are lists of ints
+    flat = b"".join(array("I", row).tobytes() for row in signatures.to_rows())
+    rows = np.frombuffer(flat, np.uint32).reshape(-1, permutations)[:, : bands * slots].reshape(-1, bands, slots)
     keys = np.zeros(rows.shape[:2], np.uint64)
     for slot in range(slots):
         keys = (keys ^ rows[:, :, slot]) * _MULTIPLIER
@@ -343,15 +391,18 @@ def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """All pairs of rows with the same key, in chunks of limited size."""
     order = np.argsort(keys)
     ordered = keys[order]
+    same = ordered[1:] == ordered[:-1]
+    several = np.append(same, False)[: len(order)] | np.append(False, same)[: len(order)]
+    order, ordered = order[several], ordered[several]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], len(ordered) > 0)) + 1
-    followers = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(keys)) - 1
+    followers = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(order)) - 1
     first = np.flatnonzero(followers)
     followers = followers[first]
     total = np.cumsum(followers)
     start = 0
     while start < len(first):
         done = total[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(total, done + _PAIRS_AT_ONCE, "right")))
+        stop = max(start + 1, int(np.searchsorted(total, done + PAIRS_AT_ONCE, "right")))
         count = followers[start:stop]
         left = np.repeat(first[start:stop], count)
         step = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)

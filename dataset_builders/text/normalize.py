@@ -102,15 +102,28 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def group_ids(ids: list[str], lengths: list[int]) -> list[str]:
-    """Ids of groups of texts, such as the turns of a dialogue; equal for equal sequences of texts.
+def ids_of_hashes(hashes: np.ndarray) -> pa.Array:
+    """`id_of_hash` of n hashes, uint64 of shape (n,), as n strings.
+
+    >>> ids_of_hashes(np.array([1, 255], np.uint64)).to_pylist()
+    ['0000000000000001', '00000000000000ff']
+    """
+    digits = pa.py_buffer(hashes.astype(">u8").tobytes().hex().encode())
+    offsets = pa.py_buffer(np.arange(0, 16 * len(hashes) + 1, 16, dtype=np.int32))
+    return pa.StringArray.from_buffers(len(hashes), offsets, digits)
+
+
+def group_hashes(hashes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Hashes of groups of texts, such as the turns of a dialogue; equal for equal sequences of texts.
 
     Args:
-        ids: Ids of the texts of all groups in order.
-        lengths: Number of texts in each group.
+        hashes: `text_hashes` of the texts of all groups in order, uint64.
+        lengths: Number of texts in each of n groups, shape (n,).
+
+    Returns:
+        uint64 of shape (n,).
     """
-    groups, start = [], 0
-    for length in lengths:
-        groups.append(_digest("".join(ids[start : start + length])).hex())
-        start += length
-    return groups
+    ids = hashes.astype(">u8").tobytes().hex().encode()
+    ends = (16 * np.cumsum(lengths)).tolist()
+    digests = (hashlib.blake2b(ids[a:b], digest_size=8).digest() for a, b in zip([0, *ends], ends, strict=False))
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -49,8 +50,12 @@ class WrongLanguage(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows with a side in the wrong language. Value: the speaker, the identified language and the text."""
+        known = [tag for tag in rows.table["language"].unique().to_pylist() if _is_known(tag)]
+        if not known:
+            return {self.name: findings([], [])}
         sides = _sides(rows)
-        samples = _samples(rows, sides)
+        samples = _samples(rows, sides, np.asarray(pc.is_in(rows.table["language"], pa.array(known))))
+        samples = samples.only(pc.utf8_length(samples.texts).to_numpy() >= self.min_characters)
         declared = rows.table["language"].take(pa.array(samples.row))
         samples = samples.only(~_evidently(samples.texts, declared))
         declared = rows.table["language"].take(pa.array(samples.row)).to_pylist()
@@ -59,8 +64,6 @@ class WrongLanguage(Filter):
         for side, language, text, by_system in zip(
             samples.side.tolist(), declared, samples.texts.to_pylist(), samples.by_system.tolist(), strict=True
         ):
-            if len(text) < self.min_characters:
-                continue
             if other := self._other_language(text, language):
                 wrong[side] = len(values)
                 who = "" if rows.config == "downstream" else ("system speaks " if by_system else "user speaks ")
@@ -70,10 +73,8 @@ class WrongLanguage(Filter):
 
     def _other_language(self, text: str, declared: str) -> str | None:
         """Language and confidence, such as `"en (0.99)"`; None if the text may be in the declared language."""
-        expected = declared.split("-")[0].lower()
-        if expected not in identifier().labels:
-            return None
-        language, confidence = identifier().classify(text)
+        expected = _language(declared)
+        language, confidence = _classify(text)
         return (
             None
             if are_alike(language, expected) or confidence < self.min_confidence
@@ -107,6 +108,8 @@ def _evidently(texts: pa.Array, languages: pa.ChunkedArray) -> np.ndarray:
     evident = np.zeros(len(texts), bool)
     for language, words in _COMMON.items():
         numbers = np.flatnonzero(pc.match_substring_regex(languages, f"^{language}(-|$)").to_numpy())
+        if not len(numbers):
+            continue
         pattern = rf"(?i)(?:^|[^\pL'])(?:{words.replace(' ', '|')})(?:[^\pL']|$)"
         counts = pc.count_substring_regex(texts.take(pa.array(numbers)), pattern=pattern).to_numpy()
         evident[numbers] = counts >= _ENOUGH_COMMON
@@ -124,9 +127,16 @@ def _sides(rows: Rows) -> np.ndarray:
     return dialogue * 2 + rows.by_system
 
 
-def _samples(rows: Rows, sides: np.ndarray) -> _Samples:
-    """The first texts of each side, until they have `_SAMPLE` characters."""
+def _samples(rows: Rows, sides: np.ndarray, judged: np.ndarray) -> _Samples:
+    """The first texts of each side, until they have `_SAMPLE` characters.
+
+    Args:
+        rows: The n rows.
+        sides: Side of each occurrence; see `_sides`.
+        judged: Whether to judge each row, bool of shape (n,); the same for all rows of a dialogue.
+    """
     order = np.argsort(sides, kind="stable")
+    order = order[judged[rows.row[order]]]
     if rows.config == "pairs":  # the positive of one pair is the anchor of the next: take it once
         ordered_sides, ordered_texts = sides[order], rows.text[order]
         again = (ordered_sides[1:] == ordered_sides[:-1]) & (ordered_texts[1:] == ordered_texts[:-1])
@@ -142,3 +152,18 @@ def _samples(rows: Rows, sides: np.ndarray) -> _Samples:
     texts = pa.ListArray.from_arrays(offsets, rows.distinct.take(pa.array(rows.text[sample])))
     joined = pc.utf8_slice_codeunits(pc.binary_join(texts, " "), 0, 2 * _SAMPLE)
     return _Samples(side, rows.row[sample[first]], rows.by_system[sample[first]], joined)
+
+
+def _language(tag: str) -> str:
+    return tag.split("-")[0].lower()
+
+
+def _is_known(tag: str) -> bool:
+    """Whether py3langid knows the language of a tag; `und`, the usual one of own data, needs no model."""
+    return _language(tag) != "und" and _language(tag) in identifier().labels
+
+
+@lru_cache(maxsize=20_000)
+def _classify(text: str) -> tuple[str, float]:
+    """Language of a text and the confidence in it, kept because pairs have the texts of their dialogues again."""
+    return identifier().classify(text)

@@ -4,6 +4,7 @@ import itertools
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -45,7 +46,7 @@ def test_leaks_are_counted_by_source_and_splits():
 def test_a_group_goes_to_the_latest_official_split_of_its_members():
     groups = np.array([0, 0, 0, 1, 1, 2, 2])
     official = splits(TRAIN, TEST, NO_SPLIT, TRAIN, NO_SPLIT, NO_SPLIT, NO_SPLIT)
-    keys, ids, sources = [f"group {g}" for g in groups], list("abcdefg"), np.zeros(7, int)
+    keys, ids, sources = pa.array(f"group {g}" for g in groups), pa.array("abcdefg"), np.zeros(7, int)
     split = assign(official, groups, keys, ids, sources, "leak-free", seed=0)
     assert split[:5].tolist() == [DROPPED, TEST, TEST, TRAIN, TRAIN]
     assert split[5] == split[6] >= TRAIN
@@ -71,18 +72,18 @@ def test_a_group_goes_to_the_latest_official_split_of_its_members():
 )
 def test_splits_of_a_source_have_their_shares_of_rows_and_train_is_never_empty(sizes, expected):
     groups = np.repeat(np.arange(len(sizes)), sizes)
-    official, keys = np.full(len(groups), NO_SPLIT, np.int8), [f"group {group}" for group in groups]
+    official, keys = np.full(len(groups), NO_SPLIT, np.int8), pa.array(f"group {group}" for group in groups)
     for seed in range(3):
         split = seeded_splits(official, groups, keys, np.zeros(len(groups), int), seed)
         assert np.bincount(split, minlength=3).tolist() == expected
     order = np.random.default_rng(0).permutation(len(groups))
-    shuffled = seeded_splits(official, groups[order], [keys[row] for row in order], np.zeros(len(groups), int), seed)
+    shuffled = seeded_splits(official, groups[order], keys.take(pa.array(order)), np.zeros(len(groups), int), seed)
     assert shuffled.tolist() == split[order].tolist()
 
 
 def test_each_source_has_its_own_shares():
     sources = np.repeat([0, 1], [1000, 5])
-    ids, official = [f"row {row}" for row in range(1005)], np.full(1005, NO_SPLIT, np.int8)
+    ids, official = pa.array(f"row {row}" for row in range(1005)), np.full(1005, NO_SPLIT, np.int8)
     split = seeded_splits(official, np.arange(1005), ids, sources, seed=0)
     assert np.bincount(split[sources == 1], minlength=3).tolist() == [4, 0, 1]
 

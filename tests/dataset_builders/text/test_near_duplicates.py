@@ -123,13 +123,13 @@ def test_same_seed_same_pairs_in_order():
 def test_matches_do_not_depend_on_chunk_sizes(monkeypatch):
     texts = [*invented(300), "x", "x y", "abcd"]
     whole = similar_texts(texts)
-    for name, size in (("_ROWS_AT_ONCE", 7), ("_PAIRS_AT_ONCE", 5), ("_KEYS_AT_ONCE", 50)):
+    for name, size in (("_ROWS_AT_ONCE", 7), ("PAIRS_AT_ONCE", 5), ("_KEYS_AT_ONCE", 50)):
         monkeypatch.setattr(near_duplicates, name, size)
     assert found_pairs(texts, similar_texts(texts)) == found_pairs(texts, whole)
 
 
 def test_chunks_of_pairs_have_a_limited_size(monkeypatch):
-    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_ONCE", 100)
+    monkeypatch.setattr(near_duplicates, "PAIRS_AT_ONCE", 100)
     chunks = list(equal_pairs(np.zeros(60, np.uint64)))
     assert max(len(left) for left, _ in chunks) <= 100
     assert sum(len(left) for left, _ in chunks) == 60 * 59 // 2
@@ -159,7 +159,7 @@ def test_intersections_count_or_weigh_the_shared_values():
     assert intersections(sets, left, right, np.array([0, 10.0, 0.5, 1, 1])).tolist() == [10, 0.5, 0]
 
 
-def test_bitmaps_reject_no_pair_above_the_threshold():
+def test_bitmaps_reject_no_pair_above_the_threshold(tmp_path):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 400, 200)
     sets = Ragged.of(rng.integers(0, 500, sizes.sum()).astype(np.uint32), sizes).as_sets()
@@ -167,8 +167,8 @@ def test_bitmaps_reject_no_pair_above_the_threshold():
     common = intersections(sets, left, right)
     for threshold in (0.2, 0.4):
         above = pack(left, right)[common >= threshold * (sets.sizes[left] + sets.sizes[right] - common)]
-        sketch = near_duplicates._Sketch(sets, threshold)
-        sketch.add(np.arange(len(sets)), sets)
+        sketch = near_duplicates._Sketch(sets, threshold, tmp_path / f"maps-{threshold}")
+        sketch.add(sets)
         possible = sketch.possible(left, right)
         assert len(above) > 0
         assert np.isin(above, possible).all()
@@ -176,17 +176,19 @@ def test_bitmaps_reject_no_pair_above_the_threshold():
 
 
 def test_empty_sets_match_nothing():
-    assert len(SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(3, np.int64))).matches()) == 0
-    assert len(SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(0, np.int64))).matches()) == 0
+    for rows in (3, 0):
+        with SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(rows, np.int64))) as similar:
+            assert len(similar.matches()) == 0
 
 
-def test_only_the_sets_in_among_are_compared():
-    sets = Ragged.of(np.array([1, 2, 3, 1, 2, 3, 1, 2, 3], np.uint32), np.array([3, 3, 3]))
-    similar = SimilarSets(sets)
-    assert [(m.left.tolist(), m.right.tolist()) for m in (similar.matches(), similar.matches(np.array([0, 2])))] == [
-        ([0, 0, 1], [1, 2, 2]),
-        ([0], [2]),
-    ]
+def test_sets_with_few_values_are_not_compared():
+    sets = Ragged.of(np.array([1, 2, 3, 1, 2, 1, 2, 3, 1, 2], np.uint32), np.array([3, 2, 3, 2]))
+    found = []
+    for size in (0, 3):
+        with SimilarSets(sets, min_size=size) as similar:
+            matches = similar.matches()
+        found.append((matches.left.tolist(), matches.right.tolist()))
+    assert found == [([0, 1], [2, 3]), ([0], [2])]
 
 
 @pytest.mark.real_data
