@@ -30,6 +30,7 @@ _ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("tool", "ipython", "function", "observation"), "tool"),
 }
+_TABLES = (".csv", ".tsv", ".tab")
 _SYSTEM = re.compile(r"<<SYS>>\s*(.*?)\s*<</SYS>>", re.DOTALL)
 _END = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|eot|end|end_of_text|endoftext|begin_of_text)\|>|<end_of_turn>|<bos>|<eos>|</?s>|###\s*\Z"
@@ -67,11 +68,11 @@ def recognises(probe: Probe) -> bool:
         return most_fit(probe, lambda record: _key(record) is not None)
     template = _template(probe.text)
     lines = [line for line in probe.lines[:200] if line.strip()]
-    if template is None or not lines:
+    if template is None or not lines or probe.extension in _TABLES:
         return False
     if template.one_line:  # with a turn on each line, the general reader knows these words
         return 2 * sum(len(set(template.roles(line))) > 1 for line in lines) > len(lines)
-    return template.start.search("\n".join(lines[:2])) is not None
+    return template.start.match(_END.sub("", lines[0]).lstrip()) is not None
 
 
 def read(export: Export) -> Iterator[Item]:

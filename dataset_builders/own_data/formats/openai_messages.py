@@ -1,8 +1,8 @@
 """OpenAI: lines for fine-tuning (`messages` with tools, images, weights), and logged requests with their responses.
 
-All `messages` whose roles are OpenAI's are read here, with or without a tool call; other roles are left to the general
-reader, which gives the same rows for lists without calls and parts. A message with `weight` 0 is part of the dialogue:
-the weight only says what a model is trained on.
+All `messages` or `conversations` whose roles are OpenAI's are read here, with or without a tool call; other roles are
+left to the general reader, which gives the same rows for lists without calls and parts. A message with `weight` 0 is
+part of the dialogue: the weight only says what a model is trained on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _turns(record: dict[str, Any]) -> Any:
     """The messages of a record, or of a logged request with the answer to it."""
     request = record.get("request")
     if not isinstance(request, dict):
-        return record.get("messages")
+        return record.get("messages") or record.get("conversations")
     messages, answer = _body(request).get("messages"), _answer(record.get("response"))
     return [*messages, answer] if isinstance(messages, list) and answer else messages
 
@@ -57,7 +57,8 @@ def _body(value: dict[str, Any]) -> dict[str, Any]:
 
 def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
     yield Conversation(
-        messages_of(_turns(record)), **about(record, "messages", "tools", "functions", "request", "response")
+        messages_of(_turns(record)),
+        **about(record, "messages", "conversations", "tools", "functions", "request", "response"),
     )
 
 

@@ -19,6 +19,10 @@ from dataset_builders.own_data.rejects import BadRecord
 
 _QUESTIONS = {"questions", "question", "вопросы", "вопрос"}
 _ANSWERS = {"answers", "answer", "ответы", "ответ"}
+_CHOICES = {
+    *("options", "choices", "distractors", "correct", "correct_answer", "correct_index", "answer_index", "answer_idx"),
+}
+"""Keys of multiple-choice questions, whose answers are not all right."""
 
 
 def recognises(probe: Probe) -> bool:
@@ -55,6 +59,10 @@ def _texts(record: dict[str, Any]) -> list[list[str]]:
 
 
 def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
+    if choices := next((key for key in record if plain(key) in _CHOICES), None):
+        raise BadRecord(
+            f"its answers are not all right, since it has `{choices}`; expected questions and their answers"
+        )
     questions, answers = _texts(record)
     if not questions or not answers:
         raise BadRecord(f"it has no {'answer' if questions else 'question'}")

@@ -10,7 +10,7 @@ import pytest
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import Rejected, load
-from dataset_builders.own_data.formats import id_map
+from dataset_builders.own_data.formats import chatml, id_map
 from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.probe import Probe
 from support.own_samples import SAMPLES
@@ -105,6 +105,7 @@ def test_lists_of_the_same_length_are_taken_side_by_side(rows):
         ({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}, {"contents": [{"role": "user", "parts": []}, {"role": "boss", "parts": []}]}, "expected a content with a `role`"),
         ({"uuid": "1", "chat_messages": [{"sender": "human", "text": "Hi"}]}, {"uuid": "2", "chat_messages": [{"sender": "boss"}]}, "expected the `sender` to be human"),
         ({"questions": ["a", "b"], "answers": ["c"]}, {"questions": [], "answers": ["c"]}, "it has no question"),
+        ({"questions": ["a", "b"], "answers": ["c"]}, {"questions": ["a"], "answers": ["A"], "options": ["b"]}, "its answers are not all right"),
     ],
 )  # fmt: skip
 def test_records_that_are_not_as_the_format_says_are_named(rows, good, bad, reason):
@@ -152,6 +153,14 @@ def test_only_maps_of_ids_to_dialogues_are_such_maps(rows, tmp_path):
     (tmp_path / "d.json").write_text('{"d-1": {"log": [{"text": "a"}]}, "d-2": {"log": [{"text": "a"}]}, ')
     with pytest.raises(DataError, match=r"d\.json: not valid JSON"):
         list(load(tmp_path / "d.json"))
+
+
+def test_texts_of_templates_in_tables_and_guides_are_no_files_of_templates(tmp_path):
+    said = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|>\n"
+    for name, text in (("a.txt", said), ("a.csv", f'text\n"{said}"'), ("b.csv", said), ("a.md", f"# ChatML\n\n{said}")):
+        (tmp_path / name).write_text(text)
+        (file,) = find_all(tmp_path / name).data
+        assert chatml.FORMAT.recognises(Probe(file, "utf-8")) == (name == "a.txt")
 
 
 @pytest.mark.parametrize("name", NAMES)
