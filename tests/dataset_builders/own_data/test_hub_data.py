@@ -9,6 +9,7 @@ from pyarrow import parquet
 from starlette.responses import JSONResponse
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.own_data import load
 from dataset_builders.own_data.containers import hub as hub_data
 from dataset_builders.own_data.containers.rows import open_rows
 from dataset_builders.own_data.inputs import sort_out
@@ -96,6 +97,15 @@ def test_rows_and_splits_of_a_dataset(dataset, row, hub):
     rows = [[row for _, row in open_rows(file).read()] for file in files]
     assert rows[0] == [row, row]
     assert [len(part) for part in rows] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("row", [WILDCHAT, LMSYS], ids=["wildchat", "lmsys"])
+def test_dialogues_of_a_dataset(dataset, row):
+    files = {f"data/{split}-00000-of-00001.parquet": table(row) for split in ("train", "test")}
+    data = load(f"hf://datasets/{dataset(files)}")
+    turns = [turn["content"] for turn in row["conversation"]]
+    dialogues = {dialogue.split: [turn.text for turn in dialogue.turns] for dialogue in data.dialogues}
+    assert dialogues == {"test": turns, "train": turns}
 
 
 CARD = b"""---
