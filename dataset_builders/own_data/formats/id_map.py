@@ -5,6 +5,7 @@ Turns name their speakers, or none of them does (MultiWOZ's `log`): then they ta
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -89,8 +90,14 @@ def _has_text(turn: Any) -> bool:
 
 
 def _key(turn: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    keys = {plain(key): key for key in reversed(turn)}
-    return next((keys[name] for name in names if name in keys), None)
+    return _key_among(tuple(turn), names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _key_among(keys: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    """The key with the first of some plain names; None if there is none."""
+    by_name = {plain(key): key for key in reversed(keys)}
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
 def _conversation(key: str, value: Any) -> Item:
