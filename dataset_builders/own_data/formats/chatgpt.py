@@ -58,8 +58,12 @@ def _fits(record: dict[str, Any]) -> bool:
 
 
 def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
+    nodes = [node["message"] for node in _path(record) if isinstance(node.get("message"), dict)]
+    messages = [message for node in nodes for message in _messages(node)]
+    if all(message.kind in ("prompt", "notice") for message in messages):  # begun and left
+        return
     yield Conversation(
-        [message for node in _path(record) for message in _messages(as_dict(node.get("message")))],
+        messages,
         id=id_of(record.get("conversation_id") or record.get("id")),
         scenario=text_or_none(record.get("title")),
         metadata=metadata(record, "default_model_slug", "gizmo_id", "is_archived", "is_starred", "conversation_origin"),
@@ -96,27 +100,25 @@ def _last_leaf(mapping: dict[str, Any]) -> str:
 
 
 def _messages(message: dict[str, Any]) -> Iterator[Message]:
-    author, details = as_dict(message.get("author")), as_dict(message.get("metadata"))
-    role, content, time = (
-        as_text(author.get("role")),
-        as_dict(message.get("content")),
-        seconds(message.get("create_time")),
-    )
-    text, media = _content(content)
-    is_hidden = details.get("is_visually_hidden_from_conversation") is True or message.get("weight") == 0
-    kind: Kind = "text"
-    if role == "system" or as_text(content.get("content_type")) in _PROMPTS:
-        kind = "prompt"
-    elif (
-        role == "tool" or as_text(content.get("content_type")) not in _TEXTS or message.get("recipient", "all") != "all"
-    ):
-        kind = "tool"
-    elif is_hidden:
-        kind = "notice"
-    if text or (kind == "text" and not media and role):
+    """The messages of a node: its text, and the media beside it."""
+    role, time = as_text(as_dict(message.get("author")).get("role")), seconds(message.get("create_time"))
+    kind = _kind(message, role)
+    text, media = _content(as_dict(message.get("content")))
+    if text or (kind == "text" and not media):
         yield Message(role, text, time, role=_ROLES.get(role), kind=kind)
     for _ in range(media):
-        yield Message(role, "", time, kind="media")
+        yield Message(role, "", time, role=_ROLES.get(role), kind="media")
+
+
+def _kind(message: dict[str, Any], role: str) -> Kind:
+    content_type = as_text(as_dict(message.get("content")).get("content_type"))
+    if role == "system" or content_type in _PROMPTS:
+        return "prompt"
+    is_for_all = message.get("recipient", "all") in ("all", None)
+    if role not in _ROLES or content_type not in _TEXTS or not is_for_all:
+        return "tool"
+    is_hidden = as_dict(message.get("metadata")).get("is_visually_hidden_from_conversation") is True
+    return "notice" if is_hidden or message.get("weight") == 0 else "text"
 
 
 def _content(content: dict[str, Any]) -> tuple[str, int]:
