@@ -33,11 +33,16 @@ def read(export: Export) -> Iterator[Item]:
 
 
 def _fits(record: dict[str, Any]) -> bool:
-    chunks = as_dict(record.get("chunkedPrompt")).get("chunks")
-    if isinstance(chunks, list):
+    if _chunks(record) is not None:
         return True
     contents = _request(record).get("contents")
     return isinstance(contents, list) and bool(contents) and isinstance(as_dict(contents[0]).get("parts"), list)
+
+
+def _chunks(record: dict[str, Any]) -> list[Any] | None:
+    """The chunks of a prompt of AI Studio; None if it is none."""
+    chunks = as_dict(record.get("chunkedPrompt")).get("chunks")
+    return chunks if isinstance(chunks, list) else None
 
 
 def _request(record: dict[str, Any]) -> dict[str, Any]:
@@ -45,9 +50,9 @@ def _request(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
-    if "chunkedPrompt" in record:
-        contents = [_content_of_chunk(chunk) for chunk in dicts(record["chunkedPrompt"]["chunks"])]
-    else:
+    chunks = _chunks(record)
+    contents = [_content_of_chunk(chunk) for chunk in dicts(chunks)]
+    if chunks is None:
         contents = list(_request(record)["contents"])
         contents += [candidate["content"] for candidate in _candidates(record)[:1] if "content" in candidate]
     messages = [message for content in contents for message in _messages(content)]
@@ -69,10 +74,7 @@ def _prompts(request: dict[str, Any]) -> Iterator[Message]:
 
 def _content_of_chunk(chunk: dict[str, Any]) -> dict[str, Any]:
     """A chunk of AI Studio as a content with one part."""
-    part = {
-        key: value for key, value in chunk.items() if key not in ("role", "tokenCount", "finishReason", "createTime")
-    }
-    part = {**part, "thought": chunk.get("isThought", False)}
+    part = {**chunk, "thought": chunk.get("isThought", False)}
     return {"role": chunk.get("role"), "parts": [part], "time": chunk.get("createTime")}
 
 
@@ -87,9 +89,8 @@ def _messages(content: Any) -> Iterator[Message]:
         yield Message(role, "".join(texts), time, speaks, kind="text" if speaks else "tool")
     for part in others:
         is_tool = bool(part.get("thought")) or any(_camel(key) in _TOOLS for key in part if part[key])
-        yield Message(
-            role, shown(part.get("text") or part) if is_tool else "", time, kind="tool" if is_tool else "media"
-        )
+        text = shown(part.get("text") or part) if is_tool else ""
+        yield Message(role, text, time, kind="tool" if is_tool else "media")
 
 
 def _has_text(part: dict[str, Any]) -> bool:

@@ -65,8 +65,8 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
     elif _is_judged(record):
         answer, verdict = _judged_keys(record)
         messages = [*_prompt(record), *(_turns(record[answer]) if answer in record else [])]
-        is_good = record[verdict]
-        yield _conversation(record, messages if is_good else messages[:-1], "" if is_good else _last(messages), answer)
+        good, rejected = (messages, "") if record[verdict] else (messages[:-1], _last(messages))
+        yield _conversation(record, good, rejected, answer, verdict)
     else:
         better, worse = next(side for side in _SIDES if _is_pair(record, *side))
         chosen, rejected = _turns(record[better]), _turns(record[worse])
@@ -78,7 +78,7 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
 
 
 def _conversation(record: dict[str, Any], messages: list[Message], rejected: str, *used: str) -> Conversation:
-    details = about(record, *_PROMPTS, *used, "rejected_response", "tools", "label", "kto_tag")
+    details = about(record, *_PROMPTS, *used, "rejected_response", "tools")
     if rejected:
         details["metadata"]["rejected"] = rejected
     return Conversation(messages, **details)
