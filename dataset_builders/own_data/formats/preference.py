@@ -69,12 +69,12 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
         yield _conversation(record, good, rejected, answer, verdict)
     else:
         better, worse = next(side for side in _SIDES if _is_pair(record, *side))
-        chosen, rejected = _turns(record[better]), _turns(record[worse])
+        chosen = _turns(record[better])
         has_prompt = any(message.role == "user" for message in chosen)
         messages = chosen if has_prompt else [*_prompt(record), *chosen]
         if not any(message.role == "user" for message in messages):
             raise BadRecord(f"the answer in `{better}` has no question; expected one of {', '.join(_PROMPTS)}")
-        yield _conversation(record, messages, _last(rejected), better, worse)
+        yield _conversation(record, messages, _last(_turns(record[worse])), better, worse)
 
 
 def _conversation(record: dict[str, Any], messages: list[Message], rejected: str, *used: str) -> Conversation:
