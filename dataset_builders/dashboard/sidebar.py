@@ -49,7 +49,8 @@ def choose(store: Store, texts: Texts) -> Filters:
             lambda: pipeline_config(store, filters),
             file_name="pipeline.yaml",
             mime="application/yaml",
-            help=texts("filter.export_help"),
+            help=texts("filter.export_metadata" if filters.metadata else "filter.export_help"),
+            disabled=filters.metadata is not None,
             icon=":material/download:",
             on_click="ignore",
         )

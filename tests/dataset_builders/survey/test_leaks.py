@@ -108,6 +108,18 @@ def test_a_pair_of_most_dialogues_joins_none_and_the_most_frequent_of_the_others
     assert len({*component[:30]}) == 30
 
 
+def test_components_do_not_depend_on_the_order_of_the_dialogues():
+    random = np.random.default_rng(0)
+    rows = np.repeat(np.arange(200), 3)
+    pairs = random.zipf(1.4, len(rows)).clip(max=300).astype(np.uint64)
+    component = join_by_pairs(np.arange(200), np.zeros(200, int), pairs, rows, room=0.8)
+    order = random.permutation(200)  # row `new` of the other order is row `order[new]` of the first one
+    shuffled = join_by_pairs(np.arange(200), np.zeros(200, int), pairs, np.argsort(order)[rows], room=0.8)
+    same = component[order][:, None] == component[order]
+    assert 200 < same.sum() < 200 * 200
+    assert (same == (shuffled[:, None] == shuffled)).all()
+
+
 def test_components_that_are_big_for_one_of_two_sources_fit_into_its_train():
     sources = np.repeat([0, 1], [1000, 10])
     pairs = np.ones(10, np.uint64)
