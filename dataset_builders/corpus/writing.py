@@ -157,8 +157,9 @@ class _SourceWriter:
             reason = f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
             texts = _turn_texts(batch.table, turn, in_benchmark)
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
+        turns = None if self.encoder else Texts.of(pc.struct_field(pc.list_flatten(batch.table["turns"]), "text"))
         for split, part in batch.by_split():
-            screened = self._screen("dialogues", part.table, split, part)
+            screened = self._screen("dialogues", part.table, split, part, texts=turns)
             self._write("dialogues", split, screened.rows)
             self._write_pairs(screened, part, split)
         self._write_records(start, len(table))

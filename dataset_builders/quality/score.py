@@ -74,11 +74,16 @@ def _cleanness(rows: Rows, checks: Sequence[TextFilter]) -> np.ndarray:
 
 
 def _novelty(rows: Rows) -> np.ndarray:
-    split = pc.utf8_split_whitespace(rows.texts.normal)
-    words = split.flatten()
-    sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(rows.texts.normal, ""))  # "" splits into ""
-    codes = words.filter(pc.not_equal(words, "")).dictionary_encode().indices.to_numpy()
-    sets = Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()
+    sets = rows.texts.once(_word_sets, lambda: _word_sets(rows.texts.normal))
     first, second = rows.text[::2], rows.text[1::2]
     common = intersections(sets, first, second)
     return 1 - common / np.maximum(sets.sizes[first] + sets.sizes[second] - common, 1)
+
+
+def _word_sets(texts: pa.Array) -> Ragged:
+    """The distinct words of each text, as numbers."""
+    split = pc.utf8_split_whitespace(texts)
+    words = split.flatten()
+    sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(texts, ""))  # "" splits into ""
+    codes = words.filter(pc.not_equal(words, "")).dictionary_encode().indices.to_numpy()
+    return Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()

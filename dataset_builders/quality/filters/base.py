@@ -6,10 +6,10 @@ A filter is a frozen dataclass: its fields are its action and limits, its method
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,8 @@ from dataset_builders.text.normalize import normalize
 
 Action = Literal["off", "flag", "mask", "drop"]
 """What to do with offending rows: nothing, flag them, mask their texts, or drop them with a reason."""
+
+Known = TypeVar("Known")
 
 _PAIRS_AT_ONCE = 20_000
 """Number of pairs whose embeddings are in memory at once: about 60 MB at 384 dimensions."""
@@ -36,12 +38,27 @@ class Texts:
     """
 
     distinct: pa.Array
-    _hits: dict[TextFilter, Findings] = field(default_factory=dict, repr=False)
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, texts: pa.Array | pa.ChunkedArray) -> Texts:
+        """The distinct ones of some texts."""
+        return cls(pc.unique(texts))
 
     @cached_property
     def normal(self) -> pa.Array:
         """The normalised texts; see `normalize`."""
         return normalize(self.distinct)
+
+    @cached_property
+    def normal_words(self) -> np.ndarray:
+        """Number of words of each normalised text, shape (n,)."""
+        return word_counts(self.normal)
+
+    @cached_property
+    def normal_numbers(self) -> np.ndarray:
+        """Number of each normalised text, equal for equal ones; shape (n,)."""
+        return self.normal.dictionary_encode().indices.to_numpy()
 
     @cached_property
     def words(self) -> np.ndarray:
@@ -55,9 +72,13 @@ class Texts:
 
     def hits(self, check: TextFilter) -> Findings:
         """The texts that a filter objects to; the quality score needs them, too."""
-        if check not in self._hits:
-            self._hits[check] = check.hits(self.distinct)
-        return self._hits[check]
+        return self.once(check.hits, lambda: check.hits(self.distinct))
+
+    def once(self, key: Any, compute: Callable[[], Known]) -> Known:
+        """What another module needs to know about the texts, computed at the first call with its key."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ class Rows:
         known = None if encoder else known
         text = pc.index_in(texts, known.distinct) if known else None
         if known is None or text is None or text.null_count:
-            known = Texts(pc.unique(texts))
+            known = Texts.of(texts)
             text = pc.index_in(texts, known.distinct)
         by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
         return cls(config, table, known, text.to_numpy().astype(np.int64), row, by_system, encoder)

@@ -164,17 +164,14 @@ def without_personal_data(config: Config, table: pa.Table) -> pa.Table:
 
 def _by_row(rows: Rows) -> Iterator[tuple[int, list[str]]]:
     """Row numbers and the kinds of personal data in each row."""
-    candidates = matching(rows.distinct, _ANY)
-    texts = dict(zip(candidates.tolist(), rows.distinct.take(pa.array(candidates)).to_pylist(), strict=True))
-    spans = {number: matches for number, text in texts.items() if (matches := personal_spans(text))}
-    is_hit = np.zeros(len(rows.distinct), bool)
-    is_hit[list(spans)] = True
-    has_card = np.zeros(len(rows.distinct), bool)
-    has_card[[n for n, matches in spans.items() if any(kind == "card" for *_, kind in matches)]] = True
+    texts = rows.texts.once(_with_spans, lambda: _with_spans(rows.distinct))
+    is_hit, has_card = np.zeros((2, len(rows.distinct)), bool)
+    is_hit[list(texts)] = True
+    has_card[[n for n, (_, spans) in texts.items() if any(kind == "card" for *_, kind in spans)]] = True
     # in the system's turns only card numbers are personal
     occurrences = np.flatnonzero((is_hit[rows.text] & ~rows.by_system) | has_card[rows.text])
     hits = [
-        (row, texts[number], spans[number])
+        (row, *texts[number])
         for row, number in zip(rows.row[occurrences].tolist(), rows.text[occurrences].tolist(), strict=True)
     ]
     hits += _in_metadata(rows.table)
@@ -187,6 +184,13 @@ def _by_row(rows: Rows) -> Iterator[tuple[int, list[str]]]:
                 kinds[row].add(span[2])
     for row, row_kinds in kinds.items():
         yield row, [kind for kind in PATTERNS if kind in row_kinds]
+
+
+def _with_spans(texts: pa.Array) -> dict[int, tuple[str, list[Span]]]:
+    """The texts with personal data and their spans, by number."""
+    numbers = matching(texts, _ANY)
+    found = ((text, personal_spans(text)) for text in texts.take(pa.array(numbers)).to_pylist())
+    return {number: (text, spans) for number, (text, spans) in zip(numbers.tolist(), found, strict=True) if spans}
 
 
 def _in_metadata(table: pa.Table) -> Iterator[tuple[int, str, list[Span]]]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pyarrow.compute as pc
 
 from dataset_builders.quality.drops import Findings
-from dataset_builders.quality.filters.base import Filter, Rows, limit, word_counts
+from dataset_builders.quality.filters.base import Filter, Rows, limit
 from dataset_builders.schema import Config
 
 
@@ -33,11 +32,11 @@ class RepeatedTurns(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows with a repeated turn. Value: its text."""
-        same = pc.index_in(rows.texts.normal, pc.unique(rows.texts.normal)).to_numpy()[rows.text]
+        same = rows.texts.normal_numbers[rows.text]
         if rows.config == "pairs":
             repeats = np.flatnonzero(same[::2] == same[1::2]) * 2 + 1
         else:
-            long_enough = word_counts(rows.texts.normal)[rows.text] >= self.min_words
+            long_enough = rows.texts.normal_words[rows.text] >= self.min_words
             repeats = np.flatnonzero(long_enough & (_repeats(rows, same, 1) | rows.by_system & _repeats(rows, same, 2)))
         return {self.name: rows.at(repeats, rows.distinct, rows.text)}
 
