@@ -43,26 +43,26 @@ def messages_of(turns: Iterable[Any]) -> list[Message]:
             raise BadRecord(f"expected turn {number} to have a `role` of {', '.join(sorted(ROLES))}, and `content`")
     names = [_PROGRAMS.get(turn["role"], turn["role"]) for turn in checked]
     messages: list[Message] = []
-    for turn, role in zip(checked, speakers.assign(names, prompt_first=True), strict=True):
+    for turn, name, role in zip(checked, names, speakers.assign(names, prompt_first=True), strict=True):
         content = turn.get("content")
         if len(turn) == 2 and isinstance(content, str):  # nearly all turns
-            messages.append(_said(role, turn["role"], content))
+            messages.append(_said(role, name, content))
         else:
-            messages += _messages_of_turn(turn, role)
+            messages += _messages_of_turn(turn, name, role)
     return messages
 
 
-def _messages_of_turn(turn: dict[str, Any], role: speakers.Role) -> Iterator[Message]:
+def _messages_of_turn(turn: dict[str, Any], name: str, role: speakers.Role) -> Iterator[Message]:
     time_key = _time_key(tuple(turn))
     time = turn[time_key] if time_key is not None else None
     content, calls = turn.get("content") or turn.get("refusal"), turn.get("tool_calls") or turn.get("function_call")
     if content or not calls:
-        yield from role_messages(role, content, turn["role"], time)
+        yield from role_messages(role, content, name, time)
     if thought := turn.get("reasoning_content"):
-        yield Message(turn["role"], shown(thought), seconds(time), kind="tool")
+        yield Message(name, shown(thought), seconds(time), kind="tool")
     if calls:
         text = "\n".join(shown(call) for call in (calls if isinstance(calls, list) else [calls]) if call)
-        yield Message(turn["role"], text, seconds(time), kind="tool")
+        yield Message(name, text, seconds(time), kind="tool")
 
 
 @functools.lru_cache(maxsize=1024)

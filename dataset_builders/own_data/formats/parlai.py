@@ -121,9 +121,9 @@ def _exchange(said: str, answer: str) -> list[Message]:
     question = "\n".join(line for line in lines if not _PERSONA.match(line)).strip()
     messages = [Message("", _PERSONA.sub("", line), kind="prompt") for line in personas]
     if question and question.lower() not in _SILENCES:
-        messages.append(Message("text", question, role="user"))
+        messages.append(Message("user", question, role="user"))
     if answer.strip():
-        messages.append(Message("labels", answer, role="system"))
+        messages.append(Message("assistant", answer, role="system"))
     return messages
 
 

@@ -53,10 +53,9 @@ def conversation_of(turns: list[Any], **details: Any) -> Conversation:
         if not is_turn(turn):
             raise BadRecord(f"expected turn {number} to have `from` (human, gpt, system or a tool) and `value`")
     names = [_name(str(turn["from"])) for turn in turns]
-    roles = zip(speakers.assign(names, prompt_first=True), turns, strict=True)
-    return Conversation(
-        [m for role, turn in roles for m in role_messages(role, turn["value"], turn["from"])], **details
-    )
+    roles = zip(speakers.assign(names, prompt_first=True), names, turns, strict=True)
+    messages = [message for role, name, turn in roles for message in role_messages(role, turn["value"], name)]
+    return Conversation(messages, **details)
 
 
 def _fits(record: dict[str, Any]) -> bool:
