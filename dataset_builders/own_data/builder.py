@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -61,7 +62,8 @@ class OwnBuilder(CorpusBuilder):
     def rejected(self) -> Iterator[Rejected]:
         """The rejected records, in the order of the files; none before the rows are prepared."""
         for file in self.own_files:
-            if (rejects := self._beside_rows(file, "rejects")).exists():
+            rejects = self._beside_rows(file, "rejects")
+            if rejects.exists() or (rejects := self._broken_off(file)).exists():
                 yield from read_rejects(rejects)
 
     @property
@@ -72,18 +74,28 @@ class OwnBuilder(CorpusBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The rows of one file; writes its rejected records and counts into the cache entry."""
-        tally, own = Tally(), self.own_files[file]
-        with rejects_file(self._beside_rows(file, "rejects")) as add:
-            for event in read_rows(own, tally):
-                if isinstance(event, Rejected):
-                    add(event)
-                else:
-                    yield event
+        tally, own, rejects = Tally(), self.own_files[file], self._beside_rows(file, "rejects")
+        self._broken_off(file).unlink(missing_ok=True)
+        try:
+            with rejects_file(rejects) as add:
+                for event in read_rows(own, tally):
+                    if isinstance(event, Rejected):
+                        add(event)
+                    else:
+                        yield event
+        except DataError:  # `datasets` deletes the folder of an entry that is not complete
+            shutil.copyfile(rejects, self._broken_off(file))
+            raise
         self._beside_rows(file, "tally").write_bytes(orjson.dumps(tally))
 
     def parse(self, record: Dialogue | Utterance, file: RawFile, split: str) -> Iterator[Dialogue | Utterance]:
         """The record itself, which already is a row."""
         yield record
+
+    def _broken_off(self, file: RawFile) -> Path:
+        """File for the rejected records of a file whose reading fails."""
+        digest = hashlib.sha256(f"{self.hash}{file.name}".encode()).hexdigest()[:16]
+        return Path(self._cache_dir_root) / f"{self.INFO.name}-{digest}.rejects.jsonl"
 
     def _beside_rows(self, file: RawFile, what: str) -> Path:
         # while it prepares rows, `datasets` points `_output_dir` at the temporary folder that it renames at the end

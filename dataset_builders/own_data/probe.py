@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -14,6 +15,7 @@ from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 _FIRST_RECORDS = 20
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 HEAD_BYTES = 1 << 18
 """Number of bytes at the beginning of a file that decide its format."""
@@ -73,13 +75,10 @@ class Probe:
         """
         if self._rows is not None:
             return [record for _, record in islice(self._rows.read(), _FIRST_RECORDS)]
-        values = [
-            _beginning(line.encode("utf-8", "replace"))
-            for line in self.lines[:_FIRST_RECORDS]
-            if line[:1] in ("{", "[")
-        ]
-        if len(values) > 1 and all(line.rstrip()[-1:] in "}]" for line in self.lines[:2]):
-            return values
+        lines = [line for line in self.lines if line.strip()][:_FIRST_RECORDS]
+        whole = [line for line in lines if line[:1] in ("{", "[") and line.rstrip()[-1:] in ("}", "]")]
+        if len(lines) > 1 and 2 * len(whole) >= len(lines):
+            return [_beginning(line.encode("utf-8", "replace")) if line[:1] in ("{", "[") else None for line in lines]
         return self.json if isinstance(self.json, list) else [self.json] if self.json is not None else []
 
     def records_below(self, key: str) -> list[Any]:
@@ -100,6 +99,7 @@ def _beginning(content: bytes) -> Any:
     root: list[Any] = []
     open_values: list[Any] = [root]
     keys: list[str] = []
+    content = _SURROGATE.sub(rb"\\ufffd", content)  # half of a character, at which ijson stops
     try:
         for event, value in ijson.basic_parse(content, multiple_values=False):
             if event == "map_key":

@@ -9,6 +9,7 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import json_records, plain_text, tabular
+from dataset_builders.own_data.containers.cells import turn_columns, with_lists
 from dataset_builders.own_data.conversations import dialogues_of, speakers_of
 from dataset_builders.own_data.inputs import READ_ERRORS, unreadable
 from dataset_builders.own_data.json_records import Broken, Raw
@@ -100,7 +101,9 @@ class Reading:
         if own.form.rows is not None:
             records = own.form.rows.read()
         elif own.form.table:
+            columns = turn_columns(own.form.table.columns)
             records = tabular.read_table(own.file, own.encoding, own.form.table)
+            records = with_lists(records, columns) if columns else records
         elif own.form.name == "jsonl":
             records = json_records.read_lines(own.file, own.encoding)
         else:

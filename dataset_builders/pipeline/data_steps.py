@@ -140,7 +140,7 @@ def _raw_files(context: Context, name: str) -> dict[str, str]:
         what = "raw file" if number == 1 else f"raw file {number}"
         dataset = find(str(path)) if str(path).startswith("hf:") else None
         if dataset:
-            digests[f"{what}: {dataset.repo}"] = dataset.commit
+            digests[f"{what}: {path}"] = dataset.commit
         else:
             digests |= context.files.below(path, what)
     return digests

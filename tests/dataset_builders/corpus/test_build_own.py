@@ -82,3 +82,14 @@ def test_a_stopped_build_says_which_records_are_bad(tmp_path, cache_dir, bad, sp
     assert [(reject["line"], reject["reason"]) for reject in rejects] == [
         (2 + i, "the answer is empty") for i in range(bad)
     ]
+
+
+def test_the_rejects_of_a_file_whose_reading_breaks_off_are_listed(tmp_path):
+    good = '{"q": "Is it?", "a": "Yes"},\n'
+    (tmp_path / "own.json").write_text(f'[{good}{{"q": "", "a": "b"}},\n{good * 1100}{{"q" "c"}}]')
+    data = load(tmp_path / "own.json", language="en", max_bad_share=1)
+    builders = own_builders(data, cache_dir=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"line 1103: not valid JSON .*out\.rejects\.jsonl lists the 1 records"):
+        build_dataset([], None, tmp_path / "out", own=builders)
+    (reject,) = map(json.loads, (tmp_path / "out.rejects.jsonl").read_text().splitlines())
+    assert (reject["line"], reject["reason"]) == (2, "the question is empty")
