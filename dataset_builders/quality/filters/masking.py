@@ -75,7 +75,7 @@ def _masked_json(text: str, find: Callable[[str], list[Span]]) -> str:
         spans = find(str(value)) if _is_text(value) else []
         return replaced(str(value), spans) if spans else value
 
-    return json.dumps(masked(json.loads(text)), ensure_ascii=False)
+    return json.dumps(masked(json.loads(text)), ensure_ascii=False, separators=(",", ":"))  # as own data writes it
 
 
 def _is_text(value: Any) -> bool:
