@@ -17,7 +17,7 @@ LONG_TEXT = 5
 _END_OF_ID = re.compile(r"(?![.~/-]?\w)")
 """`smd/train/1` occurs in "smd/train/1#3" and "(smd/train/1).", but not in "smd/train/12" or "smd/train/1-b"."""
 
-_NAME_BEFORE = re.compile(r"[\w.-]*\Z")
+_NAME_BEFORE = re.compile(r"[\w.-]+\Z")
 
 
 @dataclass(frozen=True, eq=False)

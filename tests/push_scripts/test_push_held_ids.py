@@ -318,6 +318,8 @@ NAMED = {
     "sgd/mine/1_00000": False,
     "tiny/closed": True,
     "tiny/closed2": False,
+    "see tiny/closed, please": True,
+    "tiny/open, tiny/closed#2": True,
     "": False,
     None: False,
 }
