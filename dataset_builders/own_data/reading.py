@@ -79,8 +79,10 @@ class Reading:
             yield from self._events()
             return
         for event in self._events():
-            parts = cut_by_time(event) if isinstance(event, Dialogue) else [event]
-            parts = parts if len(parts) > 1 else [event]
+            parts = cut_by_time(event) if isinstance(event, Dialogue) else []
+            if len(parts) < 2:
+                yield event
+                continue
             self._tally.dialogues += len(parts) - 1
             yield from parts
 

@@ -140,7 +140,7 @@ class RecordParser:
 
     def _pair(self, record: dict[str, Any], layout: Layout) -> Dialogue:
         first, second = record[layout.text], record[layout.other]
-        if isinstance(first, list) and isinstance(second, list) and first and second:  # as lists of messages
+        if _are_messages(first) and _are_messages(second):
             messages = [*_turns(first, self._options), *_turns(second, self._options)]
             return next(self._dialogues(_about(Conversation(mark_prompts(messages, True)), record, layout)))
         question, answer = text_of(first, "question"), text_of(second, "answer")
@@ -392,6 +392,10 @@ def _text_of_other(value: Any, what: str) -> str:
         parts = [part.get("text") if isinstance(part, dict) else part for part in value]
         return "\n".join(part for part in parts if isinstance(part, str))
     raise BadRecord(f"the {what} is {_json_type(value)}, not a text")
+
+
+def _are_messages(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
 
 
 def _may_be_turns(value: Any) -> bool:

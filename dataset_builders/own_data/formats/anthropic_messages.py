@@ -59,7 +59,7 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
 
 
 FORMAT = Format(
-    name="anthropic_messages",
+    name="anthropic-messages",
     title="Anthropic messages and Bedrock Converse, JSON Lines or JSON",
     rows="dialogues",
     looks=(

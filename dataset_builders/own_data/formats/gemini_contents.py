@@ -104,7 +104,7 @@ def _camel(key: str) -> str:
 
 
 FORMAT = Format(
-    name="gemini_contents",
+    name="gemini-contents",
     title="Gemini contents and Google AI Studio, JSON Lines or JSON",
     rows="dialogues",
     looks=(

@@ -129,7 +129,7 @@ def _message(turn: Any) -> Message:
 
 
 FORMAT = Format(
-    name="id_map",
+    name="id-map",
     title="map of ids to dialogues (MultiWOZ, CrossWOZ and others), JSON",
     rows="dialogues",
     looks=(

@@ -63,7 +63,7 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
 
 
 FORMAT = Format(
-    name="openai_messages",
+    name="openai-messages",
     title="OpenAI messages, JSON Lines or JSON",
     rows="dialogues",
     looks=(

@@ -80,7 +80,7 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
 
 
 FORMAT = Format(
-    name="question_answer_lists",
+    name="question-answer-lists",
     title="lists of questions and answers (QnA Maker and others), JSON",
     rows="dialogues",
     looks=(

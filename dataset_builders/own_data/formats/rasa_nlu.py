@@ -102,7 +102,7 @@ def _labelled(text: str, intent: str, line: int, marked: bool = True) -> Item:
 
 
 FORMAT = Format(
-    name="rasa_nlu",
+    name="rasa-nlu",
     title="Rasa NLU, YAML, Markdown or JSON",
     rows="intents",
     looks=(

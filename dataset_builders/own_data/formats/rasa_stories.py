@@ -158,7 +158,7 @@ def _add_action(story: _Story, action: str, responses: dict[str, str]) -> None:
 
 
 FORMAT = Format(
-    name="rasa_stories",
+    name="rasa-stories",
     title="Rasa end-to-end stories, YAML or Markdown",
     rows="dialogues",
     looks=(

@@ -51,7 +51,7 @@ def read(export: Export) -> Iterator[Item]:
 
 
 FORMAT = Format(
-    name="seq_in",
+    name="seq-in",
     title="seq.in and label, folders of text",
     rows="intents",
     looks=(

@@ -63,7 +63,7 @@ def read(export: Export) -> Iterator[Item]:
 
 
 FORMAT = Format(
-    name="text_label_lines",
+    name="text-label-lines",
     title="Text and label separated by a tab, text",
     rows="intents",
     looks=(

@@ -82,7 +82,7 @@ def _is_oos(name: str) -> bool:
 
 
 FORMAT = Format(
-    name="text_label_lists",
+    name="text-label-lists",
     title="Lists of text and label, as of CLINC150, JSON",
     rows="intents",
     looks=(

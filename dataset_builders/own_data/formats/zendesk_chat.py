@@ -85,7 +85,7 @@ def _role(event: dict[str, Any], chat: dict[str, Any]) -> Speaker | None:
 
 
 FORMAT = Format(
-    name="zendesk_chat",
+    name="zendesk-chat",
     title="Zendesk Chat, JSON",
     rows="dialogues",
     looks=(

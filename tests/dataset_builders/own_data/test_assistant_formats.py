@@ -16,8 +16,8 @@ from dataset_builders.own_data.probe import Probe
 from support.own_samples import SAMPLES
 
 NAMES = (
-    *("anthropic_messages", "chatgpt", "chatml", "claude", "gemini_contents", "id_map", "oasst"),
-    *("openai_messages", "parlai", "preference", "question_answer_lists", "sharegpt", "squad"),
+    *("anthropic-messages", "chatgpt", "chatml", "claude", "gemini-contents", "id-map", "oasst"),
+    *("openai-messages", "parlai", "preference", "question-answer-lists", "sharegpt", "squad"),
 )
 ODD = [None, True, -1, 1.5, "", "x", [], {}, [None], [[]], {"a": 1}, ["x"], 10**20]
 

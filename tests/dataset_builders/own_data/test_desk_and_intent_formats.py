@@ -56,15 +56,15 @@ def recognised(export):
     [
         ("zendesk", TICKET, "no `comments`"),
         ("zendesk", [{**TICKET, "comments": [COMMENT]}, {"count": 1}], "expected a ticket"),
-        ("zendesk_chat", [{"type": "chat", "visitor": {}}], "expected a chat with its events"),
+        ("zendesk-chat", [{"type": "chat", "visitor": {}}], "expected a chat with its events"),
         ("freshdesk", {"requester_id": 1, "description_text": "Hello"}, "no `conversations`"),
         ("intercom", {"type": "conversation", "source": {"author": {}, "body": "Hello"}}, "retrieve each"),
         ("helpscout", {"subject": "Tea", "mailboxId": 1, "threads": 2}, "embed=threads"),
         ("livechat", {"chats": [{"visitor": {}, "messages": [EVENT]}, {"id": "P1"}]}, "`users` and `thread`"),
-        ("rasa_nlu", "nlu:\n- intent: greet\n", "expected `intent` and `examples`"),
-        ("rasa_stories", "stories:\n- story: a\n  steps:\n  - intent: greet\n", "only end-to-end stories"),
-        ("rasa_stories", "stories:\n- story: a\n  steps:\n  - user: hi\n  - action: utter_hi\n", "no text of utter_hi"),
-        ("rasa_stories", "## a\n* greet\n  - utter_greet\n", "only end-to-end stories"),
+        ("rasa-nlu", "nlu:\n- intent: greet\n", "expected `intent` and `examples`"),
+        ("rasa-stories", "stories:\n- story: a\n  steps:\n  - intent: greet\n", "only end-to-end stories"),
+        ("rasa-stories", "stories:\n- story: a\n  steps:\n  - user: hi\n  - action: utter_hi\n", "no text of utter_hi"),
+        ("rasa-stories", "## a\n* greet\n  - utter_greet\n", "only end-to-end stories"),
         ("dialogflow", [{"data": [{"text": "@tea:tea"}], "isTemplate": True, "count": 0}], "a template"),
         ("lex", {"name": "Order", "sampleUtterances": [{"utterance": None}]}, "expected an utterance"),
         ("luis", {"luis_schema_version": "7.0.0", "utterances": [{"text": "hi"}]}, "with `text` and `intent`"),
@@ -72,9 +72,9 @@ def recognised(export):
         ("wit", {"data": [{"text": "hi", "entities": []}]}, "no entity `intent`"),
         ("fasttext", "__label__a __label__b hi\n", "has 2 labels"),
         ("fasttext", "__label__a\n", "and a text"),
-        ("seq_in", "hi\n", "expected a file `label`"),
-        ("text_label_lines", "hi\tgreet\nbye\n", "found 1 cells"),
-        ("text_label_lists", [["hi", "greet"], ["bye"]], "its label"),
+        ("seq-in", "hi\n", "expected a file `label`"),
+        ("text-label-lines", "hi\tgreet\nbye\n", "found 1 cells"),
+        ("text-label-lists", [["hi", "greet"], ["bye"]], "its label"),
         ("nlpjs", {"locale": "en", "data": [{"utterances": ["hi"]}]}, "an `intent`"),
         ("snips", {"Greet": [{"text": "hi"}]}, "its parts"),
         ("lu", "# Order\n- bring {tea}\n", "a pattern"),
@@ -163,8 +163,8 @@ def test_a_case_keeps_what_it_is_about_but_not_who_it_is_with():
         ("luis", "app", "tea-shop_v0.1.json", (3, 1, {"en-us"}, {""})),
         ("watson", "dialog_skill", "skill-Tea.json", (5, 1, {"en"}, {""})),
         ("wit", "app", "tea/utterances/utterances-1.json", (3, 1, {"en"}, {""})),
-        ("seq_in", "folders", "test/seq.in", (1, 0, {None}, {"test"})),
-        ("text_label_lists", "clinc", "data_full.json", (7, 3, {None}, {"train", "val", "test"})),
+        ("seq-in", "folders", "test/seq.in", (1, 0, {None}, {"test"})),
+        ("text-label-lists", "clinc", "data_full.json", (7, 3, {None}, {"train", "val", "test"})),
         ("nlpjs", "corpus", "corpus-en.json", (5, 1, {"en-US"}, {"train", "test"})),
         ("snips", "dataset", "dataset.json", (2, 0, {"de"}, {""})),
     ],
@@ -184,7 +184,7 @@ def test_an_utterance_with_slots_names_them():
 
 
 def test_a_file_of_domains_gives_the_scenarios_of_labels():
-    texts = sampled("text_label_lists", "clinc", "data_full.json")
+    texts = sampled("text-label-lists", "clinc", "data_full.json")
     assert {(item.label, item.scenario) for item in texts} == {("order_tea", "shop"), ("hours", "shop"), ("oos", None)}
 
 
