@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -147,12 +146,12 @@ class _SourceWriter:
         batch = self._usable("dialogues", start, table)
         number = batch.number
         rows = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
-        leaks, in_benchmark = (np.flatnonzero(decisions.row(name)[number]) for name in ("flagged", "benchmark"))
+        leaks, in_benchmark = (np.flatnonzero(decisions.row(name, number)) for name in ("flagged", "benchmark"))
         rows = with_flags(rows, [("leak:dialogue", leaks), ("leak:benchmark", in_benchmark)])
         batch = self._without_leaks(Batch("dialogues", rows, number, batch.split), "a duplicate")
-        batch = Batch("dialogues", batch.table, batch.number, decisions.row("split")[batch.number])
+        batch = Batch("dialogues", batch.table, batch.number, decisions.row("split", batch.number))
         if self._drops_leaks:
-            turn = decisions.row("benchmark_turn")[batch.number]
+            turn = decisions.row("benchmark_turn", batch.number)
             in_benchmark = (turn >= 0) & (batch.split != TEST)
             reason = f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
             texts = _turn_texts(batch.table, turn, in_benchmark)
@@ -172,14 +171,14 @@ class _SourceWriter:
             return
         decisions = self.decisions
         number = np.concatenate([batch.number for batch in batches])
-        leaks = np.flatnonzero(decisions.row("flagged")[number])
+        leaks = np.flatnonzero(decisions.row("flagged", number))
         table = with_flags(pa.concat_tables(batch.table for batch in batches), [("leak:text", leaks)])
         table = table.append_column("number", pa.array(number))
-        rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split[number]]).rows
+        rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split(number)]).rows
         number = np.asarray(rows["number"])
         batch = Batch("downstream", rows.drop_columns("number"), number, self.source.split[number])
         batch = self._without_leaks(batch, "the same text")
-        batch = Batch("downstream", batch.table, batch.number, decisions.row("split")[batch.number])
+        batch = Batch("downstream", batch.table, batch.number, decisions.row("split", batch.number))
         for split, part in batch.by_split():
             self._write("downstream", split, part.table)
             if split == "train" and self.options.same_intent:
@@ -187,15 +186,14 @@ class _SourceWriter:
                 self.counts.rows["pairs"].rows_in += len(pairs)
                 self._write("pairs", "train", pairs)
 
-    @cached_property
-    def _target_split(self) -> np.ndarray:
-        """Split of each of the source's n rows, int8 of shape (n,); for dropped rows, the one they would go to."""
-        split = self.decisions.row("split")
-        return np.where(split >= TRAIN, split, self.source.split)
+    def _target_split(self, number: np.ndarray) -> np.ndarray:
+        """Split of the rows of these numbers, int8 of shape (n,); for dropped rows, the one they would go to."""
+        split = self.decisions.row("split", number)
+        return np.where(split >= TRAIN, split, self.source.split[number])
 
     def _is_selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
         """Whether the options include each row's language and split, bool of shape (rows,)."""
-        mask = np.isin(self._target_split[number], [SPLITS.index(split) for split in self.options.splits])
+        mask = np.isin(self._target_split(number), [SPLITS.index(split) for split in self.options.splits])
         if self.options.languages:
             prefixes = tuple(f"{language}-" for language in self.options.languages)
             tags = [tag for tag in table["language"].unique().to_pylist() if f"{tag}-".startswith(prefixes)]
@@ -216,7 +214,7 @@ class _SourceWriter:
         return batch
 
     def _without_leaks(self, batch: Batch, match: str) -> Batch:
-        leaks = self.decisions.row("leak")[batch.number]
+        leaks = self.decisions.row("leak", batch.number)
         others = self.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
         return self._drop(batch, leaks, "leak", f"{match} stands in a later split", others)
 
@@ -238,23 +236,23 @@ class _SourceWriter:
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
         number = self.source.starts[row] + np.asarray(pairs["turn_index"])
         decision = self.decisions.pair
-        leaks, in_benchmark = (np.flatnonzero(decision(name)[number]) for name in ("flagged", "benchmark"))
+        leaks, in_benchmark = (np.flatnonzero(decision(name, number)) for name in ("flagged", "benchmark"))
         pairs = with_flags(pairs, [("leak:pair", leaks), ("leak:benchmark", in_benchmark)])
         batch = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
         if self._drops_leaks:
-            leaks = decision("leak")[number]
+            leaks = decision("leak", number)
             assert self.decisions.pairs is not None
             others = self.decisions.pairs["blocking"].take(pa.array(number[leaks]))
             batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others)
-            in_benchmark = decision("benchmark")[batch.number] & (batch.split != TEST)
+            in_benchmark = decision("benchmark", batch.number) & (batch.split != TEST)
             texts = pc.if_else(
-                pa.array(decision("first_in_benchmark")[batch.number[in_benchmark]]),
+                pa.array(decision("first_in_benchmark", batch.number[in_benchmark])),
                 batch.table["anchor"].filter(pa.array(in_benchmark)),
                 batch.table["positive"].filter(pa.array(in_benchmark)),
             )
             reason = "a side is a test utterance of an intent set"
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
-        self.counts.benchmark_pairs += int((decision("benchmark")[batch.number] & (batch.split != TEST)).sum())
+        self.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
         self._write("pairs", split, batch.table)
 
     def _screen(

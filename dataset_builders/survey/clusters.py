@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.schema import CLUSTERS
+from dataset_builders.survey.leaks import with_twins
 from dataset_builders.text.near_duplicates import (
     BANDS,
     PAIRS_AT_ONCE,
@@ -94,11 +95,13 @@ class Clusters:
 
     Attributes:
         ids: `cluster_id` of each of the n dialogues, 16 hex digits. A dialogue without duplicates has its own.
+        groups: Number of each dialogue's cluster, shape (n,).
         members: Members of the clusters of two or more (`schema.CLUSTERS`), by `cluster_id`, then `dialogue_id`. Every
             member but the first names the one that it matches best.
     """
 
     ids: pa.Array
+    groups: np.ndarray
     members: pa.Table
 
 
@@ -137,9 +140,16 @@ def cluster_dialogues(
     label_nodes, label_of = np.unique(labels, return_inverse=True)
     smallest = np.full(len(label_nodes), len(names))
     np.minimum.at(smallest, label_of, np.arange(len(names)))
-    cluster_ids = ids_of_hashes(names[smallest[label_of]][nodes])
-    table = pa.table({"cluster_id": cluster_ids, "dialogue_id": dialogue_ids, "source": sources})
-    return Clusters(cluster_ids, _members(table, nodes, edges.within(labels)))
+    groups = label_of[nodes]
+    cluster_ids = ids_of_hashes(names[smallest][groups])
+    shared = with_twins(groups)
+    rows = pa.array(shared)
+    columns = {
+        "cluster_id": cluster_ids.take(rows),
+        "dialogue_id": dialogue_ids.take(rows),
+        "source": sources.take(rows),
+    }
+    return Clusters(cluster_ids, groups, _members(pa.table(columns), nodes[shared], edges.within(labels)))
 
 
 @dataclass(frozen=True)
@@ -335,14 +345,11 @@ def _members(table: pa.Table, nodes: np.ndarray, edges: _Edges) -> pa.Table:
     """Build the `schema.CLUSTERS` rows.
 
     Args:
-        table: `cluster_id`, `dialogue_id` and `source` of all n dialogues.
+        table: `cluster_id`, `dialogue_id` and `source` of the n dialogues in clusters of two or more.
         nodes: Node of each dialogue, shape (n,).
         edges: Edges within clusters.
     """
-    counts = pc.value_counts(table["cluster_id"])
-    shared = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     table = table.append_column("node", pa.array(nodes, pa.int64()))
-    table = table.filter(pc.is_in(table["cluster_id"], value_set=shared))
     table = table.sort_by([("cluster_id", "ascending"), ("dialogue_id", "ascending")])
     node = table["node"].to_numpy()
     distinct_nodes, first = np.unique(node, return_index=True)

@@ -44,14 +44,14 @@ class Decisions:
     rows: pa.Table
     pairs: pa.Table | None = None
 
-    def row(self, column: str) -> np.ndarray:
-        """A column of `rows`, shape (n,)."""
-        return np.asarray(self.rows[column])
+    def row(self, column: str, numbers: np.ndarray) -> np.ndarray:
+        """A column of the rows of these numbers, shape (numbers,)."""
+        return np.asarray(self.rows[column].take(pa.array(numbers)))
 
-    def pair(self, column: str) -> np.ndarray:
-        """A column of `pairs`, shape (m,)."""
+    def pair(self, column: str, numbers: np.ndarray) -> np.ndarray:
+        """A column of the pairs whose anchors have these numbers, shape (numbers,)."""
         assert self.pairs is not None
-        return np.asarray(self.pairs[column])
+        return np.asarray(self.pairs[column].take(pa.array(numbers)))
 
     def save(self, folder: Path) -> None:
         """Write the tables into a new folder; equal decisions give equal bytes."""

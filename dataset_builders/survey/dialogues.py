@@ -59,7 +59,8 @@ def survey_dialogues(
 
     config = cluster_config or ClusterConfig()
     clusters = cluster_dialogues(rows.ids, sources, texts, config, progress, rows.hashes, release)
-    groups = np.asarray(clusters.ids.dictionary_encode().indices)
+    release()
+    groups = clusters.groups
 
     # each utterance stands for the pair with this anchor
     row_of = rows.row_of_utterance()

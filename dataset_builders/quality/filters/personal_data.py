@@ -97,6 +97,9 @@ def _digits(text: str) -> str:
     return "".join(filter(str.isdecimal, text))
 
 
+_PAIR_SIDES = ("anchor", "anchor_speaker", "positive", "positive_speaker")
+
+
 @dataclass(frozen=True)
 class PersonalData(Filter):
     """Texts with an e-mail address, phone number or payment card number that may be a person's.
@@ -234,7 +237,8 @@ class _TaskData:
 
 def _task_data(rows: Rows, numbers: np.ndarray) -> Iterator[_TaskData]:
     """The task data of each row."""
-    for row in rows.table.take(pa.array(numbers)).to_pylist():
+    columns = {"dialogues": ["turns"], "pairs": ["context", *_PAIR_SIDES]}.get(rows.config, ["utterance"])
+    for row in rows.table.select(columns).take(pa.array(numbers)).to_pylist():
         turns: list[dict[str, Any]] = []
         if rows.config == "pairs":
             turns = [

@@ -135,8 +135,8 @@ def _samples(rows: Rows, sides: np.ndarray, judged: np.ndarray) -> _Samples:
         sides: Side of each occurrence; see `_sides`.
         judged: Whether to judge each row, bool of shape (n,); the same for all rows of a dialogue.
     """
-    order = np.argsort(sides, kind="stable")
-    order = order[judged[rows.row[order]]]
+    order = np.flatnonzero(judged[rows.row])
+    order = order[np.argsort(sides[order], kind="stable")]
     if rows.config == "pairs":  # the positive of one pair is the anchor of the next: take it once
         ordered_sides, ordered_texts = sides[order], rows.text[order]
         again = (ordered_sides[1:] == ordered_sides[:-1]) & (ordered_texts[1:] == ordered_texts[:-1])
