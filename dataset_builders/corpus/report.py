@@ -12,7 +12,7 @@ from dataset_builders.common.listing import walk
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.folder.layout import FORMAT, REPORT
-from dataset_builders.schema import CONFIGS
+from dataset_builders.schema import CONFIGS, SPLITS
 from dataset_builders.sources.raw_files import sha256
 from dataset_builders.survey.decisions import Survey
 
@@ -46,7 +46,7 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
                 "differs_from_official": r.differences(),
                 "rejected": r.rejected,
                 "original_splits": r.original,
-                "splits": r.written,
+                "splits": {split: r.written[split] for split in SPLITS if split in r.written},
             }
             for r in results
         },

@@ -119,10 +119,13 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
     assert digests(again) == digests(sample_dataset)
 
 
-def test_bytes_do_not_depend_on_the_number_of_processes(sample_raw, cache_dir, tmp_path, monkeypatch):
-    for name, size in (("ROWS_AT_ONCE", 20), ("TURNS_AT_ONCE", 200)):  # else one process would do the whole sample
-        monkeypatch.setattr(f"dataset_builders.survey.parsed.{name}", size)
-    for processes in (1, 3):
+def test_bytes_depend_neither_on_the_number_of_processes_nor_on_the_size_of_batches(
+    sample_raw, cache_dir, tmp_path, monkeypatch
+):
+    for module in ("survey.parsed", "corpus.writing"):
+        monkeypatch.setattr(f"dataset_builders.{module}.ROWS_AT_ONCE", 20)
+    for processes, turns in ((1, 2000), (3, 200)):  # else one process would do the whole sample
+        monkeypatch.setattr("dataset_builders.survey.parsed.TURNS_AT_ONCE", turns)
         names = ["camrest676", "woz:en", "banking77"]
         build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)
     assert digests(tmp_path / "1") == digests(tmp_path / "3")
