@@ -163,6 +163,8 @@ def build(
     console, errors = Console(), Console(stderr=True)
     loaded = own.load() if own else []
     print_summary(console, loaded)
+    if own:
+        own.check(loaded)
     if dry_run:
         if not loaded:
             raise DataError("--dry-run shows what own data are taken for; name some with --own")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,6 @@ class OwnSettings(Options):
             DataError: The data cannot be read, or what they hold is not evident.
         """
         from dataset_builders.own_data import load
-        from dataset_builders.own_data.preview import check_languages
 
         if self.name and len(self.path) > 1:
             raise DataError(f"one name ({self.name}) for {len(self.path)} paths; build them one by one, or without it")
@@ -100,10 +100,18 @@ class OwnSettings(Options):
         names = [data.name for data in loaded]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"two paths have the name {repeated}; rename one of them")
-        if not self.trust_language:
-            for data in loaded:
-                check_languages(data)
         return loaded
+
+    def check(self, loaded: Sequence[OwnData]) -> None:
+        """Check that the texts look like the language that the user named, unless `trust_language` says so.
+
+        Raises:
+            DataError: They surely are in another one.
+        """
+        from dataset_builders.own_data.preview import check_languages
+
+        for data in () if self.trust_language else loaded:
+            check_languages(data)
 
     def builders(self, loaded: list[OwnData] | None = None) -> list[OwnBuilder]:
         """The `datasets` builders of each path: one for pairs and dialogues, one for intents, or both.

@@ -34,6 +34,9 @@ _READING = ("dataset_builders.sources.registry:get_builder", "dataset_builders.s
 OWN_DATA = "dataset_builders.own_data"
 """The package that reads own data."""
 
+_OWN_LIBRARIES = ("ijson", "inscriptis", "python-calamine", "py3langid")
+"""Libraries on which the rows of own data, or their refusal, depend."""
+
 
 def source_step(name: str) -> str:
     """Name of the step that reads a source."""
@@ -58,8 +61,11 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
     entries = {}
     for name in sources:
         if name == OWN:
+            from dataset_builders.own_data.formats.registry import format_modules
+
             own = (f"{OWN_DATA}.settings:OwnSettings", "dataset_builders.corpus.finish:write_rejects_of")
-            entries[source_step(name)] = Entries((*own, "dataset_builders.survey.parsed:parse"))
+            parse = "dataset_builders.survey.parsed:parse"
+            entries[source_step(name)] = Entries((*own, *format_modules(), parse))
         else:
             module = source_modules()[name]
             entries[_download_step(name)] = Entries((module, "dataset_builders.sources.download:download"))
@@ -156,15 +162,16 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
             "config": config or "default",
             **own,
             "code": code,
-            **dict(versions("datasets", "pyarrow")),
+            **dict(versions("datasets", "pyarrow", *(_OWN_LIBRARIES if name == OWN else ()))),
         }
 
     def run() -> Product:
         with ExitStack() as stack:
-            if name == OWN:
+            if name == OWN and context.config.own:
                 from dataset_builders.corpus.finish import write_rejects_of
 
                 own = context.own_builders()
+                context.config.own.check([builder.data for builder in own])
                 stack.enter_context(write_rejects_of(context.place.dataset, own, context.warn))
             parsed = context.parsed(name, config)
         entries = [signature(Path(source.builder.cache_dir)) for source in parsed]
