@@ -18,7 +18,7 @@ from dataset_builders.text.language import are_alike, identifier
 EXAMPLES = 3
 _SAMPLE_ROWS = 50
 _SAMPLE_CHARACTERS = 5000
-_MIN_CHARACTERS = 300
+_MIN_CHARACTERS = 100
 """Number of characters from which the identified language is evidence against the one that the user named."""
 
 _MIN_CONFIDENCE = 0.95

@@ -125,13 +125,20 @@ class Reading:
             raise BadRecord(record.reason)
         return record
 
-    def speakers(self) -> Iterator[list[str]]:
-        """Names of the speakers of each conversation, in the order in which they first speak; bad ones are skipped."""
+    def speakers(self, with_roles: bool = False) -> Iterator[list[str]]:
+        """Names of the speakers of each conversation, in the order in which they first speak; bad ones are skipped.
+
+        Args:
+            with_roles: Whether conversations count in which the format says who answers.
+        """
         own = self._own
         if own.format:
             items = own.format.read(own.export)
-            conversations = (item for item in items if isinstance(item, Conversation))
-            yield from (list(speakers_of(c)) for c in conversations if not any(m.role for m in c.messages))
+            for conversation in (item for item in items if isinstance(item, Conversation)):
+                if with_roles:
+                    yield list(dict.fromkeys(message.speaker for message in conversation.messages))
+                elif not any(message.role for message in conversation.messages):
+                    yield list(speakers_of(conversation))
         elif own.form.name == "text":
             yield from (list(dict.fromkeys(name for name, _ in block.turns)) for block in self._blocks())
         elif own.layout and own.layout.kind == "row":

@@ -28,6 +28,8 @@ from dataset_builders.sources.raw_files import RawFile
 
 _SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"
 
+_SHOWN_SPEAKERS = 10
+
 _SAMPLE = 1000
 """Number of records from which columns of times and splits are judged."""
 
@@ -77,7 +79,31 @@ def open_all(
             continue
         opened.append(own)
         read.update(own.files)
+    _check_speakers(opened, options)
     return opened, skipped
+
+
+def _check_speakers(files: Sequence[OwnFile], options: Options) -> None:
+    """Check that the speakers that the user named occur.
+
+    Raises:
+        DataError: One of them speaks in none of the files; names some who do.
+    """
+    missing = {name.strip().casefold(): name for name in options.system_speaker}
+    others: dict[str, None] = {}
+    dialogues = (own for own in files if not own.is_intents)
+    for names in (names for own in dialogues for names in Reading(own, Tally()).speakers(with_roles=True)):
+        for name in names:
+            missing.pop(name.strip().casefold(), None)
+            if len(others) < _SHOWN_SPEAKERS:
+                others[name] = None
+        if not missing:
+            return
+    if missing and others:
+        name, shown = next(iter(missing.values())), ", ".join(others)[:200]
+        raise DataError(
+            f"system_speaker: nobody is called {name!r} (--system-speaker); speakers are, for example: {shown}"
+        )
 
 
 @contextmanager

@@ -175,6 +175,11 @@ def test_names_do_not_show_who_answers(read, content):
     assert read("a.txt", content, system_speaker=["Ann"]) == [expected]
 
 
+def test_a_speaker_who_does_not_occur_is_refused(read):
+    with pytest.raises(DataError, match=r"nobody is called 'Zoe' \(--system-speaker\); speakers are.*: Ann, Bob"):
+        read("a.txt", "Ann: Hi\nBob: Hello\nAnn: Tea?", system_speaker=["Bob", "Zoe"])
+
+
 def test_the_one_name_in_every_conversation_answers(read):
     dialogues = [[{"from": user, "text": "Hi"}, {"from": "Zoe", "text": "Hello"}] for user in ("Ann", "Bob", "Eve")]
     records = [{"dialog": list(reversed(d)) if i == 1 else d} for i, d in enumerate(dialogues)]
