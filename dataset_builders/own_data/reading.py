@@ -18,18 +18,16 @@ from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.records import (
     RecordParser,
-    is_out_of_scope,
-    lifted,
     mark_prompts,
-    metadata_of,
     own_id,
-    split_name,
     text_of,
 )
 from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
 from dataset_builders.own_data.sessions import cut_by_time
+from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.text_encoding import is_damaged, open_text
 from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.values import is_out_of_scope, lifted, metadata_of
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 Event = Dialogue | Utterance | Rejected

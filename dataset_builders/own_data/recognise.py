@@ -20,8 +20,9 @@ from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.reading import HOPELESS, Reading
-from dataset_builders.own_data.records import SPLIT_WORDS, RecordParser
+from dataset_builders.own_data.records import RecordParser
 from dataset_builders.own_data.rejects import BadRecord, NotEvident, Rejected, Tally, one_line
+from dataset_builders.own_data.split_names import SPLIT_WORDS
 from dataset_builders.own_data.text_encoding import detect_encoding, open_text
 from dataset_builders.own_data.times import DateOrder, find_order, seconds
 from dataset_builders.sources.raw_files import RawFile

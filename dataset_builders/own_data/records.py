@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
-
-import orjson
 
 from dataset_builders.own_data import plain_text, speakers
 from dataset_builders.own_data.clean import clean
@@ -30,21 +27,14 @@ from dataset_builders.own_data.names import (
 )
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.rejects import BadRecord, Tally
+from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.text_encoding import is_damaged
 from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.values import at_path, is_out_of_scope, metadata_of
 from dataset_builders.schema import ALL, Dialogue, Speaker, Turn, Utterance
-
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "обучение", "trn"), "train"),
-    **{word: word for word in ("dev", "val", "validation", "validate", "test")},
-    **dict.fromkeys(("valid", "eval", "проверка"), "validation"),
-    **dict.fromkeys(("testing", "тест"), "test"),
-}
-"""Words for splits -> the split as a source names it."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MAX_LAYOUTS = 1000
-_OUT_OF_SCOPE = {"oos", "out_of_scope", "ood", "out_of_domain", "вне_области"}
 _Described = TypeVar("_Described", Dialogue, Conversation)
 
 
@@ -194,29 +184,6 @@ def mark_prompts(messages: list[Message], prompt_first: bool) -> list[Message]:
     return messages
 
 
-def split_name(value: Any) -> str:
-    """The split that a value names, as the file spells it in lower case; empty for null and an empty text.
-
-    Raises:
-        BadRecord: It names no split.
-    """
-    name = str(value).strip().lower() if value is not None else ""
-    if name and name not in SPLIT_WORDS:
-        raise BadRecord(f"the split is {name[:40]!r}; expected one of {', '.join(SPLIT_WORDS)}")
-    return SPLIT_WORDS.get(name, "")
-
-
-def metadata_of(values: dict[str, Any]) -> str | None:
-    """Other columns as a JSON object; None if all are empty."""
-    values = {key: value for key, value in values.items() if value not in (None, "", [], {})}
-    if not values:
-        return None
-    try:
-        return orjson.dumps(values).decode()
-    except TypeError:  # lone surrogates and very large integers
-        return json.dumps(values)
-
-
 def own_id(record: Any, layout: Layout) -> str:
     """The record's own id; empty if it has none."""
     value = record.get(layout.id) if layout.id else None
@@ -299,35 +266,6 @@ def _turn(value: dict[str, Any], number: int, options: Options) -> list[Message]
     raise BadRecord(f"turn {number} has no {missing} (its keys are {', '.join(map(str, value))[:80] or 'none'})")
 
 
-def at_path(value: Any, path: str) -> Any:
-    """The value at a key, or at a dotted path of keys and list numbers; None if there is none.
-
-    >>> at_path({"author": {"names": ["Ann"]}}, "author.names.0")
-    'Ann'
-    """
-    if isinstance(value, dict) and path in value:
-        return value[path]
-    for key in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(key)
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
-
-
-def lifted(record: Any, options: Options) -> Any:
-    """The record with the values at the dotted paths that the user named, under these names."""
-    if not isinstance(record, dict):
-        return record
-    paths = [path for path in options.columns.values() if "." in path and path not in record]
-    if options.turns_path:
-        paths = [path for path in paths if path in (options.turns_path, options.dialogue_column, options.split_column)]
-    values = {path: value for path in paths if (value := at_path(record, path)) is not None}
-    return {**record, **values} if values else record
-
-
 class _TurnKeys(NamedTuple):
     text: str | None
     speaker: str | None
@@ -358,11 +296,6 @@ def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
     language, label = _language(record, layout), " ".join(label.split())
     is_out = is_out_of_scope(label)
     return [Utterance("", ALL, text, label, is_out_of_scope=is_out, language=language) for text in utterances if text]
-
-
-def is_out_of_scope(label: str) -> bool:
-    """Whether a label says that the utterance belongs to none of the intents."""
-    return plain(label) in _OUT_OF_SCOPE
 
 
 def _about(dialogue: _Described, record: Any, layout: Layout) -> _Described:
