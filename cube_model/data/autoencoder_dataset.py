@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.data.config import DatasetConfig, keywords_of, with_options
+from cube_model.data.config import DatasetConfig, with_options
 from cube_model.data.own_rows import text_keys
 from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.data.ready_vectors import encode_ready, ready_vectors
 from cube_model.data.vector_pairs import EncodedPairs, SplitPairs, encode_texts, load_teacher, no_pair_left
 from cube_model.errors import ModelError
+from dataset_builders.common.options import keywords_of
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
@@ -191,30 +190,6 @@ class DialogueOptions(DatasetOptions, total=False):
     min_similarity: float | None
     max_similarity: float | None
     support_multiturn: bool
-
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def keywords_of(config_class: type[DatasetConfig]) -> Callable[[_Function], _Function]:
-    """Let `help` and editors show the fields of a config, with their defaults, in place of a function's `**options`.
-
-    Args:
-        config_class: Class of the config.
-    """
-
-    def with_signature(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-        fields = [
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
-            for field in dataclasses.fields(config_class)
-            if field.name not in signature.parameters
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *fields])  # type: ignore[attr-defined]
-        return function
-
-    return with_signature
 
 
 def with_options(config: Config, options: dict[str, Any], **arguments: Any) -> Config:

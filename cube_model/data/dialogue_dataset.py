@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cube_model.data.config import DialogueConfig, keywords_of, with_options
+from cube_model.data.config import DialogueConfig, with_options
 from cube_model.data.own_rows import DialogueRows, pair_keys, pairs_of_rows, rows_of_files, rows_of_records
 from cube_model.data.pairs import pairs_of_table
 from cube_model.data.ready_vectors import encode_ready, ready_embeddings
@@ -29,6 +29,7 @@ from cube_model.data.vector_pairs import (
     load_teacher,
     no_pair_left,
 )
+from dataset_builders.common.options import keywords_of
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.languages import check_language
+from dataset_builders.common.options import keywords_of
 from dataset_builders.own_data.containers.hub import find
 from dataset_builders.own_data.detect import PLAIN_FORMS
 from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.inputs import find_all, sort_out
-from dataset_builders.own_data.options import Kept, Options
+from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.reading import Event, read_rows
 from dataset_builders.own_data.recognise import open_all
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, rejects_file
 from dataset_builders.own_data.split_names import split_of
-from dataset_builders.own_data.times import DateOrder
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 KEPT_REJECTS = 10_000
@@ -104,31 +105,16 @@ class OwnData:
         return (event for event in self if isinstance(event, Utterance))
 
 
+@keywords_of(Options)
 def load(
     path: str | Path,
     name: str | None = None,
     language: str = "und",
     *,
-    format: str | None = None,
-    question_column: str | None = None,
-    answer_column: str | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    dialogue_column: str | None = None,
-    turn_column: str | None = None,
-    speaker_column: str | None = None,
-    time_column: str | None = None,
-    split_column: str | None = None,
-    turns_path: str | None = None,
-    system_speaker: Sequence[str] = (),
-    date_order: DateOrder | None = None,
-    session_gap: str | None = None,
-    keep: Sequence[Kept] = (),
-    keep_names: bool = False,
-    encoding: str | None = None,
     max_bad_share: float = 0.1,
     skip_bad_files: bool = False,
     rejects: str | Path | None = None,
+    **options: Any,
 ) -> OwnData:
     """Own data in a file or a folder; `.gz`, `.zip` and other archives are unpacked on the fly.
 
@@ -141,27 +127,10 @@ def load(
             named after `train`, `validation` or `test` make those splits.
         name: Name of the source, the first part of every id; None takes the file name.
         language: BCP 47 tag of the rows that name no language; `und` means undetermined.
-        format: Name of the format; None recognises it.
-        question_column: Column of the question. Like all columns: the name of a column or JSON key, a dotted path for
-            nested data, or in a table without a header its number, from 1; None recognises it.
-        answer_column: Column of the answer.
-        text_column: Column of a labelled utterance, or of a turn's text.
-        label_column: Column of the utterance's label.
-        dialogue_column: Column of the dialogue's id, in a file with one row per turn; `file` for one dialogue a file.
-        turn_column: Column of the turn's number.
-        speaker_column: Column of the turn's speaker.
-        time_column: Column of the turn's time.
-        split_column: Column of the split.
-        turns_path: Key of the list of turns.
-        system_speaker: Names of the speakers that answer; all others are users.
-        date_order: Order of day, month and year in local dates: `dmy`, `mdy` or `ymd`.
-        session_gap: Length of the pause that ends a conversation, such as `6h`; None cuts only chats, at six hours.
-        keep: Messages that are kept as turns: some of `media`, `notices`, `tools`, `prompts`.
-        keep_names: Whether names of participants in the texts are kept rather than replaced by roles.
-        encoding: Text encoding; None detects it.
         max_bad_share: Maximum share of bad records, 0 to 1. Reading also fails without any good record.
         skip_bad_files: Whether a file that cannot be read is skipped and named, instead of being an error.
         rejects: File for the rejected records, JSON lines of `file, line, record, reason, text`.
+        options: Fields of `own_data.options.Options`: format, columns, speakers, pauses, encoding.
 
     Raises:
         DataError: The path holds no usable data, or an option is wrong; while iterating, see `OwnData`.
@@ -174,26 +143,8 @@ def load(
     if not 0 <= max_bad_share <= 1:
         raise DataError(f"max_bad_share is {max_bad_share}; expected a share from 0 to 1")
     check_language(language)
-    check_format(format)
-    options = Options(
-        format=format,
-        question_column=question_column,
-        answer_column=answer_column,
-        text_column=text_column,
-        label_column=label_column,
-        dialogue_column=dialogue_column,
-        turn_column=turn_column,
-        speaker_column=speaker_column,
-        time_column=time_column,
-        split_column=split_column,
-        turns_path=turns_path,
-        system_speaker=(system_speaker,) if isinstance(system_speaker, str) else tuple(system_speaker),
-        date_order=date_order,
-        session_gap=session_gap,
-        keep=tuple(keep),
-        keep_names=keep_names,
-        encoding=encoding,
-    )
+    settings = Options(**options)
+    check_format(settings.format)
     dataset = find(str(path))
     path = Path(path)
     if dataset is None:
@@ -201,7 +152,7 @@ def load(
     else:
         places = [(file, place) for file, place, _ in dataset.files]
         found, splits = sort_out(str(path), places, skip_bad_files), dataset.split
-    opened, unread = open_all(found.data, found.others, options, skip_bad_files)
+    opened, unread = open_all(found.data, found.others, settings, skip_bad_files)
     skipped = [*found.skipped, *unread, *(dataset.skipped if dataset else [])]
     if len(opened) == 1 and not opened[0].is_intents:
         opened = [replace(opened[0], is_single=_is_single(opened[0]))]

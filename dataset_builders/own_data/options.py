@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data.times import DATE_ORDERS, DateOrder
+from dataset_builders.common.options import Options as DeclaredOptions
+from dataset_builders.common.options import option
+from dataset_builders.own_data.times import DateOrder
 
 Kept = Literal["media", "notices", "tools", "prompts"]
-KEPT = get_args(Kept)
 
 ONE_CONVERSATION = "file"
 """Value of `dialogue_column` for files that each hold one conversation."""
@@ -22,66 +23,68 @@ _COLUMNS = (*_PAIR, "text_column", "label_column", *_TURNS, "split_column")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
+OWN_PANEL = "Your own data"
+"""Panel of the options of own data in the help of `build`."""
+
+_COLUMN_PANEL = (
+    "Your own data: columns (a name, a dotted path for nested data, or a number from 1 if there is no header)"
+)
+_TURN_PANEL = "Your own data: what becomes a turn"
+
+
+def _column(help: str) -> Any:
+    return option(None, help, none="recognised", panel=_COLUMN_PANEL)
+
 
 @dataclass(frozen=True)
-class Options:
-    """How to read own data. None means: recognise it from the file.
+class Options(DeclaredOptions):
+    """How to read own data: options of `load` and `dialogue-cube build`, keys of a mapping file and of a pipeline.
 
-    A column is the name of a column or a key; a dotted path for nested data; in a table without a header its number,
-    from 1.
-
-    Args:
-        format: Name of the format (`formats.registry`).
-        question_column: Column of the question.
-        answer_column: Column of the answer.
-        text_column: Column of a labelled utterance, or of a turn's text.
-        label_column: Column of the utterance's label.
-        dialogue_column: Column of the dialogue's id, in a file with one row per turn; `file` for one dialogue a file.
-        turn_column: Column of the turn's number.
-        speaker_column: Column of the turn's speaker.
-        time_column: Column of the turn's time.
-        split_column: Column of the split.
-        turns_path: Key of the list of turns.
-        system_speaker: Names of the speakers that answer; all others are users.
-        date_order: Order of day, month and year in local dates.
-        session_gap: Length of the pause that ends a conversation, such as `6h`; None cuts only chats, at six hours.
-        keep: Kinds of messages that are kept as turns instead of being left out.
-        keep_names: Whether names of participants in the texts are kept.
-        encoding: Text encoding, as Python names it.
+    A column is a name, a dotted path for nested data, or a number from 1 in a table without a header.
 
     Raises:
         DataError: Columns of pairs, intents and turns are mixed, or a value is unknown.
     """
 
-    format: str | None = None
-    question_column: str | None = None
-    answer_column: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
-    dialogue_column: str | None = None
-    turn_column: str | None = None
-    speaker_column: str | None = None
-    time_column: str | None = None
-    split_column: str | None = None
-    turns_path: str | None = None
-    system_speaker: tuple[str, ...] = ()
-    date_order: DateOrder | None = None
-    session_gap: str | None = None
-    keep: tuple[Kept, ...] = ()
-    keep_names: bool = False
-    encoding: str | None = None
+    format: str | None = option(None, "Format, see `dialogue-cube formats`.", none="recognised", panel=OWN_PANEL)
+    encoding: str | None = option(None, "Text encoding of the files.", none="detected", panel=OWN_PANEL)
+    question_column: str | None = _column("Column of the questions.")
+    answer_column: str | None = _column("Column of the answers.")
+    text_column: str | None = _column("Column of the intents' texts, or of the turns' texts.")
+    label_column: str | None = _column("Column of the intents' labels.")
+    dialogue_column: str | None = _column(
+        "Column of the dialogue's id, with one row per turn; `file` for one dialogue a file."
+    )
+    turn_column: str | None = _column("Column of the turn's number.")
+    speaker_column: str | None = _column("Column of the turn's speaker.")
+    time_column: str | None = _column("Column of the turn's time.")
+    split_column: str | None = _column("Column of the split: train, validation or test.")
+    turns_path: str | None = _column("Key of the list of turns, such as `data.messages`.")
+    system_speaker: tuple[str, ...] = option(
+        (), "Name of a speaker who answers; may be repeated. All others are users.", panel=_TURN_PANEL, repeatable=True
+    )
+    date_order: DateOrder | None = option(
+        None,
+        "Order of day, month and year in dates such as 3/4/26.",
+        none="from all dates of the file",
+        panel=_TURN_PANEL,
+    )
+    session_gap: str | None = option(
+        None, "Pause that ends a conversation, such as 30m or 6h.", none="6h in endless chats", panel=_TURN_PANEL
+    )
+    keep: tuple[Kept, ...] = option((), "Messages to keep as turns instead of leaving them out.", panel=_TURN_PANEL)
+    keep_names: bool = option(
+        False, "Keep the names of participants in the texts.", flags=("--keep-names",), panel=_TURN_PANEL
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self._names(_PAIR) and (self.text_column or self.label_column)) or (
             self.label_column and self._names(_TURNS)
         ):
             raise DataError("name the question and answer columns, or the text and label columns, not both")
         if self._names(_PAIR) and self._names(_TURNS):
             raise DataError("name the question and answer columns, or the columns of turns, not both")
-        if self.date_order is not None and self.date_order not in DATE_ORDERS:
-            raise DataError(f"date_order is {self.date_order!r}; expected one of {', '.join(DATE_ORDERS)}")
-        if unknown := [kind for kind in self.keep if kind not in KEPT]:
-            raise DataError(f"keep is {unknown[0]!r}; expected some of {', '.join(KEPT)}")
         _ = self.gap
         if self.encoding:
             try:
@@ -117,5 +120,4 @@ class Options:
         return float(match[1]) * _SECONDS[match[2]]
 
     def _names(self, names: tuple[str, ...]) -> dict[str, str]:
-        values: dict[str, Any] = asdict(self)
-        return {name: values[name] for name in names if values[name]}
+        return {name: value for name in names if (value := getattr(self, name))}

@@ -8,82 +8,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.options import Options, convert, option, option_of, type_hints
-from dataset_builders.own_data.options import Kept
-from dataset_builders.own_data.times import DateOrder
+from dataset_builders.common.options import Options as DeclaredOptions
+from dataset_builders.common.options import convert, option, option_of, type_hints
+from dataset_builders.own_data.options import OWN_PANEL, Options
 
 if TYPE_CHECKING:
     from dataset_builders.own_data.builder import OwnBuilder
     from dataset_builders.own_data.data import OwnData
 
-_PANEL = "Your own data"
-_COLUMNS = "Your own data: columns (a name, a dotted path for nested data, or a number from 1 if there is no header)"
-_MORE = "Your own data: what becomes a turn"
-
-
-def _column(help: str) -> Any:
-    return option(None, help, none="recognised", panel=_COLUMNS)
-
 
 @dataclass(frozen=True)
-class OwnSettings(Options):
-    """A user's own data, built together with the sources or alone."""
+class _Place(DeclaredOptions):
+    """Where own data are, and what they are as a source."""
 
     path: tuple[Path, ...] = option(
         help="File or folder of your own conversations, pairs or intents, or a dataset on the Hub (hf://datasets/ORG/"
         "NAME); may be repeated. `dialogue-cube formats` lists what is recognised.",
         flags=("--own",),
-        panel=_PANEL,
+        panel=OWN_PANEL,
         example="support.csv",
         repeatable=True,
     )
-    name: str | None = option(None, "Name of your data.", none="the file name", panel=_PANEL)
-    language: str = option("und", "Language of your data, e.g. ru.", panel=_PANEL)
+    name: str | None = option(None, "Name of your data.", none="the file name", panel=OWN_PANEL)
+    language: str = option("und", "Language of your data, e.g. ru.", panel=OWN_PANEL)
     trust_language: bool = option(
-        False, "Take --language although the texts look like another one.", flags=("--trust-language",), panel=_PANEL
+        False, "Take --language although the texts look like another one.", flags=("--trust-language",), panel=OWN_PANEL
     )
     license: str = option(
         "LicenseRef-private",
         "Licence of your data; the default prevents publication.",
         flags=("--own-license",),
-        panel=_PANEL,
+        panel=OWN_PANEL,
     )
-    format: str | None = option(None, "Format, see `dialogue-cube formats`.", none="recognised", panel=_PANEL)
     mapping: Path | None = option(
-        None, "YAML file with these options as keys; see --example-mapping.", none="no file", panel=_PANEL
+        None, "YAML file with these options as keys; see --example-mapping.", none="no file", panel=OWN_PANEL
     )
     max_bad_share: float = option(
-        0.1, "Maximum share of unusable records before the build fails.", low=0, high=1, panel=_PANEL
+        0.1, "Maximum share of unusable records before the build fails.", low=0, high=1, panel=OWN_PANEL
     )
     skip_bad_files: bool = option(
-        False, "Leave out files that cannot be read, and name them.", flags=("--skip-bad-files",), panel=_PANEL
+        False, "Leave out files that cannot be read, and name them.", flags=("--skip-bad-files",), panel=OWN_PANEL
     )
-    encoding: str | None = option(None, "Text encoding of the files.", none="detected", panel=_PANEL)
-    question_column: str | None = _column("Column of the questions.")
-    answer_column: str | None = _column("Column of the answers.")
-    text_column: str | None = _column("Column of the intents' texts, or of the turns' texts.")
-    label_column: str | None = _column("Column of the intents' labels.")
-    dialogue_column: str | None = _column(
-        "Column of the dialogue's id, with one row per turn; `file` for one dialogue a file."
-    )
-    turn_column: str | None = _column("Column of the turn's number.")
-    speaker_column: str | None = _column("Column of the turn's speaker.")
-    time_column: str | None = _column("Column of the turn's time.")
-    split_column: str | None = _column("Column of the split: train, validation or test.")
-    turns_path: str | None = _column("Key of the list of turns, such as `data.messages`.")
-    system_speaker: tuple[str, ...] = option(
-        (), "Name of a speaker who answers; may be repeated. All others are users.", panel=_MORE, repeatable=True
-    )
-    date_order: DateOrder | None = option(
-        None, "Order of day, month and year in dates such as 3/4/26.", none="from all dates of the file", panel=_MORE
-    )
-    session_gap: str | None = option(
-        None, "Pause that ends a conversation, such as 30m or 6h.", none="6h in endless chats", panel=_MORE
-    )
-    keep: tuple[Kept, ...] = option((), "Messages to keep as turns instead of leaving them out.", panel=_MORE)
-    keep_names: bool = option(
-        False, "Keep the names of participants in the texts.", flags=("--keep-names",), panel=_MORE
-    )
+
+
+@dataclass(frozen=True)
+class OwnSettings(Options, _Place):
+    """A user's own data, built together with the sources or alone."""
 
     def load(self) -> list[OwnData]:
         """The data at each path, with its files recognised.
@@ -129,8 +99,7 @@ class OwnSettings(Options):
 
     def _options(self) -> dict[str, Any]:
         """The options of `own_data.load`; those that are not set come from the mapping file."""
-        others = {"path", "name", "language", "trust_language", "license", "mapping"}
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
+        values = {name: getattr(self, name) for name in MAPPING_KEYS}
         if self.mapping is None:
             return values
         mapping = read_mapping(self.mapping)
@@ -138,11 +107,7 @@ class OwnSettings(Options):
         return {name: mapping.get(name, value) if value == defaults[name] else value for name, value in values.items()}
 
 
-MAPPING_KEYS = tuple(
-    f.name
-    for f in fields(OwnSettings)
-    if f.name not in ("path", "name", "language", "trust_language", "license", "mapping")
-)
+MAPPING_KEYS = (*(f.name for f in fields(Options)), "max_bad_share", "skip_bad_files")
 """Keys of a mapping file."""
 
 

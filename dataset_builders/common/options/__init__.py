@@ -35,6 +35,7 @@ from dataset_builders.common.options.declaration import (
     option_of,
     type_hints,
 )
+from dataset_builders.common.options.keywords import keywords_of
 from dataset_builders.common.options.reference import reference, yaml_reference
 from dataset_builders.common.options.settings import effective, from_values, read_settings, section_of, to_values
 from dataset_builders.common.options.values import convert
@@ -51,6 +52,7 @@ __all__ = [
     "is_choice",
     "is_required",
     "item_type",
+    "keywords_of",
     "option",
     "option_of",
     "read_settings",

@@ -597,7 +597,7 @@ def test_spreadsheets_and_useless_folders(tmp_path):
         ({"language": "русский"}, "expected a tag such as en"),
         ({"language": "Russian"}, "did you mean ru"),
         ({"format": "telgram"}, "no format 'telgram'; expected one of"),
-        ({"keep": ["jokes"]}, "keep is 'jokes'; expected some of media"),
+        ({"keep": ["jokes"]}, "keep: expected some of media"),
         ({"question_column": "q", "speaker_column": "who"}, "not both"),
         ({"name": "a/b"}, "cannot name a source"),
         ({"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
