@@ -79,7 +79,7 @@ def rows_of_records(records: Iterable[Any], what: str, expected: str, language: 
         ModelError: A record has an unknown form.
     """
     from dataset_builders.own_data.options import Options
-    from dataset_builders.own_data.records import RecordParser
+    from dataset_builders.own_data.plain.records import RecordParser
     from dataset_builders.own_data.rejects import BadRecord
     from dataset_builders.schema import Dialogue
 

@@ -54,7 +54,7 @@ class Store:
         return cls(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
     def only(self, metadata: Metadata | None) -> Store:
-        """The same file, of which queries read only the rows with this metadata; None for all rows."""
+        """A view of the same file whose queries read only rows with this metadata; None for all rows."""
         return replace(self, metadata=metadata)
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:

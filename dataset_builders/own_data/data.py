@@ -13,11 +13,11 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.languages import check_language
 from dataset_builders.common.options import keywords_of
 from dataset_builders.own_data.containers.hub import find
-from dataset_builders.own_data.detect import PLAIN_FORMS
+from dataset_builders.own_data.containers.inputs import find_all, sort_out
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.inputs import find_all, sort_out
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import OwnFile
+from dataset_builders.own_data.plain.detect import PLAIN_FORMS
 from dataset_builders.own_data.reading import Event, read_rows
 from dataset_builders.own_data.recognise import open_all
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, rejects_file

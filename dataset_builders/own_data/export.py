@@ -10,13 +10,13 @@ from typing import Any, BinaryIO, TextIO
 
 import orjson
 
+from dataset_builders.own_data.containers.inputs import open_bytes
 from dataset_builders.own_data.containers.rows import Rows
-from dataset_builders.own_data.inputs import open_bytes
-from dataset_builders.own_data.json_records import Broken, items_below, read_lines
+from dataset_builders.own_data.containers.text_encoding import open_text
 from dataset_builders.own_data.messages import BadItem
 from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain.json_records import Broken, items_below, read_lines
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 _LONGEST_LINE = 1 << 23
@@ -79,7 +79,7 @@ class Export:
 
         Args:
             path: Keys from the outermost object to the list; none if the file is the list. Other values are skipped.
-                A list on the way stands for each of its elements.
+                The path goes through every element of a list on the way.
 
         Raises:
             DataError: The file is not valid JSON; the message names the line.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.options import Options as DeclaredOptions
 from dataset_builders.common.options import option
-from dataset_builders.own_data.times import DateOrder
+from dataset_builders.own_data.turns.times import DateOrder
 
 Kept = Literal["media", "notices", "tools", "prompts"]
 

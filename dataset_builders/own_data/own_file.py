@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataset_builders.own_data.detect import Form
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain.detect import Form
+from dataset_builders.own_data.plain.names import Layout
 from dataset_builders.schema import ALL
 from dataset_builders.sources.raw_files import RawFile
 

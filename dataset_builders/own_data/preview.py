@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.data import OwnData
 from dataset_builders.own_data.messages import Conversation
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.reading import Reading, read_rows
 from dataset_builders.own_data.rejects import Tally
+from dataset_builders.own_data.turns import speakers
 from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.text.language import are_alike, identifier
 

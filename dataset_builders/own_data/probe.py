@@ -9,9 +9,9 @@ from typing import Any
 
 import ijson
 
+from dataset_builders.own_data.containers.inputs import extension, open_bytes
 from dataset_builders.own_data.containers.rows import Rows
-from dataset_builders.own_data.inputs import extension, open_bytes
-from dataset_builders.own_data.text_encoding import open_text
+from dataset_builders.own_data.containers.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 _FIRST_RECORDS = 20

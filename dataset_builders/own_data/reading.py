@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data import json_records, plain_text, tabular
 from dataset_builders.own_data.containers.cells import turn_columns, with_lists
-from dataset_builders.own_data.conversations import dialogues_of, speakers_of
-from dataset_builders.own_data.inputs import READ_ERRORS, unreadable
-from dataset_builders.own_data.json_records import Broken, Raw
+from dataset_builders.own_data.containers.inputs import READ_ERRORS, unreadable
+from dataset_builders.own_data.containers.text_encoding import is_damaged, open_text
 from dataset_builders.own_data.messages import BadItem, Conversation, LabelledText, Message
-from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.own_file import OwnFile
-from dataset_builders.own_data.records import (
+from dataset_builders.own_data.plain import json_records, plain_text, tabular
+from dataset_builders.own_data.plain.json_records import Broken, Raw
+from dataset_builders.own_data.plain.names import Layout
+from dataset_builders.own_data.plain.records import (
     RecordParser,
     mark_prompts,
     own_id,
     text_of,
 )
+from dataset_builders.own_data.plain.values import is_out_of_scope, lifted, metadata_of
 from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
-from dataset_builders.own_data.sessions import cut_by_time
 from dataset_builders.own_data.split_names import split_name
-from dataset_builders.own_data.text_encoding import is_damaged, open_text
-from dataset_builders.own_data.times import seconds
-from dataset_builders.own_data.values import is_out_of_scope, lifted, metadata_of
+from dataset_builders.own_data.turns.conversations import dialogues_of, speakers_of
+from dataset_builders.own_data.turns.sessions import cut_by_time
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 Event = Dialogue | Utterance | Rejected

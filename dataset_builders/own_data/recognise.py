@@ -9,22 +9,22 @@ from itertools import islice
 from typing import Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data import speakers
+from dataset_builders.own_data.containers.inputs import READ_ERRORS, extension, unreadable
 from dataset_builders.own_data.containers.rows import open_rows
-from dataset_builders.own_data.detect import HEAD_CHARACTERS, Form, find_form
+from dataset_builders.own_data.containers.text_encoding import detect_encoding, open_text
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.inputs import READ_ERRORS, extension, unreadable
 from dataset_builders.own_data.messages import BadItem
-from dataset_builders.own_data.names import Layout
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import OwnFile
+from dataset_builders.own_data.plain.detect import HEAD_CHARACTERS, Form, find_form
+from dataset_builders.own_data.plain.names import Layout
+from dataset_builders.own_data.plain.records import RecordParser
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.reading import HOPELESS, Reading
-from dataset_builders.own_data.records import RecordParser
 from dataset_builders.own_data.rejects import BadRecord, NotEvident, Rejected, Tally, one_line
 from dataset_builders.own_data.split_names import SPLIT_WORDS
-from dataset_builders.own_data.text_encoding import detect_encoding, open_text
-from dataset_builders.own_data.times import DateOrder, find_order, seconds
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.times import DateOrder, find_order, seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"

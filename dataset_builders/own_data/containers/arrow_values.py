@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from dataset_builders.own_data.names import SPEAKER, TURNS, plain
+from dataset_builders.own_data.plain.names import SPEAKER, TURNS, plain
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from dataset_builders.own_data.names import TURNS, plain
+from dataset_builders.own_data.plain.names import TURNS, plain
 
 
 def turn_columns(columns: Iterable[str]) -> tuple[str, ...]:

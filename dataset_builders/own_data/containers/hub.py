@@ -13,8 +13,8 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.listing import is_hidden
-from dataset_builders.own_data.inputs import EXTENSIONS, extension
-from dataset_builders.own_data.not_data import not_data
+from dataset_builders.own_data.containers.inputs import EXTENSIONS, extension
+from dataset_builders.own_data.containers.not_data import not_data
 from dataset_builders.own_data.rejects import Rejected, one_line
 from dataset_builders.own_data.split_names import split_of
 from dataset_builders.schema import ALL

@@ -31,7 +31,7 @@ def open_rows(file: RawFile) -> Rows | None:
     """The rows of a columnar file or a sheet; None for any other file.
 
     Args:
-        file: A file from `find_all`; a workbook stands for its first sheet with a table.
+        file: A file from `find_all`; of a workbook, the first sheet with a table is read.
 
     Raises:
         DataError: The file is damaged or protected, or a library for it is missing.

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.own_data.export import Export
-from dataset_builders.own_data.formats.assistant_messages import is_message, messages_of, parts_of
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about, first_records, read_records
-from dataset_builders.own_data.json_values import as_text
+from dataset_builders.own_data.formats.shared.assistant_messages import is_message, messages_of, parts_of
+from dataset_builders.own_data.formats.shared.json_files import about, first_records, read_records
+from dataset_builders.own_data.formats.shared.json_values import as_text
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.export import Export
-from dataset_builders.own_data.formats.assistant_messages import role_messages
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import id_of, metadata, most_fit, read_records, text_or_none
-from dataset_builders.own_data.json_values import as_text, dicts
+from dataset_builders.own_data.formats.shared.assistant_messages import role_messages
+from dataset_builders.own_data.formats.shared.json_files import id_of, metadata, most_fit, read_records, text_or_none
+from dataset_builders.own_data.formats.shared.json_values import as_text, dicts
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _ROLES: dict[str, speakers.Role] = {"human": "user", "user": "user", "assistant": "system"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from dataset_builders.own_data.json_values import as_dict, as_text
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text
 
 _TAG = re.compile(r"<[^<>]*>|&nbsp;")
 _WRITTEN_BY_DESK = re.compile(r"(chat|conversation|call|phone call|voicemail|message) (with|from|to) ", re.IGNORECASE)

@@ -15,13 +15,13 @@ import ijson
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about
-from dataset_builders.own_data.json_values import as_dict, as_text
+from dataset_builders.own_data.formats.shared.json_files import about
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text
 from dataset_builders.own_data.messages import Conversation, Item, Message
-from dataset_builders.own_data.names import DIALOGUE_ID, SPEAKER, TEXT, TIME, TURNS, is_column_name, plain
+from dataset_builders.own_data.plain.names import DIALOGUE_ID, SPEAKER, TEXT, TIME, TURNS, is_column_name, plain
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 
 _PARTS = {*("train", "training", "test", "testing", "dev", "val", "valid", "validation", "all", "data"), *TURNS}
 _EXPECTED = "a list of turns with a text, on its own or below `log`, `turns` or `messages`"

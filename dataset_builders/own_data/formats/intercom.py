@@ -9,10 +9,10 @@ from typing import Any
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.desk_texts import says_nothing, subject
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.json_values import as_dict, as_text, dicts, present
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text, dicts, present
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.schema import Speaker
 
 _ROLES: dict[str, Speaker] = {

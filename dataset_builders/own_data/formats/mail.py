@@ -17,13 +17,13 @@ from email.message import Message as Mail
 from email.utils import getaddresses
 from typing import IO
 
+from dataset_builders.own_data.containers.text_encoding import encoding_of
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.mail_quotes import is_forwarded, own_html, own_words, without_answer_marks
+from dataset_builders.own_data.formats.shared.mail_quotes import is_forwarded, own_html, own_words, without_answer_marks
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.text_encoding import encoding_of
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _FROM_LINE = re.compile(rb"From \S+ .*\d{4}.*")

@@ -7,10 +7,10 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.json_records import read_lines
 from dataset_builders.own_data.messages import Conversation, Item, Message
+from dataset_builders.own_data.plain.json_records import read_lines
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 
 _POSTS = ("post", "direct_post")
 _TYPES = {

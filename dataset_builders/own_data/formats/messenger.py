@@ -15,7 +15,7 @@ from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _NOTICES = ("Subscribe", "Unsubscribe", "Call")

@@ -13,11 +13,11 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import id_of, metadata, most_fit, raw_records
-from dataset_builders.own_data.json_values import as_dict, as_text, dicts
+from dataset_builders.own_data.formats.shared.json_files import id_of, metadata, most_fit, raw_records
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text, dicts
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.schema import Speaker
 
 _ROLES: dict[str, Speaker] = {"prompter": "user", "assistant": "system"}

@@ -13,8 +13,8 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about, most_fit, read_records
-from dataset_builders.own_data.json_values import as_text, dicts
+from dataset_builders.own_data.formats.shared.json_files import about, most_fit, read_records
+from dataset_builders.own_data.formats.shared.json_values import as_text, dicts
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord

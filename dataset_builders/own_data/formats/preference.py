@@ -12,9 +12,9 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats import sharegpt
-from dataset_builders.own_data.formats.assistant_messages import is_message, messages_of
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about, most_fit, read_records
+from dataset_builders.own_data.formats.shared.assistant_messages import is_message, messages_of
+from dataset_builders.own_data.formats.shared.json_files import about, most_fit, read_records
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord

@@ -11,9 +11,9 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about, first_records, most_fit, read_records
+from dataset_builders.own_data.formats.shared.json_files import about, first_records, most_fit, read_records
 from dataset_builders.own_data.messages import Conversation, Item, Message
-from dataset_builders.own_data.names import plain
+from dataset_builders.own_data.plain.names import plain
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
 

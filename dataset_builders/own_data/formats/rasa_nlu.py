@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.rasa_markup import without_entities
-from dataset_builders.own_data.json_values import as_dict, as_text
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text
+from dataset_builders.own_data.formats.shared.rasa_markup import without_entities
+from dataset_builders.own_data.formats.shared.yaml_nodes import compose, elements, line_of, mapping, scalar, value_at
 from dataset_builders.own_data.messages import BadItem, Item, LabelledText
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.yaml_nodes import compose, elements, line_of, mapping, scalar, value_at
 
 if TYPE_CHECKING:
     from yaml.nodes import Node

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.rasa_markup import without_entities
+from dataset_builders.own_data.formats.shared.rasa_markup import without_entities
+from dataset_builders.own_data.formats.shared.yaml_nodes import compose, elements, line_of, mapping, scalar, value_at
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.yaml_nodes import compose, elements, line_of, mapping, scalar, value_at
 from dataset_builders.sources.raw_files import RawFile
 
 if TYPE_CHECKING:

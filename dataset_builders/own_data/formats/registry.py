@@ -14,7 +14,7 @@ _NO_FORMATS = ("format", "registry")
 
 def format_modules() -> list[str]:
     """Names of the modules in this folder that may define a format, without importing them."""
-    names = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
+    names = sorted(module.name for module in pkgutil.iter_modules(formats.__path__) if not module.ispkg)
     return [f"{formats.__name__}.{name}" for name in names if name not in _NO_FORMATS]
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.export import Export
-from dataset_builders.own_data.formats.assistant_messages import role_messages
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import about, most_fit, read_records
+from dataset_builders.own_data.formats.shared.assistant_messages import role_messages
+from dataset_builders.own_data.formats.shared.json_files import about, most_fit, read_records
 from dataset_builders.own_data.messages import Conversation, Item
-from dataset_builders.own_data.names import plain
+from dataset_builders.own_data.plain.names import plain
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.turns import speakers
 
 _ASSISTANTS = {"gpt", "assistant", "chatgpt", "bing", "bard", "model", "claude"}
 _TOOLS = {*speakers.TOOL, "function_response", "tools"}

@@ -10,7 +10,7 @@ from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns.times import seconds
 
 _SPOKEN = ("Text", "RichText")
 _QUOTE = re.compile(r"<quote\b.*?</quote>", re.DOTALL)

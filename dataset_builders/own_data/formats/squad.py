@@ -12,8 +12,14 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.formats.json_files import first_records, id_of, most_fit, raw_records, text_or_none
-from dataset_builders.own_data.json_values import as_dict, as_text, dicts
+from dataset_builders.own_data.formats.shared.json_files import (
+    first_records,
+    id_of,
+    most_fit,
+    raw_records,
+    text_or_none,
+)
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text, dicts
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 

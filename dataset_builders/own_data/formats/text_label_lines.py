@@ -1,12 +1,9 @@
 """Lines of a text and its label, separated by a tab, without a header; or of a number that is a class, and its text.
 
-Lines of a question and its answer look the same, so that the whole beginning of the file must fit the rule of
-`label_rule.are_labelled`: at least 10 lines, all of exactly two cells; labels of at most 40 characters and four words
-that do not end like a sentence, at least two of them, each three times on average; texts of which at least half are
-distinct, and at least twice as many as labels. Labels that are all words for speakers ("user", "operator_1") are none.
-Labels before the texts must be numbers, at least three of them: anything else there may be a speaker. Numbers in
-ascending order count dialogues, unless each occurs 100 times on average. A file that does not fit is left to the reader
-of tables, for which two columns without a header are questions and answers.
+Lines of a question and its answer look the same. So every line at the beginning of the file must have exactly two
+cells, and together they must fit the rule of `label_rule.are_labelled`. A label before the text must be a number, since
+another word may be a speaker: there are at least three numbers, and they do not ascend, which would count dialogues,
+unless each occurs 100 times on average. Any other file is left to the reader of tables.
 """
 
 from __future__ import annotations
@@ -16,9 +13,9 @@ from collections.abc import Iterator
 
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.label_rule import are_labelled
+from dataset_builders.own_data.formats.shared.label_rule import are_labelled
 from dataset_builders.own_data.messages import BadItem, Item, LabelledText
-from dataset_builders.own_data.names import is_column_name
+from dataset_builders.own_data.plain.names import is_column_name
 from dataset_builders.own_data.probe import Probe
 
 _SAMPLE_LINES = 5000

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats import whatsapp
 from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import find_order, seconds
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.times import find_order, seconds
 
 _STAMP = re.compile(
     r"\[?(?:(?P<date>\d{1,4}[-./]\d{1,2}[-./]\d{1,4})(?:T|,?\s+))?"

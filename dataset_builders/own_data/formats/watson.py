@@ -7,7 +7,7 @@ from typing import Any
 
 from dataset_builders.own_data.export import Export, bad_item
 from dataset_builders.own_data.formats.format import Format
-from dataset_builders.own_data.json_values import as_dict, as_text, dicts
+from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text, dicts
 from dataset_builders.own_data.messages import Item, LabelledText
 from dataset_builders.own_data.probe import Probe
 

@@ -13,7 +13,7 @@ from dataset_builders.own_data.formats.format import Format
 from dataset_builders.own_data.messages import BadItem, Conversation, Item, Message
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import find_order, seconds
+from dataset_builders.own_data.turns.times import find_order, seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _DATE = r"(?P<date>\d{1,4}([-/.])[ ]?\d{1,2}\2[ ]?\d{2,4})\.?"

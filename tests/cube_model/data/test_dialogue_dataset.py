@@ -320,7 +320,8 @@ def test_file_errors_are_one_line(tmp_path):
     with pytest.raises(ModelError, match="the list of files is empty"):
         load_dialogue_dataset_from_files([])
     with pytest.raises(
-        ModelError, match="reader of files has no option delimiter; choose from max_bad_share, skip_bad_files, rejects, format"
+        ModelError,
+        match="reader of files has no option delimiter; choose from max_bad_share, skip_bad_files, rejects, format",
     ):
         load_dialogue_dataset_from_files(tmp_path / "intents.csv", reader={"delimiter": ";"})
     with pytest.raises(ModelError, match=r"pairs.npz: a file of embeddings.*from_embeddings"):

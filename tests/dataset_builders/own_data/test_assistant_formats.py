@@ -10,8 +10,8 @@ import pytest
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import Rejected, load
+from dataset_builders.own_data.containers.inputs import find_all
 from dataset_builders.own_data.formats import chatml, id_map
-from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.probe import Probe
 from support.own_samples import SAMPLES
 

@@ -9,7 +9,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import load
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.mail_quotes import is_forwarded, own_words, without_answer_marks
+from dataset_builders.own_data.formats.shared.mail_quotes import is_forwarded, own_words, without_answer_marks
 from dataset_builders.own_data.messages import BadItem
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.probe import Probe

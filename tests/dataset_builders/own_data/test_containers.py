@@ -21,9 +21,9 @@ from pyarrow import feather, parquet
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data.containers import archives
+from dataset_builders.own_data.containers.inputs import extension, find_all, open_bytes
 from dataset_builders.own_data.containers.rows import open_rows
-from dataset_builders.own_data.inputs import extension, find_all, open_bytes
-from dataset_builders.own_data.text_encoding import detect_encoding
+from dataset_builders.own_data.containers.text_encoding import detect_encoding
 
 TEXT = "Где чай?\nНа полке.\n".encode() * 500
 

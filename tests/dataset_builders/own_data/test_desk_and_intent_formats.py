@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from dataset_builders.own_data.containers.text_encoding import is_damaged
 from dataset_builders.own_data.export import Export
 from dataset_builders.own_data.formats.registry import all_formats
 from dataset_builders.own_data.messages import BadItem, LabelledText
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.text_encoding import is_damaged
 from dataset_builders.sources.raw_files import RawFile
 from support.own_samples import SAMPLES
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.own_data.containers.inputs import find_all
+from dataset_builders.own_data.containers.text_encoding import detect_encoding
 from dataset_builders.own_data.formats.registry import all_formats
-from dataset_builders.own_data.inputs import find_all
 from dataset_builders.own_data.probe import Probe
-from dataset_builders.own_data.text_encoding import detect_encoding
 from support.layouts import table
 from support.own_samples import SAMPLES, cases, expected_of, options_of, rendered
 

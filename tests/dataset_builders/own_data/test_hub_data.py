@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import load
 from dataset_builders.own_data.containers import hub as hub_data
+from dataset_builders.own_data.containers.inputs import sort_out
 from dataset_builders.own_data.containers.rows import open_rows
-from dataset_builders.own_data.inputs import sort_out
 
 WILDCHAT = {
     "conversation_hash": "8a4f",

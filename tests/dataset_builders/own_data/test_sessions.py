@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_builders.own_data.sessions import cut_by_time
+from dataset_builders.own_data.turns.sessions import cut_by_time
 from dataset_builders.schema import Dialogue, Turn
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataset_builders.own_data.plain_text import TextStyle, find_style, read_blocks
+from dataset_builders.own_data.plain.plain_text import TextStyle, find_style, read_blocks
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.quality.filters.base import Rows, TextFilter
 from dataset_builders.quality.filters.encoding import Encoding

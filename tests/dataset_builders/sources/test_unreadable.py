@@ -13,7 +13,7 @@ import pytest
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import load
-from dataset_builders.own_data.inputs import find_files
+from dataset_builders.own_data.containers.inputs import find_files
 from dataset_builders.sources.raw_files import RawFolder
 from support.permissions import folder_for_everybody, ordinary_user
 

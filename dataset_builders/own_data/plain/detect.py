@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import orjson
 
-from dataset_builders.own_data.inputs import SUPPORTED
+from dataset_builders.own_data.containers.inputs import SUPPORTED
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.plain_text import Style, TextStyle, find_style, named_style
+from dataset_builders.own_data.plain.plain_text import Style, TextStyle, find_style, named_style
+from dataset_builders.own_data.plain.tabular import Table, find_table
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.tabular import Table, find_table
 
 if TYPE_CHECKING:
     from dataset_builders.own_data.containers.rows import Rows

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data.inputs import READ_ERRORS, SUPPORTED, open_bytes, unreadable
+from dataset_builders.own_data.containers.inputs import READ_ERRORS, SUPPORTED, open_bytes, unreadable
 from dataset_builders.sources.raw_files import RawFile
 
 BLOCK = 1 << 18

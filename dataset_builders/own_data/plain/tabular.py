@@ -8,11 +8,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dataset_builders.own_data.json_records import Broken, Raw
-from dataset_builders.own_data.names import TURNS, find_layout, is_column_name, plain
+from dataset_builders.own_data.containers.text_encoding import open_text
 from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain.json_records import Broken, Raw
+from dataset_builders.own_data.plain.names import TURNS, find_layout, is_column_name, plain
 from dataset_builders.own_data.rejects import BadRecord, NotEvident
-from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 DELIMITERS = ",;\t|"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from dataset_builders.own_data import speakers
+from dataset_builders.own_data.turns import speakers
 
 _SHORTEST = 3
 _WORD = r"[^\W\d_][^\W\d_'’-]*(?:['’-][^\W\d_]+)*"
@@ -28,7 +28,7 @@ _NAMES = re.compile(
 
 
 def name_parts(name: str) -> set[str]:
-    """The parts of a participant's name that may stand for it: each capitalised word.
+    """The parts by which a participant may be called: each capitalised word of the name.
 
     >>> sorted(name_parts("Zoe Ross (support)")), name_parts("Agent"), name_parts("Speaker 1")
     (['Ross', 'Zoe'], set(), set())

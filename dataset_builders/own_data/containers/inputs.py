@@ -1,4 +1,4 @@
-"""The files at a path: one file, a folder or an archive. They are told apart from notes, settings and pictures."""
+"""The files at a path (a file, a folder or an archive), without notes, settings and pictures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.listing import is_hidden
 from dataset_builders.own_data.containers import archives, spreadsheet
 from dataset_builders.own_data.containers.compression import SUFFIXES
+from dataset_builders.own_data.containers.not_data import not_data
 from dataset_builders.own_data.containers.opening import READ_ERRORS, is_packed, open_bytes, unreadable
-from dataset_builders.own_data.not_data import not_data
 from dataset_builders.own_data.rejects import Rejected, one_line
 from dataset_builders.sources.raw_files import RawFile, walk
 
@@ -63,7 +63,7 @@ def find_files(path: Path) -> tuple[list[RawFile], list[Rejected]]:
 def find_all(path: Path, skip_bad: bool = False) -> Files:
     """The files of a folder or an archive, or a single file.
 
-    A workbook stands for its sheets, `name.xlsx/Sheet1`.
+    Each sheet of a workbook is a file of its own, `name.xlsx/Sheet1`.
 
     Args:
         path: Path of a file or a folder.

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from dataset_builders.own_data import speakers
-from dataset_builders.own_data.clean import clean, is_placeholder
 from dataset_builders.own_data.messages import Conversation, Message
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.participants import Participants, name_parts
-from dataset_builders.own_data.pauses import between_pauses
 from dataset_builders.own_data.rejects import BadRecord, Tally
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.clean import clean, is_placeholder
+from dataset_builders.own_data.turns.participants import Participants, name_parts
+from dataset_builders.own_data.turns.pauses import between_pauses
 from dataset_builders.schema import ALL, Dialogue, Turn
 
 DEFAULT_GAP = 6 * 3600.0

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from dataset_builders.own_data import plain_text, speakers
-from dataset_builders.own_data.clean import clean
-from dataset_builders.own_data.conversations import dialogues_of
+from dataset_builders.own_data.containers.text_encoding import is_damaged
 from dataset_builders.own_data.messages import Conversation, Kind, Message
-from dataset_builders.own_data.names import (
+from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain import plain_text
+from dataset_builders.own_data.plain.names import (
     ANSWER,
     BARE_TURNS,
     QUESTION,
@@ -25,12 +25,13 @@ from dataset_builders.own_data.names import (
     find_layout,
     plain,
 )
-from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain.values import at_path, is_out_of_scope, metadata_of
 from dataset_builders.own_data.rejects import BadRecord, Tally
 from dataset_builders.own_data.split_names import split_name
-from dataset_builders.own_data.text_encoding import is_damaged
-from dataset_builders.own_data.times import seconds
-from dataset_builders.own_data.values import at_path, is_out_of_scope, metadata_of
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.clean import clean
+from dataset_builders.own_data.turns.conversations import dialogues_of
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.schema import ALL, Dialogue, Speaker, Turn, Utterance
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")

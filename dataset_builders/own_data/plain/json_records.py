@@ -13,10 +13,10 @@ from typing import Any, TextIO
 import orjson
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data.inputs import open_bytes
-from dataset_builders.own_data.names import TURNS, plain
+from dataset_builders.own_data.containers.inputs import open_bytes
+from dataset_builders.own_data.containers.text_encoding import open_text
+from dataset_builders.own_data.plain.names import TURNS, plain
 from dataset_builders.own_data.rejects import shorten
-from dataset_builders.own_data.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 Raw = tuple[int, Any]
@@ -104,7 +104,7 @@ def items_below(file: RawFile, encoding: str, path: Sequence[str]) -> Iterator[R
     Args:
         file: The file.
         encoding: Its encoding.
-        path: Keys from the outermost object to the list. A list on the way stands for each of its elements.
+        path: Keys from the outermost object to the list. The path goes through every element of a list on the way.
 
     Raises:
         DataError: The file is not valid JSON.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from dataset_builders.own_data import speakers
 from dataset_builders.own_data.rejects import BadRecord
+from dataset_builders.own_data.turns import speakers
 
 Style = Literal["prefixed", "named", "dashed", "bare"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dataset_builders.own_data import speakers
+from dataset_builders.own_data.turns import speakers
 
 MIN_ROWS = 10
 MAX_CHARACTERS, MAX_WORDS = 40, 4

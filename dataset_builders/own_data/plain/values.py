@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from dataset_builders.own_data.names import plain
 from dataset_builders.own_data.options import Options
+from dataset_builders.own_data.plain.names import plain
 
 _OUT_OF_SCOPE = {"oos", "out_of_scope", "ood", "out_of_domain", "вне_области"}
 

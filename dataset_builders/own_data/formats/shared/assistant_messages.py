@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dataset_builders.own_data import speakers
-from dataset_builders.own_data.json_values import dicts
+from dataset_builders.own_data.formats.shared.json_values import dicts
 from dataset_builders.own_data.messages import Kind, Message
-from dataset_builders.own_data.names import TIME, plain
+from dataset_builders.own_data.plain.names import TIME, plain
 from dataset_builders.own_data.rejects import BadRecord
-from dataset_builders.own_data.times import seconds
+from dataset_builders.own_data.turns import speakers
+from dataset_builders.own_data.turns.times import seconds
 from dataset_builders.schema import Speaker
 
 ROLES = frozenset({"user", "assistant", "system", "developer", "tool", "function", "ipython"})

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from dataset_builders.own_data.containers.inputs import extension
 from dataset_builders.own_data.export import Export
-from dataset_builders.own_data.inputs import extension
-from dataset_builders.own_data.json_records import Broken, Raw, read_document, read_lines
 from dataset_builders.own_data.messages import BadItem, Conversation, Item
-from dataset_builders.own_data.names import DOMAINS, LANGUAGE, RECORD_ID, SCENARIO, SPLIT, plain
+from dataset_builders.own_data.plain.json_records import Broken, Raw, read_document, read_lines
+from dataset_builders.own_data.plain.names import DOMAINS, LANGUAGE, RECORD_ID, SCENARIO, SPLIT, plain
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.rejects import BadRecord
 

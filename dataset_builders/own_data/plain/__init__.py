@@ -1,0 +1,1 @@
+"""Data of no product: records in JSON and tables, and dialogues in lines of text."""
