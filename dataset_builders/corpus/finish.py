@@ -74,24 +74,31 @@ def write_rejects_of(out: Path, own: Sequence[OwnBuilder], warn: Callable[[str],
     try:
         yield
     except DataError as error:
-        if count := _write_rejects(path, own):
-            raise DataError(f"{error}; {path} lists the {count:,} records that could not be used") from error
+        records, _ = _write_rejects(path, own)
+        if records:
+            raise DataError(f"{error}; {path} lists the {records:,} records that could not be used") from error
         raise
     except BaseException:
-        if count := _write_rejects(path, own):
-            warn(_REJECTED.format(count, path))
+        _warn_of_rejects(path, own, warn)
         raise
-    if count := _write_rejects(path, own):
-        warn(_REJECTED.format(count, path))
+    _warn_of_rejects(path, own, warn)
+
+
+def _warn_of_rejects(path: Path, own: Sequence[OwnBuilder], warn: Callable[[str], None]) -> None:
+    """Write the rejects file and say what it lists; remove an earlier one if there is nothing to list."""
+    counts = zip(_write_rejects(path, own), ("records could not be used", "files were left out"), strict=True)
+    listed = [f"{count:,} {what}" for count, what in counts if count]
+    if listed:
+        warn(f"your data: {', '.join(listed)}; {path} lists them with the reasons")
     else:
         path.unlink(missing_ok=True)
 
 
-_REJECTED = "your data: {:,} records could not be used; {} lists them with the reasons"
-
-
-def _write_rejects(path: Path, own: Sequence[OwnBuilder]) -> int:
-    """Write the rejects file unless it would be empty; returns the number of records."""
-    skipped = own[0].data.skipped if own else []  # builders of one path share its files
-    rejects = [*skipped, *(record for builder in own for record in builder.rejected())]
-    return write_rejects(path, rejects) if rejects else 0
+def _write_rejects(path: Path, own: Sequence[OwnBuilder]) -> tuple[int, int]:
+    """Write the rejects file unless it would be empty; returns the numbers of records and of skipped files."""
+    loaded = {id(builder.data): builder.data for builder in own}  # builders of one path share its files
+    skipped = [file for data in loaded.values() for file in data.skipped]
+    records = [record for builder in own for record in builder.rejected()]
+    if skipped or records:
+        write_rejects(path, [*skipped, *records])
+    return len(records), len(skipped)

@@ -93,3 +93,15 @@ def test_the_rejects_of_a_file_whose_reading_breaks_off_are_listed(tmp_path):
         build_dataset([], None, tmp_path / "out", own=builders)
     (reject,) = map(json.loads, (tmp_path / "out.rejects.jsonl").read_text().splitlines())
     assert (reject["line"], reject["reason"]) == (2, "the question is empty")
+
+
+def test_left_out_files_of_all_paths_are_listed_but_are_no_records(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "faq.csv").write_text(f"question,answer\nWhat is {name}?,It is {name}\nAnd?,No\n")
+        (tmp_path / name / "README.md").write_text("x")
+    own = [b for name in ("a", "b") for b in own_builders(load(tmp_path / name), cache_dir=tmp_path / "cache")]
+    warnings = []
+    build_dataset([], None, tmp_path / "out", own=own, warn=warnings.append)
+    assert [w.partition(";")[0] for w in warnings if "your data" in w] == ["your data: 2 files were left out"]
+    assert (tmp_path / "out.rejects.jsonl").read_text().count("README.md") == 2
