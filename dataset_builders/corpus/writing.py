@@ -26,7 +26,7 @@ from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN
 from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource, turn_texts
-from dataset_builders.text.near_duplicates import Ragged
+from dataset_builders.text.ragged import Ragged
 
 
 @dataclass(frozen=True)

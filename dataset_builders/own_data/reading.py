@@ -136,7 +136,7 @@ class Reading:
                 if with_roles:
                     yield list(dict.fromkeys(message.speaker for message in conversation.messages))
                 elif not any(message.role for message in conversation.messages):
-                    yield list(speakers_of(conversation))
+                    yield speakers_of(conversation)
         elif own.form.name == "text":
             yield from (list(dict.fromkeys(name for name, _ in block.turns)) for block in self._blocks())
         elif own.layout and own.layout.kind == "row":
@@ -147,8 +147,7 @@ class Reading:
                     conversation = self._parser.conversation(record, self._layout(record))
                 except BadRecord:
                     continue
-                messages = [m for m in conversation.messages if m.kind == "text" and m.role is None]
-                yield list(dict.fromkeys(message.speaker for message in messages))
+                yield speakers_of(conversation)
 
     def _speakers_of_rows(self, layout: Layout) -> Iterator[list[str]]:
         by_dialogue: dict[str, dict[str, None]] = {}

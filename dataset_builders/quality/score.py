@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 
 from dataset_builders import schema
 from dataset_builders.quality.filters.base import Rows, TextFilter
-from dataset_builders.text.near_duplicates import Ragged, intersections
+from dataset_builders.text.near_duplicates import intersections
+from dataset_builders.text.ragged import Ragged
 
 ENOUGH_WORDS = 5
 """Texts from this length on are not penalised: utterances of task corpora have a median of 7 to 12 words, thanks and

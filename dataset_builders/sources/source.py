@@ -24,7 +24,9 @@ from datasets.builder import Key
 from dataset_builders import licenses, schema
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.sources import columns as column_arrays
 from dataset_builders.sources import raw_files, readers
+from dataset_builders.sources.columns import column, trim_turn, turns_column
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import RawDataError, read_json
 
@@ -249,7 +251,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             try:
                 columns = self.columns(chunk) | self._constants(len(chunk))
                 yield pa.table(
-                    [_array(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
+                    [column(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
                 )
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise RawDataError(f"{file}: a value has the wrong type ({error})") from error
@@ -296,7 +298,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         """Digest of the raw files and of the code that parses them."""
         digest = hashlib.sha256()
         own, base = sys.modules[type(self).__module__], sys.modules[__name__]
-        for module in (own, base, schema, licenses, readers, raw_files):
+        for module in (own, base, schema, licenses, readers, raw_files, column_arrays):
             digest.update(inspect.getsource(module).encode())
         for file in sorted(used, key=lambda f: f.name):
             digest.update(f"{file.name}\0{raw_files.sha256(file.path)}\n".encode())
@@ -336,7 +338,7 @@ class DialogueBuilder(CorpusBuilder):
             "language": [d.language or info.languages[0] for d in dialogues],
             "domains": [d.domains for d in dialogues],
             "scenario": [d.scenario for d in dialogues],
-            "turns": _turns([d.turns for d in dialogues]),
+            "turns": turns_column([d.turns for d in dialogues]),
             "empty_turns": [empty for _, empty in rows],
             # `cluster_id` is set by the build, which compares all sources
             "metadata": [d.metadata for d in dialogues],
@@ -365,46 +367,6 @@ class IntentBuilder(CorpusBuilder):
             "original_split": [u.split for u in rows],
             "metadata": [u.metadata for u in rows],
         }
-
-
-def trim_turn(turn: schema.Turn) -> bool:
-    """Trim the text of a turn and shift the positions of its slots; returns whether it has a visible character."""
-    text = turn.text.strip()
-    if text != turn.text:
-        shift = len(turn.text) - len(turn.text.lstrip())
-        for slot in turn.slots:
-            if slot["start"] is not None:
-                slot["start"], slot["end"] = slot["start"] - shift, slot["end"] - shift
-        turn.text = text
-    return bool(text)
-
-
-def _turns(dialogues: list[list[schema.Turn]]) -> pa.ListArray:
-    """The column `turns` from the turns of n dialogues."""
-    kind = schema.ARROW_SCHEMAS["dialogues"].field("turns").type
-    turns = [turn for dialogue in dialogues for turn in dialogue]
-    speaker, text, annotations = kind.value_type
-    values: dict[str, list[Any]] = {
-        "acts": [turn.acts for turn in turns],
-        "slots": [turn.slots for turn in turns],
-        "state": [turn.state for turn in turns],
-    }
-    fields = list(annotations.type)
-    arrays = [
-        pa.array([turn.speaker for turn in turns], speaker.type),
-        pa.array([turn.text for turn in turns], text.type),
-        pa.StructArray.from_arrays([pa.array(values[field.name], field.type) for field in fields], fields=fields),
-    ]
-    offsets = [0, *itertools.accumulate(map(len, dialogues))]
-    structs = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=kind)
-
-
-def _array(values: Any, field: pa.Field, count: int) -> pa.Array:
-    """A column; null without values."""
-    if values is None:
-        return pa.nulls(count, field.type)
-    return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
 
 
 def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = None) -> tuple[SourceFile, ...]:

@@ -40,16 +40,13 @@ from dataset_builders.text.near_duplicates import (
     SHINGLE,
     THRESHOLD,
     Matches,
-    Ragged,
     ShingledTexts,
     SimilarSets,
-    distinct,
     equal_pairs,
     intersections,
-    pack,
-    unpack,
 )
 from dataset_builders.text.normalize import group_hashes, ids_of_hashes, normalize, text_hashes
+from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
 _ROWS_AT_ONCE = 1024
 _KINDS = ("jaccard", "containment")

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.text.normalize import normalize
+from dataset_builders.text.ragged import Ragged, distinct, keyed, pack, sets_of, unpack
 
 SHINGLE = 5
 PERMUTATIONS = 128
@@ -43,56 +44,6 @@ PAIRS_AT_ONCE = 1 << 18
 _KEYS_AT_ONCE = 1 << 19
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Fibonacci hashing
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Rows of different sizes in one array; as sets, the values of a row are distinct and ascending.
-
-    Attributes:
-        values: Values of all rows, uint32 of shape (sum of sizes,).
-        offsets: Bounds of the n rows in `values`, int64 of shape (n + 1,).
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @classmethod
-    def of(cls, values: np.ndarray, sizes: np.ndarray) -> Ragged:
-        """Rows from their values and sizes."""
-        return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Number of values in each row, int64 of shape (n,)."""
-        return np.diff(self.offsets)
-
-    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All values of the rows of these numbers, and the index in `rows` that each value belongs to."""
-        sizes = self.sizes[rows]
-        owner = np.repeat(np.arange(len(rows)), sizes)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self.values[np.repeat(self.offsets[:-1][rows], sizes) + within], owner
-
-    def take(self, rows: np.ndarray) -> Ragged:
-        """The rows of these numbers."""
-        return Ragged.of(self.gather(rows)[0], self.sizes[rows])
-
-    def slice(self, start: int, count: int) -> Ragged:
-        """Some rows in succession, without a copy of their values."""
-        offsets = self.offsets[start : start + count + 1]
-        return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-    def where(self, mask: np.ndarray) -> Ragged:
-        """The rows where the mask is true; needs less memory than `take`."""
-        return Ragged.of(self.values[np.repeat(mask, self.sizes)], self.sizes[mask])
-
-    def as_sets(self) -> Ragged:
-        """The distinct values of each row, ascending."""
-        return _sets(self.values, np.repeat(np.arange(len(self)), self.sizes), len(self))
 
 
 @dataclass(frozen=True)
@@ -281,7 +232,7 @@ def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np
     while start < len(left):
         done = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, done + _KEYS_AT_ONCE, "right")))
-        both = [_keyed(*sets.gather(rows[start:stop])) for rows in (left, right)]
+        both = [keyed(*sets.gather(rows[start:stop])) for rows in (left, right)]
         keys = np.sort(np.concatenate(both))
         twice = keys[1:][keys[1:] == keys[:-1]]  # a value occurs twice if and only if both sets contain it
         weight = None if weights is None else weights[twice & np.uint64(0xFFFFFFFF)]
@@ -357,7 +308,7 @@ def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
         tokens = [_hash_text(texts[row].as_py()) for row in short.tolist()]
         hashes = np.concatenate([hashes, np.array(tokens, np.uint64)])
         owner = np.concatenate([owner, short])
-    return _sets(hashes, owner, len(lengths))
+    return sets_of(hashes, owner, len(lengths))
 
 
 def _hash_text(text: str) -> int:
@@ -408,30 +359,3 @@ def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         step = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
         yield order[left], order[left + 1 + step]
         start = stop
-
-
-def pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Encode each pair of rows as one number, the same for both orders of the pair."""
-    return (np.minimum(left, right) << 32) | np.maximum(left, right)
-
-
-def unpack(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decode pairs from `pack`: the smaller and the larger row number of each."""
-    return pairs >> 32, pairs & 0xFFFFFFFF
-
-
-def distinct(keys: np.ndarray) -> np.ndarray:
-    """The distinct numbers, ascending; 20 times as fast as `np.unique`, which uses a hash table."""
-    keys = np.sort(keys)
-    return keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
-
-
-def _keyed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Combine owner and value into one number that sorts by owner first."""
-    return (owner.astype(np.uint64) << np.uint64(32)) | values.astype(np.uint64)
-
-
-def _sets(values: np.ndarray, owner: np.ndarray, rows: int) -> Ragged:
-    """The distinct values of each owner, ascending."""
-    keys = distinct(_keyed(values, owner))
-    return Ragged.of(keys.astype(np.uint32), np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=rows))

@@ -73,9 +73,9 @@ def in_order(messages: list[Message]) -> list[Message]:
     return sorted(messages, key=lambda message: message.time or 0.0)
 
 
-def speakers_of(conversation: Conversation) -> set[str]:
-    """Names of those who speak in a conversation and whose role the format does not know."""
-    return {m.speaker for m in conversation.messages if m.kind == "text" and m.role is None}
+def speakers_of(conversation: Conversation) -> list[str]:
+    """Names of those who speak and whose role the format does not know, in the order in which they first speak."""
+    return list(dict.fromkeys(m.speaker for m in conversation.messages if m.kind == "text" and m.role is None))
 
 
 def _spoken(messages: Iterable[Message], options: Options, tally: Tally) -> tuple[list[Message], list[str]]:

@@ -1,0 +1,50 @@
+"""Arrow columns from the results of a parser."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pyarrow as pa
+
+from dataset_builders import schema
+
+
+def trim_turn(turn: schema.Turn) -> bool:
+    """Trim the text of a turn and shift the positions of its slots; returns whether it has a visible character."""
+    text = turn.text.strip()
+    if text != turn.text:
+        shift = len(turn.text) - len(turn.text.lstrip())
+        for slot in turn.slots:
+            if slot["start"] is not None:
+                slot["start"], slot["end"] = slot["start"] - shift, slot["end"] - shift
+        turn.text = text
+    return bool(text)
+
+
+def turns_column(dialogues: list[list[schema.Turn]]) -> pa.ListArray:
+    """The column `turns` from the turns of n dialogues."""
+    kind = schema.ARROW_SCHEMAS["dialogues"].field("turns").type
+    turns = [turn for dialogue in dialogues for turn in dialogue]
+    speaker, text, annotations = kind.value_type
+    values: dict[str, list[Any]] = {
+        "acts": [turn.acts for turn in turns],
+        "slots": [turn.slots for turn in turns],
+        "state": [turn.state for turn in turns],
+    }
+    fields = list(annotations.type)
+    arrays = [
+        pa.array([turn.speaker for turn in turns], speaker.type),
+        pa.array([turn.text for turn in turns], text.type),
+        pa.StructArray.from_arrays([pa.array(values[field.name], field.type) for field in fields], fields=fields),
+    ]
+    offsets = [0, *itertools.accumulate(map(len, dialogues))]
+    structs = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=kind)
+
+
+def column(values: Any, field: pa.Field, count: int) -> pa.Array:
+    """A column; null without values."""
+    if values is None:
+        return pa.nulls(count, field.type)
+    return values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
