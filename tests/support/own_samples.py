@@ -39,5 +39,10 @@ def rendered(path, **options):
     return "\n\n".join(dialogues), data
 
 
+def qa(*texts):
+    """(speaker, text) of each turn, the user first."""
+    return [("system" if i % 2 else "user", text) for i, text in enumerate(texts)]
+
+
 def _line(turn):
     return f"{turn.speaker}: {turn.text}".replace("\n", " / ").replace("  ", " ")
