@@ -423,14 +423,16 @@ def compare(run, processes, step):
     """Compare what a step called, imported and opened with its code; exceptions are documented here."""
     from cube_model._command import run_launched
     from dataset_builders.common.languages import check_language
+    from dataset_builders.common.options import keywords_of
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.quality.config import QualityConfig
     from dataset_builders.quality.filters import Filter
 
     code = Code(FileDigests(Path(os.devnull)), run.sources)
     entries = (data_code(["camrest676", "banking77", OWN], ENCODER) | MODEL_CODE)[step]
-    # code of an idle run, and code that drives a step: it checks settings, renames folders and prints errors
-    checks = [each.__module__ for each in (BuildOptions, QualityConfig, Filter, check_language, run_launched)]
+    # code of an idle run, and code that drives a step: it checks or describes settings, renames folders, prints errors
+    settings = (BuildOptions, QualityConfig, Filter, check_language, keywords_of, run_launched)
+    checks = [each.__module__ for each in settings]
     driving = [*checks, *ONLY_DRAWS, *code.modules(Entries((f"{output_folder.__module__}:output_folder",)))]
     # the registry imports all sources; rows from an earlier step come with their builder
     others = [builder.__module__ for name, builder in builders().items() if step != source_step(name)]
