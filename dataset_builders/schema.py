@@ -21,6 +21,7 @@ from dataset_builders.common.choices import SPLITS as SPLITS
 from dataset_builders.common.choices import Split as Split
 
 Speaker = Literal["user", "system"]
+Origin = Literal["human", "machine", "template"]
 Config = Literal["dialogues", "pairs", "downstream"]
 
 CONFIGS: tuple[Config, ...] = ("dialogues", "pairs", "downstream")
@@ -30,20 +31,36 @@ ALL = "all"
 
 _string, _strings = Value("string"), List(Value("string"))
 
+ORIGINS: dict[Origin, str] = {
+    "human": "people wrote or said it",
+    "machine": "a model wrote or translated a part of it",
+    "template": "made by a grammar or from templates",
+}
+"""Who wrote a text, with the meaning of each."""
+
+# the columns common_* hold the same in words that all sources share, by the source's table of terms
+_DOMAIN, _SLOT = {"common_domain": _string}, {"common_slot": _string}
+
 ANNOTATIONS = {
     # dialogue acts, such as INFORM(restaurants, city=Paris); a request without a value has no values
-    "acts": List({"act": _string, "domain": _string, "slot": _string, "values": _strings}),
+    "acts": List(
+        {"act": _string, "domain": _string, "slot": _string, "values": _strings, "common_act": _string}
+        | _DOMAIN
+        | _SLOT
+    ),
     # slot values in the text, as half-open character spans; null if the source gives no position
     "slots": List(
         {"domain": _string, "slot": _string, "value": _string, "start": Value("int32"), "end": Value("int32")}
+        | _DOMAIN
+        | _SLOT
     ),
     # the user's goal so far (belief state), one entry per slot
-    "state": List({"domain": _string, "intent": _string, "slot": _string, "values": _strings}),
+    "state": List({"domain": _string, "intent": _string, "slot": _string, "values": _strings} | _DOMAIN | _SLOT),
 }
 
 QUALITY = {name: Value("float32") for name in ("score", "length", "cleanness", "novelty", "relatedness")}
 
-TURN = {"speaker": _string, "text": _string, "annotations": ANNOTATIONS}
+TURN = {"speaker": _string, "text": _string, "annotations": ANNOTATIONS, "speaker_id": _string}
 
 MESSAGE = {"role": _string, "content": _string}
 
@@ -58,6 +75,12 @@ _METADATA: dict[str, tuple[Any, str]] = {
 _SOURCE: dict[str, tuple[Any, str]] = {"source": (_string, "short name of the corpus")}
 _LANGUAGE: dict[str, tuple[Any, str]] = {"language": (_string, "BCP 47 tag: `en`, `ru-RU`")}
 _DOMAINS: dict[str, tuple[Any, str]] = {"domains": (_strings, "domains or services that the dialogue is about")}
+_PARALLEL: dict[str, tuple[Any, str]] = {
+    "parallel_id": (_string, "equal for translations of each other, in all sources; null where there is none")
+}
+_ORIGIN: dict[str, tuple[Any, str]] = {
+    "origin": (_string, "; ".join(f"`{name}`: {meaning}" for name, meaning in ORIGINS.items()) + "; null if unknown")
+}
 _SPLIT: dict[str, tuple[Any, str]] = {
     "original_split": (_string, "split as the source names it (`dev`, `validate`); `all` where it has none")
 }
@@ -73,12 +96,15 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         **_SPLIT,
         **_LANGUAGE,
         **_DOMAINS,
+        "common_domains": (_strings, "the domains in words that all sources share"),
         "scenario": (_string, "what the user was asked to do, in the source's words; null where not given"),
         "turns": (
             List(TURN),
             "in the order spoken: `speaker` (`user` or `system`), `text`, and `annotations` as the source gives them: "
             "`acts` (what is done: act, domain, slot, values), `slots` (where a value stands: half-open character span "
-            "`start` to `end`, null where the source gives none), `state` (the user's goal so far, an entry a slot)",
+            "`start` to `end`, null where the source gives none), `state` (the user's goal so far, an entry a slot); "
+            "their `common_act`, `common_domain` and `common_slot` are the same in words that all sources share; "
+            "`speaker_id` tells more than two speakers apart, null where the source has two",
         ),
         "messages": (
             List(MESSAGE),
@@ -89,6 +115,8 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         "message_count": (Value("int32"), "number of messages; a question with its answer are two"),
         "empty_turns": (Value("int32"), "turns of the raw dialogue without a visible character, left out of `turns`"),
         **_CLUSTER,
+        **_PARALLEL,
+        **_ORIGIN,
         **_METADATA,
         **_IDENTITY,
         "source_version": (_string, "release of the source"),
@@ -117,6 +145,8 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
             "neither is a wall of text), `cleanness` (no markup, encoding damage, glued sentences), `novelty` (the "
             "answer is not the question again) and `relatedness` (cosine of the two sides; null without an encoder)",
         ),
+        "parallel_id": (_string, "equal for translations of the anchor, `<parallel_id of the dialogue>#<turn_index>`"),
+        **_ORIGIN,
         **_METADATA,
         **_IDENTITY,
     },
@@ -125,11 +155,17 @@ COLUMNS: dict[Config, dict[str, tuple[Any, str]]] = {
         **_SOURCE,
         "utterance": (_string, "what the user says"),
         # a string rather than a class number, so that sources can be merged without relabelling
-        "label": (_string, "intent, with the source before it: `banking77/card_arrival`"),
+        "label": (
+            _string,
+            "intent, with the source before it: `banking77/card_arrival`; several are joined: `nlupp/card+lost`",
+        ),
+        "labels": (_strings, "the intents one by one, with the source before each; one for most sources"),
         "scenario": (_string, "coarser class (domain) of the label; null where the source has none"),
         "is_out_of_scope": (Value("bool"), "the utterance belongs to none of the intents"),
         **_LANGUAGE,
         **_SPLIT,
+        **_PARALLEL,
+        **_ORIGIN,
         **_METADATA,
         **_IDENTITY,
     },
@@ -142,8 +178,8 @@ FEATURES: dict[Config, Features] = {
 
 ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, features in FEATURES.items()}
 
-ADDED = ("metadata",)
-"""Columns of strings that a dataset folder of an older version lacks; there, they are null."""
+ADDED = ("metadata", "parallel_id", "origin", "common_domains", "labels")
+"""Columns that a dataset folder of an older version lacks; there, they are null."""
 
 DROPS = Features(
     {
@@ -185,6 +221,7 @@ class Turn:
         acts: Dialogue acts, made by `act`.
         slots: Slot values in the text, made by `span`.
         state: Belief state, made by `state`.
+        speaker_id: Who says it among more than two speakers, never a name of a real person; None with two speakers.
     """
 
     speaker: Speaker
@@ -192,6 +229,7 @@ class Turn:
     acts: list[dict[str, Any]] = field(default_factory=list)
     slots: list[dict[str, Any]] = field(default_factory=list)
     state: list[dict[str, Any]] = field(default_factory=list)
+    speaker_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -206,6 +244,8 @@ class Dialogue:
         language: BCP 47 tag; None for the source's first language.
         domains: Domains or services of the dialogue.
         scenario: Instructions to the user, in the source's words.
+        parallel_id: Equal for translations of each other, unique over all sources; None if there are none.
+        origin: Who wrote the text; None for the source's `origin`.
         metadata: Other columns of a user's own data, a JSON object; None if there are none.
     """
 
@@ -216,6 +256,8 @@ class Dialogue:
     language: str | None = None
     domains: list[str] = field(default_factory=list)
     scenario: str | None = None
+    parallel_id: str | None = None
+    origin: Origin | None = None
     metadata: str | None = None
 
 
@@ -227,20 +269,24 @@ class Utterance:
         id: Id, unique within the source and split.
         split: The source's own name of the split, or `ALL`.
         text: The utterance.
-        label: Intent, without the source's name.
+        label: Intent, without the source's name; a list for a source where an utterance has several, or none.
         scenario: Coarser class of the intent.
         is_out_of_scope: Whether the utterance belongs to none of the intents.
         language: BCP 47 tag; None for the source's first language.
+        parallel_id: Equal for translations of each other, unique over all sources; None if there are none.
+        origin: Who wrote the text; None for the source's `origin`.
         metadata: Other columns of a user's own data, a JSON object; None if there are none.
     """
 
     id: str
     split: str
     text: str
-    label: str
+    label: str | list[str]
     scenario: str | None = None
     is_out_of_scope: bool = False
     language: str | None = None
+    parallel_id: str | None = None
+    origin: Origin | None = None
     metadata: str | None = None
 
 

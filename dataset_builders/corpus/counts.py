@@ -77,6 +77,7 @@ class SourceCounts:
         rows: Row counts of each config of the dataset.
         benchmark_pairs: Number of written pairs outside test that contain a test utterance of an intent set.
         languages: BCP 47 tags of the rows.
+        annotated: Number of written turns with `acts`, `slots` and `state`, and of written dialogues with `domains`.
         rejected: Number of records of own data that could not be used; the rejects file lists them.
     """
 
@@ -88,12 +89,13 @@ class SourceCounts:
     rows: dict[Config, Tally] = field(default_factory=lambda: {config: Tally() for config in CONFIGS})
     benchmark_pairs: int = 0
     languages: set[str] = field(default_factory=set)
+    annotated: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
 
     def save(self, path: Path) -> None:
         """Write the counts as JSON; equal counts give equal bytes."""
         values = vars(self) | {
-            "info": asdict(self.info),
+            "info": asdict(self.info) | {"files": (), "terms": None},
             "rows": {config: vars(tally) for config, tally in self.rows.items()},
             "languages": sorted(self.languages),
         }
@@ -109,11 +111,12 @@ class SourceCounts:
         return cls(
             **values
             | {
-                "info": SourceInfo(**values["info"] | lists | {"files": ()}),
+                "info": SourceInfo(**values["info"] | lists),
                 "original": {split: Counter(counts) for split, counts in values["original"].items()},
                 "written": {split: Counter(counts) for split, counts in values["written"].items()},
                 "rows": {config: Tally(**tally) for config, tally in values["rows"].items()},
                 "languages": set(values["languages"]),
+                "annotated": Counter(values["annotated"]),
             }
         )
 
@@ -126,6 +129,7 @@ class SourceCounts:
             self.rows[config].add(tally)
         self.benchmark_pairs += other.benchmark_pairs
         self.languages |= other.languages
+        self.annotated += other.annotated
         self.rejected += other.rejected
 
     def check(self) -> None:
@@ -148,8 +152,16 @@ class SourceCounts:
         tally = self.rows[config]
         tally.rows_out += len(table)
         tally.flagged.update(_value_counts(pc.list_flatten(table["flags"])))
+        if config == "dialogues":
+            self.annotated.update(_annotated(table))
         size = Counter(pairs=len(table)) if config == "pairs" else _size(table)
         self.written.setdefault(split, Counter()).update(size)
+
+    def coverage(self) -> dict[str, float]:
+        """Share of written turns with `acts`, `slots` and `state`, and of written dialogues with `domains`, 0 to 1."""
+        totals = {unit: sum(size[unit] for size in self.written.values()) for unit in ("utterances", "dialogues")}
+        units = {"acts": "utterances", "slots": "utterances", "state": "utterances", "domains": "dialogues"}
+        return {kind: round(self.annotated[kind] / (totals[unit] or 1), 4) for kind, unit in units.items()}
 
     def differences(self) -> list[str]:
         """Differences from the official counts, such as `"train: 12,174 of 16,142 dialogues"`."""
@@ -176,6 +188,13 @@ def _size(table: pa.Table) -> Counter[str]:
         system=len(speakers) - user,
         empty=pc.sum(table["empty_turns"]).as_py() or 0,
     )
+
+
+def _annotated(dialogues: pa.Table) -> dict[str, int]:
+    annotations = pc.struct_field(pc.list_flatten(dialogues["turns"]), "annotations")
+    lists = {kind: pc.struct_field(annotations, kind) for kind in ("acts", "slots", "state")}
+    lists["domains"] = dialogues["domains"]
+    return {kind: pc.sum(pc.greater(pc.list_value_length(each), 0)).as_py() or 0 for kind, each in lists.items()}
 
 
 def _value_counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:

@@ -12,7 +12,7 @@ REPORT = Path("quality", "report.json")
 DROPS = Path("quality", "drops.parquet")
 CLUSTERS = Path("quality", "clusters.parquet")
 
-FORMAT = "dialogue-cube dataset 4"
+FORMAT = "dialogue-cube dataset 5"
 """First value of the report. It marks a folder as the output of a build, which a later build may replace."""
 
 

@@ -156,6 +156,7 @@ def own_builders(data: OwnData, *, license: str = PRIVATE, cache_dir: str | Path
             citation="",
             counts={"own": {}},
             configs={"own": "1.0"},
+            origin=None,
         )
         result.append(kinds[is_intents](data, info, cache_dir))
     return result

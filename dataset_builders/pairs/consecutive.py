@@ -75,7 +75,9 @@ def make_pairs(
         "quality": pa.nulls(count, schema.field("quality").type),  # set by the quality score
         "flags": empty_lists(count),
     }
-    for name in ("source", "language", "domains", "cluster_id", "metadata", "license", "redistributable"):
+    parallel = dialogues["parallel_id"].take(dialogue)
+    columns["parallel_id"] = pc.binary_join_element_wise(parallel, pa.array(turn_index).cast(pa.string()), "#")
+    for name in ("source", "language", "domains", "cluster_id", "origin", "metadata", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 

@@ -59,7 +59,7 @@ def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table
         "negatives": empty_lists(count),
         "flags": empty_lists(count),
     }
-    for name in ("source", "language", "license", "redistributable"):
+    for name in ("source", "language", "origin", "license", "redistributable"):
         columns[name] = first[name]
     arrays = [
         columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)

@@ -7,12 +7,16 @@ import functools
 import gzip
 import hashlib
 import io
+import lzma
 import os
+import shutil
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.listing import is_hidden, walk
@@ -52,7 +56,7 @@ class RawFile:
 
 
 class RawFolder:
-    """All raw files below a folder, with archives (zip, tar, tar.gz, gz, also nested) treated as unpacked.
+    """All raw files below a folder, with archives (zip, whl, tar, tar.gz, tar.xz, gz, also nested) treated as unpacked.
 
     Args:
         root: Raw folder of one source.
@@ -89,11 +93,22 @@ def _is_plain_gzip(name: str) -> bool:
     return name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz")
 
 
-ARCHIVE_ERRORS = (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, KeyError)
+ARCHIVE_ERRORS = (
+    OSError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+)
+
+_ZIPS = (".zip", ".whl")
 
 
 def _is_archive(name: str) -> bool:
-    return name.lower().endswith((".zip", ".tar", ".tgz", ".gz"))
+    return name.lower().endswith((*_ZIPS, ".tar", ".tgz", ".gz", ".tar.xz", ".txz"))
 
 
 def _member_files(archive: RawFile) -> list[RawFile]:
@@ -122,10 +137,24 @@ def _member_files(archive: RawFile) -> list[RawFile]:
 @functools.lru_cache(maxsize=8)
 def _open(path: Path, members: tuple[str, ...], process: int) -> zipfile.ZipFile | tarfile.TarFile:
     """Open an archive and keep it open, once per process: forked workers would move each other's file position."""
+    name = (members[-1] if members else path.name).lower()
     inner: Path | io.BytesIO = io.BytesIO(_content(path, members)) if members else path
-    if (members[-1] if members else path.name).lower().endswith(".zip"):
+    if name.endswith(_ZIPS):
         return zipfile.ZipFile(inner)
-    return tarfile.open(path) if isinstance(inner, Path) else tarfile.open(fileobj=inner)
+    return tarfile.open(fileobj=_decompressed(inner, name))
+
+
+def _decompressed(archive: Path | io.BytesIO, name: str) -> IO[bytes]:
+    """A tar file as one temporary file: in a compressed one, each step back would decompress all from the beginning."""
+    raw: IO[bytes] = archive.open("rb") if isinstance(archive, Path) else archive
+    if not name.endswith((".tgz", ".gz", ".xz", ".txz")):
+        return raw
+    decompress = gzip.open if name.endswith("gz") else lzma.open
+    with raw, decompress(raw) as stream:
+        plain = tempfile.TemporaryFile()  # noqa: SIM115  closed with the archive
+        shutil.copyfileobj(stream, plain, 1 << 20)
+    plain.seek(0)
+    return plain
 
 
 def _content(path: Path, members: tuple[str, ...]) -> bytes:
@@ -136,10 +165,18 @@ def _content(path: Path, members: tuple[str, ...]) -> bytes:
     archive = _open(path, members[:-1], os.getpid())
     if isinstance(archive, zipfile.ZipFile):
         return archive.read(members[-1])
-    member = archive.extractfile(members[-1])
+    member = archive.extractfile(_tar_members(path, members[:-1], os.getpid())[members[-1]])
     if member is None:
         raise KeyError(members[-1])
     return member.read()
+
+
+@functools.lru_cache(maxsize=8)
+def _tar_members(path: Path, members: tuple[str, ...], process: int) -> dict[str, tarfile.TarInfo]:
+    """Members of a tar file by name: `tarfile` itself looks at all of them for each name."""
+    archive = _open(path, members, process)
+    assert isinstance(archive, tarfile.TarFile)
+    return {member.name: member for member in archive.getmembers()}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -167,3 +204,24 @@ def git_blob_sha1(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def members_digest(root: Path, *patterns: str) -> str:
+    """Digest of the files in a folder or archive that match patterns, whatever archive they are in.
+
+    GitHub packs the archive of a commit anew on each request, so its own bytes may change; those of its files do not.
+
+    Args:
+        root: Folder with the files or their archive.
+        patterns: As for `RawFolder.glob`; they begin at a folder's name, so that folders around it do not matter.
+
+    Returns:
+        Hex SHA-256 over a line `<sha256> <name from the pattern's first folder on>` for each file, sorted.
+    """
+    lines = []
+    for pattern in patterns:
+        depth = pattern.count("/") + 1
+        for file in RawFolder(root).glob(pattern):
+            name = "/".join(file.name.split("/")[-depth:])
+            lines.append(f"{hashlib.sha256(file.read()).hexdigest()} {name}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

@@ -6,6 +6,7 @@ A new source is one file in `pretrain/` or `downstream/`: a subclass of `Dialogu
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import inspect
@@ -13,7 +14,7 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +24,14 @@ from datasets.builder import Key
 
 from dataset_builders import licenses, schema
 from dataset_builders.common.errors import DataError
-from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.schema import ALL, Dialogue, Origin, Utterance
 from dataset_builders.sources import columns as column_arrays
 from dataset_builders.sources import raw_files, readers
+from dataset_builders.sources import terms as term_tables
 from dataset_builders.sources.columns import column, trim_turn, turns_column
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import RawDataError, read_json
+from dataset_builders.sources.terms import Terms
 
 # common names of the three splits; a source with other names overrides `split_name`
 SPLIT_NAMES = {
@@ -40,6 +43,9 @@ SPLIT_NAMES = {
     "test": "test",
     ALL: "train",
 }
+
+NO_LABEL = "none"
+"""`label` of an utterance with an empty list of labels."""
 
 _ROWS_PER_TABLE = 1000
 
@@ -54,6 +60,8 @@ class SourceFile:
         sha256: Hex SHA-256 of the content; None if only `git_blob` is known.
         git_blob: SHA-1 that git gives to the content.
         config: Config that needs the file; None for all configs.
+        members: SHA-256 over the members of an archive whose own bytes may change, as `raw_files.members_digest` makes
+            it: of the archive that GitHub packs for a commit.
     """
 
     path: str
@@ -61,6 +69,7 @@ class SourceFile:
     sha256: str | None = None
     git_blob: str | None = None
     config: str | None = None
+    members: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,11 @@ class SourceInfo:
         accept_license: Whether the licence must be accepted by hand, so that the files are not downloaded
             automatically.
         notes: Known faults of the data, for the card.
+        origin: Who wrote the texts, None if unknown. A row may have another one.
+        coverage: Annotations of each config, measured on the official files: share of turns with `acts`, `slots` and
+            `state`, share of dialogues with `domains`, 0 to 1; no key where there are none.
+        terms: Table of the source's acts, domains and slots in words that all sources share, see `terms`; None if the
+            source has none.
     """
 
     name: str
@@ -99,6 +113,9 @@ class SourceInfo:
     license_disputed: str = ""
     accept_license: bool = False
     notes: str = ""
+    origin: Origin | None = "human"
+    coverage: dict[str, dict[str, float]] = field(default_factory=dict)
+    terms: Path | None = None
 
     @property
     def redistributable(self) -> bool:
@@ -239,22 +256,23 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         return SPLIT_NAMES[original_split]
 
     def _generate_tables(self, shards: list[tuple[RawFile, str]]) -> Iterator[tuple[Key, pa.Table]]:
-        with _without_garbage_collection():
-            for number, (file, split) in enumerate(shards):
-                for batch, table in enumerate(self._tables(file, split)):
-                    yield Key(number, batch), table
-
-    def _tables(self, file: RawFile, split: str) -> Iterator[pa.Table]:
         arrow_schema = schema.ARROW_SCHEMAS[self.INFO.kind]
-        rows = self._rows(file, split)
-        while chunk := list(itertools.islice(rows, _ROWS_PER_TABLE)):
-            try:
-                columns = self.columns(chunk) | self._constants(len(chunk))
-                yield pa.table(
-                    [column(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
-                )
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise RawDataError(f"{file}: a value has the wrong type ({error})") from error
+        rows = ((file, row) for file, split in shards for row in self._rows(file, split))
+        with _without_garbage_collection():
+            # a table has rows of several files: some sources have a file for each dialogue
+            for number in itertools.count():
+                if not (chunk := list(itertools.islice(rows, _ROWS_PER_TABLE))):
+                    return
+                try:
+                    columns = self.columns([row for _, row in chunk]) | self._constants(len(chunk))
+                    table = pa.table(
+                        [column(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
+                    )
+                except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                    first, last = chunk[0][0], chunk[-1][0]
+                    place = f"{first}" if first == last else f"{first} to {last.name}"
+                    raise RawDataError(f"{place}: a value has the wrong type ({error})") from error
+                yield Key(0, number), table
 
     def _rows(self, file: RawFile, split: str) -> Iterator[Any]:
         """The results of `parse` that have a text, trimmed."""
@@ -298,8 +316,10 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         """Digest of the raw files and of the code that parses them."""
         digest = hashlib.sha256()
         own, base = sys.modules[type(self).__module__], sys.modules[__name__]
-        for module in (own, base, schema, licenses, readers, raw_files, column_arrays):
+        for module in (own, base, schema, licenses, readers, raw_files, column_arrays, term_tables):
             digest.update(inspect.getsource(module).encode())
+        if self.INFO.terms:
+            digest.update(self.INFO.terms.read_bytes())
         for file in sorted(used, key=lambda f: f.name):
             digest.update(f"{file.name}\0{raw_files.sha256(file.path)}\n".encode())
         return digest.hexdigest()[:32]
@@ -320,6 +340,11 @@ def _without_garbage_collection() -> Iterator[None]:
 class DialogueBuilder(CorpusBuilder):
     """Base of the dialogue sources: `parse` yields `Dialogue` objects."""
 
+    @functools.cached_property
+    def terms(self) -> Terms:
+        """The source's acts, domains and slots in words that all sources share."""
+        return Terms.read(self.INFO.terms)
+
     def trim(self, parsed: Dialogue) -> tuple[Dialogue, int]:
         """Trim the turns and omit those without a visible character; returns the dialogue and their number."""
         turns = [turn for turn in parsed.turns if trim_turn(turn)]
@@ -337,10 +362,13 @@ class DialogueBuilder(CorpusBuilder):
             "original_split": [d.split for d in dialogues],
             "language": [d.language or info.languages[0] for d in dialogues],
             "domains": [d.domains for d in dialogues],
+            "common_domains": self.terms.of_lists("domain", [d.domains for d in dialogues]),
             "scenario": [d.scenario for d in dialogues],
-            "turns": turns_column([d.turns for d in dialogues]),
+            "turns": turns_column([d.turns for d in dialogues], self.terms),
             "empty_turns": [empty for _, empty in rows],
             # `cluster_id` is set by the build, which compares all sources
+            "parallel_id": [d.parallel_id for d in dialogues],
+            "origin": [d.origin or info.origin for d in dialogues],
             "metadata": [d.metadata for d in dialogues],
             "source_version": pa.repeat(info.configs[self.config.name], len(rows)),
         }
@@ -357,14 +385,18 @@ class IntentBuilder(CorpusBuilder):
     def columns(self, rows: list[Utterance]) -> dict[str, Any]:
         """Columns of the `downstream` config."""
         info = self.INFO
+        labels = [[u.label] if isinstance(u.label, str) else u.label for u in rows]
         return {
             "utterance_id": [f"{info.name}/{u.split}/{u.id}" for u in rows],
             "utterance": [u.text for u in rows],
-            "label": [f"{info.name}/{u.label}" for u in rows],
+            "label": [f"{info.name}/{'+'.join(each) or NO_LABEL}" for each in labels],
+            "labels": [[f"{info.name}/{label}" for label in each] for each in labels],
             "scenario": [u.scenario for u in rows],
             "is_out_of_scope": [u.is_out_of_scope for u in rows],
             "language": [u.language or info.languages[0] for u in rows],
             "original_split": [u.split for u in rows],
+            "parallel_id": [u.parallel_id for u in rows],
+            "origin": [u.origin or info.origin for u in rows],
             "metadata": [u.metadata for u in rows],
         }
 

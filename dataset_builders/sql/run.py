@@ -143,7 +143,8 @@ def _complete_columns(connection: DuckDBPyConnection, folder: Path, name: str, s
     missing = set(schema.names) - columns
     if added := sorted(missing & set(ADDED)):
         connection.execute(f"ALTER VIEW parquet_{name} RENAME TO parquet_older_{name}")
-        nulls = ", ".join(f"NULL::VARCHAR AS {column}" for column in added)
+        kinds = {column: "VARCHAR[]" if pa.types.is_list(schema.field(column).type) else "VARCHAR" for column in added}
+        nulls = ", ".join(f"NULL::{kind} AS {column}" for column, kind in kinds.items())
         connection.execute(f"CREATE VIEW parquet_{name} AS SELECT *, {nulls} FROM parquet_older_{name}")
         missing -= set(added)
     if missing:

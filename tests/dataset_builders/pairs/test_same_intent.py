@@ -73,6 +73,8 @@ def test_columns_about_dialogues_are_null():
         "negative",
         "cluster_id",
         "quality",
+        "parallel_id",
+        "origin",
         "metadata",
     }
     assert (row["pair_type"], row["source"], row["language"], row["license"]) == ("same_intent", "mine", "en", "MIT")

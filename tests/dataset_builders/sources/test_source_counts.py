@@ -1,11 +1,14 @@
-"""Every source has the counts that were taken from its real files."""
+"""Every source has the counts that were taken from its real files, independently of its parser."""
 
+import fnmatch
 import json
 from collections import Counter
 
+import pyarrow.compute as pc
 import pytest
 
 from dataset_builders.sources.registry import builders
+from support.source_counts import COUNTED
 
 pytestmark = pytest.mark.real_data
 
@@ -62,23 +65,34 @@ NOT_COUNTED = {
 }
 
 
-def actual_counts(builder) -> dict[str, Counter]:
-    """Counts of the rows by the source's own split."""
+def actual_counts(builder) -> tuple[dict[str, Counter], dict[str, float]]:
+    """Counts of the rows by the source's own split, and the share of rows or turns with each kind of annotation."""
     counts: dict[str, Counter] = {}
-    labels: dict[str, set] = {}
+    annotated: Counter[str] = Counter()
     for dataset in builder.as_dataset().values():
-        for row in dataset:
-            split = row["original_split"]
-            count = counts.setdefault(split, Counter(empty=0))
+        table = dataset.data.table.combine_chunks()
+        for split in table["original_split"].unique().to_pylist():
+            rows = table.filter(pc.equal(table["original_split"], split))
+            count = counts.setdefault(split, Counter())
             if builder.INFO.kind == "downstream":
-                labels.setdefault(split, set()).add(row["label"])
-                count.update(rows=1)
-                count["labels"] = len(labels[split])
+                count.update(rows=len(rows))
+                count["labels"] = len(rows["label"].unique())  # a split is in one dataset
                 continue
-            assert all(turn["text"] == turn["text"].strip() != "" for turn in row["turns"])
-            speakers = Counter(turn["speaker"] for turn in row["turns"])
-            count.update(dialogues=1, utterances=len(row["turns"]), empty=row["empty_turns"], **speakers)
-    return counts
+            turns = pc.list_flatten(rows["turns"])
+            text, annotations = pc.struct_field(turns, "text"), pc.struct_field(turns, "annotations")
+            assert pc.all(pc.equal(text, pc.utf8_trim_whitespace(text))).as_py()
+            assert pc.min(pc.utf8_length(text)).as_py() > 0
+            count.update(
+                {s["values"]: s["counts"] for s in pc.struct_field(turns, "speaker").value_counts().to_pylist()}
+            )
+            count.update(dialogues=len(rows), utterances=len(turns), empty=pc.sum(rows["empty_turns"]).as_py())
+            lists = {kind: pc.struct_field(annotations, kind) for kind in ("acts", "slots", "state")}
+            lists["domains"] = rows["domains"]
+            for kind, entries in lists.items():
+                annotated[kind] += pc.sum(pc.greater(pc.list_value_length(entries), 0)).as_py()
+    total = sum(counts.values(), Counter())
+    units = {"acts": "utterances", "slots": "utterances", "state": "utterances", "domains": "dialogues"}
+    return counts, {kind: number / total[units[kind]] for kind, number in annotated.items() if number}
 
 
 def expected_counts(corpora, name, config, variants) -> dict[str, Counter]:
@@ -109,14 +123,47 @@ def test_counts(corpora, cache_dir, tmp_path, name, config, variants, layout):
         raw = tmp_path
     builder = builders()[name](data_dir=raw, config_name=config, cache_dir=cache_dir)
     builder.download_and_prepare(num_proc=2)
-    actual = actual_counts(builder)
+    actual, _ = actual_counts(builder)
     expected = expected_counts(corpora, name, config, variants)
     if set(expected) == {"all"}:  # a few files of a release, whose splits do not matter
         actual = {"all": sum(actual.values(), Counter())}
     assert {s: +c for s, c in actual.items()} == {s: +c for s, c in expected.items()}
 
 
+def expected_more(corpora, name, splits) -> dict[str, dict[str, int]]:
+    """Sums of the figures in counts_more.json over the variants and splits that `splits` names, by our split."""
+    more = json.loads((corpora / "counts_more.json").read_text())
+    variants = {**more["dialogues"], **more["intents"]}.get(name, {})
+    expected = {}
+    for ours, places in splits.items():
+        if isinstance(places, dict):
+            expected[ours] = places
+            continue
+        figures = [
+            counts
+            for variant, by_split in variants.items()
+            for split, counts in by_split.items()
+            if any(fnmatch.fnmatch(f"{variant}|{split}", place) for place in places)
+        ]
+        assert figures, (ours, places)
+        units = ("rows",) if "rows" in figures[0] else ("dialogues", "utterances")
+        expected[ours] = {unit: sum(each[unit] for each in figures) for unit in units}
+    return expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "config"), COUNTED, ids=[f"{name}:{config}" for name, config in COUNTED])
+def test_further_counts(corpora, cache_dir, name, config):
+    builder = builders()[name](data_dir=corpora / name, config_name=config, cache_dir=cache_dir)
+    builder.download_and_prepare()
+    actual, coverage = actual_counts(builder)
+    expected = expected_more(corpora, name, COUNTED[name, config])
+    assert {split: {unit: actual[split][unit] for unit in units} for split, units in expected.items()} == expected
+    assert set(actual) == set(expected)
+    assert coverage == pytest.approx(builder.INFO.coverage.get(config, {}), abs=0.0005)
+
+
 def test_every_config_is_counted():
     """A new source or config must be added here."""
     configs = {(name, config) for name, cls in builders().items() for config in cls.INFO.configs}
-    assert configs == {case[:2] for case in CASES} | NOT_COUNTED
+    assert configs == {case[:2] for case in CASES} | NOT_COUNTED | set(COUNTED)

@@ -46,7 +46,9 @@ def test_camrest_keeps_the_last_system_turn_and_reads_a_commented_file(parse):
         ("system", "The Ladle."),
     ]
     user, system = (turn["annotations"] for turn in row["turns"][:2])
-    assert user["state"] == [{"domain": None, "intent": None, "slot": "area", "values": ["east"]}]
+    assert [(s["domain"], s["intent"], s["slot"], s["values"]) for s in user["state"]] == [
+        (None, None, "area", ["east"])
+    ]
     assert [(a["act"], a["slot"], a["values"]) for a in user["acts"]] == [
         ("inform", "area", ["east"]),
         ("request", "phone", []),

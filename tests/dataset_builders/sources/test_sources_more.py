@@ -6,6 +6,11 @@ import json
 import tarfile
 
 
+def own_words(annotation):
+    """An annotation without the columns of common words."""
+    return {name: value for name, value in annotation.items() if not name.startswith("common_")}
+
+
 def smd(*turns, **scenario):
     dialogue = [{"turn": who, "data": {"end_dialogue": False, "utterance": text, **more}} for who, text, more in turns]
     return {"dialogue": dialogue, "scenario": {"kb": {"items": None}, "task": {"intent": "weather"}, **scenario}}
@@ -84,7 +89,7 @@ def test_taskmaster_all_four(parse):
         "tm4/f": ("train", "all"),
     }
     by_id = {r["original_id"]: r for r in rows["train"]}
-    assert by_id["a"]["turns"][0]["annotations"]["slots"][0] == {
+    assert own_words(by_id["a"]["turns"][0]["annotations"]["slots"][0]) == {
         "domain": None,
         "slot": "drink.type",
         "value": "tea",
@@ -94,7 +99,7 @@ def test_taskmaster_all_four(parse):
     assert (by_id["a"]["domains"], by_id["w"]["domains"], by_id["f"]["domains"]) == (["tea"], ["tea-table"], ["Coffee"])
     assert [t["speaker"] for t in by_id["d"]["turns"]] == ["system", "system", "user"]
     assert by_id["e"]["scenario"] == "Go"
-    assert by_id["e"]["turns"][0]["annotations"]["acts"][0] == {
+    assert own_words(by_id["e"]["turns"][0]["annotations"]["acts"][0]) == {
         "act": "api_call",
         "domain": "find",
         "slot": "name.genre",
@@ -180,5 +185,7 @@ def test_abcd_from_its_compressed_file(parse):
         ("system", "Sorted."),
     ]
     acts = row["turns"][1]["annotations"]["acts"]
-    assert acts == [{"act": "pull-up-account", "domain": None, "slot": None, "values": ["jo doe"]}]
+    assert [own_words(act) for act in acts] == [
+        {"act": "pull-up-account", "domain": None, "slot": None, "values": ["jo doe"]}
+    ]
     assert row["domains"] == ["returns", "size"]
