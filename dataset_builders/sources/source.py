@@ -60,8 +60,9 @@ class SourceFile:
         sha256: Hex SHA-256 of the content; None if only `git_blob` is known.
         git_blob: SHA-1 that git gives to the content.
         config: Config that needs the file; None for all configs.
-        members: SHA-256 over the members of an archive whose own bytes may change, as `raw_files.members_digest` makes
-            it: of the archive that GitHub packs for a commit.
+        members: SHA-256 over files in an archive whose own bytes may change, such as the archive that GitHub packs for a
+            commit: `raw_files.members_digest` of `members_of`.
+        members_of: Patterns of these files, those that the builder reads.
     """
 
     path: str
@@ -70,6 +71,7 @@ class SourceFile:
     git_blob: str | None = None
     config: str | None = None
     members: str | None = None
+    members_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
