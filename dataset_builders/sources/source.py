@@ -60,8 +60,8 @@ class SourceFile:
         sha256: Hex SHA-256 of the content; None if only `git_blob` is known.
         git_blob: SHA-1 that git gives to the content.
         config: Config that needs the file; None for all configs.
-        members: SHA-256 over files in an archive whose own bytes may change, such as the archive that GitHub packs for a
-            commit: `raw_files.members_digest` of `members_of`.
+        members: For an archive whose own bytes may change, as that of a commit on GitHub: `raw_files.members_digest` of
+            the files `members_of`.
         members_of: Patterns of these files, those that the builder reads.
     """
 
@@ -415,6 +415,12 @@ def file_table(module: str, url: str, config_of_folder: dict[str, str] | None = 
     rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
     folders = config_of_folder or {}
     return tuple(
-        SourceFile(path, url + path, **{kind: digest}, config=folders.get(path.partition("/")[0]))
+        SourceFile(
+            path,
+            url + path,
+            sha256=digest if kind == "sha256" else None,
+            git_blob=digest if kind == "git_blob" else None,
+            config=folders.get(path.partition("/")[0]),
+        )
         for path, kind, digest in rows
     )

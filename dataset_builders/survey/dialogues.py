@@ -23,6 +23,7 @@ from dataset_builders.survey.leaks import (
     group_splits,
     leaking,
 )
+from dataset_builders.survey.parallel import Parallel
 from dataset_builders.survey.parsed import ParsedSource, turn_texts
 from dataset_builders.survey.rows import Rows, copy_rows
 from dataset_builders.survey.splits import TRAIN_SHARE, assign, split_by_row
@@ -75,11 +76,11 @@ def survey_dialogues(
         anchors = np.flatnonzero(~last_turn & (place[row_of] >= 0))
         return join_by_pairs(groups, rows.source[free], pairs[anchors], place[row_of[anchors]], TRAIN_SHARE)
 
-    official = rows.official_under(policy)
-    split = assign(official, groups, clusters.ids, rows.ids, rows.source, policy, seed, join)
+    official, parallel = rows.official_under(policy), Parallel.of(parsed)
+    split = assign(official, groups, clusters.ids, rows.ids, rows.source, policy, seed, parallel, join)
     before = split_by_row(official, rows.ids, rows.source, seed)
     undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
-    group = group_splits(groups, undropped)
+    group = parallel.with_splits(group_splits(groups, undropped), undropped)
     pair_split = _pair_splits(split, row_of, last_turn)
     pair_leaks = leaking(pairs, pair_split)
     pair_group = group_splits(pairs, _pair_splits(undropped, row_of, last_turn))
@@ -94,7 +95,8 @@ def survey_dialogues(
     benchmark_turn = np.where(benchmark_utterance >= 0, benchmark_utterance - rows.starts[:-1], -1)
 
     leaks = (split == DROPPED) & (official != DROPPED)
-    table = rows.table(split, leaks, group_splits(groups, official).blocking, group.earliest != group.latest)
+    blocking = parallel.blocking(groups, official, group)
+    table = rows.table(split, leaks, blocking, group.earliest != group.latest)
     table = table.append_column("cluster_id", clusters.ids)
     table = table.append_column("benchmark", pa.array(row_in_benchmark))
     table = table.append_column("benchmark_turn", pa.array(benchmark_turn, pa.int32()))
@@ -122,10 +124,12 @@ def survey_dialogues(
                 "benchmark": _count_by_source(benchmark_leaks, source_of, rows.names),
                 "dialogue": count_leaks(groups, before, rows.source, rows.names),
                 "pair": count_leaks(pairs, _pair_splits(before, row_of, last_turn), source_of, rows.names),
+                "translated dialogue": parallel.leaks(before, rows.source, rows.names),
             },
             "after": {
                 "dialogue": count_leaks(groups, split, rows.source, rows.names),
                 "pair": count_leaks(pairs, after, source_of, rows.names),
+                "translated dialogue": parallel.leaks(split, rows.source, rows.names),
             },
         },
         duplicates={

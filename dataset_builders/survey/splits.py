@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dataset_builders.common.choices import SHARES, SPLITS
 from dataset_builders.survey.components import big_from, sizes_by_source
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits
+from dataset_builders.survey.parallel import Parallel
 
 TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
 
@@ -102,12 +103,13 @@ def assign(
     sources: np.ndarray,
     policy: SplitPolicy,
     seed: int,
+    parallel: Parallel,
     join: Join | None = None,
 ) -> np.ndarray:
     """Assign every row to a split.
 
     Under `leak-free`, a group is in one split only: the latest official split of its rows. Rows without an official
-    split join that split; rows with an earlier official split are dropped.
+    split join that split; rows with an earlier official split are dropped. The same holds for translations.
 
     Args:
         official: Official split of each row, `NO_SPLIT` or `DROPPED`; int8 of shape (n,).
@@ -117,6 +119,7 @@ def assign(
         sources: Source of each row, integers from 0; shape (n,).
         policy: See `leaks.SplitPolicy`. `original` acts like `official` here; `Rows.official_under` handles it.
         seed: Random seed of the splits.
+        parallel: The rows that have translations.
         join: Under `leak-free`, joins the groups without an official split that must not be separated.
 
     Returns:
@@ -124,13 +127,21 @@ def assign(
     """
     if policy != "leak-free":
         return split_by_row(official, row_keys, sources, seed)
-    latest = group_splits(groups, official).latest
-    inherited = np.where((official == NO_SPLIT) & (latest >= TRAIN), latest, official).astype(np.int8)
+    latest = parallel.with_splits(group_splits(groups, official), official).latest
+    free_rows = official == NO_SPLIT
+    is_linked = len(parallel) and free_rows[parallel.rows].any()
+    own_groups = groups
+    if is_linked:
+        groups = parallel.joined(groups, free_rows)
+        latest[free_rows] = group_splits(groups[free_rows], latest[free_rows]).latest
+    inherited = np.where(free_rows & (latest >= TRAIN), latest, official).astype(np.int8)
     if join:
         free = np.flatnonzero(inherited == NO_SPLIT)
         groups = groups.copy()
         groups[free] = join(free, groups[free])
     split = seeded_splits(inherited, groups, group_keys, sources, seed)
+    if is_linked:  # translations without an official split may have taken their group into a later one
+        latest = parallel.with_splits(group_splits(own_groups, split), split).latest
     split[(official >= TRAIN) & (official < latest)] = DROPPED
     return split
 

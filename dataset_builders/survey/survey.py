@@ -15,6 +15,7 @@ from dataset_builders.survey.clusters import Progress
 from dataset_builders.survey.decisions import Decisions, Survey
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.leaks import DROPPED, TEST, TRAIN, SplitPolicy, count_leaks, duplicate_matrix, group_splits
+from dataset_builders.survey.parallel import Parallel
 from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.rows import Rows, copy_rows
 from dataset_builders.survey.splits import assign, split_by_row
@@ -61,19 +62,26 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
     Returns:
         The survey, and the hashes of the test utterances, which must not occur in a pretraining pair.
     """
-    rows = Rows.of(parsed)
+    rows, parallel = Rows.of(parsed), Parallel.of(parsed)
     texts = ids_of_hashes(rows.hashes)
-    split = assign(rows.official, rows.hashes, texts, rows.ids, rows.source, policy, seed)
+    split = assign(rows.official, rows.hashes, texts, rows.ids, rows.source, policy, seed, parallel)
     before = split_by_row(rows.official, rows.ids, rows.source, seed)
-    group = group_splits(rows.hashes, np.where(rows.official >= TRAIN, rows.official, split))
-    blocking = group_splits(rows.hashes, rows.official).blocking
+    undropped = np.where(rows.official >= TRAIN, rows.official, split).astype(np.int8)
+    group = parallel.with_splits(group_splits(rows.hashes, undropped), undropped)
     leaks = (split == DROPPED) & (rows.official != DROPPED)
+    blocking = parallel.blocking(rows.hashes, rows.official, group)
     table = rows.table(split, leaks, blocking, group.earliest != group.latest)
     result = Survey(
         decisions={name: Decisions(copy_rows(table, start, length)) for name, start, length in rows.ranges()},
         leaks={
-            "before": {"text": count_leaks(rows.hashes, before, rows.source, rows.names)},
-            "after": {"text": count_leaks(rows.hashes, split, rows.source, rows.names)},
+            "before": {
+                "text": count_leaks(rows.hashes, before, rows.source, rows.names),
+                "translated text": parallel.leaks(before, rows.source, rows.names),
+            },
+            "after": {
+                "text": count_leaks(rows.hashes, split, rows.source, rows.names),
+                "translated text": parallel.leaks(split, rows.source, rows.names),
+            },
         },
         duplicates={"downstream": duplicate_matrix(rows.hashes, rows.source, rows.names)},
         members=CLUSTERS.arrow_schema.empty_table(),

@@ -24,19 +24,22 @@ def plain(text: str) -> str:
 
 
 def leaks(folder: Path) -> dict[str, int]:
-    """Count the keys in two splits: clusters, pairs, intent texts, and test texts of intents in training pairs."""
-    keys = {kind: {split: set() for split in SPLITS} for kind in ("clusters", "pairs", "texts")}
+    """Count the keys in two splits: clusters, pairs, intent texts, translations, and test texts in training pairs."""
+    keys = {kind: {split: set() for split in SPLITS} for kind in ("clusters", "pairs", "texts", "translations")}
     texts = defaultdict(set)
     for split in SPLITS:
-        for row in rows(folder, "dialogues", split, ["cluster_id"]):
+        for row in rows(folder, "dialogues", split, ["cluster_id", "parallel_id"]):
             keys["clusters"][split].add(row["cluster_id"])
+            keys["translations"][split].add(row["parallel_id"])
         for row in rows(folder, "pairs", split, ["anchor", "positive", "pair_type"]):
             pair = plain(row["anchor"]), plain(row["positive"])
             keys["pairs"][split].add(pair)
             if row["pair_type"] == "consecutive":
                 texts[split].update(pair)
-        for row in rows(folder, "downstream", split, ["utterance"]):
+        for row in rows(folder, "downstream", split, ["utterance", "parallel_id"]):
             keys["texts"][split].add(plain(row["utterance"]))
+            keys["translations"][split].add(row["parallel_id"])
+        keys["translations"][split].discard(None)
     counts = {
         kind: sum(len(by_split[a] & by_split[b]) for a, b in combinations(SPLITS, 2)) for kind, by_split in keys.items()
     }

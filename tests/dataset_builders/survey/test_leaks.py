@@ -13,10 +13,12 @@ from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
 from dataset_builders.survey.components import join_by_pairs
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, check_policy, count_leaks, group_splits, leaking
+from dataset_builders.survey.parallel import Parallel
 from dataset_builders.survey.splits import assign, seeded_splits
 from support.leak_check import contained_dialogues, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+NO_TRANSLATIONS = Parallel(np.zeros(0, int), np.zeros(0, int))
 
 
 def splits(*numbers):
@@ -47,12 +49,19 @@ def test_a_group_goes_to_the_latest_official_split_of_its_members():
     groups = np.array([0, 0, 0, 1, 1, 2, 2])
     official = splits(TRAIN, TEST, NO_SPLIT, TRAIN, NO_SPLIT, NO_SPLIT, NO_SPLIT)
     keys, ids, sources = pa.array(f"group {g}" for g in groups), pa.array("abcdefg"), np.zeros(7, int)
-    split = assign(official, groups, keys, ids, sources, "leak-free", seed=0)
+    split = assign(official, groups, keys, ids, sources, "leak-free", 0, NO_TRANSLATIONS)
     assert split[:5].tolist() == [DROPPED, TEST, TEST, TRAIN, TRAIN]
     assert split[5] == split[6] >= TRAIN
-    apart = {tuple(assign(official, groups, keys, ids, sources, "official", seed)[5:].tolist()) for seed in range(40)}
+    apart = {
+        tuple(assign(official, groups, keys, ids, sources, "official", seed, NO_TRANSLATIONS)[5:].tolist())
+        for seed in range(40)
+    }
     assert any(a != b for a, b in apart)
-    assert assign(official, groups, keys, ids, sources, "official", 0)[[0, 1, 3]].tolist() == [TRAIN, TEST, TRAIN]
+    assert assign(official, groups, keys, ids, sources, "official", 0, NO_TRANSLATIONS)[[0, 1, 3]].tolist() == [
+        TRAIN,
+        TEST,
+        TRAIN,
+    ]
 
 
 @pytest.mark.parametrize(
