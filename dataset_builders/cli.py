@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,26 +20,14 @@ from dataset_builders.own_data.cli import formats
 from dataset_builders.own_data.settings import OwnSettings
 from dataset_builders.pipeline.cli import pipeline
 from dataset_builders.quality.cli import quality
+from dataset_builders.sources.cli import complete_source, download, download_bars, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from rich.console import Console
 
     from dataset_builders.corpus.counts import SourceCounts
-    from dataset_builders.sources.download import Progress
-    from dataset_builders.sources.source import SourceFile
-
-
-def _complete_source(incomplete: str) -> list[str]:
-    """Offer the names of sources to the shell, and their configs after a colon."""
-    from dataset_builders.sources.registry import builders
-
-    infos = [builder.INFO for builder in builders().values()]
-    names = [info.name for info in infos]
-    if ":" in incomplete:
-        names = [f"{info.name}:{config}" for info in infos for config in info.configs]
-    return [name for name in names if name.startswith(incomplete)]
 
 
 Names = Annotated[
@@ -47,7 +35,7 @@ Names = Annotated[
     typer.Argument(
         metavar="[NAME[:CONFIG]]...",
         help="Sources (see `sources`). Default: all in the raw folder.",
-        autocompletion=_complete_source,
+        autocompletion=complete_source,
     ),
 ]
 
@@ -64,61 +52,6 @@ def register(app: typer.Typer) -> None:
     database.register(app)
     app.command()(notebook)
     app.command()(dashboard)
-
-
-def sources(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
-    """List the sources with their kind, languages, licence and official counts."""
-    import json
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from dataset_builders.licenses import get_license
-    from dataset_builders.sources.registry import builders
-
-    infos = [builder.INFO for builder in builders().values()]
-    if as_json:
-        rows = [
-            {
-                "name": i.name,
-                "title": i.title,
-                "kind": i.kind,
-                "languages": list(i.languages),
-                "license": i.license,
-                "license_evidence": i.license_evidence,
-                "license_disputed": i.license_disputed,
-                "redistributable": i.redistributable,
-                "commercial_use": get_license(i.license).commercial,
-                "configs": list(i.configs),
-                "official_counts": i.counts,
-                "homepage": i.homepage,
-            }
-            for i in infos
-        ]
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=0, caption="size of the first config, the default; * disputed, see --json"
-    )
-    table.add_column("name", no_wrap=True)
-    for column in ("kind", "languages", "licence", "pass\non?", "com-\nmercial?", "configs"):
-        table.add_column(column, overflow="fold")
-    table.add_column("official size", no_wrap=True)
-    for kind in ("dialogues", "downstream"):
-        for i in (info for info in infos if info.kind == kind):
-            languages = " ".join(i.languages) if len(i.languages) < 4 else f"{len(i.languages)} langs"
-            size = "\n".join(f"{split} {next(iter(n.values())):,}" for split, n in i.counts[i.default_config].items())
-            redistributable = "yes" if i.redistributable else "no"
-            license_name = i.license.removeprefix("LicenseRef-") + ("*" if i.license_disputed else "")
-            commercial = get_license(i.license).commercial
-            kind_name = "intents" if i.kind == "downstream" else i.kind
-            configs = " ".join(i.configs)
-            table.add_row(i.name, kind_name, languages, license_name, redistributable, commercial, configs, size)
-        table.add_section()
-    Console().print(table)
 
 
 def _mapping(value: bool) -> None:
@@ -176,8 +109,8 @@ def build(
     datasets.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():  # no progress bars in log files
         datasets.disable_progress_bars()
-    download_bars = _download_bars() if raw_dir is None and names else nullcontext()
-    with download_bars as advance, step_bar() as progress:
+    bars = download_bars() if raw_dir is None and names else nullcontext()
+    with bars as advance, step_bar() as progress:
         results = build_dataset(
             names or [],
             raw_dir,
@@ -214,44 +147,6 @@ def _print_counts(console: Console, results: Iterable[SourceCounts]) -> None:
             cells = (f"{counts[key]:,}" if key in counts else "" for key in titles)
             table.add_row("" if number else name, split, *cells, "" if number else f"{dropped:,}")
     console.print(table)
-
-
-def download(
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME[:CONFIG]...",
-            help="Sources to download (see `sources`).",
-            autocompletion=_complete_source,
-        ),
-    ],
-    to: Annotated[Path, typer.Option(help="Raw folder, for `build --raw-dir`.")],
-) -> None:
-    """Download raw files from pinned addresses and verify them by their digests."""
-    from dataset_builders.sources.download import download as fetch
-
-    with _download_bars() as advance:
-        files = fetch(names, to, advance)
-    typer.echo(f"{len(files)} files are in {to}")
-
-
-@contextmanager
-def _download_bars() -> Iterator[Progress]:
-    """A progress bar for each file, on the error stream."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-
-    tasks: dict[SourceFile, TaskID] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-
-        def advance(file: SourceFile, done: int, total: int | None) -> None:
-            if file not in tasks:
-                tasks[file] = bars.add_task(file.path)
-            bars.update(tasks[file], completed=done, total=total)
-
-        yield advance
 
 
 def sample(

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exclusive, rename_exclusively, synchronise
-from dataset_builders.sources.raw_files import git_blob_sha1, sha256
-from dataset_builders.sources.registry import get_builder
+from dataset_builders.sources.raw_files import git_blob_sha1, members_digest, sha256
+from dataset_builders.sources.registry import builders, get_builder
 from dataset_builders.sources.source import SourceFile
 
 ATTEMPTS = 4
 """Maximum number of attempts for a file; the wait before the n-th retry is 2^n / 2 seconds."""
+
+_REQUESTS_AT_ONCE = 16
 
 Progress = Callable[[SourceFile, int, int | None], None]
 """Called with the file, the number of bytes so far, and their total, None if the server does not state it."""
@@ -25,10 +30,63 @@ def downloads_folder() -> Path:
     return Path(os.environ.get("DIALOGUE_CUBE_CACHE") or "~/.cache/dialogue-cube").expanduser() / "raw"
 
 
+@dataclass(frozen=True)
+class Missing:
+    """What is to be downloaded for a source.
+
+    Attributes:
+        name: Source as `NAME` or `NAME:CONFIG`.
+        files: Number of files that the raw folder lacks.
+        bytes: Their total size as the servers state it; None if one does not.
+    """
+
+    name: str
+    files: int
+    bytes: int | None
+
+
+def missing(names: Sequence[str], to: str | Path) -> list[Missing]:
+    """Ask the servers how large the missing files of sources are, the largest source first.
+
+    Args:
+        names: As for `download`.
+        to: Raw folder.
+
+    Raises:
+        DataError: A name is unknown.
+    """
+    plans = {text: [(file, path) for file, path in _plan(text, to) if not path.exists()] for text in names}
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        sizes = {text: list(pool.map(_size, (file for file, _ in plan))) for text, plan in plans.items() if plan}
+    found = [Missing(t, len(each), None if None in each else sum(filter(None, each))) for t, each in sizes.items()]
+    return sorted(found, key=lambda one: (one.bytes is not None, -(one.bytes or 0), one.name))
+
+
+def _size(file: SourceFile) -> int | None:
+    """Size of a file in bytes; None if the server does not state it."""
+    import httpx2
+
+    try:
+        response = httpx2.head(file.url, follow_redirects=True, timeout=httpx2.Timeout(10.0))
+    except httpx2.HTTPError:  # the download names the problem
+        return None
+    length = response.headers.get("Content-Length") if response.is_success else None
+    return int(length) if length else None
+
+
+def fetched_automatically(names: Sequence[str]) -> list[str]:
+    """The sources, all if there are none, without those that have to be fetched by hand if no name was given."""
+    if names:
+        return list(names)
+    infos = [builder.INFO for builder in builders().values()]
+    return [info.name for info in infos if info.files and not info.accept_license]
+
+
 def download(names: Sequence[str], to: str | Path, progress: Progress | None = None) -> list[Path]:
     """Download the raw files of sources into `TO/<source>/`.
 
-    Files that exist with the right content are skipped; an interrupted transfer resumes where it stopped.
+    Files that exist with the right content are skipped; an interrupted transfer resumes where it stopped. If a source
+    fails, the others are downloaded before the error is raised.
 
     Args:
         names: Sources as `NAME` or `NAME:CONFIG`.
@@ -39,26 +97,43 @@ def download(names: Sequence[str], to: str | Path, progress: Progress | None = N
         Paths of all files.
 
     Raises:
-        DataError: A server is unreachable or lacks the file, or the content differs from the recorded version.
+        DataError: A server is unreachable or lacks a file, or its content differs from the recorded version.
     """
-    targets: list[tuple[SourceFile, Path]] = []
-    for text in names:
-        name, _, config = text.partition(":")
-        info = get_builder(name).INFO
-        config = config or info.default_config
-        if config not in info.configs:
-            raise DataError(f"source {name} has no config {config!r}; it has: {', '.join(info.configs)}")
-        if info.accept_license:
-            raise DataError(
-                f"{name} is not fetched automatically: {info.where_to_get(config)}, put {info.files[0].path} into "
-                f"the folder {name} of your raw folder and pass --raw-dir"
-            )
-        # a config `all`, such as woz:all, needs the files of all others
-        files = info.files if config == "all" else info.files_of(config)
-        if not files:
-            raise DataError(f"{name} has no address to fetch it from; {info.where_to_get(config)}")
-        targets.extend((file, Path(to) / name / file.path) for file in files)
-    return [_fetch(file, target, progress or (lambda *_: None)) for file, target in targets]
+    plans = {text: _plan(text, to) for text in names}  # rejects wrong names before the first byte
+    paths, problems = [], {}
+    for text, plan in plans.items():
+        try:
+            paths += [_fetch(file, target, progress or (lambda *_: None)) for file, target in plan]
+        except DataError as error:
+            problems[text] = error
+    if len(problems) == 1 and len(plans) == 1:
+        raise next(iter(problems.values()))
+    if problems:
+        lines = "".join(f"\n  {text}: {error}" for text, error in problems.items())
+        raise DataError(
+            f"{len(problems)} of {len(plans)} sources failed, the others are in {to}:{lines}\n"
+            f"try these again: dialogue-cube download {' '.join(problems)} --to {to}"
+        )
+    return paths
+
+
+def _plan(text: str, to: str | Path) -> list[tuple[SourceFile, Path]]:
+    """Files of a source, each with its path in the raw folder."""
+    name, _, config = text.partition(":")
+    info = get_builder(name).INFO
+    config = config or info.default_config
+    if config not in info.configs:
+        raise DataError(f"source {name} has no config {config!r}; it has: {', '.join(info.configs)}")
+    if info.accept_license:
+        raise DataError(
+            f"{name} is not fetched automatically: {info.where_to_get(config)}, put {info.files[0].path} into "
+            f"the folder {name} of your raw folder and pass --raw-dir"
+        )
+    # a config `all`, such as woz:all, needs the files of all others
+    files = info.files if config == "all" else info.files_of(config)
+    if not files:
+        raise DataError(f"{name} has no address to fetch it from; {info.where_to_get(config)}")
+    return [(file, Path(to) / name / file.path) for file in files]
 
 
 def _fetch(file: SourceFile, target: Path, progress: Progress) -> Path:
@@ -89,7 +164,9 @@ def _fetch_missing(file: SourceFile, target: Path, progress: Progress) -> None:
             f"{file.url}: the content has changed (digest {actual}, recorded {recorded}) and was discarded; "
             "put a copy of the recorded version into the raw folder by hand, or report the change"
         )
-    if not (file.sha256 or file.git_blob):  # without a recorded digest, later downloads must match the first one
+    if not (
+        file.sha256 or file.git_blob or file.members
+    ):  # without a recorded digest, later downloads must match the first one
         _first_digest(target).write_text(sha256(part) + "\n", encoding="ascii")
     synchronise(part)
     rename_exclusively(part, target)
@@ -144,9 +221,20 @@ def _digests(path: Path, file: SourceFile, target: Path) -> tuple[str, str | Non
     """Actual and recorded digest; a file without a recorded one is compared with its first download, if any."""
     if file.git_blob:
         return git_blob_sha1(path), file.git_blob
+    if file.members:
+        return _members_digest(path, target.name, file.members_of), file.members
     first = _first_digest(target)
     recorded = file.sha256 or (first.read_text(encoding="ascii").strip() if first.exists() else None)
     return sha256(path), recorded
+
+
+def _members_digest(archive: Path, name: str, patterns: Sequence[str]) -> str:
+    with TemporaryDirectory() as folder:  # the name of an archive says how it is packed
+        Path(folder, name).symlink_to(archive.resolve())
+        try:
+            return members_digest(Path(folder), *patterns)
+        except DataError:
+            return "of no archive"
 
 
 def _first_digest(target: Path) -> Path:

@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import http.server
+import io
+import tarfile
 import threading
 from types import SimpleNamespace
 
@@ -11,7 +13,8 @@ import pytest
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.sources import download as module
-from dataset_builders.sources.download import download
+from dataset_builders.sources.download import download, fetched_automatically, missing
+from dataset_builders.sources.raw_files import RawFolder, members_digest
 from dataset_builders.sources.registry import builders
 from dataset_builders.sources.source import SourceFile
 
@@ -36,6 +39,11 @@ def server(monkeypatch):
             self.end_headers()
             stop = start + (len(body) - start) // 2 if answer == "cut" else len(body)
             self.wfile.write(body[start:stop])
+
+        def do_HEAD(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
 
         def log_message(self, *_args):
             pass
@@ -130,3 +138,54 @@ def test_a_source_whose_licence_must_be_accepted_is_never_downloaded(tmp_path):
         download(["frames"], tmp_path)
     assert "Frames-dataset.zip" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_others_are_downloaded_if_a_source_fails(server, tmp_path, monkeypatch):
+    cls = builders()["snips"]
+    dead = SourceFile("a.json", "http://127.0.0.1:1/a.json", git_blob="0" * 40)
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(dead,)))
+    with pytest.raises(DataError, match="1 of 2 sources failed") as caught:
+        download(["snips", "banking77"], tmp_path)
+    assert f"dialogue-cube download snips --to {tmp_path}" in str(caught.value)
+    assert (tmp_path / "banking77" / "train.csv").read_bytes() == CONTENT
+
+
+def test_the_sizes_of_missing_files_are_known_beforehand(server, tmp_path, monkeypatch):
+    cls = builders()["snips"]
+    dead = SourceFile("a.json", "http://127.0.0.1:1/a.json", git_blob="0" * 40)
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(dead,)))
+    plan = missing(["banking77", "snips"], tmp_path)
+    assert [(one.name, one.files, one.bytes) for one in plan] == [("snips", 1, None), ("banking77", 1, len(CONTENT))]
+    download(["banking77"], tmp_path)
+    assert [one.name for one in missing(["banking77", "snips"], tmp_path)] == ["snips"]
+
+
+def test_an_archive_that_is_packed_anew_is_known_by_its_files(server, tmp_path, monkeypatch):
+    def packed(text, level):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=level) as tar:
+            for name in ("repo-abc/data/1.json", "repo-abc/README.md"):
+                info = tarfile.TarInfo(name)
+                info.size = len(text)
+                tar.addfile(info, io.BytesIO(text))
+        return out.getvalue()
+
+    (tmp_path / "known").mkdir()
+    (tmp_path / "known" / "1.tar.gz").write_bytes(packed(b"[1]", 9))
+    digest = members_digest(tmp_path / "known", "data/*.json")
+    cls = builders()["banking77"]
+    file = SourceFile("repo.tar.gz", server.url, members=digest, members_of=("data/*.json",))
+    monkeypatch.setattr(cls, "INFO", dataclasses.replace(cls.INFO, files=(file,)))
+    server.answers = [packed(b"[2]", 1), b"no archive", packed(b"[1]", 1)]
+    for _ in range(2):
+        with pytest.raises(DataError, match="the content has changed"):
+            download(["banking77"], tmp_path / "raw")
+    (path,) = download(["banking77"], tmp_path / "raw")
+    assert [file.name for file in RawFolder(path.parent).glob("data/*.json")] == ["repo-abc/data/1.json"]
+
+
+def test_without_names_every_source_is_downloaded_that_needs_no_accepted_licence():
+    names = fetched_automatically([])
+    assert {"banking77", "sgd"} < set(names)
+    assert not {name for name in names if builders()[name].INFO.accept_license}
+    assert fetched_automatically(["frames"]) == ["frames"]
