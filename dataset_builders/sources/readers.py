@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import orjson
+import yaml
 from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders.common.errors import DataError
@@ -51,17 +52,34 @@ def read_json_lines(file: RawFile) -> Iterator[Any]:
                 raise RawDataError(f"{file}: {problem}; the file is cut off or changed, fetch it again") from error
 
 
-def read_csv(file: RawFile, header: list[str]) -> Iterator[dict[str, str]]:
+def read_yaml(file: RawFile) -> Any:
+    """Read a YAML file with all scalars as strings, so that a sentence such as `yes` remains one.
+
+    Raises:
+        RawDataError: The content is not valid YAML.
+    """
+    try:
+        return yaml.load(file.read(), Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise RawDataError(f"{file}: not valid YAML ({problem}); fetch the file again") from error
+
+
+def read_csv(file: RawFile, header: list[str], delimiter: str = ",", quoted: bool = True) -> Iterator[dict[str, str]]:
     """Read a CSV file; quoted texts may contain line breaks.
 
     Args:
         file: The CSV file.
         header: Expected column names, in order.
+        delimiter: Character between two cells.
+        quoted: Whether a quotation mark may enclose a cell; otherwise it is a character as any other.
 
     Raises:
         RawDataError: The header differs, a row has too few or too many cells, or quotes are unbalanced.
     """
-    reader = csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline=""), strict=True)
+    text = io.StringIO(file.read().decode("utf-8-sig"), newline="")
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.DictReader(text, delimiter=delimiter, quoting=quoting, strict=True)
     try:
         if reader.fieldnames != header:
             actual = ",".join(reader.fieldnames or [])
