@@ -59,4 +59,12 @@ class Massive(IntentBuilder):
         """One utterance."""
         locale = record["locale"]
         row_id = f"{locale}/{record['id']}"
-        yield Utterance(row_id, split, record["utt"], record["intent"], record["scenario"], language=locale)
+        yield Utterance(
+            row_id,
+            split,
+            record["utt"],
+            record["intent"],
+            record["scenario"],
+            language=locale,
+            parallel_id=f"massive/{record['id']}",
+        )
