@@ -60,4 +60,10 @@ class Banking77(IntentBuilder):
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
         """One row."""
         number, row = record
-        yield Utterance(str(number), split, row["text"], row["category"])
+        yield Utterance(
+            str(number),
+            split,
+            row["text"],
+            row["category"],
+            parallel_id=f"banking77/test/{number}" if split == "test" else None,
+        )
