@@ -22,11 +22,12 @@ _FOLDERS = ("pretrain", "downstream")
 def source_modules() -> dict[str, str]:
     """Names of the modules of all sources by source name (the last part), in the order of `builders`.
 
-    The modules are not imported, which would take longer than many commands.
+    The modules are not imported, which would take longer than many commands. The module of a source with a name that
+    begins with a digit has an underscore before it.
     """
     here = Path(__file__).parents[1]
     return {
-        module.name: f"dataset_builders.{folder}.{module.name}"
+        module.name.removeprefix("_"): f"dataset_builders.{folder}.{module.name}"
         for folder in _FOLDERS
         for module in sorted(pkgutil.iter_modules([str(here / folder)]), key=lambda m: m.name)
     }
