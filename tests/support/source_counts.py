@@ -22,5 +22,36 @@ COUNTED: dict[tuple[str, str], dict[str, list[str] | dict[str, int]]] = {
             "Tunisian_test",
         )
     },
+    ("self_dialogue", "default"): {"all": ["without_blocked_workers|all"]},
+    # turns, which have one or more of the messages that are counted there
+    ("chitchat", "default"): {"all": {"dialogues": 7168, "utterances": 138725}},
+    ("irc_disentanglement", "default"): {
+        "train": {"dialogues": 5685, "utterances": 56346},  # one less than there
+        "dev": ["*|dev"],
+        "test": ["*|test"],
+        "channel-two": {"dialogues": 108, "utterances": 1842},  # only the log that holds all others
+        "new-domains": ["*|new-domains"],
+    },
+    ("real_persona_chat", "default"): {"all": ["all|all"]},
+    ("mrmp_chat", "default"): {"all": ["*|all"]},
+    ("home_assistant_intents", "default"): {"all": ["all|tests"]},
+    # without the files that repeat the texts of others, and without patterns
+    ("botframework_skills", "default"): {"all": {"rows": 38994}},
+    ("hinglish_top", "default"): {split: [f"human_cs_query|{split}"] for split in ("train", "validation", "test")},
+    ("3i4k", "default"): {split: [f"train_val_test/fci_{split}|all"] for split in ("train_val", "test")},
+    ("parakqc", "default"): {"all": ["v1|all"]},
+    # without 75 empty sentences
+    ("multidogo", "default"): {"train": {"rows": 85249}, "dev": {"rows": 11963}, "test": {"rows": 24349}},
+    ("bitext_customer_service", "default"): {split: [f"csv|{split}"] for split in ("train", "dev", "test")},
+    ("nlu_evaluation_corpora", "default"): {split: [f"*|{split}"] for split in ("train", "test")},
+    ("rasa_nlu_training_data", "default"): {"all": ["all|all"]},
+    # with the 15 French intents under the key `intention`
+    ("nlpjs_corpus50", "default"): {"utterances": {"rows": 1499}, "tests": {"rows": 1536}},
+    # parts of meetings; turns without a word, only with a mark such as {vocalsound}, are none
+    ("qmsum", "default"): {
+        "train": {"dialogues": 851, "utterances": 84173},
+        "val": {"dialogues": 181, "utterances": 18870},
+        "test": {"dialogues": 196, "utterances": 19862},
+    },
 }
 """Source and config -> our original split -> variants and splits of counts_more.json that add up to it."""
