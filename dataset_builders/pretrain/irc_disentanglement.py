@@ -1,0 +1,108 @@
+"""IRC Disentanglement: technical support in chat rooms, taken apart into conversations (Kummerfeld et al., 2019)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dataset_builders.schema import Dialogue, Turn
+from dataset_builders.sources.raw_files import RawFile, RawFolder
+from dataset_builders.sources.readers import RawDataError
+from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+
+_COMMIT = "82ed04f9627a45d0d6f2ec3c8683c88eb408a0d5"
+_FOLDERS = {"train": "*", "dev": "*", "test": "*", "channel-two": "channel-two.all", "new-domains": "*"}
+"""Folder, which is the split, and its logs; the other logs of channel-two are parts of that one."""
+
+_MESSAGE = re.compile(r"(?:\S+ \S+ )?\[[\d:]+\] <([^>]*)> ?(.*)")
+_WORD = re.compile(r"[^\s:,.?!()]+")
+
+
+class IrcDisentanglement(DialogueBuilder):
+    """The first speaker is the user, all others are the system. Numbers stand for the nicknames, also in the texts."""
+
+    INFO = SourceInfo(
+        name="irc_disentanglement",
+        title="IRC Disentanglement",
+        kind="dialogues",
+        languages=("en",),
+        license="CC-BY-4.0",
+        license_evidence="LICENSE.md of github.com/jkkummerfeld/irc-disentanglement, for `data`",
+        homepage="https://github.com/jkkummerfeld/irc-disentanglement",
+        citation="""@inproceedings{kummerfeld2019large,
+  title={A Large-Scale Corpus for Conversation Disentanglement},
+  author={Kummerfeld, Jonathan K. and Gouravajhala, Sai R. and Peper, Joseph and Athreya, Vignesh and
+    Gunasekara, Chulaka and Ganhotra, Jatin and Patel, Siva Sankalp and Polymenakos, Lazaros and Lasecki, Walter S.},
+  booktitle={ACL}, year={2019}}""",
+        counts={
+            "default": {
+                "train": {"dialogues": 5685, "utterances": 56346},
+                "dev": {"dialogues": 233, "utterances": 2259},
+                "test": {"dialogues": 364, "utterances": 4430},
+                "channel-two": {"dialogues": 108, "utterances": 1842},
+                "new-domains": {"dialogues": 193, "utterances": 2343},
+            }
+        },
+        configs={"default": "82ed04f"},
+        files=(
+            SourceFile(
+                path=f"irc-disentanglement-{_COMMIT}.tar.gz",
+                url=f"https://codeload.github.com/jkkummerfeld/irc-disentanglement/tar.gz/{_COMMIT}",
+                members="494a82e7b0836172e6de2d9c13db9acd947d15af928138e48390ca710dceeb7d",
+                members_of=("data/*/*.ascii.txt", "data/*/*.annotation.txt"),
+            ),
+        ),
+        notes="A sixth of the conversations has only one speaker. `<unconvertable>` is a character that upstream lost.",
+    )
+
+    def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
+        """Logs; the annotation of each lies beside it."""
+        self._links = {file.name: file for file in raw.glob("data/*/*.annotation.txt")}
+        return {folder: raw.glob(f"data/{folder}/{log}.ascii.txt") for folder, log in _FOLDERS.items()}
+
+    def split_name(self, original_split: str) -> str:
+        """The rooms beyond #ubuntu were annotated for evaluation."""
+        return super().split_name({"channel-two": "test", "new-domains": "test"}.get(original_split, original_split))
+
+    def records(self, file: RawFile, split: str) -> Iterable[Any]:
+        """Conversations of two or more messages: line number, nickname and text of each message, nicknames of the log.
+
+        A link joins two lines by number; conversations are what links connect.
+        """
+        links = self._links.get(file.name.replace(".ascii.", ".annotation."))
+        if not links:
+            raise RawDataError(f"{file}: no annotation beside it; fetch the whole folder data/")
+        matches = map(_MESSAGE.match, file.read().decode(errors="replace").split("\n"))
+        messages = {number: match.groups() for number, match in enumerate(matches) if match}
+        groups: dict[int, list[int]] = {}
+        for line in links.read().decode().splitlines():
+            first, second = (groups.setdefault(int(number), [int(number)]) for number in line.split()[:2])
+            if first is not second:
+                first.extend(second)
+                groups.update(dict.fromkeys(second, first))
+        nicknames = {nickname.lower() for nickname, _ in messages.values()}
+        for group in {id(group): sorted(group) for group in groups.values()}.values():
+            conversation = [(number, *messages[number]) for number in group if number in messages]
+            if len(conversation) > 1:
+                yield conversation, nicknames
+
+    def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
+        """A nickname is replaced where it is that of a speaker of the conversation, or addressed by the text."""
+        conversation, nicknames = record
+        numbers: dict[str, str] = {}
+        for _, nickname, _ in conversation:
+            numbers.setdefault(nickname, str(len(numbers) + 1))
+
+        def number(match: re.Match[str]) -> str:
+            word, rest = match[0], match.string[match.end() :].lstrip()
+            if word not in numbers and word.lower() in nicknames and not match.start() and rest[:1] in (":", ","):
+                numbers[word] = str(len(numbers) + 1)
+            return f"@{numbers[word]}" if word in numbers else word
+
+        turns = [
+            Turn("user" if numbers[who] == "1" else "system", _WORD.sub(number, text.strip()), speaker_id=numbers[who])
+            for _, who, text in conversation
+        ]
+        log = file.name.rpartition("/")[2].removesuffix(".ascii.txt")
+        yield Dialogue(f"{split}/{log}/{conversation[0][0]}", split, turns)
