@@ -1,0 +1,167 @@
+"""Quirks of sources of chat, meetings and consultations, on invented files in the original format."""
+
+import csv
+import io
+import json
+import tarfile
+
+import pytest
+
+from dataset_builders.common.errors import DataError
+
+
+def texts(row):
+    """Speaker and text of each turn."""
+    return [(turn["speaker"], turn["text"]) for turn in row["turns"]]
+
+
+def said(row):
+    """Name of the speaker, its side and text of each turn."""
+    return [(turn["speaker_id"], turn["speaker"], turn["text"]) for turn in row["turns"]]
+
+
+def csv_file(*rows):
+    """A CSV file in which all cells are quoted."""
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows(rows)
+    return out.getvalue()
+
+
+def self_dialogue(*workers):
+    sentences = [f"Answer.sentence{number}" for number in sorted(range(1, 11), key=str)]
+    rows = [[worker, *(f"{worker} says {name[15:]}" for name in sentences), "x"] for worker in workers]
+    return csv_file(["WorkerId", *sentences, "Approve"], *rows)
+
+
+def test_self_dialogue_sorts_the_sentences_by_number_and_leaves_out_blocked_workers(parse):
+    files = {"corpus/fast_furious/Batch_7_batch_results.csv": self_dialogue("A1", "A2"), "blocked_workers.txt": "A1\n"}
+    (row,) = parse("self_dialogue", files)["train"]
+    assert texts(row) == [("system" if i % 2 else "user", f"A2 says {i + 1}") for i in range(10)]
+    assert (row["dialogue_id"], row["domains"], row["common_domains"]) == (
+        "self_dialogue/fast_furious/7-2",
+        ["fast_furious"],
+        ["movie"],
+    )
+
+
+def test_self_dialogue_needs_the_list_of_blocked_workers(parse):
+    with pytest.raises(DataError, match=r"expected blocked_workers\.txt beside corpus/"):
+        parse("self_dialogue", {"corpus/music/Batch_7_batch_results.csv": self_dialogue("A1")})
+
+
+def test_chitchat_makes_one_turn_of_the_messages_of_a_sender(parse):
+    turns = [[("a", "hello"), ("a", "you there?")], [("b", "yes")], [("a", " ")]]
+    messages = [[{"text": text, "timestamp": "2018", "sender": who} for who, text in turn] for turn in turns]
+    record = {"messages": messages, "prompt": "What is fun?", "ratings": {"witty": 5}, "start": "2018"}
+    first, second = parse("chitchat", {"dataset.json": {"u1": record, "u2": {"messages": messages, "start": ""}}})[
+        "train"
+    ]
+    assert texts(first) == [("user", "hello\nyou there?"), ("system", "yes")]
+    assert (first["empty_turns"], first["scenario"], second["scenario"]) == (1, "What is fun?", None)
+    assert "sender" not in str(first)
+
+
+LOG = """\
+=== Zed [~zed@example.org] has joined #ubuntu
+[03:41] <zed> my screen is black
+[03:41] <Ann> hi
+[03:42] <bob> zed: is the cable in?
+[03:42]  * bob yawns
+[03:43] <zed> bob, yes. As ann and bob said
+[03:44] <Ann> Carl: try F8 \xff
+[03:44] <carl> ok
+"""
+
+
+def test_irc_conversations_are_what_links_connect(parse):
+    links = "1 1 -\n1 3 - \n3 4 -\n4 5 -\n2 2 -\n6 6 -\n7 7 -\n6 7 -\n"
+    files = {"data/dev/d.ascii.txt": LOG.encode("latin-1"), "data/dev/d.annotation.txt": links}
+    first, second = parse("irc_disentanglement", files)["validation"]
+    assert said(first) == [
+        ("1", "user", "my screen is black"),
+        ("2", "system", "@1: is the cable in?"),
+        ("1", "user", "@2, yes. As ann and @2 said"),
+    ]
+    assert said(second) == [("1", "user", "@3: try F8 \ufffd"), ("2", "system", "ok")]
+    assert (first["dialogue_id"], second["original_id"]) == ("irc_disentanglement/dev/d/1", "dev/d/6")
+
+
+def test_irc_reads_the_other_rooms_and_channel_two_once(parse):
+    log = "rust 2018-05-29 [21:20:37] <talbot> how? \nrust 2018-05-29 [21:20:48] <una> so \n"
+    files = {
+        f"data/{name}.{kind}.txt": text
+        for name in ("new-domains/rust.0", "channel-two/channel-two.all", "channel-two/channel-two.dev")
+        for kind, text in (("ascii", log), ("annotation", "0 1 - \n"))
+    }
+    rows = parse("irc_disentanglement", files)["test"]
+    assert [(row["original_split"], texts(row)) for row in rows] == [
+        (split, [("user", "how?"), ("system", "so")]) for split in ("channel-two", "new-domains")
+    ]
+    with pytest.raises(DataError, match="no annotation beside it"):
+        parse("irc_disentanglement", {"data/dev/d.ascii.txt": LOG})
+
+
+def test_real_persona_chat_numbers_the_masks_of_names(parse):
+    utterances = [("QA", "はじめまして、<QA>です"), ("QB", "<QB>です。＊＊に住んでいます")]
+    record = {
+        "dialogue_id": 1,
+        "interlocutors": ["QA", "QB"],
+        "utterances": [
+            {"utterance_id": i, "interlocutor_id": who, "text": text, "timestamp": "NaT"}
+            for i, (who, text) in enumerate(utterances)
+        ],
+    }
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:xz") as archive:
+        for name in ("dialogues/00001.json", "dialogues/00007.json"):  # with the same `dialogue_id`
+            data = json.dumps(record).encode()
+            member = tarfile.TarInfo(f"real_persona_chat/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    rows = parse("real_persona_chat", {"rpc.tar.xz": content.getvalue()})["train"]
+    assert [row["dialogue_id"] for row in rows] == ["real_persona_chat/00001", "real_persona_chat/00007"]
+    assert texts(rows[0]) == [("user", "はじめまして、@1です"), ("system", "@2です。＊＊に住んでいます")]
+    assert rows[0]["language"] == "ja"
+
+
+def test_mrmp_chat_numbers_three_speakers_also_where_they_are_addressed(parse):
+    utterances = [("そば", "こんにちは"), ("そばこ", "@そば どうも"), ("なす", "@そばこ @なす はい"), ("そば", "ね")]
+    record = {
+        "dialogue_id": "B10001",
+        "interlocutors": ["そばこ", "そば", "なす"],
+        "utterances": [{"interlocutor_id": who, "text": text, "mention_to": []} for who, text in utterances],
+    }
+    (row,) = parse("mrmp_chat", {"dialogues/B_family/B10001.json": record, "interlocutors.json": {}})["train"]
+    assert said(row) == [
+        ("1", "user", "こんにちは"),
+        ("2", "system", "@1 どうも"),
+        ("3", "system", "@2 @3 はい"),
+        ("1", "user", "ね"),
+    ]
+
+
+def test_qmsum_cuts_a_meeting_where_topics_begin_and_leaves_out_marks(parse):
+    said_there = [
+        ("Grad A", "{vocalsound}"),
+        ("PhD B", "OK , {disfmarker} so {pause} go ."),
+        ("Grad A", "Mm - hmm"),
+        ("PhD B", "Next ."),
+        ("Grad A", "{vocalsound} {gap}"),
+        ("Mrs. C", "Yes . {comment}"),
+        ("PhD B", "{vocalsound}"),
+    ]
+    topics = [("lunch", [["3", "5"]]), ("start", [["1", "1"], ["3", "3"]]), ("noise", [["6", "6"]])]
+    record = {
+        "meeting_transcripts": [{"speaker": who, "content": text} for who, text in said_there],
+        "topic_list": [{"topic": topic, "relevant_text_span": spans} for topic, spans in topics],
+    }
+    (second, third) = parse("qmsum", {"data/ALL/val/Bmr1.json": record})["validation"]
+    assert (second["dialogue_id"], said(second)) == (
+        "qmsum/val/Bmr1/1",
+        [("1", "user", "OK , so go ."), ("2", "system", "Mm - hmm")],
+    )
+    assert (third["dialogue_id"], said(third), third["empty_turns"]) == (
+        "qmsum/val/Bmr1/3",
+        [("1", "user", "Next ."), ("2", "system", "Yes .")],
+        1,
+    )
