@@ -14,7 +14,12 @@ pytest_plugins = ("hub.fixtures", "support.cube_fixtures", "support.dashboard_fi
 
 
 def pytest_configure() -> None:
-    """Restore the handler of Ctrl-C for tests of it: a shell script disables it in background processes."""
+    """Limit trainings to one thread, and restore the handler of Ctrl-C, which a shell disables in the background.
+
+    Processes of tests share the processors. A training would use all of them, and its threads would wait for each other
+    most of the time.
+    """
+    os.environ.setdefault("LOCAL_WORLD_SIZE", str(os.cpu_count()))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -43,7 +43,8 @@ class Hub:
     @property
     def env(self) -> dict[str, str]:
         """Environment of a client process, with a new, empty `HF_HOME` each time."""
-        inherited = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG", "SYSTEMROOT") if key in os.environ}
+        names = ("PATH", "TMPDIR", "LANG", "SYSTEMROOT", "LOCAL_WORLD_SIZE")
+        inherited = {key: os.environ[key] for key in names if key in os.environ}
         # with the commands of this environment, even if it is not activated
         inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
         home = self.folder / f"home-{uuid.uuid4().hex[:8]}"
