@@ -5,12 +5,19 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from datasets import load_dataset
 
 pytestmark = pytest.mark.slow
+
+
+SMALLER = """
+import cube_model.demo, dialogue_cube
+cube_model.demo.MAX_PAIRS, cube_model.demo.MAX_TEST_PAIRS, cube_model.demo.MAX_ANSWERS = 2_000, 500, 300
+dialogue_cube.main()
+"""
+"""The demo with fewer pairs and answers, since encoding them takes most of its time."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +27,7 @@ def demo(tmp_path_factory):
     nowhere = "http://127.0.0.1:1"  # a proxy that does not exist, instead of a network
     env = {**os.environ, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": "", "COLUMNS": "200"}
     env |= {"HF_DATASETS_CACHE": str(out.parent / "cache"), "DIALOGUE_CUBE_CACHE": str(out.parent / "cube")}
-    command = [Path(sys.executable).with_name("dialogue-cube"), "demo", "--out", out]
+    command = [sys.executable, "-c", SMALLER, "demo", "--out", out]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert result.returncode == 0, result.stdout + result.stderr
     return out, result.stdout + result.stderr

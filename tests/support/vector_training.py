@@ -1,9 +1,12 @@
-"""Random vectors for trainings of a second, and a script that trains on them: `python vector_training.py '{...}'`."""
+"""Random vectors for trainings of a second, and a script that trains on them: `python vector_training.py '[{...}]'`."""
 
 import json
 import os
 import signal
+import socket
 import sys
+import traceback
+from pathlib import Path
 
 import numpy as np
 from transformers import TrainerCallback
@@ -87,7 +90,49 @@ class Kill(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    arguments = json.loads(sys.argv[1])
+def train(arguments):
+    """Train in this process; `stop_at` is the step after which the first process is killed."""
     callbacks = [Kill(arguments["stop_at"])] if "stop_at" in arguments else []
-    CubeTrainer(config(**arguments.get("config", {})), callbacks=callbacks).train(Vectors())
+    CubeTrainer(config(**arguments["config"]), callbacks=callbacks).train(Vectors())
+
+
+def train_in_two_processes(arguments):
+    """Train in two processes, which share the imports of this one; if one fails, end the other, as launchers do.
+
+    Returns:
+        Whether one failed, and whether the output is there.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children, failed = [], False
+    for rank in "01":
+        if not (child := os.fork()):
+            os.environ.update(group, RANK=rank, LOCAL_RANK=rank)
+            code = 1
+            try:
+                train(arguments)
+                code = 0
+            except BaseException:  # an exception must not leave the code of the child
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        children.append(child)
+    while children:
+        child, status = os.wait()
+        children.remove(child)
+        if status and not failed:
+            failed = True
+            for other in children:
+                os.kill(other, signal.SIGKILL)
+    return {"failed": failed, "output": Path(arguments["config"]["output"]).exists()}
+
+
+if __name__ == "__main__":
+    import accelerate  # noqa: F401
+
+    import cube_model.training.core_trainer  # noqa: F401
+
+    print(json.dumps([train_in_two_processes(arguments) for arguments in json.loads(sys.argv[1])]))

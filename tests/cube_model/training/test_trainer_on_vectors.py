@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 
@@ -182,46 +181,45 @@ def test_hard_negatives_reach_the_loss():
     assert mined > plain, "a loss with more wrong answers is higher"
 
 
-def run_script(processes, tmp_path, expect=0, **arguments):
-    """The script in a process of its own, or in several."""
-    script = vector_training.__file__
-    launcher = []
-    if processes > 1:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-        launcher += ["--master_addr", "127.0.0.1", "--master_port", str(port)]
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """Outputs of trainings in two processes: all start from one process, since its imports take longer than they."""
+    folder = tmp_path_factory.mktemp("two-processes")
+
+    def outputs(name, **options):
+        return {"config": {"output": str(folder / name), "batch_size": 32, "epochs": 2, **options}}
+
+    trainings = [
+        outputs("two", noise=0.0),
+        outputs("whole", checkpoint_every=2),
+        {**outputs("core", checkpoint_every=2), "stop_at": 8},
+        outputs("core", checkpoint_every=2, resume=True),
+    ]
     env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, script, json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=600)
-    assert (done.returncode != 0) == bool(expect), done.stderr[-3000:]
+    command = [sys.executable, vector_training.__file__, json.dumps(trainings)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=folder, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    states = [(state["failed"], state["output"]) for state in json.loads(done.stdout.splitlines()[-1])]
+    assert states == [(False, True), (False, True), (True, False), (False, True)], done.stderr[-3000:]
+    return folder
 
 
 @pytest.mark.slow
-def test_two_processes_learn_as_one_with_twice_the_batch(tmp_path):
+def test_two_processes_learn_as_one_with_twice_the_batch(two_processes, tmp_path):
     """They see each other's answers with their gradients, so losses and weights differ only by rounding."""
-    options = {"noise": 0.0, "epochs": 2}
-    run_script(2, tmp_path, config={"output": str(tmp_path / "two"), "batch_size": 32, **options})
-    one = trained(output=str(tmp_path / "one"), batch_size=64, **options)
-    history = json.loads((tmp_path / "two" / RECORD).read_text())["history"]
+    one = trained(output=str(tmp_path / "one"), batch_size=64, noise=0.0, epochs=2)
+    history = json.loads((two_processes / "two" / RECORD).read_text())["history"]
     for single, double in zip(one.progress.history[1:], history[1:], strict=True):
         assert double["loss"] == pytest.approx(single["loss"], rel=1e-4)
-    two = CubeModel.from_pretrained(tmp_path / "two").state_dict()
+    two = CubeModel.from_pretrained(two_processes / "two").state_dict()
     for name, value in one.model.state_dict().items():
         torch.testing.assert_close(two[name], value, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted_to_the_last_bit(tmp_path):
+def test_killed_and_resumed_equals_uninterrupted_to_the_last_bit(two_processes):
     """One of two processes is killed in the second epoch, between two checkpoints."""
-    processes = 2
-    options = {"batch_size": 64 // processes, "checkpoint_every": 2, "epochs": 2}
-    run_script(processes, tmp_path, config={"output": str(tmp_path / "whole"), **options})
-    run_script(processes, tmp_path, expect=1, stop_at=8, config={"output": str(tmp_path / "core"), **options})
-    assert not (tmp_path / "core").exists()
-    run_script(processes, tmp_path, config={"output": str(tmp_path / "core"), "resume": True, **options})
-    histories = [json.loads((tmp_path / name / RECORD).read_text())["history"] for name in ("whole", "core")]
+    histories = [json.loads((two_processes / name / RECORD).read_text())["history"] for name in ("whole", "core")]
     assert histories[0] == histories[1]
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "core")]
+    weights = [(two_processes / name / "model.safetensors").read_bytes() for name in ("whole", "core")]
     assert weights[0] == weights[1]
