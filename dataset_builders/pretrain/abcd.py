@@ -9,6 +9,7 @@ from dataset_builders.schema import Dialogue, Turn, act
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.terms import terms_of
 
 _SPLITS = ("train", "dev", "test")
 
@@ -37,6 +38,7 @@ class ABCD(DialogueBuilder):
                 "https://raw.githubusercontent.com/asappresearch/abcd/0548f35968a93f407035bc0c8a6334c6cf5d07ef/data/abcd_v1.1.json.gz",
             ),
         ),
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -8,6 +8,7 @@ from typing import Any
 from dataset_builders.schema import ALL, Dialogue, Turn, act, state
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.terms import terms_of
 
 _ZIP = "https://download.microsoft.com/download/4/b/f/4bf15895-4152-4008-8e68-605912cf7a65/Frames-dataset.zip"
 
@@ -31,6 +32,7 @@ class Frames(DialogueBuilder):
         configs={"default": "1.0"},
         files=(SourceFile("Frames-dataset.zip", _ZIP),),
         accept_license=True,
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -9,6 +9,7 @@ from dataset_builders.schema import Dialogue, Turn
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json_lines
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.terms import terms_of
 
 _URL = "https://download.microsoft.com/download/"
 
@@ -45,6 +46,7 @@ class MetaLWOz(DialogueBuilder):
             ),
         ),
         accept_license=True,
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -10,6 +10,7 @@ from typing import Any
 from dataset_builders.schema import ALL, Dialogue, Turn, act
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/xiul-msr/e2e_dialog_challenge/05de23b4488350cb963dfc5592f27821e5171470/data/"
 _SHA256 = {
@@ -39,6 +40,7 @@ class MSRE2E(DialogueBuilder):
         configs={"default": "05de23b"},
         files=tuple(SourceFile(f"{d}_all.tsv", f"{_URL}{d}_all.tsv", digest) for d, digest in _SHA256.items()),
         accept_license=True,
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

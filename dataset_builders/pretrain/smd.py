@@ -8,6 +8,7 @@ from typing import Any
 from dataset_builders.schema import Dialogue, Turn, act, state
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.terms import terms_of
 
 
 class SMD(DialogueBuilder):
@@ -34,6 +35,8 @@ class SMD(DialogueBuilder):
             ),
         ),
         notes="46 % of the test utterances stand verbatim in train.",
+        coverage={"default": {"acts": 0.0698, "state": 0.0647, "domains": 1.0}},
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

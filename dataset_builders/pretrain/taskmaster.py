@@ -9,6 +9,7 @@ from typing import Any
 from dataset_builders.schema import ALL, Dialogue, Turn, act, span
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/google-research-datasets/Taskmaster/d92cb6af3005f1dc09c39e75e7daf4a04905e00b/"
 _FOLDERS = {"tm1": "TM-1-2019", "tm2": "TM-2-2020", "tm3": "TM-3-2020", "tm4": "TM-4-2024"}
@@ -47,6 +48,8 @@ class Taskmaster(DialogueBuilder):
         configs={"all": "1-4", **{name: folder.removeprefix("TM-") for name, folder in _FOLDERS.items()}},
         files=file_table(__file__, _URL, {folder: config for config, folder in _FOLDERS.items()}),
         notes="The README of TM-4 speaks of 6,500 dialogues; its files hold 3,710.",
+        coverage={"tm4": {"acts": 0.4865, "slots": 0.0059, "domains": 1.0}},
+        terms=terms_of(__file__),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
