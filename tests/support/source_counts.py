@@ -53,5 +53,33 @@ COUNTED: dict[tuple[str, str], dict[str, list[str] | dict[str, int]]] = {
         "val": {"dialogues": 181, "utterances": 18870},
         "test": {"dialogues": 196, "utterances": 19862},
     },
+    ("star", "default"): {"all": ["completion_Complete|all"]},
+    ("crosswoz", "default"): {split: [f"json|{split}"] for split in ("val", "test")},
+    ("russian_multiwoz", "default"): {split: [f"interim_russian|{split}"] for split in ("train", "dev", "test")},
+    ("smcalflow", "default"): {"valid": ["2.0|valid"]},
+    # the instances that no other one continues, with the 104 answers of the labels
+    ("dstc10_track2", "default"): {"val": {"dialogues": 107, "utterances": 1271 + 104}},
+    # without the sign of the end, the only text of 34 turns
+    ("tau_bench", "default"): {"all": {"dialogues": 288, "utterances": 4132}},
+    ("gpt_negochat", "default"): {split: [f"data|{split}"] for split in ("train", "test")},
+    # a dialogue for each answer
+    ("alex_context_nlg", "default"): {"all": {"dialogues": 3 * 1859, "utterances": 6 * 1859}},
+    ("kdconv", "default"): {split: [f"*|{split}"] for split in ("dev", "test")},
+    # without the 48,072 records of one utterance
+    ("asdc", "default"): {
+        "train": {"dialogues": 58677, "utterances": 162103},
+        "dev": {"dialogues": 10341, "utterances": 27712},
+        "test": {"dialogues": 9309, "utterances": 24985},
+    },
+    # the records that no other one continues, with an answer each
+    ("cima", "default"): {"all": {"dialogues": 418, "utterances": 2432 + 418}},
+    # without 13 turns that consist of the teacher's move
+    ("mathdial", "default"): {"test": {"dialogues": 599, "utterances": 7028 - 13}},
+    # each excerpt once
+    ("bridge", "default"): {
+        "train": {"dialogues": 340, "utterances": 2350},
+        "validation": {"dialogues": 66, "utterances": 462},
+        "test": {"dialogues": 187, "utterances": 1291},
+    },
 }
 """Source and config -> our original split -> variants and splits of counts_more.json that add up to it."""

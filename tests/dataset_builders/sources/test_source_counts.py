@@ -95,6 +95,26 @@ def actual_counts(builder) -> tuple[dict[str, Counter], dict[str, float]]:
     return counts, {kind: number / total[units[kind]] for kind, number in annotated.items() if number}
 
 
+def unmapped_words(builder) -> set[tuple[str, str]]:
+    """Acts, domains and slots of the rows without a word that all sources share."""
+    if builder.INFO.kind == "downstream":
+        return set()
+    words = set()
+    for dataset in builder.as_dataset().values():
+        table = dataset.data.table.combine_chunks()
+        domains = pc.list_flatten(table["domains"]).unique().to_pylist()
+        words |= {("domain", word) for word in domains if word not in builder.terms.common["domain"]}
+        annotations = pc.struct_field(pc.list_flatten(table["turns"]), "annotations")
+        for kind in ("acts", "slots", "state"):
+            entries = pc.list_flatten(pc.struct_field(annotations, kind))
+            names = {field.name for field in entries.type}
+            for name in names & {"act", "domain", "slot"}:
+                is_unmapped = pc.is_null(pc.struct_field(entries, f"common_{name}"))
+                own = pc.filter(pc.struct_field(entries, name), is_unmapped)
+                words |= {(name, word) for word in own.drop_null().unique().to_pylist()}
+    return words
+
+
 def expected_counts(corpora, name, config, variants) -> dict[str, Counter]:
     """Sums of the figures in counts.json over some variants."""
     counts: dict[str, Counter] = {}
@@ -123,7 +143,10 @@ def test_counts(corpora, cache_dir, tmp_path, name, config, variants, layout):
         raw = tmp_path
     builder = builders()[name](data_dir=raw, config_name=config, cache_dir=cache_dir)
     builder.download_and_prepare(num_proc=2)
-    actual, _ = actual_counts(builder)
+    actual, coverage = actual_counts(builder)
+    assert not unmapped_words(builder)
+    if layout is None:
+        assert coverage == pytest.approx(builder.INFO.coverage.get(config, {}), abs=0.0005)
     expected = expected_counts(corpora, name, config, variants)
     if set(expected) == {"all"}:  # a few files of a release, whose splits do not matter
         actual = {"all": sum(actual.values(), Counter())}
@@ -160,6 +183,7 @@ def test_further_counts(corpora, cache_dir, name, config):
     expected = expected_more(corpora, name, COUNTED[name, config])
     assert {split: {unit: actual[split][unit] for unit in units} for split, units in expected.items()} == expected
     assert set(actual) == set(expected)
+    assert not unmapped_words(builder)
     assert coverage == pytest.approx(builder.INFO.coverage.get(config, {}), abs=0.0005)
 
 
