@@ -18,6 +18,7 @@ OUT_OF_SCOPE = ("who won the regatta", "how deep is the lake", "sing about {} ra
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("utterance_id", "source", "utterance", "label", "scenario")),
+        ("labels", pa.list_(pa.string())),
         ("is_out_of_scope", pa.bool_()),
         ("language", pa.string()),
         ("original_split", pa.string()),
@@ -28,13 +29,25 @@ SCHEMA = pa.schema(
 )
 
 
-def row(text, label, scenario=None, *, source="invented", language="en", flags=(), out_of_scope=False, split="train"):
-    """Make a row of the config."""
+def row(
+    text,
+    label,
+    scenario=None,
+    *,
+    source="invented",
+    language="en",
+    flags=(),
+    out_of_scope=False,
+    split="train",
+    labels=None,
+):
+    """Make a row of the config; without `labels` as of a dataset that is older than this column."""
     return {
         "utterance_id": f"{source}/{text}",
         "source": source,
         "utterance": text,
         "label": label,
+        "labels": labels,
         "scenario": scenario,
         "is_out_of_scope": out_of_scope,
         "language": language,

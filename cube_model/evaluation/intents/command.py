@@ -36,7 +36,7 @@ def intents(
     from rich.console import Console
 
     from cube_model.evaluation.intents.run import run_intents
-    from cube_model.evaluation.intents.tables import NOTE, intents_table
+    from cube_model.evaluation.intents.tables import NOTE, intents_table, left_out_lines
 
     results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
     with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
@@ -49,4 +49,5 @@ def intents(
     results = output["results"]
     console = Console()
     console.print(intents_table(results, f"{config.data}, {output['encoder']['name']}, {results[0]['method']}"))
-    console.print(NOTE, style="dim", highlight=False)
+    for line in [NOTE, *left_out_lines(output["left_out"])]:
+        console.print(line, style="dim", highlight=False, markup=False)

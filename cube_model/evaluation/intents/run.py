@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +51,16 @@ def run_intents(
 
     Returns:
         JSON object as the command line writes it. `results` has one entry for each source, language, kind of label,
-        protocol and metric, with and without the contaminated test rows.
+        protocol and metric, with and without the contaminated test rows; `left_out` has the numbers of rows that are
+        in no task, and why.
 
     Raises:
         ModelError: The dataset, a source, a language, a protocol or the encoder does not exist; a set lacks training
             or test rows; or scikit-learn is not installed.
     """
     _check(config)
-    tasks = load_intents(config.data, config.sources, config.languages, config.labels)
+    loaded = load_intents(config.data, config.sources, config.languages, config.labels)
+    tasks = loaded.tasks
     plan = [(task, protocol) for task in tasks for protocol in config.protocols or PROTOCOLS if applies(protocol, task)]
     if not plan:
         raise ModelError(
@@ -73,6 +76,7 @@ def run_intents(
     results += _means(results)
     return {
         "results": results,
+        "left_out": [asdict(rows) for rows in loaded.left_out],
         "sources": list(dict.fromkeys(task.source for task in tasks)),
         "fingerprints": {"data": {task.name: task.fingerprint for task in tasks}, **encoder.fingerprints},
         "encoder": encoder.describe(),

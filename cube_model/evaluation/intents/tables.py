@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,6 +55,17 @@ def intents_table(results: Entries, title: str) -> Table:
         name = "\n".join([source, f"[dim]{language}[/]", *([f"[dim]{predicts}[/]"] if predicts != "intent" else [])])
         table.add_row(name, *(_cell(row.get((c, "kept")), row.get((c, "removed"))) for c in columns))
     return table
+
+
+def left_out_lines(left_out: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each source and reason: the languages and the number of rows that are in no task."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for rows in left_out:
+        groups.setdefault((rows["source"], rows["reason"]), []).append(rows)
+    for (source, reason), group in groups.items():
+        count = sum(sum(rows["rows"].values()) for rows in group)
+        languages = ", ".join(rows["language"] for rows in group)
+        yield f"{source} ({languages}): {count:,} rows left out ({reason})"
 
 
 def _column(entry: Mapping[str, Any]) -> str:

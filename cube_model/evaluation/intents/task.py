@@ -1,7 +1,7 @@
 """Tasks from the intent sets of the `downstream` config: training and test utterances of one source and language.
 
 >>> from cube_model.evaluation.intents.task import load_intents
->>> [task.name for task in load_intents("my-corpus", ["banking77"])]  # a folder or a Hub repository
+>>> [task.name for task in load_intents("my-corpus", ["banking77"]).tasks]  # a folder or a Hub repository
 ['banking77 (en)']
 """
 
@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from cube_model.data.hub import read_rows
+from cube_model.data.hub import MissingColumnsError, read_rows
 from cube_model.errors import ModelError
 from cube_model.evaluation.intents.config import LABELS
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 LEAK = "leak:text"
 """Flag of a row whose text also occurs in another official split."""
+
+SEVERAL = "several labels or none, where one is expected"
+"""Why the rows of an intent set are left out."""
 
 _COLUMNS = ("source", "utterance", "label", "scenario", "is_out_of_scope", "language", "flags")
 
@@ -49,6 +51,36 @@ class Utterances:
         """Return the utterances at `rows`, a bool mask `[n]` or an int array."""
         indices = np.arange(len(self))[rows]
         return Utterances([self.texts[i] for i in indices], self.labels[indices], self.contaminated[indices])
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that are in no task.
+
+    Attributes:
+        source: Source of the rows.
+        language: BCP 47 tag.
+        reason: Why they are left out, in words.
+        rows: Their number in each of the splits `train` and `test`.
+    """
+
+    source: str
+    language: str
+    reason: str
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a dataset.
+
+    Attributes:
+        tasks: Tasks in the order of the dataset.
+        left_out: Rows that are in none.
+    """
+
+    tasks: list[IntentTask] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -88,8 +120,11 @@ def load_intents(
     labels: Sequence[str] = LABELS,
     *,
     revision: str | None = None,
-) -> list[IntentTask]:
+) -> Tasks:
     """Load the tasks of a dataset: one for each source, language and kind of label.
+
+    A task has one label a row: rows with several intents or none are left out of the tasks that predict intents. A
+    language without training rows, test rows or two labels is left out.
 
     Args:
         data: Dataset: folder written by `dialogue-cube build`, or Hub repository.
@@ -99,8 +134,8 @@ def load_intents(
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        ModelError: The dataset, a source or a language does not exist; or a task lacks training rows, test rows or
-            labels.
+        ModelError: The dataset, a source or a language does not exist; or no language of a source in `sources`, or of
+            any source, makes a task.
     """
     if unknown := sorted(set(labels) - set(LABELS)):
         raise ModelError(f"unknown kind of label {', '.join(unknown)}; expected one of {', '.join(LABELS)}")
@@ -117,12 +152,34 @@ def load_intents(
     if not selection:
         tags = ", ".join(sorted({language for _, language in keys}))
         raise ModelError(f"{data}: no intents in {', '.join(languages or ())}; the dataset has {tags}")
-    return [
-        task
-        for source, language in selection
-        for kind in LABELS
-        if kind in labels and (task := _task(data, source, language, kind, train, test)) is not None
-    ]
+    result, failures = Tasks(), dict[str, _UnusableError]()
+    for source, language in selection:
+        for kind in (kind for kind in LABELS if kind in labels):
+            try:
+                task = _task(data, source, language, kind, train, test)
+            except _UnusableError as error:
+                failures.setdefault(source, error)
+                rows = {split.name: len(split.rows_of(source, language)) for split in (train, test)}
+                if (left_out := LeftOut(source, language, error.reason, rows)) not in result.left_out:
+                    result.left_out.append(left_out)
+            else:
+                result.tasks.extend([task] if task else [])
+        several = {split.name: split.several(source, language) for split in (train, test)}
+        if LABELS[0] in labels and any(several.values()):
+            result.left_out.append(LeftOut(source, language, SEVERAL, several))
+    used = {task.source for task in result.tasks}
+    for source, failure in failures.items():
+        if not used or (source in (sources or ()) and source not in used):
+            raise failure
+    return result
+
+
+class _UnusableError(ModelError):
+    """A source makes no task in a language."""
+
+    def __init__(self, place: str, reason: str, advice: str) -> None:
+        super().__init__(f"{place} {reason}; {advice}")
+        self.reason = reason
 
 
 class _Split:
@@ -130,9 +187,9 @@ class _Split:
 
     def __init__(self, data: str | os.PathLike[str], name: str, revision: str | None) -> None:
         self.name = name
-        self.table = read_rows(
-            data, "downstream", name, _COLUMNS, revision=revision, advice=" with an intent set, such as banking77,"
-        )
+        self.table = _read(data, name, revision)
+        lengths = pc.fill_null(pc.list_value_length(self.table["labels"]), 1)
+        self.has_one_label = pc.equal(lengths, 1).to_numpy()
         sources, languages = (self.table[column].to_pylist() for column in ("source", "language"))
         rows: dict[tuple[str, str], list[int]] = {}
         for row, key in enumerate(zip(sources, (tag or "und" for tag in languages), strict=True)):
@@ -147,8 +204,28 @@ class _Split:
     def sources(self) -> Iterator[str]:
         return iter(dict.fromkeys(source for source, _ in self.rows))
 
-    def rows_of(self, source: str, language: str) -> pa.Table:
-        return self.table.take(np.array(self.rows.get((source, language), ()), dtype=np.int64))
+    def rows_of(self, source: str, language: str, *, with_one_label: bool = False) -> pa.Table:
+        rows = self._numbers(source, language)
+        return self.table.take(rows[self.has_one_label[rows]] if with_one_label else rows)
+
+    def several(self, source: str, language: str) -> int:
+        """Number of rows with several labels or none."""
+        return int((~self.has_one_label[self._numbers(source, language)]).sum())
+
+    def _numbers(self, source: str, language: str) -> np.ndarray:
+        return np.array(self.rows.get((source, language), ()), dtype=np.int64)
+
+
+def _read(data: str | os.PathLike[str], split: str, revision: str | None) -> pa.Table:
+    """The columns of a split; `labels` is null if the dataset is older than this column."""
+    advice = " with an intent set, such as banking77,"
+    try:
+        return read_rows(data, "downstream", split, (*_COLUMNS, "labels"), revision=revision, advice=advice)
+    except MissingColumnsError as error:
+        if list(error.columns) != ["labels"]:
+            raise
+    table = read_rows(data, "downstream", split, _COLUMNS, revision=revision, advice=advice)
+    return table.append_column("labels", pa.nulls(len(table), pa.list_(pa.string())))
 
 
 def _task(
@@ -156,22 +233,21 @@ def _task(
 ) -> IntentTask | None:
     """Return the task, or None if the source does not have this kind of label."""
     column = "label" if kind == LABELS[0] else kind
-    tables = {split.name: split.rows_of(source, language) for split in (train, test)}
+    is_intent, place = kind == LABELS[0], f"{data}: {source} ({language})"
+    tables = {split.name: split.rows_of(source, language, with_one_label=is_intent) for split in (train, test)}
     for name, table in tables.items():
         labels, outside = table[column].to_pylist(), table["is_out_of_scope"].to_pylist()
         inside = [label for label, out in zip(labels, outside, strict=True) if not out]
-        if kind != LABELS[0] and not any(inside):
+        if not is_intent and not any(inside):
             return None
         if not inside:
-            raise ModelError(
-                f"{data}: {source} ({language}) has no rows in split {name}; both train and test are needed: add "
-                "them, or leave the source out with --sources and --language"
-            )
+            advice = "both train and test are needed: add them, or leave the source out with --sources and --language"
+            raise _UnusableError(place, f"has no rows in split {name}", advice)
         if not all(inside):
-            raise ModelError(f"{data}: {source} ({language}) has rows without {kind} in split {name}; add the labels")
+            raise _UnusableError(place, f"has rows without {kind} in split {name}", "add the labels")
     classes = sorted({label for table in tables.values() for label in _inside(table, column)})
     if len(classes) < 2:
-        raise ModelError(f"{data}: {source} ({language}) has a single {kind}, {classes[0]}; expected two or more")
+        raise _UnusableError(place, f"has a single {kind}, {classes[0]}", "expected two or more")
     digest = hashlib.sha256(f"{source}\0{language}\0{kind}".encode())
     numbers = {label: number for number, label in enumerate(classes)}
     parts = {name: _utterances(table, column, numbers, digest) for name, table in tables.items()}

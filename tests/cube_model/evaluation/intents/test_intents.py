@@ -6,6 +6,7 @@ from pathlib import Path
 
 import evaluate
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import sklearn.metrics as theirs
 from typer.testing import CliRunner
@@ -15,7 +16,8 @@ from cube_model.evaluation.intents import run as intents
 from cube_model.evaluation.intents.config import IntentsConfig
 from cube_model.evaluation.intents.run import run_intents
 from cube_model.evaluation.intents.scoring import classification_intervals, interval_of_mean, scope_interval
-from cube_model.evaluation.intents.task import load_intents
+from cube_model.evaluation.intents.tables import left_out_lines
+from cube_model.evaluation.intents.task import SEVERAL, load_intents
 from cube_model.metrics import intent_metrics
 from cube_model.metrics.intent_metrics import METRICS, IntentMetric, auroc, fpr95, macro_f1
 from support.intent_fixtures import invented_rows, row, write_intents
@@ -120,7 +122,7 @@ def whole(folder, minilm, cache_folder, tmp_path_factory):
 
 
 def test_tasks_keep_the_order_of_the_rows(folder):
-    tasks = {task.name: task for task in load_intents(folder)}
+    tasks = {task.name: task for task in load_intents(folder).tasks}
     names = ["lodge (en)", "manor (en-US)", "manor (de-DE)"]
     assert set(tasks) == {*names, "lodge (en), scenario"}
     task, rows = tasks["lodge (en)"], invented_rows("train", source="lodge")
@@ -128,8 +130,8 @@ def test_tasks_keep_the_order_of_the_rows(folder):
     assert [task.classes[i] for i in task.train.labels] == [r["label"] for r in rows if not r["is_out_of_scope"]]
     assert (len(task.test), len(task.outside), task.test.contaminated.sum()) == (60, 12, 12)
     assert tasks["lodge (en), scenario"].classes == ["home", "kitchen"]
-    assert [task.name for task in load_intents(folder, languages=["en"], labels=["intent"])] == names[:2]
-    assert task.fingerprint == load_intents(folder, ["lodge"])[0].fingerprint
+    assert [task.name for task in load_intents(folder, languages=["en"], labels=["intent"]).tasks] == names[:2]
+    assert task.fingerprint == load_intents(folder, ["lodge"]).tasks[0].fingerprint
     assert len({task.fingerprint for task in tasks.values()}) == 4
 
 
@@ -254,7 +256,35 @@ def test_a_sentence_transformer_can_be_the_encoder(folder, minilm, tmp_path):
     assert IntentEncoder(model, cache=EmbeddingCache(tmp_path)).fingerprints != encoder.fingerprints
 
 
+def test_rows_with_several_labels_and_sets_that_make_no_task_are_left_out_and_named(tmp_path, minilm, cache_folder):
+    both, none = ["x/a", "x/b"], []
+    rows = {
+        "train": [*LABELLED["train"], row("both", "x/a+x/b", labels=both), row("nothing", "x/none", labels=none)],
+        "test": [*LABELLED["test"], row("both", "x/a+x/b", labels=both), row("hallo", "x/a", language="de")],
+    }
+    rows["train"].append(row("odd", "y/a", source="other"))
+    folder = write_intents(tmp_path / "data", rows)
+    (task,) = load_intents(folder).tasks
+    assert (task.classes, task.train.texts, task.test.texts) == (["x/a", "x/b"], ["lamp on", "lamp off"], ["light on"])
+    output = run_intents(IntentsConfig(str(folder), protocols=["knn"]), cache=EmbeddingCache(cache_folder))
+    assert [tuple(rows.values()) for rows in output["left_out"]] == [
+        ("invented", "en", SEVERAL, {"train": 2, "test": 1}),
+        ("invented", "de", "has no rows in split train", {"train": 0, "test": 1}),
+        ("other", "en", "has no rows in split test", {"train": 1, "test": 0}),
+    ]
+    assert next(left_out_lines(output["left_out"])) == f"invented (en): 3 rows left out ({SEVERAL})"
+    with pytest.raises(ModelError, match=r"other \(en\) has no rows in split test; both"):
+        load_intents(folder, ["invented", "other"])
+
+
 LABELLED = {"train": [row("lamp on", "x/a"), row("lamp off", "x/b")], "test": [row("light on", "x/a")]}
+
+
+def test_a_dataset_that_is_older_than_the_labels_one_by_one_has_one_label_a_row(tmp_path):
+    folder = write_intents(tmp_path / "data", LABELLED)
+    for path in (folder / "downstream").iterdir():
+        pq.write_table(pq.read_table(path).drop_columns("labels"), path)
+    assert [len(task.train) for task in load_intents(folder).tasks] == [2]
 
 
 @pytest.mark.parametrize(
