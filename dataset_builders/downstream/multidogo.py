@@ -54,7 +54,7 @@ class Multidogo(IntentBuilder):
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
         """`<div>` separates intents."""
         domain = file.name.split("/")[-2]
-        intents = sorted(set(record["intent"].split("<div>")))
+        intents = record["intent"].split("<div>")
         place = "/".join(record[name] for name in ("conversationId", "turnNumber", "sentenceNumber"))
         is_out_of_scope = intents == [_OUT_OF_SCOPE]
         yield Utterance(f"{domain}/{place}", split, record["utterance"], intents, domain, is_out_of_scope)

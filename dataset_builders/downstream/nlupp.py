@@ -47,5 +47,5 @@ class Nlupp(IntentBuilder):
         """The domain is the scenario; both domains share some intents."""
         number, row = record
         *_, domain, fold = file.name.removesuffix(".json").split("/")
-        intents = sorted(set(row.get("intents", [])))
+        intents = row.get("intents", [])
         yield Utterance(f"{domain}/{fold}/{number}", split, row["text"], intents, domain, not intents)

@@ -23,7 +23,8 @@ def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table
     The texts of a label form a ring in seeded order, and each is paired with those after it. No text is paired with
     itself or an equal (normalised) one, all are positives equally often, and a pair depends neither on the order of the
     rows nor on other labels. Of equal texts, the one with the smallest `utterance_id` is used. Out-of-scope rows, which
-    share no intent, and rows flagged `conflicting_label` make no pairs.
+    share no intent, rows with several intents, which share some with rows of other labels, and rows flagged
+    `conflicting_label` make no pairs.
 
     Args:
         rows: Rows of the `downstream` config, from the train split only.
@@ -69,12 +70,14 @@ def same_intent_pairs(rows: pa.Table, per_utterance: int, seed: int) -> pa.Table
 
 
 def _usable(rows: pa.Table) -> pa.Table:
-    """In-scope rows without conflicting labels, each text of a label and language once."""
+    """In-scope rows with one intent, without conflicting labels, each text of a label and language once."""
     flags = rows["flags"].combine_chunks()
     flagged = pc.equal(pc.list_flatten(flags), CONFLICTING_LABEL)
     conflicting = np.zeros(len(rows), dtype=bool)
     conflicting[pc.list_parent_indices(flags).filter(flagged).to_numpy()] = True
-    rows = rows.filter(pc.and_(pc.invert(rows["is_out_of_scope"]), pa.array(~conflicting)))
+    has_one_intent = pc.equal(pc.fill_null(pc.list_value_length(rows["labels"]), 1), 1)  # null in older datasets
+    is_usable = pc.and_(pc.invert(rows["is_out_of_scope"]), has_one_intent)
+    rows = rows.filter(pc.and_(is_usable, pa.array(~conflicting)))
     keys = pa.table(
         {
             "label": rows["label"],

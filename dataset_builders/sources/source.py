@@ -387,7 +387,8 @@ class IntentBuilder(CorpusBuilder):
     def columns(self, rows: list[Utterance]) -> dict[str, Any]:
         """Columns of the `downstream` config."""
         info = self.INFO
-        labels = [[u.label] if isinstance(u.label, str) else u.label for u in rows]
+        # in one order, so that rows with the same intents have the same label
+        labels = [[u.label] if isinstance(u.label, str) else sorted(set(u.label)) for u in rows]
         return {
             "utterance_id": [f"{info.name}/{u.split}/{u.id}" for u in rows],
             "utterance": [u.text for u in rows],

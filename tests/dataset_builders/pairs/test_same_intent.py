@@ -17,6 +17,7 @@ def utterance(label, number, text=None, language="en", scenario="home", out_of_s
         "source": "mine",
         "utterance": text or f"{label} please, {number} times",
         "label": f"mine/{label}",
+        "labels": [f"mine/{label}"],
         "scenario": scenario,
         "is_out_of_scope": out_of_scope,
         "language": language,
@@ -101,6 +102,8 @@ def test_equal_texts_are_one_and_odd_rows_make_no_pair():
         utterance("oos", 5, "What is love?", out_of_scope=True),
         utterance("oos", 6, "Do you dream?", out_of_scope=True),
         utterance("alone", 7),
+        *(utterance("lamp_on+open_door", i) | {"labels": ["mine/lamp_on", "mine/open_door"]} for i in (8, 9)),
+        *(utterance("none", i) | {"labels": []} for i in (10, 11)),
     ]
     pairs = same_intent_pairs(table(rows), 50, seed=0)
     texts = {("Turn on the lamp!"), ("Lamp on"), ("Make light")}

@@ -293,8 +293,11 @@ def test_conflicting_labels():
     )
     both = "shop/account, shop/order"
     assert find(ConflictingLabels(), "downstream", table) == {0: both, 1: both, 3: both}
-    german = table.set_column(6, "language", pa.array(["en", "de", "en", "en"]))
+    german = table.set_column(table.schema.get_field_index("language"), "language", pa.array(["en", "de", "en", "en"]))
     assert find(ConflictingLabels(), "downstream", german) == {}
+    several = utterances("Cancel it", "cancel it!", "Go", "go", labels=["account+order", "order", "stay+go", "stay+go"])
+    sets = "shop/account+order, shop/order"
+    assert find(ConflictingLabels(), "downstream", several) == {0: sets, 1: sets}
 
 
 class TwoWords:
