@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -90,3 +91,25 @@ def read_csv(file: RawFile, header: list[str], delimiter: str = ",", quoted: boo
             yield row
     except csv.Error as error:
         raise RawDataError(f"{file}: line {reader.line_num}: not valid CSV ({error}); fetch the file again") from error
+
+
+def marked_turns(text: str, mark: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Speaker and text of each turn of a dialogue in one string, of which the lines begin with the speaker.
+
+    Args:
+        text: The dialogue. A line without a mark continues the turn before it.
+        mark: Beginning of a line; its first group is the speaker.
+
+    Returns:
+        The turns in order; the speaker is empty for lines before the first mark.
+    """
+    turns: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        if match := mark.match(line):
+            turns.append((match[1], line[match.end() :].strip()))
+        elif turns:
+            speaker, before = turns.pop()
+            turns.append((speaker, f"{before}\n{line.strip()}".strip()))
+        elif line.strip():
+            turns.append(("", line.strip()))
+    return turns
