@@ -81,5 +81,27 @@ COUNTED: dict[tuple[str, str], dict[str, list[str] | dict[str, int]]] = {
         "validation": {"dialogues": 66, "utterances": 462},
         "test": {"dialogues": 187, "utterances": 1291},
     },
+    ("mts_dialog", "default"): {
+        "train": {"dialogues": 1201, "utterances": 11453},  # one more, with a full stop behind the speaker
+        **{split: [f"main|{split}"] for split in ("validation", "test1", "test2")},
+    },
+    ("aci_bench", "default"): {
+        "valid": ["*|validation"],
+        **{split: [f"*|{split}"] for split in ("train", "test1", "test2", "test3")},
+    },
+    # without 15 intervals that have only a tag and a full stop
+    ("primock57", "default"): {"all": {"dialogues": 57, "utterances": 6712}},
+    ("topical_chat", "default"): {
+        split: [f"*|{split}"] for split in ("valid_freq", "valid_rare", "test_freq", "test_rare")
+    },
+    ("xpersona", "default"): {split: [f"*|{split}"] for split in ("valid", "test")},
+    # with the speakers that have asterisks around them, without stage directions and two cells that name no speaker
+    ("synthetic_persona_chat", "default"): {
+        "valid": {"dialogues": 1000, "utterances": 27777},
+        "test": {"dialogues": 966, "utterances": 26543},
+    },
+    # without eight conversations that are no lists of turns
+    ("chatterbot_corpus", "default"): {"all": {"dialogues": 7609, "utterances": 19535}},
+    ("songys_chatbot_data", "default"): {"all": ["csv|all"]},
 }
 """Source and config -> our original split -> variants and splits of counts_more.json that add up to it."""

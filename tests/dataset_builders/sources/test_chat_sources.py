@@ -165,3 +165,146 @@ def test_qmsum_cuts_a_meeting_where_topics_begin_and_leaves_out_marks(parse):
         [("1", "user", "Next ."), ("2", "system", "Yes .")],
         1,
     )
+
+
+def test_mts_dialog_mends_the_speakers_and_joins_lines_without_one(parse):
+    lines = [
+        '"Doctor: Who came along? ',
+        "Gest_family. His wife. ",
+        "Guest_clinican: Me.",
+        "And you",
+        " Docotr_2 : Fine.",
+    ]
+    header = ["ID", "section_header", "section_text", "dialogue"]
+    files = {
+        f"Main-Dataset/MTS-Dialog-{name}.csv": csv_file(header, ["0", "CC", "Cough.", "\r\n".join(lines)])
+        for name in ("TrainingSet", "TestSet-1-MEDIQA-Chat-2023", "TestSet-2-MEDIQA-Sum-2023")
+    }
+    rows = parse("mts_dialog", files)
+    assert [row["dialogue_id"] for row in rows["test"]] == ["mts_dialog/test1/0", "mts_dialog/test2/0"]
+    assert said(rows["train"][0]) == [
+        ("doctor", "system", "Who came along?"),
+        ("guest_family", "user", "His wife."),
+        ("guest_clinician", "system", "Me.\nAnd you"),
+        ("doctor_2", "system", "Fine."),
+    ]
+
+
+def test_aci_bench_begins_with_the_doctor_where_the_mark_is_missing(parse):
+    dialogue = "hi , jo .\n[patient] hi .\n[doctor]\n[patient_guest] me too .\n[doctor] so\n[ inaudible 00:01:02 ] ok"
+    header = ["dataset", "encounter_id", "dialogue", "note"]
+    files = {
+        f"data/challenge_data/{name}.csv": csv_file(header, ["aci", f"D2N{i}", dialogue, "note"])
+        for i, name in enumerate(("valid", "clinicalnlp_taskB_test1", "clef_taskC_test3"))
+    }
+    rows = parse("aci_bench", files)
+    assert [(row["original_id"], row["original_split"]) for row in rows["test"]] == [
+        ("D2N1", "test1"),
+        ("D2N2", "test3"),
+    ]
+    (row,) = rows["validation"]
+    assert (said(row), row["empty_turns"]) == (
+        [
+            ("doctor", "system", "hi , jo ."),
+            ("patient", "user", "hi ."),
+            ("patient_guest", "user", "me too ."),
+            ("doctor", "system", "so\n[ inaudible 00:01:02 ] ok"),
+        ],
+        1,
+    )
+
+
+def text_grid(*intervals):
+    lines = ['File type = "ooTextFile"', "xmin = 0 ", "xmax = 9 ", "item []: ", '    name = "Doctor" ', "xmin = 0 "]
+    for number, (start, text) in enumerate(intervals, start=1):
+        lines += [f"intervals [{number}]:", f"    xmin = {start} ", "    xmax = 9 ", f'    text = "{text}" ']
+    return "\r\n".join(lines)
+
+
+def test_primock57_interleaves_both_sides_by_time_without_tags(parse):
+    doctor = text_grid((0, ""), (2.5, "<UNSURE>Hello</UNSURE> <UNIN/>, how are you?"), (10, "<UNIN/>."))
+    files = {
+        "transcripts/day1_consultation01_doctor.TextGrid": doctor,
+        "transcripts/day1_consultation01_patient.TextGrid": text_grid((1, "Hi."), (9.5, "So <INAUDIBLE_SPEECH/> so.")),
+    }
+    (row,) = parse("primock57", files)["train"]
+    assert texts(row) == [("user", "Hi."), ("system", "Hello how are you?"), ("user", "So so.")]
+    assert row["dialogue_id"] == "primock57/day1_consultation01"
+    with pytest.raises(DataError, match="no file of the patient beside it"):
+        parse("primock57", {"transcripts/day2_consultation01_doctor.TextGrid": doctor})
+
+
+def test_topical_chat_keeps_the_splits_by_rarity(parse):
+    content = [
+        {"message": f"{agent} speaks ", "agent": agent, "sentiment": "Happy"} for agent in ("agent_1", "agent_2")
+    ]
+    files = {
+        f"conversations/{split}.json": {f"t_{split}": {"content": content}}
+        for split in ("train", "valid_freq", "test_rare")
+    }
+    rows = parse("topical_chat", files)
+    assert {split: [row["original_split"] for row in each] for split, each in rows.items()} == {
+        "train": ["train"],
+        "validation": ["valid_freq"],
+        "test": ["test_rare"],
+    }
+    assert texts(rows["test"][0]) == [("user", "agent_1 speaks"), ("system", "agent_2 speaks")]
+
+
+def test_xpersona_translations_share_the_id_of_their_english_dialogue(parse):
+    def persona(*pairs):
+        return {"persona": ["i sing ."], "dialogue": [list(pair) for pair in pairs]}
+
+    chats = [persona((f"q {i}", f"a {i}")) for i in range(8)]
+    human = "human_annotated.json"
+    files = {
+        "dataset/En_persona_test.json": chats,
+        "dataset/En_persona_valid.json": [persona(("__SILENCE__", "hey"), ("hi", "ok"))],
+        f"dataset/Fr_persona_split_test_{human}": [chats[i] for i in (0, 2, 4, 7)],
+        f"dataset/Fr_persona_split_valid_{human}": [chats[i] for i in (1, 3, 5)],
+        f"dataset/Jp_persona_split_test_{human}": chats[:1],
+        "dataset/Jp_persona_train_corrected.json": chats[:1],
+    }
+    rows = parse("xpersona", files)
+    (english,) = [row for row in rows["validation"] if row["language"] == "en"]
+    assert (texts(english)[0], english["parallel_id"]) == (("system", "hey"), None)
+    assert (rows["train"][0]["language"], rows["train"][0]["parallel_id"]) == ("ja", None)
+    for row in [*rows["test"], *(row for row in rows["validation"] if row != english)]:
+        assert row["parallel_id"] == f"xpersona/{row['turns'][0]['text'][2:]}"
+        assert row["origin"] == ("human" if row["language"] == "en" else "machine")
+
+
+def test_synthetic_persona_chat_keeps_recipes_but_no_stage_directions(parse):
+    header = ["user 1 personas", "user 2 personas", "Best Generated Conversation"]
+    recipe = (
+        "User 1: A recipe?\n\nUser 2: Sure.\n1. Boil (salted) water.\n[A day later]\n(At home)\n* * User 1: * * Thanks!"
+    )
+    rows = [["I cook.", "I sing.", recipe], ["I cook.", "I sing.", "Hello!\n\nHi."]]
+    (row,) = parse("synthetic_persona_chat", {"data/Synthetic-Persona-Chat_valid.csv": csv_file(header, *rows)})[
+        "validation"
+    ]
+    assert texts(row) == [("user", "A recipe?"), ("system", "Sure.\n1. Boil (salted) water."), ("user", "Thanks!")]
+    assert (row["dialogue_id"], row["origin"]) == ("synthetic_persona_chat/valid/1", "machine")
+
+
+def test_chatterbot_corpus_reads_lists_in_each_language(parse):
+    conversations = (
+        "categories:\n- talk\nconversations:\n- - Ja?\n  - No\n  - 12\n- A - lost indentation\n- - '  '\n  - Nej\n"
+    )
+    files = {f"chatterbot_corpus/data/{name}.yml": conversations for name in ("swedish/sport", "hinglish/greetings")}
+    rows = parse("chatterbot_corpus", files)["train"]
+    assert [(row["original_id"], row["language"], row["common_domains"]) for row in rows] == [
+        ("hinglish/greetings/0", "hi-Latn", ["greeting"]),
+        ("hinglish/greetings/2", "hi-Latn", ["greeting"]),
+        ("swedish/sport/0", "sv", ["sport"]),
+        ("swedish/sport/2", "sv", ["sport"]),
+    ]
+    assert texts(rows[2]) == [("user", "Ja?"), ("system", "No"), ("user", "12")]
+    assert texts(rows[3]) == [("system", "Nej")]
+
+
+def test_songys_chatbot_data_reads_pairs_with_their_label(parse):
+    table = csv_file(["Q", "A", "label"], ["안녕", "반가워요.", "0"], ["보고 싶어", "연락해 보세요.", "2   "])
+    rows = parse("songys_chatbot_data", {"ChatbotData.csv": table})["train"]
+    assert texts(rows[0]) == [("user", "안녕"), ("system", "반가워요.")]
+    assert [(row["domains"], row["common_domains"]) for row in rows] == [(["0"], ["daily_life"]), (["2"], ["love"])]
