@@ -18,10 +18,10 @@ import pyarrow as pa
 from datasets import Features, List, Value
 
 from dataset_builders.common.choices import SPLITS as SPLITS
+from dataset_builders.common.choices import Origin as Origin
 from dataset_builders.common.choices import Split as Split
 
 Speaker = Literal["user", "system"]
-Origin = Literal["human", "machine", "template"]
 Config = Literal["dialogues", "pairs", "downstream"]
 
 CONFIGS: tuple[Config, ...] = ("dialogues", "pairs", "downstream")
@@ -36,8 +36,6 @@ ORIGINS: dict[Origin, str] = {
     "machine": "a model wrote or translated a part of it",
     "template": "made by a grammar or from templates",
 }
-"""Who wrote a text, with the meaning of each."""
-
 # the columns common_* hold the same in words that all sources share, by the source's table of terms
 _DOMAIN, _SLOT = {"common_domain": _string}, {"common_slot": _string}
 
@@ -180,6 +178,16 @@ ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, 
 
 ADDED = ("metadata", "parallel_id", "origin", "common_domains", "labels")
 """Columns that a dataset folder of an older version lacks; there, they are null."""
+
+NESTED = ("turns",)
+"""Columns of which some fields are missing in an older version."""
+
+CHANGES = {
+    5: "new columns `parallel_id`, `origin`, `common_domains` and `labels`, `speaker_id` in the turns, `common_act`, "
+    "`common_domain` and `common_slot` in their annotations; `label` joins several labels with `+`",
+    4: "new column `metadata`",
+}
+"""What is new in each version of the schema (`folder.layout.FORMAT`). Older folders stay readable, with nulls there."""
 
 DROPS = Features(
     {

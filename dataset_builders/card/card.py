@@ -19,7 +19,7 @@ from dataset_builders.card.chart import rows_by_source
 from dataset_builders.card.facts import Facts, count_rows
 from dataset_builders.card.samples import example_row, loading_calls
 from dataset_builders.card.views import STORED, View, default_view, views
-from dataset_builders.folder.layout import REPORT
+from dataset_builders.folder.layout import FORMAT, REPORT
 from dataset_builders.licenses import LICENSES, get_license
 from dataset_builders.pairs.consecutive import DIRECTIONS
 from dataset_builders.sources.registry import builders
@@ -29,6 +29,8 @@ LEAKS = {
     "pair": "pairs whose two texts stand in the other split",
     "text": "labelled utterances that stand in the other split",
     "benchmark": "pretraining pairs with a test utterance of an intent set",
+    "translated dialogue": "dialogues with a translation in the other split",
+    "translated text": "labelled utterances with a translation in the other split",
 }
 """Meaning of each kind of leak in the report."""
 
@@ -93,6 +95,8 @@ def dataset_card(
         splits=schema.SPLITS,
         sources=[_source(name, facts, report) for name in facts.sources],
         licenses=[get_license(name) for name in _licenses(facts)],
+        format=FORMAT,
+        changes=schema.CHANGES,
         columns=schema.COLUMNS,
         features={
             config: {name: _type(f) for name, f in columns.items()} for config, columns in schema.FEATURES.items()
@@ -168,6 +172,8 @@ def _source(name: str, facts: Facts, report: Mapping[str, Any]) -> dict[str, Any
         "notes": info.notes if info else "",
         "differs": recorded.get("differs_from_official") or [],
         "rejected": recorded.get("rejected") or 0,
+        "origin": info.origin if info and info.origin else "unknown",
+        "coverage": recorded.get("coverage") or {},
         "input_hash": recorded.get("input_hash", ""),
     }
 
@@ -231,6 +237,7 @@ def _command(report: Mapping[str, Any]) -> str:
             "--hard-negatives": options.get("hard_negatives"),
             "--license": ",".join(options.get("licenses") or []),
             "--languages": ",".join(options.get("languages") or []),
+            "--origins": ",".join(options.get("origins") or []),
             "--splits": _unless_default(options.get("splits"), schema.SPLITS),
             "--directions": _unless_default(options.get("directions"), DIRECTIONS),
         }

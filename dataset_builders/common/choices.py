@@ -11,6 +11,9 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 SHARES: dict[Split, int] = {"train": 8, "validation": 1, "test": 1}
 """Tenths of the rows of each split where a source has no official ones."""
 
+Origin = Literal["human", "machine", "template"]
+"""Who wrote a text; `schema.ORIGINS` gives the meanings."""
+
 Direction = Literal["user-system", "system-user", "user-user", "system-system"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)

@@ -46,7 +46,7 @@ class BuildOptions(RowSettings, Selection):
 
 _REPORTED = (
     *("seed", "split_policy", "quality", "own_min_words", "benchmark_words", "context_turns", "directions"),
-    *("same_intent", "encoder", "hard_negatives", "licenses", "languages", "splits"),
+    *("same_intent", "encoder", "hard_negatives", "licenses", "languages", "origins", "splits"),
 )
 
 

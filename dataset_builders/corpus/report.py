@@ -45,6 +45,7 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
                 "input_hash": r.input_hash,
                 "differs_from_official": r.differences(),
                 "rejected": r.rejected,
+                "coverage": r.coverage() if r.info.kind == "dialogues" else {},
                 "original_splits": r.original,
                 "splits": {split: r.written[split] for split in SPLITS if split in r.written},
             }

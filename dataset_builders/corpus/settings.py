@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builders.common.choices import CONTEXT_TURNS, SPLITS, Direction, Split, SplitPolicy
+from dataset_builders.common.choices import CONTEXT_TURNS, SPLITS, Direction, Origin, Split, SplitPolicy
 from dataset_builders.common.languages import check_language
 from dataset_builders.common.options import Options, option
 
@@ -36,6 +36,12 @@ class Selection(Options):
         none="all",
     )
     languages: tuple[str, ...] = option((), "Write only rows in these languages; `en` includes `en-US`.", none="all")
+    origins: tuple[Origin, ...] = option(
+        (),
+        "Write only rows of these origins: human; machine, where a model wrote or translated a part; template. Rows of "
+        "unknown origin, such as your own, are always written.",
+        none="all",
+    )
     splits: tuple[Split, ...] = option(
         SPLITS, "Write only these splits. Duplicates and leaks are still judged over all splits."
     )

@@ -192,12 +192,14 @@ class _SourceWriter:
         return np.where(split >= TRAIN, split, self.source.split[number])
 
     def _is_selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
-        """Whether the options include each row's language and split, bool of shape (rows,)."""
+        """Whether the options include each row's language, origin and split, bool of shape (rows,)."""
         mask = np.isin(self._target_split(number), [SPLITS.index(split) for split in self.options.splits])
         if self.options.languages:
             prefixes = tuple(f"{language}-" for language in self.options.languages)
             tags = [tag for tag in table["language"].unique().to_pylist() if f"{tag}-".startswith(prefixes)]
             mask &= np.asarray(pc.is_in(table["language"], pa.array(tags, pa.string())))
+        if self.options.origins:
+            mask &= np.asarray(pc.is_in(table["origin"], pa.array([*self.options.origins, None], pa.string())))
         return mask
 
     def _usable(self, config: Config, start: int, table: pa.Table) -> Batch:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dataset_builders.licenses import get_license
 
-_text, _number = pa.string(), pa.int64()
+_text, _number, _share = pa.string(), pa.int64(), pa.float64()
 
 SCHEMAS = {
     "sources": pa.schema(
@@ -26,6 +26,11 @@ SCHEMAS = {
             "commercial_use": _text,  # yes, no or unknown
             "redistributable": pa.bool_(),
             "notes": _text,
+            "origin": _text,  # human, machine or template
+            "acts": _share,  # share of turns that have acts, slots and states, and of dialogues that have domains
+            "slots": _share,
+            "state": _share,
+            "domains": _share,
             "differs_from_official": pa.list_(_text),
             "rejected": _number,  # records of own data that could not be used
             "input_hash": _text,  # digest of the raw files and the code that reads them
@@ -41,7 +46,8 @@ SCHEMAS = {
 }
 
 COMMENTS = {
-    "sources": "One row per source. rows: labelled utterances; differs_from_official: counts that differ",
+    "sources": "One row per source. rows: labelled utterances; differs_from_official: counts that differ; acts, slots, "
+    "state: share of turns that have them; domains: share of dialogues",
     "source_rows": "Rows of each source: before (rows_in) and after the filters (rows_out); the others are in drops",
     "leaks": "Rows with a duplicate in another split. stage: before or after the split policy; splits: the two splits",
     "duplicates": "rows: rows of a source that have a duplicate in also_in, which may be the same source",
@@ -89,7 +95,7 @@ def _source(name: str, source: dict[str, Any]) -> dict[str, Any]:
 
     info = builders()[name].INFO if name in builders() else None
     counts = sum((Counter(split) for split in source["splits"].values()), Counter[str]())
-    facts = ("title", "kind", "homepage", "citation", "license_evidence", "license_disputed", "notes")
+    facts = ("title", "kind", "homepage", "citation", "license_evidence", "license_disputed", "notes", "origin")
     return {
         "source": name,
         **{fact: getattr(info, fact) for fact in facts if info is not None},
@@ -97,5 +103,6 @@ def _source(name: str, source: dict[str, Any]) -> dict[str, Any]:
         "commercial_use": get_license(source["license"]).commercial,
         **{key: source[key] for key in ("config", "license", "redistributable", "input_hash", "rejected")},
         "differs_from_official": source["differs_from_official"],
+        **source.get("coverage", {}),
         **{what: counts[what] for what in ("dialogues", "utterances", "pairs", "rows")},
     }

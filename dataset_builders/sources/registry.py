@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
@@ -88,7 +89,10 @@ def select_sources(names: Sequence[str], raw_dir: Path | None) -> list[tuple[str
     if raw_dir is not None and not names:
         present = [name for name in modules if (raw_dir / name).is_dir()]
         if not present:
-            raise DataError(f"{raw_dir}: no folder of a source in it; expected one of {', '.join(modules)}")
+            raise DataError(
+                f"{raw_dir}: no folder of a source in it; expected a folder with the name of a source, such as "
+                f"{next(iter(modules))} (`dialogue-cube sources` lists all)"
+            )
         return [(name, None) for name in present]
     selection: dict[str, str | None] = {}
     for text in names:
@@ -102,4 +106,6 @@ def select_sources(names: Sequence[str], raw_dir: Path | None) -> list[tuple[str
 
 
 def _unknown(name: str) -> DataError:
-    return DataError(f"no source {name!r}; there are: {', '.join(source_modules())}")
+    near = difflib.get_close_matches(name, source_modules(), 3)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return DataError(f"no source {name!r}; {meant}`dialogue-cube sources` lists all {len(source_modules())}")

@@ -137,15 +137,19 @@ def is_interrupt(error: Exception) -> bool:
 
 
 def _complete_columns(connection: DuckDBPyConnection, folder: Path, name: str, schema: pa.Schema) -> None:
-    from dataset_builders.schema import ADDED
+    from dataset_builders.schema import ADDED, NESTED
 
-    columns = {column for column, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
-    missing = set(schema.names) - columns
+    columns = {column: kind for column, kind, *_ in connection.execute(f"DESCRIBE parquet_{name}").fetchall()}
+    missing = set(schema.names) - columns.keys()
     if added := sorted(missing & set(ADDED)):
+        connection.register(f"today_{name}", schema.empty_table())
+        types = {column: kind for column, kind, *_ in connection.execute(f"DESCRIBE today_{name}").fetchall()}
+        more = ", ".join(f"NULL::{types[column]} AS {column}" for column in added)
+        # DuckDB fills the fields that a struct lacks
+        nested = ", ".join(f"{column}::{types[column]} AS {column}" for column in NESTED if column in columns)
+        replaced = f"* REPLACE ({nested})" if nested else "*"
         connection.execute(f"ALTER VIEW parquet_{name} RENAME TO parquet_older_{name}")
-        kinds = {column: "VARCHAR[]" if pa.types.is_list(schema.field(column).type) else "VARCHAR" for column in added}
-        nulls = ", ".join(f"NULL::{kind} AS {column}" for column, kind in kinds.items())
-        connection.execute(f"CREATE VIEW parquet_{name} AS SELECT *, {nulls} FROM parquet_older_{name}")
+        connection.execute(f"CREATE VIEW parquet_{name} AS SELECT {replaced}, {more} FROM parquet_older_{name}")
         missing -= set(added)
     if missing:
         raise DataError(

@@ -15,6 +15,8 @@ from dataset_builders.sources.raw_files import sha256
 
 Rows = Sequence[Mapping[str, Any]]
 
+COMMON = {"common_domain": "train", "common_slot": "destination"}
+
 OPEN_LICENSE = {"license": "MIT", "redistributable": True}
 
 
@@ -23,14 +25,17 @@ def dialogue(name: str, text: str = "Two tickets to Tiny Town, please.", source:
         "speaker": "user",
         "text": text,
         "annotations": {
-            "acts": [act("inform", "train", "to", ["Tiny Town"])],
-            "slots": [span("to", "Tiny Town", 15, 24, "train"), span("seat", None)],
-            "state": [state("to", ["Tiny Town"], "train", "book")],
+            "acts": [act("inform", "train", "to", ["Tiny Town"]) | {"common_act": "inform"} | COMMON],
+            "slots": [span("to", "Tiny Town", 15, 24, "train") | COMMON, span("seat", None) | COMMON],
+            "state": [state("to", ["Tiny Town"], "train", "book") | COMMON],
         },
+        "speaker_id": None,
     }
     system = {"speaker": "system", "text": f"Booked: {text}", "annotations": {"acts": [], "slots": [], "state": []}}
+    system["speaker_id"] = None
     row = {"dialogue_id": f"{source}/{name}", "source": source, "original_id": name, "original_split": "all"}
     row |= {"language": "en", "domains": ["train"], "scenario": None, "turns": [user, system], "empty_turns": 0}
+    row |= {"common_domains": ["train"], "parallel_id": None, "origin": "human"}
     roles = {"user": "user", "system": "assistant"}
     row["messages"] = [{"role": roles[turn["speaker"]], "content": turn["text"]} for turn in (user, system)]
     row["message_count"] = 2
@@ -51,13 +56,14 @@ def pair(name: str, text: str = "Two tickets to Tiny Town, please.", source: str
     row |= {"context": [{"speaker": "system", "text": "Where to?"}], "cluster_id": f"{source}/{name}"}
     row |= {"negatives": ["No seat is left."], "negative": "No seat is left.", "pair_type": "consecutive", "flags": []}
     row |= {"quality": {"score": 0.5, "length": 0.5, "cleanness": 1.0, "novelty": 1.0, "relatedness": None}}
-    row["metadata"] = None
+    row |= {"parallel_id": None, "origin": "human", "metadata": None}
     return row | OPEN_LICENSE | facts
 
 
 def utterance(name: str, text: str = "my card ate itself", source: str = "cards", **facts: Any):
     row = {"utterance_id": f"{source}/train/{name}", "source": source, "utterance": text, "label": f"{source}/eaten"}
     row |= {"scenario": None, "is_out_of_scope": False, "language": "ru-RU", "original_split": "train"}
+    row |= {"labels": [facts.get("label", row["label"])], "parallel_id": None, "origin": "human"}
     row |= {"metadata": None, "flags": []}
     return row | OPEN_LICENSE | facts
 

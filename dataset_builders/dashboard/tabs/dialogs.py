@@ -35,6 +35,10 @@ SELECT name AS domain, sum(dialogues)::BIGINT AS dialogues FROM domain_counts {w
 GROUP BY ALL ORDER BY dialogues DESC, domain LIMIT 25
 """
 
+ANNOTATIONS = """
+SELECT source, origin, acts, slots, state, domains FROM sources {where} ORDER BY source
+"""
+
 
 def show(page: Page) -> None:
     """Draw the tab."""
@@ -94,6 +98,12 @@ def show(page: Page) -> None:
             "turns_per_dialogue": "%.1f",
         },
     )
+    annotations = ask(ANNOTATIONS, "kind = 'dialogues'", "acts IS NOT NULL", columns=("source",))
+    if not annotations.empty:
+        shares = dict.fromkeys(("acts", "slots", "state", "domains"), "percent")
+        page.table(
+            t("dialogs.annotations"), annotations, {"source": "", "origin": "", **shares}, t("dialogs.annotations_note")
+        )
     show_words(page, words_of(page, "dialogues"))
 
 

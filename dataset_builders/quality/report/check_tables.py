@@ -80,12 +80,33 @@ def duplicates_section(report: QualityReport) -> Section:
         Table("Most frequent, in another corpus", columns, largest),
         Table("All", columns, rows, page_only=True),
         _clusters(report.statistics["largest_clusters"]),
+        *(_matrix(kind, pairs, sizes(report, kind)) for kind, pairs in duplicates.items()),
     ]
     clusters = sum(row["clusters"] for row in report.statistics["cluster_sizes"])
     members = sum(row["clusters"] * row["members"] for row in report.statistics["cluster_sizes"])
     mixed = sum(row["across_sources"] for row in report.statistics["cluster_sizes"])
     note = f"{clusters:,} clusters of {members:,} near-duplicate dialogues; {mixed:,} clusters span several corpora"
     return Section("duplicates", title, note, [table for table in tables if table.rows])
+
+
+def _matrix(kind: str, pairs: dict[str, int], size: dict[str, int]) -> Table:
+    """Share of the rows of each source (down) that another one (across) has as well."""
+    shared = {tuple(key.split("|")): number for key, number in pairs.items() if len(set(key.split("|"))) == 2}
+    names = sorted({name for key in shared for name in key})
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            *(
+                shared[name, other] / size[name] if (name, other) in shared and size.get(name) else None
+                for other in names
+            ),
+        )
+        for name in names
+    ]
+    columns = {f"{kind} of": "", **dict.fromkeys(names, ".1%")}
+    return Table(
+        f"Overlap matrix: {kind} of a row's corpus that a column's corpus has, too", columns, rows, page_only=True
+    )
 
 
 def sizes(report: QualityReport, kind: str) -> dict[str, int]:
@@ -132,8 +153,8 @@ def leaks_section(report: QualityReport) -> Section:
     policy = report.built.get("options", {}).get("split_policy", "unknown")
     note = (
         f"policy {policy}: rows of the first split that are also in the second, before → after. dialogue: "
-        "near-duplicate dialogues; pair: equal pairs; text: equal labelled utterances; benchmark: pretraining rows "
-        "with an utterance of a downstream test set"
+        "near-duplicate dialogues; pair: equal pairs; text: equal labelled utterances; translated: translations; "
+        "benchmark: pretraining rows with an utterance of a downstream test set"
     )
     table = Table("", dict.fromkeys(("kind", "source", *splits), ""), rows)
     return Section("leaks", "Leaks between splits", note, [table])

@@ -84,6 +84,20 @@ def split_order(split: str) -> int:
     return [*SPLITS, split].index(split)
 
 
+def annotations_section(report: QualityReport) -> Section:
+    """Share of the turns and dialogues of each source that have annotations."""
+    columns = {"source": "", "acts": ".1%", "slots": ".1%", "state": ".1%", "domains": ".1%"}
+    rows: list[tuple[Cell, ...]] = [
+        (source, *(facts["coverage"].get(name, 0) or "none" for name in list(columns)[1:]))
+        for source, facts in report.built.get("sources", {}).items()
+        if facts.get("coverage")
+    ]
+    note = "acts, slots, state: share of turns that have them; domains: share of dialogues"
+    return (
+        Section("annotations", "Annotations", note, [Table("", columns, rows)]) if rows else Section("annotations", "")
+    )
+
+
 def languages_section(report: QualityReport) -> Section:
     """Rows by language."""
     rows = report.statistics["languages"]

@@ -21,6 +21,7 @@ SECTIONS = (
     corpus_tables.dialogues_section,
     corpus_tables.pairs_section,
     corpus_tables.downstream_section,
+    corpus_tables.annotations_section,
     corpus_tables.languages_section,
     corpus_tables.licenses_section,
     corpus_tables.words_section,

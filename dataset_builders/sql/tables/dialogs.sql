@@ -6,12 +6,12 @@ WITH spoken AS (
     SELECT *, [turn.text FOR turn IN turns] AS texts FROM parquet_dialogues
 )
 SELECT
-    dialogue_id, source, split, language, original_id, original_split, domains,
+    dialogue_id, source, split, language, original_id, original_split, domains, common_domains,
     list_sort(list_distinct(flatten([[goal.intent FOR goal IN turn.annotations.state] FOR turn IN turns]))) AS intents,
     scenario,
     array_to_string(texts, chr(10)) AS dialog_text,
     len(texts)::INTEGER AS turn_count,
     word_count(array_to_string(texts, ' '))::INTEGER AS words,
     (length(array_to_string(texts, '')))::INTEGER AS characters,
-    empty_turns, cluster_id, metadata, flags, license, redistributable, source_version
+    empty_turns, cluster_id, parallel_id, origin, metadata, flags, license, redistributable, source_version
 FROM spoken

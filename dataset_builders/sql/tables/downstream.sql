@@ -2,7 +2,7 @@
 -- words, characters: length of the utterance; text without blanks between words (Chinese, Thai) counts as one word
 -- metadata: the other columns of a user's own data as JSON, read by key: metadata->>'$.team'
 SELECT
-    utterance_id, source, split, utterance, label, scenario, is_out_of_scope, language, original_split,
+    utterance_id, source, split, utterance, label, labels, scenario, is_out_of_scope, language, original_split,
     word_count(utterance)::INTEGER AS words, length(utterance)::INTEGER AS characters,
-    metadata, flags, license, redistributable
+    parallel_id, origin, metadata, flags, license, redistributable
 FROM parquet_downstream

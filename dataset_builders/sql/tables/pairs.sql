@@ -9,5 +9,5 @@ SELECT
     len(context)::INTEGER AS context_turns,
     word_count(anchor)::INTEGER AS anchor_words, word_count(positive)::INTEGER AS positive_words,
     length(anchor)::INTEGER AS anchor_characters, length(positive)::INTEGER AS positive_characters,
-    answer_id, negatives, pair_type, cluster_id, quality, metadata, flags, license, redistributable
+    answer_id, negatives, pair_type, cluster_id, quality, parallel_id, origin, metadata, flags, license, redistributable
 FROM parquet_pairs

@@ -1,10 +1,11 @@
 -- One row per utterance of a dialogue. turn_index: position in the dialogue, from 0; words, characters: its length
--- annotations: acts, slots and state as in the source
+-- annotations: acts, slots and state as in the source, and common_...: the same in words that all sources share
+-- speaker_id: tells more than two speakers apart
 SELECT
     dialogue_id, turn_index - 1 AS turn_index, source, split, language,
     turn.speaker AS speaker, turn.text AS text,
     word_count(turn.text)::INTEGER AS words, length(turn.text)::INTEGER AS characters,
-    turn.annotations AS annotations
+    turn.annotations AS annotations, turn.speaker_id AS speaker_id
 FROM (
     SELECT
         dialogue_id, source, split, language,

@@ -204,7 +204,7 @@ def test_a_repeated_record_counts_once(sample_raw, cache_dir, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["sdg"], "no source 'sdg'; there are: abcd, camrest676"),
+        (["sdg"], "no source 'sdg'; did you mean smd or sgd"),
         (["woz:fr"], "source woz has no config 'fr'; it has: all, en, de, it"),
         (["woz:en", "woz:de"], "source woz is named twice"),
     ],

@@ -346,7 +346,7 @@ def test_two_runs_in_one_folder(config, raw):
     ("changes", "message"),
     [
         ({"out": None}, "name the folder of the results: --out DIR"),
-        ({"sources": ("sdg",)}, "no source 'sdg'; there are: abcd, camrest676"),
+        ({"sources": ("sdg",)}, "no source 'sdg'; did you mean smd or sgd"),
         ({"sources": ("woz:en", "woz:de")}, "woz is named twice"),
         ({"raw_dir": Path("absent")}, "no raw folder absent"),
         ({"raw_dir": None}, "name the sources to download, or give --raw-dir"),
