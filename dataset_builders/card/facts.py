@@ -29,7 +29,9 @@ class Facts:
         flags: Number of rows with each (config, flag).
         chats: Number of dialogues of each split with at least `CHAT` messages.
         negatives: Number of pairs of each split with a mined negative.
-        labels: Labels of each intent set.
+        labels: Labels of each intent set, where several intents of a row are one label.
+        intents: The same one by one.
+        several: Intent sets with rows that have several intents, or none.
         intent_languages: BCP 47 tags of the rows of each intent set.
         files: Number of shards and of bytes of each (config, split).
     """
@@ -42,6 +44,8 @@ class Facts:
     chats: Counter[Split] = field(default_factory=Counter)
     negatives: Counter[Split] = field(default_factory=Counter)
     labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    intents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    several: set[str] = field(default_factory=set)
     intent_languages: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     files: dict[tuple[Config, Split], tuple[int, int]] = field(default_factory=dict)
 
@@ -81,7 +85,7 @@ _EXTRA: dict[Config, list[str]] = {
     # the shortest column of the turns is enough to count them
     "dialogues": ["turns.list.element.speaker", "message_count"],
     "pairs": ["negative"],
-    "downstream": ["label"],
+    "downstream": ["label", "labels"],
 }
 """The columns that only the counts of one config need."""
 
@@ -110,5 +114,17 @@ def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
             if config == "pairs":
                 facts.negatives[split] += len(rows) - rows["negative"].null_count
             if config == "downstream":
-                for row in rows.group_by(["source", "label"]).aggregate([]).to_pylist():
-                    facts.labels[row["source"]].add(row["label"])
+                _count_intents(facts, rows)
+
+
+def _count_intents(facts: Facts, rows: pa.Table) -> None:
+    for row in rows.group_by(["source", "label"]).aggregate([]).to_pylist():
+        facts.labels[row["source"]].add(row["label"])
+    if "labels" in rows.column_names:  # a folder of an older version lacks them
+        lists, sources = rows["labels"].combine_chunks(), rows["source"].combine_chunks()
+        is_one = pc.equal(pc.fill_null(pc.list_value_length(lists), 1), 1)
+        facts.several.update(sources.filter(pc.invert(is_one)).unique().to_pylist())
+        of_intents = sources.take(pc.list_parent_indices(lists))
+        intents = pa.table({"source": of_intents, "intent": pc.list_flatten(lists)})
+        for row in intents.group_by(["source", "intent"]).aggregate([]).to_pylist():
+            facts.intents[row["source"]].add(row["intent"])

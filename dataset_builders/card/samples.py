@@ -58,12 +58,21 @@ def loading_calls(folder: Path, configs: Sequence[View], repo_id: str) -> list[C
         code = f'load_dataset("{repo_id}", "{view.name}", split="{split}")[{number}]'
         note = ""
         if view.labels:
-            label = view.labels.index(row["label"])
-            row, note = row | {"label": label}, f"{label} is {row['label']}"
+            row, note = _as_classes(row, view.labels)
         elif view.columns is None:
             code, row = f'{code}["turns"][0]', row["turns"][0]
         calls.append(Call(code, pprint.pformat(row, width=110, sort_dicts=False).splitlines(), note))
     return calls
+
+
+def _as_classes(row: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """A row with the numbers of its classes, as `datasets` loads it, and what they mean."""
+    if "label" in row:
+        number = names.index(row["label"])
+        return row | {"label": number}, f"{number} is {row['label']}"
+    numbers = [names.index(name) for name in row["labels"]]
+    meanings = (f"{number} is {name}" for number, name in zip(numbers, row["labels"], strict=True))
+    return row | {"labels": numbers}, ", ".join(meanings)
 
 
 def example_row(folder: Path, config: Config, split: Split) -> dict[str, str]:

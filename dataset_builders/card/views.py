@@ -34,7 +34,7 @@ class View:
         rows: Number of rows of each split that has any.
         columns: Columns of the view; None for all.
         filters: Conditions (column, operator, value) that its rows meet.
-        labels: Names of the classes if the view has a column `label`; the parquet files hold the names.
+        labels: Names of the classes if the view has a column `label` or `labels`; the parquet files hold the names.
     """
 
     name: str
@@ -60,8 +60,9 @@ class View:
         if not self.labels:
             return {}
         names = {str(number): name for number, name in enumerate(self.labels)}
-        types = {"label": {"class_label": {"names": names}}}
-        features = [{"name": name, "dtype": types.get(name, "string")} for name in self.columns or ()]
+        classes = {"class_label": {"names": names}}
+        types = {"label": {"dtype": classes}, "labels": {"list": classes}}
+        features = [{"name": name, **types.get(name, {"dtype": "string"})} for name in self.columns or ()]
         return {"config_name": self.name, "features": features}
 
 
@@ -100,14 +101,17 @@ def _intent_sets(facts: Facts) -> Iterator[View]:
     for source, labels in sorted(facts.labels.items()):
         name = f"{source}-intents" if source in _RESERVED else source
         several = ("language",) if len(facts.intent_languages[source]) > 1 else ()
+        is_multi = source in facts.several
         yield View(
             name=name,
-            meaning="an utterance and the class of its intent",
+            meaning="an utterance and the classes of its intents"
+            if is_multi
+            else "an utterance and the class of its intent",
             stored="downstream",
             rows=_rows(facts, "downstream", source),
-            columns=("utterance", "label", *several),
+            columns=("utterance", "labels" if is_multi else "label", *several),
             filters=(("source", "==", source),),
-            labels=tuple(sorted(labels)),
+            labels=tuple(sorted(facts.intents[source] if is_multi else labels)),
         )
 
 

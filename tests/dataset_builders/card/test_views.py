@@ -23,6 +23,8 @@ INTENTS = [
     utterance("1", "wo ist sie", label="cards/track", language="de"),
     utterance("2", "stop", label="cards/block", language="en"),
     utterance("3", "a table for two", source="pairs", label="pairs/book", language="en"),
+    utterance("5", "move it, how much", source="spa", label="spa/cost+spa/move", labels=["spa/cost", "spa/move"]),
+    utterance("6", "ten", source="spa", label="spa/none", labels=[]),
 ]
 ROWS = {
     ("dialogues", "train"): DIALOGUES,
@@ -71,7 +73,7 @@ def test_without_a_name_the_lean_pairs_are_loaded(load):
 
 
 def test_every_view_has_the_rows_of_the_stored_config(folder, load):
-    names = ["pairs", "triplets", "messages", "cards", "pairs-intents", "pairs-full", "dialogues", "downstream"]
+    names = ["pairs", "triplets", "messages", "cards", "pairs-intents", "spa", "pairs-full", "dialogues", "downstream"]
     assert get_dataset_config_names(str(folder)) == names
     rows = {name: load(name) for name in names}
     for name, splits in rows.items():
@@ -96,6 +98,13 @@ def test_labels_are_classes_with_the_same_numbers_in_every_split(load):
     assert rows["train"].column_names == ["utterance", "label", "language"]
     # of one language, the language is no input of a trainer that takes every text column
     assert load("pairs-intents")["train"].to_list() == [{"utterance": "a table for two", "label": 0}]
+
+
+def test_a_set_with_several_intents_a_row_has_lists_of_classes(folder, load):
+    rows = load("spa", split="train")
+    assert rows.features["labels"].feature.names == ["spa/cost", "spa/move"]
+    assert rows.to_list() == [{"utterance": "move it, how much", "labels": [0, 1]}, {"utterance": "ten", "labels": []}]
+    assert "0 is spa/cost, 1 is spa/move" in (folder / "README.md").read_text()
 
 
 def test_columns_and_filters_replace_those_of_a_view(load):
