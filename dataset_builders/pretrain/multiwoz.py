@@ -82,6 +82,7 @@ class MultiWoz(DialogueBuilder):
                 config="2.1",
             ),
         ),
+        notes="Of 2.2, there are copies with the texts alone: without acts, slots, state and domains, under other ids.",
         coverage={"2.1": {"acts": 0.9544, "slots": 0.6165, "state": 0.4932, "domains": 1.0}},
         terms=terms_of(__file__),
     )
