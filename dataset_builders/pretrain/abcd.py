@@ -35,7 +35,8 @@ class ABCD(DialogueBuilder):
         files=(
             SourceFile(
                 "abcd_v1.1.json.gz",
-                "https://raw.githubusercontent.com/asappresearch/abcd/0548f35968a93f407035bc0c8a6334c6cf5d07ef/data/abcd_v1.1.json.gz",
+                "https://raw.githubusercontent.com/asappresearch/abcd/6b8700ce67c6b37b062dd7a60abc76d7ef832a97/data/abcd_v1.1.json.gz",
+                git_blob="c6fecb3aed30309ca3456ed93a0a19c98cade1a4",
             ),
         ),
         terms=terms_of(__file__),

@@ -74,10 +74,12 @@ class Terms:
         common: dict[str, dict[str, str]] = {"act": {}, "domain": {}, "slot": {}}
         lines = path.read_text(encoding="utf-8").splitlines() if path else []
         for number, line in enumerate(lines, start=1):
-            kind, word, shared = line.split("\t")
-            if kind not in common or word in common[kind] or (kind == "act" and shared not in ACTS):
-                raise ValueError(f"{path}: line {number}: unknown kind or act, or a repeated word: {line!r}")
-            common[kind][word] = shared
+            kind, *words = line.split("\t")
+            if kind not in common or len(words) != 2 or words[0] in common[kind]:
+                raise ValueError(f"{path}: line {number}: expected kind, a new word and the common one: {line!r}")
+            if kind == "act" and words[1] not in ACTS:
+                raise ValueError(f"{path}: line {number}: {words[1]!r} is no common act")
+            common[kind][words[0]] = words[1]
         return cls(common)
 
     def of(self, kind: Kind, words: pa.Array) -> pa.Array:
