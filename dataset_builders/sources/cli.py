@@ -169,7 +169,14 @@ def _print_table(infos: Sequence[SourceInfo]) -> None:
         for info in chosen:
             use = f"{'yes' if info.redistributable else 'no'} / {get_license(info.license).commercial}"
             size = sum(next(iter(counts.values())) for counts in info.counts[info.default_config].values())
-            cells = (_languages(info), _license(info), use, info.origin, _annotations(info, "\n"), f"{size:,}")
+            cells = (
+                _languages(info),
+                _license(info),
+                use,
+                info.origin or "unknown",
+                _annotations(info, "\n"),
+                f"{size:,}",
+            )
             table.add_row(info.name, *cells)
         table.add_section()
     Console().print(table)
@@ -195,8 +202,14 @@ def markdown_table(infos: Sequence[SourceInfo]) -> str:
                 "|---|" + "---|" * 5,
             ]
         for info in chosen:
-            cells = (_languages(info), _license(info), info.origin, _annotations(info, ", "), _size(info, ", "))
-            lines.append(f"| [{info.name}]({info.homepage}) | {' | '.join(str(cell) for cell in cells)} |")
+            cells = (
+                _languages(info),
+                _license(info),
+                info.origin or "unknown",
+                _annotations(info, ", "),
+                _size(info, ", "),
+            )
+            lines.append(f"| [{info.name}]({info.homepage}) | {' | '.join(cells)} |")
         if chosen:
             lines.append("")
     return "\n".join(lines)

