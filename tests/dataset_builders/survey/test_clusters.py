@@ -81,9 +81,15 @@ def invented(count, seed=0):
     return {f"source{i % 3}/{i}": turns for i, turns in enumerate(dialogues)}
 
 
+def normalized(dialogues):
+    """The normalised utterances of each dialogue; all at once, since a call takes longer than a dialogue."""
+    texts = iter(normalize(pa.array([text for turns in dialogues.values() for text in turns], pa.string())).to_pylist())
+    return {name: [next(texts) for _ in turns] for name, turns in dialogues.items()}
+
+
 def plain(dialogues, config):
     """Similarities by shingles and by words of whole utterances for each pair of ids, by brute force with sets."""
-    said = {name: normalize(pa.array(turns, pa.string())).to_pylist() for name, turns in dialogues.items()}
+    said = normalized(dialogues)
     size = config.shingle
     pieces = {
         n: {t[i : i + size] for i in range(max(1, len(t) - size + 1))}
@@ -305,7 +311,7 @@ def test_camrest676_is_inside_woz(corpora, tmp_path):
     found = cluster_dialogues(table["dialogue_id"], table["source"], turns)
     label = dict(zip(table["dialogue_id"].to_pylist(), found.ids.to_pylist(), strict=True))
 
-    said = dict(zip(label, (normalize(pa.array(t, pa.string())).to_pylist() for t in turns.to_pylist()), strict=True))
+    said = normalized(dict(zip(label, turns.to_pylist(), strict=True)))
     woz = {name: set(texts) for name, texts in said.items() if name.startswith("woz/en/")}
     holders = {
         name: [other for other, held in woz.items() if sum(t in held for t in texts) >= 0.7 * len(texts)]
