@@ -35,7 +35,7 @@ class MathDial(DialogueBuilder):
   title={MathDial: A Dialogue Tutoring Dataset with Rich Pedagogical Properties Grounded in Math Reasoning Problems},
   author={Macina, Jakub and Daheim, Nico and Chowdhury, Sankalan and Sinha, Tanmay and Kapur, Manu and
     Gurevych, Iryna and Sachan, Mrinmaya}, booktitle={Findings of EMNLP}, pages={5602--5621}, year={2023}}""",
-        counts={"default": {"train": {"dialogues": 2262}, "test": {"dialogues": 599, "utterances": 7028}}},
+        counts={"default": {"train": {"dialogues": 2262}, "test": {"dialogues": 599, "utterances": 7015}}},
         configs={"default": "b452be4"},
         files=tuple(
             SourceFile(f"data/{split}.jsonl", f"{_URL}data/{split}.jsonl", git_blob=blob)
