@@ -66,7 +66,7 @@ class LabelledText:
 
     Args:
         text: Utterance.
-        label: Intent.
+        label: Intent, or a list of several.
         id: Own id; empty if it has none.
         line: Line that it begins on, from 1; None where lines mean nothing.
         scenario: Coarser class of the intent.
@@ -77,7 +77,7 @@ class LabelledText:
     """
 
     text: str
-    label: str
+    label: str | list[str]
     id: str = ""
     line: int | None = None
     scenario: str | None = None

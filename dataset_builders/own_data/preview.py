@@ -187,7 +187,7 @@ def _language(data: OwnData, rows: list[Dialogue | Utterance]) -> str:
 
 def _shown(row: Dialogue | Utterance) -> str:
     if isinstance(row, Utterance):
-        return f"{_short(row.text)} -> {row.label}"
+        return f"{_short(row.text)} -> {row.label if isinstance(row.label, str) else ' + '.join(row.label)}"
     return " | ".join(f"{turn.speaker}: {_short(turn.text)}" for turn in row.turns[:4])
 
 

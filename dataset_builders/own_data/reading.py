@@ -18,11 +18,12 @@ from dataset_builders.own_data.plain.json_records import Broken, Raw
 from dataset_builders.own_data.plain.names import Layout
 from dataset_builders.own_data.plain.records import (
     RecordParser,
+    label_of,
     mark_prompts,
     own_id,
     text_of,
 )
-from dataset_builders.own_data.plain.values import is_out_of_scope, lifted, metadata_of
+from dataset_builders.own_data.plain.values import lifted, metadata_of
 from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_line, shorten
 from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.turns.conversations import dialogues_of, speakers_of
@@ -197,10 +198,11 @@ class Reading:
             for row in rows:
                 row.metadata, row.split = metadata, split
             return rows
-        text, label = text_of(item.text, "utterance"), " ".join(text_of(item.label, "label").split())
-        if not text or not label:
-            raise BadRecord(f"the {'label' if text else 'utterance'} is empty")
-        is_out = item.is_out_of_scope or is_out_of_scope(label)
+        text = text_of(item.text, "utterance")
+        if not text:
+            raise BadRecord("the utterance is empty")
+        label, is_out = label_of(item.label)
+        is_out = is_out or item.is_out_of_scope
         utterance = Utterance("", split, text, label, item.scenario, is_out, item.language)
         utterance.metadata = metadata
         return [utterance]
@@ -357,5 +359,6 @@ def _common(values: list[Any]) -> Any:
 
 def _shown(item: Conversation | LabelledText) -> str:
     if isinstance(item, LabelledText):
-        return f"{item.text}\t{item.label}"
+        labels = item.label if isinstance(item.label, list) else [item.label]
+        return "\t".join([item.text, *labels])
     return "; ".join(f"{message.speaker}: {message.text}" for message in item.messages[:5])

@@ -1,4 +1,4 @@
-"""fastText: a text a line, after its label `__label__NAME`."""
+"""fastText: a text a line, after its labels `__label__NAME`."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ def read(export: Export) -> Iterator[Item]:
         labels = _LABEL.findall(match[1]) if match else []
         if not match or not match[2].strip():
             yield BadItem("expected `__label__NAME` and a text", line, number)
-        elif len(labels) > 1:
-            yield BadItem(f"has {len(labels)} labels; an utterance has one intent", line, number)
         else:
-            yield LabelledText(match[2].strip(), labels[0], line=number)
+            yield LabelledText(match[2].strip(), labels, line=number)
 
 
 FORMAT = Format(

@@ -165,6 +165,19 @@ def text_of(value: Any, what: str) -> str:
     return value.strip()
 
 
+def label_of(value: Any) -> tuple[str | list[str], bool]:
+    """A label with single spaces, or the labels of a list of several; and whether they are out of scope.
+
+    Raises:
+        BadRecord: A label is empty, or it is something else.
+    """
+    is_list = isinstance(value, list) and value and all(isinstance(part, str) for part in value)
+    labels = [" ".join(text_of(part, "label").split()) for part in (value if is_list else [value])]
+    if not all(labels):
+        raise BadRecord("the label is empty")
+    return labels if len(labels) > 1 else labels[0], all(map(is_out_of_scope, labels))
+
+
 def mark_prompts(messages: list[Message], prompt_first: bool) -> list[Message]:
     """The messages with the kinds that their speakers' names imply: prompts and messages of programs.
 
@@ -288,14 +301,11 @@ def _turn_keys(keys: tuple[str, ...]) -> _TurnKeys:
 
 
 def _utterances(record: dict[str, Any], layout: Layout) -> list[Utterance]:
-    label, texts = text_of(record[layout.other], "label"), record[layout.text]
+    (label, is_out), texts = label_of(record[layout.other]), record[layout.text]
     utterances = [text_of(text, "utterance") for text in (texts if isinstance(texts, list) else [texts])]
-    if not label:
-        raise BadRecord("the label is empty")
     if not any(utterances):
         raise BadRecord("the utterance is empty")
-    language, label = _language(record, layout), " ".join(label.split())
-    is_out = is_out_of_scope(label)
+    language = _language(record, layout)
     return [Utterance("", ALL, text, label, is_out_of_scope=is_out, language=language) for text in utterances if text]
 
 

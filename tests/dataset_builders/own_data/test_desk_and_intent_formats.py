@@ -70,7 +70,6 @@ def recognised(export):
         ("luis", {"luis_schema_version": "7.0.0", "utterances": [{"text": "hi"}]}, "with `text` and `intent`"),
         ("watson", {"intents": [{"intent": "greet", "examples": [{}]}]}, "expected an example"),
         ("wit", {"data": [{"text": "hi", "entities": []}]}, "no entity `intent`"),
-        ("fasttext", "__label__a __label__b hi\n", "has 2 labels"),
         ("fasttext", "__label__a\n", "and a text"),
         ("seq-in", "hi\n", "expected a file `label`"),
         ("text-label-lines", "hi\tgreet\nbye\n", "found 1 cells"),

@@ -151,6 +151,19 @@ def test_other_columns_are_metadata(tmp_path):
     assert json.loads(row.metadata) == {"team": "red", "mood": ["sad", "glad"]}
 
 
+def test_own_labels_may_be_several(read):
+    records = [
+        {"text": "move it", "intent": ["change", " my  booking"]},
+        {"text": "hello", "intent": ["greet"]},
+        {"text": "hm", "intent": ["change", " "]},
+    ]
+    *rows, rejected = read("a.json", records, max_bad_share=1)
+    assert rows == [("move it", ["change", "my booking"]), ("hello", "greet")]
+    assert "the label is empty" in rejected.reason
+    lines = "__label__a __label__b hi\n__label__a so\n"
+    assert read("train.txt", lines) == [("hi", ["a", "b"]), ("so", "a")]
+
+
 def test_own_labels_may_be_out_of_scope(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\nHi,greet\nBlah,oos\nBlub,out of scope\n")
     assert [u.is_out_of_scope for u in load(tmp_path / "a.csv").utterances] == [False, True, True]
