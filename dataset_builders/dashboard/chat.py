@@ -23,7 +23,8 @@ def show_chat(turns: Iterable[Mapping[str, Any]], texts: Texts, marked: int | No
     """Draw all turns.
 
     Args:
-        turns: Turns with `turn_index`, `speaker`, `text`, and `annotations` as in `schema.ANNOTATIONS`.
+        turns: Turns with `turn_index`, `speaker`, `text`, and `annotations` as in `schema.ANNOTATIONS`; with
+            `speaker_id` if there are more than two speakers.
         texts: Texts in the language of the visitor.
         marked: Index of a turn to mark.
     """
@@ -33,7 +34,8 @@ def show_chat(turns: Iterable[Mapping[str, Any]], texts: Texts, marked: int | No
         annotations = turn.get("annotations") or {}
         with st.chat_message(speaker, avatar=_AVATARS.get(speaker)):
             mark = " ◀" if turn["turn_index"] == marked else ""
-            heading = f"<small>{turn['turn_index']} · {escape(texts(f'speaker.{speaker}'))}{mark}</small>"
+            who = " ".join(filter(None, (texts(f"speaker.{speaker}"), turn.get("speaker_id"))))
+            heading = f"<small>{turn['turn_index']} · {escape(who)}{mark}</small>"
             st.html(f"{heading}<br>{with_slots(turn['text'], annotations.get('slots') or ())}{_badges(annotations)}")
             new = [_state(entry) for entry in annotations.get("state") or ()]
             if new and new != state:

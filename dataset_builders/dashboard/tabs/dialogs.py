@@ -39,6 +39,9 @@ ANNOTATIONS = """
 SELECT source, origin, acts, slots, state, domains FROM sources {where} ORDER BY source
 """
 
+HAS_ANNOTATIONS = "SELECT count(*) > 0 FROM duckdb_columns() WHERE table_name = 'sources' AND column_name = 'acts'"
+"""Whether the database counts annotations; one of an older version does not."""
+
 
 def show(page: Page) -> None:
     """Draw the tab."""
@@ -98,8 +101,9 @@ def show(page: Page) -> None:
             "turns_per_dialogue": "%.1f",
         },
     )
-    annotations = ask(ANNOTATIONS, "kind = 'dialogues'", "acts IS NOT NULL", columns=("source",))
-    if not annotations.empty:
+    where = ("kind = 'dialogues'", "acts IS NOT NULL")
+    annotations = ask(ANNOTATIONS, *where, columns=("source",)) if page.store.value(HAS_ANNOTATIONS) else None
+    if annotations is not None and not annotations.empty:
         shares = dict.fromkeys(("acts", "slots", "state", "domains"), "percent")
         page.table(
             t("dialogs.annotations"), annotations, {"source": "", "origin": "", **shares}, t("dialogs.annotations_note")

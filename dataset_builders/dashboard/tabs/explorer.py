@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAMES = "SELECT name FROM domain_counts {where} GROUP BY name ORDER BY name"
 
-LABELS = "SELECT label FROM label_counts {where} GROUP BY label ORDER BY label"
+LABELS = "SELECT DISTINCT unnest(labels) AS label FROM label_counts {where} ORDER BY label"
 
 LONGEST_DIALOGUE = "SELECT coalesce(max(value), 0) AS value FROM dialogue_histograms {where}"
 
@@ -27,7 +27,11 @@ SELECT dialogue_id, source, split, language, domains, intents, scenario, turn_co
 FROM dialogs WHERE dialogue_id = ?
 """
 
-TURNS = "SELECT turn_index, speaker, text, annotations FROM turns WHERE dialogue_id = ? ORDER BY turn_index"
+TURNS = """
+SELECT COLUMNS(name -> name IN ('turn_index', 'speaker', 'speaker_id', 'text', 'annotations'))
+FROM turns WHERE dialogue_id = ? ORDER BY turn_index
+"""
+"""A database of an older version has no `speaker_id`."""
 
 _OPENED = "dialogue"
 """Name of the open dialogue in the address."""
