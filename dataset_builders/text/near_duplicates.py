@@ -36,11 +36,15 @@ BANDS = 25
 THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 1024
-"""Sets hashed at once: their keys fit into the processor's cache, and their signatures as Python ints take 5 MB."""
+"""Sets hashed at once: their keys fit into the processor's cache."""
+_SIGNATURES_AT_ONCE = 32
+"""Signatures that are Python ints at once: more do not fit into the processor's cache, and take three times as long."""
 _TEXTS_AT_ONCE = 8192
 """Texts read at once: normalizing has a fixed cost."""
 PAIRS_AT_ONCE = 1 << 18
-"""Pairs compared at once."""
+"""Pairs compared at once, without their texts."""
+VERIFIED_AT_ONCE = 1 << 14
+"""Pairs whose texts are in memory at once."""
 _KEYS_AT_ONCE = 1 << 19
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Fibonacci hashing
@@ -199,8 +203,8 @@ class SimilarSets:
             keys = np.fromfile(path, np.uint64)
             chunks = [self._sketch.possible(left, right) for left, right in equal_pairs(keys)]
             candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
-        starts = range(0, max(len(candidates), 1), PAIRS_AT_ONCE)
-        matches = [self._verify(*unpack(candidates[start : start + PAIRS_AT_ONCE])) for start in starts]
+        starts = range(0, max(len(candidates), 1), VERIFIED_AT_ONCE)
+        matches = [self._verify(*unpack(candidates[start : start + VERIFIED_AT_ONCE])) for start in starts]
         return Matches(*(np.concatenate(columns) for columns in zip(*matches, strict=True)))
 
     def _verify(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -325,12 +329,16 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
 
     slots = permutations // bands
     tokens = sets.values.astype(np.uint64) * _MULTIPLIER  # rensa expects hashes that use all 64 bits
-    signatures = RMinHash.digest_matrix_from_flat_token_hashes(
-        tokens, sets.offsets.astype(np.uint64), permutations, seed
-    )
-    # twice as fast as one array of all rows, which are lists of ints
-    flat = b"".join(array("I", row).tobytes() for row in signatures.to_rows())
-    rows = np.frombuffer(flat, np.uint32).reshape(-1, permutations)[:, : bands * slots].reshape(-1, bands, slots)
+    rows = np.empty((len(sets), permutations), np.uint32)
+    for start in range(0, len(sets), _SIGNATURES_AT_ONCE):
+        offsets = sets.offsets[start : start + _SIGNATURES_AT_ONCE + 1]
+        signatures = RMinHash.digest_matrix_from_flat_token_hashes(
+            tokens[offsets[0] : offsets[-1]], (offsets - offsets[0]).astype(np.uint64), permutations, seed
+        ).to_rows()
+        # twice as fast as one array of all rows, which are lists of ints
+        flat = b"".join(array("I", row).tobytes() for row in signatures)
+        rows[start : start + _SIGNATURES_AT_ONCE] = np.frombuffer(flat, np.uint32).reshape(-1, permutations)
+    rows = rows[:, : bands * slots].reshape(-1, bands, slots)
     keys = np.zeros(rows.shape[:2], np.uint64)
     for slot in range(slots):
         keys = (keys ^ rows[:, :, slot]) * _MULTIPLIER
