@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from dataset_builders.own_data.containers.cells import turn_columns, with_lists
 from dataset_builders.own_data.containers.inputs import READ_ERRORS, unreadable
 from dataset_builders.own_data.containers.text_encoding import is_damaged, open_text
 from dataset_builders.own_data.messages import BadItem, Conversation, LabelledText, Message
+from dataset_builders.own_data.name_counts import NameCounts
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.plain import json_records, plain_text, tabular
 from dataset_builders.own_data.plain.json_records import Broken, Raw
@@ -68,7 +68,7 @@ class Reading:
         self._own, self._tally = own, tally
         self._name = own.file.name
         self._parser = RecordParser(own.options, tally, own.answering, own.ignored)
-        self._ids: dict[str, int] = {}
+        self._ids = NameCounts()
         self._numbered = 0
         self._first_rejected: list[Rejected] = []
 
@@ -228,7 +228,9 @@ class Reading:
         A first pass counts the rows of each dialogue. So a dialogue is complete with its last row, and only
         unfinished dialogues are in memory.
         """
-        remaining = Counter(_dialogue_id(record, layout) for _, record in self.raw())
+        remaining = NameCounts()
+        for _, record in self.raw():
+            remaining.add(_dialogue_id(record, layout))
         unfinished: dict[str, list[_TurnRow]] = {}
         for number, (line, record) in enumerate(self.raw(), start=1):
             self._tally.records += 1
@@ -240,9 +242,10 @@ class Reading:
                 unfinished.setdefault(dialogue_id, []).append(row)
             except BadRecord as problem:
                 yield self._reject(line, number, problem, record)
-            remaining[dialogue_id] -= 1
-            if not remaining[dialogue_id] and dialogue_id in unfinished:
+            if not remaining.add(dialogue_id, -1) and dialogue_id in unfinished:
                 yield from self._grouped(dialogue_id, unfinished.pop(dialogue_id), layout)
+        for dialogue_id, rows in unfinished.items():  # two ids with the same hash
+            yield from self._grouped(dialogue_id, rows, layout)
 
     def _turn_row(self, line: int, number: int, record: Any, layout: Layout) -> _TurnRow:
         self.good(record)
@@ -310,12 +313,12 @@ class Reading:
             return f"{self._name}/{number}"
         name = original_id or str(number)
         is_earlier_number = name.isdecimal() and 0 < int(name) <= self._numbered
-        count = self._ids.get(name, int(is_earlier_number)) + 1
-        while count > 1 and f"{name}~{count}" in self._ids:
+        count = max(self._ids.add(name), 1 + is_earlier_number)
+        while count > 1 and self._ids[f"{name}~{count}"]:
             count += 1
-        self._ids[name] = count
         if count > 1:
-            self._ids[f"{name}~{count}"] = 1
+            self._ids[name] = count
+            self._ids.add(f"{name}~{count}")
         return f"{self._name}/{name}" + (f"~{count}" if count > 1 else "")
 
     def _reject(self, line: int | None, number: int, problem: BadRecord, record: Any) -> Rejected:
