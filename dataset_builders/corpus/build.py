@@ -14,13 +14,16 @@ the same bytes.
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import output_folder
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
@@ -36,6 +39,7 @@ from dataset_builders.sources.download import download, downloads_folder
 from dataset_builders.sources.registry import get_builder, select_sources
 from dataset_builders.sources.source import CorpusBuilder
 from dataset_builders.survey.clusters import Progress
+from dataset_builders.survey.decisions import Survey
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.survey import survey
 
@@ -89,7 +93,7 @@ def build_dataset(
     if options.hard_negatives and not options.encoder:
         raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
     # locked first: a second writer fails before hours of work
-    with output_folder(out, DATASET) as folder, write_rejects_of(out, own, warn):
+    with output_folder(out, DATASET) as folder, write_rejects_of(out, own, warn), temporary_folder() as scratch:
         encoder = load_encoder(options.encoder) if options.encoder else None
         sources: list[CorpusBuilder] = list(own)
         if names or raw_dir is not None or not own:
@@ -100,14 +104,16 @@ def build_dataset(
         for done, builder in enumerate(sources):
             progress(f"reading {builder.INFO.name}", done, len(sources))
             parsed.append(parse(builder, num_proc))
+            _release_memory()
         parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
-        survey_result = survey(
+        survey(
             parsed,
             split_policy=options.split_policy,
             seed=options.seed,
             benchmark_words=options.benchmark_words,
             progress=progress,
-        )
+        ).save(scratch)
+        survey_result = Survey.load(scratch, [source.builder.INFO.name for source in parsed])
         _release_memory()
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
@@ -122,8 +128,10 @@ def build_dataset(
 
 
 def _release_memory() -> None:
-    """Return unused memory to the system: pyarrow would hold on to the peak of the last step."""
+    """Return unused memory to the system: pyarrow and the C library would hold on to the peak of the last step."""
     pa.default_memory_pool().release_unused()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # not in musl
+        trim(0)
 
 
 def _download_sources(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:

@@ -23,9 +23,10 @@ from dataset_builders.quality.drops import drop_rows
 from dataset_builders.quality.filters.base import Texts
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
+from dataset_builders.survey.chunks import turn_texts
 from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN
-from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource, turn_texts
+from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource
 from dataset_builders.text.ragged import Ragged
 
 
@@ -96,12 +97,15 @@ def write_source(
     writer = _SourceWriter(source, decisions, options, quality, sink, encoder, counts)
     if builder.INFO.kind == "dialogues":
         # vectors may differ in the last bit with the texts that are encoded together
-        batches = list(source.batches(turns=0) if encoder else source.batches())
+        batches = source.bounds(turns=0) if encoder else source.bounds()
 
         def write(number: int) -> tuple[BufferSink, SourceCounts]:
             buffer, batch_counts = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
-            replace(writer, sink=buffer, counts=batch_counts, records=[]).write_dialogues(*batches[number])
+            start, count = batches[number]
+            rows = source.table.slice(start, count)
+            replace(writer, sink=buffer, counts=batch_counts, records=[]).write_dialogues(start, rows)
             source.release()
+            decisions.release()
             return buffer, batch_counts
 
         # an encoder's threads do not survive a fork

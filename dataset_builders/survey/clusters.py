@@ -17,9 +17,9 @@ are rare: in 911 of 916 components of distinct dialogues, one dialogue matches a
 separate 55 of 1,588 pairs. Only a component that is too large to be copies of one dialogue is cut into stars, so that
 a corpus made from templates does not become a single cluster.
 
-Memory in addition to the input: about 60 bytes per dialogue (numbers and hashes), 20 bytes per utterance of dialogues
-with enough content, and 60 MB for the current chunk, plus at most 200 bytes per utterance for the candidates of
-containment. Texts are read chunk by chunk, in the order of the rows, and again for candidates.
+Memory in addition to the input: about 60 bytes per dialogue (numbers and hashes), 8 bytes per utterance of dialogues
+with enough content, and 60 MB for the current chunk, plus 100 bytes per utterance that several dialogues share. Texts
+are read chunk by chunk, in the order of the rows, and again for candidates.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.schema import CLUSTERS
+from dataset_builders.survey.chunks import by_chunk, take, turn_texts
 from dataset_builders.survey.leaks import with_twins
 from dataset_builders.text.near_duplicates import (
     BANDS,
-    PAIRS_AT_ONCE,
     PERMUTATIONS,
     SHINGLE,
     THRESHOLD,
+    VERIFIED_AT_ONCE,
     Matches,
     ShingledTexts,
     SimilarSets,
@@ -49,6 +50,7 @@ from dataset_builders.text.normalize import group_hashes, ids_of_hashes, normali
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
 _ROWS_AT_ONCE = 1024
+_CHUNKS_AT_ONCE = 32
 _KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
@@ -91,23 +93,30 @@ class Clusters:
     """Clusters of dialogues.
 
     Attributes:
-        ids: `cluster_id` of each of the n dialogues, 16 hex digits. A dialogue without duplicates has its own.
-        groups: Number of each dialogue's cluster, shape (n,).
+        hashes: Hash of each of the n dialogues' clusters, uint64 of shape (n,); in 16 hex digits (`id_of_hash`), it is
+            the `cluster_id`. A dialogue without duplicates has its own.
+        groups: A number for each dialogue, the same within a cluster; int32 of shape (n,).
         members: Members of the clusters of two or more (`schema.CLUSTERS`), by `cluster_id`, then `dialogue_id`. Every
             member but the first names the one that it matches best.
     """
 
-    ids: pa.Array
+    hashes: np.ndarray
     groups: np.ndarray
     members: pa.Table
+
+    @property
+    def ids(self) -> pa.Array:
+        """`cluster_id` of each dialogue, n strings."""
+        return ids_of_hashes(self.hashes)
 
 
 def cluster_dialogues(
     dialogue_ids: pa.ChunkedArray,
-    sources: pa.ChunkedArray,
+    sources: pa.Array | pa.ChunkedArray,
     turns: pa.ChunkedArray,
     config: ClusterConfig | None = None,
     progress: Progress | None = None,
+    starts: np.ndarray | None = None,
     hashes: np.ndarray | None = None,
     release: Callable[[], None] = lambda: None,
 ) -> Clusters:
@@ -115,38 +124,58 @@ def cluster_dialogues(
 
     Args:
         dialogue_ids: Dialogue ids, n unique strings.
-        sources: Source of each dialogue, n strings.
-        turns: Texts of each dialogue's turns in order, n lists of strings; may be memory-mapped.
+        sources: Source of each dialogue, n strings, possibly as a dictionary.
+        turns: Turns of each dialogue in order, n lists of texts or of the structs of `schema`; may be memory-mapped.
         config: Criteria for duplicates.
         progress: Called at the start of each step.
+        starts: Bounds of each dialogue's turns in `hashes`, int64 of shape (n + 1,); computed if None.
         hashes: `text_hashes` of the turns of all dialogues in order, uint64 of shape (m,); computed if None.
         release: Called after each chunk of texts, to return memory-mapped pages to the system.
     """
     config, progress = config or ClusterConfig(), progress or (lambda *_: None)
     progress("equal dialogues", 0, 3)
-    spoken = _Spoken.of(turns, hashes, release)
+    spoken = _Spoken.of(turns, starts, hashes, release)
     # equal dialogues are one node; nodes are sorted by the id of their content, whatever the order of the input
-    names, first, nodes = np.unique(spoken.content_hashes(), return_index=True, return_inverse=True)
+    contents, first, nodes = _distinct_contents(spoken.content_hashes())
     edges = _Edges.none()
     if config.near:
-        order = np.argsort(first)  # texts are read in the order of the rows
+        order = np.argsort(first).astype(np.int32)  # texts are read in the order of the rows
         edges = _near(spoken, first[order], order, config, progress)
+        del order
+    del first
     progress("clusters", 3, 3)
-    labels = _cut_large(_components(len(names), edges), edges, config.max_linked)
-    # a cluster is named after its first node
-    label_nodes, label_of = np.unique(labels, return_inverse=True)
-    smallest = np.full(len(label_nodes), len(names))
-    np.minimum.at(smallest, label_of, np.arange(len(names)))
-    groups = label_of[nodes]
-    cluster_ids = ids_of_hashes(names[smallest][groups])
+    linked, number = np.unique(edges.node, return_inverse=True)  # all other nodes are clusters by themselves
+    local = _Edges(number, np.searchsorted(linked, edges.other), edges.similarity, edges.kind)
+    stars = _cut_large(_components(len(linked), local), local, config.max_linked)
+    labels = np.arange(len(contents), dtype=np.int32)
+    labels[linked] = linked[_first_members(stars)]  # a cluster is named after its first node
+    groups = labels[nodes]
     shared = with_twins(groups)
-    rows = pa.array(shared)
     columns = {
-        "cluster_id": cluster_ids.take(rows),
-        "dialogue_id": dialogue_ids.take(rows),
-        "source": sources.take(rows),
+        "cluster_id": ids_of_hashes(contents[groups[shared]]),
+        "dialogue_id": take(dialogue_ids, shared),
+        "source": sources.take(pa.array(shared)).cast(pa.string()),
     }
-    return Clusters(cluster_ids, groups, _members(pa.table(columns), nodes[shared], edges.within(labels)))
+    release()
+    members = _members(pa.table(columns), nodes[shared], edges.within(labels))
+    return Clusters(contents[groups], groups, members)
+
+
+def _distinct_contents(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`np.unique` with index and inverse, in a third of the memory.
+
+    Args:
+        hashes: Hash of each dialogue's content, uint64 of shape (n,).
+
+    Returns:
+        The distinct ones, ascending; the first row of each and the number of each row's one, both int32.
+    """
+    order = np.argsort(hashes, kind="stable").astype(np.int32)
+    ordered = hashes[order]
+    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    nodes = np.empty(len(order), np.int32)
+    nodes[order] = np.cumsum(is_first, dtype=np.int32) - 1
+    return ordered[is_first], order[is_first], nodes
 
 
 @dataclass(frozen=True)
@@ -189,27 +218,31 @@ class _Spoken:
     """The utterances of n dialogues.
 
     Attributes:
-        turns: Texts of each dialogue's turns, n lists of strings; may be memory-mapped.
-        bounds: Number of the first dialogue of each chunk of `turns`, and n; int64 of shape (chunks + 1,).
+        turns: Turns of each dialogue, n lists of texts or structs; may be memory-mapped.
         starts: Bounds of each dialogue's utterances in `hashes`, int64 of shape (n + 1,).
         hashes: `text_hashes` of all utterances, uint64 of shape (m,).
         release: Returns memory-mapped pages to the system.
     """
 
     turns: pa.ChunkedArray
-    bounds: np.ndarray
     starts: np.ndarray
     hashes: np.ndarray
     release: Callable[[], None]
 
     @classmethod
-    def of(cls, turns: pa.ChunkedArray, hashes: np.ndarray | None, release: Callable[[], None]) -> _Spoken:
-        """The utterances of the lists of texts; hashes are computed if None."""
+    def of(
+        cls,
+        turns: pa.ChunkedArray,
+        starts: np.ndarray | None,
+        hashes: np.ndarray | None,
+        release: Callable[[], None],
+    ) -> _Spoken:
+        """The utterances of the lists of texts; bounds and hashes are computed if None."""
         if hashes is None:
             hashes = np.concatenate([np.zeros(0, np.uint64), *(text_hashes(chunk.flatten()) for chunk in turns.chunks)])
-        sizes = pc.fill_null(pc.list_value_length(turns), 0).to_numpy()
-        starts, bounds = (np.concatenate([[0], np.cumsum(x)]) for x in (sizes, [len(c) for c in turns.chunks]))
-        return cls(turns, bounds.astype(np.int64), starts.astype(np.int64), hashes, release)
+        if starts is None:
+            starts = np.concatenate([[0], np.cumsum(pc.fill_null(pc.list_value_length(turns), 0).to_numpy())])
+        return cls(turns, starts.astype(np.int64, copy=False), hashes, release)
 
     def content_hashes(self) -> np.ndarray:
         """Hash of each dialogue's turns (`normalize.group_hashes`), uint64 of shape (n,)."""
@@ -221,13 +254,26 @@ class _Spoken:
 
     def turns_of(self, rows: np.ndarray) -> pa.ListArray:
         """The normalised turns of the dialogues of these numbers, ascending."""
-        chunks = np.searchsorted(self.bounds, rows, "right") - 1
-        parts = [pa.array([], self.turns.type)]
-        for chunk in np.unique(chunks).tolist():
-            parts.append(self.turns.chunk(chunk).take(pa.array(rows[chunks == chunk] - self.bounds[chunk])))
+        parts = [pa.array([], pa.list_(pa.string()))]
+        for chunk, numbers, _ in by_chunk(self.turns, rows):
+            texts = turn_texts(chunk) if pa.types.is_struct(chunk.type.value_type) else chunk
+            parts.append(texts.take(pa.array(numbers)))
+            if len(parts) % _CHUNKS_AT_ONCE == 0:
+                self.release()
         turns = pa.concat_arrays(parts)
         self.release()
         return pa.ListArray.from_arrays(turns.offsets, normalize(turns.values))
+
+    def shared_of(self, rows: np.ndarray) -> Ragged:
+        """As `hashes_of`, without the utterances that occur once in these dialogues."""
+        selected = np.zeros(len(self.starts) - 1, bool)
+        selected[rows] = True
+        sizes = np.diff(self.starts)
+        hashes = self.hashes[np.repeat(selected, sizes)]
+        shared = with_twins(hashes)
+        owner = np.searchsorted(np.cumsum(sizes[rows]), shared, "right")
+        values = np.unique(hashes[shared], return_inverse=True)[1].astype(np.uint32)
+        return Ragged.of(values, np.bincount(owner, minlength=len(rows)))
 
     def hashes_of(self, rows: np.ndarray) -> Ragged:
         """The utterance hashes of the dialogues of these numbers, as numbers of distinct ones."""
@@ -279,15 +325,15 @@ def _contained(spoken: _Spoken, rows: np.ndarray, config: ClusterConfig) -> Matc
         rows: Numbers of the dialogues to compare, ascending.
         config: Criteria for duplicates.
     """
-    utterances = spoken.hashes_of(rows).as_sets()
+    utterances = spoken.shared_of(rows).as_sets()
     owner = np.repeat(np.arange(len(rows), dtype=np.uint32), utterances.sizes)
     frequency = np.bincount(utterances.values)[utterances.values]
     rare = (frequency > 1) & (frequency <= config.rare)
     owner, codes = owner[rare], utterances.values[rare]
     chunks = [distinct(pack(owner[a].astype(np.int64), owner[b].astype(np.int64))) for a, b in equal_pairs(codes)]
     left, right = unpack(distinct(np.concatenate([np.zeros(0, np.int64), *chunks])))
-    starts = range(0, max(len(left), 1), PAIRS_AT_ONCE)
-    parts = [_shares(spoken, rows, left[i : i + PAIRS_AT_ONCE], right[i : i + PAIRS_AT_ONCE]) for i in starts]
+    starts, count = range(0, max(len(left), 1), VERIFIED_AT_ONCE), VERIFIED_AT_ONCE
+    parts = [_shares(spoken, rows, left[i : i + count], right[i : i + count]) for i in starts]
     share = np.concatenate(parts)
     keep = share >= config.containment
     return Matches(left[keep], right[keep], share[keep].astype(np.float32))
@@ -303,6 +349,13 @@ def _shares(spoken: _Spoken, rows: np.ndarray, left: np.ndarray, right: np.ndarr
     sets = utterances.as_sets()
     total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), words[sets.values], len(sets))
     return intersections(sets, left, right, words) / np.minimum(total[left], total[right])
+
+
+def _first_members(labels: np.ndarray) -> np.ndarray:
+    """The smallest node with the label of each of n nodes, shape (n,)."""
+    smallest = np.full(len(labels), len(labels))
+    np.minimum.at(smallest, labels, np.arange(len(labels)))
+    return smallest[labels]
 
 
 def _components(count: int, edges: _Edges) -> np.ndarray:

@@ -51,14 +51,16 @@ def sizes_by_source(groups: np.ndarray, sources: np.ndarray) -> np.ndarray:
     """Count the rows of each group by source.
 
     Args:
-        groups: Group of each row, integers from 0; shape (n,), not empty.
+        groups: Group of each row, integers from 0; shape (n,).
         sources: Source of each row, integers from 0; shape (n,).
 
     Returns:
         Counts, shape (groups, sources).
     """
-    count = int(sources.max()) + 1
-    return np.bincount(groups * count + sources, minlength=(int(groups.max()) + 1) * count).reshape(-1, count)
+    count = int(sources.max(initial=0)) + 1
+    return np.bincount(
+        groups.astype(np.int64) * count + sources, minlength=(int(groups.max(initial=-1)) + 1) * count
+    ).reshape(-1, count)
 
 
 def _shared_pairs(node: np.ndarray, pairs: np.ndarray) -> Iterator[list[int]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from dataset_builders.survey.mapped import mapped, release
 
 _ROWS, _PAIRS = "rows.arrow", "pairs.arrow"
 _FIGURES, _MEMBERS = "figures.json", "members.parquet"
@@ -39,10 +42,16 @@ class Decisions:
             - `leak`, `blocking`, `flagged`: as above, for pairs with equal texts;
             - `first_in_benchmark`: the anchor is a test utterance of an intent set;
             - `benchmark`: the anchor or the positive is one.
+        maps: Memory maps of the tables.
     """
 
     rows: pa.Table
     pairs: pa.Table | None = None
+    maps: list[mmap.mmap] = field(default_factory=list, repr=False, compare=False)
+
+    def release(self) -> None:
+        """Return the pages of memory-mapped tables to the system."""
+        release(self.maps)
 
     def row(self, column: str, numbers: np.ndarray) -> np.ndarray:
         """A column of the rows of these numbers, shape (numbers,)."""
@@ -64,12 +73,9 @@ class Decisions:
     @classmethod
     def load(cls, folder: Path) -> Decisions:
         """Memory-map the tables that `save` wrote."""
-        tables = [
-            pa.ipc.open_file(pa.memory_map(str(folder / name))).read_all() if (folder / name).exists() else None
-            for name in (_ROWS, _PAIRS)
-        ]
-        assert tables[0] is not None
-        return cls(tables[0], tables[1])
+        maps: list[mmap.mmap] = []
+        rows = mapped(folder / _ROWS, maps)
+        return cls(rows, mapped(folder / _PAIRS, maps) if (folder / _PAIRS).exists() else None, maps)
 
 
 @dataclass(frozen=True)
@@ -106,4 +112,4 @@ class Survey:
 def blocking_ids(leaks: np.ndarray, ids: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Spread the ids of blocking rows, one for each leak, over the positions of the leaks; null elsewhere."""
     index = np.cumsum(leaks) - 1
-    return pa.array(ids.to_pylist(), pa.string()).take(pa.array(index, mask=~leaks))
+    return pa.array(ids.to_pylist(), pa.string()).take(pa.array(index.astype(np.int32), mask=~leaks))

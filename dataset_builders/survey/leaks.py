@@ -13,6 +13,7 @@ import numpy as np
 
 from dataset_builders.common.choices import POLICIES, SPLITS, SplitPolicy
 from dataset_builders.common.errors import DataError
+from dataset_builders.text.ragged import distinct
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 """Indices in `SPLITS`. Of duplicates in different splits, those with the highest index stay."""
@@ -24,6 +25,7 @@ DROPPED = -2
 """The row is in no split."""
 
 _ROWS_AT_ONCE = 1 << 18
+_MOST_PARTS = 16
 
 
 def check_policy(name: str) -> SplitPolicy:
@@ -76,15 +78,26 @@ def with_twins(groups: np.ndarray) -> np.ndarray:
     Args:
         groups: Group of each row, any dtype, shape (n,).
     """
-    ordered = np.sort(groups)
-    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    del ordered
+    shared = _shared_groups(groups)
     parts = [np.zeros(0, np.int64)]
     for start in range(0, len(groups) if len(shared) else 0, _ROWS_AT_ONCE):
         part = groups[start : start + _ROWS_AT_ONCE]
         place = np.minimum(np.searchsorted(shared, part), len(shared) - 1)
         parts.append(start + np.flatnonzero(shared[place] == part))
     return np.concatenate(parts)
+
+
+def _shared_groups(groups: np.ndarray) -> np.ndarray:
+    """The groups with several rows, ascending; sorts one part of the groups after the other, to save memory."""
+    count = min(_MOST_PARTS, len(groups) // _ROWS_AT_ONCE + 1) if groups.dtype.kind in "iu" else 1
+    shared = [groups[:0]]
+    for part in range(count):
+        starts = range(0, len(groups), _ROWS_AT_ONCE)
+        blocks = (groups[start : start + _ROWS_AT_ONCE] for start in starts)
+        parts = [groups] if count == 1 else [groups[:0], *(block[block % count == part] for block in blocks)]
+        ordered = np.sort(np.concatenate(parts))
+        shared.append(distinct(ordered[1:][ordered[1:] == ordered[:-1]]))
+    return np.sort(np.concatenate(shared))
 
 
 def _of_shared(groups: np.ndarray, split: np.ndarray) -> GroupSplits:
@@ -108,7 +121,9 @@ def leaking(groups: np.ndarray, split: np.ndarray) -> np.ndarray:
     return (split >= TRAIN) & (split < group_splits(groups, split).latest)
 
 
-def count_leaks(groups: np.ndarray, split: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, dict]:
+def count_leaks(
+    groups: np.ndarray, split: np.ndarray, sources: np.ndarray, names: list[str], listed: np.ndarray | None = None
+) -> dict[str, dict]:
     """Count the rows of each source that have a duplicate in a later split.
 
     Args:
@@ -116,16 +131,18 @@ def count_leaks(groups: np.ndarray, split: np.ndarray, sources: np.ndarray, name
         split: Split of each row, int8 of shape (n,).
         sources: Source of each row as an index in `names`, shape (n,).
         names: Names of the sources.
+        listed: Indices of the sources to list; None for those with rows.
 
     Returns:
-        Source -> {"train-test": n, "train-validation": n, "validation-test": n}, for every source with rows.
+        Source -> {"train-test": n, "train-validation": n, "validation-test": n}.
     """
     several = with_twins(groups)
     _, group = np.unique(groups[several], return_inverse=True)
     in_split = np.zeros((len(SPLITS), int(group.max()) + 1 if len(group) else 0), bool)
     for index in range(len(SPLITS)):
         in_split[index, group[split[several] == index]] = True
-    table: dict[str, dict[str, int]] = {names[number]: {} for number in np.unique(sources).tolist()}
+    listed = np.flatnonzero(np.bincount(sources)) if listed is None else listed
+    table: dict[str, dict[str, int]] = {names[number]: {} for number in listed.tolist()}
     for earlier, later in ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST)):
         leaks = several[(split[several] == earlier) & in_split[later][group]]
         for name, count in zip(names, np.bincount(sources[leaks], minlength=len(names)).tolist(), strict=True):

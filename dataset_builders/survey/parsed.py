@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,9 @@ from datasets.exceptions import DatasetGenerationError
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ALL, SPLITS
 from dataset_builders.sources.source import CorpusBuilder
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT
+from dataset_builders.survey.chunks import turn_texts
+from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, with_twins
+from dataset_builders.survey.mapped import mapped, release
 from dataset_builders.text.normalize import text_hashes
 
 ROWS_AT_ONCE = 500
@@ -61,19 +62,25 @@ class ParsedSource:
     def __len__(self) -> int:
         return len(self.table)
 
-    def batches(self, turns: int | None = None) -> Iterator[tuple[int, pa.Table]]:
-        """Slices of the table, each with the number of its first row.
+    def bounds(self, turns: int | None = None) -> list[tuple[int, int]]:
+        """Batches of rows that together are the table: the number of the first row of each, and of its rows.
 
         Args:
-            turns: Number of utterances that a slice of several blocks may have; None for `TURNS_AT_ONCE`.
+            turns: Number of utterances that a batch of several blocks may have; None for `TURNS_AT_ONCE`.
         """
         turns = TURNS_AT_ONCE if turns is None else turns
-        start = 0
+        bounds, start = [], 0
         while start < len(self):
             fitting = int(np.searchsorted(self.starts, self.starts[start] + turns, "right")) - 1 - start
-            count = max(fitting - fitting % ROWS_AT_ONCE, ROWS_AT_ONCE)
-            yield start, self.table.slice(start, count)
+            count = min(max(fitting - fitting % ROWS_AT_ONCE, ROWS_AT_ONCE), len(self) - start)
+            bounds.append((start, count))
             start += count
+        return bounds
+
+    def batches(self, turns: int | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """The rows of each of the `bounds`, with the number of the first one."""
+        for start, count in self.bounds(turns):
+            yield start, self.table.slice(start, count)
 
 
 def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
@@ -95,18 +102,15 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # the raw files are fine
             raise cause from error
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
-    parts: dict[str, pa.Table] = {}
     maps: list[mmap.mmap] = []
-    for name, rows in builder.as_dataset().items():
-        tables = [_mapped(file["filename"], maps) for file in rows.cache_files]
-        parts[name] = pa.concat_tables(tables) if tables else rows.data.table
+    parts = _tables(builder, maps)
     table = pa.concat_tables(parts.values())
     split = np.repeat([SPLITS.index(name) for name in parts], [len(t) for t in parts.values()]).astype(np.int8)
     if builder.SPLITS_BY_ROW:
-        split = _splits_of_rows(builder, table["original_split"])
-    without_split = np.asarray(pc.equal(table["original_split"], ALL))
+        split = _splits_of_rows(builder, table["original_split"], maps)
+    without_split = _without_split(table["original_split"], maps)
     starts, hashes = _utterances(table, maps)
-    repeated = _repeated(builder.INFO.name, table, starts, hashes)
+    repeated = _repeated(builder.INFO.name, table, starts, hashes, maps)
     release(maps)
     empty = (np.diff(starts) == 0) & ~repeated
     official = np.where(without_split, NO_SPLIT, split)
@@ -114,54 +118,75 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
     return ParsedSource(builder, table, split, official, starts, hashes, repeated, empty, maps)
 
 
-def _mapped(path: str, maps: list[mmap.mmap]) -> pa.Table:
-    """The table in an arrow stream, memory-mapped by Python's `mmap`, which can give pages back."""
-    with Path(path).open("rb") as file:
-        maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    return pa.ipc.open_stream(pa.py_buffer(maps[-1])).read_all()
+def _tables(builder: CorpusBuilder, maps: list[mmap.mmap]) -> dict[str, pa.Table]:
+    """The rows of each split, mapped once more: `datasets` keeps the pages that it read."""
+    parts = {}
+    for name, rows in builder.as_dataset().items():
+        tables = [mapped(file["filename"], maps) for file in rows.cache_files]
+        parts[name] = pa.concat_tables(tables) if tables else rows.data.table
+    release(maps)
+    return parts
 
 
-def release(maps: list[mmap.mmap]) -> None:
-    """Return the pages of memory maps to the system; they are read again where they are needed."""
-    if hasattr(mmap, "MADV_DONTNEED"):
-        for pages in maps:
-            pages.madvise(mmap.MADV_DONTNEED)
-
-
-def turn_texts(turns: pa.ListArray) -> pa.ListArray:
-    """Texts of the turns of each dialogue: list of strings from list of turns, without a copy."""
-    offsets = turns.offsets.to_numpy()
-    return pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), pc.struct_field(turns.flatten(), "text"))
-
-
-def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarray:
+def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
     """Split of each row by the name that the row has for it, as an index in `SPLITS`; int8 of shape (n,)."""
-    names = names.combine_chunks().dictionary_encode()
-    splits = [SPLITS.index(builder.split_name(name)) for name in names.dictionary.to_pylist()]
-    return np.array(splits, np.int8)[names.indices.to_numpy()] if splits else np.zeros(0, np.int8)
+    parts = [np.zeros(0, np.int8)]
+    for chunk in names.chunks:
+        codes = chunk.dictionary_encode()
+        splits = [SPLITS.index(builder.split_name(name)) for name in codes.dictionary.to_pylist()]
+        parts.append(np.array(splits, np.int8)[codes.indices.to_numpy()])
+        release(maps)
+    return np.concatenate(parts)
+
+
+def _without_split(names: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
+    """Whether each row has no split of its own, bool of shape (n,)."""
+    parts = [np.zeros(0, bool)]
+    for chunk in names.chunks:
+        parts.append(pc.equal(chunk, ALL).to_numpy(zero_copy_only=False))
+        release(maps)
+    return np.concatenate(parts)
 
 
 def _utterances(table: pa.Table, maps: list[mmap.mmap]) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of each row's utterances and hashes of all utterances; see `ParsedSource`."""
     if "turns" not in table.column_names:
-        counts, flat = np.ones(len(table), np.int64), table["utterance"].chunks
+        counts, flat = [np.ones(len(table), np.int64)], table["utterance"].chunks
     else:
-        counts = pc.list_value_length(table["turns"]).to_numpy().astype(np.int64)
-        flat = [turn_texts(chunk).values for chunk in table["turns"].chunks]
-    starts = np.concatenate([[0], np.cumsum(counts)])
+        counts = []
+        for chunk in table["turns"].chunks:
+            counts.append(pc.list_value_length(chunk).to_numpy())
+            release(maps)
+        flat = table["turns"].chunks
+    starts = np.zeros(len(table) + 1, np.int64)
+    np.cumsum(np.concatenate([np.zeros(0, np.int32), *counts]), out=starts[1:])
     hashes = np.zeros(starts[-1], np.uint64)
-    texts = pa.chunked_array(flat, pa.string())
-    for start in range(0, len(texts), TURNS_AT_ONCE):
-        hashes[start : start + TURNS_AT_ONCE] = text_hashes(texts.slice(start, TURNS_AT_ONCE))
+    start = 0
+    for texts in _several(turn_texts(chunk).values if "turns" in table.column_names else chunk for chunk in flat):
+        hashes[start : start + len(texts)] = text_hashes(texts)
+        start += len(texts)
         release(maps)
     return starts, hashes
 
 
-def _repeated(name: str, table: pa.Table, starts: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+def _several(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
+    """Join chunks of texts up to about `TURNS_AT_ONCE`: each step has a fixed cost."""
+    group, size = [], 0
+    for chunk in chunks:
+        group.append(chunk)
+        size += len(chunk)
+        if size >= TURNS_AT_ONCE:
+            yield pa.chunked_array(group, pa.string())
+            group, size = [], 0
+    if size:
+        yield pa.chunked_array(group, pa.string())
+
+
+def _repeated(name: str, table: pa.Table, starts: np.ndarray, hashes: np.ndarray, maps: list[mmap.mmap]) -> np.ndarray:
     """Whether an earlier row has the same id. Dropping those keeps ids unique, which every join of rows relies on."""
     ids, repeated = table.column(0), np.zeros(len(table), bool)
     first: dict[str, int] = {}
-    for row in _with_twin(ids).tolist():
+    for row in _with_twin(ids, maps).tolist():
         earlier = first.setdefault(ids[row].as_py(), row)
         if earlier != row:
             repeated[row] = True
@@ -174,12 +199,11 @@ def _repeated(name: str, table: pa.Table, starts: np.ndarray, hashes: np.ndarray
     return repeated
 
 
-def _with_twin(ids: pa.ChunkedArray) -> np.ndarray:
+def _with_twin(ids: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
     """Numbers of the rows whose id may occur twice, ascending: Python's hashes need less memory than the ids."""
-    keys = np.concatenate(
-        [np.zeros(0, np.int64), *(np.fromiter(map(hash, c.to_pylist()), np.int64, len(c)) for c in ids.chunks)]
-    )
-    order = np.argsort(keys)
-    ordered = keys[order]
-    same = ordered[1:] == ordered[:-1]
-    return np.sort(order[np.append(same, False) | np.append(False, same)[: len(order)]]) if len(keys) else order
+    keys, start = np.empty(len(ids), np.int64), 0
+    for chunk in ids.chunks:
+        keys[start : start + len(chunk)] = np.fromiter(map(hash, chunk.to_pylist()), np.int64, len(chunk))
+        start += len(chunk)
+        release(maps)
+    return with_twins(keys)

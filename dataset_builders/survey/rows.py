@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from dataset_builders.survey.chunks import take
 from dataset_builders.survey.decisions import blocking_ids
 from dataset_builders.survey.leaks import DROPPED, TRAIN, SplitPolicy
 from dataset_builders.survey.parsed import ParsedSource
@@ -53,23 +55,29 @@ class Rows:
     def __len__(self) -> int:
         return len(self.source)
 
-    def row_of_utterance(self) -> np.ndarray:
-        """Row number of each utterance, uint32 of shape (m,)."""
-        return np.repeat(np.arange(len(self), dtype=np.uint32), np.diff(self.starts))
+    def row_of(self, utterances: np.ndarray) -> np.ndarray:
+        """Row numbers of the utterances of these numbers."""
+        return np.searchsorted(self.starts, utterances, "right") - 1
+
+    def spoken(self) -> np.ndarray:
+        """The sources with utterances, as indices in `names`."""
+        firsts = zip(self.first_row[:-1], self.first_row[1:], strict=True)
+        return np.flatnonzero([self.starts[end] > self.starts[start] for start, end in firsts])
 
     def ranges(self) -> Iterator[tuple[str, int, int]]:
         """Name, first row and number of rows of each source."""
         for name, start, end in zip(self.names, self.first_row[:-1], self.first_row[1:], strict=True):
             yield name, start, end - start
 
-    def pair_id(self, utterance: int) -> str:
-        """Id of the pair whose anchor is the utterance of this number."""
-        row = int(np.searchsorted(self.starts, utterance, side="right")) - 1
-        return f"{self.ids[row].as_py()}#{utterance - int(self.starts[row])}"
+    def pair_ids(self, utterances: np.ndarray) -> pa.Array:
+        """Ids of the pairs whose anchors are the utterances of these numbers, as strings."""
+        row = self.row_of(utterances)
+        numbers = pa.array(utterances - self.starts[row]).cast(pa.string())
+        return pc.binary_join_element_wise(take(self.ids, row), numbers, "#")
 
     def table(self, split: np.ndarray, leaks: np.ndarray, blocking: np.ndarray, flagged: np.ndarray) -> pa.Table:
-        """Columns of `Decisions.rows` for all sources; `blocking` is read only where a row is a leak."""
-        ids = self.ids.take(pa.array(blocking[leaks]))
+        """Columns of `Decisions.rows` for some rows; `blocking` is read only where a row is a leak."""
+        ids = take(self.ids, blocking[leaks])
         columns = (pa.array(split, pa.int8()), pa.array(leaks), blocking_ids(leaks, ids), pa.array(flagged))
         return pa.table(dict(zip(("split", "leak", "blocking", "flagged"), columns, strict=True)))
 

@@ -10,17 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.common.choices import SHARES, SPLITS
+from dataset_builders.survey.chunks import take
 from dataset_builders.survey.components import big_from, sizes_by_source
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits
+from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits, with_twins
 from dataset_builders.survey.parallel import Parallel
+from dataset_builders.text.normalize import ids_of_hashes
 
 TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
 
 KEEPS_ITS_SPLITS = "multiwoz"
 """The only corpus that keeps its splits under the policy `original`."""
 
-_KEYS_AT_ONCE = 10_000
+_KEYS_AT_ONCE = 1 << 15
 """Keys that are Python objects at once."""
+
+Keys = pa.Array | pa.ChunkedArray | np.ndarray
+"""Keys of rows: strings, or hashes of which the ids (`id_of_hash`) are the keys, uint64."""
 
 Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Joins groups that belong together: called with the numbers of some rows and their groups, both of shape (n,), it
@@ -28,7 +33,12 @@ returns the component of each of these rows."""
 
 
 def seeded_splits(
-    official: np.ndarray, groups: np.ndarray, keys: pa.Array | pa.ChunkedArray, sources: np.ndarray, seed: int
+    official: np.ndarray,
+    groups: np.ndarray | None,
+    keys: Keys,
+    sources: np.ndarray,
+    seed: int,
+    release: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Replace `NO_SPLIT` by seeded splits, so that each source has `SHARES` of its rows in them.
 
@@ -38,39 +48,70 @@ def seeded_splits(
 
     Args:
         official: Official split of each row, `NO_SPLIT` or `DROPPED`; int8 of shape (n,).
-        groups: Group of each row, integers of shape (n,); its rows are put into the same split.
-        keys: Key of each row, n strings. The least key of a group stands for it.
+        groups: Group of each row, integers of shape (n,); its rows are put into the same split. None if each row is
+            a group.
+        keys: Key of each of the n rows. The least key of a group stands for it.
         sources: Source of each row, integers from 0; shape (n,).
         seed: Random seed of the order.
+        release: Called after some keys were read, to return memory-mapped pages to the system.
 
     Returns:
         Split of each row or `DROPPED`, int8 of shape (n,). It does not depend on the order of the rows.
     """
     split = official.copy()
-    rows = np.flatnonzero(official == NO_SPLIT)
+    rows = np.flatnonzero(official == NO_SPLIT).astype(np.int32)
     if not len(rows):
         return split
-    _, group = np.unique(groups[rows], return_inverse=True)
-    by_key = np.asarray(pc.sort_indices(keys.take(pa.array(rows))))
-    _, first = np.unique(group[by_key], return_index=True)
-    position = _positions(keys.take(pa.array(rows[by_key[first]])), seed)
-    sizes = sizes_by_source(group, sources[rows])
-    home = np.argmax(sizes / np.maximum(sizes.sum(axis=0), 1), axis=1)  # the source that has most of its rows there
+    # most groups are single rows
+    twins = with_twins(groups[rows]) if groups is not None else rows[:0]
+    alone, together = np.delete(rows, twins), rows[twins]
+    first, group = _first_by_key(groups[together], keys, together) if groups is not None else (together, together)
+    by_source = sizes_by_source(group, sources[together])
+    totals = np.maximum(np.bincount(sources[rows], minlength=by_source.shape[1]), 1)
+    most = np.argmax(by_source / totals[: by_source.shape[1]], axis=1)  # the source with most of its rows there
+    home = np.concatenate([sources[alone], most.astype(sources.dtype)])
+    sizes = np.concatenate([np.ones(len(alone), np.int32), by_source.sum(axis=1, dtype=np.int32)])
+    position = _positions(keys, np.concatenate([alone, first]), seed, release)
     split_of = np.empty(len(sizes), np.int8)
-    for source in np.unique(home).tolist():
-        of_source = np.flatnonzero(home == source)
-        split_of[of_source] = _fill(sizes[of_source].sum(axis=1), position[of_source])
-    split[rows] = split_of[group]
+    for source in np.flatnonzero(np.bincount(home)).tolist():
+        of_source = home == source
+        split_of[of_source] = _fill(sizes[of_source], position[of_source])
+    split[alone] = split_of[: len(alone)]
+    split[together] = split_of[len(alone) :][group]
     return split
 
 
-def _positions(keys: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
-    """Places of n keys in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
-    positions, prefix = np.empty(len(keys), np.uint64), f"{seed}/".encode()
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        part = keys.slice(start, _KEYS_AT_ONCE).cast(pa.binary()).to_pylist()
-        digests = b"".join(hashlib.blake2b(prefix + key, digest_size=8).digest() for key in part)
-        positions[start : start + len(part)] = np.frombuffer(digests, ">u8")
+def _first_by_key(groups: np.ndarray, keys: Keys, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The row with the least key of each group, and the number of the group of each of n rows.
+
+    Args:
+        groups: Group of each row, shape (n,).
+        keys: Keys of all rows.
+        rows: Numbers of the rows, shape (n,).
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    by_key = np.asarray(pc.sort_indices(_keys_of(keys, rows)))
+    return rows[by_key[np.unique(group[by_key], return_index=True)[1]]], group
+
+
+def _keys_of(keys: Keys, rows: np.ndarray) -> pa.Array:
+    """Keys of the rows of these numbers, as strings."""
+    return ids_of_hashes(keys[rows]) if isinstance(keys, np.ndarray) else take(keys, rows)
+
+
+def _positions(keys: Keys, rows: np.ndarray, seed: int, release: Callable[[], None]) -> np.ndarray:
+    """Places of the keys of n rows in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
+    positions, prefix = np.empty(len(rows), np.uint64), hashlib.blake2b(f"{seed}/".encode(), digest_size=8)
+
+    def digest(key: bytes) -> bytes:
+        state = prefix.copy()
+        state.update(key)
+        return state.digest()
+
+    for start in range(0, len(rows), _KEYS_AT_ONCE):
+        part = _keys_of(keys, rows[start : start + _KEYS_AT_ONCE]).cast(pa.binary()).to_pylist()
+        positions[start : start + len(part)] = np.frombuffer(b"".join(map(digest, part)), ">u8")
+        release()
     return positions
 
 
@@ -84,27 +125,38 @@ def _fill(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
     Returns:
         Index in `SPLITS` of each group, int8 of shape (g,).
     """
-    rest = np.lexsort((position, np.where(sizes > big_from(sizes.sum()), -sizes, 0)))
-    split, tenths = np.full(len(sizes), len(SPLITS) - 1, np.int8), sum(SHARES.values())
+    is_big = sizes > big_from(sizes.sum())
+    big, small = np.flatnonzero(is_big), np.flatnonzero(~is_big)
+    big, small = big[np.lexsort((position[big], -sizes[big]))], small[np.argsort(position[small], kind="stable")]
+    order = np.concatenate([big.astype(np.int32), small.astype(np.int32)])
+    del big, small
+    sizes = sizes[order]
+    total = int(sizes.sum())
+    twice_middle = np.cumsum(sizes, dtype=np.int64)
+    twice_middle *= 2
+    twice_middle -= sizes
+    split, tenths, start = np.full(len(sizes), len(SPLITS) - 1, np.int8), sum(SHARES.values()), 0
     for number, share in enumerate(SHARES.values()):
-        ends = np.cumsum(sizes[rest])
-        twice_middle = 2 * ends - sizes[rest]  # whole numbers, so that a bound is the same on every machine
-        count = int((twice_middle * tenths < 2 * share * ends[-1:]).sum())
-        split[rest[:count]] = number
-        rest, tenths = rest[count:], tenths - share
+        done = int(twice_middle[start - 1] + sizes[start - 1]) // 2 if start else 0
+        # whole numbers, so that a bound is the same on every machine: (twice_middle - 2 done) / 2 < share of the rest
+        bound = 2 * share * (total - done) + 2 * done * tenths
+        stop = int(np.searchsorted(twice_middle, -(-bound // tenths), "left"))
+        split[order[start:stop]] = number
+        start, tenths = max(start, stop), tenths - share
     return split
 
 
 def assign(
     official: np.ndarray,
     groups: np.ndarray,
-    group_keys: pa.Array | pa.ChunkedArray,
-    row_keys: pa.Array | pa.ChunkedArray,
+    group_keys: Keys,
+    row_keys: Keys,
     sources: np.ndarray,
     policy: SplitPolicy,
     seed: int,
     parallel: Parallel,
     join: Join | None = None,
+    release: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Assign every row to a split.
 
@@ -114,19 +166,20 @@ def assign(
     Args:
         official: Official split of each row, `NO_SPLIT` or `DROPPED`; int8 of shape (n,).
         groups: Group of duplicates of each row, integers of shape (n,).
-        group_keys: Key of each row's group, n strings. Decides the seeded split of a group without an official one.
-        row_keys: Key of each row, n strings. Decides its seeded split under the other policies.
+        group_keys: Key of each row's group. Decides the seeded split of a group without an official one.
+        row_keys: Key of each row. Decides its seeded split under the other policies.
         sources: Source of each row, integers from 0; shape (n,).
         policy: See `leaks.SplitPolicy`. `original` acts like `official` here; `Rows.official_under` handles it.
         seed: Random seed of the splits.
         parallel: The rows that have translations.
         join: Under `leak-free`, joins the groups without an official split that must not be separated.
+        release: See `seeded_splits`.
 
     Returns:
         Split of each row, `DROPPED` for leaks; int8 of shape (n,).
     """
     if policy != "leak-free":
-        return split_by_row(official, row_keys, sources, seed)
+        return split_by_row(official, row_keys, sources, seed, release)
     latest = parallel.with_splits(group_splits(groups, official), official).latest
     free_rows = official == NO_SPLIT
     is_linked = len(parallel) and free_rows[parallel.rows].any()
@@ -139,13 +192,15 @@ def assign(
         free = np.flatnonzero(inherited == NO_SPLIT)
         groups = groups.copy()
         groups[free] = join(free, groups[free])
-    split = seeded_splits(inherited, groups, group_keys, sources, seed)
+    split = seeded_splits(inherited, groups, group_keys, sources, seed, release)
     if is_linked:  # translations without an official split may have taken their group into a later one
         latest = parallel.with_splits(group_splits(own_groups, split), split).latest
     split[(official >= TRAIN) & (official < latest)] = DROPPED
     return split
 
 
-def split_by_row(official: np.ndarray, keys: pa.Array | pa.ChunkedArray, sources: np.ndarray, seed: int) -> np.ndarray:
+def split_by_row(
+    official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int, release: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """`seeded_splits` of rows by themselves, whatever their duplicates."""
-    return seeded_splits(official, np.arange(len(official)), keys, sources, seed)
+    return seeded_splits(official, None, keys, sources, seed, release)

@@ -12,9 +12,18 @@ from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
 from dataset_builders.survey.components import join_by_pairs
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, check_policy, count_leaks, group_splits, leaking
+from dataset_builders.survey.leaks import (
+    DROPPED,
+    NO_SPLIT,
+    check_policy,
+    count_leaks,
+    group_splits,
+    leaking,
+    with_twins,
+)
 from dataset_builders.survey.parallel import Parallel
 from dataset_builders.survey.splits import assign, seeded_splits
+from dataset_builders.text.normalize import ids_of_hashes
 from support.leak_check import contained_dialogues, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -30,6 +39,25 @@ def test_splits_of_groups():
     assert group.earliest.tolist() == [TRAIN, VALIDATION, TRAIN, VALIDATION, NO_SPLIT]
     assert group.latest.tolist() == [TEST, VALIDATION, TEST, VALIDATION, NO_SPLIT]
     assert group.blocking.tolist() == [2, 1, 2, 1, -1]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint64])
+def test_twins_are_the_same_however_many_parts_are_sorted(kind, monkeypatch):
+    groups = np.random.default_rng(0).integers(0, 600, 500).astype(kind)
+    expected = np.flatnonzero(np.bincount(groups.astype(int))[groups.astype(int)] > 1)
+    assert with_twins(groups).tolist() == expected.tolist()
+    monkeypatch.setattr("dataset_builders.survey.leaks._ROWS_AT_ONCE", 7)
+    assert with_twins(groups).tolist() == expected.tolist()
+
+
+def test_hashes_are_keys_as_their_ids_are():
+    rng = np.random.default_rng(0)
+    hashes, groups = rng.integers(0, 2**63, 300).astype(np.uint64), rng.integers(0, 200, 300)
+    official, sources = np.full(300, NO_SPLIT, np.int8), rng.integers(0, 2, 300)
+    of_ids = seeded_splits(official, groups, ids_of_hashes(hashes), sources, seed=0)
+    assert seeded_splits(official, groups, hashes, sources, seed=0).tolist() == of_ids.tolist()
+    chunks = pa.chunked_array([ids_of_hashes(hashes[:100]), ids_of_hashes(hashes[100:])])
+    assert seeded_splits(official, groups, chunks, sources, seed=0).tolist() == of_ids.tolist()
 
 
 def test_the_row_in_the_earlier_split_leaks():

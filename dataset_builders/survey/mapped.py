@@ -1,0 +1,31 @@
+"""Memory-mapped arrow files whose pages can be returned to the system."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+
+def mapped(path: str | Path, maps: list[mmap.mmap]) -> pa.Table:
+    """The table in an arrow stream or file, memory-mapped by Python's `mmap`, which can give pages back.
+
+    Args:
+        path: Path of the file.
+        maps: List to which the memory map is added.
+    """
+    with Path(path).open("rb") as file:
+        maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    buffer = pa.py_buffer(maps[-1])
+    is_file = maps[-1][:6] == b"ARROW1"
+    return (pa.ipc.open_file(buffer) if is_file else pa.ipc.open_stream(buffer)).read_all()
+
+
+def release(maps: Iterable[mmap.mmap]) -> None:
+    """Return the pages of memory maps to the system, with unused memory of arrow; they are read again when needed."""
+    pa.default_memory_pool().release_unused()
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for pages in maps:
+            pages.madvise(mmap.MADV_DONTNEED)
