@@ -44,6 +44,9 @@ _LANGUAGES = {
 }
 """Folder -> language."""
 
+_NOT_TRANSLATED = "swedish/conversations"
+"""File with a copy of the English conversations."""
+
 
 class ChatterbotCorpus(DialogueBuilder):
     """The user begins, then turns alternate. The domain is the name of the file."""
@@ -88,4 +91,5 @@ class ChatterbotCorpus(DialogueBuilder):
         number, conversation = record
         turns = [Turn("system" if i % 2 else "user", text) for i, text in enumerate(conversation)]
         folder, name = file.name.removesuffix(".yml").split("/")[-2:]
-        yield Dialogue(f"{folder}/{name}/{number}", split, turns, language=_LANGUAGES[folder], domains=[name])
+        language = "en" if f"{folder}/{name}" == _NOT_TRANSLATED else _LANGUAGES[folder]
+        yield Dialogue(f"{folder}/{name}/{number}", split, turns, language=language, domains=[name])

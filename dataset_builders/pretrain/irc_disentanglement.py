@@ -16,7 +16,7 @@ _FOLDERS = {"train": "*", "dev": "*", "test": "*", "channel-two": "channel-two.a
 """Folder, which is the split, and its logs; the other logs of channel-two are parts of that one."""
 
 _MESSAGE = re.compile(r"(?:\S+ \S+ )?\[[\d:]+\] <([^>]*)> ?(.*)")
-_WORD = re.compile(r"[^\s:,.?!()]+")
+_ADDRESS = re.compile(r"[\s@\[(<]*([\w\\`^{|}-][\w\[\]\\`^{|}-]*?)[\])>]*\s*[:,]")
 
 
 class IrcDisentanglement(DialogueBuilder):
@@ -93,16 +93,15 @@ class IrcDisentanglement(DialogueBuilder):
         numbers: dict[str, str] = {}
         for _, nickname, _ in conversation:
             numbers.setdefault(nickname, str(len(numbers) + 1))
-
-        def number(match: re.Match[str]) -> str:
-            word, rest = match[0], match.string[match.end() :].lstrip()
-            if word not in numbers and word.lower() in nicknames and not match.start() and rest[:1] in (":", ","):
-                numbers[word] = str(len(numbers) + 1)
-            return f"@{numbers[word]}" if word in numbers else word
-
-        turns = [
-            Turn("user" if numbers[who] == "1" else "system", _WORD.sub(number, text.strip()), speaker_id=numbers[who])
-            for _, who, text in conversation
-        ]
+        by_name = {nickname.lower(): number for nickname, number in numbers.items()}
+        for *_, text in conversation:
+            if (match := _ADDRESS.match(text)) and (name := match[1].lower()) in nicknames:
+                numbers.setdefault(match[1], by_name.setdefault(name, str(len(numbers) + 1)))
+        longest_first = "|".join(map(re.escape, sorted(numbers, key=len, reverse=True)))
+        names = re.compile(rf"@?(?<![\w-])({longest_first})(?![\w-])")
+        turns = []
+        for _, nickname, text in conversation:
+            number, masked = numbers[nickname], names.sub(lambda match: f"@{numbers[match[1]]}", text)
+            turns.append(Turn("user" if number == "1" else "system", masked, speaker_id=number))
         log = file.name.rpartition("/")[2].removesuffix(".ascii.txt")
         yield Dialogue(f"{split}/{log}/{conversation[0][0]}", split, turns)

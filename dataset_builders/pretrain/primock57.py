@@ -13,7 +13,10 @@ from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceI
 
 _COMMIT = "cd2ac707ad03cb4d2531f4ec6b90c659bf4357c5"
 _INTERVAL = re.compile(r'xmin = ([\d.]+)\s+xmax = [\d.]+\s+text = "([^"]*)"')
-_TAG = re.compile(r"</?UNSURE>|<(?:UNIN|INAUDIBLE_SPEECH)/>[.,?!]*")
+_UNSURE = re.compile(r"</?UNSURE>")
+_LOST = r"(?:\s*<(?:UNIN|INAUDIBLE_SPEECH)/>{})+"
+_LOST_SENTENCE = re.compile(r"(^|[.,?!])" + _LOST.format("[.,?!]*"))
+_LOST_WORDS = re.compile(_LOST.format("") + r"|\s+(?=[.,?!]|\s)")  # and the blanks around them
 
 
 class PriMock57(DialogueBuilder):
@@ -56,9 +59,13 @@ class PriMock57(DialogueBuilder):
             raise RawDataError(f"{file}: no file of the patient beside it; fetch the whole folder transcripts/")
         sides: tuple[tuple[Speaker, RawFile], ...] = (("system", file), ("user", patient))
         intervals = [(side, found) for side, each in sides for found in _INTERVAL.findall(each.read().decode())]
-        return [sorted((float(start), side, _TAG.sub("", text)) for side, (start, text) in intervals)]
+        return [sorted((float(start), side, text) for side, (start, text) in intervals)]
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """Intervals without a word are silence, or nothing but a tag."""
-        turns = [Turn(side, " ".join(text.split())) for _, side, text in record if text.strip()]
+        """Intervals without a word are silence, or nothing but a tag. A sentence keeps one full stop at most."""
+        turns = []
+        for _, side, text in record:
+            known = _LOST_WORDS.sub("", _LOST_SENTENCE.sub(r"\1", _UNSURE.sub("", text))).strip()
+            if known:
+                turns.append(Turn(side, known))
         yield Dialogue(file.name.rpartition("/")[2].removesuffix("_doctor.TextGrid"), split, turns)

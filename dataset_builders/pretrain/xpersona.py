@@ -10,9 +10,10 @@ from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
 
 _URL = "https://raw.githubusercontent.com/HLTCHKUST/Xpersona/1da049a1bbf3b01548f98cc23ba75ef871416e50/"
+_SPLITS = {"train": "train", "valid": "validation", "test": "test", "split_valid": "test", "split_test": "test"}
 _LANGUAGES = {"En": "en", "Fr": "fr", "Id": "id", "It": "it", "Jp": "ja", "Ko": "ko", "Zh": "zh"}
 
-# the translations are those of the English test file, in its order: the even ones are `test`, the odd ones `valid`
+# the translations are those of the English test file, in its order: even ones are `split_test`, odd ones `split_valid`
 _ENGLISH = 1000
 _NOT_TRANSLATED = {
     "Fr": {6, 22, 390, 459},
@@ -47,23 +48,25 @@ class XPersona(DialogueBuilder):
   booktitle={Proceedings of the 3rd Workshop on Natural Language Processing for Conversational AI}, year={2021}}""",
         counts={
             "default": {
-                "valid": {"dialogues": 2668, "utterances": 39624},
-                "test": {"dialogues": 2670, "utterances": 41692},
+                "valid": {"dialogues": 1000, "utterances": 13632},
+                "test": {"dialogues": 1000, "utterances": 15602},
+                "split_valid": {"dialogues": 1668, "utterances": 25992},
+                "split_test": {"dialogues": 1670, "utterances": 26090},
             }
         },
         configs={"default": "1da049a"},
         files=file_table(__file__, _URL),
-        notes="The other languages are the English test dialogues, translated by a model and corrected by people, both "
-        "in `valid` and `test`: the build keeps all versions of a dialogue in one split.",
+        notes="The other languages are the English test dialogues, translated by a model and corrected by people. So "
+        "their files for validation are tests as well.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
-        """A file for each language and split."""
-        return {split: raw.glob(f"dataset/??_persona_*{split}*.json") for split in ("train", "valid", "test")}
+        """A file for each language and split; those of translations are `split_valid` and `split_test`."""
+        return {split: raw.glob(f"dataset/??_persona_{split}*.json") for split in _SPLITS}
 
     def split_name(self, original_split: str) -> str:
-        """`valid` is for validation."""
-        return super().split_name({"valid": "validation"}.get(original_split, original_split))
+        """A translation is in the split of its original."""
+        return _SPLITS[original_split]
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """Records with their places."""
@@ -75,10 +78,9 @@ class XPersona(DialogueBuilder):
         language = file.name.rpartition("/")[2][:2]
         turns = [turn for asked, answer in raw["dialogue"] for turn in (Turn("user", asked), Turn("system", answer))]
         turns = [turn for turn in turns if turn.text != "__SILENCE__"]
-        if language in _TRANSLATED and split != "train":
-            english = _TRANSLATED[language][2 * place + (split == "valid")]
-        else:
-            english = place if split == "test" else None
+        english = place if split == "test" else None
+        if split.startswith("split_"):
+            english = _TRANSLATED[language][2 * place + (split == "split_valid")]
         yield Dialogue(
             f"{language}/{split}/{place}",
             split,

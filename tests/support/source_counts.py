@@ -94,7 +94,10 @@ COUNTED: dict[tuple[str, str], dict[str, list[str] | dict[str, int]]] = {
     ("topical_chat", "default"): {
         split: [f"*|{split}"] for split in ("valid_freq", "valid_rare", "test_freq", "test_rare")
     },
-    ("xpersona", "default"): {split: [f"*|{split}"] for split in ("valid", "test")},
+    ("xpersona", "default"): {
+        **{split: [f"En|{split}"] for split in ("valid", "test")},
+        **{f"split_{split}": [f"[!E]?|{split}"] for split in ("valid", "test")},
+    },
     # with the speakers that have asterisks around them, without stage directions and two cells that name no speaker
     ("synthetic_persona_chat", "default"): {
         "valid": {"dialogues": 1000, "utterances": 27777},

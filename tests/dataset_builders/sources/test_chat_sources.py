@@ -67,7 +67,7 @@ LOG = """\
 [03:41] <Ann> hi
 [03:42] <bob> zed: is the cable in?
 [03:42]  * bob yawns
-[03:43] <zed> bob, yes. As ann and bob said
+[03:43] <zed> [bob]: yes. As ann and <bob> said, bobby!
 [03:44] <Ann> Carl: try F8 \xff
 [03:44] <carl> ok
 """
@@ -80,9 +80,9 @@ def test_irc_conversations_are_what_links_connect(parse):
     assert said(first) == [
         ("1", "user", "my screen is black"),
         ("2", "system", "@1: is the cable in?"),
-        ("1", "user", "@2, yes. As ann and @2 said"),
+        ("1", "user", "[@2]: yes. As ann and <@2> said, bobby!"),
     ]
-    assert said(second) == [("1", "user", "@3: try F8 \ufffd"), ("2", "system", "ok")]
+    assert said(second) == [("1", "user", "@2: try F8 \ufffd"), ("2", "system", "ok")]
     assert (first["dialogue_id"], second["original_id"]) == ("irc_disentanglement/dev/d/1", "dev/d/6")
 
 
@@ -222,13 +222,14 @@ def text_grid(*intervals):
 
 
 def test_primock57_interleaves_both_sides_by_time_without_tags(parse):
-    doctor = text_grid((0, ""), (2.5, "<UNSURE>Hello</UNSURE> <UNIN/>, how are you?"), (10, "<UNIN/>."))
+    said_there = "<UNIN/>. <UNSURE>Hello</UNSURE>, <UNIN/> <UNIN/>, how <UNIN/> are you <UNIN/> ? Hm..."
+    doctor = text_grid((0, ""), (2.5, said_there), (10, "<UNIN/>."))
     files = {
         "transcripts/day1_consultation01_doctor.TextGrid": doctor,
         "transcripts/day1_consultation01_patient.TextGrid": text_grid((1, "Hi."), (9.5, "So <INAUDIBLE_SPEECH/> so.")),
     }
     (row,) = parse("primock57", files)["train"]
-    assert texts(row) == [("user", "Hi."), ("system", "Hello how are you?"), ("user", "So so.")]
+    assert texts(row) == [("user", "Hi."), ("system", "Hello, how are you? Hm..."), ("user", "So so.")]
     assert row["dialogue_id"] == "primock57/day1_consultation01"
     with pytest.raises(DataError, match="no file of the patient beside it"):
         parse("primock57", {"transcripts/day2_consultation01_doctor.TextGrid": doctor})
@@ -266,10 +267,11 @@ def test_xpersona_translations_share_the_id_of_their_english_dialogue(parse):
         "dataset/Jp_persona_train_corrected.json": chats[:1],
     }
     rows = parse("xpersona", files)
-    (english,) = [row for row in rows["validation"] if row["language"] == "en"]
+    (english,) = rows["validation"]
     assert (texts(english)[0], english["parallel_id"]) == (("system", "hey"), None)
     assert (rows["train"][0]["language"], rows["train"][0]["parallel_id"]) == ("ja", None)
-    for row in [*rows["test"], *(row for row in rows["validation"] if row != english)]:
+    assert {row["original_split"] for row in rows["test"]} == {"test", "split_test", "split_valid"}
+    for row in rows["test"]:
         assert row["parallel_id"] == f"xpersona/{row['turns'][0]['text'][2:]}"
         assert row["origin"] == ("human" if row["language"] == "en" else "machine")
 
@@ -292,15 +294,17 @@ def test_chatterbot_corpus_reads_lists_in_each_language(parse):
         "categories:\n- talk\nconversations:\n- - Ja?\n  - No\n  - 12\n- A - lost indentation\n- - '  '\n  - Nej\n"
     )
     files = {f"chatterbot_corpus/data/{name}.yml": conversations for name in ("swedish/sport", "hinglish/greetings")}
+    files["chatterbot_corpus/data/swedish/conversations.yml"] = "conversations:\n- - Hi\n  - Hello\n"
     rows = parse("chatterbot_corpus", files)["train"]
     assert [(row["original_id"], row["language"], row["common_domains"]) for row in rows] == [
         ("hinglish/greetings/0", "hi-Latn", ["greeting"]),
         ("hinglish/greetings/2", "hi-Latn", ["greeting"]),
+        ("swedish/conversations/0", "en", ["chat"]),
         ("swedish/sport/0", "sv", ["sport"]),
         ("swedish/sport/2", "sv", ["sport"]),
     ]
-    assert texts(rows[2]) == [("user", "Ja?"), ("system", "No"), ("user", "12")]
-    assert texts(rows[3]) == [("system", "Nej")]
+    assert texts(rows[3]) == [("user", "Ja?"), ("system", "No"), ("user", "12")]
+    assert texts(rows[4]) == [("system", "Nej")]
 
 
 def test_songys_chatbot_data_reads_pairs_with_their_label(parse):
