@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from support.shared import SHARED, shared_folder
 
@@ -48,13 +50,28 @@ def corpora() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_raw(tmp_path_factory) -> Path:
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder once for all processes of the tests, which only read it: `once("name", make)` calls `make(folder)`."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def run(name: str, make: Callable[[Path], object]) -> Path:
+        folder = root / "once" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():  # `make` leaves nothing if it fails
+                make(folder)
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sample_raw(once) -> Path:
     """Raw files of the invented sample."""
     from dataset_builders.sample import write_sample
 
-    out = tmp_path_factory.mktemp("sample") / "raw"
-    write_sample(out)
-    return out
+    return once("raw", write_sample)
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +81,11 @@ def cache_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_dataset(sample_raw, cache_dir, tmp_path_factory) -> Path:
+def sample_dataset(once, sample_raw, cache_dir) -> Path:
     """The dataset folder built from the invented sample."""
     from dataset_builders.corpus.build import build_dataset
 
-    out = tmp_path_factory.mktemp("built") / "dataset"
-    build_dataset([], sample_raw, out, cache_dir=cache_dir)
-    return out
+    return once("dataset", lambda out: build_dataset([], sample_raw, out, cache_dir=cache_dir))
 
 
 @pytest.fixture
