@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -265,31 +266,49 @@ def saved(tmp_path_factory):
 
 
 LOAD = """
-import sys, torch
-{before}
-from transformers import AutoModel
-model, report = AutoModel.from_pretrained(sys.argv[1], output_loading_info=True{options})
-assert not any(report.values()), report
-inputs = torch.nn.functional.normalize(torch.ones(2, 3, 384), dim=-1)
-torch.save((model.eval()(inputs).embeddings, type(model).__module__), sys.argv[2])
+import os, sys
+import pandas, pyarrow, scipy.stats, sklearn.metrics, torch
+
+def load(before, options, out):
+    exec(before, {"sys": sys})
+    from transformers import AutoModel
+    model, report = AutoModel.from_pretrained(sys.argv[1], output_loading_info=True, **options)
+    assert not any(report.values()), report
+    inputs = torch.nn.functional.normalize(torch.ones(2, 3, 384), dim=-1)
+    torch.save((model.eval()(inputs).embeddings, type(model).__module__), out)
+
+for number, arguments in enumerate(CASES):
+    if not os.fork():
+        load(*arguments, f"{sys.argv[2]}/{number}.pt")
+        os._exit(0)
+    assert os.wait()[1] == 0, arguments
 """
+
+CASES = [
+    ("import cube_model", {}),
+    ("from transformers import AutoConfig, AutoModel\nimport cube_model", {}),
+    ("sys.modules['cube_model'] = None", {"trust_remote_code": True}),
+]
+
+
+@pytest.fixture(scope="module")
+def loaded(saved, tmp_path_factory):
+    """Embeddings and module of each case, from processes that share only the imports of libraries without models."""
+    folder = tmp_path_factory.mktemp("loaded")
+    command = [sys.executable, "-c", LOAD.replace("CASES", repr(CASES)), str(saved), str(folder)]
+    environment = {**os.environ, "HF_HOME": str(folder / "home")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return [torch.load(folder / f"{number}.pt") for number in range(len(CASES))]
 
 
 @pytest.mark.parametrize(
-    ("before", "options", "module"),
-    [
-        ("import cube_model", "", "cube_model.core.modeling_cube"),
-        ("from transformers import AutoConfig, AutoModel\nimport cube_model", "", "cube_model.core.modeling_cube"),
-        ("sys.modules['cube_model'] = None", ", trust_remote_code=True", "transformers_modules"),
-    ],
+    ("case", "module"),
+    enumerate(["cube_model.core.modeling_cube", "cube_model.core.modeling_cube", "transformers_modules"]),
 )
-def test_loads_in_a_fresh_process(saved, tmp_path, monkeypatch, before, options, module):
+def test_loads_in_a_fresh_process(saved, loaded, case, module):
     """The package is imported before or after the auto classes, or the core loads as remote code without it."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    result = tmp_path / "result.pt"
-    code = LOAD.format(before=before, options=options)
-    subprocess.run([sys.executable, "-c", code, str(saved), str(result)], check=True, capture_output=True)
-    embeddings, loaded_module = torch.load(result)
+    embeddings, loaded_module = loaded[case]
     assert loaded_module.startswith(module)
     inputs = normalize(torch.ones(2, 3, 384), dim=-1)
     torch.testing.assert_close(embeddings, CubeModel.from_pretrained(saved).eval()(inputs).embeddings)

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import dialogue_cube
 from cube_model.errors import ModelError
 from dataset_builders.common.files import describe_os_error, needs_room
 
@@ -49,18 +51,20 @@ def error_line(done):
 
 
 @pytest.mark.slow
-def test_training_reports_it_and_resumes(on_small_disk, pairs_folder, cache_folder, minilm, tmp_path):
+def test_training_reports_it_and_resumes(on_small_disk, pairs_folder, cache_folder, minilm, tmp_path, monkeypatch):
     disk, run = on_small_disk
-    train = ["-m", "cube_model.train", "--data", pairs_folder, *SETTINGS, "--output", disk / "core"]
+    train = ["train", "--data", pairs_folder, *SETTINGS, "--output", disk / "core"]
     kept = tmp_path / "kept"
-    done = run("1m", train, after=f"cp -r {disk} {kept};", DIALOGUE_CUBE_CACHE=str(cache_folder))
+    done = run(
+        "1m", ["-m", "dialogue_cube", *train], after=f"cp -r {disk} {kept};", DIALOGUE_CUBE_CACHE=str(cache_folder)
+    )
     assert "cannot be written" in error_line(done)
     assert "MB are free on that disk: make room, then continue with --resume" in error_line(done)
     assert not (kept / "core").exists()
     shutil.copytree(kept, disk, dirs_exist_ok=True)
-    again = [sys.executable, *map(str, train), "--resume"]
-    env = {**os.environ, "DIALOGUE_CUBE_CACHE": str(cache_folder), "OMP_NUM_THREADS": "1"}
-    subprocess.run(again, check=True, env=env, capture_output=True, timeout=300)
+    monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(cache_folder))
+    again = CliRunner().invoke(dialogue_cube.app, [*map(str, train), "--resume"])
+    assert again.exit_code == 0, again.output
     assert (disk / "core" / "model.safetensors").is_file()
 
 
