@@ -12,8 +12,14 @@ from dataset_builders.sources.readers import RawDataError
 from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
 
 _COMMIT = "82ed04f9627a45d0d6f2ec3c8683c88eb408a0d5"
-_FOLDERS = {"train": "*", "dev": "*", "test": "*", "channel-two": "channel-two.all", "new-domains": "*"}
-"""Folder, which is the split, and its logs; the other logs of channel-two are parts of that one."""
+_LOGS = {
+    "train": "data/train/*",
+    "dev": "data/dev/*",
+    "test": "data/test/*",
+    "channel-two": "data/channel-two/channel-two.all",  # of which the others are parts
+    "new-domains": "data/new-domains/*",
+}
+"""Split -> its logs."""
 
 _MESSAGE = re.compile(r"(?:\S+ \S+ )?\[[\d:]+\] <([^>]*)> ?(.*)")
 _ADDRESS = re.compile(r"[\s@\[(<]*([\w\\`^{|}-][\w\[\]\\`^{|}-]*?)[\])>]*\s*[:,]")
@@ -49,8 +55,8 @@ class IrcDisentanglement(DialogueBuilder):
             SourceFile(
                 path=f"irc-disentanglement-{_COMMIT}.tar.gz",
                 url=f"https://codeload.github.com/jkkummerfeld/irc-disentanglement/tar.gz/{_COMMIT}",
-                members="494a82e7b0836172e6de2d9c13db9acd947d15af928138e48390ca710dceeb7d",
-                members_of=("data/*/*.ascii.txt", "data/*/*.annotation.txt"),
+                members="5bf7d5c4669e5736e5a7efe37cdd8822984e4ca53d2f580d1032a0b1ff617086",
+                members_of=tuple(f"{log}.{kind}.txt" for log in _LOGS.values() for kind in ("ascii", "annotation")),
             ),
         ),
         notes="A sixth of the conversations has only one speaker. `<unconvertable>` is a character that upstream lost.",
@@ -58,8 +64,8 @@ class IrcDisentanglement(DialogueBuilder):
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
         """Logs; the annotation of each lies beside it."""
-        self._links = {file.name: file for file in raw.glob("data/*/*.annotation.txt")}
-        return {folder: raw.glob(f"data/{folder}/{log}.ascii.txt") for folder, log in _FOLDERS.items()}
+        self._links = {file.name: file for log in _LOGS.values() for file in raw.glob(f"{log}.annotation.txt")}
+        return {split: raw.glob(f"{log}.ascii.txt") for split, log in _LOGS.items()}
 
     def split_name(self, original_split: str) -> str:
         """The rooms beyond #ubuntu were annotated for evaluation."""

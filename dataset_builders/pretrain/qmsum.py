@@ -46,7 +46,7 @@ class QMSum(DialogueBuilder):
                 path=f"QMSum-{_COMMIT}.tar.gz",
                 url=f"https://codeload.github.com/Yale-LILY/QMSum/tar.gz/{_COMMIT}",
                 members="f8728ad19ef2073bce90868ed8a34f2162b1965d2d651f344037d80c1371be94",
-                members_of=("data/ALL/*/*.json",),
+                members_of=("data/ALL/train/*.json", "data/ALL/val/*.json", "data/ALL/test/*.json"),
             ),
         ),
         notes="232 meetings, cut into parts by topic. Marks such as `{disfmarker}` are left out.",
