@@ -78,7 +78,7 @@ def utterances(
     if text.strip():
         conditions.append(("contains(lower(utterance), lower(?))", (text.strip(),)))
     if labels:
-        conditions.append((f"label IN ({', '.join('?' * len(labels))})", labels))
+        conditions.append((f"list_has_any(coalesce(labels, [label]), [{', '.join('?' * len(labels))}])", labels))
     if words is not None:
         conditions.append(("words BETWEEN ? AND ?", words))
     return _query(

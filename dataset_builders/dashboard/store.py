@@ -108,5 +108,17 @@ class _File:
                 self._opened.close()
                 self._store = None
                 self._connection = self._opened.enter_context(open_database(store.path))
+                _add_labels(self._connection)
                 self._store = store
             return question(self._connection)
+
+
+def _add_labels(connection: DuckDBPyConnection) -> None:
+    """Give the tables of a database of an older version, where a row has one label, the column `labels`."""
+    lacking = """
+        SELECT table_name, format('"{}".main."{}"', database_name, table_name) FROM duckdb_columns()
+        WHERE schema_name = 'main' AND table_name IN ('downstream', 'label_counts')
+        GROUP BY ALL HAVING NOT bool_or(column_name = 'labels')
+    """
+    for name, place in connection.execute(lacking).fetchall():
+        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT *, [label] AS labels FROM {place}")

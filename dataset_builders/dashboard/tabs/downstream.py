@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
 
 TOTALS = """
-SELECT source, split, language, sum(rows)::BIGINT AS rows FROM label_counts {where} GROUP BY ALL ORDER BY ALL
+SELECT
+    source, split, language, sum(rows)::BIGINT AS rows,
+    coalesce(sum(rows) FILTER (is_out_of_scope), 0)::BIGINT AS out_of_scope,
+    sum(words)::BIGINT AS words, sum(characters)::BIGINT AS characters
+FROM label_counts {where} GROUP BY source, split, language ORDER BY source, split, language
 """
 
 LABELS = """
-SELECT
-    source, label, any_value(scenario) AS scenario, sum(rows)::BIGINT AS rows,
-    (sum(rows) FILTER (is_out_of_scope))::BIGINT AS out_of_scope,
-    sum(words)::BIGINT AS words, sum(characters)::BIGINT AS characters
-FROM label_counts {where} GROUP BY source, label ORDER BY rows DESC, label
+SELECT source, label, any_value(scenario) AS scenario, sum(rows)::BIGINT AS rows
+FROM (SELECT source, scenario, rows, unnest(labels) AS label FROM label_counts {where})
+GROUP BY source, label ORDER BY rows DESC, label
 """
 
 LENGTHS = "SELECT value, sum(rows)::BIGINT AS rows FROM downstream_histograms {where} GROUP BY ALL ORDER BY ALL"
@@ -41,15 +43,15 @@ def show(page: Page) -> None:
     if totals.empty:
         page.nothing("downstream.none")
         return
-    rows = int(labels["rows"].sum())
+    rows = int(totals["rows"].sum())
     page.figures(
         {
             t("downstream.count"): t.number(rows),
             t("downstream.labels"): t.number(len(labels)),
             t("downstream.languages"): t.number(totals["language"].nunique()),
-            t("downstream.out_of_scope"): t.number(labels["out_of_scope"].sum()),
-            t("downstream.words_per_utterance"): t.number(labels["words"].sum() / rows, 1),
-            t("downstream.characters_per_utterance"): t.number(labels["characters"].sum() / rows, 1),
+            t("downstream.out_of_scope"): t.number(totals["out_of_scope"].sum()),
+            t("downstream.words_per_utterance"): t.number(totals["words"].sum() / rows, 1),
+            t("downstream.characters_per_utterance"): t.number(totals["characters"].sum() / rows, 1),
             t("downstream.class_balance"): t.number(balance(labels["rows"]), 3),
         },
         {t("downstream.class_balance"): t("downstream.class_balance_help")},
@@ -106,14 +108,12 @@ def per_source(totals: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
         totals: Result of `TOTALS`.
         labels: Result of `LABELS`.
     """
-    grouped = labels.groupby("source")
-    result = grouped["rows"].agg(
-        rows="sum", labels="count", smallest_label="min", largest_label="max", class_balance=balance
-    )
-    result["out_of_scope"] = grouped["out_of_scope"].sum()
+    grouped = totals.groupby("source")
+    result = grouped[["rows", "out_of_scope"]].sum()
     result["words_per_utterance"] = grouped["words"].sum() / result["rows"]
-    result["languages"] = totals.groupby("source")["language"].nunique()
-    return result.reset_index()
+    result["languages"] = grouped["language"].nunique()
+    counts = {"labels": "count", "smallest_label": "min", "largest_label": "max", "class_balance": balance}
+    return result.join(labels.groupby("source")["rows"].agg(**counts)).reset_index()
 
 
 def balance(rows: pd.Series) -> float | None:

@@ -263,6 +263,17 @@ def test_a_deleted_database_is_reported_in_one_line(page, settings, tmp_path):
     assert re.search("no database .*gone.duckdb; make it: dialogue-cube database --data DIR", at.error[0].value)
 
 
+def test_a_database_that_is_older_than_the_labels_one_by_one_is_shown(page, settings, database, tmp_path):
+    old = tmp_path / "old.duckdb"
+    shutil.copy(database, old)
+    with duckdb.connect(str(old)) as connection:
+        for table in ("downstream", "label_counts"):
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * EXCLUDE labels FROM {table}")
+    shown = figures(page(tab="downstream"))
+    settings(database=str(old))
+    assert figures(page(tab="downstream")) == shown
+
+
 def test_a_new_database_is_shown_without_a_restart(page, settings, database, tmp_path):
     own = tmp_path / "own.duckdb"
     shutil.copy(database, own)

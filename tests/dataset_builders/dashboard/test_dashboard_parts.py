@@ -20,10 +20,13 @@ from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata
 from dataset_builders.dashboard.lengths import bin_width, binned
 from dataset_builders.dashboard.page import csv, file_name
 from dataset_builders.dashboard.scope import on_rows
+from dataset_builders.dashboard.searching import utterances
 from dataset_builders.dashboard.tabs.all import TABS
-from dataset_builders.dashboard.tabs.downstream import balance
+from dataset_builders.dashboard.tabs.downstream import LABELS, TOTALS, balance, per_source
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
 from dataset_builders.schema import CONFIGS
+from dataset_builders.sql.run import open_folder
+from hub.invented import utterance, write_dataset
 
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
@@ -37,7 +40,7 @@ GROUPS = {
     "config.": set(CONFIGS),
     "short.": set(CONFIGS),
     "speaker.": {"user", "system"},
-    "leak.": {"dialogue", "pair", "text", "benchmark"},
+    "leak.": {"dialogue", "pair", "text", "benchmark", "translated dialogue", "translated text"},
     "unit.": {"words", "characters"},
     "licences.": {"yes", "no", "unknown"},
     "explorer.": {"turns", "words"},
@@ -152,6 +155,18 @@ def test_class_balance_is_one_for_equal_labels():
     assert balance(pd.Series([5, 5, 5])) == pytest.approx(1)
     assert balance(pd.Series([99, 1])) == pytest.approx(0.0808, abs=1e-3)
     assert balance(pd.Series([7])) is None
+
+
+def test_a_row_with_several_intents_is_found_and_counted_by_each(tmp_path):
+    both = utterance("0", "move it, how much", label="spa/cost+spa/move", labels=["spa/cost", "spa/move"])
+    rows = [both, utterance("1", "move it", label="spa/move"), utterance("2", "ten", label="spa/none", labels=[])]
+    with open_folder(write_dataset(tmp_path / "data", {("downstream", "train"): rows})) as connection:
+        totals, labels = (connection.execute(sql.format(where="")).df() for sql in (TOTALS, LABELS))
+        query = utterances(Filters(), labels=("spa/cost",))
+        found = connection.execute(query.first, list(query.parameters)).df()
+    (row,) = per_source(totals, labels).to_dict("records")
+    assert (row["rows"], row["labels"], row["smallest_label"], row["largest_label"]) == (3, 2, 1, 2)
+    assert found["label"].tolist() == ["spa/cost+spa/move"]
 
 
 def test_files_open_in_spreadsheets():

@@ -64,10 +64,10 @@ def test_values(lite, database):
     some = "WHERE source IN ('woz', 'banking77')"
     with open_database(database) as connection:
         for name, key, lists in (
-            ("dialogs", "dialogue_id", ["domains", "intents", "flags"]),
+            ("dialogs", "dialogue_id", ["domains", "common_domains", "intents", "flags"]),
             ("turns", "dialogue_id, turn_index", ["annotations"]),
             ("pairs", "pair_id", ["domains", "negatives", "flags", "quality"]),
-            ("downstream", "utterance_id", ["flags"]),
+            ("downstream", "utterance_id", ["labels", "flags"]),
             ("drops", "drop_id", []),
             ("sources", "source", ["differs_from_official"]),
         ):

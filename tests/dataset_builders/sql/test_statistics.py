@@ -11,6 +11,7 @@ import pytest
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.sql.run import open_folder, query, statistics
+from hub.invented import utterance, write_dataset
 from support.quality_folder import rows, with_quality
 
 
@@ -88,6 +89,23 @@ def test_downstream(counted, data):
         assert row["words_per_utterance"] == pytest.approx(mean(len(r["utterance"].split()) for r in utterances))
         entropy = -sum(n / len(utterances) * math.log(n / len(utterances)) for n in labels.values())
         assert row["class_balance"] == (pytest.approx(entropy / math.log(len(labels))) if len(labels) > 1 else None)
+
+
+def test_a_row_with_several_intents_counts_for_each(tmp_path):
+    rows = [
+        utterance("0", "move it", label="spa/move"),
+        utterance("1", "move it, how much", label="spa/cost+spa/move", labels=["spa/cost", "spa/move"]),
+        utterance("2", "ten", label="spa/none", labels=[], is_out_of_scope=True),
+    ]
+    with open_folder(write_dataset(tmp_path / "data", {("downstream", "train"): rows})) as connection:
+        whole = query(connection, "downstream_statistics")[-1]
+        labels = query(connection, "labels")
+    names = ("rows", "labels", "out_of_scope", "smallest_label", "largest_label", "words_per_utterance")
+    assert [whole[name] for name in names] == [3, 2, 1, 1, 2, pytest.approx(7 / 3)]
+    assert [(row["label"], row["rows"], row["share"]) for row in labels] == [
+        ("spa/move", 2, pytest.approx(2 / 3)),
+        ("spa/cost", 1, pytest.approx(1 / 3)),
+    ]
 
 
 def test_distributions(counted, data):
