@@ -196,12 +196,21 @@ def started(code, *arguments):
     )
 
 
+@pytest.fixture(scope="module")
+def changed(folder, tmp_path_factory):
+    """A folder that has changed, and the content of its database."""
+    place = tmp_path_factory.mktemp("changed")
+    fewer = with_fewer(folder, place / "fewer", "pairs")
+    build_database(fewer, place / "fresh.duckdb")
+    return fewer, everything(place / "fresh.duckdb")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
-def test_a_stopped_build_leaves_the_old_database(folder, database, tmp_path, how):
+def test_a_stopped_build_leaves_the_old_database(folder, database, changed, tmp_path, how):
     out = tmp_path / "data.duckdb"
     shutil.copyfile(database, out)
     before = out.read_bytes()
-    fewer = with_fewer(folder, tmp_path / "fewer", "pairs")
+    fewer, content = changed
     with started(CHILD, fewer, out, "pair_lengths") as child:
         assert child.stdout.readline() == "here\n"
         assert any(path.name.startswith(".data.duckdb.building") for path in tmp_path.iterdir())
@@ -211,8 +220,7 @@ def test_a_stopped_build_leaves_the_old_database(folder, database, tmp_path, how
     assert same
     assert is_current(out, folder)
     assert build_database(fewer, out).written
-    build_database(fewer, tmp_path / "fresh.duckdb")
-    assert everything(out) == everything(tmp_path / "fresh.duckdb")
+    assert everything(out) == content
     assert {path.name for path in tmp_path.iterdir() if ".building" in path.name} == set()
 
 
