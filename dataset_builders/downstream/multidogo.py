@@ -14,6 +14,7 @@ _URL = (
     "https://raw.githubusercontent.com/awslabs/multi-domain-goal-oriented-dialogues-dataset/"
     "baa30639c4b271f394b81443c842193407cdf26d/"
 )
+_SMALL_TALK = ("contentonly", "confirmation", "rejection", "openinggreeting", "closinggreeting", "thankyou")
 _HEADER = ["conversationId", "turnNumber", "sentenceNumber", "utteranceId", "utterance", "slot-labels", "intent"]
 _OUT_OF_SCOPE = "outofdomain"
 
@@ -38,6 +39,7 @@ class Multidogo(IntentBuilder):
         counts={"default": {"train": {"rows": 85296}, "dev": {"rows": 11970}, "test": {"rows": 24370}}},
         configs={"default": "baa3063"},
         files=file_table(__file__, _URL),
+        small_talk=_SMALL_TALK,
         notes="75 sentences are empty. Half of the rows repeat a text (`yes`, `hi`). `contentonly`, `confirmation`, "
         "`rejection`, greetings, thanks and `outofdomain` are five of six rows. 291 rows have "
         "several intents.",

@@ -97,6 +97,8 @@ class SourceInfo:
         origin: Who wrote the texts, None if unknown. A row may have another one.
         coverage: Annotations of each config, measured on the official files: share of turns with `acts`, `slots` and
             `state`, share of dialogues with `domains`, 0 to 1; no key where there are none.
+        small_talk: Labels of an intent set whose utterances, such as thanks, belong to no task: dialogues may contain
+            their test utterances, which otherwise are kept out of training.
         terms: Table of the source's acts, domains and slots in words that all sources share, see `terms`; None if the
             source has none.
     """
@@ -117,6 +119,7 @@ class SourceInfo:
     notes: str = ""
     origin: Origin | None = "human"
     coverage: dict[str, dict[str, float]] = field(default_factory=dict)
+    small_talk: tuple[str, ...] = ()
     terms: Path | None = None
 
     @property

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.clusters import Progress
@@ -60,7 +62,7 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
         seed: Random seed of the splits of sets without official ones.
 
     Returns:
-        The survey, and the hashes of the test utterances, which must not occur in a pretraining pair.
+        The survey, and the hashes of the test utterances that must not occur in a pretraining pair: all but small talk.
     """
     rows, parallel = Rows.of(parsed), Parallel.of(parsed)
     texts = ids_of_hashes(rows.hashes)
@@ -86,4 +88,12 @@ def _survey_intents(parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: i
         duplicates={"downstream": duplicate_matrix(rows.hashes, rows.source, rows.names)},
         members=CLUSTERS.arrow_schema.empty_table(),
     )
-    return result, np.unique(rows.hashes[split == TEST])
+    is_small_talk = np.concatenate([np.zeros(0, bool), *map(_is_small_talk, parsed)])
+    return result, np.unique(rows.hashes[(split == TEST) & ~is_small_talk])
+
+
+def _is_small_talk(source: ParsedSource) -> np.ndarray:
+    """Whether each row of an intent set is small talk (`SourceInfo.small_talk`), bool of shape (rows,)."""
+    info = source.builder.INFO
+    labels = pa.array([f"{info.name}/{label}" for label in info.small_talk], pa.string())
+    return np.asarray(pc.is_in(source.table["label"], labels)) if len(labels) else np.zeros(len(source), bool)

@@ -251,3 +251,27 @@ def test_real_corpora_without_leaks(corpora, cache_dir, tmp_path):
     assert contained_dialogues(tmp_path / "out", "camrest676", "woz") == []
     moved = sum(r["source"] == "camrest676" for r in rows(tmp_path / "out", "dialogues", "test", ["source"]))
     assert moved >= 232 // 2  # most of the dialogues that are also in WOZ's test set
+
+
+def test_small_talk_of_an_intent_set_may_occur_in_dialogues(tmp_path, cache_dir):
+    raw, said = tmp_path / "raw", "thank you so much for your help today"
+    header = "conversationId\tturnNumber\tsentenceNumber\tutteranceId\tutterance\tslot-labels\tintent\n"
+    test = raw / "multidogo" / "splits_annotated_at_sentence_level" / "airline" / "test.tsv"
+    test.parent.mkdir(parents=True)
+    test.write_text(
+        f"{header}a\t1\t0\tx\t{said}\tO\tthankyou\na\t2\t0\ty\ti want to change my seat please\tO\tchangeseat\n"
+    )
+    dialogues = []
+    for number, text in enumerate((said, "I want to change my seat, please")):
+        turns = [{"usr": {"transcript": text, "slu": []}, "sys": {"sent": "You are welcome, my dear guest", "DA": []}}]
+        dialogues.append({"dialogue_id": number, "dial": turns})
+    (raw / "camrest676").mkdir()
+    (raw / "camrest676" / "CamRest676.json").write_text(json.dumps(dialogues))
+    build_dataset([], raw, tmp_path / "out", cache_dir=cache_dir, warn=lambda _: None)
+    kept = [
+        row["dialogue_id"]
+        for split in ("train", "validation", "test")
+        for row in rows(tmp_path / "out", "dialogues", split, ["dialogue_id"])
+    ]
+    assert kept == ["camrest676/0"]
+    assert leaks(tmp_path / "out")["benchmark"] == 0
