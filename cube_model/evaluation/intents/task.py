@@ -246,8 +246,8 @@ def _task(
         if not all(inside):
             raise _UnusableError(place, f"has rows without {kind} in split {name}", "add the labels")
     classes = sorted({label for table in tables.values() for label in _inside(table, column)})
-    if len(classes) < 2:
-        raise _UnusableError(place, f"has a single {kind}, {classes[0]}", "expected two or more")
+    if len(learnt := set(_inside(tables["train"], column))) < 2:
+        raise _UnusableError(place, f"has a single {kind} in split train, {learnt.pop()}", "expected two or more")
     digest = hashlib.sha256(f"{source}\0{language}\0{kind}".encode())
     numbers = {label: number for number, label in enumerate(classes)}
     parts = {name: _utterances(table, column, numbers, digest) for name, table in tables.items()}

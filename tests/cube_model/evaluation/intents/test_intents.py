@@ -262,6 +262,8 @@ def test_rows_with_several_labels_and_sets_that_make_no_task_are_left_out_and_na
         "train": [*LABELLED["train"], row("both", "x/a+x/b", labels=both), row("nothing", "x/none", labels=none)],
         "test": [*LABELLED["test"], row("both", "x/a+x/b", labels=both), row("hallo", "x/a", language="de")],
     }
+    rows["train"].append(row("bonjour", "x/a", language="fr"))
+    rows["test"].append(row("lampe", "x/b", language="fr"))
     rows["train"].append(row("odd", "y/a", source="other"))
     folder = write_intents(tmp_path / "data", rows)
     (task,) = load_intents(folder).tasks
@@ -270,6 +272,7 @@ def test_rows_with_several_labels_and_sets_that_make_no_task_are_left_out_and_na
     assert [tuple(rows.values()) for rows in output["left_out"]] == [
         ("invented", "en", SEVERAL, {"train": 2, "test": 1}),
         ("invented", "de", "has no rows in split train", {"train": 0, "test": 1}),
+        ("invented", "fr", "has a single intent in split train, x/a", {"train": 1, "test": 1}),
         ("other", "en", "has no rows in split test", {"train": 1, "test": 0}),
     ]
     assert next(left_out_lines(output["left_out"])) == f"invented (en): 3 rows left out ({SEVERAL})"
@@ -298,7 +301,7 @@ def test_a_dataset_that_is_older_than_the_labels_one_by_one_has_one_label_a_row(
         ({"test": LABELLED["test"]}, {}, "cannot load the split 'train' of the downstream config"),
         ({**LABELLED, "train": [row("a", "y/a", source="other")]}, {}, "invented .en. has no rows in split train"),
         ({**LABELLED, "test": [row("a", None)]}, {}, "rows without intent in split test"),
-        ({s: [row("a", "x/a")] for s in LABELLED}, {}, "has a single intent, x/a"),
+        ({s: [row("a", "x/a")] for s in LABELLED}, {}, "has a single intent in split train, x/a"),
     ],
 )
 def test_errors_say_what_to_do(rows, options, message, tmp_path):
