@@ -27,7 +27,7 @@ class Xsid(IntentBuilder):
         name="xsid",
         title="xSID 0.7",
         kind="downstream",
-        languages=tuple(_TAGS.get(code, code) for code in _LANGUAGES),
+        languages=(*(_TAGS.get(code, code) for code in _LANGUAGES), "nb"),
         license="CC-BY-SA-4.0",
         license_evidence="LICENSE of github.com/mainlp/xsid",
         homepage="https://github.com/mainlp/xsid",
