@@ -9,6 +9,9 @@ simple: anyone can compute a score by hand from the row.
 | cleanness | 0.5 ** n, where n counts the hits of `encoding`, `markup` and `glued_sentences` in anchor and positive |
 | novelty | 1 - Jaccard similarity of the sets of normalised words of anchor and positive |
 | relatedness | the encoder's cosine, at least 0; null without an encoder |
+
+See `text.words` for the words of scripts without blanks. In their texts, pairs of adjacent characters take the place of
+words in `novelty`.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ import pyarrow.compute as pc
 
 from dataset_builders import schema
 from dataset_builders.quality.filters.base import Rows, TextFilter
-from dataset_builders.text.near_duplicates import intersections
+from dataset_builders.text.near_duplicates import intersections, shingle_sets
 from dataset_builders.text.ragged import Ragged
+from dataset_builders.text.words import unspaced
 
 ENOUGH_WORDS = 5
 """Texts from this length on are not penalised: utterances of task corpora have a median of 7 to 12 words, thanks and
@@ -33,6 +37,9 @@ MANY_WORDS = 100
 
 DAMAGED = 0.5
 """Factor of `cleanness` for each kind of damage in anchor or positive."""
+
+_PAIR = 2
+"""Number of characters that take the place of a word in scripts without blanks."""
 
 
 def score_pairs(rows: Rows, checks: Sequence[TextFilter]) -> pa.StructArray:
@@ -82,9 +89,11 @@ def _novelty(rows: Rows) -> np.ndarray:
 
 
 def _word_sets(texts: pa.Array) -> Ragged:
-    """The distinct words of each text, as numbers."""
+    """The distinct words of each normalised text, as numbers; the pairs of characters in scripts without blanks."""
     split = pc.utf8_split_whitespace(texts)
     words = split.flatten()
     sizes = pc.list_value_length(split).to_numpy() - np.asarray(pc.equal(texts, ""))  # "" splits into ""
     codes = words.filter(pc.not_equal(words, "")).dictionary_encode().indices.to_numpy()
-    return Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()
+    sets = Ragged.of(codes.astype(np.uint32), sizes.astype(np.int64)).as_sets()
+    rows = unspaced(texts)
+    return sets.replaced(rows, shingle_sets(texts.take(pa.array(rows)), _PAIR)) if len(rows) else sets

@@ -48,6 +48,7 @@ from dataset_builders.text.near_duplicates import (
 )
 from dataset_builders.text.normalize import group_hashes, ids_of_hashes, normalize, text_hashes
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
+from dataset_builders.text.words import word_counts
 
 _ROWS_AT_ONCE = 1024
 _CHUNKS_AT_ONCE = 32
@@ -345,7 +346,7 @@ def _shares(spoken: _Spoken, rows: np.ndarray, left: np.ndarray, right: np.ndarr
     left, right = np.searchsorted(places, left), np.searchsorted(places, right)
     utterances = spoken.hashes_of(rows[places])
     words = np.zeros(int(utterances.values.max(initial=0)) + 1)
-    words[utterances.values] = np.asarray(pc.count_substring(spoken.turns_of(rows[places]).values, " ")) + 1.0
+    words[utterances.values] = np.maximum(word_counts(spoken.turns_of(rows[places]).values), 1)
     sets = utterances.as_sets()
     total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), words[sets.values], len(sets))
     return intersections(sets, left, right, words) / np.minimum(total[left], total[right])

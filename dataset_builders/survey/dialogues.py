@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS
 from dataset_builders.survey.chunks import by_chunk, turn_texts
@@ -31,6 +30,7 @@ from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.rows import Rows
 from dataset_builders.survey.splits import TRAIN_SHARE, assign, split_by_row
 from dataset_builders.text.normalize import ids_of_hashes
+from dataset_builders.text.words import word_counts
 
 _UTTERANCES_AT_ONCE = 1 << 18
 
@@ -246,9 +246,9 @@ def _count_by_source(source: np.ndarray, names: list[str]) -> dict[str, dict[str
 
 def _word_counts(turns: pa.ChunkedArray, row: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Number of words in some turns, by the numbers of their dialogues, ascending, and their indices there."""
-    counts = [np.zeros(0, np.int32)]
+    counts = [np.zeros(0, np.int64)]
     for chunk, rows, here in by_chunk(turns, row):
         texts = turn_texts(chunk)
         place = texts.offsets.to_numpy()[rows] + index[here]
-        counts.append(pc.count_substring_regex(texts.values.take(pa.array(place)), r"\S+").to_numpy())
+        counts.append(word_counts(texts.values.take(pa.array(place))))
     return np.concatenate(counts)

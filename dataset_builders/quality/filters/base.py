@@ -19,6 +19,7 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.drops import Findings
 from dataset_builders.schema import Config
 from dataset_builders.text.normalize import normalize
+from dataset_builders.text.words import word_counts
 
 Action = Literal["off", "flag", "mask", "drop"]
 """What to do with offending rows: nothing, flag them, mask their texts, or drop them with a reason."""
@@ -234,13 +235,6 @@ def findings(rows: Sequence[int] | np.ndarray, values: Sequence[str] | pa.Array)
     """Make findings from plain numbers and strings."""
     strings = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
     return Findings(np.asarray(rows, np.int64), strings)
-
-
-def word_counts(texts: pa.Array) -> np.ndarray:
-    """Number of words of each text, separated by white space, int64 of shape (n,)."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    words = pc.list_value_length(pc.utf8_split_whitespace(trimmed)).to_numpy()
-    return np.where(pc.equal(trimmed, "").to_numpy(zero_copy_only=False), 0, words)  # "" splits into one empty word
 
 
 def _interleave(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:

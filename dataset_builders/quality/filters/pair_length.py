@@ -17,8 +17,10 @@ from dataset_builders.schema import Config
 class PairLength(Filter):
     """Pairs whose anchor or positive has at most `min_words` words: "Yes." -> "OK." teaches nothing.
 
-    White space separates words. The default of 3 is the rule of the first dialogue data platform. The filter defines
-    what a pair is, so it drops in the test split and in every preset. 0 keeps all pairs, as for a user's own data.
+    White space separates words; in Chinese, Japanese and other scripts without blanks, the number of characters gives
+    the number of words (`text.words`). The default of 3 is the rule of the first dialogue data platform. The filter
+    defines what a pair is, so it drops in the test split and in every preset. 0 keeps all pairs, as for a user's own
+    data.
 
     Example: "Yes, please." -> "Your table is booked." gives "2 words: Yes, please."
     """

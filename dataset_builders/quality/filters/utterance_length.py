@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.quality.drops import Findings
-from dataset_builders.quality.filters.base import TextFilter, findings, limit, word_counts
+from dataset_builders.quality.filters.base import TextFilter, findings, limit
+from dataset_builders.text.words import word_counts
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class UtteranceLength(TextFilter):
     """Texts with more than `max_words` words or `max_characters` characters: pasted documents, lists, log files.
 
     Sentence encoders truncate long texts: all-MiniLM-L6-v2 reads 256 word pieces, about 200 English words (its model
-    card). The longest utterance of the public task corpora has 101 words. The limit of 2,000 characters is for scripts
-    without blanks.
+    card). The longest utterance of the public task corpora has 101 words. The limit of 2,000 characters is for texts
+    without blanks, such as encoded files. See `text.words` for scripts that have none.
 
     Example: a pasted contract of 900 words -> "900 words".
     """

@@ -49,7 +49,8 @@ HITS = [
     (Encoding, "???????? ???? ?", "???????? ???? ?"),
     # length
     (UtteranceLength, "word " * 201, "201 words"),
-    (UtteranceLength, "茶" * 2001, "2001 characters"),
+    (UtteranceLength, "x" * 2001, "2001 characters"),
+    (UtteranceLength, "茶" * 401, "201 words"),
 ]
 
 NEAR_MISSES = [
@@ -123,6 +124,15 @@ def test_pair_length_is_exclusive_and_counts_both_sides():
     assert find(PairLength(), "pairs", table) == {1: "3 words: one two three", 2: "1 words: yes"}
     assert find(PairLength(min_words=0), "pairs", table) == {}
     assert find(PairLength(min_words=1), "pairs", table) == {2: "1 words: yes"}
+
+
+def test_pair_length_of_scripts_without_blanks():
+    table = pairs(
+        ("附近有便宜的酒店吗？", "有，我推荐这家。"),
+        ("你好", "有什么可以帮您？"),
+        ("안녕하세요", "무엇을 도와 드릴까요"),
+    )
+    assert find(PairLength(), "pairs", table) == {1: "1 words: 你好", 2: "1 words: 안녕하세요"}
 
 
 def test_repeated_turns():

@@ -93,7 +93,14 @@ def test_slices_do_not_change_the_scores(monkeypatch):
 
 @pytest.mark.parametrize(
     ("anchor", "positive", "novelty"),
-    [("To be or not to be", "not to be", 1 - 3 / 4), ("? !", "? !", 0), ("...", "!", 1), ("", "", 1), ("", "tea", 1)],
+    [
+        ("To be or not to be", "not to be", 1 - 3 / 4),
+        ("? !", "? !", 0),
+        ("...", "!", 1),
+        ("", "", 1),
+        ("", "tea", 1),
+        ("有免费停车场吗？", "没有免费停车场。", 1 - 5 / 7),  # pairs of characters
+    ],
 )
 def test_novelty_is_of_the_distinct_words(anchor, positive, novelty):
     assert [score["novelty"] for score in scores(GOOD, (anchor, positive))][1] == pytest.approx(novelty)

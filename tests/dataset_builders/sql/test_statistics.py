@@ -181,17 +181,6 @@ def test_quality_scores_are_binned(folder):
     assert scores == [("a", 0.0, 2), ("a", 0.5, 1), ("a", 0.95, 1)]
 
 
-def test_words_are_cut_as_python_cuts_them(folder):
-    import pyarrow as pa
-
-    points = [point for point in range(0x20000) if not 0xD800 <= point < 0xE000]
-    texts = [f"a{chr(point)}b" for point in points] + ["", " ", " a", "a ", "a  b", "a\n\nb c"]
-    with open_folder(folder) as connection:
-        connection.register("texts", pa.table({"text": texts}))
-        counts = [n for (n,) in connection.execute("SELECT word_count(text) FROM texts").fetchall()]
-    assert counts == [len(text.split()) for text in texts]
-
-
 def test_two_runs_give_the_same(folder, counted):
     assert statistics(folder) == counted
     assert set(counted) == set(sql.queries("metrics"))
