@@ -104,7 +104,9 @@ def test_a_set_with_several_intents_a_row_has_lists_of_classes(folder, load):
     rows = load("spa", split="train")
     assert rows.features["labels"].feature.names == ["spa/cost", "spa/move"]
     assert rows.to_list() == [{"utterance": "move it, how much", "labels": [0, 1]}, {"utterance": "ten", "labels": []}]
-    assert "0 is spa/cost, 1 is spa/move" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "0 is spa/cost, 1 is spa/move" in card
+    assert 'Rows of spa have a list of several or none: `rows.features["labels"].feature.names`.' in card
 
 
 def test_columns_and_filters_replace_those_of_a_view(load):
