@@ -21,7 +21,6 @@ _GIT_BLOBS = {
     "test": "9cc6c3058189e8ad7ac0028544356e37585a6a4b",
 }
 _MARK = re.compile(r"[*\s]*User ?([12])\s*:[*\s]*")
-_STAGE_DIRECTION = re.compile(r"^\s*[\[(][^\])]*[\])]\s*$", re.MULTILINE)  # (The next day)
 
 
 class SyntheticPersonaChat(DialogueBuilder):
@@ -69,9 +68,12 @@ class SyntheticPersonaChat(DialogueBuilder):
         return enumerate(read_csv(file, ["user 1 personas", "user 2 personas", "Best Generated Conversation"]), start=1)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """Lines without a speaker continue the turn, for example a recipe, except for stage directions."""
+        """Lines without a speaker are stage directions (The next day), or a list after a colon, such as a recipe."""
         number, row = record
-        conversation = marked_turns(_STAGE_DIRECTION.sub("", row["Best Generated Conversation"]), _MARK)
-        turns = [Turn("user" if who == "1" else "system", text) for who, text in conversation if who]
+        turns = []
+        for who, text in marked_turns(row["Best Generated Conversation"], _MARK):
+            first_line = text.partition("\n")[0]
+            if who:
+                turns.append(Turn("user" if who == "1" else "system", text if first_line.endswith(":") else first_line))
         if turns:
             yield Dialogue(f"{split}/{number}", split, turns)

@@ -278,14 +278,16 @@ def test_xpersona_translations_share_the_id_of_their_english_dialogue(parse):
 
 def test_synthetic_persona_chat_keeps_recipes_but_no_stage_directions(parse):
     header = ["user 1 personas", "user 2 personas", "Best Generated Conversation"]
-    recipe = (
-        "User 1: A recipe?\n\nUser 2: Sure.\n1. Boil (salted) water.\n[A day later]\n(At home)\n* * User 1: * * Thanks!"
-    )
-    rows = [["I cook.", "I sing.", recipe], ["I cook.", "I sing.", "Hello!\n\nHi."]]
-    (row,) = parse("synthetic_persona_chat", {"data/Synthetic-Persona-Chat_valid.csv": csv_file(header, *rows)})[
-        "validation"
+    lines = ["User 1: A recipe?", "", "User 2: Sure:", "1. Boil water.", "2. Wait.", "User 1: Ok.", "(At home)"]
+    rows = [["I cook.", "I sing.", "\n".join([*lines, "* * User 1: * * Thanks!"])], ["I cook.", "I sing.", "Hello!"]]
+    files = {"data/Synthetic-Persona-Chat_valid.csv": csv_file(header, *rows)}
+    (row,) = parse("synthetic_persona_chat", files)["validation"]
+    assert texts(row) == [
+        ("user", "A recipe?"),
+        ("system", "Sure:\n1. Boil water.\n2. Wait."),
+        ("user", "Ok."),
+        ("user", "Thanks!"),
     ]
-    assert texts(row) == [("user", "A recipe?"), ("system", "Sure.\n1. Boil (salted) water."), ("user", "Thanks!")]
     assert (row["dialogue_id"], row["origin"]) == ("synthetic_persona_chat/valid/1", "machine")
 
 
