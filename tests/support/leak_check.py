@@ -1,6 +1,6 @@
 """Count leaks in a dataset folder, in plain Python and independently of the build."""
 
-import re
+import functools
 import unicodedata
 from collections import defaultdict
 from itertools import combinations
@@ -17,9 +17,14 @@ def rows(folder: Path, config: str, split: str, columns: list[str]) -> list[dict
     return [row for file in files for row in pq.read_table(file, columns=columns).to_pylist()]
 
 
+@functools.cache
+def _plain(character: str) -> str:
+    return character if unicodedata.category(character)[0] in "LNM" else " "
+
+
 def plain(text: str) -> str:
-    """Return the words of a text in lower case; a text without words stays as it is."""
-    words = " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).lower()))
+    """Return the words of a text in lower case, marks such as vowel signs included; one without words stays as it is."""
+    words = " ".join("".join(map(_plain, unicodedata.normalize("NFKC", text).lower())).split())
     return words or text.strip()
 
 
