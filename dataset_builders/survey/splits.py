@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ KEEPS_ITS_SPLITS = "multiwoz"
 _KEYS_AT_ONCE = 1 << 15
 """Keys that are Python objects at once."""
 
-Keys = pa.Array | pa.ChunkedArray | np.ndarray
+Keys: TypeAlias = "pa.Array | pa.ChunkedArray | np.ndarray"
 """Keys of rows: strings, or hashes of which the ids (`id_of_hash`) are the keys, uint64."""
 
 Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
