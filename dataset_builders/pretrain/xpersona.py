@@ -57,7 +57,8 @@ class XPersona(DialogueBuilder):
         configs={"default": "1da049a"},
         files=file_table(__file__, _URL),
         notes="The other languages are the English test dialogues, translated by a model and corrected by people. So "
-        "their files for validation are tests as well.",
+        "their files for validation are tests as well. The English dialogues are of people alone.",
+        origin="machine",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
