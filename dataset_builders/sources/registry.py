@@ -39,8 +39,8 @@ def builders() -> dict[str, type[CorpusBuilder]]:
     """Builder classes of all sources by name: dialogue sources first, each kind in alphabetical order.
 
     Example:
-        >>> [name for name, builder in builders().items() if "de" in builder.INFO.languages]
-        ['woz']
+        >>> [name for name, builder in builders().items() if "nap" in builder.INFO.languages]
+        ['xsid']
     """
     from dataset_builders.sources.source import CorpusBuilder
 
