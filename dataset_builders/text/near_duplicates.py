@@ -338,10 +338,10 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
         # twice as fast as one array of all rows, which are lists of ints
         flat = b"".join(array("I", row).tobytes() for row in signatures)
         rows[start : start + _SIGNATURES_AT_ONCE] = np.frombuffer(flat, np.uint32).reshape(-1, permutations)
-    rows = rows[:, : bands * slots].reshape(-1, bands, slots)
-    keys = np.zeros(rows.shape[:2], np.uint64)
+    parts = rows[:, : bands * slots].reshape(-1, bands, slots)
+    keys = np.zeros(parts.shape[:2], np.uint64)
     for slot in range(slots):
-        keys = (keys ^ rows[:, :, slot]) * _MULTIPLIER
+        keys = (keys ^ parts[:, :, slot]) * _MULTIPLIER
         keys ^= keys >> np.uint64(29)
     return keys.T
 
