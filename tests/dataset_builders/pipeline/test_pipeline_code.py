@@ -1,6 +1,7 @@
 """The code that each step depends on: by the rules, on a copy of the source, and as measured while the steps run."""
 
 import ast
+import csv
 import os
 import re
 import shutil
@@ -203,7 +204,8 @@ def test_exactly_the_files_of_a_step_decide(step, sources, tmp_path, monkeypatch
         return Code(remembered, sources).digest(CODE[step])
 
     before, files = digest(), Code(remembered, sources).files(CODE[step])
-    for file in files:
+    # a digest is made in the same way for all steps, so that one in eight files is enough for most of them
+    for file in files if step in (source_step("taskmaster"), DATABASE) else files[::8]:
         content = file.read_bytes()
         file.write_bytes(content + b"\n# edited\n")
         assert digest() != before, file
@@ -342,6 +344,14 @@ def note_calls(folder):
         path.write_text(ast.unparse(tree), encoding="utf-8")
 
 
+def shorten(file):
+    """Keep one in four rows of a CSV file."""
+    with file.open(newline="") as old:
+        header, *rows = csv.reader(old)
+    with file.open("w", newline="") as new:
+        csv.writer(new).writerows([header, *rows[::4]])
+
+
 class Run:
     """A pipeline that runs from a copy of the source, with measurements."""
 
@@ -350,6 +360,7 @@ class Run:
         note_calls(self.sources)
         for name in ("camrest676", "banking77"):
             shutil.copytree(raw / name, place / "raw" / name)
+        shorten(place / "raw" / "banking77" / "train.csv")
         (place / "faq.csv").write_text("question,answer\nWhere is my parcel?,It comes today.\nAnd when?,At three.\n")
         (place / "hook").mkdir()
         (place / "hook" / "sitecustomize.py").write_text(MEASURE)
@@ -492,20 +503,21 @@ def test_a_step_runs_again_when_its_code_is_edited(pipeline):
     from dataset_builders import licenses, sql
     from dataset_builders.sql import run as statistics
 
-    assert pipeline.would_run() == {}
-    for module, step in {
-        metrics: TRAIN,
-        methods: evaluation_step("response_selection"),
-        response_selection: evaluation_step("response_selection"),
-        statistics: DATABASE,
-        sql: DATABASE,
-        licenses: source_step("banking77"),
-    }.items():
-        file = pipeline.sources / Path(module.__file__).relative_to(INSTALLED)
-        content = file.read_text()
-        file.write_text(f"{content}\n# edited\n")
-        assert pipeline.would_run()[step] == "code changed", module
-        file.write_text(content)
+    # modules of one row are edited together, since neither is code of the other's step or of a step before it
+    for steps in [
+        {methods: evaluation_step("response_selection"), statistics: DATABASE},
+        {response_selection: evaluation_step("response_selection"), sql: DATABASE},
+        {metrics: TRAIN},
+        {licenses: source_step("banking77")},
+    ]:
+        files = [pipeline.sources / Path(module.__file__).relative_to(INSTALLED) for module in steps]
+        contents = [file.read_text() for file in files]
+        for file, content in zip(files, contents, strict=True):
+            file.write_text(f"{content}\n# edited\n")
+        reasons = pipeline.would_run()
+        assert {reasons[step] for step in steps.values()} == {"code changed"}, steps
+        for file, content in zip(files, contents, strict=True):
+            file.write_text(content)
     file = pipeline.sources / Path(sql.__file__).relative_to(INSTALLED)
     file.write_text(f"{file.read_text()}\n# edited\n")
     assert "1 of 15 steps ran" in pipeline()[0]
