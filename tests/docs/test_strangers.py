@@ -165,6 +165,23 @@ print(json.dumps(results))
 """
 )
 
+ONLINE_AND_OFFLINE = """
+import os, sys
+import pandas, pyarrow, scipy.stats, sklearn.metrics, torch
+
+for settings in ({}, {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}):
+    if not os.fork():
+        os.environ.update(settings)
+        exec(os.environ.pop("CODE"), {"__name__": "__main__"})
+        sys.exit()
+    assert os.wait()[1] == 0, settings
+    print("END", flush=True)
+"""
+"""Runs code in a new process with the Hub, and in another one without it, from the cache that the first one filled.
+
+Both share the imports of libraries that know no Hub, which take most of the time.
+"""
+
 
 PUBLISH = """
 import json, sys
@@ -185,15 +202,13 @@ print(json.dumps([[answer.text, answer.score] for answer in answers]))
 
 
 @pytest.fixture(scope="module")
-def story(hub_server, installed, tmp_path_factory):
+def story(hub_server, installed, sample_raw, tmp_path_factory):
     """Publish everything; return the Hub, the environment of the author and the namespace."""
     from dataset_builders.corpus.build import build_dataset
-    from dataset_builders.sample import write_sample
 
     root = tmp_path_factory.mktemp("story")
     encoder = save_tiny_distilbert(root / "teachers" / "distilbert")
-    write_sample(root / "raw")
-    build_dataset(["camrest676", "banking77"], root / "raw", root / "data", cache_dir=root / "cache")
+    build_dataset(["camrest676", "banking77"], sample_raw, root / "data", cache_dir=root / "cache")
     hub = Hub(hub_server, root / "clients")
     author = hub.env | {"TEACHERS_DIR": str(root / "teachers"), "XDG_CACHE_HOME": str(root / "xdg")}
     org, work = hub.namespace, str(root)
@@ -210,36 +225,39 @@ def story(hub_server, installed, tmp_path_factory):
     # one epoch need not be better than none, which would select a core that reads no context
     run(*launch, "cube_model.train", *settings, "--epochs", "3", "--validation", "split", "--context-turns", "2",
         "--teacher", f"{org}/tiny-encoder", "--output", f"{work}/core")  # fmt: skip
-    run(*launch, "cube_model.embedder", *settings, "--epochs", "1", "--base", "distilbert", "--batch-size", "8", "--max-steps", "2",
-        "--output", f"{work}/embedder")  # fmt: skip
-    answers = last_line(run("python", "-c", PUBLISH, work, org))
+    run("python", "-m", "cube_model.embedder", *settings, "--epochs", "1", "--base", "distilbert", "--batch-size", "8",
+        "--max-steps", "2", "--output", f"{work}/embedder")  # fmt: skip
+    answers = last_line(run("python", "-c", PUBLISH, work, org).stdout)
     return hub, author, org, answers
 
 
-def offline(variables):
-    return {**variables, "HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+def online_and_offline(hub, code, *arguments, **options):
+    """Outputs of `ONLINE_AND_OFFLINE`; options as for `Hub.run`."""
+    command = ["python", "-c", ONLINE_AND_OFFLINE, *arguments]
+    env = {**options.pop("env"), "CODE": code}
+    online, offline, _ = hub.run(command, env=env, **options).stdout.split("END\n")
+    return online, offline
 
 
-def last_line(result):
-    return json.loads(result.stdout.strip().splitlines()[-1])
+def last_line(output):
+    return json.loads(output.strip().splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
 def results_on_data(story, stranger):
     """Results of `DATA` without the package, online and then offline from the cache."""
     hub, _, org, _ = story
-    user = hub.env | {"HF_TOKEN": None}
-    command = ["python", "-c", DATA, f"{org}/corpus"]
-    return [last_line(hub.run(command, python=stranger, env=env)) for env in (user, offline(user))]
+    outputs = online_and_offline(hub, DATA, f"{org}/corpus", python=stranger, env={"HF_TOKEN": None})
+    return [last_line(output) for output in outputs]
 
 
 @pytest.fixture(scope="module")
 def results_on_models(story, stranger):
     """Results of `MODELS` without the package, online and then offline from the cache."""
     hub, _, org, _ = story
-    user = hub.env | {"HF_TOKEN": None}
-    command = ["python", "-c", MODELS, f"{org}/core", f"{org}/embedder", f"{org}/export", "true"]
-    return [last_line(hub.run(command, python=stranger, env=env)) for env in (user, offline(user))]
+    models = [f"{org}/{name}" for name in ("core", "embedder", "export")]
+    outputs = online_and_offline(hub, MODELS, *models, "true", python=stranger, env={"HF_TOKEN": None})
+    return [last_line(output) for output in outputs]
 
 
 @pytest.mark.parametrize("where", ["online", "offline"])
@@ -308,7 +326,7 @@ def test_auto_classes_with_the_package(story, installed, results_on_models):
         f"{org}/export",
         "false",
     ]
-    results = last_line(hub.run(command, python=installed, env=author))
+    results = last_line(hub.run(command, python=installed, env=author).stdout)
     module, numbers = results["auto_model"]
     assert module == "cube_model"
     assert numbers == results_on_models[0]["auto_model"][1]
@@ -317,9 +335,9 @@ def test_auto_classes_with_the_package(story, installed, results_on_models):
 def test_ask_from_the_hub_and_then_offline(story, installed):
     hub, author, org, _ = story
     user = author | {"HF_HOME": hub.env["HF_HOME"]}
-    command = ["dialogue-cube", "ask", "--model", f"{org}/core", "--data", f"{org}/corpus", "-k", "3", QUESTION]
-    command += ["--teacher", f"{org}/tiny-encoder"]
-    outputs = [hub.run(command, python=installed, env=env).stdout for env in (user, offline(user))]
+    ask = ["ask", "--model", f"{org}/core", "--data", f"{org}/corpus", "-k", "3", QUESTION]
+    ask += ["--teacher", f"{org}/tiny-encoder"]
+    outputs = online_and_offline(hub, "from dialogue_cube import main; main()", *ask, python=installed, env=user)
     assert outputs[0] == outputs[1]
     assert len(re.findall(r"Apache-2\.0", outputs[0])) == 3
 
