@@ -2,6 +2,7 @@
 CREATE OR REPLACE MACRO two_a_word() AS
     '\p{Han}\x{20000}-\x{3FFFF}\p{Hiragana}\p{Katakana}\x{3099}-\x{309C}\x{30FC}\x{FF70}\x{FF9E}\x{FF9F}';
 CREATE OR REPLACE MACRO six_a_word() AS '\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}';
+CREATE OR REPLACE MACRO unspaced() AS '[' || two_a_word() || six_a_word() || ']';
 CREATE OR REPLACE MACRO spaced_word() AS '[^' || two_a_word() || six_a_word() || '\s\pZ\pC\pP\pS]+';
 CREATE OR REPLACE MACRO unspaced_words(t) AS len(regexp_extract_all(
     t,
@@ -17,7 +18,7 @@ CREATE OR REPLACE MACRO word_count(t) AS CASE
         || two_a_word() || six_a_word() || ']|  |^ | $|^$'
     )
     THEN strlen(t) - strlen(replace(t, ' ', '')) + 1
-    WHEN regexp_matches(t, '[' || two_a_word() || six_a_word() || ']') THEN unspaced_words(t)
+    WHEN regexp_matches(t, unspaced()) THEN unspaced_words(t)
     ELSE len(regexp_extract_all(t, '[^\s\x0b\x1c-\x1f\x{85}\pZ]+'))
 END;
 -- SPLIT-00000-of-00001.parquet -> SPLIT

@@ -27,6 +27,9 @@ import pyarrow.compute as pc
 _TWO = r"\p{Han}\x{20000}-\x{3FFFF}\p{Hiragana}\p{Katakana}\x{3099}-\x{309C}\x{30FC}\x{FF70}\x{FF9E}\x{FF9F}"
 _SIX = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
+UNSPACED = f"[{_TWO}{_SIX}]"
+"""A character of a script without blanks between words (RE2 syntax)."""
+
 _OTHER = rf"[^{_TWO}{_SIX}\s\pZ\pC\pP\pS]+"
 _WORD = rf"[{_TWO}]{{1,2}}|[{_SIX}]{{1,6}}|{_OTHER}(?:[[:punct:]’]+{_OTHER})*"
 """A word of a text with such a character; "3.5", "don't" and "a/b" are one word, punctuation alone is none."""
@@ -50,4 +53,4 @@ def word_counts(texts: pa.Array) -> np.ndarray:
 
 def unspaced(texts: pa.Array) -> np.ndarray:
     """Indices of the texts with a character of a script without blanks between words, int64 of shape (n,)."""
-    return np.flatnonzero(pc.match_substring_regex(texts, f"[{_TWO}{_SIX}]").to_numpy(zero_copy_only=False))
+    return np.flatnonzero(pc.match_substring_regex(texts, UNSPACED).to_numpy(zero_copy_only=False))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
+from dataset_builders.text.words import UNSPACED
 
 _CANDIDATE = r"\p{Ll}{2}(?:\.\p{Lu}|[!?]+\p{L}{2})"
+_NO_BLANK_NEEDED = rf"([!?])({UNSPACED})"
 _SPOT = re.compile(r"(?<!\w)(\w+)([.!?]+)(?=(\w+))")  # begins at a word's beginning, so reads each character once
 
 # a point after these is part of the word; a sentence never ends with an article ("Arc The.Hotel")
@@ -31,6 +34,7 @@ class GluedSentences(TextFilter):
     The cause is line breaks that were removed instead of replaced (reported for SGD); a tokenizer then sees one odd
     word. A hit needs two lower-case letters before the mark and a capital after a point, which excludes "p.m.", "3.50",
     "e.g." and "www.example.com". A lower-case sentence after a point ("please.book") looks like the name of a site.
+    Chinese, Japanese and other scripts without blanks between words need none after a mark.
 
     Example: "That is all I want.Thank you" -> "want.Thank".
     """
@@ -42,7 +46,8 @@ class GluedSentences(TextFilter):
         """The texts with glued sentences. Value: the first such spot."""
         rows, values = [], []
         candidates = matching(texts, _CANDIDATE)
-        for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):
+        spaced = pc.replace_substring_regex(texts.take(pa.array(candidates)), _NO_BLANK_NEEDED, r"\1 \2")
+        for row, text in zip(candidates.tolist(), spaced.to_pylist(), strict=True):
             if spot := _glued(text):
                 rows.append(row)
                 values.append(spot)

@@ -21,7 +21,7 @@ def dialogues_section(report: QualityReport) -> Section:
         ("words per dialogue", "words_per_dialogue", ".0f"),
         ("chars per dialogue", "characters_per_dialogue", ".0f"),
     ]
-    note = "means; words are separated by white space"
+    note = "means; in scripts without blanks between words, such as Chinese, 2 or 6 characters count as a word"
     return _statistics(report.statistics["dialogue_statistics"], "dialogues", "Dialogues", columns, note)
 
 
@@ -142,5 +142,7 @@ def words_section(report: QualityReport) -> Section:
         words[row["source"], row["language"]].append(f"{row['word']} {row['share']:.1%}")
     rows: list[tuple[Cell, ...]] = [(*key, ", ".join(texts)) for key, texts in words.items()]
     columns = {"source": "", "language": "", "words and their share of all words": ""}
-    note = "the 30 most frequent of each corpus" if rows else ""
-    return Section("words", "Frequent words", note, [Table("Words", columns, rows, page_only=True)] if rows else [])
+    note = "the 30 most frequent of each corpus; in Chinese and Japanese, two adjacent characters are a word"
+    return Section(
+        "words", "Frequent words", note if rows else "", [Table("Words", columns, rows, page_only=True)] if rows else []
+    )

@@ -4,7 +4,7 @@
 --     counts for each
 -- class_balance: entropy of the labels / maximum for this number of labels; 1 if all are equally frequent, NULL for a
 --     single label
--- words_per_utterance: mean; text without blanks between words (Chinese, Thai) counts as one word
+-- words_per_utterance: mean; see word_count in macros.sql
 WITH totals AS (
     SELECT
         source, split,

@@ -1,6 +1,6 @@
 -- One row per dialogue; the table turns holds its turns. Columns of the dataset, and:
 -- dialog_text: all its turns, one per line; intents: distinct intents of its states
--- turn_count, words, characters: number of turns, and their total length (white space separates words)
+-- turn_count, words, characters: number of turns, and their total length (see word_count in macros.sql)
 -- metadata: the other columns of a user's own data as JSON, read by key: metadata->>'$.team'
 WITH spoken AS (
     SELECT *, [turn.text FOR turn IN turns] AS texts FROM parquet_dialogues

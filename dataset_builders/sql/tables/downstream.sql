@@ -1,5 +1,5 @@
 -- One row per labelled utterance of an intent set. Columns of the dataset, and:
--- words, characters: length of the utterance; text without blanks between words (Chinese, Thai) counts as one word
+-- words, characters: length of the utterance; see word_count in macros.sql
 -- metadata: the other columns of a user's own data as JSON, read by key: metadata->>'$.team'
 SELECT
     utterance_id, source, split, utterance, label, labels, scenario, is_out_of_scope, language, original_split,

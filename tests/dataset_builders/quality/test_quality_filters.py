@@ -58,6 +58,7 @@ NEAR_MISSES = [
     (GluedSentences, "See www.example.com or http://example.org/page?Query=tea or Example.Com"),
     (GluedSentences, "Mrs.Miller lives at No.5, St.Petersburg, in Washington D.C.The sign says so"),
     (GluedSentences, "a room at Arc The.Hotel in town"),
+    (GluedSentences, "hit?とはどんなアプリですか"),
     (GluedSentences, "z.B. heute, bzw.Morgen, Nr.Zwei ... Danke"),
     (GluedSentences, "Он живёт на ул.Ленина, т.е. рядом, в г.Москва"),
     (GluedSentences, "What?! No... really."),

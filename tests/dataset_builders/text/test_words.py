@@ -72,5 +72,23 @@ def test_any_character_separates_words_or_not_in_both():
     assert {count for _, count in others} == {3}
 
 
+def test_frequent_words_are_words_or_pairs_of_characters():
+    with duckdb.connect() as connection:
+        connection.execute(sql.MACROS)
+        for table, column, text in (
+            ("turns", "text", "Don't WiFi有酒店。好"),
+            ("downstream", "utterance", "โรงแรม hotel1"),
+        ):
+            connection.execute(
+                f"CREATE TABLE {table} AS SELECT 's' AS source, 'train' AS split, 'und' AS language, ? AS {column}",
+                [text],
+            )
+        rows = connection.execute(sql.queries("aggregates")["word_counts"].text).fetchall()
+    assert {(row[0], row[4]) for row in rows} == {
+        *(("dialogues", word) for word in ("don't", "wifi", "有酒", "酒店", "好")),
+        ("downstream", "hotel1"),
+    }
+
+
 def test_no_text():
     assert word_counts(pa.array([], pa.string())).tolist() == []
