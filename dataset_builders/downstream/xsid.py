@@ -36,7 +36,7 @@ class Xsid(IntentBuilder):
     Understanding},
   author={van der Goot, Rob and Sharaf, Ibrahim and Imankulova, Aizhan and {\\"U}st{\\"u}n, Ahmet and others},
   booktitle={NAACL}, year={2021}}""",
-        counts={"default": {"train": {"rows": 43605}, "valid": {"rows": 8550}, "test": {"rows": 14250}}},
+        counts={"default": {"valid": {"rows": 8550}, "test": {"rows": 14250}}},
         configs={"default": "0.7"},
         files=file_table(__file__, _URL),
         notes="The English sentences are from Snips and Schuster et al. (2019), and some occur several times. "
