@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
+
+from xxhash import xxh3_64_intdigest
 
 _FIRST_SLOTS = 1 << 10
 
@@ -30,13 +31,13 @@ class NameCounts:
 
     def add(self, name: str, more: int = 1) -> int:
         """Add to the count of a name, which must not become negative; returns the new count."""
-        key = _hash(name)
+        key, keys = _hash(name), self._keys
         slot = self._slot(key)
         count = self._counts[slot] = self._counts[slot] + more
-        if not self._keys[slot]:
-            self._keys[slot] = key
+        if not keys[slot]:
+            keys[slot] = key
             self._size += 1
-            if 2 * self._size > len(self._keys):
+            if 2 * self._size > len(keys):
                 self._grow()
         return count
 
@@ -62,5 +63,4 @@ def _table(slots: int) -> tuple[array[int], array[int]]:
 
 
 def _hash(name: str) -> int:
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") or 1
+    return xxh3_64_intdigest(name.encode("utf-8", "surrogatepass")) or 1
