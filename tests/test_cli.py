@@ -87,10 +87,10 @@ def test_h_is_short_for_help(command, capsys):
 
 
 def test_the_shell_completes_names_of_sources():
-    from dataset_builders.cli import _complete_source
+    from dataset_builders.sources.cli import complete_source
 
-    assert _complete_source("mul") == ["multiwoz"]
-    assert {"woz:en", "woz:de"} <= set(_complete_source("woz:"))
+    assert complete_source("mul") == ["multiwoz"]
+    assert {"woz:en", "woz:de"} <= set(complete_source("woz:"))
 
 
 def test_dataset_builders_never_imports_torch(sample_raw, tmp_path):
