@@ -89,7 +89,7 @@ def test_h_is_short_for_help(command, capsys):
 def test_the_shell_completes_names_of_sources():
     from dataset_builders.sources.cli import complete_source
 
-    assert complete_source("mul") == ["multiwoz"]
+    assert complete_source("multiw") == ["multiwoz"]
     assert {"woz:en", "woz:de"} <= set(complete_source("woz:"))
 
 
