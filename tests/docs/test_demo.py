@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 SMALLER = """
 import cube_model.demo, dialogue_cube
-cube_model.demo.MAX_PAIRS, cube_model.demo.MAX_TEST_PAIRS, cube_model.demo.MAX_ANSWERS = 2_000, 500, 300
+cube_model.demo.MAX_PAIRS, cube_model.demo.MAX_TEST_PAIRS, cube_model.demo.MAX_ANSWERS = 1_500, 500, 300
 dialogue_cube.main()
 """
 """The demo with fewer pairs and answers, since encoding them takes most of its time."""
@@ -79,11 +79,12 @@ def test_dataset_and_core_load_with_the_usual_libraries(demo):
     assert core(torch.eye(384)[:2]).embeddings.shape == (2, 384)
 
 
-def test_a_second_demo_uses_the_sample_of_the_first(tmp_path, monkeypatch):
+def test_a_second_demo_uses_the_sample_of_the_first(demo, monkeypatch):
     from cube_model.demo import _raw_files
 
+    out, _ = demo
     for name in ("HTTPS_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
-    assert _raw_files(tmp_path) == _raw_files(tmp_path) == tmp_path / "sample"
-    assert (tmp_path / "sample" / "sgd" / "train").is_dir()
+    assert _raw_files(out) == out / "sample"
+    assert (out / "sample" / "sgd" / "train").is_dir()
