@@ -253,16 +253,15 @@ def test_real_corpora_without_leaks(corpora, cache_dir, tmp_path):
     assert moved >= 232 // 2  # most of the dialogues that are also in WOZ's test set
 
 
-def test_small_talk_of_an_intent_set_may_occur_in_dialogues(tmp_path, cache_dir):
+@pytest.mark.parametrize("wish", ["i want to change my seat please", "我想换一个靠窗的座位"])
+def test_small_talk_of_an_intent_set_may_occur_in_dialogues(wish, tmp_path, cache_dir):
     raw, said = tmp_path / "raw", "thank you so much for your help today"
     header = "conversationId\tturnNumber\tsentenceNumber\tutteranceId\tutterance\tslot-labels\tintent\n"
     test = raw / "multidogo" / "splits_annotated_at_sentence_level" / "airline" / "test.tsv"
     test.parent.mkdir(parents=True)
-    test.write_text(
-        f"{header}a\t1\t0\tx\t{said}\tO\tthankyou\na\t2\t0\ty\ti want to change my seat please\tO\tchangeseat\n"
-    )
+    test.write_text(f"{header}a\t1\t0\tx\t{said}\tO\tthankyou\na\t2\t0\ty\t{wish}\tO\tchangeseat\n", encoding="utf-8")
     dialogues = []
-    for number, text in enumerate((said, "I want to change my seat, please")):
+    for number, text in enumerate((said, f"{wish}!")):
         turns = [{"usr": {"transcript": text, "slu": []}, "sys": {"sent": "You are welcome, my dear guest", "DA": []}}]
         dialogues.append({"dialogue_id": number, "dial": turns})
     (raw / "camrest676").mkdir()
