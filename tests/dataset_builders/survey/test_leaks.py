@@ -178,7 +178,7 @@ def builds(sample_raw, cache_dir, tmp_path_factory):
 
 
 def test_leak_free_is_free_of_leaks_and_official_is_not(builds):
-    assert leaks(builds / "leak-free") == {"clusters": 0, "pairs": 0, "texts": 0, "benchmark": 0}
+    assert leaks(builds / "leak-free") == {"clusters": 0, "pairs": 0, "texts": 0, "translations": 0, "benchmark": 0}
     official = leaks(builds / "official")
     assert official["pairs"] > 0, "the sample has no leak, so the assertion above proves nothing"
 
@@ -231,7 +231,7 @@ def test_own_chats_that_share_greetings_lose_no_pair(cache_dir, tmp_path):
     build_dataset([], None, tmp_path / "out", own=own, cache_dir=cache_dir)
     drops = pq.read_table(tmp_path / "out" / "quality" / "drops.parquet").to_pylist()
     assert [drop for drop in drops if drop["filter"] == "leak"] == []
-    assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "benchmark": 0}
+    assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "translations": 0, "benchmark": 0}
     sizes = [
         len(rows(tmp_path / "out", "dialogues", split, ["dialogue_id"])) for split in ("train", "validation", "test")
     ]
@@ -247,7 +247,7 @@ def test_real_corpora_without_leaks(corpora, cache_dir, tmp_path):
         tmp_path / "out",
         cache_dir=cache_dir,
     )
-    assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "benchmark": 0}
+    assert leaks(tmp_path / "out") == {"clusters": 0, "pairs": 0, "texts": 0, "translations": 0, "benchmark": 0}
     assert contained_dialogues(tmp_path / "out", "camrest676", "woz") == []
     moved = sum(r["source"] == "camrest676" for r in rows(tmp_path / "out", "dialogues", "test", ["source"]))
     assert moved >= 232 // 2  # most of the dialogues that are also in WOZ's test set
