@@ -14,13 +14,9 @@ the same bytes.
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import pyarrow as pa
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
@@ -40,6 +36,7 @@ from dataset_builders.sources.registry import get_builder, select_sources
 from dataset_builders.sources.source import CorpusBuilder
 from dataset_builders.survey.clusters import Progress
 from dataset_builders.survey.decisions import Survey
+from dataset_builders.survey.mapped import release_unused
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.survey import survey
 
@@ -104,7 +101,7 @@ def build_dataset(
         for done, builder in enumerate(sources):
             progress(f"reading {builder.INFO.name}", done, len(sources))
             parsed.append(parse(builder, num_proc))
-            _release_memory()
+            release_unused()
         parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
         survey(
             parsed,
@@ -114,24 +111,17 @@ def build_dataset(
             progress=progress,
         ).save(scratch)
         survey_result = Survey.load(scratch, [source.builder.INFO.name for source in parsed])
-        _release_memory()
+        release_unused()
         writer, results = FolderWriter(folder), []
         for done, source in enumerate(parsed):
             name = source.builder.INFO.name
             progress(f"writing {name}", done, len(parsed))
             results.append(write_source(source, survey_result.decisions[name], options, writer, encoder, num_proc))
-            _release_memory()
+            release_unused()
         finish_folder(writer, results, survey_result, options, encoder)
         for result in results:
             warn_of_differences(result, raw_dir, warn)
     return results
-
-
-def _release_memory() -> None:
-    """Return unused memory to the system: pyarrow and the C library would hold on to the peak of the last step."""
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # not in musl
-        trim(0)
 
 
 def _download_sources(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:

@@ -34,12 +34,12 @@ import pyarrow.compute as pc
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.chunks import by_chunk, take, turn_texts
 from dataset_builders.survey.leaks import with_twins
+from dataset_builders.survey.mapped import release_unused
 from dataset_builders.text.near_duplicates import (
     BANDS,
     PERMUTATIONS,
     SHINGLE,
     THRESHOLD,
-    VERIFIED_AT_ONCE,
     Matches,
     ShingledTexts,
     SimilarSets,
@@ -52,6 +52,8 @@ from dataset_builders.text.words import word_counts
 
 _ROWS_AT_ONCE = 1024
 _CHUNKS_AT_ONCE = 32
+_SHARED_AT_ONCE = 1 << 16
+"""Pairs whose utterances are in memory at once; fewer would read those of most dialogues again and again."""
 _KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
@@ -158,6 +160,7 @@ def cluster_dialogues(
         "source": sources.take(pa.array(shared)).cast(pa.string()),
     }
     release()
+    release_unused()
     members = _members(pa.table(columns), nodes[shared], edges.within(labels))
     return Clusters(contents[groups], groups, members)
 
@@ -303,6 +306,7 @@ def _near(spoken: _Spoken, rows: np.ndarray, nodes: np.ndarray, config: ClusterC
         min_size=config.min_shingles,
     ) as sets:
         similar, rich = sets.matches(), sets.rows
+    release_unused()
     progress("contained dialogues", 2, 3)
     contained = _contained(spoken, rows[rich], config)
     return _Edges.of(
@@ -333,7 +337,7 @@ def _contained(spoken: _Spoken, rows: np.ndarray, config: ClusterConfig) -> Matc
     owner, codes = owner[rare], utterances.values[rare]
     chunks = [distinct(pack(owner[a].astype(np.int64), owner[b].astype(np.int64))) for a, b in equal_pairs(codes)]
     left, right = unpack(distinct(np.concatenate([np.zeros(0, np.int64), *chunks])))
-    starts, count = range(0, max(len(left), 1), VERIFIED_AT_ONCE), VERIFIED_AT_ONCE
+    starts, count = range(0, max(len(left), 1), _SHARED_AT_ONCE), _SHARED_AT_ONCE
     parts = [_shares(spoken, rows, left[i : i + count], right[i : i + count]) for i in starts]
     share = np.concatenate(parts)
     keep = share >= config.containment

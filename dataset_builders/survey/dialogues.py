@@ -25,6 +25,7 @@ from dataset_builders.survey.leaks import (
     leaking,
     with_twins,
 )
+from dataset_builders.survey.mapped import release_unused
 from dataset_builders.survey.parallel import Parallel
 from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.rows import Rows
@@ -80,6 +81,7 @@ def survey_dialogues(
     official, parallel = rows.official_under(policy), Parallel.of(parsed)
     split = assign(official, groups, clusters.hashes, rows.ids, rows.source, policy, seed, parallel, join, release)
     before = split_by_row(official, rows.ids, rows.source, seed, release)
+    release_unused()
     undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
     group = parallel.with_splits(group_splits(groups, undropped), undropped)
     flagged, blocking = group.earliest != group.latest, parallel.blocking(groups, official, group)

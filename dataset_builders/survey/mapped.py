@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,3 +31,10 @@ def release(maps: Iterable[mmap.mmap]) -> None:
     if hasattr(mmap, "MADV_DONTNEED"):
         for pages in maps:
             pages.madvise(mmap.MADV_DONTNEED)
+
+
+def release_unused() -> None:
+    """Return unused memory to the system: pyarrow and the C library would hold on to the peak of the last step."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # not in musl
+        trim(0)

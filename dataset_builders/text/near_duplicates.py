@@ -15,6 +15,7 @@ take 4 bytes per character.
 
 from __future__ import annotations
 
+import mmap
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -43,7 +44,7 @@ _TEXTS_AT_ONCE = 8192
 """Texts read at once: normalizing has a fixed cost."""
 PAIRS_AT_ONCE = 1 << 18
 """Pairs compared at once, without their texts."""
-VERIFIED_AT_ONCE = 1 << 14
+_VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose texts are in memory at once."""
 _KEYS_AT_ONCE = 1 << 19
 
@@ -203,8 +204,8 @@ class SimilarSets:
             keys = np.fromfile(path, np.uint64)
             chunks = [self._sketch.possible(left, right) for left, right in equal_pairs(keys)]
             candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
-        starts = range(0, max(len(candidates), 1), VERIFIED_AT_ONCE)
-        matches = [self._verify(*unpack(candidates[start : start + VERIFIED_AT_ONCE])) for start in starts]
+        starts = range(0, max(len(candidates), 1), _VERIFIED_AT_ONCE)
+        matches = [self._verify(*unpack(candidates[start : start + _VERIFIED_AT_ONCE])) for start in starts]
         return Matches(*(np.concatenate(columns) for columns in zip(*matches, strict=True)))
 
     def _verify(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -272,9 +273,14 @@ class _Sketch:
             self._parts.append(np.stack([chunk.sizes, hidden]).astype(np.int32))
 
     @cached_property
+    def _pages(self) -> mmap.mmap:
+        with self.path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @cached_property
     def maps(self) -> np.ndarray:
         """Bitmaps of the n sets, memory-mapped; uint64 of shape (n, bits / 64)."""
-        return np.memmap(self.path, np.uint64, "r").reshape(-1, self.bits // 64)
+        return np.frombuffer(self._pages, np.uint64).reshape(-1, self.bits // 64)
 
     @cached_property
     def _sizes(self) -> np.ndarray:
@@ -288,6 +294,8 @@ class _Sketch:
         keep = np.minimum(sizes[left], sizes[right]) >= needed
         left, right, needed = left[keep], right[keep], needed[keep]
         bits = np.bitwise_count(self.maps[left] & self.maps[right]).sum(axis=1, dtype=np.int32)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._pages.madvise(mmap.MADV_DONTNEED)
         keep = bits + np.minimum(hidden[left], hidden[right]) >= needed
         return pack(left[keep], right[keep])
 
