@@ -276,8 +276,7 @@ def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.
             **{name: pa.array(values, pa.string()) for name, values in rows.items()},
             "domains": domains,
             "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns),
-            "cluster_id": pa.nulls(count, pa.string()),
-            "metadata": pa.nulls(count, pa.string()),
+            **{name: pa.nulls(count, pa.string()) for name in ("cluster_id", "parallel_id", "origin", "metadata")},
             "license": pa.repeat(pa.scalar(PRIVATE), count),
             "redistributable": pa.repeat(pa.scalar(False), count),
         }
