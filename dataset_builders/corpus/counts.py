@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.schema import CONFIGS, Config
-from dataset_builders.sources.source import SourceInfo
+from dataset_builders.sources.info import SourceInfo
 
 REPEATED = "repeated_record"
 """Name of the check that drops records which occur twice in the raw files."""

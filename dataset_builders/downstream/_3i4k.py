@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/warnikchow/3i4k/cfa90c15f808becafca2d8ef8649b8b71f6bbe71/data/train_val_test/"
 _LABELS = (

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
 _FILE_OF = {

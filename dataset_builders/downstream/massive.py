@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json_lines
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://amazon-massive-nlu-dataset.s3.amazonaws.com/amazon-massive-dataset-"
 _LOCALES_1_0 = (  # noqa: SIM905  shorter to read as words

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_csv
-from dataset_builders.sources.source import IntentBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = (
     "https://raw.githubusercontent.com/awslabs/multi-domain-goal-oriented-dialogues-dataset/"

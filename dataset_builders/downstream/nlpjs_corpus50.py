@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _FOLDER = "examples/13-languages/corpora/"
 _URL = f"https://raw.githubusercontent.com/axa-group/nlp.js/62731109b5dc5d9ed727c6e599443fb29eaea798/{_FOLDER}"

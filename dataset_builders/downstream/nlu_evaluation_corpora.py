@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/sebischair/NLU-Evaluation-Corpora/9bac08b980f0f570c4166e2d7243c2971df50d8f/"
 _BLOBS = {

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import ALL, Utterance
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import IntentBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/warnikchow/paraKQC/c16270fe6c2e888af07e7cb043248ad31d8a6f9c/"
 _TOPICS = ("mail", "schedule", "smart_home", "weather")

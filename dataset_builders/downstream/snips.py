@@ -8,9 +8,10 @@ from typing import Any
 
 from dataset_builders import schema
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import parse_json
-from dataset_builders.sources.source import IntentBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = (
     "https://raw.githubusercontent.com/snipsco/nlu-benchmark/b86ac7f1577868c42158d0dec77db50956046696/"

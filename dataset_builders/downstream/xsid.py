@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Utterance
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import IntentBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/mainlp/xsid/761d926c3f2e9f6bea13192d2f39cec1d04d9777/"
 _COMMENT = re.compile(r"^# ([a-z-]+)(?: =|:) ?(.*)$", re.MULTILINE)

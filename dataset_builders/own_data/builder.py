@@ -19,8 +19,9 @@ from dataset_builders.own_data.data import OwnData
 from dataset_builders.own_data.reading import read_rows
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, read_rejects, rejects_file
 from dataset_builders.schema import ALL, Dialogue, Utterance
+from dataset_builders.sources.info import SourceInfo
 from dataset_builders.sources.raw_files import RawFile
-from dataset_builders.sources.source import CorpusBuilder, DialogueBuilder, IntentBuilder, SourceInfo
+from dataset_builders.sources.source import CorpusBuilder, DialogueBuilder, IntentBuilder
 
 PRIVATE = "LicenseRef-private"
 """Default licence of own data: not to be published unless the user states another licence."""

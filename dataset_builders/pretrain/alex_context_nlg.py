@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import ALL, Dialogue, Turn, act
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/UFAL-DSG/alex_context_nlg_dataset/1151088dc00d9e2e07ae5f8388882fc0691b63a0/"

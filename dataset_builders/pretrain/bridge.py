@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/rosewang2008/bridge/a5b1d426ce517e0aeb4b7b2a64e842501c98e38f/"

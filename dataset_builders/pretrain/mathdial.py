@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn, act
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json_lines
-from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/eth-nlped/mathdial/b452be46f28b1e64cfe2646302e3ca8c502926d0/"

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json
-from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import DialogueBuilder
 
 _COMMIT = "83d7768c1f2b4dfeb091385d3dc7e239b8e5bb7e"
 _MARK = re.compile(r"\s*\{\w+\}")  # {disfmarker}, {vocalsound}

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import DialogueBuilder
 
 _URL = "https://raw.githubusercontent.com/vonCount/Russian-MultiWOZ/1bd77673533e568ba0746ee304f758296f8dc77f/"
 

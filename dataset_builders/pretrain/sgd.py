@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn, act, span, state
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
 _URL = (

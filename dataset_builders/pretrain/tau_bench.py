@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import ALL, Dialogue, Turn
+from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.readers import read_json_lines
-from dataset_builders.sources.source import DialogueBuilder, SourceFile, SourceInfo
+from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
 _URL = "https://raw.githubusercontent.com/sierra-research/tau-bench/59a200c6d575d595120f1cb70fea53cef0632f6b/"

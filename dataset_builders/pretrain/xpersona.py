@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataset_builders.schema import Dialogue, Turn
+from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.source import DialogueBuilder, SourceInfo, file_table
+from dataset_builders.sources.source import DialogueBuilder
 
 _URL = "https://raw.githubusercontent.com/HLTCHKUST/Xpersona/1da049a1bbf3b01548f98cc23ba75ef871416e50/"
 _SPLITS = {"train": "train", "valid": "validation", "test": "test", "split_valid": "test", "split_test": "test"}

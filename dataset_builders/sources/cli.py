@@ -13,7 +13,7 @@ from dataset_builders.common.errors import DataError
 
 if TYPE_CHECKING:
     from dataset_builders.sources.download import Progress
-    from dataset_builders.sources.source import SourceFile, SourceInfo
+    from dataset_builders.sources.info import SourceFile, SourceInfo
 
 LARGE = 50_000_000
 """Size from which `download` names a source, in bytes."""

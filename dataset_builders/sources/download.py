@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exclusive, rename_exclusively, synchronise
+from dataset_builders.sources.info import SourceFile
 from dataset_builders.sources.raw_files import git_blob_sha1, members_digest, sha256
 from dataset_builders.sources.registry import builders, get_builder
-from dataset_builders.sources.source import SourceFile
 
 ATTEMPTS = 4
 """Maximum number of attempts for a file; the wait before the n-th retry is 2^n / 2 seconds."""

@@ -21,8 +21,8 @@ from dataset_builders.corpus.build import build_dataset
 from dataset_builders.pipeline.config import DatasetSettings, OwnSettings, PipelineConfig
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from dataset_builders.schema import CONFIGS
+from dataset_builders.sources.info import SourceFile
 from dataset_builders.sources.registry import builders, source_modules
-from dataset_builders.sources.source import SourceFile
 
 SOURCES = ("camrest676", "woz", "banking77")
 

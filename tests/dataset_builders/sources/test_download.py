@@ -14,9 +14,9 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.sources import download as module
 from dataset_builders.sources.download import download, fetched_automatically, missing
+from dataset_builders.sources.info import SourceFile
 from dataset_builders.sources.raw_files import RawFolder, members_digest
 from dataset_builders.sources.registry import builders
-from dataset_builders.sources.source import SourceFile
 
 CONTENT = b"text,category\n" + b"a line of text,label\n" * 20_000
 
