@@ -42,7 +42,7 @@ _SIGNATURES_AT_ONCE = 32
 """Signatures that are Python ints at once: more do not fit into the processor's cache, and take three times as long."""
 _TEXTS_AT_ONCE = 8192
 """Texts read at once: normalizing has a fixed cost."""
-PAIRS_AT_ONCE = 1 << 18
+_PAIRS_AT_ONCE = 1 << 18
 """Pairs compared at once, without their texts."""
 _VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose texts are in memory at once."""
@@ -369,7 +369,7 @@ def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     start = 0
     while start < len(first):
         done = total[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(total, done + PAIRS_AT_ONCE, "right")))
+        stop = max(start + 1, int(np.searchsorted(total, done + _PAIRS_AT_ONCE, "right")))
         count = followers[start:stop]
         left = np.repeat(first[start:stop], count)
         step = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)

@@ -252,8 +252,10 @@ def test_order_of_dialogues_does_not_matter(config):
 def test_clusters_do_not_depend_on_chunk_sizes(monkeypatch):
     talk = invented(60)
     _, _, whole = cluster(talk)
-    monkeypatch.setattr(clusters, "_ROWS_AT_ONCE", 7)
-    for name, size in (("_ROWS_AT_ONCE", 5), ("PAIRS_AT_ONCE", 3), ("_KEYS_AT_ONCE", 40)):
+    for name, size in (("_ROWS_AT_ONCE", 7), ("_CHUNKS_AT_ONCE", 1), ("_SHARED_AT_ONCE", 3)):
+        monkeypatch.setattr(clusters, name, size)
+    of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_VERIFIED_AT_ONCE": 2}
+    for name, size in (of_sets | {"_KEYS_AT_ONCE": 40}).items():
         monkeypatch.setattr(near_duplicates, name, size)
     turns = pa.array(list(talk.values()), pa.list_(pa.string()))
     names = pa.array(list(talk), pa.string())
