@@ -8,7 +8,7 @@ from typing import Any
 from dataset_builders.schema import Utterance
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.readers import RawDataError, read_json
 from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://raw.githubusercontent.com/clinc/oos-eval/828f8093932c8fe6ca7936c3d2e52903b1c523de/data/"
@@ -94,6 +94,8 @@ class Clinc150(IntentBuilder):
         """One file holds every split; `domains.json` names the domain of each intent."""
         domains = raw.glob("domains.json")[:1]
         by_domain = read_json(domains[0]) if domains else {}
+        if not isinstance(by_domain, dict):
+            raise RawDataError(f"{domains[0]}: expected an object of domains with their intents; {self._compare()}")
         self._domain = {intent: domain for domain, intents in by_domain.items() for intent in intents}
         return {split: raw.glob(_FILE_OF[config])[:1] for split in _SPLITS}
 

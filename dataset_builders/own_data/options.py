@@ -36,6 +36,10 @@ def _column(help: str) -> Any:
     return option(None, help, none="recognised", panel=_COLUMN_PANEL)
 
 
+_ESCAPES = ("raw-unicode-escape", "unicode-escape", "idna", "punycode")
+"""Codecs of Python that write characters as other characters."""
+
+
 @dataclass(frozen=True)
 class Options(DeclaredOptions):
     """How to read own data: options of `load` and `dialogue-cube build`, keys of a mapping file and of a pipeline.
@@ -87,12 +91,13 @@ class Options(DeclaredOptions):
             raise DataError("name the question and answer columns, or the columns of turns, not both")
         _ = self.gap
         if self.encoding:
-            try:
-                codecs.lookup(self.encoding)
-            except LookupError:
-                raise DataError(
-                    f"unknown encoding {self.encoding!r}; use, for example, utf-8, cp1251 or latin-1"
-                ) from None
+            try:  # codecs such as base64 and rot13 are no encodings of text
+                "a".encode(self.encoding)
+                is_known = codecs.lookup(self.encoding).name not in _ESCAPES
+            except (LookupError, UnicodeError):
+                is_known = False
+            if not is_known:
+                raise DataError(f"unknown encoding {self.encoding!r}; use, for example, utf-8, cp1251 or latin-1")
 
     @property
     def columns(self) -> dict[str, str]:

@@ -156,7 +156,7 @@ class PipelineConfig(Selection, RunSettings):
                 raise DataError(f"--set {text}: expected KEY=VALUE, for example train.epochs=3")
             try:
                 where[name] = yaml.safe_load(value)
-            except yaml.YAMLError as error:
+            except (yaml.YAMLError, ValueError, RecursionError) as error:
                 raise DataError(f"--set {text}: the value is not YAML: {' '.join(str(error).split())}") from error
             _no_token(content, f"--set {key}")
             from_values(PipelineConfig, content, "--set")  # report the first wrong assignment

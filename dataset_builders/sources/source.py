@@ -93,7 +93,14 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         if not self.raw_dir.is_dir():
             raise DataError(f"no raw folder {self.raw_dir} for source {info.name}; {info.where_to_get(config)}")
         raw = RawFolder(self.raw_dir)
-        split_files = self.files(raw, config)
+        try:
+            split_files = self.files(raw, config)
+        except DataError:
+            raise
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise RawDataError(
+                f"{self.raw_dir}: a list of files is not in the expected form ({error}); {self._compare()}"
+            ) from error
         self.split_files = {split: files for split, files in split_files.items() if files}
         if not self.split_files:
             raise DataError(f"{self.raw_dir}: {self.missing(split_files, config)}; {info.where_to_get(config)}")

@@ -104,6 +104,10 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
     maps: list[mmap.mmap] = []
     parts = _tables(builder, maps)
+    if not parts:
+        files = [str(file) for names in builder.split_files.values() for file in names]
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        raise DataError(f"{files[0]}{more}: no record of {builder.INFO.name} in it; fetch the files again")
     table = pa.concat_tables(parts.values())
     split = np.repeat([SPLITS.index(name) for name in parts], [len(t) for t in parts.values()]).astype(np.int8)
     if builder.SPLITS_BY_ROW:

@@ -43,8 +43,10 @@ def read_settings(path: Path, what: str = "keys with their settings") -> Mapping
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); expected a YAML or JSON file") from error
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise DataError(f"{path}: not YAML or JSON: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: nested too deeply; expected {what}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

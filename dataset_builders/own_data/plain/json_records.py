@@ -63,10 +63,18 @@ def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
                 yield number, _second_try(bare, error)
 
 
+def _integer(digits: str) -> int | str:
+    """An integer; its digits if Python refuses to convert that many, which takes time that grows with their square."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
 def _second_try(line: bytes | str, error: Exception) -> Any:
     """Parse a line with a stray byte order mark, or with NaN, which only the standard library accepts."""
     try:
-        return json.loads(line)
+        return json.loads(line, parse_int=_integer)
     except RecursionError:
         return Broken(_TOO_DEEP, line)
     except (ValueError, UnicodeError):
@@ -120,7 +128,7 @@ class _Cursor:
         self._stream, self._file = stream, file
         self._text, self._at, self._counted, self._ended = "", 0, 0, False
         self._line = 1
-        self._decode = json.JSONDecoder().raw_decode
+        self._decode = json.JSONDecoder(parse_int=_integer).raw_decode
 
     @property
     def line(self) -> int:

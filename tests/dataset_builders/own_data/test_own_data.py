@@ -476,6 +476,8 @@ def test_spreadsheets_and_useless_folders(tmp_path):
         ({"question_column": "q", "speaker_column": "who"}, "not both"),
         ({"name": "a/b"}, "cannot name a source"),
         ({"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
+        ({"encoding": "rot13"}, "unknown encoding 'rot13'"),
+        ({"encoding": "raw_unicode_escape"}, "unknown encoding 'raw_unicode_escape'"),
         ({"max_bad_share": 5}, "a share from 0 to 1"),
     ],
 )
@@ -483,3 +485,10 @@ def test_wrong_options(tmp_path, options, expected):
     (tmp_path / "a.csv").write_text("q,a\n1,2\n")
     with pytest.raises(DataError, match=expected):
         load(tmp_path / "a.csv", **options)
+
+
+def test_an_integer_that_python_does_not_convert_stays_text(tmp_path):
+    digits = "1" * 5000
+    (tmp_path / "a.json").write_text(f'[{{"question": {digits}, "answer": "a number"}}]')
+    (tmp_path / "b.jsonl").write_text(f'{{"question": {digits}, "answer": "a number"}}\n')
+    assert [dialogue.turns[0].text for dialogue in load(tmp_path).dialogues] == [digits] * 2

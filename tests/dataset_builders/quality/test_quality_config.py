@@ -98,3 +98,6 @@ def test_no_file(tmp_path):
         QualityConfig.load(str(tmp_path / "binary.yaml"))
     with pytest.raises(DataError, match="unknown quality preset 'hard'"):
         QualityConfig.preset("hard")
+    (tmp_path / "deep.yaml").write_text("[" * 3000 + "]" * 3000)
+    with pytest.raises(DataError, match=r"deep\.yaml: nested too deeply"):
+        QualityConfig.load(str(tmp_path / "deep.yaml"))

@@ -7,6 +7,7 @@ import pytest
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.sources.registry import builders, get_builder
+from dataset_builders.survey.parsed import parse as parse_rows
 
 
 def texts(row):
@@ -306,3 +307,18 @@ def test_facts_are_complete(name):
         assert len(file.git_blob or "0" * 40) == 40
     if info.redistributable:
         assert info.license != "unknown"
+
+
+def test_raw_files_without_a_record_are_named(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text("text,category\n")
+    builder = get_builder("banking77")(data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"train\.csv and 1 more: no record of banking77"):
+        parse_rows(builder)
+
+
+def test_a_damaged_list_of_domains_is_named(tmp_path):
+    (tmp_path / "data_small.json").write_text("{}")
+    (tmp_path / "domains.json").write_text("[1, 2]")
+    with pytest.raises(DataError, match=r"domains\.json: expected an object of domains"):
+        get_builder("clinc150")(data_dir=tmp_path, config_name="small")
