@@ -28,7 +28,7 @@ FROM dialogs WHERE dialogue_id = ?
 """
 
 TURNS = """
-SELECT COLUMNS(name -> name IN ('turn_index', 'speaker', 'speaker_id', 'text', 'annotations'))
+SELECT COLUMNS(lambda name: name IN ('turn_index', 'speaker', 'speaker_id', 'text', 'annotations'))
 FROM turns WHERE dialogue_id = ? ORDER BY turn_index
 """
 """A database of an older version has no `speaker_id`."""
