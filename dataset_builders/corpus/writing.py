@@ -118,6 +118,10 @@ def write_source(
     return counts
 
 
+_CONTEXT_AT_ONCE = 300_000
+"""Turns of context in the pairs that a process makes at once: 500 long meetings have two million."""
+
+
 @dataclass(frozen=True)
 class _SourceWriter:
     """Writes one source into a sink; see `write_source`.
@@ -164,7 +168,10 @@ class _SourceWriter:
         for split, part in batch.by_split():
             screened = self._screen("dialogues", part.table, split, part, texts=turns)
             self._write("dialogues", split, screened.rows)
-            self._write_pairs(screened, part, split)
+            place = np.asarray(pc.index_in(screened.rows["dialogue_id"], part.table["dialogue_id"]), int)
+            lengths = pc.list_value_length(screened.rows["turns"]).to_numpy()
+            for first, count in _slices(part.number[place], lengths, self.options.context_turns):
+                self._write_pairs(replace(screened, rows=screened.rows.slice(first, count)), part, split)
         self._write_records(start, len(table))
 
     def write_intents(self) -> None:
@@ -341,6 +348,37 @@ class _SourceWriter:
             rows = _set(_set(rows, "messages", messages), "message_count", pc.list_value_length(messages))
         self.sink.write(config, split, rows.cast(ARROW_SCHEMAS[config]))
         self.counts.count_output(config, split, rows)
+
+
+def _slices(number: np.ndarray, lengths: np.ndarray, context_turns: int) -> list[tuple[int, int]]:
+    """Divide dialogues so that the pairs of a part hold at most about `_CONTEXT_AT_ONCE` turns of context.
+
+    Only a block with more is divided, and from its first dialogue on, so that the order of the records of dropped pairs
+    does not depend on the blocks that a process has at once.
+
+    Args:
+        number: Row number of each of n dialogues, ascending, shape (n,).
+        lengths: Number of turns of each dialogue, shape (n,).
+        context_turns: Maximum number of turns in the context of a pair.
+
+    Returns:
+        First dialogue and number of dialogues of each part.
+    """
+    if not len(number):
+        return []
+    lengths = lengths.astype(np.int64)
+    short = np.minimum(lengths, context_turns)
+    context = short * (short - 1) // 2 + (lengths - short) * context_turns
+    block = number // ROWS_AT_ONCE
+    _, first, inverse = np.unique(block, return_index=True, return_inverse=True)
+    total = np.bincount(inverse, context)
+    before = np.cumsum(context) - context
+    part = (before - before[first][inverse]) // _CONTEXT_AT_ONCE
+    is_large = (total > _CONTEXT_AT_ONCE)[inverse]
+    begins = np.append(True, is_large[1:] & (part[1:] != part[:-1]))
+    begins[1:] |= (block[1:] != block[:-1]) & (is_large[1:] | is_large[:-1])
+    starts = np.flatnonzero(begins)
+    return list(zip(starts.tolist(), np.diff(np.append(starts, len(number))).tolist(), strict=True))
 
 
 def _set(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:

@@ -124,6 +124,7 @@ def test_bytes_depend_neither_on_the_number_of_processes_nor_on_the_size_of_batc
 ):
     for module in ("survey.parsed", "corpus.writing"):
         monkeypatch.setattr(f"dataset_builders.{module}.ROWS_AT_ONCE", 20)
+    monkeypatch.setattr("dataset_builders.corpus.writing._CONTEXT_AT_ONCE", 150)  # divides some blocks, not all
     for processes, turns in ((1, 2000), (3, 200)):  # else one process would do the whole sample
         monkeypatch.setattr("dataset_builders.survey.parsed.TURNS_AT_ONCE", turns)
         names = ["camrest676", "woz:en", "banking77"]
