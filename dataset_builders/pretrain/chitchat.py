@@ -8,7 +8,7 @@ from typing import Any
 from dataset_builders.schema import ALL, Dialogue, Turn
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.readers import read_json_members
 from dataset_builders.sources.source import DialogueBuilder
 
 
@@ -46,7 +46,7 @@ class ChitChat(DialogueBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The conversations with their ids."""
-        return read_json(file).items()
+        return read_json_members(file)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
         """The topic is a question that both sides see; the ids of the senders are personal."""

@@ -8,7 +8,7 @@ from typing import Any
 from dataset_builders.schema import Dialogue, Turn, act, state
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.readers import read_json_members
 from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
@@ -57,7 +57,7 @@ class CrossWoz(DialogueBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The dialogues by id."""
-        return read_json(file).items()
+        return read_json_members(file)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
         """`sys_state_init`, the constraints so far as the wizard noted them, belongs to the user turn before."""

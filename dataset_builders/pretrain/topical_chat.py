@@ -8,7 +8,7 @@ from typing import Any
 from dataset_builders.schema import Dialogue, Turn
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
-from dataset_builders.sources.readers import read_json
+from dataset_builders.sources.readers import read_json_members
 from dataset_builders.sources.source import DialogueBuilder
 
 _URL = "https://raw.githubusercontent.com/alexa/Topical-Chat/7c939229cbcf6f55f6977b341a5a2f2fe982d53f/"
@@ -64,7 +64,7 @@ class TopicalChat(DialogueBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The conversations with their ids."""
-        return read_json(file).items()
+        return read_json_members(file)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
         """The annotated sentiment and sources of knowledge are no acts and are left out."""

@@ -6,6 +6,8 @@ import zipfile
 import pytest
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.sources.raw_files import RawFile
+from dataset_builders.sources.readers import read_json_members
 from dataset_builders.sources.registry import builders, get_builder
 from dataset_builders.survey.parsed import parse as parse_rows
 
@@ -322,3 +324,18 @@ def test_a_damaged_list_of_domains_is_named(tmp_path):
     (tmp_path / "domains.json").write_text("[1, 2]")
     with pytest.raises(DataError, match=r"domains\.json: expected an object of domains"):
         get_builder("clinc150")(data_dir=tmp_path, config_name="small")
+
+
+@pytest.mark.parametrize(
+    "content", ['{"a": {"b": [1, "x"]}, "ü": 2.5}', "{}", ' {\n"a"\t:\r\n[] } ', '{"a": "\\ud83d\\ude00", "a": null}']
+)
+def test_the_members_of_an_object_one_by_one(content, tmp_path):
+    (tmp_path / "a.json").write_text(content, encoding="utf-8")
+    assert dict(read_json_members(RawFile("a.json", tmp_path / "a.json"))) == json.loads(content)
+
+
+@pytest.mark.parametrize("content", ["[]", "", '{"a" 1}', '{"a": 1,}', '{"a": 1', '{"a": 1\n "b": 2}', "{1: 2}"])
+def test_a_damaged_object_is_named_with_its_line(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(DataError, match=r"a\.json: line [12]: not valid JSON"):
+        list(read_json_members(RawFile("a.json", tmp_path / "a.json")))
