@@ -123,13 +123,14 @@ def test_same_seed_same_pairs_in_order():
 def test_matches_do_not_depend_on_chunk_sizes(monkeypatch):
     texts = [*invented(300), "x", "x y", "abcd"]
     whole = similar_texts(texts)
-    for name, size in (("_ROWS_AT_ONCE", 7), ("PAIRS_AT_ONCE", 5), ("_KEYS_AT_ONCE", 50)):
+    sizes = {"ROWS": 7, "SIGNATURES": 6, "TEXTS": 40, "PAIRS": 5, "VERIFIED": 4, "KEYS": 50}
+    for name, size in ((f"_{what}_AT_ONCE", size) for what, size in sizes.items()):
         monkeypatch.setattr(near_duplicates, name, size)
     assert found_pairs(texts, similar_texts(texts)) == found_pairs(texts, whole)
 
 
 def test_chunks_of_pairs_have_a_limited_size(monkeypatch):
-    monkeypatch.setattr(near_duplicates, "PAIRS_AT_ONCE", 100)
+    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_ONCE", 100)
     chunks = list(equal_pairs(np.zeros(60, np.uint64)))
     assert max(len(left) for left, _ in chunks) <= 100
     assert sum(len(left) for left, _ in chunks) == 60 * 59 // 2
