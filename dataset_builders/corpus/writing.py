@@ -109,9 +109,15 @@ def write_source(
             return buffer, batch_counts
 
         # an encoder's threads do not survive a fork
-        for buffer, batch_counts in in_order(write, len(batches), 1 if encoder else num_proc or 1):
-            buffer.replay(sink)
-            counts.add(batch_counts)
+        if encoder or (num_proc or 1) == 1:
+            for start, count in batches:  # without a buffer for all pairs of a batch
+                replace(writer, records=[]).write_dialogues(start, source.table.slice(start, count))
+                source.release()
+                decisions.release()
+        else:
+            for buffer, batch_counts in in_order(write, len(batches), num_proc or 1):
+                buffer.replay(sink)
+                counts.add(batch_counts)
     else:
         writer.write_intents()
     counts.check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -60,7 +61,7 @@ class ShardWriter:
         end = count - count % self._group_rows
         for start in range(0, end, self._group_rows):
             self._write_group(rows.slice(start, self._group_rows))
-        self._pending = [rows.slice(end)]
+        self._pending = [rows.take(pa.array(np.arange(end, count)))]  # a slice would keep the memory of all rows
 
     def close(self) -> list[Path]:
         """Write the remaining rows and give the shards their final names.

@@ -38,6 +38,8 @@ THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 1024
 """Sets hashed at once: their keys fit into the processor's cache."""
+_CHARACTERS_AT_ONCE = 1 << 20
+"""Characters hashed at once: each takes 60 bytes, and 1,000 meetings have six million of them."""
 _SIGNATURES_AT_ONCE = 32
 """Signatures that are Python ints at once: more do not fit into the processor's cache, and take three times as long."""
 _TEXTS_AT_ONCE = 8192
@@ -136,10 +138,15 @@ def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragg
     dialogue). A collision changes the similarity by 1 / m.
     """
     values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
-    for start in range(0, len(texts), _ROWS_AT_ONCE):
-        chunk = _shingles(texts.slice(start, _ROWS_AT_ONCE), size)
+    ends, start = np.cumsum(pc.utf8_length(texts).to_numpy().astype(np.int64)), 0
+    while start < len(texts):
+        done = ends[start - 1] if start else 0
+        fitting = int(np.searchsorted(ends, done + _CHARACTERS_AT_ONCE, "right"))
+        stop = min(start + _ROWS_AT_ONCE, max(start + 1, fitting))
+        chunk = _shingles(texts.slice(start, stop - start), size)
         values.append(chunk.values)
         sizes.append(chunk.sizes)
+        start = stop
     return Ragged.of(np.concatenate(values), np.concatenate(sizes))
 
 

@@ -123,7 +123,7 @@ def test_same_seed_same_pairs_in_order():
 def test_matches_do_not_depend_on_chunk_sizes(monkeypatch):
     texts = [*invented(300), "x", "x y", "abcd"]
     whole = similar_texts(texts)
-    sizes = {"ROWS": 7, "SIGNATURES": 6, "TEXTS": 40, "PAIRS": 5, "VERIFIED": 4, "KEYS": 50}
+    sizes = {"ROWS": 7, "CHARACTERS": 90, "SIGNATURES": 6, "TEXTS": 40, "PAIRS": 5, "VERIFIED": 4, "KEYS": 50}
     for name, size in ((f"_{what}_AT_ONCE", size) for what, size in sizes.items()):
         monkeypatch.setattr(near_duplicates, name, size)
     assert found_pairs(texts, similar_texts(texts)) == found_pairs(texts, whole)
