@@ -124,8 +124,8 @@ def write_source(
     return counts
 
 
-_CONTEXT_AT_ONCE = 300_000
-"""Turns of context in the pairs that a process makes at once: 500 long meetings have two million."""
+_CONTEXT_AT_ONCE = 200_000
+"""Turns of context in the pairs that a process makes at once: 500 parts of meetings have two million."""
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,12 @@ def _tar_members(path: Path, members: tuple[str, ...], process: int) -> dict[str
     return {member.name: member for member in archive.getmembers()}
 
 
+def close_archives() -> None:
+    """Forget the archives that are open, with their lists of members; they are opened again when needed."""
+    _tar_members.cache_clear()
+    _open.cache_clear()
+
+
 @functools.lru_cache(maxsize=4096)
 def _sha256(path: Path, size: int, modified_ns: int) -> str:
     digest = hashlib.sha256()

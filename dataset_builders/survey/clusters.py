@@ -54,6 +54,8 @@ _ROWS_AT_ONCE = 1024
 _CHUNKS_AT_ONCE = 32
 _SHARED_AT_ONCE = 1 << 16
 """Pairs whose utterances are in memory at once; fewer would read those of most dialogues again and again."""
+_TURNS_AT_ONCE = 1 << 18
+"""Turns of these pairs above which fewer pairs are taken."""
 _KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
@@ -337,8 +339,16 @@ def _contained(spoken: _Spoken, rows: np.ndarray, config: ClusterConfig) -> Matc
     owner, codes = owner[rare], utterances.values[rare]
     chunks = [distinct(pack(owner[a].astype(np.int64), owner[b].astype(np.int64))) for a, b in equal_pairs(codes)]
     left, right = unpack(distinct(np.concatenate([np.zeros(0, np.int64), *chunks])))
-    starts, count = range(0, max(len(left), 1), _SHARED_AT_ONCE), _SHARED_AT_ONCE
-    parts = [_shares(spoken, rows, left[i : i + count], right[i : i + count]) for i in starts]
+    parts, sizes, start = [np.zeros(0)], np.diff(spoken.starts)[rows], 0
+    while start < len(left):
+        count = _SHARED_AT_ONCE
+        while (
+            count > 1
+            and sizes[np.union1d(left[start : start + count], right[start : start + count])].sum() > _TURNS_AT_ONCE
+        ):
+            count //= 2
+        parts.append(_shares(spoken, rows, left[start : start + count], right[start : start + count]))
+        start += count
     share = np.concatenate(parts)
     keep = share >= config.containment
     return Matches(left[keep], right[keep], share[keep].astype(np.float32))

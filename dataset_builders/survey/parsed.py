@@ -14,10 +14,11 @@ from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ALL, SPLITS
+from dataset_builders.sources.raw_files import close_archives
 from dataset_builders.sources.source import CorpusBuilder
 from dataset_builders.survey.chunks import turn_texts
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, with_twins
-from dataset_builders.survey.mapped import mapped, release
+from dataset_builders.survey.mapped import mapped, release, release_unused
 from dataset_builders.text.normalize import text_hashes
 
 ROWS_AT_ONCE = 500
@@ -102,6 +103,8 @@ def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # the raw files are fine
             raise cause from error
         raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
+    close_archives()
+    release_unused()
     maps: list[mmap.mmap] = []
     parts = _tables(builder, maps)
     if not parts:

@@ -252,7 +252,7 @@ def test_order_of_dialogues_does_not_matter(config):
 def test_clusters_do_not_depend_on_chunk_sizes(monkeypatch):
     talk = invented(60)
     _, _, whole = cluster(talk)
-    for name, size in (("_ROWS_AT_ONCE", 7), ("_CHUNKS_AT_ONCE", 1), ("_SHARED_AT_ONCE", 3)):
+    for name, size in (("_ROWS_AT_ONCE", 7), ("_CHUNKS_AT_ONCE", 1), ("_SHARED_AT_ONCE", 9), ("_TURNS_AT_ONCE", 40)):
         monkeypatch.setattr(clusters, name, size)
     of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_VERIFIED_AT_ONCE": 2}
     for name, size in (of_sets | {"_KEYS_AT_ONCE": 40}).items():
