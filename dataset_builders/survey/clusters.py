@@ -24,7 +24,7 @@ are read chunk by chunk, in the order of the rows, and again for candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ import pyarrow.compute as pc
 
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.chunks import by_chunk, take, turn_texts
+from dataset_builders.survey.cluster_graph import KINDS, Edges, components, cut_large, first_members
 from dataset_builders.survey.leaks import with_twins
 from dataset_builders.survey.mapped import release_unused
 from dataset_builders.text.near_duplicates import (
@@ -56,7 +57,6 @@ _SHARED_AT_ONCE = 1 << 16
 """Pairs whose utterances are in memory at once; fewer would read those of most dialogues again and again."""
 _TURNS_AT_ONCE = 1 << 18
 """Turns of these pairs above which fewer pairs are taken."""
-_KINDS = ("jaccard", "containment")
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the current step, the number of steps done and their total."""
@@ -142,7 +142,7 @@ def cluster_dialogues(
     spoken = _Spoken.of(turns, starts, hashes, release)
     # equal dialogues are one node; nodes are sorted by the id of their content, whatever the order of the input
     contents, first, nodes = _distinct_contents(spoken.content_hashes())
-    edges = _Edges.none()
+    edges = Edges.none()
     if config.near:
         order = np.argsort(first).astype(np.int32)  # texts are read in the order of the rows
         edges = _near(spoken, first[order], order, config, progress)
@@ -150,10 +150,10 @@ def cluster_dialogues(
     del first
     progress("clusters", 3, 3)
     linked, number = np.unique(edges.node, return_inverse=True)  # all other nodes are clusters by themselves
-    local = _Edges(number, np.searchsorted(linked, edges.other), edges.similarity, edges.kind)
-    stars = _cut_large(_components(len(linked), local), local, config.max_linked)
+    local = Edges(number, np.searchsorted(linked, edges.other), edges.similarity, edges.kind)
+    stars = cut_large(components(len(linked), local), local, config.max_linked)
     labels = np.arange(len(contents), dtype=np.int32)
-    labels[linked] = linked[_first_members(stars)]  # a cluster is named after its first node
+    labels[linked] = linked[first_members(stars)]  # a cluster is named after its first node
     groups = labels[nodes]
     shared = with_twins(groups)
     columns = {
@@ -182,41 +182,6 @@ def _distinct_contents(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     nodes = np.empty(len(order), np.int32)
     nodes[order] = np.cumsum(is_first, dtype=np.int32) - 1
     return ordered[is_first], order[is_first], nodes
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Verified pairs of nodes, each in both directions, sorted by `node` with its best match first.
-
-    Attributes:
-        node, other: Numbers of the two nodes, int64 of shape (e,).
-        similarity: Jaccard similarity or containment, float32 of shape (e,).
-        kind: Kind of the match as an index in `_KINDS`, int64 of shape (e,).
-    """
-
-    node: np.ndarray
-    other: np.ndarray
-    similarity: np.ndarray
-    kind: np.ndarray
-
-    @classmethod
-    def none(cls) -> _Edges:
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64))
-
-    @classmethod
-    def of(cls, by_kind: Sequence[Matches]) -> _Edges:
-        """Edges from the matches of each of `_KINDS`."""
-        node = np.concatenate([nodes for m in by_kind for nodes in (m.left, m.right)])
-        other = np.concatenate([nodes for m in by_kind for nodes in (m.right, m.left)])
-        similarity = np.concatenate([m.similarity for m in by_kind for _ in range(2)])
-        kind = np.repeat(np.arange(len(by_kind)), [2 * len(m) for m in by_kind])
-        order = np.lexsort((other, kind, -similarity, node))
-        return cls(node[order], other[order], similarity[order], kind[order])
-
-    def within(self, labels: np.ndarray) -> _Edges:
-        """Edges between nodes with the same label."""
-        keep = labels[self.node] == labels[self.other]
-        return _Edges(self.node[keep], self.other[keep], self.similarity[keep], self.kind[keep])
 
 
 @dataclass(frozen=True)
@@ -287,7 +252,7 @@ class _Spoken:
         return Ragged.of(np.unique(hashes, return_inverse=True)[1].astype(np.uint32), np.diff(self.starts)[rows])
 
 
-def _near(spoken: _Spoken, rows: np.ndarray, nodes: np.ndarray, config: ClusterConfig, progress: Progress) -> _Edges:
+def _near(spoken: _Spoken, rows: np.ndarray, nodes: np.ndarray, config: ClusterConfig, progress: Progress) -> Edges:
     """Pairs of nodes that are similar, or of which one is contained in the other.
 
     Args:
@@ -311,7 +276,7 @@ def _near(spoken: _Spoken, rows: np.ndarray, nodes: np.ndarray, config: ClusterC
     release_unused()
     progress("contained dialogues", 2, 3)
     contained = _contained(spoken, rows[rich], config)
-    return _Edges.of(
+    return Edges.of(
         [
             Matches(nodes[similar.left], nodes[similar.right], similar.similarity),
             Matches(nodes[rich[contained.left]], nodes[rich[contained.right]], contained.similarity),
@@ -366,47 +331,7 @@ def _shares(spoken: _Spoken, rows: np.ndarray, left: np.ndarray, right: np.ndarr
     return intersections(sets, left, right, words) / np.minimum(total[left], total[right])
 
 
-def _first_members(labels: np.ndarray) -> np.ndarray:
-    """The smallest node with the label of each of n nodes, shape (n,)."""
-    smallest = np.full(len(labels), len(labels))
-    np.minimum.at(smallest, labels, np.arange(len(labels)))
-    return smallest[labels]
-
-
-def _components(count: int, edges: _Edges) -> np.ndarray:
-    """Label each node with the smallest node of its connected component."""
-    labels = np.arange(count)
-    while True:
-        lower = labels.copy()
-        np.minimum.at(lower, edges.node, labels[edges.other])
-        lower = lower[lower]
-        if np.array_equal(lower, labels):
-            return labels
-        labels = lower
-
-
-def _cut_large(labels: np.ndarray, edges: _Edges, largest: int) -> np.ndarray:
-    """Cut components of more than `largest` nodes into stars.
-
-    The node with the most matches becomes the centre of a star with all its matches; then the next free node.
-    """
-    large = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > largest)
-    if not len(large):
-        return labels
-    starts = np.searchsorted(edges.node, np.arange(len(labels) + 1))
-    degree = np.diff(starts)
-    labels, free = labels.copy(), np.zeros(len(labels), np.bool_)
-    free[large] = True
-    for centre in large[np.lexsort((large, -degree[large]))].tolist():
-        if free[centre]:
-            matches = edges.other[starts[centre] : starts[centre + 1]]
-            star = np.append(matches[free[matches]], centre)
-            labels[star] = centre
-            free[star] = False
-    return labels
-
-
-def _members(table: pa.Table, nodes: np.ndarray, edges: _Edges) -> pa.Table:
+def _members(table: pa.Table, nodes: np.ndarray, edges: Edges) -> pa.Table:
     """Build the `schema.CLUSTERS` rows.
 
     Args:
@@ -431,6 +356,6 @@ def _members(table: pa.Table, nodes: np.ndarray, edges: _Edges) -> pa.Table:
         **{name: table[name] for name in ("cluster_id", "dialogue_id", "source")},
         "nearest_id": table["dialogue_id"].take(pa.array(nearest, mask=is_first)),
         "similarity": pa.array(similarity, mask=is_first),
-        "kind": pa.array(["equal", *_KINDS]).take(pa.array(kind + 1, mask=is_first)),
+        "kind": pa.array(["equal", *KINDS]).take(pa.array(kind + 1, mask=is_first)),
     }
     return pa.table(columns).cast(CLUSTERS.arrow_schema)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import clusters
+from dataset_builders.survey import cluster_graph, clusters
 from dataset_builders.survey.clusters import ClusterConfig, cluster_dialogues
 from dataset_builders.text import near_duplicates
 from dataset_builders.text.normalize import normalize, text_ids
@@ -290,8 +290,8 @@ def test_a_long_path_is_one_component():
     path = np.random.default_rng(0).permutation(count)
     left, right = path[:-1], path[1:]
     matches = near_duplicates.Matches(left, right, np.ones(count - 1, np.float32))
-    edges = clusters._Edges.of([matches])
-    assert not clusters._components(count, edges).any()
+    edges = cluster_graph.Edges.of([matches])
+    assert not cluster_graph.components(count, edges).any()
 
 
 @pytest.mark.real_data
