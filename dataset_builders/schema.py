@@ -180,7 +180,7 @@ ADDED = ("metadata", "parallel_id", "origin", "common_domains", "labels")
 """Columns that a dataset folder of an older version lacks; there, they are null."""
 
 NESTED = ("turns",)
-"""Columns of which some fields are missing in an older version."""
+"""Columns that have fewer fields in a dataset folder of an older version."""
 
 CHANGES = {
     5: "new columns `parallel_id`, `origin`, `common_domains` and `labels`, `speaker_id` in the turns, `common_act`, "

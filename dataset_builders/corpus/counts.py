@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.schema import CONFIGS, Config
-from dataset_builders.sources.info import SourceInfo
+from dataset_builders.sources.info import COVERAGE, SourceInfo
 
 REPEATED = "repeated_record"
 """Name of the check that drops records which occur twice in the raw files."""
@@ -159,9 +159,8 @@ class SourceCounts:
 
     def coverage(self) -> dict[str, float]:
         """Share of written turns with `acts`, `slots` and `state`, and of written dialogues with `domains`, 0 to 1."""
-        totals = {unit: sum(size[unit] for size in self.written.values()) for unit in ("utterances", "dialogues")}
-        units = {"acts": "utterances", "slots": "utterances", "state": "utterances", "domains": "dialogues"}
-        return {kind: round(self.annotated[kind] / (totals[unit] or 1), 4) for kind, unit in units.items()}
+        totals = {unit: sum(size[unit] for size in self.written.values()) for unit in set(COVERAGE.values())}
+        return {kind: round(self.annotated[kind] / (totals[unit] or 1), 4) for kind, unit in COVERAGE.items()}
 
     def differences(self) -> list[str]:
         """Differences from the official counts, such as `"train: 12,174 of 16,142 dialogues"`."""
@@ -192,8 +191,10 @@ def _size(table: pa.Table) -> Counter[str]:
 
 def _annotated(dialogues: pa.Table) -> dict[str, int]:
     annotations = pc.struct_field(pc.list_flatten(dialogues["turns"]), "annotations")
-    lists = {kind: pc.struct_field(annotations, kind) for kind in ("acts", "slots", "state")}
-    lists["domains"] = dialogues["domains"]
+    lists = {
+        kind: dialogues[kind] if unit == "dialogues" else pc.struct_field(annotations, kind)
+        for kind, unit in COVERAGE.items()
+    }
     return {kind: pc.sum(pc.greater(pc.list_value_length(each), 0)).as_py() or 0 for kind, each in lists.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -162,8 +161,3 @@ def own_builders(data: OwnData, *, license: str = PRIVATE, cache_dir: str | Path
         )
         result.append(kinds[is_intents](data, info, cache_dir))
     return result
-
-
-# `datasets` would replace `open` and others in these modules to read remote files, and import scipy for it
-for _builder in (CorpusBuilder, OwnBuilder):
-    vars(sys.modules[_builder.__module__])["_patched_for_streaming"] = True

@@ -34,7 +34,7 @@ class AlexContextNLG(DialogueBuilder):
         counts={"default": {ALL: {"dialogues": 5577, "utterances": 11154}}},
         configs={"default": "1151088"},
         files=(SourceFile("dataset.json", f"{_URL}dataset.json", git_blob="625140a6898787127a15348153ba68b6ac50897e"),),
-        notes="In 59 of 1,859 user turns, a placeholder such as *STOP stands for a value. 129 answers repeat another.",
+        notes="59 of 1,859 user turns have a placeholder such as *STOP instead of a value. 129 answers repeat another.",
         coverage={"default": {"acts": 1.0, "domains": 1.0}},
         terms=terms_of(__file__),
     )

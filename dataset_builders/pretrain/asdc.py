@@ -17,7 +17,7 @@ _FILES = ("data/main/dialog/json/*.json", "data/vanilla/*.jsonl", "data/suppleme
 
 
 class ASDC(DialogueBuilder):
-    """Three parts, of which each record names its split. A speaker may have several turns in a row."""
+    """Three parts, whose records each name their split. A speaker may have several turns in a row."""
 
     INFO = SourceInfo(
         name="asdc",

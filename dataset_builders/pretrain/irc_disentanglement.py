@@ -17,7 +17,7 @@ _LOGS = {
     "train": "data/train/*",
     "dev": "data/dev/*",
     "test": "data/test/*",
-    "channel-two": "data/channel-two/channel-two.all",  # of which the others are parts
+    "channel-two": "data/channel-two/channel-two.all",  # the other files are parts of it
     "new-domains": "data/new-domains/*",
 }
 """Split -> its logs."""
@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"[\s@\[(<]*([\w\\`^{|}-][\w\[\]\\`^{|}-]*?)[\])>]*\s*[:,]
 
 
 class IrcDisentanglement(DialogueBuilder):
-    """The first speaker is the user, all others are the system. Numbers stand for the nicknames, also in the texts."""
+    """The first speaker is the user, all others are the system. Nicknames are replaced by numbers, also in texts."""
 
     INFO = SourceInfo(
         name="irc_disentanglement",

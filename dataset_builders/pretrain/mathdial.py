@@ -57,7 +57,7 @@ class MathDial(DialogueBuilder):
         return enumerate(read_json_lines(file))
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
-        """`Teacher: (focus)text|EOM|Name: text`; what stands in brackets is the teacher's act."""
+        """`Teacher: (focus)text|EOM|Name: text`; the teacher's act is in brackets."""
         number, raw = record
         turns = []
         for part in raw["conversation"].split("|EOM|"):

@@ -40,7 +40,7 @@ class RealPersonaChat(DialogueBuilder):
                 members_of=("dialogues/*.json",),
             ),
         ),
-        notes="Personal data are masked: `@1` and `@2` stand for the names of the speakers, `＊＊` for all else.",
+        notes="Personal data are masked: names of the speakers are `@1` and `@2`, all other personal data `＊＊`.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

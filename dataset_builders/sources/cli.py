@@ -82,11 +82,12 @@ def _matches(
     from dataset_builders.common.languages import check_language
     from dataset_builders.licenses import LICENSES, get_license
     from dataset_builders.schema import ORIGINS
+    from dataset_builders.sources.info import COVERAGE
 
     for given, allowed, what in (
         ([kind] if kind else [], _KINDS, "--kind"),
         (licenses, LICENSES, "--license"),
-        (annotated, ANNOTATIONS, "--annotated"),
+        (annotated, COVERAGE, "--annotated"),
         (origins, ORIGINS, "--origin"),
     ):
         for one in given:
@@ -103,10 +104,6 @@ def _matches(
         and all(any(shares.get(one) for shares in info.coverage.values()) for one in annotated)
         and (not origins or info.origin in origins)
     )
-
-
-ANNOTATIONS = {"acts": "turns", "slots": "turns", "state": "turns", "domains": "dialogues"}
-"""Kinds of annotations, and what their share is a share of."""
 
 
 def _as_json(info: SourceInfo) -> dict[str, Any]:
@@ -133,9 +130,11 @@ def _as_json(info: SourceInfo) -> dict[str, Any]:
 
 def _annotations(info: SourceInfo, separator: str) -> str:
     """Annotations of the default config, or of the first that has some, with their shares."""
+    from dataset_builders.sources.info import COVERAGE
+
     configs = [info.default_config, *info.configs]
     shares = next((info.coverage[config] for config in configs if info.coverage.get(config)), {})
-    return separator.join(f"{kind} {shares[kind]:.0%}" for kind in ANNOTATIONS if shares.get(kind))
+    return separator.join(f"{kind} {shares[kind]:.0%}" for kind in COVERAGE if shares.get(kind))
 
 
 def _languages(info: SourceInfo) -> str:

@@ -9,6 +9,9 @@ from typing import Literal
 from dataset_builders import licenses
 from dataset_builders.schema import Origin
 
+COVERAGE = {"acts": "utterances", "slots": "utterances", "state": "utterances", "domains": "dialogues"}
+"""Kinds of annotations whose coverage is counted, and what their share is a share of."""
+
 
 @dataclass(frozen=True)
 class SourceFile:

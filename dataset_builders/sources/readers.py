@@ -133,7 +133,7 @@ def read_csv(file: RawFile, header: list[str], delimiter: str = ",", quoted: boo
 
 
 def marked_turns(text: str, mark: re.Pattern[str]) -> list[tuple[str, str]]:
-    """Speaker and text of each turn of a dialogue in one string, of which the lines begin with the speaker.
+    """Speaker and text of each turn of a dialogue that is one string, with the speaker at the start of each line.
 
     Args:
         text: The dialogue. A line without a mark continues the turn before it.

@@ -75,6 +75,9 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for module in (cls.__module__, __name__):
+            # else `datasets` replaces `open` and others there, to read remote files, and imports scipy for it
+            vars(sys.modules[module])["_patched_for_streaming"] = True
         if "INFO" in cls.__dict__:
             cls.BUILDER_CONFIGS = [datasets.BuilderConfig(name=name, version="1.0.0") for name in cls.INFO.configs]
             cls.DEFAULT_CONFIG_NAME = cls.INFO.default_config

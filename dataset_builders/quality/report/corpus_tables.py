@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataset_builders.quality.report.read import QualityReport
 from dataset_builders.quality.report.tables import ALL, Cell, Section, Table, by_source, listed
 from dataset_builders.schema import CONFIGS, SPLITS
+from dataset_builders.sources.info import COVERAGE
 from dataset_builders.sql.run import Rows
 
 
@@ -86,9 +87,9 @@ def split_order(split: str) -> int:
 
 def annotations_section(report: QualityReport) -> Section:
     """Share of the turns and dialogues of each source that have annotations."""
-    columns = {"source": "", "acts": ".1%", "slots": ".1%", "state": ".1%", "domains": ".1%"}
+    columns = {"source": "", **dict.fromkeys(COVERAGE, ".1%")}
     rows: list[tuple[Cell, ...]] = [
-        (source, *(facts["coverage"].get(name, 0) or "none" for name in list(columns)[1:]))
+        (source, *(facts["coverage"].get(name, 0) or "none" for name in COVERAGE))
         for source, facts in report.built.get("sources", {}).items()
         if facts.get("coverage")
     ]
