@@ -23,7 +23,9 @@ class Executor(Protocol):
 
     workers: int
 
-    def in_order(self, work: Callable[[int], Result], count: int, *, gpus: float = 0) -> Iterator[Result]:
+    def in_order(
+        self, work: Callable[[int], Result], count: int, *, gpus: float = 0, label: Callable[[int], str] | None = None
+    ) -> Iterator[Result]:
         """Compute `work(0)`, `work(1)`, ... `work(count - 1)`.
 
         Args:
@@ -31,6 +33,7 @@ class Executor(Protocol):
                 function of a module over paths and plain values.
             count: Number of tasks.
             gpus: Number of GPUs that a task needs; a share of one below 1.
+            label: Function of the number of a task that says what it works on, such as a file, for messages.
 
         Yields:
             Results in the order of the tasks.
@@ -55,6 +58,8 @@ class LocalExecutor:
 
     workers: int = 1
 
-    def in_order(self, work: Callable[[int], Result], count: int, *, gpus: float = 0) -> Iterator[Result]:
+    def in_order(
+        self, work: Callable[[int], Result], count: int, *, gpus: float = 0, label: Callable[[int], str] | None = None
+    ) -> Iterator[Result]:
         """See `Executor`."""
         return in_order(work, count, self.workers)

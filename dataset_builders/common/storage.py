@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,17 @@ class Storage:
     def exists(self, name: str) -> bool:
         """Whether a file is complete."""
         return Path(self.root, name).exists()
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the complete files in a folder, sorted; none if there is no such folder."""
+        place = Path(self.root, folder)
+        if not place.is_dir():
+            return []
+        return sorted(f"{folder}/{file.name}" for file in os.scandir(place) if not file.name.startswith("."))
+
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Contents of small files, by name."""
+        return {name: Path(self.root, name).read_bytes() for name in names}
 
     def open(self, name: str) -> Any:
         """Open a file for reading at any position, as `pyarrow.ipc.open_file` needs it; the caller closes it."""
