@@ -11,16 +11,18 @@ from pathlib import Path
 from cube_model.errors import ModelError
 from dataset_builders.common.command_line import run_command_line
 from dataset_builders.common.command_options import option_words
+from dataset_builders.common.endings import end_with_launcher
 from dataset_builders.common.locations import A_CORE, A_DATASET, is_folder
 from dataset_builders.common.options import Options
 
 
 def run_launched(app: Callable[[], object]) -> None:
-    """Run a command in one of several processes; only the first process logs and prints errors.
+    """Run a command in one of several processes, which end with their launcher; only the first one logs and prints.
 
     Args:
         app: The command. For the exit codes see `run_command_line`.
     """
+    end_with_launcher()
     is_main = os.environ.get("RANK", "0") == "0"
     show_log(logging.INFO if is_main else logging.ERROR)
     run_command_line(app, is_main=is_main, interrupted="interrupted; continue with --resume")

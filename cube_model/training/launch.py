@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 from cube_model._command import show_log
 from dataset_builders.common.command_options import option_words
+from dataset_builders.common.endings import launching
 from dataset_builders.common.options import Options
 
 Config = TypeVar("Config", bound=Options)
 
 
 def launch(train: Callable[[Config], None], module: str, config: Config, processes: int | None = None) -> None:
-    """Run a training and return when it has ended.
+    """Run a training and return when it has ended. Its processes end with this one, even if it is killed.
 
     Args:
         train: The training, for a single process.
@@ -27,7 +28,7 @@ def launch(train: Callable[[Config], None], module: str, config: Config, process
             accelerator (graphics card), or one on the CPU.
 
     Raises:
-        SystemExit: A process failed; it has printed why.
+        SystemExit: A process failed, and has printed why; or a signal interrupted this one.
     """
     flags = _launch_flags(processes)
     if flags is None:
@@ -35,17 +36,21 @@ def launch(train: Callable[[Config], None], module: str, config: Config, process
         train(config)
         return
     from accelerate.commands.launch import launch_command, launch_command_parser
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     # torch would print a table and a traceback below the one line of the process that failed
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     words = [*flags, "-m", module, *option_words(config), *_device_words(config)]
     try:
-        launch_command(launch_command_parser().parse_args(words))
+        with launching():
+            launch_command(launch_command_parser().parse_args(words))
     except subprocess.CalledProcessError as error:  # from a single process
         raise SystemExit(_exit_code(error.returncode)) from error
     except ChildFailedError as error:
         raise SystemExit(_exit_code(error.get_first_failure()[1].exitcode)) from error
+    except SignalException as error:  # torch has handled the signal and ended the processes
+        raise SystemExit(128 + error.sigval) from error
 
 
 def _exit_code(code: int) -> int:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from dataset_builders.common.endings import orderly_ending
 from dataset_builders.common.errors import DialogueCubeError
 from dataset_builders.common.files import describe_os_error
 
@@ -16,7 +17,8 @@ _MAIN_FIRST = 20
 def run_command_line(app: Callable[[], object], *, is_main: bool = True, interrupted: str | None = None) -> None:
     """Run a command and turn its errors into one line on the error stream.
 
-    Exits with 1 on an error that the user can put right, with 130 when interrupted; typer exits with 2 on wrong usage.
+    Exits with 1 on an error that the user can put right; with 128 plus the number of the signal that interrupts it: 130
+    after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP. typer exits with 2 on wrong usage.
 
     Args:
         app: The command.
@@ -24,17 +26,19 @@ def run_command_line(app: Callable[[], object], *, is_main: bool = True, interru
         interrupted: Message after an interruption.
     """
     try:
-        app()
+        with orderly_ending():
+            app()
     except (DialogueCubeError, OSError) as error:  # OSError: a full disk, a folder that must not be written
         if not is_main:
             # a launcher ends all processes as soon as one fails: leave the main one time to print the same error
             time.sleep(_MAIN_FIRST)
         _print_error(describe_os_error(error) if isinstance(error, OSError) else str(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        if is_main and interrupted:
+    except (KeyboardInterrupt, SystemExit) as end:  # typer makes an exit of an interruption
+        code = end.code if isinstance(end, SystemExit) else 130
+        if is_main and interrupted and isinstance(code, int) and code > 128:
             sys.stderr.write(f"{interrupted}\n")
-        sys.exit(130)
+        sys.exit(code)
 
 
 def _print_error(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from dataset_builders.common.endings import end_with_parent
 from dataset_builders.common.errors import DataError
 
 Result = TypeVar("Result")
@@ -21,7 +23,8 @@ def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> I
 
     The first call runs in this process, so that all others share the models and modules that it loads. Each process
     holds at most one result that has not been consumed. The processes are forked, so that `work` and its data are not
-    copied. On systems other than Linux, where forking is not safe, all calls run in this process.
+    copied, and end with this one, even if it is killed. On systems other than Linux, where forking is not safe, all
+    calls run in this process.
 
     Args:
         work: Function of the call number only, with picklable results.
@@ -49,8 +52,8 @@ def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> I
             reader, writer = fork.Pipe(duplex=False)
             readers.append(reader)
             numbers = range(first, count, processes)
-            worker = fork.Process(target=_send_results, args=(work, numbers, writer, readers), daemon=True)
-            with _interrupts_blocked():  # Ctrl-C reaches all processes; workers ignore it, and this one terminates them
+            worker = fork.Process(target=_send_results, args=(work, numbers, writer, readers, os.getpid()), daemon=True)
+            with _signals_blocked():  # Ctrl-C reaches all processes; workers ignore it, and this one terminates them
                 worker.start()
                 workers.append(worker)
             writer.close()  # otherwise the end of the worker would go unnoticed
@@ -65,8 +68,8 @@ def in_order(work: Callable[[int], Result], count: int, processes: int = 1) -> I
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _signals_blocked() -> Iterator[None]:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
@@ -74,9 +77,13 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _send_results(
-    work: Callable[[int], object], numbers: Iterable[int], writer: Connection, readers: list[Connection]
+    work: Callable[[int], object], numbers: Iterable[int], writer: Connection, readers: list[Connection], parent: int
 ) -> None:
     """Run in a worker: send the result or the exception of each call."""
+    end_with_parent(parent)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)  # not the handlers of the parent, which clean up
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
     for reader in readers:
         reader.close()  # otherwise the worker would not notice that the parent process is gone
     try:

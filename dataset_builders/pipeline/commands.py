@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
+from dataset_builders.common.endings import is_terminated
 from dataset_builders.common.errors import DataError
 
 _PATIENCE = 60.0
@@ -40,8 +42,12 @@ def run_command(words: Sequence[object], show: Callable[[str], None]) -> None:
     with subprocess.Popen([sys.executable, *modules, *arguments], preexec_fn=_dies_with_us()) as process:
         try:
             code = process.wait()
-        except KeyboardInterrupt:  # Ctrl-C reaches the command as well: let it finish
-            process.wait(_PATIENCE)
+        except KeyboardInterrupt:
+            if is_terminated():  # Ctrl-C reaches the command as well
+                process.terminate()
+            with suppress(subprocess.TimeoutExpired):  # let it clean up
+                process.wait(_PATIENCE)
+            process.kill()
             raise
     if code:
         raise DataError(f"`{line}` failed with exit code {code}; see its message above")
