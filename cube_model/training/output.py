@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,16 @@ def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
         interrupted: Whether there are checkpoints of an earlier training.
 
     Raises:
-        ModelError: The output or the checkpoints must stay; the message names the option to pass.
+        ModelError: The output or the checkpoints must stay; the message names the option to pass. Or another training
+            writes the output; the message names its process.
     """
     output.check()
     if interrupted and not resume and not output.overwrite:
-        raise ModelError(
-            f"{output.work}: an interrupted run; pass --resume to continue it or --overwrite to start again"
-        )
+        # the first process, whose message is printed, looks first whether the training of the checkpoints still runs
+        with output.claimed() if os.environ.get("RANK", "0") == "0" else nullcontext():
+            raise ModelError(
+                f"{output.work}: an interrupted run; pass --resume to continue it or --overwrite to start again"
+            )
 
 
 @contextmanager

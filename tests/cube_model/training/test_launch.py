@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 import dialogue_cube
+from cube_model.training.checkpoints import checkpoints
 from cube_model.training.output import RECORD
 
 COMMAND = Path(sys.executable).with_name("dialogue-cube")
@@ -74,3 +77,37 @@ def _options(command):
     import typer
 
     return typer.main.get_command(dialogue_cube.app).commands[command].params
+
+
+@pytest.mark.slow
+def test_one_training_writes_an_output_and_ends_with_its_launcher(pairs_folder, cache_folder, tmp_path):
+    """A second one is refused by name; after `kill -9` of the launcher of the first, no process of it is left."""
+    options = ["--data", pairs_folder, "--output", tmp_path / "core", "--quiet", "--teacher-dtype", "float32"]
+    options += ["--batch-size", "32", "--device", "cpu", "--epochs", "100000"]
+    env = environment(cache_folder)
+    first = psutil.Popen([COMMAND, "train", "--processes", "2", *options], env=env)
+    try:
+        wait_until(lambda: checkpoints(tmp_path / ".core.training"))
+        launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu"]
+        launch += ["--num_processes", "2", "--main_process_port", "0", "-m", "cube_model.train"]
+        second = subprocess.run([*launch, *options], env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert second.returncode
+        (line,) = [line for line in second.stderr.splitlines() if line.startswith("error: ")]
+        assert f"{tmp_path / 'core'}: process " in line
+        assert "is writing it; wait until it has finished or choose another --output" in line
+        children = first.children(recursive=True)
+        assert first.is_running()
+        assert len(children) >= 2
+    finally:
+        first.kill()
+    _, alive = psutil.wait_procs([first, *children], timeout=60)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert checkpoints(tmp_path / ".core.training")  # to resume
+    assert not (tmp_path / "core").exists()
+
+
+def wait_until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
