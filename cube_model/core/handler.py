@@ -22,7 +22,7 @@ class EndpointHandler:
         path: Folder of the repository.
 
     Raises:
-        ValueError: The teacher has no recorded repository, or other weights than in the training.
+        ValueError: The teacher has no recorded repository or commit, or other weights than in the training.
     """
 
     def __init__(self, path: str = "") -> None:

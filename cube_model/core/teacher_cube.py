@@ -39,7 +39,7 @@ def teacher_folder(recorded: Mapping[str, Any], teacher: str | None = None, **hu
         hub: Further arguments of `huggingface_hub.snapshot_download`.
 
     Raises:
-        ValueError: The teacher has no recorded repository, or other weights than in the training.
+        ValueError: The teacher has no recorded repository or commit, or other weights than in the training.
     """
     from huggingface_hub import snapshot_download
 
@@ -51,7 +51,12 @@ def teacher_folder(recorded: Mapping[str, Any], teacher: str | None = None, **hu
         )
     folder = Path(repo).expanduser()
     if not folder.is_dir():
-        revision = None if teacher else recorded.get("revision")
+        revision = None if teacher else str(recorded.get("revision"))
+        if revision is not None and not re.fullmatch(r"[0-9a-f]{40}", revision):  # could name other files tomorrow
+            raise ValueError(
+                f"the core does not record the commit of its teacher {repo}: download one that you trust, and pass its "
+                f'folder, model_kwargs={{"teacher": "PATH"}} to SentenceTransformer or teacher="PATH" to pipeline'
+            )
         folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=IGNORED_FILES, **hub))
     older = folder / "0_Transformer"  # where older repositories of sentence-transformers keep the encoder
     folder = older if (older / "config.json").is_file() else folder

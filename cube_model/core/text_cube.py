@@ -68,15 +68,16 @@ class TextEncoder(nn.Module):
             hub: `token`, `cache_dir` and `local_files_only`.
 
         Raises:
-            ValueError: The teacher has no recorded repository, or other weights than in the training.
+            ValueError: The teacher has no recorded repository or commit, or other weights than in the training.
         """
         recorded = core.config.teacher or {}
         folder = teacher_folder(recorded, teacher, **hub)
         dtype = getattr(torch, recorded.get("dtype") or "float32")
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=dtype)
+        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        model = AutoModel.from_pretrained(folder, **local, dtype=dtype)
         model = model.get_encoder() if model.config.is_encoder_decoder else model
         model.config.use_cache = False  # the cache speeds up generation only
-        return cls(core, model, AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        return cls(core, model, AutoTokenizer.from_pretrained(folder, **local))
 
     def preprocess(
         self, inputs: Sequence[Input], task: str | None = None, prefix: str | None = None

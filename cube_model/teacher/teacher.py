@@ -164,8 +164,9 @@ class Teacher:
             dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
         try:
             with quiet_transformers():
-                tokenizer = AutoTokenizer.from_pretrained(own.folder, local_files_only=True)
-                model = AutoModel.from_pretrained(own.folder, local_files_only=True, dtype=getattr(torch, dtype))
+                local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+                tokenizer = AutoTokenizer.from_pretrained(own.folder, **local)
+                model = AutoModel.from_pretrained(own.folder, **local, dtype=getattr(torch, dtype))
                 weights = weights_sha256(own.folder)
         except Exception as error:  # transformers raises a dozen exception types for unreadable folders
             raise ModelError(f"teacher {name}: cannot read {own.folder}: {first_line(error)}") from error

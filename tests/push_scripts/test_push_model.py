@@ -156,7 +156,7 @@ def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
         "| identity | 0.250 [0.240, 0.260] | 0.250 [0.240, 0.260] |",
         "| trained core | 0.512 [0.502, 0.522] |",
         "1-of-100 accuracy 0.250 -> 0.500",
-        'AutoModel.from_pretrained("org/cube-core", trust_remote_code=True)',
+        'AutoModel.from_pretrained("org/cube-core", trust_remote_code=True, revision="COMMIT")',
     ):
         assert text in card, text
     assert "/home/ann" not in card
@@ -399,7 +399,8 @@ EMBEDDER_FILES |= {"1_Last/model.safetensors"}
 def test_an_embedder_is_pushed_with_its_modules_and_code(tmp_path, own_code, more):
     result = push_model(write_embedder(tmp_path / "st", own_code), "org/name", PushOptions(dry_run=True))
     assert result.sizes.keys() == EMBEDDER_FILES | more
-    assert f'SentenceTransformer("org/name"{", trust_remote_code=True" if own_code else ""})' in result.card
+    trust = ', trust_remote_code=True, revision="COMMIT"' if own_code else ""
+    assert f'SentenceTransformer("org/name"{trust})' in result.card
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """The card of a model: what it quotes, names and pins, from the record of a training."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+import dataset_builders.card
 from cube_model.card.card import ModelFacts, model_card
 from cube_model.data.location import location_of
+from cube_model.teacher.find import DEFAULT_TEACHER, KNOWN_TEACHERS
 from cube_model.training.example import example_of
 from cube_model.training.output import RECORD
 
@@ -90,15 +94,33 @@ def test_a_text_cannot_leave_its_block():
     ("name", "revision", "expected", "pins"),
     [
         ("core", None, 'SentenceTransformer("core", trust_remote_code=True)', False),
-        ("org/core", None, 'SentenceTransformer("org/core", trust_remote_code=True)', True),
+        ("org/core", None, 'SentenceTransformer("org/core", trust_remote_code=True, revision="COMMIT")', True),
         ("org/core", "v2", 'SentenceTransformer("org/core", trust_remote_code=True, revision="v2")', False),
     ],
     ids=["folder", "repository", "tag"],
 )
-def test_code_pins_a_tag_or_is_told_to(name, revision, expected, pins):
+def test_all_code_that_is_trusted_pins_a_tag_or_asks_for_a_commit(name, revision, expected, pins):
     text = card(name=name, revision=revision)
     assert expected in text
     assert ('revision="COMMIT"' in text) == pins
+    trusting = re.findall(r"\w+\([^)\n]*trust_remote_code=True[^)\n]*\)", text)
+    assert len(trusting) == 3
+    assert all(("revision=" in call) == ("/" in name) for call in trusting)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ru.md", "push_scripts/README.md", "push_scripts/README.ru.md"])
+def test_pages_pin_what_they_load_from_the_hub(readme):
+    text = (Path(__file__).parents[3] / readme).read_text(encoding="utf-8")
+    trusting = re.findall(r"\w+\([^)\n]*trust_remote_code=True[^)\n]*\)", text)
+    assert trusting
+    assert all('"demo/' in call or 'revision="COMMIT"' in call for call in trusting)
+    assert 'revision="COMMIT"' in text
+
+
+def test_the_card_of_a_dataset_pins_the_encoder_that_it_trains():
+    template = (Path(dataset_builders.card.__file__).parent / "card_template.md.jinja").read_text(encoding="utf-8")
+    teacher = KNOWN_TEACHERS[DEFAULT_TEACHER]
+    assert f'"{teacher.repo}", revision="{teacher.revision}"' in template
 
 
 def test_settings_that_matter_are_shown():

@@ -79,6 +79,16 @@ def test_another_teacher_is_refused_and_a_local_one_is_asked_for(parts, tmp_path
         TextEncoder.of(type(core)(type(core.config)(**{**core.config.to_dict(), "teacher": recorded})))
 
 
+@pytest.mark.parametrize("revision", [None, "main", "refs/pr/9", "c9745ed"])
+def test_a_teacher_without_a_recorded_commit_is_not_downloaded(parts, revision, monkeypatch):
+    """What a branch names tomorrow, nobody has trained with; no socket is opened."""
+    _, core, _ = parts
+    recorded = {**core.config.teacher, "repo": "stranger/model", "revision": revision}
+    monkeypatch.setattr("socket.getaddrinfo", pytest.fail)
+    with pytest.raises(ValueError, match="does not record the commit of its teacher stranger/model: download one"):
+        TextEncoder.of(type(core)(type(core.config)(**{**core.config.to_dict(), "teacher": recorded})))
+
+
 def test_a_teacher_with_a_short_name_is_recorded_with_its_repository(minilm, trained_core):
     recorded = json.loads((trained_core / "config.json").read_text())["teacher"]
     assert recorded["repo"] == "sentence-transformers/all-MiniLM-L6-v2"
