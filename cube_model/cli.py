@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cube_model.data.embed.config import EmbedConfig
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.evaluation.command import response_selection
 from cube_model.evaluation.intents.command import intents
@@ -28,6 +29,7 @@ _Processes = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add this package's commands to the console command."""
+    app.command("embed")(embed)
     app.command("train")(train)
     app.command("train-encoder")(train_encoder)
     app.command("ask")(ask)
@@ -38,6 +40,19 @@ def register(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("export")(export)
     app.add_typer(cache_app, name="cache")
+
+
+@takes_options()
+def embed(config: EmbedConfig, processes: _Processes = None) -> None:
+    """Write the vectors of all distinct texts of a dataset, which other commands read with `--vectors`.
+
+    To go on after an interruption, run the same command again: finished shards are kept. For other ways to start
+    several processes: `accelerate launch -m cube_model.data.embed`, which takes the same options.
+    """
+    from cube_model.data.embed.command import embed_texts
+    from cube_model.training.launch import launch
+
+    launch(embed_texts, "cube_model.data.embed", config, processes)
 
 
 @takes_options(data=..., output=..., context_turns=0)

@@ -53,6 +53,7 @@ class DatasetConfig:
         seed: Random seed of the validation split and of the batch order, at least 0.
         use_cache: Cache embeddings on disk.
         cache_dir: Folder of the embedding cache. Default: `cube_model.vectors.cache.default_folder()`.
+        vectors: Folder of vectors written by `dialogue-cube embed`, read in place of encoding. Needs the cache.
         progress: Show a progress bar while texts are encoded.
 
     Raises:
@@ -73,6 +74,7 @@ class DatasetConfig:
     seed: int = 0
     use_cache: bool = True
     cache_dir: str | None = None
+    vectors: str | None = None
     progress: bool = True
 
     def __post_init__(self) -> None:

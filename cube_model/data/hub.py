@@ -53,6 +53,27 @@ def split_names(data: str | os.PathLike[str], revision: str | None = None) -> li
         return list(_first("pairs", lambda name: get_dataset_split_names(str(data), name, revision=revision)))
 
 
+def data_files(data: str | os.PathLike[str], config: str) -> dict[str, list[str]]:
+    """List the files of a config.
+
+    Args:
+        data: Folder or Hub repository.
+        config: `pairs`, `downstream` or `dialogues`.
+
+    Returns:
+        Paths of a folder's files, or addresses `hf://datasets/NAME@COMMIT/PATH`, by split.
+
+    Raises:
+        ModelError: The dataset or config does not exist.
+    """
+    is_folder(data, A_DATASET, error=ModelError)
+    from datasets import load_dataset_builder
+
+    with _quiet_datasets(), as_model_error(data, f"the {config} config"):
+        builder = _first(config, lambda name: load_dataset_builder(str(data), name))
+    return {str(split): [str(path) for path in paths] for split, paths in (builder.config.data_files or {}).items()}
+
+
 def read_rows(
     data: str | os.PathLike[str],
     config: str,

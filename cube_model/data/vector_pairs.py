@@ -368,7 +368,7 @@ def encode_texts(texts: list[str], teacher: Teacher, config: DatasetConfig) -> t
         Embeddings of the texts and a last row of zeros, float32 `[m + 1, dimension]`; hits and misses of the cache.
     """
     if config.use_cache:
-        cache = EmbeddingCache(config.cache_dir)
+        cache = EmbeddingCache(config.cache_dir, vectors=config.vectors)
         vectors, stats = cache.embed(teacher, texts, progress=config.progress), cache.stats
     else:
         with encoding_progress(teacher, len(texts), config.progress) as advance:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cube_model.errors import ModelError
+from cube_model.vectors.option import vectors_option
 from dataset_builders.common.choices import Split
 from dataset_builders.common.options import Options, option
 
@@ -24,6 +25,7 @@ class ResponseSelectionConfig(Options, error=ModelError):
         "Encoder: short name, folder or Hub repository; with a core, the location of its teacher.",
         none="minilm, or the core's teacher",
     )
+    vectors: str | None = vectors_option()
     sources: list[str] | None = option(None, "Sources to evaluate on.", none="all")
     split: Split = option("test", "Split to evaluate on.")
     context_turns: int | None = option(

@@ -57,7 +57,7 @@ def run_response_selection(
     else:
         teacher = Teacher.load(config.encoder or DEFAULT_TEACHER, config.dtype)
     check_split(config.data, split)
-    cache = cache or EmbeddingCache()
+    cache = cache or EmbeddingCache(vectors=config.vectors)
     methods, record = _methods(trained, config.context_turns)
     if trained is None:
         joined = range(1, 1 + (config.context_turns or 0))

@@ -14,6 +14,7 @@ import typer
 from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.inference.choices import SearchKind
+from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.outputs import Output, file_kind, output_file
 
@@ -48,6 +49,7 @@ def ask(
         list[str] | None, typer.Option(help="A turn before the question; repeatable, oldest first.")
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
+    vectors: Annotated[Path | None, typer.Option(help=VECTORS_HELP, rich_help_panel=_SEARCH)] = None,
     sources: Annotated[
         str | None, typer.Option(help="Sources to search, comma-separated. Default: all.", rich_help_panel=_SEARCH)
     ] = None,
@@ -122,6 +124,7 @@ def ask(
         index=index,
         overwrite=overwrite,
         teacher=teacher,
+        vectors=vectors,
         sources=comma_list(sources),
         max_answers=max_answers,
         where=conditions,

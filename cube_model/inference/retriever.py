@@ -93,6 +93,7 @@ class CubeRetriever:
         index: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         teacher: str | None = None,
+        vectors: str | os.PathLike[str] | None = None,
         sources: Sequence[str] | None = None,
         splits: Sequence[str] | None = None,
         max_answers: int | None = None,
@@ -114,6 +115,7 @@ class CubeRetriever:
             index: Folder of a saved index; created from `data` if it does not exist.
             overwrite: Build the index again.
             teacher: Name, folder or Hub repository of the core's teacher. Default: the recorded name.
+            vectors: Folder of vectors written by `dialogue-cube embed`, read in place of encoding.
             sources: Names of the sources to search. Default: all.
             splits: Names of the splits to search. Default: all.
             max_answers: Maximum number of answers; more are sampled at random, with a fixed seed. Encoding all answers
@@ -121,7 +123,7 @@ class CubeRetriever:
             where: Values that the metadata of own data must have, by key, such as `{"team": "sales"}`. Default: all
                 answers.
             search: `"exact"`, `"graph"`, or `"auto"`: exact up to a million answers.
-            cache: Embedding cache. Default: `EmbeddingCache()`.
+            cache: Embedding cache. Default: `EmbeddingCache(vectors=vectors)`.
             revision: Branch, tag or commit of the core's repository.
             progress: Show an estimate and a progress bar on the error stream while answers are encoded.
 
@@ -147,15 +149,15 @@ class CubeRetriever:
                 fingerprints["data"] = answers_fingerprint(answers)
             if answers is None or use_saved:
                 return cls(core, loaded, AnswerIndex.load(str(index), fingerprints, search=search))
-            cache = cache or EmbeddingCache()
+            cache = cache or EmbeddingCache(vectors=vectors)
             indexes = indexes_folder(cache.folder)
             answer_index = load_cached(indexes, fingerprints, search)
             if answer_index is None:
                 texts = answers["text"].to_pylist()
                 if progress:
                     _say_how_long(cache, loaded, texts)
-                vectors = cache.embed(loaded, texts, progress=progress)
-                answer_index = AnswerIndex(answers, make_search(_map_answers(core, vectors), search), fingerprints)
+                encoded = cache.embed(loaded, texts, progress=progress)
+                answer_index = AnswerIndex(answers, make_search(_map_answers(core, encoded), search), fingerprints)
                 if output is None:
                     keep(indexes, answer_index, search)
             if output is not None:

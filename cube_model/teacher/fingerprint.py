@@ -39,3 +39,25 @@ def weights_sha256(folder: Path) -> str:
     """
     list_files(folder, "*")
     return teacher_cube.weights_sha256(folder)
+
+
+_IDENTITY = {"name", "repo", "revision", "fallback_from", "fingerprint", "weights_sha256"}
+"""Recorded entries that identify a teacher; the others are its settings."""
+
+
+def setting_differences(recorded: dict[str, Any], actual: dict[str, Any]) -> str:
+    """Describe in which settings a teacher differs from a recorded one.
+
+    Args:
+        recorded: Result of `Teacher.describe` in an earlier run; entries may be missing.
+        actual: Result of `Teacher.describe` now.
+
+    Returns:
+        Text that follows the teacher's name in a message: ` (dtype 'float32' instead of 'bfloat16')`; empty if all
+        settings are equal.
+    """
+    settings = [key for key in recorded if key in actual and key not in _IDENTITY]
+    differences = [
+        f"{key} {actual[key]!r} instead of {recorded[key]!r}" for key in settings if actual[key] != recorded[key]
+    ]
+    return f" ({'; '.join(differences)})" if differences else ""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
+from cube_model.vectors.option import vectors_option
 from dataset_builders.common.options import Options, option
 
 Device = Literal["auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu"]
@@ -41,6 +42,7 @@ class TrainingConfig(Options, error=ModelError):
         "dialogue", "Whether the core maps questions to answers, or embeddings through a short code and back."
     )
     teacher: str = option(DEFAULT_TEACHER, "Frozen text encoder: short name, folder or Hub repository.")
+    vectors: str | None = vectors_option()
     sources: list[str] | None = option(None, "Sources to train on.", none="all")
     max_pairs: int | None = option(None, "Maximum number of training pairs, a seeded choice.", low=2)
     max_validation_pairs: int = option(10_000, "Maximum number of validation pairs.", low=1)

@@ -43,7 +43,7 @@ def load_training_data(
     with nullcontext() if accelerator is None else accelerator.main_process_first():
         train, validation = load_training_pairs(config)
         teacher = Teacher.load(config.teacher, config.teacher_dtype, device)
-    cache = EmbeddingCache(config.cache_dir)
+    cache = EmbeddingCache(config.cache_dir, vectors=config.vectors)
     encode = partial(
         QuestionAnswerPairs.embed, teacher=teacher, cache=cache, progress=progress, accelerator=accelerator
     )

@@ -8,7 +8,7 @@ CacheStats(hits=0, misses=2, bytes=28672, seconds_saved=0.0)
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
 import shutil
 import time
@@ -21,13 +21,17 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.vectors.distributed import agreed_rows, encode_distributed
-from cube_model.vectors.store import KEY_BYTES, LAYOUT, PRECISIONS, Shelf, VectorStore
+from cube_model.vectors.folder import VectorFolder
+from cube_model.vectors.keys import cache_keys
+from cube_model.vectors.store import LAYOUT, PRECISIONS, Shelf, VectorStore
 from dataset_builders.common.progress import encoding_progress
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from cube_model.teacher.teacher import Teacher
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 14
 _CHUNK_WORK = _CHUNK * 22.7e6
@@ -95,9 +99,10 @@ class EmbeddingCache:
         precision: `"float32"`, or `"float16"` to halve the disk space. The latter rounds embeddings by up to 0.05 %,
             including those returned when they are first computed.
         max_bytes: Maximum size; beyond it, the least recently used chunks are deleted. Default: `default_max_bytes()`.
+        vectors: Folder written by `dialogue-cube embed`, which is searched first and never changed.
 
     Raises:
-        ModelError: The folder cannot be opened for writing, or an argument is invalid.
+        ModelError: The folder cannot be opened for writing, the vectors cannot be read, or an argument is invalid.
 
     Example:
         >>> from cube_model import Teacher
@@ -114,6 +119,7 @@ class EmbeddingCache:
         *,
         precision: str = "float32",
         max_bytes: int | None = None,
+        vectors: str | os.PathLike[str] | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ModelError(f"cache precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
@@ -122,6 +128,7 @@ class EmbeddingCache:
         self.folder = Path(folder).expanduser() if folder is not None else default_folder()
         self.precision = precision
         self.max_bytes = max_bytes or default_max_bytes()
+        self._ready = None if vectors is None else VectorFolder(vectors)
         self._store = VectorStore(self.folder, _ADVICE)
         self._hits = self._misses = 0
         self._saved = 0.0
@@ -164,7 +171,7 @@ class EmbeddingCache:
         rows = np.flatnonzero(np.isfinite(vectors.astype(PRECISIONS[self.precision])).all(1))
         if not len(rows):
             return
-        keys = _keys([texts[i] for i in rows.tolist()])
+        keys = cache_keys([texts[i] for i in rows.tolist()])
         self._store.write(fingerprint, self.precision, keys, vectors[rows], teacher=teacher, seconds=seconds)
         if self._store.size() > self.max_bytes:
             # free a tenth more than needed, so that not every write has to delete
@@ -189,14 +196,21 @@ class EmbeddingCache:
 
         Returns:
             Embeddings, float32 `[n, teacher.dimension]`.
+
+        Raises:
+            ModelError: The vectors passed to the cache are those of another teacher, or of other data.
         """
         distinct = list(dict.fromkeys(texts))
         started = time.perf_counter()
-        vectors, stored = self._read(teacher.fingerprint, distinct, teacher.dimension)
+        vectors, stored = self._look_up(teacher, distinct)
         self._add_saving(teacher, int(stored.sum()), time.perf_counter() - started)
         missing = agreed_rows(np.flatnonzero(~stored), accelerator)
         if len(missing):
-            show = progress and (accelerator is None or accelerator.is_main_process)
+            is_main = accelerator is None or accelerator.is_main_process
+            show = progress and is_main
+            if self._ready is not None and is_main:
+                message = "%s: %s of %s texts are neither there nor in the cache; they are encoded and cached"
+                logger.warning(message, self._ready.folder, f"{len(missing):,}", f"{len(distinct):,}")
             # a size that does not depend on timing, since all processes need the same chunks
             size = int(max(_SMALLEST_CHUNK, min(_CHUNK, _CHUNK_WORK / max(1, teacher.parameters))))
             with encoding_progress(teacher, len(missing), show) as advance:
@@ -215,7 +229,7 @@ class EmbeddingCache:
             Number of missing texts, and seconds.
         """
         distinct = list(dict.fromkeys(texts))
-        _, stored = self._read(teacher.fingerprint, distinct, teacher.dimension)
+        _, stored = self._look_up(teacher, distinct)
         missing = np.flatnonzero(~stored)
         if not len(missing):
             return 0, 0.0
@@ -265,9 +279,23 @@ class EmbeddingCache:
         # rounded like the stored copy, so that the first call returns the same values as later ones
         return vectors.astype(PRECISIONS[self.precision])
 
+    def _look_up(self, teacher: Teacher, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        if self._ready is not None:
+            self._ready.check_teacher(teacher)
+        return self._read(teacher.fingerprint, texts, teacher.dimension)
+
     def _read(self, fingerprint: str, texts: Sequence[str], dimension: int) -> tuple[np.ndarray, np.ndarray]:
+        keys = cache_keys(texts)
         vectors = np.zeros((len(texts), dimension), dtype=np.float32)
-        stored = self._store.read(fingerprint, self.precision, _keys(texts), vectors)
+        if self._ready is None or fingerprint != self._ready.fingerprint:
+            stored = self._store.read(fingerprint, self.precision, keys, vectors)
+        else:
+            stored = self._ready.read(keys, vectors)
+            self._ready.check_data(len(texts), int(stored.sum()))
+            rows = np.flatnonzero(~stored)
+            rest = np.zeros((len(rows), dimension), dtype=np.float32)
+            stored[rows] = self._store.read(fingerprint, self.precision, [keys[row] for row in rows], rest)
+            vectors[rows] = rest
         hits = int(stored.sum())
         self._hits, self._misses = self._hits + hits, self._misses + len(texts) - hits
         return vectors, stored
@@ -276,12 +304,6 @@ class EmbeddingCache:
         facts = self._store.facts(teacher.fingerprint, self.precision)
         if hits and facts.get("texts"):
             self._saved += max(0.0, hits * facts["seconds"] / facts["texts"] - seconds)
-
-
-def _keys(texts: Sequence[str]) -> list[bytes]:
-    """Hash each text to 16 bytes of sha256. Raw data may contain lone surrogates, which are hashed as they are."""
-    sha256 = hashlib.sha256
-    return [sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES] for text in texts]
 
 
 def open_cache(folder: Path | None) -> EmbeddingCache:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cube_model.errors import ModelError
+from cube_model.vectors.keys import KEY_BYTES, key_array, same_keys
 from cube_model.vectors.lmdb_file import LmdbFile, OpenFile
 
 LAYOUT = "vectors-2"
@@ -38,8 +39,6 @@ _ABSENT = struct.pack("<II", _NO_CHUNK, 0)
 _COUNTER = b"next"
 
 PRECISIONS = {"float32": "<f4", "float16": "<f2"}
-
-KEY_BYTES = 16
 
 _CHECKSUM_BYTES = 8
 
@@ -341,11 +340,6 @@ def _number(number: int) -> bytes:
     return struct.pack(">I", number)
 
 
-def key_array(keys: Sequence[bytes]) -> np.ndarray:
-    """Convert 16-byte keys to unsigned 64-bit numbers `[n, 2]`, for vectorised comparison."""
-    return np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 2)
-
-
 def pack_chunk(number: int, keys: Sequence[bytes], vectors: np.ndarray, precision: str) -> bytes:
     """Pack n keys and their vectors `[n, dimension]` into bytes, with a checksum."""
     body = b"".join(keys), np.ascontiguousarray(vectors, dtype=PRECISIONS[precision]).data.cast("B")
@@ -365,8 +359,7 @@ def unpack_chunk(
         checked: Whether the checksum has been verified before; it is then skipped.
 
     Returns:
-        Keys as in `key_array` and vectors `[n, dimension]`, both views of `content`; None if size or checksum is
-        wrong.
+        Keys as in `key_array` and vectors `[n, dimension]`, both views of `content`; None if size or checksum differs.
     """
     view = memoryview(content)
     dtype = np.dtype(PRECISIONS[precision])
@@ -386,11 +379,6 @@ def chunk_keys(content: bytes, dimension: int, precision: str) -> list[bytes]:
     count = (len(content) - _CHECKSUM_BYTES) // size
     starts = range(_CHECKSUM_BYTES, _CHECKSUM_BYTES + count * KEY_BYTES, KEY_BYTES)
     return [content[start : start + KEY_BYTES] for start in starts]
-
-
-def same_keys(keys: np.ndarray, rows: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return whether `keys[rows]` equals `expected`, bool `[m]`, for keys `[n, 2]` and expected keys `[m, 2]`."""
-    return (rows < len(keys)) & (keys.take(rows, axis=0, mode="clip") == expected).all(1)
 
 
 def gather(vectors: np.ndarray, rows: np.ndarray, out: np.ndarray, targets: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from cube_model.errors import ModelError
 from cube_model.evaluation.config import EncoderDtype
+from cube_model.vectors.option import vectors_option
 from dataset_builders.common.options import Options, option
 
 Label = Literal["intent", "scenario"]
@@ -33,6 +34,7 @@ class IntentsConfig(Options, error=ModelError):
     model: str | None = option(
         None, "Trained core whose question encoding is evaluated: folder or Hub repository.", none="none"
     )
+    vectors: str | None = vectors_option()
     sources: list[str] | None = option(None, "Intent sets.", none="all")
     languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
     protocols: list[Protocol] | None = option(None, "Protocols.", none="all", aliases=("--protocol",))

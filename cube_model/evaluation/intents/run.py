@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.evaluation.intents.scoring import Entry, applies, interval_of_mean, score
 from cube_model.evaluation.intents.task import IntentTask, load_intents
 from cube_model.machine import versions
-
-if TYPE_CHECKING:
-    from cube_model.vectors.cache import EmbeddingCache
+from cube_model.vectors.cache import EmbeddingCache
 
 VERSION = "intents v1"
 """Part of every result. Raise it when a change to a protocol or metric changes a figure."""
@@ -66,6 +64,7 @@ def run_intents(
         raise ModelError(
             f"{config.data}: no intent set has out-of-scope test rows; add one that does, such as clinc150"
         )
+    cache = cache or EmbeddingCache(vectors=config.vectors)
     encoder = IntentEncoder(config.encoder, config.model, dtype=config.dtype, cache=cache, progress=progress)
     result_cache = ResultCache(results_folder) if results_folder is not None else None
     results: list[Entry] = []

@@ -87,7 +87,7 @@ class Leaderboard:
     ) -> None:
         self.config, self.progress = config, progress
         self.results = ResultCache(Path(results_folder))
-        cache = cache or EmbeddingCache()
+        cache = cache or EmbeddingCache(vectors=config.vectors)
         train, validation, test = _pairs(config)
         for name, pairs in (("validation", validation), ("test", test)):
             if remark := few_pairs(len(pairs), len(np.unique(pairs.labels))):

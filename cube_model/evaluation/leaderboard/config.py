@@ -8,6 +8,7 @@ from typing import Literal
 from cube_model.errors import ModelError
 from cube_model.evaluation.config import EncoderDtype
 from cube_model.teacher.find import DEFAULT_TEACHER
+from cube_model.vectors.option import vectors_option
 from dataset_builders.common.options import Options, option
 
 Method = Literal[
@@ -33,6 +34,7 @@ class LeaderboardConfig(Options, error=ModelError):
 
     data: str = option(help="Dataset: folder written by `dialogue-cube build`, or Hub repository.")
     teacher: str = option(DEFAULT_TEACHER, "Frozen encoder: short name, folder or Hub repository.")
+    vectors: str | None = vectors_option()
     sources: list[str] | None = option(
         None, "Sources to train on; tests are on each of them and on all together.", none="all"
     )

@@ -1,0 +1,26 @@
+"""What `dialogue-cube embed` and `accelerate launch -m cube_model.data.embed` do."""
+
+from __future__ import annotations
+
+import typer
+
+from cube_model._command import check_locations
+from cube_model.data.embed.config import EmbedConfig
+
+
+def embed_texts(config: EmbedConfig) -> None:
+    """Encode the texts of a dataset and print a line about the result.
+
+    Raises:
+        ModelError: See `embed_dataset`.
+    """
+    check_locations(config.data)
+    from cube_model.data.embed.ranks import Ranks
+    from cube_model.data.embed.run import embed_dataset
+
+    record = embed_dataset(config)
+    if Ranks().is_main:
+        typer.echo(
+            f"{config.out}: {record['texts']:,} texts by {record['teacher']['name']}, {record['dimension']} dimensions "
+            f"in {record['precision']}, {len(record['shards'])} shards; read them with --vectors {config.out}"
+        )

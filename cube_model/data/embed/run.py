@@ -1,0 +1,248 @@
+"""Encode the distinct texts of a dataset, shard by shard, into a folder of vectors.
+
+The stages exchange files of a working folder beside the output, so that they run in one process, in those of
+`accelerate launch`, or on a cluster:
+
+texts/00003-000.arrow                       sorted runs: the distinct texts of one file
+vectors/vectors-00000-of-00016.safetensors  finished shards, which a run that starts again keeps
+
+The number of shards, their content and their bytes depend on the texts and the teacher only, not on the workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from cube_model.data.embed.config import EmbedConfig
+from cube_model.data.embed.ranks import Ranks
+from cube_model.data.embed.texts import collect_texts, count_range, list_files, read_range
+from cube_model.data.location import location_of
+from cube_model.errors import ModelError
+from cube_model.machine import versions
+from cube_model.teacher.teacher import Teacher
+from cube_model.vectors.folder import FORMAT, RECORD, VECTORS, shard_name, write_shard
+from cube_model.vectors.keys import range_starts
+from dataset_builders.common.executor import Executor
+from dataset_builders.common.files import synchronise
+from dataset_builders.common.outputs import Output
+from dataset_builders.common.progress import encoding_progress, step_bar
+from dataset_builders.common.stages import Progress, Stages
+from dataset_builders.common.storage import Storage
+
+SHARD_TEXTS = 1 << 14
+"""Mean texts of a shard, all of which a killed run encodes again: half a minute on a processor."""
+
+_COUNTED_TEXTS = 1 << 20
+"""Mean texts of a range whose distinct ones are counted at once."""
+
+_PLAN, _RUNS = "plan.json", "runs.json"
+
+_PARTS = {"files": "data", "teacher": "teacher", "precision": "precision", "versions": "versions of libraries"}
+"""Words for messages by key of the plan."""
+
+
+def embed_dataset(config: EmbedConfig, executor: Executor | None = None, *, gpus: float = 0) -> dict[str, Any]:
+    """Write the vectors of all distinct texts of a dataset.
+
+    A run that was interrupted goes on with the shards that are missing.
+
+    Args:
+        config: Configuration.
+        executor: Where the work runs. Default: this process, or the processes of `accelerate launch`.
+        gpus: Number of GPUs that the executor gives to each shard.
+
+    Returns:
+        Content of `vectors.json`.
+
+    Raises:
+        ModelError: Dataset or teacher are unavailable, the output cannot be written or is in use, or an interrupted run
+            had other arguments.
+    """
+    ranks = Ranks(config.device)
+    show = config.progress and ranks.is_main
+    output = Output(config.out, VECTORS, overwrite=config.overwrite)
+    with output.claimed() if ranks.is_main else nullcontext():
+        storage = Storage(str(output.work))
+        if ranks.is_main:
+            _start(storage, config, output)
+        ranks.wait()
+        plan = _read_json(storage, _PLAN)
+        with step_bar() if show else nullcontext(None) as advance:
+            stages = Stages(storage, executor or ranks, advance)
+            total = _collect(stages, len(plan["files"]))
+        count = -(-total // SHARD_TEXTS)
+        with _encoding_bar(plan["teacher"], total, show) as advance:
+            stages = Stages(storage, executor or ranks, advance)
+            shards = stages.run("vectors", partial(_encode_shard, storage, count), count, gpus=gpus)
+        record = _record(config, plan, shards)
+        if ranks.is_main:
+            _finish(output, record)
+        ranks.wait()
+    return record
+
+
+def _start(storage: Storage, config: EmbedConfig, output: Output) -> None:
+    """Write the plan of the run, or check that an interrupted run had the same."""
+    device = None if config.device == "auto" else config.device
+    folder = Path(config.teacher).expanduser()
+    source = str(folder.resolve()) if folder.is_dir() else config.teacher
+    teacher = _load_teacher(source, config.teacher_dtype, device)
+    plan = {
+        "files": list_files(config.data, config.configs),
+        "teacher": teacher.describe(),
+        "teacher_source": source,
+        "device": device,
+        "precision": config.precision,
+        "versions": versions(),
+    }
+    if storage.exists(_PLAN):
+        earlier = _read_json(storage, _PLAN)
+        different = [word for key, word in _PARTS.items() if earlier.get(key) != plan[key]]
+        if different and not config.overwrite:
+            raise ModelError(
+                f"{output.place}: an interrupted run had other {' and other '.join(different)}; run again with the "
+                "same ones, pass --overwrite to discard its vectors, or choose another --out"
+            )
+        if different:
+            output.discard_work()
+    _write_json(storage, _PLAN, plan)
+
+
+def _collect(stages: Stages, files: int) -> int:
+    """Write the runs of all files, and return the number of distinct texts."""
+    parts = stages.run("texts", partial(_collect_file, stages.storage), files, step="collect texts")
+    runs = [run for part in parts for run in part]
+    if not runs:
+        raise ModelError(f"no texts in the {files} files of the dataset; choose another --config")
+    _write_json(stages.storage, _RUNS, runs)
+    count = -(-sum(run["texts"] for run in runs) // _COUNTED_TEXTS)
+    return sum(stages.run("counts", partial(_count_range, stages.storage, count), count, step="count texts"))
+
+
+def _collect_file(storage: Storage, number: int) -> list[dict[str, Any]]:
+    return collect_texts(storage, _read_json(storage, _PLAN)["files"][number], f"texts/{number:05d}")
+
+
+def _count_range(storage: Storage, count: int, number: int) -> int:
+    low, high = range_starts(count)[number : number + 2]
+    return count_range(storage, _read_json(storage, _RUNS), low, high)
+
+
+def _encode_shard(storage: Storage, count: int, number: int) -> dict[str, Any]:
+    """Encode the texts of one range of keys, and write them as a shard."""
+    plan = _read_json(storage, _PLAN)
+    teacher = _load_teacher(plan["teacher_source"], plan["teacher"]["dtype"], plan["device"])
+    _check_worker(plan, teacher)
+    low, high = range_starts(count)[number : number + 2]
+    texts = read_range(storage, _read_json(storage, _RUNS), low, high)
+    keys, name = list(texts), shard_name(number, count)
+    vectors = teacher.encode(list(texts.values()))
+    with storage.create(f"vectors/{name}") as path:
+        write_shard(path, keys, vectors, plan["precision"])
+        digest = _sha256(path)
+        synchronise(path)
+    keys_digest = hashlib.sha256(b"".join(keys)).hexdigest()
+    return {"file": name, "texts": len(keys), "sha256": digest, "keys_sha256": keys_digest}
+
+
+@lru_cache(1)
+def _load_teacher(source: str, dtype: str, device: str | None) -> Teacher:
+    """Return the teacher of this process, which is loaded once."""
+    return Teacher.load(source, dtype, Ranks().device or device)
+
+
+def _check_worker(plan: dict[str, Any], teacher: Teacher) -> None:
+    """Check that this machine computes what the one with the plan does."""
+    expected, actual = plan["versions"], versions()
+    others = [f"{name} {actual.get(name)} instead of {expected[name]}" for name in expected]
+    others = [other for other, name in zip(others, expected, strict=True) if actual.get(name) != expected[name]]
+    if others:
+        raise ModelError(f"{platform.node()}: {', '.join(others)}; install the same versions on all machines")
+    if teacher.fingerprint != plan["teacher"]["fingerprint"]:
+        raise ModelError(
+            f"{platform.node()}: {plan['teacher_source']} is another teacher there (fingerprint "
+            f"{teacher.fingerprint[:12]} instead of {plan['teacher']['fingerprint'][:12]}); make the same one "
+            "available on all machines"
+        )
+
+
+@dataclass
+class _Encoder:
+    name: str
+    dtype: str
+
+
+@contextmanager
+def _encoding_bar(teacher: dict[str, Any], total: int, show: bool) -> Iterator[Progress]:
+    """Show a bar over the texts that are left, with the time left; all shards are about equal."""
+    encoder = _Encoder(teacher["name"], teacher["dtype"])
+    with ExitStack() as opened:
+        calls: list[int] = []
+        advance: list[Callable[[int], object]] = []
+
+        def progress(step: str, done: int, count: int) -> None:
+            if not calls:  # the shards of an earlier run are no part of the bar, since they took no time
+                left = total - total * done // count
+                advance.append(opened.enter_context(encoding_progress(encoder, left, show)))
+            else:
+                advance[0](total * done // count - calls[-1])
+            calls.append(total * done // count)
+
+        yield progress
+
+
+def _record(config: EmbedConfig, plan: dict[str, Any], shards: list[dict[str, Any]]) -> dict[str, Any]:
+    texts = hashlib.sha256("".join(shard["keys_sha256"] for shard in shards).encode()).hexdigest()
+    return {
+        "format": FORMAT,
+        "data": {**location_of(config.data), "configs": list(config.configs), "fingerprint": texts},
+        "teacher": plan["teacher"],
+        "dimension": plan["teacher"]["dimension"],
+        "precision": plan["precision"],
+        "texts": sum(shard["texts"] for shard in shards),
+        "shards": [{key: shard[key] for key in ("file", "texts", "sha256")} for shard in shards],
+        "versions": plan["versions"],
+    }
+
+
+def _finish(output: Output, record: dict[str, Any]) -> None:
+    """Put shards and record in place. Until then, the shards stay in the working folder too."""
+    output.new.mkdir()
+    for number, shard in enumerate(record["shards"]):
+        finished = output.work / "vectors" / shard["file"]
+        try:
+            os.link(finished, output.new / shard["file"])
+        except OSError:  # a file system without hard links
+            (output.work / "vectors" / f"{number:05}.json").unlink()
+            finished.replace(output.new / shard["file"])
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (output.new / RECORD).write_text(text + "\n", encoding="utf-8")
+    output.put()
+    output.discard_work()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_json(storage: Storage, name: str, value: Any) -> None:
+    with storage.create(name) as path:
+        path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _read_json(storage: Storage, name: str) -> Any:
+    with storage.open(name) as file:
+        return json.loads(file.read())
