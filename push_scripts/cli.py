@@ -146,3 +146,5 @@ def _show_held_back(console: Console, gate: GateReport) -> None:
             table.add_row(source, config, f"{rows:,}")
     table.add_row("all", "", f"{sum(gate.held_back.values()):,}", style="bold")
     console.print(table)
+    for source, count in sorted(gate.copies.items()):
+        console.print(f"{source}: {count:,} dialogues or utterances repeat rows that may not be redistributed")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,9 @@ def read_folder(data: Path) -> DatasetFolder:
         raise PushError(f"--data {data}: {REPORT} is damaged ({error}); {expected}") from error
     if not (isinstance(report, dict) and str(report.get("format", "")).startswith("dialogue-cube dataset")):
         raise PushError(f"--data {data}: {REPORT} is not the report of a built dataset; {expected}")
+    for key, depth in {**_DEPTHS, "sources": 1, "files": 0}.items():
+        if wrong := _not_a_table(report.get(key) or {}, depth, key):
+            raise PushError(f"--data {data}: {REPORT} is damaged (`{wrong}` is no object); {expected}")
     shards = {(c, s): paths for c in CONFIGS for s in SPLITS if (paths := _shards(data / c, s))}
     if not shards:
         raise PushError(
@@ -77,6 +80,20 @@ def read_folder(data: Path) -> DatasetFolder:
     for name, path in notes.items():
         _check_columns(path, NOTES[name])
     return DatasetFolder(report, shards, notes)
+
+
+def row_groups(files: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the row groups of parquet files, with those of the named columns that exist.
+
+    Args:
+        files: Parquet files.
+        columns: Names of columns; None for all.
+    """
+    for file in files:
+        with pq.ParquetFile(file) as table:
+            names = None if columns is None else [name for name in columns if name in table.schema_arrow.names]
+            for group in range(table.num_row_groups):
+                yield table.read_row_group(group, columns=names)
 
 
 def check_unchanged(report: Mapping[str, Any], files: Mapping[str, Path]) -> None:
@@ -118,8 +135,19 @@ def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[s
             return {key: keep(inner, depth - 1) for key, inner in table.items()}
         return {key: inner for key, inner in table.items() if not set(key.split("|")) & set(names)}
 
-    depths = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}  # levels above the names of the sources
-    return {**report, **{key: keep(report[key] or {}, depth) for key, depth in depths.items() if key in report}}
+    return {**report, **{key: keep(report[key] or {}, depth) for key, depth in _DEPTHS.items() if key in report}}
+
+
+_DEPTHS = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}
+"""Tables of the report -> levels above the names of the sources."""
+
+
+def _not_a_table(value: Any, depth: int, name: str) -> str | None:
+    """Return the first part of a table that is no JSON object, down to a depth; None if all are."""
+    if not isinstance(value, Mapping):
+        return name
+    parts = (_not_a_table(inner, depth - 1, f"{name}.{key}") for key, inner in value.items()) if depth else ()
+    return next((part for part in parts if part), None)
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

@@ -4,14 +4,21 @@ A row passes if all of these are true:
 
 - its `redistributable` is exactly true,
 - its licence is one of `licenses.LICENSES` and allows redistribution,
-- if this project has a builder of that source, the licence is the builder's, and the build's report agrees,
-- it has a source and an id, and none of its ids is that of a held-back row,
-- the dialogue that it comes from passes.
+- its source is not called like a restricted one; if this project has a builder of it, the licence is the builder's, and
+  the build's report agrees,
+- it has a source and an id, its ids begin with the name of the source, and none of them is that of a held-back row,
+- the dialogue that it comes from passes,
+- if this project has no builder of that source, it repeats no held-back row: see `push_scripts.copies`.
 
 Drop records follow the same rules. Members of clusters pass by their source: a source passes only if it is known to be
 open. Ids and texts of held-back rows that occur in passing rows and records (hard negatives, the value of a drop, the
 nearest dialogue) become null or are removed. The rules are the same for a private repository, since an upload is a
 redistribution too.
+
+What the gate cannot notice, so that it remains the word of the user: restricted text as own data in a build without the
+source that it comes from; text in other words, or in another language; single turns and intents shorter than
+`copies.LONG_COPY` words; and rows, ids, clusters and digests that are all rewritten to agree with each other. The gate
+guards against mistakes. It is no proof of origin.
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +39,8 @@ from dataset_builders.folder.parquet import ParquetWriter, ShardWriter
 from dataset_builders.licenses import LICENSES
 from dataset_builders.schema import Config, Split
 from dataset_builders.sources.registry import builders
+from push_scripts.copies import find_copies
+from push_scripts.dataset_folder import row_groups
 from push_scripts.held_back import HeldBack, with_cut_texts
 
 _IDS = ("dialogue_id", "pair_id", "utterance_id", "row_id")
@@ -50,10 +59,12 @@ class GateReport:
     Attributes:
         passed: (config, source, licence) -> number of rows that may be published.
         held_back: (config, source) -> number of rows that may not.
+        copies: Own source -> number of its dialogues and utterances that are held back because they repeat others.
     """
 
     passed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     held_back: Counter[tuple[str, str]] = field(default_factory=Counter)
+    copies: Counter[str] = field(default_factory=Counter)
 
     def count(self, config: str, rows: pa.Table, mask: pa.ChunkedArray) -> None:
         """Count rows.
@@ -108,9 +119,14 @@ class LicenseGate:
         no_strings = pa.array([], pa.string())
         self.held_back = HeldBack(frozenset(restricted_sources), open_sources, no_strings, no_strings)
         self.held_back = self._with_ids(shards, notes)
+        files = [file for files in shards.values() for file in files]
+        copies = find_copies(files, notes, _KEYS, self.passes)
+        self.report.copies.update(copies["source"].to_pylist())
+        ids = pa.concat_arrays([self.held_back.ids, copies["id"].combine_chunks()]).unique()
+        self.held_back = replace(self.held_back, ids=ids)
         self.held_back = self._with_texts(shards, notes)
         for (config, _), files in shards.items():
-            for rows in _row_groups(files, _KEYS):
+            for rows in row_groups(files, _KEYS):
                 self.report.count(config, rows, self.passes(rows))
 
     def admit(self, split: str, shards: Sequence[Path], folder: Path) -> list[Path]:
@@ -129,10 +145,10 @@ class LicenseGate:
         """
         folder.mkdir(parents=True, exist_ok=True)
         quoting = [*_KEYS, "negatives", "cluster_id", "metadata"]
-        if all(self.filtered(rows) is rows for rows in _row_groups(shards, quoting)):
+        if all(self.filtered(rows) is rows for rows in row_groups(shards, quoting)):
             return [link_or_copy(shard, folder / shard.name) for shard in shards]
         writer = ShardWriter(folder, split, pq.read_schema(shards[0]))
-        for rows in _row_groups(shards):
+        for rows in row_groups(shards):
             writer.write(self.filtered(rows))
         return writer.close()
 
@@ -146,12 +162,12 @@ class LicenseGate:
             file: Parquet file of the table.
             target: Path of the new file.
         """
-        if all(self.filtered(rows) is rows for rows in _row_groups([file])):
+        if all(self.filtered(rows) is rows for rows in row_groups([file])):
             link_or_copy(file, target)
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with ParquetWriter(target, pq.read_schema(file), compression="zstd") as writer:
-            for rows in _row_groups([file]):
+            for rows in row_groups([file]):
                 writer.write_table(self.filtered(rows))
 
     def filtered(self, rows: pa.Table) -> pa.Table:
@@ -181,7 +197,7 @@ class LicenseGate:
         """Return `held_back` with the ids of held-back rows in all tables, and the sources without an open row."""
         ids, sources = [self.held_back.ids], set(self.held_back.sources)
         for file in [*(file for files in shards.values() for file in files), *notes]:
-            for rows in _row_groups([file], _KEYS):
+            for rows in row_groups([file], _KEYS):
                 mask = pc.and_(self._licensed(rows), _has_ids(rows))
                 passed = rows["source"].filter(mask).unique().to_pylist() if "license" in rows.column_names else []
                 self.held_back = replace(self.held_back, open_sources=self.held_back.open_sources.union(passed))
@@ -196,15 +212,15 @@ class LicenseGate:
         """Return `held_back` with the texts that occur in held-back rows only; "Thank you." occurs in open ones too."""
         texts = [self.held_back.texts]
         for (config, _), files in shards.items():
-            for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
+            for rows in row_groups(files, [*_KEYS, *_TEXTS[config]]):
                 restricted = rows.filter(pc.invert(self.passes(rows)))
                 texts += [_texts(restricted, name).unique() for name in _TEXTS[config]]
-        for rows in _row_groups(notes, [*_KEYS, "text"]):
+        for rows in row_groups(notes, [*_KEYS, "text"]):
             if "text" in rows.column_names:
                 texts += _drop_texts(rows.filter(pc.invert(self.passes(rows))))
         secrets = _unique_strings(texts)
         for (config, _), files in shards.items() if len(secrets) else ():
-            for rows in _row_groups(files, [*_KEYS, *_TEXTS[config]]):
+            for rows in row_groups(files, [*_KEYS, *_TEXTS[config]]):
                 passed = rows.filter(self.passes(rows))
                 for name in _TEXTS[config]:
                     is_open = pc.is_in(secrets, value_set=_texts(passed, name).unique())
@@ -217,7 +233,8 @@ class LicenseGate:
             open_licenses = pa.array([license.id for license in LICENSES.values() if license.redistributable])
             mask = pc.and_(pc.fill_null(rows["redistributable"], False), pc.is_in(rows["license"], open_licenses))
             restricted = pa.array(sorted(self.held_back.sources), pa.string())
-            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), pc.is_in(rows["source"], restricted)))
+            is_restricted = pc.is_in(_letters(rows["source"]), _letters(restricted))  # also as "SMD"
+            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), is_restricted))
             return pc.and_(mask, _has_license_of_source(rows))
         if "source" in rows.column_names:
             return pc.is_in(rows["source"], pa.array(sorted(self.held_back.open_sources), pa.string()))
@@ -259,14 +276,16 @@ def _is_open(name: str, facts: Mapping[str, Any]) -> bool:
 
 
 def _has_ids(rows: pa.Table) -> pa.ChunkedArray:
-    """Return a mask of the rows with an id of their own and, where one is required, of a dialogue."""
+    """Return a mask of the rows with an id of their own and, where one is required, of a dialogue: `SOURCE/...`."""
     mask = pa.chunked_array([pa.repeat(True, len(rows))])
     for name in _IDS:
         if name in rows.column_names:
-            has = pc.is_valid(rows[name])
+            own_prefix = pc.struct_field(pc.extract_regex(rows[name], r"^(?P<source>[^/]+)/"), "source")
+            has = pc.fill_null(pc.equal(own_prefix, rows["source"]), False)
             for column, without_dialogue in (("pair_type", "same_intent"), ("config", "downstream")):
                 if name == "dialogue_id" and column in rows.column_names:
-                    has = pc.or_(has, pc.fill_null(pc.equal(rows[column], without_dialogue), False))
+                    is_missing = pc.and_(pc.is_null(rows[name]), pc.equal(rows[column], without_dialogue))
+                    has = pc.or_(has, pc.fill_null(is_missing, False))
             mask = pc.and_(mask, has)
     return mask
 
@@ -295,21 +314,17 @@ def _texts(rows: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.struct_field(pc.list_flatten(rows[name]), "text") if name == "turns" else rows[name]
 
 
+def _letters(names: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return names in lower case, without anything but letters and digits."""
+    return pc.replace_substring_regex(pc.utf8_lower(names), r"[^\p{L}\p{N}]", "")
+
+
 def _has_license_of_source(rows: pa.Table) -> pa.ChunkedArray:
     """Return a mask, false where the licence differs from that of the source's builder."""
     licenses = {name: builder.INFO.license for name, builder in builders().items()}
     index = pc.index_in(rows["source"], value_set=pa.array(list(licenses)))
     expected = pa.array(list(licenses.values())).take(index.combine_chunks())
     return pc.fill_null(pc.equal(rows["license"], expected), True)
-
-
-def _row_groups(shards: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the row groups of all shards, with those of the named columns that exist."""
-    for shard in shards:
-        with pq.ParquetFile(shard) as file:
-            names = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns=names)
 
 
 def link_or_copy(path: Path, target: Path) -> Path:

@@ -22,6 +22,7 @@ from push_scripts.dataset_folder import (
     NOTES,
     REPORT,
     SHARD_PATH,
+    DatasetFolder,
     check_unchanged,
     fingerprint_of,
     read_folder,
@@ -83,24 +84,13 @@ def push_dataset(
     with explain_errors(repo, "the Hub"), temporary_folder() as name:
         # links first: the gate reads and the push uploads the same files even if a new build replaces them meanwhile
         built, staged = Path(name, "built"), Path(name, "staged")
-        shards = {
-            (config, split): [link_or_copy(path, built / config / path.name) for path in paths]
-            for (config, split), paths in folder.shards.items()
-        }
-        notes = {path: link_or_copy(table, built / path) for path, table in folder.notes.items()}
-        rows = {path.relative_to(built).as_posix(): path for paths in shards.values() for path in paths}
-        check_unchanged(folder.report, rows | notes)
-        sources = folder.report.get("sources") or {}
-        gate = LicenseGate(shards, [notes[path] for path in NOTES if path in notes], sources)
-        for (config, split), paths in shards.items():
-            gate.admit(split, paths, staged / config)
+        gate = stage_rows(folder, built, staged)
         if not any(staged.rglob("*.parquet")):
             raise PushError(
                 f"--data {data}: nothing to push, none of its {sum(gate.report.held_back.values()):,} rows may be "
                 f"redistributed (sources: {', '.join(gate.report.held_back_by_source())})"
             )
-        for path, table in notes.items():
-            gate.admit_notes(table, staged / path)
+        sources = folder.report.get("sources") or {}
         report = _published_report(folder.report, gate, staged)
         # the card names the licences of all sources, those held back too, and the command that builds all of them
         held_back = gate.report.held_back_by_source()
@@ -115,6 +105,36 @@ def push_dataset(
         version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
         published = None if options.dry_run else publish(target, files, SHARD_PATH, version)
     return PushedDataset(sizes, card, gate.report, published)
+
+
+def stage_rows(folder: DatasetFolder, built: Path, staged: Path) -> LicenseGate:
+    """Write the rows, drops and clusters that may be published; if no row may be, write nothing.
+
+    Args:
+        folder: Files of the dataset.
+        built: New folder for links to its parquet files.
+        staged: New folder for the result.
+
+    Returns:
+        The gate, with the numbers of rows that pass and what is held back.
+
+    Raises:
+        PushError: A file was edited after the build.
+    """
+    shards = {
+        (config, split): [link_or_copy(path, built / config / path.name) for path in paths]
+        for (config, split), paths in folder.shards.items()
+    }
+    notes = {path: link_or_copy(table, built / path) for path, table in folder.notes.items()}
+    rows = {path.relative_to(built).as_posix(): path for paths in shards.values() for path in paths}
+    check_unchanged(folder.report, rows | notes)
+    gate = LicenseGate(shards, [notes[path] for path in NOTES if path in notes], folder.report.get("sources"))
+    for (config, split), paths in shards.items():
+        gate.admit(split, paths, staged / config)
+    if any(staged.rglob("*.parquet")):
+        for path, table in notes.items():
+            gate.admit_notes(table, staged / path)
+    return gate
 
 
 def _published_report(report: Mapping[str, Any], gate: LicenseGate, staged: Path) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def dataset_card(
         },
         leaks=_leaks(facts, report),
         duplicates=_duplicates(facts, report),
+        copies=_copies(facts, report),
         dropped=_dropped(facts, report),
         version=report.get("version", "unknown"),
         fingerprint=report.get("fingerprint", "unknown"),
@@ -204,6 +205,15 @@ def _duplicates(facts: Facts, report: Mapping[str, Any]) -> list[tuple[str, str,
     entries = [(*pair.split("|"), count) for pair, count in counts.items()]
     entries = [(a, b, count) for a, b, count in entries if count and a in facts.sources and b in facts.sources]
     return sorted(entries, key=lambda entry: (-entry[2], entry[:2]))
+
+
+def _copies(facts: Facts, report: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Those of `_duplicates` whose first source is own data, and whose second one must not be passed on."""
+    return [
+        (a, b, count)
+        for a, b, count in _duplicates(facts, report)
+        if a not in builders() and a != b and _recorded(b, report).get("redistributable") is not True
+    ]
 
 
 def _dropped(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:

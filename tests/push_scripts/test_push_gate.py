@@ -81,7 +81,7 @@ def tricky_folder(folder):
         *(drop(f"x{i}", SECRET, **facts) for i, facts in enumerate(RESTRICTED.values())),
     ]
     pq.write_table(pa.Table.from_pylist(drops, DROPS.arrow_schema), folder / "quality/drops.parquet")
-    members = [{"cluster_id": "1", "dialogue_id": f"tiny/{name}", "source": "tiny"} for name in ("open0", "held")]
+    members = [{"cluster_id": name, "dialogue_id": f"tiny/{name}", "source": "tiny"} for name in ("open0", "held")]
     members[0]["nearest_id"] = "tiny/held"
     pq.write_table(pa.Table.from_pylist(members, CLUSTERS.arrow_schema), folder / "quality/clusters.parquet")
     write_report(folder)

@@ -200,7 +200,7 @@ def test_the_value_of_the_drop_of_an_open_row(tmp_path, hub, monkeypatch, value,
 
 def test_members_of_clusters_are_published_if_their_source_is_open(tmp_path, hub, monkeypatch):
     names = ["tiny/open", "tiny/dropped", "smd/1", "mine/1", "stranger/1", "tiny/closed", "noted/1"]
-    members = [{"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0]} for name in names]
+    members = [{"cluster_id": name, "dialogue_id": name, "source": name.split("/")[0]} for name in names]
     members += [{"cluster_id": "c", "dialogue_id": "tiny/unnamed", "source": None}]
     members += [{"cluster_id": "c", "dialogue_id": None, "source": "tiny"}]
     for member in members:
@@ -215,7 +215,7 @@ def test_members_of_clusters_are_published_if_their_source_is_open(tmp_path, hub
     entries = push_and_read(data, hub, monkeypatch, "clusters")
     none = {"nearest_id": None, "similarity": None, "kind": None}
     assert entries == [
-        {"cluster_id": "c", "dialogue_id": name, "source": name.split("/")[0], **none}
+        {"cluster_id": name, "dialogue_id": name, "source": name.split("/")[0], **none}
         for name in ("tiny/open", "tiny/dropped", "noted/1")
     ]
 

@@ -1,0 +1,91 @@
+"""Own dialogues that repeat held-back ones of the same build, whatever their source is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_builders.sources.registry import builders
+from push_scripts.dataset_folder import row_groups
+
+LONG_COPY = 20
+"""Minimum number of words of a turn, or of two turns in a row, that make a dialogue a copy. Set phrases of two speakers
+who never met ("Is there anything else I can help you with?" "No, that is all, thank you!") are shorter."""
+
+_WORD = re.compile(r"\w+")
+_TEXTS = (["turns"], ["anchor", "positive"], ["utterance"])
+_IDS = ("dialogue_id", "utterance_id", "pair_id")
+
+Mask = Callable[[pa.Table], pa.ChunkedArray]
+
+
+def find_copies(files: Sequence[Path], notes: Sequence[Path], keys: Sequence[str], passes: Mask) -> pa.Table:
+    """Find the own dialogues and utterances that pass, but repeat held-back ones.
+
+    The build has found near-duplicate dialogues: they are in one cluster. Dialogues that have only a part in common are
+    found by equal turns, regardless of case and punctuation.
+
+    Args:
+        files: Parquet files of the rows.
+        notes: Parquet files of tables about them.
+        keys: Columns that `passes` reads.
+        passes: Function that returns a mask of the rows that may be published.
+
+    Returns:
+        `source` and `id`, unique.
+    """
+    own = _is_own_and(passes)
+    clusters: set[str] = set()
+    for rows in row_groups([*files, *notes], [*keys, "cluster_id"]):
+        if "cluster_id" in rows.column_names:
+            clusters.update(rows["cluster_id"].filter(pc.invert(passes(rows))).drop_null().unique().to_pylist())
+    restricted = pa.array(sorted(clusters), pa.string())
+    found: set[tuple[str, str]] = set()
+    has_own = False
+    for rows in row_groups([*files, *notes], [*keys, "cluster_id"]):
+        mask = own(rows)
+        has_own |= bool(pc.any(mask).as_py())
+        if "cluster_id" in rows.column_names and len(restricted):
+            found.update(_names(rows.filter(pc.and_(mask, pc.is_in(rows["cluster_id"], restricted)))))
+    if has_own:
+        texts = {key for key, _ in _long_texts(files, keys, lambda rows: pc.invert(passes(rows)))}
+        found.update(name for key, name in _long_texts(files, keys, own) if key in texts)
+    sources, ids = zip(*sorted(found), strict=True) if found else ((), ())
+    return pa.table({"source": pa.array(sources, pa.string()), "id": pa.array(ids, pa.string())})
+
+
+def _is_own_and(passes: Mask) -> Mask:
+    """Restrict a mask to rows of sources that this project does not read: what they contain is the user's word."""
+    names = pa.array(list(builders()))
+    return lambda rows: pc.and_(passes(rows), pc.invert(pc.is_in(rows["source"], names)))
+
+
+def _names(rows: pa.Table) -> list[tuple[str, str]]:
+    """Return source and id of rows: that of the dialogue, if there is one."""
+    ids = pc.coalesce(*(rows[name] for name in _IDS if name in rows.column_names))
+    return list(zip(rows["source"].to_pylist(), ids.to_pylist(), strict=True))
+
+
+def _long_texts(files: Sequence[Path], keys: Sequence[str], select: Mask) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield a hash of each long text in the selected rows, and the source and id of its row."""
+    for columns in _TEXTS:
+        for rows in row_groups(files, [*keys, *columns]):
+            if not set(columns) <= set(rows.column_names):
+                continue
+            rows = rows.filter(select(rows))
+            for name, *cells in zip(_names(rows), *(rows[column].to_pylist() for column in columns), strict=True):
+                texts = [turn["text"] for turn in cells[0] or []] if columns == ["turns"] else cells
+                for key in _keys(texts):
+                    yield key, name
+
+
+def _keys(texts: Sequence[str | None]) -> Iterator[int]:
+    turns = [_WORD.findall((text or "").casefold()) for text in texts]
+    for words in (*turns, *(a + b for a, b in pairwise(turns))):
+        if len(words) >= LONG_COPY:
+            yield hash(" ".join(words))
