@@ -68,7 +68,8 @@ def ask(
     search: Annotated[
         SearchKind,
         typer.Option(
-            help="graph: fast for millions of answers, may miss some; auto: exact up to a million.",
+            help="graph (in memory) and lists (on disk): fast for millions of answers, may miss some; auto: exact up "
+            "to a million, lists above four million.",
             rich_help_panel=_SEARCH,
         ),
     ] = "auto",

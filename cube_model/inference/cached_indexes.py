@@ -34,7 +34,7 @@ def load_cached(folder: Path, fingerprints: dict[str, str], search: SearchKind) 
         fingerprints: Fingerprints of the `"core"`, `"teacher"` and `"data"`.
         search: `"auto"`, `"exact"` or `"graph"`.
     """
-    place = folder / _key(fingerprints, search)
+    place = place_of(folder, fingerprints, search)
     if not is_index(place):
         return None
     try:
@@ -51,16 +51,23 @@ def keep(folder: Path, index: AnswerIndex, search: SearchKind) -> None:
     """Save an index for the next time; a disk without room costs nothing but that time."""
     if len(index.answers) < SMALLEST:
         return
-    place = folder / _key(index.fingerprints, search)
+    place = place_of(folder, index.fingerprints, search)
     try:
         index.save(place, overwrite=True)
     except ModelError as error:
         logger.warning("the index is not kept: %s", error)
         return
+    forget_oldest(folder)
+
+
+def forget_oldest(folder: Path) -> None:
+    """Delete all indexes but the `MOST` that were used last."""
     indexes = sorted((path for path in folder.iterdir() if is_index(path)), key=lambda path: path.stat().st_mtime)
     for old in indexes[:-MOST]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _key(fingerprints: dict[str, str], search: SearchKind) -> str:
-    return hashlib.sha256(json.dumps([fingerprints, search], sort_keys=True).encode()).hexdigest()[:16]
+def place_of(folder: Path, fingerprints: dict[str, str], search: SearchKind) -> Path:
+    """Return the folder of an index among the kept ones; see `load_cached`."""
+    key = hashlib.sha256(json.dumps([fingerprints, search], sort_keys=True).encode()).hexdigest()
+    return folder / key[:16]

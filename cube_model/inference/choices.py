@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-SearchKind = Literal["auto", "exact", "graph"]
-"""`graph` is fast for millions of answers and may miss some; `auto` is exact up to a million."""
+SearchKind = Literal["auto", "exact", "graph", "lists"]
+"""`graph`, in memory, and `lists`, on disk, are fast for millions of answers and may miss some; `auto` is exact up to a
+million, and takes lists above four million."""
 
 SEARCH_KINDS: tuple[SearchKind, ...] = get_args(SearchKind)
 

@@ -4,6 +4,11 @@ INDEX/index.json             fingerprints of core, teacher and data; licences; v
 INDEX/answers.parquet        text, source, license, redistributable
 INDEX/vectors.safetensors    float32 [m, dimension], norm 1, mapped by the core; opened as a memory map
 INDEX/graph.faiss            graph of neighbours, above a million answers
+
+Above four million answers, instead of `answers.parquet` and `graph.faiss`, all opened as memory maps:
+
+INDEX/answers.arrow          as answers.parquet
+INDEX/lists.faiss, .ivfdata  inverted lists; see `cube_model.inference.lists`
 """
 
 from __future__ import annotations
@@ -19,8 +24,10 @@ import numpy as np
 from cube_model.errors import ModelError
 from cube_model.inference.answers import licenses_of
 from cube_model.inference.choices import SearchKind
+from cube_model.inference.lists import LISTS, LISTS_DATA, ListSearch
 from cube_model.inference.search import GraphSearch, Search, make_search
 from cube_model.machine import versions
+from cube_model.vectors.tensors import create_tensor, map_tensors
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output, OutputKind
 
@@ -28,8 +35,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RECORD = "index.json"
-_ANSWERS, _VECTORS, _GRAPH = "answers.parquet", "vectors.safetensors", "graph.faiss"
+VECTORS = "vectors.safetensors"
+_ANSWERS, _MAPPED_ANSWERS, _GRAPH = "answers.parquet", "answers.arrow", "graph.faiss"
 _FORMAT = 1
+_ROWS = 1 << 16
+"""Vectors that are copied at once."""
 _PARTS = {"core": "core", "teacher": "teacher", "data": "dataset"}
 """Words for error messages by key of the fingerprints."""
 
@@ -70,29 +80,24 @@ class AnswerIndex:
         Raises:
             ModelError: It cannot be written, or something foreign appeared in its place.
         """
-        import pyarrow.parquet as pq
-        from safetensors.numpy import save_file
-
         aside = output.new
         try:
             with needs_room(output.place, "save it again", ModelError):
                 aside.mkdir()
-                pq.write_table(self.answers, aside / _ANSWERS, compression="zstd")
-                save_file({"vectors": np.ascontiguousarray(self.search.vectors)}, aside / _VECTORS)
+                write_answers(self.answers, aside, mapped=isinstance(self.search, ListSearch))
+                vectors = create_tensor(aside / VECTORS, "vectors", self.search.vectors.shape)
+                for start in range(0, len(vectors), _ROWS):
+                    vectors[start : start + _ROWS] = self.search.vectors[start : start + _ROWS]
+                vectors.flush()
                 if isinstance(self.search, GraphSearch):
                     self.search.save(aside / _GRAPH)
-                record = {
-                    "format": _FORMAT,
-                    "answers": len(self.answers),
-                    "dimension": int(self.search.vectors.shape[1]),
-                    "fingerprints": self.fingerprints,
-                    **licenses_of(self.answers),
-                    "versions": versions(),
-                }
-                (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                elif isinstance(self.search, ListSearch):
+                    self.search.save(aside / LISTS)
+                write_record(aside, self.answers, vectors.shape[1], self.fingerprints)
             output.put()
         except OSError as error:
             raise ModelError(f"{output.place}: cannot be written ({error.strerror or error})") from error
+        output.discard_work()
 
     @classmethod
     def load(
@@ -103,13 +108,11 @@ class AnswerIndex:
         Args:
             folder: Folder written by `save`.
             expected: Fingerprints to compare with those of the index: any of `"core"`, `"teacher"` and `"data"`.
-            search: `"auto"`, `"exact"` or `"graph"`; see `make_search`.
+            search: `"exact"`, `"graph"`, `"lists"`, or `"auto"`: the lists or graph of the index, if it has any.
 
         Raises:
             ModelError: The folder is not an index, is damaged, or has other fingerprints.
         """
-        import pyarrow.parquet as pq
-
         root = Path(folder).expanduser()
         record = _read_record(root)
         for part, fingerprint in (expected or {}).items():
@@ -120,16 +123,13 @@ class AnswerIndex:
                     f"{fingerprint[:12]}); build it again with --overwrite, or choose another --index"
                 )
         try:
-            answers = pq.read_table(root / _ANSWERS, memory_map=True)
-            vectors = _map_vectors(root / _VECTORS)
+            answers = _read_answers(root)
+            (vectors,) = map_tensors(root / VECTORS, "vectors")
         except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
             raise ModelError(f"{root}: the index is damaged ({error}); build it again with --overwrite") from error
         if not len(answers) == len(vectors) == record["answers"]:
             raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; build it again")
-        graph = root / _GRAPH
-        return cls(
-            answers, make_search(vectors, search, graph if graph.is_file() else None), dict(record["fingerprints"])
-        )
+        return cls(answers, _open_search(root, vectors, search), dict(record["fingerprints"]))
 
 
 def is_index(folder: str | os.PathLike[str]) -> bool:
@@ -138,9 +138,64 @@ def is_index(folder: str | os.PathLike[str]) -> bool:
 
 
 INDEX = OutputKind(
-    "`dialogue-cube ask --index`", "--index", is_index, (RECORD, _ANSWERS, _VECTORS, _GRAPH), error=ModelError
+    "`dialogue-cube ask --index`",
+    "--index",
+    is_index,
+    (RECORD, _ANSWERS, _MAPPED_ANSWERS, VECTORS, _GRAPH, LISTS, LISTS_DATA),
+    error=ModelError,
+    keeps_work=True,
 )
-"""Existing folders that a saved index may replace."""
+"""Existing folders that a saved index may replace. The working folder keeps the parts of an index with lists."""
+
+
+def write_answers(answers: pa.Table, folder: Path, *, mapped: bool) -> None:
+    """Write the answers of an index.
+
+    Args:
+        answers: See `AnswerIndex`.
+        folder: Folder to write to.
+        mapped: Write a larger file, which is opened as a memory map.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not mapped:
+        pq.write_table(answers, folder / _ANSWERS, compression="zstd")
+        return
+    with pa.OSFile(str(folder / _MAPPED_ANSWERS), "wb") as file, pa.ipc.new_file(file, answers.schema) as writer:
+        writer.write_table(answers)
+
+
+def write_record(folder: Path, answers: pa.Table, dimension: int, fingerprints: dict[str, str]) -> None:
+    """Write the record of an index to its folder."""
+    record = {
+        "format": _FORMAT,
+        "answers": len(answers),
+        "dimension": dimension,
+        "fingerprints": fingerprints,
+        **licenses_of(answers),
+        "versions": versions(),
+    }
+    (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_answers(root: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    mapped = root / _MAPPED_ANSWERS
+    if mapped.is_file():
+        return pa.ipc.open_file(pa.memory_map(str(mapped))).read_all()
+    return pq.read_table(root / _ANSWERS, memory_map=True)
+
+
+def _open_search(root: Path, vectors: np.ndarray, kind: SearchKind) -> Search:
+    lists, graph = root / LISTS, root / _GRAPH
+    if lists.is_file() and kind in ("auto", "lists"):
+        return ListSearch(vectors, lists)
+    if kind == "lists":
+        raise ModelError(f"{root}: this index has no lists; build it again with --search lists --overwrite")
+    return make_search(vectors, kind, graph if graph.is_file() else None)
 
 
 def _read_record(root: Path) -> dict[str, Any]:
@@ -155,11 +210,3 @@ def _read_record(root: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{root / RECORD}: not an index record; build the index again with --overwrite") from error
     raise ModelError(f"{root}: index format {record['format']}, but this version reads {_FORMAT}; build it again")
-
-
-def _map_vectors(path: Path) -> np.ndarray:
-    """The embeddings as a memory map, by the safetensors reader for torch; the one for numpy copies the file."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return np.asarray(file.get_tensor("vectors").numpy())

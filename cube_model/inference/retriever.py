@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,17 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.answers import Where, answers_fingerprint, read_answers
-from cube_model.inference.cached_indexes import keep, load_cached
+from cube_model.inference.cached_indexes import forget_oldest, keep, load_cached, place_of
 from cube_model.inference.choices import SearchKind
 from cube_model.inference.index import INDEX, AnswerIndex, is_index
+from cube_model.inference.index_parts import build_in_parts
 from cube_model.inference.loading import check_teacher, core_fingerprint, load_core, teacher_of
 from cube_model.inference.processor import EmbeddingProcessor
-from cube_model.inference.search import make_search
+from cube_model.inference.search import make_search, uses_lists
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache, indexes_folder
 from dataset_builders.common.outputs import Output
+from dataset_builders.common.progress import encoding_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +60,7 @@ class Answer:
 
 
 class CubeRetriever:
-    """Search the distinct system answers of a corpus: exactly up to a million of them, through a graph above.
+    """Search the distinct system answers of a corpus: exactly up to a million, then by a graph, then by lists on disk.
 
     Args:
         model: Trained core.
@@ -122,7 +124,8 @@ class CubeRetriever:
                 of a large corpus takes minutes the first time. Default: no limit.
             where: Values that the metadata of own data must have, by key, such as `{"team": "sales"}`. Default: all
                 answers.
-            search: `"exact"`, `"graph"`, or `"auto"`: exact up to a million answers.
+            search: `"exact"`, `"graph"`, `"lists"` (on disk), or `"auto"`: exact up to a million answers, lists above
+                four million.
             cache: Embedding cache. Default: `EmbeddingCache(vectors=vectors)`.
             revision: Branch, tag or commit of the core's repository.
             progress: Show an estimate and a progress bar on the error stream while answers are encoded.
@@ -152,6 +155,13 @@ class CubeRetriever:
             cache = cache or EmbeddingCache(vectors=vectors)
             indexes = indexes_folder(cache.folder)
             answer_index = load_cached(indexes, fingerprints, search)
+            if answer_index is None and uses_lists(search, len(answers)):
+                place = place_of(indexes, fingerprints, search)
+                with nullcontext(output) if output else Output(place, INDEX).claimed(wait=True) as claim:
+                    _build_with_lists(claim, answers, fingerprints, core, loaded, cache, progress)
+                if output is None:
+                    forget_oldest(indexes)
+                return cls(core, loaded, AnswerIndex.load(claim.place, fingerprints, search=search))
             if answer_index is None:
                 texts = answers["text"].to_pylist()
                 if progress:
@@ -267,6 +277,27 @@ class CubeRetriever:
         answers = [Answer(float(score), *row) for score, row in zip(scores.ravel(), values, strict=True)]
         width = rows.shape[1]
         return [answers[start : start + width] for start in range(0, len(answers), width)]
+
+
+def _build_with_lists(
+    output: Output,
+    answers: pa.Table,
+    fingerprints: dict[str, str],
+    core: CubeModel,
+    teacher: Teacher,
+    cache: EmbeddingCache,
+    progress: bool,
+) -> None:
+    """Write an index of answers whose embeddings are never all in memory."""
+    with encoding_progress(teacher, len(answers), progress) as advance:
+        build_in_parts(
+            output,
+            answers,
+            fingerprints,
+            teacher.dimension,
+            lambda texts: _map_answers(core, cache.embed(teacher, texts)),
+            advance,
+        )
 
 
 def _say_how_long(cache: EmbeddingCache, teacher: Teacher, texts: list[str]) -> None:

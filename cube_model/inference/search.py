@@ -1,4 +1,6 @@
-"""Nearest-neighbour search: exact up to a million vectors, through a graph of neighbours above.
+"""Nearest-neighbour search: exact up to a million vectors, through a graph of neighbours up to four million.
+
+`lists` is the search of more vectors, which are on disk.
 
 The graph is built by faiss. On 50,000 invented vectors of 384 dimensions, with one thread, 10 neighbours and breadth
 128, faiss (32 links) has a recall of 0.998 in 0.9 ms, usearch (16 links) 0.975 in 1.7 ms and hnswlib (16 links) 0.975
@@ -17,6 +19,9 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from cube_model.inference.choices import SEARCH_KINDS, SearchKind
+
+GRAPH_LIMIT = 4_000_000
+"""Largest number of vectors whose graph `"auto"` builds in memory, 2.6 GB at 384 dimensions; above, lists on disk."""
 
 EXACT_LIMIT = 1_000_000
 """Largest number of vectors that `"auto"` searches exactly. A question takes one pass over them, limited by memory
@@ -97,7 +102,7 @@ class GraphSearch:
     recall of the 10 nearest is 0.997 in 1 ms; with breadth 64 it is 0.983 in 0.4 ms, with 512 0.998 in 1.7 ms."""
 
     def __init__(self, vectors: np.ndarray, file: Path | None = None) -> None:
-        self._faiss = _library(len(vectors))
+        self._faiss = load_faiss(len(vectors))
         self.vectors = vectors
         if file is not None:
             try:
@@ -122,13 +127,27 @@ class GraphSearch:
         k = min(k, len(self.vectors))
         self._graph.hnsw.efSearch = max(self.BREADTH, 4 * k)
         _, rows = self._graph.search(np.ascontiguousarray(questions), min(4 * k, len(self.vectors)))
-        scores = np.einsum("nkd,nd->nk", self.vectors[rows], questions)
-        # faiss returns -1 where it found fewer candidates
-        return _best_first(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), k)
+        return best_of_candidates(self.vectors, questions, rows, k)
 
     def save(self, file: Path) -> None:
         """Write the graph to a file, without the float32 vectors."""
         self._faiss.write_index(self._graph, str(file))
+
+
+def check_kind(kind: str) -> None:
+    """Check the name of a kind of search.
+
+    Raises:
+        ModelError: It is unknown.
+    """
+    if kind not in SEARCH_KINDS:
+        raise ModelError(f"search {kind!r}: expected one of {', '.join(SEARCH_KINDS)}")
+
+
+def uses_lists(kind: SearchKind, count: int) -> bool:
+    """Return whether a new index of this many vectors has lists on disk."""
+    check_kind(kind)
+    return kind == "lists" or (kind == "auto" and count > GRAPH_LIMIT)
 
 
 def make_search(vectors: np.ndarray, kind: SearchKind = "auto", file: Path | None = None) -> Search:
@@ -136,17 +155,36 @@ def make_search(vectors: np.ndarray, kind: SearchKind = "auto", file: Path | Non
 
     Args:
         vectors: float32 `[m, dimension]`, of norm 1 so that scores are cosines.
-        kind: `"exact"`, `"graph"`, or `"auto"`: exact up to `EXACT_LIMIT` vectors.
+        kind: `"exact"`, `"graph"`, or `"auto"`: exact up to `EXACT_LIMIT` vectors, else a graph.
         file: Graph of these vectors, for `GraphSearch`.
 
     Raises:
         ModelError: `kind` is unknown, faiss is not installed, or the file cannot be read.
     """
-    if kind not in SEARCH_KINDS:
-        raise ModelError(f"search {kind!r}: expected one of {', '.join(SEARCH_KINDS)}")
+    check_kind(kind)
+    if kind == "lists":
+        raise ModelError("lists are built on disk, with an index: pass the dataset to search too (--data)")
     if kind == "exact" or (kind == "auto" and len(vectors) <= EXACT_LIMIT):
         return ExactSearch(vectors)
     return GraphSearch(vectors, file)
+
+
+def best_of_candidates(
+    vectors: np.ndarray, questions: np.ndarray, rows: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Select the best candidates by their exact scores.
+
+    Args:
+        vectors: float32 `[m, dimension]`.
+        questions: float32 `[n, dimension]`.
+        rows: Candidates of each question, int64 `[n, candidates]`; -1 where faiss found fewer.
+        k: Number of candidates to select.
+
+    Returns:
+        Rows and scores `[n, k]`, best first.
+    """
+    scores = np.einsum("nkd,nd->nk", vectors[rows], questions)
+    return _best_first(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), k)
 
 
 def _best_first(rows: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -155,12 +193,20 @@ def _best_first(rows: np.ndarray, scores: np.ndarray, k: int) -> tuple[np.ndarra
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
-def _library(count: int) -> Any:
+def load_faiss(count: int) -> Any:
+    """Import faiss.
+
+    Args:
+        count: Number of vectors to search, for the message.
+
+    Raises:
+        ModelError: It is not installed.
+    """
     try:
         import faiss
     except ImportError as error:
         raise ModelError(
-            f"{count:,} answers: graph search requires faiss; `pip install 'dialogue-cube[index]'`, use exact search "
-            "(--search exact, slower), or index fewer answers"
+            f"{count:,} answers: a graph or lists require faiss; `pip install 'dialogue-cube[index]'`, use exact "
+            "search (--search exact, slower), or index fewer answers"
         ) from error
     return faiss

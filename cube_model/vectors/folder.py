@@ -22,6 +22,7 @@ from cube_model.errors import ModelError
 from cube_model.teacher.fingerprint import setting_differences
 from cube_model.vectors.keys import KEY_BYTES, key_array, key_heads, range_starts, same_keys
 from cube_model.vectors.store import PRECISIONS, gather
+from cube_model.vectors.tensors import map_tensors
 from dataset_builders.common.outputs import OutputKind
 
 if TYPE_CHECKING:
@@ -195,14 +196,6 @@ class VectorFolder:
                 raise ModelError(f"{path}: missing or damaged ({error}); {_ADVICE}") from error
             self._shards[number] = _Shard(keys.view("<u8"), vectors)
         return self._shards[number]
-
-
-def map_tensors(path: Path, *names: str) -> list[np.ndarray]:
-    """Open tensors of a safetensors file as memory maps, by the reader for torch; the one for numpy copies the file."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return [np.asarray(file.get_tensor(name).numpy()) for name in names]
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
