@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.processes import in_order
 
 Result = TypeVar("Result")
+
+
+class LostTaskError(DataError):
+    """A task has no result, although the task itself reports no error: its process or its machine was lost."""
 
 
 class Executor(Protocol):
@@ -16,12 +21,11 @@ class Executor(Protocol):
 
     A task may run several times, since a process or a machine can be lost: it writes each file aside and puts it in
     place at the end, and returns only small values.
-
-    Attributes:
-        workers: Number of tasks that run at the same time.
     """
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """Number of tasks that run at the same time."""
 
     def in_order(
         self, work: Callable[[int], Result], count: int, *, gpus: float = 0, label: Callable[[int], str] | None = None
@@ -39,7 +43,7 @@ class Executor(Protocol):
             Results in the order of the tasks.
 
         Raises:
-            DataError: A process was killed.
+            DataError: A process was killed, repeatedly where tasks are repeated (`LostTaskError`).
             Exception: Any exception of `work`.
         """
 

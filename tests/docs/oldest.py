@@ -20,7 +20,7 @@ def oldest():
 
 
 def _lowest(requirement):
-    match = re.fullmatch(r"([\w.-]+)\s*(?:>=|==)\s*([\w.]+)", requirement.partition(";")[0].strip())
+    match = re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?\s*(?:>=|==)\s*([\w.]+)", requirement.partition(";")[0].strip())
     if match is None:
         raise ValueError(f"pyproject.toml: {requirement!r} has no lowest version; write name>=version")
     return f"{match[1]}=={match[2]}"
