@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import is_known_or_local
+from cube_model.teacher.fingerprint import setting_differences
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 _METADATA = {"_name_or_path", "architectures", "auto_map", "dtype", "teacher", "training", "transformers_version"}
 """Config entries of a core that do not affect its output."""
-
-_TEACHER_IDENTITY = {"name", "repo", "revision", "fallback_from", "fingerprint", "weights_sha256"}
-"""Recorded entries that identify a teacher; the others are its settings, which an error compares."""
 
 
 def load_core(model: str | os.PathLike[str], revision: str | None = None) -> CubeModel:
@@ -42,7 +40,7 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     is_folder(model, A_CORE, error=ModelError)
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(model, revision=revision or "main")
+            config = AutoConfig.from_pretrained(model, revision=revision or "main", trust_remote_code=False)
             if not isinstance(config, CubeConfig):
                 raise ModelError(
                     f"{model}: a {config.model_type} model, not a cube core; train one with cube_model.train"
@@ -94,8 +92,9 @@ def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None 
 
     Args:
         model: Trained core.
-        teacher: Name, folder or Hub repository of the teacher. Default: the recorded name, unless it would be
-            downloaded from a repository that only the core names; its recorded revision is used.
+        teacher: Name, folder or Hub repository of the teacher; of the recorded repository, the recorded revision.
+            Default: the recorded name, unless it would be downloaded from a repository that only the core names. Of
+            short names, this package pins the commit, not the core.
         device: Torch device. Default: the first accelerator, else the CPU.
 
     Raises:
@@ -116,7 +115,7 @@ def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None 
             name,
             recorded["dtype"],
             device,
-            revision=recorded.get("revision") if name == recorded["name"] else None,
+            revision=recorded.get("revision") if teacher == recorded["name"] else None,
             dimension=recorded.get("dimension"),
             **{option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")},
         )
@@ -141,15 +140,10 @@ def check_teacher(model: CubeModel, teacher: Teacher) -> None:
     recorded = model.config.teacher or {}
     if teacher.fingerprint == recorded.get("fingerprint"):
         return
-    actual = teacher.describe()
-    settings = [key for key in recorded if key in actual and key not in _TEACHER_IDENTITY]
-    differences = "; ".join(
-        f"{key} {actual[key]!r} instead of {recorded[key]!r}" for key in settings if actual[key] != recorded[key]
-    )
     raise ModelError(
         f"teacher {teacher.name} (fingerprint {teacher.fingerprint[:12]}) is not the one the core was trained with: "
         f"{recorded.get('name')} (fingerprint {str(recorded.get('fingerprint'))[:12]}); pass that one with --teacher"
-        + (f" ({differences})" if differences else "")
+        + setting_differences(recorded, teacher.describe())
     )
 
 

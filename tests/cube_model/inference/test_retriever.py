@@ -155,6 +155,32 @@ def test_a_core_does_not_download_a_teacher_unasked(trained_core, monkeypatch):
         teacher_of(core)
 
 
+def test_a_core_does_not_choose_the_commit_of_a_short_name(trained_core, tmp_path, monkeypatch):
+    """Anybody can open a pull request at a well-known repository and name its commit, which is in the cache here."""
+    snapshot = tmp_path / "models--distilbert--distilbert-base-uncased" / "snapshots" / ("e" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"model_type": "distilbert", "dim": 384}')
+    monkeypatch.setenv("TEACHERS_DIR", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    core = load_core(trained_core)
+    core.config.teacher = {**core.config.teacher, "name": "distilbert", "revision": snapshot.name}
+    with pytest.raises(ModelError, match="the Hub repository distilbert/distilbert-base-uncased is unavailable"):
+        teacher_of(core)
+    with pytest.raises(ModelError, match=f"cannot read .*{snapshot.name}"):
+        teacher_of(core, "distilbert")  # asked for
+
+
+def test_code_of_a_teacher_is_never_run(tmp_path, capfd):
+    """Not even after a question, which transformers would ask."""
+    (tmp_path / "config.json").write_text('{"model_type": "new", "auto_map": {"AutoConfig": "code.A"}}')
+    (tmp_path / "code.py").write_text("raise SystemExit('the code ran')")
+    for load in (load_core, Teacher.load):
+        with pytest.raises(ModelError, match=r"contains custom code|cannot read"):
+            load(str(tmp_path))
+    assert capfd.readouterr().out == ""
+
+
 def test_the_teacher_from_the_hub_is_the_recorded_commit(hub, trained_core, answers_folder, tmp_path, monkeypatch):
     """The repository has changed since the training; the commit of the training is asked for, by name."""
     from huggingface_hub import HfApi
