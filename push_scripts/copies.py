@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from dataset_builders.sources.registry import builders
 from push_scripts.dataset_folder import row_groups
@@ -18,7 +20,7 @@ LONG_COPY = 20
 who never met ("Is there anything else I can help you with?" "No, that is all, thank you!") are shorter."""
 
 _WORD = re.compile(r"\w+")
-_TEXTS = (["turns"], ["anchor", "positive"], ["utterance"])
+_TEXTS: tuple[list[str], ...] = (["turns"], ["anchor", "positive"], ["utterance"])
 _IDS = ("dialogue_id", "utterance_id", "pair_id")
 
 Mask = Callable[[pa.Table], pa.ChunkedArray]
@@ -52,8 +54,8 @@ def find_copies(files: Sequence[Path], notes: Sequence[Path], keys: Sequence[str
         has_own |= bool(pc.any(mask).as_py())
         if "cluster_id" in rows.column_names and len(restricted):
             found.update(_names(rows.filter(pc.and_(mask, pc.is_in(rows["cluster_id"], restricted)))))
-    if has_own:
-        texts = {key for key, _ in _long_texts(files, keys, lambda rows: pc.invert(passes(rows)))}
+    texts = {key for key, _ in _long_texts(files, keys, lambda rows: pc.invert(passes(rows)))} if has_own else set()
+    if texts:
         found.update(name for key, name in _long_texts(files, keys, own) if key in texts)
     sources, ids = zip(*sorted(found), strict=True) if found else ((), ())
     return pa.table({"source": pa.array(sources, pa.string()), "id": pa.array(ids, pa.string())})
@@ -73,15 +75,24 @@ def _names(rows: pa.Table) -> list[tuple[str, str]]:
 
 def _long_texts(files: Sequence[Path], keys: Sequence[str], select: Mask) -> Iterator[tuple[int, tuple[str, str]]]:
     """Yield a hash of each long text in the selected rows, and the source and id of its row."""
-    for columns in _TEXTS:
-        for rows in row_groups(files, [*keys, *columns]):
-            if not set(columns) <= set(rows.column_names):
-                continue
-            rows = rows.filter(select(rows))
-            for name, *cells in zip(_names(rows), *(rows[column].to_pylist() for column in columns), strict=True):
-                texts = [turn["text"] for turn in cells[0] or []] if columns == ["turns"] else cells
-                for key in _keys(texts):
-                    yield key, name
+    for file in files:
+        columns = next(columns for columns in _TEXTS if set(columns) <= set(pq.read_schema(file).names))
+        for names, rows in zip(row_groups([file], keys), _lazy_row_groups(file, columns), strict=True):
+            mask = select(names)
+            if pc.any(mask).as_py():
+                cells = (rows().filter(mask)[column].to_pylist() for column in columns)
+                for name, *texts in zip(_names(names.filter(mask)), *cells, strict=True):
+                    if columns == ["turns"]:
+                        texts = [turn["text"] for turn in texts[0] or []]
+                    for key in _keys(texts):
+                        yield key, name
+
+
+def _lazy_row_groups(file: Path, columns: Sequence[str]) -> Iterator[Callable[[], pa.Table]]:
+    """Yield a function for each row group that reads it: texts are most of a file."""
+    with pq.ParquetFile(file) as table:
+        for group in range(table.num_row_groups):
+            yield partial(table.read_row_group, group, columns=columns)
 
 
 def _keys(texts: Sequence[str | None]) -> Iterator[int]:

@@ -119,8 +119,8 @@ class LicenseGate:
         no_strings = pa.array([], pa.string())
         self.held_back = HeldBack(frozenset(restricted_sources), open_sources, no_strings, no_strings)
         self.held_back = self._with_ids(shards, notes)
-        files = [file for files in shards.values() for file in files]
-        copies = find_copies(files, notes, _KEYS, self.passes)
+        all_shards = [file for files in shards.values() for file in files]
+        copies = find_copies(all_shards, notes, _KEYS, self.passes)
         self.report.copies.update(copies["source"].to_pylist())
         ids = pa.concat_arrays([self.held_back.ids, copies["id"].combine_chunks()]).unique()
         self.held_back = replace(self.held_back, ids=ids)

@@ -198,7 +198,7 @@ def published(folder, work):
     gate = stage_rows(built, work / "built", work / "staged")
     files = {str(path.relative_to(work / "staged")): path for path in (work / "staged").rglob("*") if path.is_file()}
     refuse_held_back(files | {"quality/report.json": folder / "quality/report.json"}, gate.held_back)
-    return "\n".join(str(pq.read_table(path).to_pylist()) for path in files.values()).encode()
+    return "\n".join(str(pq.read_table(path).to_pylist()) for path in files.values()).lower().encode()
 
 
 @pytest.mark.parametrize("tables", TRICKS.values(), ids=TRICKS)
