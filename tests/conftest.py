@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from support.shared import SHARED, shared_folder
 
-pytest_plugins = ("hub.fixtures", "support.cube_fixtures", "support.dashboard_fixtures")
+pytest_plugins = ("hub.fixtures", "support.clusters", "support.cube_fixtures", "support.dashboard_fixtures")
 
 
 def pytest_configure() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import shlex
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from dataset_builders.common.executor import Executor
+from dataset_builders.common.executor import Executor, LostTaskError
 from dataset_builders.common.storage import Storage
 
 Progress = Callable[[str, int, int], None]
@@ -77,10 +80,20 @@ class Stages:
             label=functools.partial(_label, label, pending),
             gpus=gpus,
         )
-        for number, result in zip(pending, outcomes, strict=True):
-            results[number] = result
-            self.progress(step, len(results), count)
+        try:
+            for number, result in zip(pending, outcomes, strict=True):
+                results[number] = result
+                self.progress(step, len(results), count)
+        except LostTaskError as error:
+            raise LostTaskError(f"{error}; {self._way_on(name, count)}") from error
         return [results[number] for number in range(count)]
+
+    def _way_on(self, name: str, count: int) -> str:
+        if not self.storage.kept:
+            return "with --scratch, finished tasks are kept for the next run"
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        done = len(self._finished(name, count))
+        return f"{done} of {count} tasks of {name} are kept in {self.storage.root}; go on with: {command}"
 
     def _finished(self, name: str, count: int) -> dict[int, Any]:
         """Return the results of the tasks that were done before, by number."""

@@ -21,6 +21,9 @@ from dataset_builders.common.files import synchronise, temporary_folder
 _FETCHED = 4_000_000_000
 """Bytes. A process keeps copies of at most this size, and of at least one file."""
 
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs")
+"""Protocols without folders; making one would create a bucket."""
+
 _EXTRAS = {"s3": "dialogue-cube[distributed]", "s3a": "dialogue-cube[distributed]", "gs": "gcsfs", "gcs": "gcsfs"}
 """Protocol -> what to install for it."""
 
@@ -65,12 +68,13 @@ class Storage:
 
     def names(self, folder: str) -> list[str]:
         """Names of the complete files in a folder, sorted; none if there is no such folder."""
-        if self.is_local:
-            place = self._path(folder)
-            names: Iterable[str] = (file.name for file in os.scandir(place)) if place.is_dir() else ()
-        else:
+        names: Iterable[str] = ()
+        if not self.is_local:
             with self._remote(folder) as (files, path), suppress(FileNotFoundError):
-                names = [entry["name"].rpartition("/")[2] for entry in files.ls(path, detail=True)]
+                entries = files.ls(path, detail=True)
+                names = [entry["name"].rpartition("/")[2] for entry in entries if entry["type"] == "file"]
+        elif (place := self._path(folder)).is_dir():
+            names = (entry.name for entry in os.scandir(place) if entry.is_file())
         return sorted(f"{folder}/{name}" for name in names if not name.startswith("."))
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
@@ -118,7 +122,8 @@ class Storage:
         with _written(Path(tempfile.gettempdir(), aside)) as path:
             yield path
             with self._remote(name) as (files, target):
-                files.makedirs(files._parent(target), exist_ok=True)
+                if self.root.partition("://")[0] not in _OBJECT_STORES:
+                    files.makedirs(files._parent(target), exist_ok=True)
                 files.put_file(str(path), target)
 
     def remove(self, name: str) -> None:
@@ -198,7 +203,7 @@ class Storage:
         except (DataError, KeyboardInterrupt):
             raise
         except FileNotFoundError as error:
-            if "bucket" not in str(error).lower():
+            if "specified bucket" not in str(error):
                 raise
             raise DataError(f"{url}: no such bucket; create it, or check the name") from error
         except Exception as error:
