@@ -16,16 +16,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import output_folder
+from dataset_builders.common.stages import Stages
+from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
+from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.sinks import FolderWriter
-from dataset_builders.corpus.writing import write_source
+from dataset_builders.corpus.shards import ParsedShards
+from dataset_builders.corpus.writing import write_shard
 from dataset_builders.folder.layout import DATASET
 from dataset_builders.licenses import qualifies
 from dataset_builders.own_data import OwnBuilder
@@ -112,13 +117,14 @@ def build_dataset(
         ).save(scratch)
         survey_result = Survey.load(scratch, [source.builder.INFO.name for source in parsed])
         release_unused()
-        writer, results = FolderWriter(folder), []
-        for done, source in enumerate(parsed):
-            name = source.builder.INFO.name
-            progress(f"writing {name}", done, len(parsed))
-            results.append(write_source(source, survey_result.decisions[name], options, writer, encoder, num_proc))
-            release_unused()
-        finish_folder(writer, results, survey_result, options, encoder)
+        shards = ParsedShards(parsed, survey_result.decisions)
+        executor = LocalExecutor(num_proc or 1)
+        # on the disk of the output, which the user chose with room for it; an encoder's threads do not survive a fork
+        stages = Stages(Storage(str(folder.with_name("rows"))), LocalExecutor() if encoder else executor, progress)
+        work = partial(write_shard, shards.load, options, stages.storage, encoder)
+        written = by_source(stages.run("shards", work, len(shards), step="writing rows", label=shards.name))
+        finish_folder(folder, stages.storage, written, survey_result, options, executor, encoder)
+        results = [source.counts for source in written]
         for result in results:
             warn_of_differences(result, raw_dir, warn)
     return results

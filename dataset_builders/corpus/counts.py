@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -92,21 +90,17 @@ class SourceCounts:
     annotated: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
 
-    def save(self, path: Path) -> None:
-        """Write the counts as JSON; equal counts give equal bytes."""
-        values = vars(self) | {
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; equal counts give equal values in one order."""
+        return vars(self) | {
             "info": asdict(self.info) | {"files": (), "terms": None},
             "rows": {config: vars(tally) for config, tally in self.rows.items()},
             "languages": sorted(self.languages),
         }
-        values["heard"] = values.pop("benchmark_pairs")  # the key that earlier versions wrote
-        path.write_text(json.dumps(values), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> SourceCounts:
-        """Read the counts that `save` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["benchmark_pairs"] = values.pop("heard")
+    def of(cls, values: dict[str, Any]) -> SourceCounts:
+        """The counts of the values of `as_dict`, also after they were JSON."""
         lists = {name: tuple(value) for name, value in values["info"].items() if isinstance(value, list)}
         return cls(
             **values

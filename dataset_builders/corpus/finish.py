@@ -1,4 +1,4 @@
-"""Last steps of a build and of the pipeline: negatives, report, card, warnings, and rejected records of own data."""
+"""Last steps of a build and of the pipeline: files, negatives, report, card, warnings, rejected records of own data."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.executor import Executor
+from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
+from dataset_builders.corpus.files import write_clusters, write_files
+from dataset_builders.corpus.fragments import SourceRows
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.report import write_report
-from dataset_builders.corpus.sinks import FolderWriter
 from dataset_builders.own_data import OwnBuilder, write_rejects
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.hard_negatives import NegativeOptions, add_hard_negatives
@@ -21,33 +24,39 @@ from dataset_builders.survey.decisions import Survey
 
 
 def finish_folder(
-    writer: FolderWriter,
-    results: list[SourceCounts],
+    folder: Path,
+    storage: Storage,
+    sources: Sequence[SourceRows],
     survey_result: Survey,
     options: BuildOptions,
+    executor: Executor,
     encoder: Encoder | None,
 ) -> None:
-    """Mine hard negatives, then write the report and the card.
+    """Write the files of the rows, mine hard negatives, then write the report and the card.
 
     Args:
-        writer: Sink that holds the rows of all sources.
-        results: Counts of each source, in the order of the rows.
+        folder: Empty dataset folder.
+        storage: Where the fragments of the rows are.
+        sources: Fragments of each source, in the order of the rows.
         survey_result: Decisions, duplicates and leaks of all sources.
         options: Options of the build.
+        executor: Runs the tasks that write files.
         encoder: Text encoder that mines the negatives.
 
     Raises:
         DataError: No row is left.
     """
-    shards = writer.close(survey_result.members)
-    if not any(shards.values()):
+    results = [source.counts for source in sources]
+    if not any(tally.rows_out for counts in results for tally in counts.rows.values()):
         languages = f" in {', '.join(options.languages)}" if options.languages else ""
         raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; no dataset was written")
+    files = write_files(folder, storage, sources, executor)
+    write_clusters(folder, [survey_result.members])
     if options.hard_negatives and encoder is not None:
         negative_options = NegativeOptions(options.hard_negatives, seed=options.seed)
-        add_hard_negatives(shards["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())
-    write_report(writer.folder, results, options, survey_result)
-    card.write_card(writer.folder)
+        add_hard_negatives(files["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())
+    write_report(folder, results, options, survey_result)
+    card.write_card(folder)
 
 
 def warn_of_differences(result: SourceCounts, raw_dir: str | Path | None, warn: Callable[[str], None]) -> None:

@@ -1,19 +1,20 @@
-"""Parsed source -> finished rows: apply the decisions of the survey, run the quality filters, make pairs."""
+"""Shard of a parsed source -> finished rows: apply the decisions of the survey, run the quality filters, make pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.common.processes import in_order
-from dataset_builders.corpus.counts import REPEATED, SourceCounts
+from dataset_builders.common.storage import Storage
+from dataset_builders.corpus.counts import REPEATED
+from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.sinks import BufferSink, Sink
-from dataset_builders.own_data import OwnBuilder
+from dataset_builders.corpus.shards import Shard
 from dataset_builders.pairs.consecutive import make_pairs
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.messages import chat_messages
@@ -24,20 +25,20 @@ from dataset_builders.quality.filters.base import Texts
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.chunks import turn_texts
-from dataset_builders.survey.decisions import Decisions
 from dataset_builders.survey.leaks import TEST, TRAIN
-from dataset_builders.survey.parsed import ROWS_AT_ONCE, ParsedSource
+from dataset_builders.survey.mapped import release_unused
+from dataset_builders.survey.parsed import ROWS_AT_ONCE
 from dataset_builders.text.ragged import Ragged
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source while they pass through the checks.
+    """Some rows of a shard while they pass through the checks.
 
     Attributes:
         config: Config of the rows.
         table: The n rows.
-        number: Row numbers in the source, shape (n,); for pairs, the number of the anchor's utterance.
+        number: Row numbers in the shard, shape (n,); for pairs, the number of the anchor's utterance.
         split: Index in `SPLITS` of each row's split, int8 of shape (n,). A row that will be dropped has the split that
             it would go to.
     """
@@ -64,64 +65,39 @@ class Batch:
                 yield split, part
 
 
-def write_source(
-    source: ParsedSource,
-    decisions: Decisions,
-    options: BuildOptions,
-    sink: Sink,
-    encoder: Encoder | None = None,
-    num_proc: int | None = None,
-) -> SourceCounts:
-    """Apply decisions and filters to the rows of one source, make its pairs, and write the rest into a sink.
+def write_shard(
+    load: Callable[[int], Shard], options: BuildOptions, storage: Storage, encoder: Encoder | None, number: int
+) -> dict[str, Any]:
+    """Write the fragments of a shard; the rows depend neither on the process nor on the cut into shards.
 
     Args:
-        source: The parsed source.
-        decisions: Decisions of the survey about its rows.
+        load: Returns the shard of a number.
         options: Options of the build.
-        sink: Destination of the rows.
-        encoder: Text encoder that scores the relatedness of pairs; None to skip the score.
-        num_proc: Number of processes that filter dialogues and make pairs. Used on Linux without an encoder; the rows
-            do not depend on it.
+        storage: Where to write the fragments.
+        encoder: Text encoder that scores the relatedness of pairs.
+        number: Number of the shard.
 
     Returns:
-        Counts of the source.
+        Name of the shard, values of its `SourceCounts` and its `FragmentWriter.batches`; see `fragments.by_source`.
 
     Raises:
-        DataError: A process was killed.
+        AssertionError: A row was lost or duplicated.
     """
-    builder, quality = source.builder, options.quality
-    counts = SourceCounts(builder.INFO, builder.config.name, builder.hash)
-    if isinstance(builder, OwnBuilder):
-        counts.rejected = builder.tally.rejected
-        quality = quality.with_min_words(options.own_min_words)
-    writer = _SourceWriter(source, decisions, options, quality, sink, encoder, counts)
-    if builder.INFO.kind == "dialogues":
-        # vectors may differ in the last bit with the texts that are encoded together
-        batches = source.bounds(turns=0) if encoder else source.bounds()
-
-        def write(number: int) -> tuple[BufferSink, SourceCounts]:
-            buffer, batch_counts = BufferSink(), SourceCounts(builder.INFO, builder.config.name, builder.hash)
-            start, count = batches[number]
-            rows = source.table.slice(start, count)
-            replace(writer, sink=buffer, counts=batch_counts, records=[]).write_dialogues(start, rows)
-            source.release()
-            decisions.release()
-            return buffer, batch_counts
-
-        # an encoder's threads do not survive a fork
-        if encoder or (num_proc or 1) == 1:
-            for start, count in batches:  # without a buffer for all pairs of a batch
-                replace(writer, records=[]).write_dialogues(start, source.table.slice(start, count))
-                source.release()
-                decisions.release()
+    shard = load(number)
+    quality = options.quality.with_min_words(options.own_min_words) if shard.is_own else options.quality
+    with fragment_writer(storage, shard.name) as sink:
+        writer = _ShardWriter(shard, options, quality, sink, encoder)
+        if shard.counts.info.kind == "dialogues":
+            # vectors may differ in the last bit with the texts that are encoded together
+            for start, count in shard.batches(turns=0 if encoder else None):
+                replace(writer, records=[]).write_dialogues(start, shard.table.slice(start, count))
+                shard.release()
         else:
-            for buffer, batch_counts in in_order(write, len(batches), num_proc or 1):
-                buffer.replay(sink)
-                counts.add(batch_counts)
-    else:
-        writer.write_intents()
-    counts.check()
-    return counts
+            writer.write_intents()
+            shard.release()
+    release_unused()
+    shard.counts.check()
+    return {"shard": shard.name, "counts": shard.counts.as_dict(), "batches": sink.batches}
 
 
 _CONTEXT_AT_ONCE = 200_000
@@ -129,20 +105,18 @@ _CONTEXT_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
-class _SourceWriter:
-    """Writes one source into a sink; see `write_source`.
+class _ShardWriter:
+    """Writes one shard into fragments; see `write_shard`.
 
     Attributes:
         records: Drop records of the current dialogues and their pairs, each with the row numbers of the dialogues.
     """
 
-    source: ParsedSource
-    decisions: Decisions
+    shard: Shard
     options: BuildOptions
     quality: QualityConfig
-    sink: Sink
+    sink: FragmentWriter
     encoder: Encoder | None
-    counts: SourceCounts
     records: list[tuple[pa.Table, np.ndarray]] = field(default_factory=list)
 
     @property
@@ -156,7 +130,7 @@ class _SourceWriter:
             start: Number of the first row.
             table: Rows of the `dialogues` config.
         """
-        decisions = self.decisions
+        decisions = self.shard.decisions
         batch = self._usable("dialogues", start, table)
         number = batch.number
         rows = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
@@ -183,30 +157,33 @@ class _SourceWriter:
     def write_intents(self) -> None:
         """Write all rows of an intent set, and same-intent pairs if the options ask for them."""
         # one text may have two labels in different rows, so the filters need all rows at once
-        batches = [self._usable("downstream", start, table) for start, table in self.source.batches(turns=0)]
+        batches = [
+            self._usable("downstream", start, self.shard.table.slice(start, count))
+            for start, count in self.shard.batches(turns=0)
+        ]
         if not batches:
             return
-        decisions = self.decisions
+        decisions = self.shard.decisions
         number = np.concatenate([batch.number for batch in batches])
         leaks = np.flatnonzero(decisions.row("flagged", number))
         table = with_flags(pa.concat_tables(batch.table for batch in batches), [("leak:text", leaks)])
         table = table.append_column("number", pa.array(number))
         rows = self._screen("downstream", table, [SPLITS[index] for index in self._target_split(number)]).rows
         number = np.asarray(rows["number"])
-        batch = Batch("downstream", rows.drop_columns("number"), number, self.source.split[number])
+        batch = Batch("downstream", rows.drop_columns("number"), number, self.shard.split[number])
         batch = self._without_leaks(batch, "the same text")
         batch = Batch("downstream", batch.table, batch.number, decisions.row("split", batch.number))
         for split, part in batch.by_split():
             self._write("downstream", split, part.table)
             if split == "train" and self.options.same_intent:
                 pairs = same_intent_pairs(part.table, self.options.same_intent, self.options.seed)
-                self.counts.rows["pairs"].rows_in += len(pairs)
+                self.shard.counts.rows["pairs"].rows_in += len(pairs)
                 self._write("pairs", "train", pairs)
 
     def _target_split(self, number: np.ndarray) -> np.ndarray:
         """Split of the rows of these numbers, int8 of shape (n,); for dropped rows, the one they would go to."""
-        split = self.decisions.row("split", number)
-        return np.where(split >= TRAIN, split, self.source.split[number])
+        split = self.shard.decisions.row("split", number)
+        return np.where(split >= TRAIN, split, self.shard.split[number])
 
     def _is_selected(self, table: pa.Table, number: np.ndarray) -> np.ndarray:
         """Whether the options include each row's language, origin and split, bool of shape (rows,)."""
@@ -221,20 +198,20 @@ class _SourceWriter:
 
     def _usable(self, config: Config, start: int, table: pa.Table) -> Batch:
         """Rows that the options select, without repeated records and empty dialogues."""
-        counts, source = self.counts, self.source
+        shard, counts = self.shard, self.shard.counts
         number = start + np.arange(len(table))
-        batch = Batch(config, table, number, source.split[number])
-        counts.count_input(batch.where(~source.repeated[number] & ~source.empty[number]).table)
+        batch = Batch(config, table, number, shard.split[number])
+        counts.count_input(batch.where(~shard.repeated[number] & ~shard.empty[number]).table)
         batch = batch.where(self._is_selected(table, number))
         counts.rows[config].rows_in += len(batch)
-        batch = self._drop(batch, source.repeated[batch.number], REPEATED, "the raw files hold it twice", None)
-        batch = self._drop(batch, source.empty[batch.number], "empty_dialogue", "every turn is empty", None)
+        batch = self._drop(batch, shard.repeated[batch.number], REPEATED, "the raw files hold it twice", None)
+        batch = self._drop(batch, shard.empty[batch.number], "empty_dialogue", "every turn is empty", None)
         counts.languages.update(batch.table["language"].unique().to_pylist())
         return batch
 
     def _without_leaks(self, batch: Batch, match: str) -> Batch:
-        leaks = self.decisions.row("leak", batch.number)
-        others = self.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
+        leaks = self.shard.decisions.row("leak", batch.number)
+        others = self.shard.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
         return self._drop(batch, leaks, "leak", f"{match} stands in a later split", others)
 
     def _write_pairs(self, dialogues: Screened, batch: Batch, split: Split) -> None:
@@ -248,20 +225,20 @@ class _SourceWriter:
         hashes = None
         if not any(check.action == "mask" for check in self.quality.filters):  # else the texts may have changed
             kept = batch.number[np.asarray(pc.index_in(dialogues.rows["dialogue_id"], batch.table["dialogue_id"]), int)]
-            hashes, _ = Ragged(self.source.hashes, self.source.starts).gather(kept)
+            hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
         pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
-        self.counts.rows["pairs"].rows_in += len(pairs)
+        self.shard.counts.rows["pairs"].rows_in += len(pairs)
         pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
-        number = self.source.starts[row] + np.asarray(pairs["turn_index"])
-        decision = self.decisions.pair
+        number = self.shard.starts[row] + np.asarray(pairs["turn_index"])
+        decision = self.shard.decisions.pair
         leaks, in_benchmark = (np.flatnonzero(decision(name, number)) for name in ("flagged", "benchmark"))
         pairs = with_flags(pairs, [("leak:pair", leaks), ("leak:benchmark", in_benchmark)])
         batch = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
         if self._drops_leaks:
             leaks = decision("leak", number)
-            assert self.decisions.pairs is not None
-            others = self.decisions.pairs["blocking"].take(pa.array(number[leaks]))
+            assert self.shard.decisions.pairs is not None
+            others = self.shard.decisions.pairs["blocking"].take(pa.array(number[leaks]))
             batch = self._drop(batch, leaks, "leak", "the same pair stands in a later split", others)
             in_benchmark = decision("benchmark", batch.number) & (batch.split != TEST)
             texts = pc.if_else(
@@ -271,7 +248,7 @@ class _SourceWriter:
             )
             reason = "a side is a test utterance of an intent set"
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
-        self.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
+        self.shard.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
         self._write("pairs", split, batch.table)
 
     def _screen(
@@ -320,7 +297,7 @@ class _SourceWriter:
         splits = [SPLITS[index] for index in dropped.split]
         numbers = {
             "dialogues": dropped.number,
-            "pairs": np.searchsorted(self.source.starts, dropped.number, "right") - 1,
+            "pairs": np.searchsorted(self.shard.starts, dropped.number, "right") - 1,
         }.get(batch.config)
         self._record(batch.config, drop_rows(batch.config, dropped.table, splits, name, reason, values), numbers)
         return batch.where(~mask)
@@ -334,7 +311,7 @@ class _SourceWriter:
             numbers: Row numbers of their dialogues, ascending, shape (n,); None writes the records at once.
         """
         if len(records):
-            self.counts.count_drops(config, records)
+            self.shard.counts.count_drops(config, records)
             if numbers is None:
                 self.sink.record(records)
             else:
@@ -353,7 +330,7 @@ class _SourceWriter:
             messages = chat_messages(rows["turns"])
             rows = _set(_set(rows, "messages", messages), "message_count", pc.list_value_length(messages))
         self.sink.write(config, split, rows.cast(ARROW_SCHEMAS[config]))
-        self.counts.count_output(config, split, rows)
+        self.shard.counts.count_output(config, split, rows)
 
 
 def _slices(number: np.ndarray, lengths: np.ndarray, context_turns: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ ROW_GROUP_DIALOGUES = 1_000
 """Rows in a row group of dialogues, which are ten times as large."""
 
 SHARD_ROWS = 100_000
-"""Rows in a file: tens of MB on disk, so that streams and workers can share a split."""
+"""Rows in a file: tens of MB on disk, so that streams and workers can share a split. A multiple of both groups."""
 
 
 class ParquetWriter(pq.ParquetWriter):
@@ -25,6 +26,79 @@ class ParquetWriter(pq.ParquetWriter):
     def __del__(self) -> None:
         with suppress(OSError):
             super().__del__()
+
+
+def group_rows(schema: pa.Schema) -> int:
+    """Number of rows in a row group of this schema."""
+    return ROW_GROUP_DIALOGUES if "turns" in schema.names else ROW_GROUP_ROWS
+
+
+def shard_name(split: str, number: int, count: int) -> str:
+    """Name of one of `count` files of a split."""
+    return f"{split}-{number:05d}-of-{count:05d}.parquet"
+
+
+class Groups:
+    """Cuts tables into groups of equally many rows, whatever the sizes of the tables.
+
+    Args:
+        rows: Number of rows in a group.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._pending: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> list[pa.Table]:
+        """Append rows; returns the groups that they complete."""
+        self._pending.append(table)
+        count = sum(map(len, self._pending))
+        if count < self.rows:
+            return []
+        rows = pa.concat_tables(self._pending)
+        end = count - count % self.rows
+        self._pending = [rows.take(pa.array(np.arange(end, count)))]  # a slice would keep the memory of all rows
+        return [rows.slice(start, self.rows).combine_chunks() for start in range(0, end, self.rows)]
+
+    def rest(self) -> list[pa.Table]:
+        """The last group, if there are rows left."""
+        rows = [table for table in self._pending if len(table)]
+        self._pending = []
+        return [pa.concat_tables(rows).combine_chunks()] if rows else []
+
+
+class FileWriter:
+    """Writes tables of one schema to a parquet file, with row groups cut by row number; a context manager.
+
+    Args:
+        path: Path of the file.
+        schema: Schema of all tables; its metadata holds the `datasets` features.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._groups = Groups(group_rows(schema))
+        # pages are cut by content, so that the Hub stores only what changed between two versions
+        self._writer = ParquetWriter(path, schema, compression="zstd", use_content_defined_chunking=True)
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        for group in self._groups.add(table):
+            self._writer.write_table(group)
+
+    def __enter__(self) -> FileWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+
+    def close(self) -> None:
+        """Write the remaining rows and the end of the file."""
+        for group in self._groups.rest():
+            self._writer.write_table(group)
+        self._writer.close()
 
 
 class ShardWriter:
@@ -44,24 +118,22 @@ class ShardWriter:
     def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
         self.folder, self.split, self.schema = folder, split, schema
         self.rows = 0
-        self._group_rows = ROW_GROUP_DIALOGUES if "turns" in schema.names else ROW_GROUP_ROWS
-        self._pending: list[pa.Table] = []
         self._shards: list[Path] = []
-        self._writer: ParquetWriter | None = None
-        self._shard_rows = 0
+        self._writer: FileWriter | None = None
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
-        self.rows += len(table)
-        self._pending.append(table)
-        count = sum(map(len, self._pending))
-        if count < self._group_rows:
-            return
-        rows = pa.concat_tables(self._pending)
-        end = count - count % self._group_rows
-        for start in range(0, end, self._group_rows):
-            self._write_group(rows.slice(start, self._group_rows))
-        self._pending = [rows.take(pa.array(np.arange(end, count)))]  # a slice would keep the memory of all rows
+        while len(table):
+            if self._writer is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._shards.append(self.folder / f"{self.split}-{len(self._shards):05d}.parquet")
+                self._writer = FileWriter(self._shards[-1], self.schema)
+            room = SHARD_ROWS - self.rows % SHARD_ROWS
+            self._writer.write(table.slice(0, room))
+            self.rows += min(len(table), room)
+            table = table.slice(room)
+            if self.rows % SHARD_ROWS == 0:
+                self._end_shard()
 
     def close(self) -> list[Path]:
         """Write the remaining rows and give the shards their final names.
@@ -69,30 +141,14 @@ class ShardWriter:
         Returns:
             Paths of the shards, in order.
         """
-        rest = pa.concat_tables(self._pending) if self._pending else None
-        if rest is not None and len(rest):
-            self._write_group(rest)
         self._end_shard()
         total = len(self._shards)
-        paths = [self.folder / f"{self.split}-{i:05d}-of-{total:05d}.parquet" for i in range(total)]
+        paths = [self.folder / shard_name(self.split, number, total) for number in range(total)]
         for shard, path in zip(self._shards, paths, strict=True):
             shard.rename(path)
         return paths
 
-    def _write_group(self, rows: pa.Table) -> None:
-        if self._writer is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._shards.append(self.folder / f"{self.split}-{len(self._shards):05d}.parquet")
-            # pages are cut by content, so that the Hub stores only what changed between two versions
-            self._writer = ParquetWriter(
-                self._shards[-1], self.schema, compression="zstd", use_content_defined_chunking=True
-            )
-        self._writer.write_table(rows.combine_chunks())
-        self._shard_rows += len(rows)
-        if self._shard_rows >= SHARD_ROWS:
-            self._end_shard()
-
     def _end_shard(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._writer, self._shard_rows = None, 0
+        self._writer = None

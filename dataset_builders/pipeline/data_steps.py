@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -26,7 +27,7 @@ _INTERMEDIATE = OutputKind(
     "`dialogue-cube pipeline`",
     "--out",
     lambda folder: any((above / "steps").is_dir() for above in folder.parents[:3]),
-    ("figures.json", "members.parquet", "*/*.arrow", f"*/{_BUILT}"),
+    ("figures.json", "members.parquet", "*/*.arrow", _BUILT, f"*/{_BUILT}"),
 )
 """Folders that the pipeline keeps between runs: the survey, and the finished rows of each source."""
 
@@ -70,14 +71,13 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
             module = source_modules()[name]
             entries[_download_step(name)] = Entries((module, "dataset_builders.sources.download:download"))
             entries[source_step(name)] = Entries((module, *_READING))
-        rows = ("dataset_builders.corpus.writing:write_source", "dataset_builders.pipeline.fragments:FragmentWriter")
+        rows = ("dataset_builders.corpus.writing:write_shard", "dataset_builders.corpus.shards:ParsedShards")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
     dataset = ("dataset_builders.corpus.finish:finish_folder", "dataset_builders.corpus.finish:warn_of_differences")
-    writing = ("dataset_builders.corpus.sinks:FolderWriter", "dataset_builders.pipeline.fragments:replay")
     return {
         **entries,
         DUPLICATES: Entries((*_READING, "dataset_builders.survey.survey:survey")),
-        DATASET: Entries((*dataset, *writing, *encoder)),
+        DATASET: Entries((*dataset, "dataset_builders.corpus.fragments:by_source", *encoder)),
         DATABASE: Entries(("dataset_builders.database:build_database",)),
     }
 
@@ -235,19 +235,25 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         }
 
     def run() -> Product:
-        from dataset_builders.corpus.writing import write_source
-        from dataset_builders.pipeline.fragments import FragmentWriter
+        from dataset_builders.common.executor import LocalExecutor
+        from dataset_builders.common.storage import Storage
+        from dataset_builders.corpus.shards import ParsedShards
+        from dataset_builders.corpus.writing import write_shard
         from dataset_builders.survey.decisions import Decisions
 
         options, encoder = context.options(), context.encoder()
+        parsed = context.parsed(name, config)
+        names = [source.builder.INFO.name for source in parsed]
+        shards = ParsedShards(parsed, {name: Decisions.load(survey / name) for name in names})
+        # an encoder's threads do not survive a fork
+        executor = LocalExecutor(1 if encoder else context.config.num_proc or 1)
+        results = []
         with output_folder(place, _INTERMEDIATE) as folder:
-            for source in context.parsed(name, config):
-                source_name = source.builder.INFO.name
-                context.progress(f"filtering {source_name}", 0, 1)
-                decisions = Decisions.load(survey / source_name)
-                with FragmentWriter(folder / source_name) as writer:
-                    counts = write_source(source, decisions, options, writer, encoder, context.config.num_proc)
-                counts.save(folder / source_name / _BUILT)
+            work = partial(write_shard, shards.load, options, Storage(str(folder)), encoder)
+            for number, result in enumerate(executor.in_order(work, len(shards), label=shards.name)):
+                context.progress(f"filtering {name}", number, len(shards))
+                results.append(result)
+            (folder / _BUILT).write_text(json.dumps(results), encoding="utf-8")
         return Product()
 
     return Step(rows_step(name), inputs, run, (place,), needs=(source_step(name), DUPLICATES))
@@ -270,25 +276,23 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         }
 
     def run() -> Product:
-        from dataset_builders.corpus.counts import SourceCounts
+        from dataset_builders.common.executor import LocalExecutor
+        from dataset_builders.common.storage import Storage
         from dataset_builders.corpus.finish import finish_folder, warn_of_differences
-        from dataset_builders.corpus.sinks import FolderWriter
-        from dataset_builders.pipeline.fragments import replay
+        from dataset_builders.corpus.fragments import by_source
         from dataset_builders.survey.decisions import Survey
 
         finished = [name for name in sources if context.stamps.get(rows_step(name))]
-        fragments = [folder for name in finished for folder in sorted((rows / name).iterdir()) if folder.is_dir()]
-        counts = {folder: SourceCounts.load(folder / _BUILT) for folder in fragments}
-        fragments.sort(key=lambda folder: counts[folder].info.kind != "dialogues")  # the order of the rows
+        results = {name: json.loads((rows / name / _BUILT).read_text(encoding="utf-8")) for name in finished}
+        written = [source for name in finished for source in by_source(results[name], f"{name}/")]
+        written.sort(key=lambda source: source.counts.info.kind != "dialogues")  # the order of the rows
+        context.progress("writing files", 0, 1)
         with output_folder(out, DATASET_FOLDER) as folder:
-            writer = FolderWriter(folder)
-            for done, fragment in enumerate(fragments):
-                context.progress(f"writing {fragment.name}", done, len(fragments))
-                replay(fragment, writer)
-            ordered = [counts[fragment] for fragment in fragments]
-            finish_folder(writer, ordered, Survey.load(survey, []), context.options(), context.encoder())
-            for source in ordered:
-                warn_of_differences(source, context.config.raw_dir, context.warn)
+            executor = LocalExecutor(context.config.num_proc or 1)
+            storage, survey_result = Storage(str(rows)), Survey.load(survey, [])
+            finish_folder(folder, storage, written, survey_result, context.options(), executor, context.encoder())
+            for source in written:
+                warn_of_differences(source.counts, context.config.raw_dir, context.warn)
         return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))

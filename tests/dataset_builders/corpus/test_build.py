@@ -119,17 +119,23 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
     assert digests(again) == digests(sample_dataset)
 
 
-def test_bytes_depend_neither_on_the_number_of_processes_nor_on_the_size_of_batches(
+def test_bytes_depend_neither_on_the_number_of_processes_nor_on_the_size_of_batches_and_shards(
     sample_raw, cache_dir, tmp_path, monkeypatch
 ):
-    for module in ("survey.parsed", "corpus.writing"):
-        monkeypatch.setattr(f"dataset_builders.{module}.ROWS_AT_ONCE", 20)
+    for module in ("shards", "writing"):
+        monkeypatch.setattr(f"dataset_builders.corpus.{module}.ROWS_AT_ONCE", 20)
     monkeypatch.setattr("dataset_builders.corpus.writing._CONTEXT_AT_ONCE", 150)  # divides some blocks, not all
-    for processes, turns in ((1, 2000), (3, 200)):  # else one process would do the whole sample
-        monkeypatch.setattr("dataset_builders.survey.parsed.TURNS_AT_ONCE", turns)
+    for rows in ("ROW_GROUP_ROWS", "ROW_GROUP_DIALOGUES"):
+        monkeypatch.setattr(f"dataset_builders.folder.parquet.{rows}", 50)
+    monkeypatch.setattr("dataset_builders.corpus.files.SHARD_ROWS", 200)
+    for processes, batch, shard in ((1, 2000, 10**6), (3, 200, 500)):  # else one process would do the whole sample
+        monkeypatch.setattr("dataset_builders.corpus.shards.TURNS_AT_ONCE", batch)
+        monkeypatch.setattr("dataset_builders.corpus.shards.TURNS_OF_SHARD", shard)
         names = ["camrest676", "woz:en", "banking77"]
         build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)
-    assert digests(tmp_path / "1") == digests(tmp_path / "3")
+    files = digests(tmp_path / "1")
+    assert files == digests(tmp_path / "3")
+    assert len([name for name in files if name.startswith("pairs/train-")]) > 1
 
 
 def test_the_seed_affects_only_sources_without_official_splits(sample_raw, cache_dir, tmp_path):

@@ -1,0 +1,141 @@
+"""Fragments -> the parquet files of a dataset folder; each file is a task of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from dataset_builders.common.executor import Executor
+from dataset_builders.common.storage import Storage
+from dataset_builders.corpus import fragments
+from dataset_builders.corpus.fragments import Piece, SourceRows, read
+from dataset_builders.folder.layout import CLUSTERS, DROPS
+from dataset_builders.folder.parquet import ROW_GROUP_ROWS, SHARD_ROWS, FileWriter, Groups, ParquetWriter, shard_name
+from dataset_builders.quality.drops import DROPS_SCHEMA
+from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
+from dataset_builders.schema import CLUSTERS as MEMBERS
+from dataset_builders.survey.mapped import release_unused
+
+_CHUNK, _CHUNKS = 1 << 17, 8
+"""Rows of a chunk of cluster members, and chunks of a row group."""
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file of the dataset folder.
+
+    Attributes:
+        name: Path below the folder.
+        config: Config of its rows; None for drop records.
+        pieces: The rows, in order.
+    """
+
+    name: str
+    config: Config | None
+    pieces: list[Piece]
+
+    def __len__(self) -> int:
+        return sum(piece.rows for piece in self.pieces)
+
+
+def write_files(
+    folder: Path, storage: Storage, sources: Sequence[SourceRows], executor: Executor
+) -> dict[tuple[Config, Split], list[Path]]:
+    """Write the rows and the drop records of all sources.
+
+    Args:
+        folder: Dataset folder.
+        storage: Where the fragments are.
+        sources: Fragments of each source, in the order of the rows.
+        executor: Runs the tasks.
+
+    Returns:
+        Paths of the files of each config and split.
+    """
+    keys: list[tuple[Config, Split]] = [(config, split) for config in CONFIGS for split in SPLITS]
+    written = {key: _files_of(*key, sources) for key in keys}
+    drops = [part.piece(0, len(part)) for source in sources for part in source.fragments(fragments.DROPS)]
+    files = [*(file for some in written.values() for file in some), OutputFile(DROPS.as_posix(), None, drops)]
+    files.sort(key=len, reverse=True)
+    files.insert(0, files.pop())  # the executor does the first one alone
+    work = partial(write_file, storage, Storage(str(folder)), files)
+    for _ in executor.in_order(work, len(files), label=lambda number: files[number].name):
+        pass
+    return {key: [folder / file.name for file in some] for key, some in written.items()}
+
+
+def write_file(storage: Storage, folder: Storage, files: list[OutputFile], number: int) -> None:
+    """Write one of the files.
+
+    Args:
+        storage: Where the fragments are.
+        folder: Dataset folder.
+        files: All files.
+        number: Number of the file.
+    """
+    file = files[number]
+    rows = (table for piece in file.pieces for table in read(storage, piece))
+    with folder.create(file.name) as path:
+        if file.config is None:
+            _write_drops(path, rows)
+        else:
+            with FileWriter(path, ARROW_SCHEMAS[file.config]) as writer:
+                for table in rows:
+                    writer.write(table)
+    release_unused()
+
+
+def write_clusters(folder: Path, members: Iterable[pa.Table]) -> None:
+    """Write the members of all clusters.
+
+    Args:
+        folder: Dataset folder.
+        members: Tables of `schema.CLUSTERS`; the bytes do not depend on their sizes.
+    """
+    path, groups, chunks = folder / CLUSTERS, Groups(_CHUNK), list[pa.Table]()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ParquetWriter(path, MEMBERS.arrow_schema, compression="zstd") as writer:
+        for table in members:
+            for chunk in groups.add(table):
+                if len(chunks) == _CHUNKS:
+                    writer.write_table(pa.concat_tables(chunks))
+                    chunks.clear()
+                chunks.append(chunk)
+        chunks += groups.rest()
+        writer.write_table(pa.concat_tables(chunks) if chunks else MEMBERS.arrow_schema.empty_table())
+
+
+def _files_of(config: Config, split: Split, sources: Sequence[SourceRows]) -> list[OutputFile]:
+    """Cut the rows of a config and split into files, by the numbers of rows in the fragments."""
+    files: list[list[Piece]] = []
+    room = 0
+    for source in sources:
+        for fragment in source.fragments(f"{config}-{split}"):
+            start = 0
+            while start < len(fragment):
+                if not room:
+                    files.append([])
+                    room = SHARD_ROWS
+                end = min(len(fragment), start + room)
+                files[-1].append(fragment.piece(start, end))
+                start, room = end, room - (end - start)
+    names = (f"{config}/{shard_name(split, number, len(files))}" for number in range(len(files)))
+    return [OutputFile(name, config, pieces) for name, pieces in zip(names, files, strict=True)]
+
+
+def _write_drops(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write drop records; a row group ends with the table that fills it."""
+    with ParquetWriter(path, DROPS_SCHEMA, compression="zstd") as writer:
+        pending, count = list[pa.Table](), 0
+        for table in tables:
+            pending.append(table)
+            count += len(table)
+            if count >= ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(pending))
+                pending, count = [], 0
+        if pending:
+            writer.write_table(pa.concat_tables(pending))
