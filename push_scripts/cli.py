@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Repo = Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="Repository, created if missing.")]
 
 
-@takes_options()
+@takes_options(leave_out=["restricted_data"])
 def dataset(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder written by `dialogue-cube build`.")],
     repo: Repo,
@@ -59,7 +59,7 @@ def model(
     _show(repo, pushed.sizes, pushed.published, pushed.gate, options.card)
 
 
-@takes_options(leave_out=["card"])
+@takes_options(leave_out=["card", "restricted_data"])
 def metric(repo: Repo, options: PushOptions) -> None:
     """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
     from push_scripts.push_metric import push_metric
@@ -68,7 +68,7 @@ def metric(repo: Repo, options: PushOptions) -> None:
     _show(repo, pushed.sizes, pushed.published)
 
 
-@takes_options(leave_out=["card"])
+@takes_options(leave_out=["card", "restricted_data"])
 def space(
     kind: Annotated[
         Literal["gradio", "dashboard"], typer.Option(help="An app that asks a core, or the dashboard of a dataset.")

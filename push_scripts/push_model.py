@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from cube_model.card.card import data_record, model_card
+from cube_model.card.licenses import restricted_data
 from cube_model.card.results import Results, eval_results
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.sources.raw_files import sha256
-from push_scripts.errors import explain_errors
+from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport
@@ -64,8 +65,8 @@ def push_model(
             pushed too.
 
     Raises:
-        PushError: The model folder is incomplete or unsafe, the results or the index belong to another model, or the
-            Hub refused.
+        PushError: The model folder is incomplete or unsafe, its training data are restricted, the results or the index
+            belong to another model, or the Hub refused.
 
     Example:
         >>> pushed = push_model("core", "ORG/core", PushOptions(dry_run=True))
@@ -77,6 +78,7 @@ def push_model(
     if not options.dry_run:
         require_token()
     folder = read_model_folder(Path(model))
+    _check_data(folder, options)
     paths = [results] if isinstance(results, (str, Path)) else results
     figures = read_results([Path(path) for path in paths], folder)
     with explain_errors(repo, "the Hub"), temporary_folder() as name:
@@ -96,6 +98,17 @@ def push_model(
         sizes = {path: file.stat().st_size for path, file in sorted(files.items())}
         published = None if options.dry_run else publish(target, files, OWNED, _version(folder, files))
     return PushedModel(sizes, card, gate, published)
+
+
+def _check_data(folder: ModelFolder, options: PushOptions) -> None:
+    """Refuse a model of restricted data, unless the user has decided: weights can repeat what they have learned."""
+    restricted = restricted_data(data_record(folder))
+    if restricted and not options.restricted_data:
+        names = ", ".join(f"{source} ({license})" for source, license in restricted.items())
+        raise PushError(
+            f"{folder.path}: trained on data that may not be redistributed, or whose licence is unknown: {names}; "
+            "nothing was pushed. Train without them, or pass --restricted-data if their owners let you publish it"
+        )
 
 
 def _texts(folder: ModelFolder, results: Results, card: str) -> dict[str, str]:

@@ -45,6 +45,12 @@ class PushOptions(Options, error=PushError):
     message: str | None = option(
         None, "Title of the commit.", flags=("--message", "-m"), none="Upload dataset, model or space"
     )
+    restricted_data: bool = option(
+        False,
+        "Publish a model although its training data may not be redistributed, or their licence is unknown; its card "
+        "says so.",
+        flags=("--restricted-data",),
+    )
     overwrite: bool = option(False, "Replace a revision that is newer than what is pushed.", flags=("--overwrite",))
     dry_run: bool = option(False, "List what would be uploaded; no server is contacted.", flags=("--dry-run",))
     card: str | None = option(

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cube_model.card.footprint import Footprint
-from cube_model.card.licenses import is_share_alike, licenses_by_source
+from cube_model.card.licenses import is_share_alike, licenses_by_source, restricted_data
 from cube_model.card.results import METRICS, Results, model_index, tables
 from cube_model.teacher.find import KNOWN_TEACHERS
 
 TEMPLATE = Path(__file__).with_name("model_card.md")  # a link to the top level's file; in a wheel, a file
 LICENSE = "apache-2.0"
+DATA_TERMS = "terms-of-the-training-data"
+"""Name of the licence of weights from data that may not be redistributed."""
 
 _SHAPE = {
     "embedding_dim": "length of the vectors",
@@ -107,6 +109,7 @@ def model_card(
         fingerprint=str(record.get("fingerprint") or record.get("data_fingerprint"))[:16],
         sources=sources,
         share_alike=[source for source, licenses in sources.items() if is_share_alike(licenses)],
+        restricted=restricted_data(record),
         license=LICENSE,
         footprint=Footprint.of(training),
         settings={key: arguments[key] for key in _SETTINGS if _matters(key, arguments.get(key))},
@@ -179,7 +182,9 @@ def _metadata(facts: ModelFacts, name: str, results: Results) -> str:
     return ModelCardData(
         library_name="sentence-transformers" if facts.reads_text else "transformers",
         pipeline_tag="feature-extraction" if core else "sentence-similarity",
-        license=LICENSE if core else None,  # the others contain an encoder with its own licence
+        # embedders and exports contain an encoder with its own licence
+        license="other" if restricted_data(record) else LICENSE if core else None,
+        license_name=DATA_TERMS if restricted_data(record) else None,
         tags=(["cube"] if facts.kind != "embedder" else []) + text_tags + _TAGS,
         language=sorted({str(tag).split("-")[0] for tag in record.get("languages") or []} - {"und"}) or None,
         datasets=[data] if data else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from dataset_builders.common.errors import DataError
@@ -28,9 +29,32 @@ def licenses_by_source(record: Mapping[str, Any]) -> dict[str, str]:
     return {name: license if isinstance(license, str) else ", ".join(license) for name, license in licenses.items()}
 
 
+def restricted_data(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the training data that may not be redistributed or whose licence is unknown: source -> licences.
+
+    For a source that this project reads, its own licence counts beside the recorded one.
+
+    Args:
+        record: As for `licenses_by_source`. If it names no source, the entry is "training data".
+    """
+    sources = licenses_by_source(record) or {"training data": "not recorded"}
+    return {name: licenses for name, licenses in sources.items() if not _are_open(name, licenses)}
+
+
+def _are_open(source: str, licenses: str) -> bool:
+    names = _names(licenses)
+    with suppress(DataError):  # the user's own data
+        names.append(get_builder(source).INFO.license)
+    return all(map(may_be_quoted, names))
+
+
+def _names(licenses: str) -> list[str]:
+    return licenses.removeprefix("among ").split(", ")
+
+
 def is_share_alike(licenses: str) -> bool:
     """Return whether one of the licences of a source, as `licenses_by_source` returns them, is share-alike."""
-    return any(get_license(name).share_alike for name in licenses.removeprefix("among ").split(", "))
+    return any(get_license(name).share_alike for name in _names(licenses))
 
 
 def may_be_quoted(license: str) -> bool:

@@ -240,6 +240,7 @@ class CubeTrainer:
         revision: str | None = None,
         message: str | None = None,
         overwrite: bool = False,
+        restricted_data: bool = False,
     ) -> str | None:
         """Publish the trained core with code, training record and card, like `dialogue-cube push model`.
 
@@ -251,13 +252,14 @@ class CubeTrainer:
             revision: Branch to commit to, created if missing. Default: the main branch.
             message: Title of the commit. Default: `Upload model`.
             overwrite: Replace a revision that is newer than what is pushed.
+            restricted_data: Publish although the training data may not be redistributed, or their licence is unknown.
 
         Returns:
             URL of the commit or pull request; None in processes other than the first.
 
         Raises:
             ModelError: Nothing is trained yet, or the package's entry points are missing.
-            DialogueCubeError: The Hub refuses the push.
+            DialogueCubeError: The training data are restricted, or the Hub refuses the push.
         """
         self._trained()
         push, options_type = (_entry_point(*where) for where in (PUSH, PUSH_OPTIONS))
@@ -271,6 +273,7 @@ class CubeTrainer:
                 revision=revision,
                 message=message,
                 overwrite=overwrite,
+                restricted_data=restricted_data,
             )
             pushed = push(self.save_model(Path(folder) / "core"), repo_id, options)
         return str(pushed.published.url)

@@ -78,6 +78,7 @@ CORE_CONFIG = {
     "model_type": "cube",
     "auto_map": {"AutoConfig": "configuration_cube.CubeConfig", "AutoModel": "modeling_cube.CubeModel"},
     "lattice_size": [2, 2, 2],
+    "training": {"sources": ["camrest676"]},
 }
 
 

@@ -85,7 +85,13 @@ TEACHER = {"name": "minilm", "dimension": 24, "pooling": "mean", "prefix": "", "
 TRAINING = {
     "format": 1,
     "arguments": {"data": "/home/ann/corpora/tiny-corpus", "teacher": "minilm", "seed": 0, "sources": None},
-    "data": {"fingerprint": "f" * 64, "pairs": 1234, "sources": ["camrest676", "ours"], "validation_pairs": 9},
+    "data": {
+        "fingerprint": "f" * 64,
+        "pairs": 1234,
+        "sources": ["camrest676", "ours"],
+        "validation_pairs": 9,
+        "licenses": {"ours": ["MIT"]},
+    },
     "teacher": TEACHER,
     "best_epoch": 1,
     "history": [
@@ -152,7 +158,7 @@ def test_the_card_shows_the_model_and_its_results(core, core_folder, tmp_path):
         "| answers are mapped too | yes |",
         f"| parameters | {sum(p.numel() for p in core.parameters()):,} |",
         "1,234 user -> system pairs of `tiny-corpus` (fingerprint `ffffffffffffffff`).",
-        "| ours | not recorded |",
+        "| ours | MIT |",
         "| identity | 0.250 [0.240, 0.260] | 0.250 [0.240, 0.260] |",
         "| trained core | 0.512 [0.502, 0.522] |",
         "1-of-100 accuracy 0.250 -> 0.500",
@@ -179,7 +185,9 @@ def test_a_folder_does_not_become_a_dataset(core_folder, tmp_path, monkeypatch):
         (core_folder / "training.json").write_text(json.dumps(record))
         header = yaml.safe_load(push_model(core_folder, "org/a", PushOptions(dry_run=True)).card.split("---\n")[1])
         assert "datasets" not in header, data
-    (core_folder / "training.json").write_text(json.dumps({**TRAINING, "data": {"folder": "corpus", "pairs": 3}}))
+    (core_folder / "training.json").write_text(
+        json.dumps({**TRAINING, "data": {"folder": "corpus", "pairs": 3, "sources": ["camrest676"]}})
+    )
     card = push_model(core_folder, "org/a", PushOptions(dry_run=True)).card
     assert "3 user -> system pairs of `corpus`" in card
     assert "datasets" not in yaml.safe_load(card.split("---\n")[1])
@@ -384,6 +392,7 @@ def write_embedder(folder, own_code=False):
     (folder / "1_Last" / "config.json").write_text("{}")
     save_file({"weight": np.zeros(5, dtype=np.float32)}, folder / "1_Last" / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (folder / "training.json").write_text(json.dumps({"data": {"sources": ["tiny"], "licenses": ["MIT"]}}))
     (folder / "modules.json").write_text(json.dumps([{"path": path, "type": kind} for path, kind in kinds.items()]))
     for stray in ("eval/results.csv", "checkpoint-5/optimizer.pt", "2_Stray/model.safetensors", "notes.py"):
         (folder / stray).parent.mkdir(exist_ok=True)
@@ -392,7 +401,7 @@ def write_embedder(folder, own_code=False):
 
 
 EMBEDDER_FILES = {"README.md", "config.json", "model.safetensors", "modules.json", "1_Last/config.json"}
-EMBEDDER_FILES |= {"1_Last/model.safetensors"}
+EMBEDDER_FILES |= {"1_Last/model.safetensors", "training.json"}
 
 
 @pytest.mark.parametrize(("own_code", "more"), [(False, set()), (True, {"own_module.py", "helper.py"})])
@@ -421,4 +430,38 @@ def test_a_folder_that_is_not_an_embedder_is_refused(tmp_path, spoil, message):
     folder = write_embedder(tmp_path / "st", own_code=True)
     spoil(folder)
     with pytest.raises(PushError, match=message):
+        push_model(folder, "org/name", PushOptions(dry_run=True))
+
+
+RECORDS = {
+    "private data": {"sources": ["ours"], "licenses": {"ours": ["LicenseRef-private"]}},
+    "own data of no recorded licence": {"sources": ["ours"]},
+    "a restricted corpus": {"sources": ["camrest676", "smd"]},
+    "a restricted corpus under another licence": {"sources": ["smd"], "licenses": {"smd": ["MIT"]}},
+    "an encoder's private data among others": {"sources": ["ours"], "licenses": ["LicenseRef-private", "MIT"]},
+    "a licence that does not exist": {"sources": ["ours"], "licenses": {"ours": ["MIT", "CC-BY-9.9"]}},
+    "no source": {"pairs": 3},
+}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+def test_a_model_of_restricted_data_is_pushed_only_if_the_user_says_so(tmp_path, record):
+    folder = write_model(tmp_path / "core")
+    (folder / "training.json").write_text(json.dumps({"data": record}))
+    with pytest.raises(
+        PushError, match=r"may not be redistributed, or whose licence is unknown: .*--restricted-data if"
+    ):
+        push_model(folder, "org/name", PushOptions(dry_run=True))
+    card = push_model(folder, "org/name", PushOptions(dry_run=True, restricted_data=True)).card
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert (header["license"], header["license_name"]) == ("other", "terms-of-the-training-data")
+    assert "the weights are under the terms of the data" in card
+    assert "Weights and code are under" not in card
+
+
+def test_a_model_without_any_record_is_restricted(tmp_path):
+    folder = write_model(tmp_path / "core")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"training": None}))
+    with pytest.raises(PushError, match=r"training data \(not recorded\)"):
         push_model(folder, "org/name", PushOptions(dry_run=True))

@@ -55,13 +55,14 @@ def core(hub, minilm, tmp_path):
 
     from cube_model import CubeConfig, CubeModel
     from push_scripts.push_model import push_model
+    from push_scripts.push_options import PushOptions
 
     torch.manual_seed(0)
     model = CubeModel(CubeConfig(embedding_dim=384, context_turns=1, teacher=minilm.describe()))
     for weight in model.parameters():
         weight.data.add_(0.2 * torch.randn_like(weight))
     model.save_pretrained(tmp_path / "core")
-    push_model(tmp_path / "core", f"{hub.namespace}/core")
+    push_model(tmp_path / "core", f"{hub.namespace}/core", PushOptions(restricted_data=True))
     return f"{hub.namespace}/core"
 
 
