@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dataset_builders.sources.registry import builders
 from push_scripts.dataset_folder import row_groups
 
 LONG_COPY = 20
@@ -26,7 +25,9 @@ _IDS = ("dialogue_id", "utterance_id", "pair_id")
 Mask = Callable[[pa.Table], pa.ChunkedArray]
 
 
-def find_copies(files: Sequence[Path], notes: Sequence[Path], keys: Sequence[str], passes: Mask) -> pa.Table:
+def find_copies(
+    files: Sequence[Path], notes: Sequence[Path], keys: Sequence[str], passes: Mask, own_sources: Collection[str]
+) -> pa.Table:
     """Find the own dialogues and utterances that pass, but repeat held-back ones.
 
     The build has found near-duplicate dialogues: they are in one cluster. Dialogues that have only a part in common are
@@ -37,34 +38,38 @@ def find_copies(files: Sequence[Path], notes: Sequence[Path], keys: Sequence[str
         notes: Parquet files of tables about them.
         keys: Columns that `passes` reads.
         passes: Function that returns a mask of the rows that may be published.
+        own_sources: Sources that this project does not read: what they contain is the user's word.
 
     Returns:
         `source` and `id`, unique.
     """
-    own = _is_own_and(passes)
-    clusters: set[str] = set()
-    for rows in row_groups([*files, *notes], [*keys, "cluster_id"]):
-        if "cluster_id" in rows.column_names:
-            clusters.update(rows["cluster_id"].filter(pc.invert(passes(rows))).drop_null().unique().to_pylist())
-    restricted = pa.array(sorted(clusters), pa.string())
+    names = pa.array(sorted(own_sources), pa.string())
+
+    def own(rows: pa.Table) -> pa.ChunkedArray:
+        return pc.and_(passes(rows), pc.is_in(rows["source"], names))
+
+    def restricted(rows: pa.Table) -> pa.ChunkedArray:
+        return pc.invert(passes(rows))
+
     found: set[tuple[str, str]] = set()
-    has_own = False
-    for rows in row_groups([*files, *notes], [*keys, "cluster_id"]):
-        mask = own(rows)
-        has_own |= bool(pc.any(mask).as_py())
-        if "cluster_id" in rows.column_names and len(restricted):
-            found.update(_names(rows.filter(pc.and_(mask, pc.is_in(rows["cluster_id"], restricted)))))
-    texts = {key for key, _ in _long_texts(files, keys, lambda rows: pc.invert(passes(rows)))} if has_own else set()
-    if texts:
-        found.update(name for key, name in _long_texts(files, keys, own) if key in texts)
+    if own_sources:
+        clusters = pa.array(sorted(_clusters([*files, *notes], keys, restricted)), pa.string())
+        for rows in row_groups([*files, *notes] if len(clusters) else [], [*keys, "cluster_id"]):
+            if "cluster_id" in rows.column_names:
+                found.update(_names(rows.filter(pc.and_(own(rows), pc.is_in(rows["cluster_id"], clusters)))))
+        if texts := {key for key, _ in _long_texts(files, keys, restricted)}:
+            found.update(name for key, name in _long_texts(files, keys, own) if key in texts)
     sources, ids = zip(*sorted(found), strict=True) if found else ((), ())
     return pa.table({"source": pa.array(sources, pa.string()), "id": pa.array(ids, pa.string())})
 
 
-def _is_own_and(passes: Mask) -> Mask:
-    """Restrict a mask to rows of sources that this project does not read: what they contain is the user's word."""
-    names = pa.array(list(builders()))
-    return lambda rows: pc.and_(passes(rows), pc.invert(pc.is_in(rows["source"], names)))
+def _clusters(files: Sequence[Path], keys: Sequence[str], select: Mask) -> set[str]:
+    """Return the clusters of the selected rows."""
+    clusters: set[str] = set()
+    for rows in row_groups(files, [*keys, "cluster_id"]):
+        if "cluster_id" in rows.column_names:
+            clusters.update(rows["cluster_id"].filter(select(rows)).drop_null().unique().to_pylist())
+    return clusters
 
 
 def _names(rows: pa.Table) -> list[tuple[str, str]]:

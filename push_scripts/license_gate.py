@@ -120,7 +120,8 @@ class LicenseGate:
         self.held_back = HeldBack(frozenset(restricted_sources), open_sources, no_strings, no_strings)
         self.held_back = self._with_ids(shards, notes)
         all_shards = [file for files in shards.values() for file in files]
-        copies = find_copies(all_shards, notes, _KEYS, self.passes)
+        own_sources = self.held_back.open_sources - builders().keys()
+        copies = find_copies(all_shards, notes, _KEYS, self.passes, own_sources)
         self.report.copies.update(copies["source"].to_pylist())
         ids = pa.concat_arrays([self.held_back.ids, copies["id"].combine_chunks()]).unique()
         self.held_back = replace(self.held_back, ids=ids)
