@@ -8,6 +8,7 @@ import typer
 
 from cube_model.data.embed.config import EmbedConfig
 from cube_model.embedder.config import EmbedderConfig
+from cube_model.errors import ModelError
 from cube_model.evaluation.command import response_selection
 from cube_model.evaluation.intents.command import intents
 from cube_model.evaluation.leaderboard.command import leaderboard
@@ -16,6 +17,7 @@ from cube_model.inference.export import export
 from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
 from dataset_builders.common.command_options import takes_options
+from dataset_builders.common.execution import ExecutionSettings
 
 _Processes = Annotated[
     int | None,
@@ -43,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 @takes_options()
-def embed(config: EmbedConfig, processes: _Processes = None) -> None:
+def embed(config: EmbedConfig, execution: ExecutionSettings, processes: _Processes = None) -> None:
     """Write the vectors of all distinct texts of a dataset, which other commands read with `--vectors`.
 
     To go on after an interruption, run the same command again: finished shards are kept. For other ways to start
@@ -52,6 +54,11 @@ def embed(config: EmbedConfig, processes: _Processes = None) -> None:
     from cube_model.data.embed.command import embed_texts
     from cube_model.training.launch import launch
 
+    if execution.executor != "local" or execution.scratch is not None:
+        if processes is not None:
+            raise ModelError("--processes starts processes of this machine: leave it out with --executor and --scratch")
+        embed_texts(config, execution)
+        return
     launch(embed_texts, "cube_model.data.embed", config, processes)
 
 

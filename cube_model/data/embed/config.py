@@ -31,6 +31,9 @@ class EmbedConfig(Options, error=ModelError):
     device: Literal["auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu"] = option(
         "auto", "Kind of device of the teacher; auto: a graphics card where there is one.", in_result=False
     )
+    gpus: float = option(
+        0.0, "GPUs of each task on a Ray cluster; several tasks share one below 1.", low=0, in_result=False
+    )
     overwrite: bool = option(
         False, "Replace earlier vectors, and discard an interrupted run with other arguments.", in_result=False
     )

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ from cube_model.machine import versions
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.folder import FORMAT, RECORD, VECTORS, shard_name, write_shard
 from cube_model.vectors.keys import range_starts
+from dataset_builders.common.execution import ExecutionSettings, open_executor, open_scratch
 from dataset_builders.common.executor import Executor
-from dataset_builders.common.files import synchronise
 from dataset_builders.common.outputs import Output
 from dataset_builders.common.progress import encoding_progress, step_bar
 from dataset_builders.common.stages import Progress, Stages
@@ -50,15 +51,14 @@ _PARTS = {"files": "data", "teacher": "teacher", "precision": "precision", "vers
 """Words for messages by key of the plan."""
 
 
-def embed_dataset(config: EmbedConfig, executor: Executor | None = None, *, gpus: float = 0) -> dict[str, Any]:
+def embed_dataset(config: EmbedConfig, execution: ExecutionSettings | None = None) -> dict[str, Any]:
     """Write the vectors of all distinct texts of a dataset.
 
     A run that was interrupted goes on with the shards that are missing.
 
     Args:
         config: Configuration.
-        executor: Where the work runs. Default: this process, or the processes of `accelerate launch`.
-        gpus: Number of GPUs that the executor gives to each shard.
+        execution: Where the work runs. Default: this process, or the processes of `accelerate launch`.
 
     Returns:
         Content of `vectors.json`.
@@ -66,31 +66,39 @@ def embed_dataset(config: EmbedConfig, executor: Executor | None = None, *, gpus
     Raises:
         ModelError: Dataset or teacher are unavailable, the output cannot be written or is in use, or an interrupted run
             had other arguments.
+        DataError: The cluster cannot be reached, or a task was lost.
     """
+    execution = execution or ExecutionSettings()
     ranks = Ranks(config.device)
     show = config.progress and ranks.is_main
     output = Output(config.out, VECTORS, overwrite=config.overwrite)
-    with output.claimed() if ranks.is_main else nullcontext():
-        storage = Storage(str(output.work))
+    work = Storage(str(output.work), kept=True)
+    with ExitStack() as held:
         if ranks.is_main:
-            _start(storage, config, output)
+            held.enter_context(output.claimed())
+            _start(work, config, output)
         ranks.wait()
-        plan = _read_json(storage, _PLAN)
+        plan = _read_json(work, _PLAN)
+        storage = work if execution.scratch is None else held.enter_context(_open_scratch(execution.scratch, plan))
+        executor: Executor = ranks
+        if execution.executor != "local":
+            shared = None if execution.scratch is None else storage
+            opened = open_executor(execution.executor, None, execution.ray_address, shared)
+            executor = held.enter_context(opened)
         with step_bar() if show else nullcontext(None) as advance:
-            stages = Stages(storage, executor or ranks, advance)
-            total = _collect(stages, len(plan["files"]))
+            total = _collect(Stages(storage, executor, advance), len(plan["files"]))
         count = -(-total // SHARD_TEXTS)
         with _encoding_bar(plan["teacher"], total, show) as advance:
-            stages = Stages(storage, executor or ranks, advance)
-            shards = stages.run("vectors", partial(_encode_shard, storage, count), count, gpus=gpus)
+            stages = Stages(storage, executor, advance)
+            shards = stages.run("vectors", partial(_encode_shard, storage, count), count, gpus=config.gpus)
         record = _record(config, plan, shards)
         if ranks.is_main:
-            _finish(output, record)
+            _finish(output, storage, record)
         ranks.wait()
     return record
 
 
-def _start(storage: Storage, config: EmbedConfig, output: Output) -> None:
+def _start(work: Storage, config: EmbedConfig, output: Output) -> None:
     """Write the plan of the run, or check that an interrupted run had the same."""
     device = None if config.device == "auto" else config.device
     folder = Path(config.teacher).expanduser()
@@ -104,8 +112,8 @@ def _start(storage: Storage, config: EmbedConfig, output: Output) -> None:
         "precision": config.precision,
         "versions": versions(),
     }
-    if storage.exists(_PLAN):
-        earlier = _read_json(storage, _PLAN)
+    if work.exists(_PLAN):
+        earlier = _read_json(work, _PLAN)
         different = [word for key, word in _PARTS.items() if earlier.get(key) != plan[key]]
         if different and not config.overwrite:
             raise ModelError(
@@ -114,7 +122,16 @@ def _start(storage: Storage, config: EmbedConfig, output: Output) -> None:
             )
         if different:
             output.discard_work()
-    _write_json(storage, _PLAN, plan)
+    _write_json(work, _PLAN, plan)
+
+
+@contextmanager
+def _open_scratch(place: str, plan: dict[str, Any]) -> Iterator[Storage]:
+    """Open the storage that all machines reach, for this plan only."""
+    facts = json.dumps([SHARD_TEXTS, {key: plan[key] for key in _PARTS}], sort_keys=True)
+    with open_scratch(place, f"embed-{hashlib.sha256(facts.encode()).hexdigest()[:16]}") as storage:
+        _write_json(storage, _PLAN, plan)
+        yield storage
 
 
 def _collect(stages: Stages, files: int) -> int:
@@ -149,7 +166,6 @@ def _encode_shard(storage: Storage, count: int, number: int) -> dict[str, Any]:
     with storage.create(f"vectors/{name}") as path:
         write_shard(path, keys, vectors, plan["precision"])
         digest = _sha256(path)
-        synchronise(path)
     keys_digest = hashlib.sha256(b"".join(keys)).hexdigest()
     return {"file": name, "texts": len(keys), "sha256": digest, "keys_sha256": keys_digest}
 
@@ -214,16 +230,16 @@ def _record(config: EmbedConfig, plan: dict[str, Any], shards: list[dict[str, An
     }
 
 
-def _finish(output: Output, record: dict[str, Any]) -> None:
-    """Put shards and record in place. Until then, the shards stay in the working folder too."""
+def _finish(output: Output, storage: Storage, record: dict[str, Any]) -> None:
+    """Put shards and record in place. Until then, the shards stay where they are too."""
     output.new.mkdir()
     for number, shard in enumerate(record["shards"]):
-        finished = output.work / "vectors" / shard["file"]
+        finished, target = storage.fetch(f"vectors/{shard['file']}"), output.new / shard["file"]
         try:
-            os.link(finished, output.new / shard["file"])
-        except OSError:  # a file system without hard links
-            (output.work / "vectors" / f"{number:05}.json").unlink()
-            finished.replace(output.new / shard["file"])
+            os.link(finished, target)
+        except OSError:  # another disk, or a file system without hard links
+            storage.remove(f"vectors/{number:05}.json")
+            shutil.move(finished, target)
     text = json.dumps(record, indent=1, ensure_ascii=False)
     (output.new / RECORD).write_text(text + "\n", encoding="utf-8")
     output.put()
