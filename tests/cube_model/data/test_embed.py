@@ -1,9 +1,11 @@
 """`dialogue-cube embed`: the same folder from any number of workers, and after any interruption."""
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.run import run_response_selection
 from cube_model.training.data import load_training_data
 from cube_model.vectors.folder import VectorFolder
+from dataset_builders.common.execution import ExecutionSettings
 from support.cube_fixtures import invented_dialogues, run_config, write_pairs
 from support.tiny_teacher import save_tiny_distilbert
 
@@ -236,15 +239,48 @@ def test_the_command_writes_vectors_of_several_configs(pairs_folder, tiny, tmp_p
     assert "speeches" in str(bad.exception)
 
 
-def test_a_dataset_of_the_hub_is_read_at_one_commit(hub, written, pairs_folder, tiny, tmp_path, monkeypatch):
+class Scattered:
+    """An executor whose tasks arrive as bytes, as on another machine, and run in the reverse order, some of them twice."""
+
+    workers = 3
+
+    def in_order(self, work, count, *, gpus=0, label=None):
+        content = pickle.dumps(work)
+        results = {number: pickle.loads(content)(number) for number in [*range(count)[::-1], *range(count)[::3]]}
+        return iter([results[number] for number in range(count)])
+
+
+def test_scattered_tasks_over_a_shared_folder_write_the_same_bytes(written, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "open_executor", lambda *arguments: nullcontext(Scattered()))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with monkeypatch.context() as patch:
+        count_encoded(patch, stop_after=4)
+        with pytest.raises(KeyboardInterrupt):
+            embed_dataset(config(), ExecutionSettings(executor="ray", scratch=str(scratch)))
+    second = count_encoded(monkeypatch)
+    embed_dataset(config(), ExecutionSettings(executor="ray", scratch=str(scratch)))
+    repeats = -(-len(second) // 4) + 1  # of tasks that run twice
+    assert len(second) <= len(VectorFolder(written).record["shards"]) - 4 + repeats
+    assert contents(tmp_path / "vectors") == contents(written)
+    assert not list(scratch.iterdir())
+
+
+def test_texts_of_a_dataset_on_the_hub_are_read_at_one_commit(hub, pairs_folder, tmp_path, monkeypatch):
     from huggingface_hub import HfApi
 
     hub.use_here(monkeypatch)
     repo, api = f"{hub.namespace}/data", HfApi()
     api.create_repo(repo, repo_type="dataset")
     commit = api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=pairs_folder).oid
-    options = ["--teacher", tiny, "--teacher-dtype", "float32", "--device", "cpu", "--quiet"]
-    hub.run(["dialogue-cube", "embed", "--data", repo, "--out", str(tmp_path / "vectors"), *map(str, options)])
-    record, expected = VectorFolder(tmp_path / "vectors").record, VectorFolder(written).record
-    assert (record["data"]["repo"], record["data"]["revision"]) == (repo, commit)
-    assert (record["texts"], record["teacher"]) == (expected["texts"], expected["teacher"])
+    code = f"""
+import json
+from cube_model.data.embed.texts import collect_texts, list_files, read_range
+from dataset_builders.common.storage import Storage
+files, storage = list_files({repo!r}, ["pairs"]), Storage({str(tmp_path)!r})
+runs = [run for number, file in enumerate(files) for run in collect_texts(storage, file, f"texts/{{number}}")]
+print(json.dumps([files, sorted(read_range(storage, runs, 0, 2**64).values())]))
+"""
+    files, texts = hub.json(code)
+    assert texts == texts_of(pairs_folder)
+    assert {file["path"].partition("/pairs/")[0] for file in files} == {f"hf://datasets/{repo}@{commit}"}
