@@ -12,6 +12,7 @@ import typer
 
 from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.execution import ExecutionSettings
 from dataset_builders.corpus.settings import DatasetSettings, RunSettings, Selection
 from dataset_builders.dashboard.command import dashboard
 from dataset_builders.database import cli as database
@@ -65,6 +66,7 @@ def _mapping(value: bool) -> None:
 @takes_options()
 def build(
     run: RunSettings,
+    execution: ExecutionSettings,
     selection: Selection,
     dataset: DatasetSettings,
     own: OwnSettings | None,
@@ -120,6 +122,7 @@ def build(
             download_progress=advance,
             progress=progress,
             num_proc=run.num_proc,
+            execution=execution,
             warn=lambda line: errors.print(Text.assemble(("warning: ", "yellow"), line), soft_wrap=True),
         )
     _print_counts(console, results)

@@ -14,22 +14,25 @@ the same bytes.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.execution import ExecutionSettings, open_executor, open_scratch
 from dataset_builders.common.executor import LocalExecutor
-from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import output_folder
-from dataset_builders.common.stages import Stages
+from dataset_builders.common.stages import Progress, Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
 from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.shards import ParsedShards
+from dataset_builders.corpus.shards import ShardFiles
 from dataset_builders.corpus.writing import write_shard
 from dataset_builders.folder.layout import DATASET
 from dataset_builders.licenses import qualifies
@@ -39,8 +42,6 @@ from dataset_builders.sources.download import Progress as DownloadProgress
 from dataset_builders.sources.download import download, downloads_folder
 from dataset_builders.sources.registry import get_builder, select_sources
 from dataset_builders.sources.source import CorpusBuilder
-from dataset_builders.survey.clusters import Progress
-from dataset_builders.survey.decisions import Survey
 from dataset_builders.survey.mapped import release_unused
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.survey import survey
@@ -59,6 +60,7 @@ def build_dataset(
     download_progress: DownloadProgress | None = None,
     progress: Progress | None = None,
     warn: Callable[[str], None] = logger.warning,
+    execution: ExecutionSettings | None = None,
 ) -> list[SourceCounts]:
     """Build the dataset folder.
 
@@ -70,12 +72,13 @@ def build_dataset(
         own: A user's own data (`own_data.own_builders`), in addition to the sources or instead of them. Records that
             cannot be used go to `OUT.rejects.jsonl`, even if the build stops; outside the folder because they contain
             private text.
-        num_proc: Number of processes that parse raw files and make rows.
+        num_proc: Number of tasks that run at the same time; None for one, on a Ray cluster for one for each CPU.
         cache_dir: Folder where `datasets` caches parsed rows; None for its default.
         download_progress: Called as a download proceeds.
         progress: Called with the current step, the number of steps done and their total.
         warn: Called with one line for each source whose counts differ from the official ones or whose licence is
             excluded.
+        execution: Where the tasks run, and where they keep their files; by default in processes of this machine.
 
     Returns:
         Counts of each source, in the order of the rows.
@@ -94,40 +97,73 @@ def build_dataset(
     progress = progress or (lambda step, done, total: None)
     if options.hard_negatives and not options.encoder:
         raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
-    # locked first: a second writer fails before hours of work
-    with output_folder(out, DATASET) as folder, write_rejects_of(out, own, warn), temporary_folder() as scratch:
+    execution = execution or ExecutionSettings()
+    with (
+        output_folder(out, DATASET) as folder,  # locked first: a second writer fails before hours of work
+        write_rejects_of(out, own, warn),
+        open_executor(execution.executor, num_proc, execution.ray_address, _shared(execution)) as executor,
+    ):
         encoder = load_encoder(options.encoder) if options.encoder else None
         sources: list[CorpusBuilder] = list(own)
         if names or raw_dir is not None or not own:
             raw = Path(raw_dir) if raw_dir is not None else _download_sources(names, options, download_progress)
             selection = _filter_by_license(select_sources(names, raw), options.licenses, warn)
             sources = [*(_open_source(source, raw, cache_dir) for source in selection), *own]
-        parsed = []
-        for done, builder in enumerate(sources):
-            progress(f"reading {builder.INFO.name}", done, len(sources))
-            parsed.append(parse(builder, num_proc))
+        with _scratch(execution, folder, sources, options) as scratch:
+            parsed = []
+            for done, builder in enumerate(sources):
+                progress(f"reading {builder.INFO.name}", done, len(sources))
+                rows = scratch.below(f"rows/{builder.INFO.name}") if execution.scratch else None
+                parsed.append(parse(builder, executor, rows))
+                release_unused()
+            parsed.sort(key=lambda source: not source.has_dialogues)  # the order of the rows
+            stages = Stages(scratch, executor, progress)
+            survey_result = survey(
+                parsed,
+                stages,
+                scratch.below("survey"),
+                split_policy=options.split_policy,
+                seed=options.seed,
+                benchmark_words=options.benchmark_words,
+            )
             release_unused()
-        parsed.sort(key=lambda source: source.builder.INFO.kind != "dialogues")  # the order of the rows
-        survey(
-            parsed,
-            split_policy=options.split_policy,
-            seed=options.seed,
-            benchmark_words=options.benchmark_words,
-            progress=progress,
-        ).save(scratch)
-        survey_result = Survey.load(scratch, [source.builder.INFO.name for source in parsed])
-        release_unused()
-        shards = ParsedShards(parsed, survey_result.decisions)
-        executor = LocalExecutor(num_proc or 1)
-        # on the disk of the output, which the user chose with room for it; an encoder's threads do not survive a fork
-        stages = Stages(Storage(str(folder.with_name("rows"))), LocalExecutor() if encoder else executor, progress)
-        work = partial(write_shard, shards.load, options, stages.storage, encoder)
-        written = by_source(stages.run("shards", work, len(shards), step="writing rows", label=shards.name))
-        finish_folder(folder, stages.storage, written, survey_result, options, executor, encoder)
+            shards = ShardFiles(parsed, survey_result.storage)
+            if encoder:  # its threads do not survive a fork, and it is not on other machines
+                stages = Stages(scratch, LocalExecutor(), progress)
+            work = partial(write_shard, shards.load, options, scratch, encoder)
+            written = by_source(stages.run("shards", work, len(shards), step="writing rows", label=shards.name))
+            finish_folder(folder, scratch, written, survey_result, options, executor, encoder)
         results = [source.counts for source in written]
         for result in results:
             warn_of_differences(result, raw_dir, warn)
     return results
+
+
+@contextmanager
+def _scratch(
+    execution: ExecutionSettings, folder: Path, sources: Sequence[CorpusBuilder], options: BuildOptions
+) -> Iterator[Storage]:
+    """Open the storage for the files of the stages."""
+    if execution.scratch is None:  # on the disk of the output, which the user chose with room for it
+        yield Storage(str(folder.with_name("stages")))
+    else:
+        with open_scratch(execution.scratch, _fingerprint(sources, options)) as scratch:
+            yield scratch
+
+
+def _shared(execution: ExecutionSettings) -> Storage | None:
+    """The storage that all machines must reach, if there are others."""
+    return Storage(execution.scratch) if execution.scratch and execution.ray_address else None
+
+
+def _fingerprint(sources: Sequence[CorpusBuilder], options: BuildOptions) -> str:
+    """Digest of all that decides the files of the stages: the input, the options and the code."""
+    digest = hashlib.sha256(json.dumps(options.as_dict(), sort_keys=True).encode())
+    for builder in sources:
+        digest.update(f"{builder.INFO.name}:{builder.config.name}:{builder.hash}\n".encode())
+    for module in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _download_sources(names: Sequence[str], options: BuildOptions, progress: DownloadProgress | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dataset_builders.common.executor import Executor
+from dataset_builders.common.executor import Executor, LocalExecutor
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus import fragments
 from dataset_builders.corpus.fragments import Piece, SourceRows, read
@@ -62,10 +63,19 @@ def write_files(
     files = [*(file for some in written.values() for file in some), OutputFile(DROPS.as_posix(), None, drops)]
     files.sort(key=len, reverse=True)
     files.insert(0, files.pop())  # the executor does the first one alone
-    work = partial(write_file, storage, Storage(str(folder)), files)
-    for _ in executor.in_order(work, len(files), label=lambda number: files[number].name):
-        pass
+    is_here = isinstance(executor, LocalExecutor)
+    target = Storage(str(folder)) if is_here else storage.below("files")
+    work = partial(write_file, storage, target, files)
+    for number, _ in enumerate(executor.in_order(work, len(files), label=partial(_name_of, files))):
+        if not is_here:  # the folder is on this machine
+            with Storage(str(folder)).create(files[number].name) as path:
+                shutil.copyfile(target.fetch(files[number].name), path)
+            target.remove(files[number].name)
     return {key: [folder / file.name for file in some] for key, some in written.items()}
+
+
+def _name_of(files: list[OutputFile], number: int) -> str:
+    return files[number].name
 
 
 def write_file(storage: Storage, folder: Storage, files: list[OutputFile], number: int) -> None:

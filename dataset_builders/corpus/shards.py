@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.own_data import OwnBuilder
-from dataset_builders.survey.decisions import Decisions
+from dataset_builders.survey.decisions import Decisions, shard_name
+from dataset_builders.survey.exchange import array
 from dataset_builders.survey.mapped import release
-from dataset_builders.survey.parsed import ROWS_AT_ONCE, TURNS_AT_ONCE, ParsedSource
-
-TURNS_OF_SHARD = 100_000
-"""Utterances of a shard: some seconds of work, and tens of MB of rows and pairs."""
+from dataset_builders.survey.parsed import ROWS_AT_ONCE, TURNS_AT_ONCE, ParsedSource, Part, read_rows, read_splits
 
 
 @dataclass(frozen=True)
@@ -87,38 +87,27 @@ def bounds(starts: np.ndarray, turns: int) -> list[tuple[int, int]]:
     return parts
 
 
-def slice_decisions(decisions: Decisions, starts: np.ndarray, start: int, count: int) -> Decisions:
-    """Decisions about some rows of a source.
-
-    Args:
-        decisions: Decisions about the whole source.
-        starts: Bounds of each row's utterances, shape (n + 1,).
-        start: Number of the first row.
-        count: Number of rows.
-    """
-    first, end = starts[[start, start + count]].tolist()
-    pairs = None if decisions.pairs is None else decisions.pairs.slice(first, end - first)
-    return Decisions(decisions.rows.slice(start, count), pairs, decisions.maps)
-
-
-class ParsedShards:
-    """The shards of parsed sources, in the order of the rows.
+@dataclass(frozen=True)
+class ShardFiles:
+    """The shards of parsed sources, in the order of the rows. Picklable, for tasks on other machines.
 
     An intent set is one shard, since some filters need all of its rows at once.
 
     Args:
         parsed: The sources.
-        decisions: Decisions about each source, by its name.
+        survey: Where the decisions about their rows are.
     """
 
-    def __init__(self, parsed: Sequence[ParsedSource], decisions: Mapping[str, Decisions]) -> None:
-        self._parsed, self._decisions = parsed, decisions
-        self._shards = [
-            (source, number, start, count)
-            for source in parsed
-            for number, (start, count) in enumerate(
-                bounds(source.starts, TURNS_OF_SHARD) if source.builder.INFO.kind == "dialogues" else [(0, len(source))]
-            )
+    parsed: Sequence[ParsedSource]
+    survey: Storage
+
+    @cached_property
+    def _shards(self) -> list[tuple[ParsedSource, int, list[Part]]]:
+        """Source, number in the source, and files of each shard."""
+        return [
+            (source, number, parts)
+            for source in self.parsed
+            for number, parts in enumerate([[p] for p in source.parts] if source.has_dialogues else [source.parts])
         ]
 
     def __len__(self) -> int:
@@ -126,27 +115,29 @@ class ParsedShards:
 
     def name(self, index: int) -> str:
         """Name of the shard of this number."""
-        source, number, *_ = self._shards[index]
-        return f"{source.builder.INFO.name}/{number:05d}"
+        source, number, _ = self._shards[index]
+        return shard_name(source.builder.INFO.name, number)
 
     def load(self, index: int) -> Shard:
         """The shard of this number."""
-        source, number, start, count = self._shards[index]
-        builder, rows = source.builder, slice(start, start + count)
+        source, number, parts = self._shards[index]
+        builder, maps = source.builder, list[mmap.mmap]()
         counts = SourceCounts(builder.INFO, builder.config.name, builder.hash)
         if isinstance(builder, OwnBuilder) and number == 0:
-            counts.rejected = builder.tally.rejected
-        starts = source.starts[start : start + count + 1]
+            counts.rejected = source.rejected
+        decisions = Decisions.load(self.survey, self.name(index), pairs=source.has_dialogues)
+        repeated = np.asarray(decisions.rows["repeated"])
+        hashes = np.zeros(0, np.uint64) if decisions.pairs is None else array(decisions.pairs, "hash")
         return Shard(
             name=self.name(index),
             counts=counts,
             is_own=isinstance(builder, OwnBuilder),
-            table=source.table.slice(start, count),
-            split=source.split[rows],
-            starts=starts - starts[0],
-            hashes=source.hashes[starts[0] : starts[-1]],
-            repeated=source.repeated[rows],
-            empty=source.empty[rows],
-            decisions=slice_decisions(self._decisions[builder.INFO.name], source.starts, start, count),
-            maps=source.maps,
+            table=pa.concat_tables([read_rows(source.storage, part, maps) for part in parts]),
+            split=np.concatenate([read_splits(source.storage, part)[0] for part in parts]),
+            starts=decisions.starts,
+            hashes=hashes,
+            repeated=repeated,
+            empty=(np.diff(decisions.starts) == 0) & ~repeated,
+            decisions=decisions,
+            maps=maps,
         )

@@ -58,6 +58,14 @@ class OwnBuilder(CorpusBuilder):
             DataError: All records are bad, or more than `max_bad_share`.
         """
         super().download_and_prepare(*args, **kwargs)
+        self.check_rows()
+
+    def check_rows(self) -> None:
+        """Check the share of bad records.
+
+        Raises:
+            DataError: All records are bad, or more than `max_bad_share`.
+        """
         check_share(self.data.path, self.tally, self.rejected(), self.data.max_bad_share)
 
     def rejected(self) -> Iterator[Rejected]:
@@ -66,6 +74,10 @@ class OwnBuilder(CorpusBuilder):
             rejects = self._beside_rows(file, "rejects")
             if rejects.exists() or (rejects := self._broken_off(file)).exists():
                 yield from read_rejects(rejects)
+
+    def rejected_count(self) -> int:
+        """Number of rejected records."""
+        return self.tally.rejected
 
     @property
     def tally(self) -> Tally:
@@ -101,7 +113,7 @@ class OwnBuilder(CorpusBuilder):
     def _beside_rows(self, file: RawFile, what: str) -> Path:
         # while it prepares rows, `datasets` points `_output_dir` at the temporary folder that it renames at the end
         digest = hashlib.sha256(file.name.encode()).hexdigest()[:16]
-        return Path(self._output_dir) / f"{what}-{digest}.jsonl"
+        return Path(self.rows_folder or self._output_dir) / f"{what}-{digest}.jsonl"
 
     def _compare(self) -> str:
         return "please report this as a bug"

@@ -124,12 +124,14 @@ class Context:
         return self.config.own.builders()
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
-        """The rows of a source, from this run, the cache of `datasets` or the raw files."""
+        """The rows of a source, from this run, the cache or the raw files."""
+        from dataset_builders.common.executor import LocalExecutor
         from dataset_builders.survey.parsed import parse
 
         if name not in self._parsed:
             self.progress(f"reading {name}", 0, 1)
-            self._parsed[name] = [parse(builder, self.config.num_proc) for builder in self.open(name, config)]
+            executor = LocalExecutor(self.config.num_proc or 1)
+            self._parsed[name] = [parse(builder, executor) for builder in self.open(name, config)]
         return self._parsed[name]
 
     def options(self) -> BuildOptions:

@@ -27,7 +27,7 @@ _INTERMEDIATE = OutputKind(
     "`dialogue-cube pipeline`",
     "--out",
     lambda folder: any((above / "steps").is_dir() for above in folder.parents[:3]),
-    ("figures.json", "members.parquet", "*/*.arrow", _BUILT, f"*/{_BUILT}"),
+    ("figures.json", "members-*.arrow", "*/*.arrow", _BUILT, f"*/{_BUILT}"),
 )
 """Folders that the pipeline keeps between runs: the survey, and the finished rows of each source."""
 
@@ -71,7 +71,7 @@ def data_code(sources: Iterable[str], encoder: Iterable[str] = ()) -> dict[str, 
             module = source_modules()[name]
             entries[_download_step(name)] = Entries((module, "dataset_builders.sources.download:download"))
             entries[source_step(name)] = Entries((module, *_READING))
-        rows = ("dataset_builders.corpus.writing:write_shard", "dataset_builders.corpus.shards:ParsedShards")
+        rows = ("dataset_builders.corpus.writing:write_shard", "dataset_builders.corpus.shards:ShardFiles")
         entries[rows_step(name)] = Entries((*_READING, *rows, *encoder), () if name == OWN else (OWN_DATA,))
     dataset = ("dataset_builders.corpus.finish:finish_folder", "dataset_builders.corpus.finish:warn_of_differences")
     return {
@@ -174,7 +174,7 @@ def _read(context: Context, name: str, config: str | None, code: str) -> Step:
                 context.config.own.check([builder.data for builder in own])
                 stack.enter_context(write_rejects_of(context.place.dataset, own, context.warn))
             parsed = context.parsed(name, config)
-        entries = [signature(Path(source.builder.cache_dir)) for source in parsed]
+        entries = [signature(Path(source.storage.root)) for source in parsed]
         size = sum(file[0] for files in entries for file in files.values())
         return Product(digest_of(source.builder.hash or "" for source in parsed), size)
 
@@ -196,20 +196,24 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
         }
 
     def run() -> Product:
+        from dataset_builders.common.executor import LocalExecutor
+        from dataset_builders.common.stages import Stages
+        from dataset_builders.common.storage import Storage
         from dataset_builders.survey.survey import survey
 
         finished = [name for name in sources if context.stamps.get(source_step(name))]
         parsed = [source for name in finished for source in context.parsed(name, sources[name])]
         options = context.options()
-        result = survey(
-            parsed,
-            split_policy=options.split_policy,
-            seed=options.seed,
-            benchmark_words=options.benchmark_words,
-            progress=context.progress,
-        )
+        executor = LocalExecutor(context.config.num_proc or 1)
         with output_folder(place, _INTERMEDIATE) as folder:
-            result.save(folder)
+            survey(
+                parsed,
+                Stages(Storage(str(folder.with_name("stages"))), executor, context.progress),
+                Storage(str(folder)),
+                split_policy=options.split_policy,
+                seed=options.seed,
+                benchmark_words=options.benchmark_words,
+            )
         return Product()
 
     return Step(DUPLICATES, inputs, run, (place,), joins=tuple(map(source_step, sources)))
@@ -237,14 +241,12 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
     def run() -> Product:
         from dataset_builders.common.executor import LocalExecutor
         from dataset_builders.common.storage import Storage
-        from dataset_builders.corpus.shards import ParsedShards
+        from dataset_builders.corpus.shards import ShardFiles
         from dataset_builders.corpus.writing import write_shard
-        from dataset_builders.survey.decisions import Decisions
 
         options, encoder = context.options(), context.encoder()
         parsed = context.parsed(name, config)
-        names = [source.builder.INFO.name for source in parsed]
-        shards = ParsedShards(parsed, {name: Decisions.load(survey / name) for name in names})
+        shards = ShardFiles(parsed, Storage(str(survey)))
         # an encoder's threads do not survive a fork
         executor = LocalExecutor(1 if encoder else context.config.num_proc or 1)
         results = []
@@ -289,7 +291,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         context.progress("writing files", 0, 1)
         with output_folder(out, DATASET_FOLDER) as folder:
             executor = LocalExecutor(context.config.num_proc or 1)
-            storage, survey_result = Storage(str(rows)), Survey.load(survey, [])
+            storage, survey_result = Storage(str(rows)), Survey.load(Storage(str(survey)))
             finish_folder(folder, storage, written, survey_result, context.options(), executor, context.encoder())
             for source in written:
                 warn_of_differences(source.counts, context.config.raw_dir, context.warn)

@@ -70,6 +70,8 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
 
     INFO: SourceInfo
     BUILDER_CONFIG_CLASS = datasets.BuilderConfig
+    rows_folder: Path | None = None
+    """Folder of the rows that `survey.parsed.parse` writes; what belongs to them is kept beside them."""
     SPLITS_BY_ROW = False
     """Whether `original_split` decides the split of a row, rather than the file that it is in."""
 
@@ -142,6 +144,13 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         paths = sorted({f.path for f in self.INFO.files_of(config)})
         shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
         return f"no raw file of {self.INFO.name} ({config}) here; expected {shown}"
+
+    def check_rows(self) -> None:
+        """Check the rows once they are parsed, or found in the cache; own data refuse a share of bad records."""
+
+    def rejected_count(self) -> int:
+        """Number of records that could not be used, once the rows are parsed; own data have such."""
+        return 0
 
     # --- methods that `datasets` calls --------------------------------------------------------------------------
 

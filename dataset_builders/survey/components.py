@@ -7,11 +7,9 @@ since each of them costs most if it leaks: then the copies outside the latest sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
 
 import numpy as np
-
-from dataset_builders.survey.leaks import with_twins
 
 BIG = 0.05
 """Share of a source's rows above which a component is big: it would be half of validation and test or more."""
@@ -20,31 +18,6 @@ BIG = 0.05
 def big_from(rows: np.ndarray) -> np.ndarray:
     """Number of rows above which a component is big, for sources with so many rows; a single row never is."""
     return np.maximum(BIG * rows, 1)
-
-
-def join_by_pairs(
-    groups: np.ndarray, sources: np.ndarray, pairs: np.ndarray, rows: np.ndarray, room: float
-) -> np.ndarray:
-    """Join groups of dialogues that share a pair, as long as train has room for the big components.
-
-    Args:
-        groups: Group of duplicates of each of the n dialogues, shape (n,).
-        sources: Source of each dialogue, integers from 0; shape (n,).
-        pairs: Hash of each of the m pairs, equal for equal texts; shape (m,).
-        rows: Number of each pair's dialogue, shape (m,).
-        room: Share of a source's rows that all its big components together may have, 0 to 1.
-
-    Returns:
-        Component of each dialogue, shape (n,). Which dialogues share one does not depend on their order.
-    """
-    if not len(groups):
-        return groups
-    _, node = np.unique(groups, return_inverse=True)
-    forest = _Forest(sizes_by_source(node, sources), room)
-    several = with_twins(pairs)
-    for nodes in _shared_pairs(node[rows[several]], pairs[several]):
-        forest.join(nodes)
-    return forest.roots()[node]
 
 
 def sizes_by_source(groups: np.ndarray, sources: np.ndarray) -> np.ndarray:
@@ -63,35 +36,18 @@ def sizes_by_source(groups: np.ndarray, sources: np.ndarray) -> np.ndarray:
     ).reshape(-1, count)
 
 
-def _shared_pairs(node: np.ndarray, pairs: np.ndarray) -> Iterator[list[int]]:
-    """Nodes of each pair that several nodes contain, the most frequent pair first, then by hash.
-
-    Args:
-        node: Node that contains each pair, integers from 0; shape (m,).
-        pairs: Hash of each pair, shape (m,).
-    """
-    hashes, pair = np.unique(pairs, return_inverse=True)
-    count = int(node.max(initial=0)) + 1
-    places = np.unique(pair * count + node)  # a pair in a node counts once
-    nodes, starts = places % count, np.searchsorted(places, np.arange(len(hashes) + 1) * count)
-    frequency = np.diff(starts)
-    shared = np.flatnonzero(frequency > 1)
-    for number in shared[np.lexsort((shared, -frequency[shared]))].tolist():
-        yield nodes[starts[number] : starts[number + 1]].tolist()
-
-
-class _Forest:
+class Forest:
     """Disjoint sets of nodes.
 
     Args:
-        sizes: Number of rows of each node by source, shape (nodes, sources).
-        room: See `join_by_pairs`.
+        sizes: Number of rows of each node by source, integers of shape (nodes, sources); changed by `join`.
+        totals: Number of rows of each source, those of other nodes included; shape (sources,).
+        room: Share of a source's rows that all its big components together may have, 0 to 1.
     """
 
-    def __init__(self, sizes: np.ndarray, room: float) -> None:
-        total = sizes.sum(axis=0)
-        self._sizes, self._big, self._room = sizes.copy(), big_from(total), room * total
-        self._parent: dict[int, int] = {}  # of the nodes that were joined to another
+    def __init__(self, sizes: np.ndarray, totals: np.ndarray, room: float) -> None:
+        self._sizes, self._big, self._room = sizes, big_from(totals), room * totals
+        self._parent = array("q", range(len(sizes)))
         self._in_big = self._rows_in_big(sizes)
 
     def join(self, nodes: list[int]) -> None:
@@ -110,17 +66,13 @@ class _Forest:
                 self._parent[root] = roots[0]
 
     def roots(self) -> np.ndarray:
-        """Root of each node, shape (nodes,)."""
-        roots = np.arange(len(self._sizes))
-        for node in self._parent:
-            roots[node] = self._root(node)
-        return roots
+        """Root of each node, its least member; int64 of shape (nodes,)."""
+        return np.fromiter(map(self._root, range(len(self._parent))), np.int64, len(self._parent))
 
     def _root(self, node: int) -> int:
         parent = self._parent
-        while node in parent:
-            parent[node] = parent.get(parent[node], parent[node])
-            node = parent[node]
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
         return node
 
     def _rows_in_big(self, sizes: np.ndarray) -> np.ndarray:

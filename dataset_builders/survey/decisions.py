@@ -1,35 +1,36 @@
-"""Results of the survey: a small table of decisions for each source, and figures for the report. Both can be saved."""
+"""Results of the survey: small tables of decisions for each shard, and figures for the report; all of them in files."""
 
 from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from dataset_builders.common.storage import Storage
+from dataset_builders.survey.exchange import array, save
 from dataset_builders.survey.mapped import mapped, release
 
-_ROWS, _PAIRS = "rows.arrow", "pairs.arrow"
-_FIGURES, _MEMBERS = "figures.json", "members.parquet"
+FIGURES = "figures.json"
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decisions about one source, in its own row numbers, which do not depend on the other sources of the build.
+    """Decisions about the rows of a shard, in its own row numbers, which do not depend on the other shards of a build.
 
     Attributes:
-        rows: Table of n rows, one for each row of the source:
+        rows: Table of n rows, one for each row of the shard:
 
             - `split`: split that the row goes to, or `DROPPED` (int8);
             - `leak`: dropped, because a later split has a duplicate;
             - `blocking`: id of that duplicate;
-            - `flagged`: the row and its duplicates are in different official splits.
+            - `flagged`: the row and its duplicates are in different official splits;
+            - `repeated`: an earlier row of the source is the same record;
+            - `length`: number of utterances.
 
             For dialogues also:
 
@@ -39,6 +40,7 @@ class Decisions:
               (int32).
         pairs: For dialogues, table of m rows, one for each utterance, about the pair with this anchor:
 
+            - `hash`: `text_hashes` of the utterance (uint64);
             - `leak`, `blocking`, `flagged`: as above, for pairs with equal texts;
             - `first_in_benchmark`: the anchor is a test utterance of an intent set;
             - `benchmark`: the anchor or the positive is one.
@@ -48,6 +50,11 @@ class Decisions:
     rows: pa.Table
     pairs: pa.Table | None = None
     maps: list[mmap.mmap] = field(default_factory=list, repr=False, compare=False)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Bounds of the utterances of each row, int64 of shape (n + 1,)."""
+        return np.concatenate([[0], np.cumsum(array(self.rows, "length"))])
 
     def release(self) -> None:
         """Return the pages of memory-mapped tables to the system."""
@@ -62,20 +69,34 @@ class Decisions:
         assert self.pairs is not None
         return np.asarray(self.pairs[column].take(pa.array(numbers)))
 
-    def save(self, folder: Path) -> None:
-        """Write the tables into a new folder; equal decisions give equal bytes."""
-        folder.mkdir(parents=True)
-        for name, table in ((_ROWS, self.rows), (_PAIRS, self.pairs)):
-            if table is not None:
-                with pa.ipc.new_file(folder / name, table.schema) as writer:
-                    writer.write_table(table.combine_chunks())
+    def save(self, storage: Storage, name: str) -> None:
+        """Write the tables; equal decisions give equal bytes.
+
+        Args:
+            storage: Where to write.
+            name: Name of the shard (`shard_name`).
+        """
+        save(storage, f"{name}.rows.arrow", self.rows.combine_chunks())
+        if self.pairs is not None:
+            save(storage, f"{name}.pairs.arrow", self.pairs.combine_chunks())
 
     @classmethod
-    def load(cls, folder: Path) -> Decisions:
-        """Memory-map the tables that `save` wrote."""
+    def load(cls, storage: Storage, name: str, pairs: bool) -> Decisions:
+        """Memory-map the tables that `save` wrote.
+
+        Args:
+            storage: Where they are.
+            name: Name of the shard (`shard_name`).
+            pairs: Whether the shard has dialogues.
+        """
         maps: list[mmap.mmap] = []
-        rows = mapped(folder / _ROWS, maps)
-        return cls(rows, mapped(folder / _PAIRS, maps) if (folder / _PAIRS).exists() else None, maps)
+        rows = mapped(storage.fetch(f"{name}.rows.arrow"), maps)
+        return cls(rows, mapped(storage.fetch(f"{name}.pairs.arrow"), maps) if pairs else None, maps)
+
+
+def shard_name(source: str, number: int) -> str:
+    """Name of the decisions about a shard of a source, by its number among the parts of the source."""
+    return f"{source}/{number:05d}"
 
 
 @dataclass(frozen=True)
@@ -83,30 +104,32 @@ class Survey:
     """Result of the survey of all sources.
 
     Attributes:
-        decisions: Decisions about each source, by its name.
+        storage: Where the decisions about each shard are (`Decisions.load`).
         leaks: Numbers of leaks `before` and `after` the decisions, for the report.
         duplicates: Numbers of duplicates between sources, for the report.
-        members: Members of the clusters of two or more dialogues (`schema.CLUSTERS`).
+        members: Names of the files with the members of the clusters of two or more dialogues (`schema.CLUSTERS`), in
+            order.
+        skipped: Comparisons that were left out, since too many dialogues had the same part of a signature or the same
+            pair.
     """
 
-    decisions: dict[str, Decisions]
+    storage: Storage
     leaks: dict[str, dict[str, Any]]
     duplicates: dict[str, Any]
-    members: pa.Table
+    members: list[str]
+    skipped: dict[str, int]
 
-    def save(self, folder: Path) -> None:
-        """Write everything into an empty folder; equal surveys give equal bytes."""
-        for name, decisions in self.decisions.items():
-            decisions.save(folder / name)
-        (folder / _FIGURES).write_text(json.dumps({"leaks": self.leaks, "duplicates": self.duplicates}, indent=1))
-        pq.write_table(self.members, folder / _MEMBERS)
+    def save(self) -> None:
+        """Write the figures beside the decisions; equal surveys give equal bytes."""
+        figures = {name: value for name, value in vars(self).items() if name != "storage"}
+        with self.storage.create(FIGURES) as path:
+            path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, names: Sequence[str]) -> Survey:
-        """Read what `save` wrote, with the decisions about the named sources."""
-        figures = json.loads((folder / _FIGURES).read_text())
-        decisions = {name: Decisions.load(folder / name) for name in names}
-        return cls(decisions, figures["leaks"], figures["duplicates"], pq.read_table(folder / _MEMBERS))
+    def load(cls, storage: Storage) -> Survey:
+        """Read the figures that `save` wrote."""
+        figures = json.loads(storage.fetch(FIGURES).read_text(encoding="utf-8"))
+        return cls(storage, **figures)
 
 
 def blocking_ids(leaks: np.ndarray, ids: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -7,12 +7,14 @@ duplicates in earlier splits are dropped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dataset_builders.common.choices import POLICIES, SPLITS, SplitPolicy
 from dataset_builders.common.errors import DataError
+from dataset_builders.text.near_duplicates import equal_pairs
 from dataset_builders.text.ragged import distinct
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
@@ -138,17 +140,42 @@ def count_leaks(
     """
     several = with_twins(groups)
     _, group = np.unique(groups[several], return_inverse=True)
-    in_split = np.zeros((len(SPLITS), int(group.max()) + 1 if len(group) else 0), bool)
-    for index in range(len(SPLITS)):
-        in_split[index, group[split[several] == index]] = True
+    counts = np.stack([split[several] == index for index in range(len(SPLITS))], axis=1).astype(np.int64)
     listed = np.flatnonzero(np.bincount(sources)) if listed is None else listed
-    table: dict[str, dict[str, int]] = {names[number]: {} for number in listed.tolist()}
-    for earlier, later in ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST)):
-        leaks = several[(split[several] == earlier) & in_split[later][group]]
-        for name, count in zip(names, np.bincount(sources[leaks], minlength=len(names)).tolist(), strict=True):
-            if name in table:
-                table[name][f"{SPLITS[earlier]}-{SPLITS[later]}"] = count
+    return by_source(leak_counts(group, sources[several], counts, len(names)), names, listed)
+
+
+_KINDS = ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST))
+"""Pairs of splits between which duplicates leak."""
+
+
+def leak_counts(groups: np.ndarray, sources: np.ndarray, counts: np.ndarray, number: int) -> np.ndarray:
+    """Count the rows of each source that have a duplicate in a later split.
+
+    Args:
+        groups: Group of n sets of rows of one source, shape (n,).
+        sources: Number of the source of each set, shape (n,).
+        counts: Number of its rows in each split, shape (n, splits).
+        number: Number of sources.
+
+    Returns:
+        int64 of shape (sources, kinds), for train-test, train-validation and validation-test.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    in_split = np.zeros((int(group.max(initial=-1)) + 1, len(SPLITS)), bool)
+    for index in range(len(SPLITS)):
+        in_split[group[counts[:, index] > 0], index] = True
+    table = np.zeros((number, len(_KINDS)), np.int64)
+    for kind, (earlier, later) in enumerate(_KINDS):
+        leaks = np.where(in_split[group, later], counts[:, earlier], 0)
+        table[:, kind] = np.bincount(sources, leaks, number)
     return table
+
+
+def by_source(table: np.ndarray, names: list[str], listed: Iterable[int]) -> dict[str, dict[str, int]]:
+    """Figures of `leak_counts` by the names of the listed sources, and of the splits."""
+    kinds = [f"{SPLITS[earlier]}-{SPLITS[later]}" for earlier, later in _KINDS]
+    return {names[number]: dict(zip(kinds, table[number].tolist(), strict=True)) for number in map(int, listed)}
 
 
 def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, int]:
@@ -164,15 +191,41 @@ def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) 
         have many duplicates in B.
     """
     several = with_twins(groups)
-    if not len(several):
-        return {}
-    groups, sources = groups[several], sources[several]
-    _, group = np.unique(groups, return_inverse=True)
-    members = [np.bincount(group[sources == number], minlength=int(group.max()) + 1) for number in range(len(names))]
-    table = {}
-    for a, name in enumerate(names):
-        for b, other in enumerate(names):
-            shared = (members[b] > (1 if a == b else 0)) & (members[a] > 0)
-            if rows := int(members[a][shared].sum()):
-                table[f"{name}|{other}"] = rows
+    return matrix(overlaps(groups[several], sources[several], np.ones(len(several), np.int64), len(names)), names)
+
+
+def overlaps(groups: np.ndarray, sources: np.ndarray, counts: np.ndarray, number: int) -> np.ndarray:
+    """Count the rows of each source that have a duplicate in each source; in its own, another one.
+
+    Args:
+        groups: Group of n sets of rows of one source, shape (n,).
+        sources: Number of the source of each set, shape (n,).
+        counts: Number of its rows, shape (n,).
+        number: Number of sources.
+
+    Returns:
+        int64 of shape (sources, sources).
+    """
+    table = np.zeros((number, number), np.int64)
+    order = np.lexsort((sources, groups))
+    groups, sources, counts = groups[order], sources[order].astype(np.int64), counts[order].astype(np.int64)
+    new = np.append(True, (groups[1:] != groups[:-1]) | (sources[1:] != sources[:-1]))[: len(groups)]
+    first = np.flatnonzero(new)
+    groups, sources = groups[first], sources[first]
+    counts = np.add.reduceat(counts, first) if len(first) else counts
+    several = counts > 1
+    np.add.at(table, (sources[several], sources[several]), counts[several])
+    for left, right in equal_pairs(groups):
+        np.add.at(table, (sources[left], sources[right]), counts[left])
+        np.add.at(table, (sources[right], sources[left]), counts[right])
     return table
+
+
+def matrix(table: np.ndarray, names: list[str]) -> dict[str, int]:
+    """Figures of `overlaps` by names, `"A|B"`, without zeros."""
+    return {
+        f"{a}|{b}": int(table[row, column])
+        for row, a in enumerate(names)
+        for column, b in enumerate(names)
+        if table[row, column]
+    }

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.survey.leaks import NO_SPLIT, TRAIN, GroupSplits, count_leaks, group_splits
-from dataset_builders.survey.parsed import ParsedSource
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Parallel:
     groups: np.ndarray
 
     @classmethod
-    def of(cls, parsed: Sequence[ParsedSource]) -> Parallel:
+    def of(cls, tables: Sequence[pa.Table]) -> Parallel:
         """Find the rows, numbered one source after the other."""
-        chunks = [chunk for p in parsed for chunk in p.table["parallel_id"].chunks]
+        chunks = [chunk for table in tables for chunk in table["parallel_id"].chunks]
         ids = pa.chunked_array(chunks, pa.string())
         if ids.null_count == len(ids):
             return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -58,8 +57,8 @@ class Parallel:
         group, parallel = label.copy(), self.groups[mine]
         while True:  # each pass goes one link further; chains are short
             before = label.copy()
-            _lower(label, np.arange(len(rows)), group)
-            _lower(label, place, parallel)
+            lower(label, np.arange(len(rows)), group)
+            lower(label, place, parallel)
             if np.array_equal(label, before):
                 break
         result = groups.copy()
@@ -103,7 +102,7 @@ class Parallel:
         return count_leaks(self.groups, split[self.rows], sources[self.rows], names) if len(self) else {}
 
 
-def _lower(label: np.ndarray, place: np.ndarray, groups: np.ndarray) -> None:
+def lower(label: np.ndarray, place: np.ndarray, groups: np.ndarray) -> None:
     """Give the labels at these places the least label of their group."""
     least = np.full(int(groups.max()) + 1, len(label))
     np.minimum.at(least, groups, label[place])

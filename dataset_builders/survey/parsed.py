@@ -1,25 +1,38 @@
-"""Parsed sources: rows memory-mapped from the cache of `datasets`, with the hashes of their utterances."""
+"""Parsed sources: rows in files of about `SHARD_TURNS` utterances, the shards of a build.
+
+The files are kept in the cache of `datasets`, beside the folder that `datasets` itself would use. Its key covers the
+raw files and the code of the parser, so that changed code or input never gives stale rows.
+"""
 
 from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.executor import Executor, LocalExecutor
+from dataset_builders.common.files import exclusive
+from dataset_builders.common.stages import Stages
+from dataset_builders.common.storage import Storage
 from dataset_builders.schema import ALL, SPLITS
-from dataset_builders.sources.raw_files import close_archives
+from dataset_builders.sources.raw_files import RawFile, close_archives
 from dataset_builders.sources.source import CorpusBuilder
-from dataset_builders.survey.chunks import turn_texts
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, with_twins
-from dataset_builders.survey.mapped import mapped, release, release_unused
-from dataset_builders.text.normalize import text_hashes
+from dataset_builders.survey.exchange import array, load, save
+from dataset_builders.survey.leaks import DROPPED, NO_SPLIT
+from dataset_builders.survey.mapped import mapped, release_unused
+
+SHARD_TURNS = 100_000
+"""Utterances in a shard, about: a task holds their texts in memory, but not all their pairs."""
 
 ROWS_AT_ONCE = 500
 """Rows of a block: each process holds at least one in memory, along with all its pairs."""
@@ -27,156 +40,251 @@ ROWS_AT_ONCE = 500
 TURNS_AT_ONCE = 20_000
 """Utterances up to which a process holds several blocks: each step has a fixed cost, such as compiling a pattern."""
 
+SHARD_ROWS = 20_000
+"""Rows in a shard, about: a task holds signatures of all its dialogues in memory."""
 
-@dataclass
+_GROUP_BYTES = 64_000_000
+"""Raw files of a source that one task parses, about."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file with rows of one source.
+
+    Attributes:
+        name: Name of the file.
+        rows: Number of rows.
+        turns: Number of utterances; an intent has one.
+    """
+
+    name: str
+    rows: int
+    turns: int
+
+    @property
+    def splits(self) -> str:
+        """Name of the file with the splits of the rows."""
+        return f"{self.name}-splits"
+
+
+@dataclass(frozen=True)
 class ParsedSource:
-    """All rows of one source.
+    """The rows of one source, in the order train, validation, test.
 
     Attributes:
         builder: Builder that parsed the source.
-        table: The n rows in the order train, validation, test; memory-mapped.
-        split: Split that the builder put each row in, as an index in `SPLITS`; int8 of shape (n,).
-        official: The same, but `NO_SPLIT` where the source has no official split, and `DROPPED` for repeated records
-            and empty dialogues; int8 of shape (n,).
-        starts: Bounds of each row's utterances in `hashes`, int64 of shape (n + 1,); an intent has one utterance.
-        hashes: Hash of each utterance, uint64 of shape (m,); equal for texts that differ only in case, punctuation and
-            spacing.
-        repeated: Whether an earlier row is the same record, bool of shape (n,).
-        empty: Whether every turn of the dialogue is empty, bool of shape (n,).
-        maps: Memory maps of the table.
+        storage: Where the files are.
+        parts: Files of the rows, in order.
+        rejected: Number of records of own data that could not be used.
     """
 
     builder: CorpusBuilder
-    table: pa.Table
-    split: np.ndarray
-    official: np.ndarray
-    starts: np.ndarray
-    hashes: np.ndarray
-    repeated: np.ndarray
-    empty: np.ndarray
-    maps: list[mmap.mmap] = field(default_factory=list)
+    storage: Storage
+    parts: list[Part]
+    rejected: int = 0
 
-    def release(self) -> None:
-        """Return the pages of the table that were read to the system, where it lets a process do so."""
-        release(self.maps)
+    @property
+    def has_dialogues(self) -> bool:
+        """Whether the rows are dialogues; else they are labelled utterances."""
+        return self.builder.INFO.kind == "dialogues"
 
     def __len__(self) -> int:
-        return len(self.table)
-
-    def bounds(self, turns: int | None = None) -> list[tuple[int, int]]:
-        """Batches of rows that together are the table: the number of the first row of each, and of its rows.
-
-        Args:
-            turns: Number of utterances that a batch of several blocks may have; None for `TURNS_AT_ONCE`.
-        """
-        turns = TURNS_AT_ONCE if turns is None else turns
-        bounds, start = [], 0
-        while start < len(self):
-            fitting = int(np.searchsorted(self.starts, self.starts[start] + turns, "right")) - 1 - start
-            count = min(max(fitting - fitting % ROWS_AT_ONCE, ROWS_AT_ONCE), len(self) - start)
-            bounds.append((start, count))
-            start += count
-        return bounds
-
-    def batches(self, turns: int | None = None) -> Iterator[tuple[int, pa.Table]]:
-        """The rows of each of the `bounds`, with the number of the first one."""
-        for start, count in self.bounds(turns):
-            yield start, self.table.slice(start, count)
+        return sum(part.rows for part in self.parts)
 
 
-def parse(builder: CorpusBuilder, num_proc: int | None = None) -> ParsedSource:
-    """Parse a source, or read its rows from the cache.
+def parse(builder: CorpusBuilder, executor: Executor | None = None, storage: Storage | None = None) -> ParsedSource:
+    """Parse a source, or find its rows in the cache.
 
     Args:
         builder: Builder of the source.
-        num_proc: Number of processes that parse raw files.
+        executor: Where the tasks run; None for this process.
+        storage: Where to write the rows, for the same input and code only; None for the cache.
 
     Raises:
-        DataError: A raw file is broken, or two different records have the same id.
+        DataError: A raw file is broken.
     """
-    try:
-        builder.download_and_prepare(num_proc=num_proc)
-    except DatasetGenerationError as error:
-        if isinstance(error, DataError):
-            raise
-        cause = error.__cause__ or error
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # the raw files are fine
-            raise cause from error
-        raise DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}") from error
+    storage = storage or Storage(f"{builder.cache_dir}-rows")
+    groups = list(_groups(builder))
+    with _beside_rows(builder, storage) as claim:
+        stages = Stages(storage, executor or LocalExecutor())
+        work = partial(_parse_files, builder, storage, groups)
+        found = stages.run("parts", work, len(groups), label=partial(_file_names, groups))
+        claim.collect()
     close_archives()
     release_unused()
-    maps: list[mmap.mmap] = []
-    parts = _tables(builder, maps)
+    builder.check_rows()
+    parts = [Part(*part) for group in found for part in group]
     if not parts:
         files = [str(file) for names in builder.split_files.values() for file in names]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         raise DataError(f"{files[0]}{more}: no record of {builder.INFO.name} in it; fetch the files again")
-    table = pa.concat_tables(parts.values())
-    split = np.repeat([SPLITS.index(name) for name in parts], [len(t) for t in parts.values()]).astype(np.int8)
-    if builder.SPLITS_BY_ROW:
-        split = _splits_of_rows(builder, table["original_split"], maps)
-    without_split = _without_split(table["original_split"], maps)
-    starts, hashes = _utterances(table, maps)
-    repeated = _repeated(builder.INFO.name, table, starts, hashes, maps)
-    release(maps)
-    empty = (np.diff(starts) == 0) & ~repeated
-    official = np.where(without_split, NO_SPLIT, split)
-    official = np.where(repeated | empty, DROPPED, official).astype(np.int8)
-    return ParsedSource(builder, table, split, official, starts, hashes, repeated, empty, maps)
+    return ParsedSource(builder, storage, parts, builder.rejected_count())
 
 
-def _tables(builder: CorpusBuilder, maps: list[mmap.mmap]) -> dict[str, pa.Table]:
-    """The rows of each split, mapped once more: `datasets` keeps the pages that it read."""
-    parts = {}
-    for name, rows in builder.as_dataset().items():
-        tables = [mapped(file["filename"], maps) for file in rows.cache_files]
-        parts[name] = pa.concat_tables(tables) if tables else rows.data.table
-    release(maps)
+def _file_names(groups: Sequence[tuple[str, list[tuple[RawFile, str]]]], number: int) -> str:
+    """The files of a task, for messages."""
+    files = [str(file) for file, _ in groups[number][1]]
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+
+
+class _Beside:
+    """Folder of what a builder keeps beside its rows, such as the rejected records of own data."""
+
+    def __init__(self, builder: CorpusBuilder, storage: Storage) -> None:
+        self._builder, self._storage = builder, storage
+
+    def collect(self) -> None:
+        """Fetch what tasks on other machines have kept."""
+        if self._storage.is_local:
+            return
+        folder = Path(self._builder.cache_dir, "beside")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in self._storage.names("beside"):
+            shutil.copyfile(self._storage.fetch(name), folder / Path(name).name)
+        self._builder.rows_folder = folder
+
+
+@contextmanager
+def _beside_rows(builder: CorpusBuilder, storage: Storage) -> Iterator[_Beside]:
+    """Claim the rows of a source, so that no other process writes them at the same time."""
+    if not storage.is_local:
+        yield _Beside(builder, storage)
+        return
+    builder.rows_folder = folder = Path(storage.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "lock", lambda holder: DataError(f"{folder}: {holder} is writing it"), wait=True):
+        yield _Beside(builder, storage)
+
+
+def _groups(builder: CorpusBuilder) -> Iterator[tuple[str, list[tuple[RawFile, str]]]]:
+    """The raw files that a task parses, with their split in the dataset: successive ones of limited size.
+
+    They do not depend on the number of processes, so neither do the parts.
+    """
+    by_split: dict[str, list[tuple[RawFile, str]]] = {}
+    for original, files in builder.split_files.items():
+        by_split.setdefault(builder.split_name(original), []).extend((file, original) for file in files)
+    for split in SPLITS:
+        group, size = [], 0
+        for file, original in by_split.get(split, []):
+            group.append((file, original))
+            size += file.path.stat().st_size if not file.members else 0
+            if size >= _GROUP_BYTES:
+                yield split, group
+                group, size = [], 0
+        if group:
+            yield split, group
+
+
+def _parse_files(
+    builder: CorpusBuilder, storage: Storage, groups: list[tuple[str, list[tuple[RawFile, str]]]], number: int
+) -> list[tuple[str, int, int]]:
+    """Write the rows of a group of files; returns the fields of its `Part` objects."""
+    split, files = groups[number]
+    parts: list[tuple[str, int, int]] = []
+    tables, turns = [], 0
+    try:
+        for _, table in builder._generate_tables(shards=files):
+            tables.append(table)
+            turns += _turn_count(table)
+            if turns >= SHARD_TURNS or sum(map(len, tables)) >= SHARD_ROWS:
+                parts.append(
+                    _write_part(builder, storage, f"{number:05d}-{len(parts):05d}.arrow", split, tables, turns)
+                )
+                tables, turns = [], 0
+        if tables:
+            parts.append(_write_part(builder, storage, f"{number:05d}-{len(parts):05d}.arrow", split, tables, turns))
+    except DataError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:  # the raw files are fine
+            raise
+        raise _failed(builder, error) from error
+    except Exception as error:
+        raise _failed(builder, error) from error
     return parts
 
 
-def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
+def _shards(tables: Iterable[pa.Table]) -> Iterator[tuple[list[pa.Table], int]]:
+    """The tables of each shard, and its number of utterances."""
+    group, turns = list[pa.Table](), 0
+    for table in tables:
+        group.append(table)
+        turns += _turn_count(table)
+        if turns >= SHARD_TURNS or sum(map(len, group)) >= SHARD_ROWS:
+            yield group, turns
+            group, turns = [], 0
+    if group:
+        yield group, turns
+
+
+def _failed(builder: CorpusBuilder, cause: Exception) -> DataError:
+    return DataError(f"{builder.raw_dir}: {builder.INFO.name} could not be parsed: {cause}")
+
+
+def _turn_count(table: pa.Table) -> int:
+    return (pc.sum(pc.list_value_length(table["turns"])).as_py() or 0) if "turns" in table.column_names else len(table)
+
+
+def _write_part(
+    builder: CorpusBuilder, storage: Storage, name: str, split: str, tables: list[pa.Table], turns: int
+) -> tuple[str, int, int]:
+    table = pa.concat_tables(tables)
+    part = Part(name, len(table), turns)
+    official = _splits_of_rows(builder, table["original_split"]) if builder.SPLITS_BY_ROW else None
+    splits = np.full(len(table), SPLITS.index(split), np.int8) if official is None else official
+    without = np.asarray(pc.equal(table["original_split"], ALL))
+    save(storage, part.splits, pa.table({"split": pa.array(splits), "without": pa.array(without)}))
+    save(storage, name, table)  # in batches of the tables, which are read one at a time
+    return name, part.rows, part.turns
+
+
+def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarray:
     """Split of each row by the name that the row has for it, as an index in `SPLITS`; int8 of shape (n,)."""
-    parts = [np.zeros(0, np.int8)]
-    for chunk in names.chunks:
-        codes = chunk.dictionary_encode()
-        splits = [SPLITS.index(builder.split_name(name)) for name in codes.dictionary.to_pylist()]
-        parts.append(np.array(splits, np.int8)[codes.indices.to_numpy()])
-        release(maps)
-    return np.concatenate(parts)
+    codes = names.combine_chunks().dictionary_encode()
+    splits = [SPLITS.index(builder.split_name(name)) for name in codes.dictionary.to_pylist()]
+    return np.array(splits, np.int8)[codes.indices.to_numpy()]
 
 
-def _without_split(names: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
-    """Whether each row has no split of its own, bool of shape (n,)."""
-    parts = [np.zeros(0, bool)]
-    for chunk in names.chunks:
-        parts.append(pc.equal(chunk, ALL).to_numpy(zero_copy_only=False))
-        release(maps)
-    return np.concatenate(parts)
+def read_rows(storage: Storage, part: Part, maps: list[mmap.mmap]) -> pa.Table:
+    """The rows of a part, memory-mapped.
+
+    Args:
+        storage: Where the part is.
+        part: The part.
+        maps: List to which the memory map is added.
+    """
+    return mapped(storage.fetch(part.name), maps)
 
 
-def _utterances(table: pa.Table, maps: list[mmap.mmap]) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of each row's utterances and hashes of all utterances; see `ParsedSource`."""
-    if "turns" not in table.column_names:
-        counts, flat = [np.ones(len(table), np.int64)], table["utterance"].chunks
-    else:
-        counts = []
-        for chunk in table["turns"].chunks:
-            counts.append(pc.list_value_length(chunk).to_numpy())
-            release(maps)
-        flat = table["turns"].chunks
-    starts = np.zeros(len(table) + 1, np.int64)
-    np.cumsum(np.concatenate([np.zeros(0, np.int32), *counts]), out=starts[1:])
-    hashes = np.zeros(starts[-1], np.uint64)
-    start = 0
-    for texts in _several(turn_texts(chunk).values if "turns" in table.column_names else chunk for chunk in flat):
-        hashes[start : start + len(texts)] = text_hashes(texts)
-        start += len(texts)
-        release(maps)
-    return starts, hashes
+def read_splits(storage: Storage, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """The splits of the n rows of a part.
+
+    Returns:
+        Split that the builder put each row in, as an index in `SPLITS`, int8 of shape (n,); and whether the source has
+        no official split for it, bool of shape (n,).
+    """
+    table = load(storage, part.splits)
+    return array(table, "split"), np.asarray(table["without"])
 
 
-def _several(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
+def official_splits(split: np.ndarray, without: np.ndarray, lengths: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    """Official splits of n rows: `NO_SPLIT` without one, `DROPPED` for repeated records and empty dialogues.
+
+    Args:
+        split: Split that the builder put each row in, int8 of shape (n,).
+        without: Whether the source has no official split for the row, bool of shape (n,).
+        lengths: Number of the row's utterances, shape (n,).
+        repeated: Whether an earlier row is the same record, bool of shape (n,).
+
+    Returns:
+        int8 of shape (n,).
+    """
+    official = np.where(without, NO_SPLIT, split)
+    return np.where(repeated | (lengths == 0), DROPPED, official).astype(np.int8)
+
+
+def in_turns(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
     """Join chunks of texts up to about `TURNS_AT_ONCE`: each step has a fixed cost."""
     group, size = [], 0
     for chunk in chunks:
@@ -187,30 +295,3 @@ def _several(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
             group, size = [], 0
     if size:
         yield pa.chunked_array(group, pa.string())
-
-
-def _repeated(name: str, table: pa.Table, starts: np.ndarray, hashes: np.ndarray, maps: list[mmap.mmap]) -> np.ndarray:
-    """Whether an earlier row has the same id. Dropping those keeps ids unique, which every join of rows relies on."""
-    ids, repeated = table.column(0), np.zeros(len(table), bool)
-    first: dict[str, int] = {}
-    for row in _with_twin(ids, maps).tolist():
-        earlier = first.setdefault(ids[row].as_py(), row)
-        if earlier != row:
-            repeated[row] = True
-            texts, earlier_texts = (hashes[starts[i] : starts[i + 1]] for i in (row, earlier))
-            if not np.array_equal(texts, earlier_texts):
-                raise DataError(
-                    f"{name}: two different records have the id {ids[row].as_py()!r}; the raw folder mixes "
-                    "two releases, keep one"
-                )
-    return repeated
-
-
-def _with_twin(ids: pa.ChunkedArray, maps: list[mmap.mmap]) -> np.ndarray:
-    """Numbers of the rows whose id may occur twice, ascending: Python's hashes need less memory than the ids."""
-    keys, start = np.empty(len(ids), np.int64), 0
-    for chunk in ids.chunks:
-        keys[start : start + len(chunk)] = np.fromiter(map(hash, chunk.to_pylist()), np.int64, len(chunk))
-        start += len(chunk)
-        release(maps)
-    return with_twins(keys)

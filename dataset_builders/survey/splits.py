@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -22,15 +22,8 @@ TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
 KEEPS_ITS_SPLITS = "multiwoz"
 """The only corpus that keeps its splits under the policy `original`."""
 
-_KEYS_AT_ONCE = 1 << 15
-"""Keys that are Python objects at once."""
-
 Keys: TypeAlias = "pa.Array | pa.ChunkedArray | np.ndarray"
 """Keys of rows: strings, or hashes of which the ids (`id_of_hash`) are the keys, uint64."""
-
-Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Joins groups that belong together: called with the numbers of some rows and their groups, both of shape (n,), it
-returns the component of each of these rows."""
 
 
 def seeded_splits(
@@ -39,7 +32,6 @@ def seeded_splits(
     keys: Keys,
     sources: np.ndarray,
     seed: int,
-    release: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Replace `NO_SPLIT` by seeded splits, so that each source has `SHARES` of its rows in them.
 
@@ -54,7 +46,6 @@ def seeded_splits(
         keys: Key of each of the n rows. The least key of a group stands for it.
         sources: Source of each row, integers from 0; shape (n,).
         seed: Random seed of the order.
-        release: Called after some keys were read, to return memory-mapped pages to the system.
 
     Returns:
         Split of each row or `DROPPED`, int8 of shape (n,). It does not depend on the order of the rows.
@@ -72,7 +63,7 @@ def seeded_splits(
     most = np.argmax(by_source / totals[: by_source.shape[1]], axis=1)  # the source with most of its rows there
     home = np.concatenate([sources[alone], most.astype(sources.dtype)])
     sizes = np.concatenate([np.ones(len(alone), np.int32), by_source.sum(axis=1, dtype=np.int32)])
-    position = _positions(keys, np.concatenate([alone, first]), seed, release)
+    position = _positions(keys, np.concatenate([alone, first]), seed)
     split_of = np.empty(len(sizes), np.int8)
     for source in np.flatnonzero(np.bincount(home)).tolist():
         of_source = home == source
@@ -100,20 +91,21 @@ def _keys_of(keys: Keys, rows: np.ndarray) -> pa.Array:
     return ids_of_hashes(keys[rows]) if isinstance(keys, np.ndarray) else take(keys, rows)
 
 
-def _positions(keys: Keys, rows: np.ndarray, seed: int, release: Callable[[], None]) -> np.ndarray:
-    """Places of the keys of n rows in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
-    positions, prefix = np.empty(len(rows), np.uint64), hashlib.blake2b(f"{seed}/".encode(), digest_size=8)
+def _positions(keys: Keys, rows: np.ndarray, seed: int) -> np.ndarray:
+    """`positions_of` the keys of n rows."""
+    return positions_of(_keys_of(keys, rows).cast(pa.binary()).to_pylist(), seed)
+
+
+def positions_of(keys: Iterable[bytes], seed: int) -> np.ndarray:
+    """Places of n keys in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
+    prefix = hashlib.blake2b(f"{seed}/".encode(), digest_size=8)
 
     def digest(key: bytes) -> bytes:
         state = prefix.copy()
         state.update(key)
         return state.digest()
 
-    for start in range(0, len(rows), _KEYS_AT_ONCE):
-        part = _keys_of(keys, rows[start : start + _KEYS_AT_ONCE]).cast(pa.binary()).to_pylist()
-        positions[start : start + len(part)] = np.frombuffer(b"".join(map(digest, part)), ">u8")
-        release()
-    return positions
+    return np.frombuffer(b"".join(map(digest, keys)), ">u8").astype(np.uint64)
 
 
 def _fill(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -156,8 +148,6 @@ def assign(
     policy: SplitPolicy,
     seed: int,
     parallel: Parallel,
-    join: Join | None = None,
-    release: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Assign every row to a split.
 
@@ -173,14 +163,12 @@ def assign(
         policy: See `leaks.SplitPolicy`. `original` acts like `official` here; `Rows.official_under` handles it.
         seed: Random seed of the splits.
         parallel: The rows that have translations.
-        join: Under `leak-free`, joins the groups without an official split that must not be separated.
-        release: See `seeded_splits`.
 
     Returns:
         Split of each row, `DROPPED` for leaks; int8 of shape (n,).
     """
     if policy != "leak-free":
-        return split_by_row(official, row_keys, sources, seed, release)
+        return split_by_row(official, row_keys, sources, seed)
     latest = parallel.with_splits(group_splits(groups, official), official).latest
     free_rows = official == NO_SPLIT
     is_linked = len(parallel) and free_rows[parallel.rows].any()
@@ -189,19 +177,13 @@ def assign(
         groups = parallel.joined(groups, free_rows)
         latest[free_rows] = group_splits(groups[free_rows], latest[free_rows]).latest
     inherited = np.where(free_rows & (latest >= TRAIN), latest, official).astype(np.int8)
-    if join:
-        free = np.flatnonzero(inherited == NO_SPLIT)
-        groups = groups.copy()
-        groups[free] = join(free, groups[free])
-    split = seeded_splits(inherited, groups, group_keys, sources, seed, release)
+    split = seeded_splits(inherited, groups, group_keys, sources, seed)
     if is_linked:  # translations without an official split may have taken their group into a later one
         latest = parallel.with_splits(group_splits(own_groups, split), split).latest
     split[(official >= TRAIN) & (official < latest)] = DROPPED
     return split
 
 
-def split_by_row(
-    official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int, release: Callable[[], None] = lambda: None
-) -> np.ndarray:
+def split_by_row(official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int = lambda: None) -> np.ndarray:
     """`seeded_splits` of rows by themselves, whatever their duplicates."""
-    return seeded_splits(official, None, keys, sources, seed, release)
+    return seeded_splits(official, None, keys, sources, seed)

@@ -7,27 +7,20 @@ bands of r slots, a pair becomes a candidate with probability 1 - (1 - J^r)^b (L
 Datasets", section 3.4). 25 bands of 5 slots find 99.0 % of the pairs at J = 0.7 and more above it; 32 bands of 4 would
 find the last percent at the cost of 3.4 times as many candidates.
 
-Memory in addition to the texts: 40 bytes per text, 34 bytes per match, and about 50 MB for the current chunk. The keys
-of the bands and the bitmaps, `8 * bands` + 32 to 512 bytes per text, are in temporary files. Sets of shingles are
-computed chunk by chunk, and again for the candidates. Real corpora have few candidates; if all texts are, their sets
-take 4 bytes per character.
+The functions here need the sets of all their texts in memory, 4 bytes per character. The survey of a build, which
+compares millions of dialogues, combines them in stages (`survey.similar`).
 """
 
 from __future__ import annotations
 
-import mmap
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.common.files import temporary_folder
 from dataset_builders.text.normalize import normalize
 from dataset_builders.text.ragged import Ragged, distinct, keyed, pack, sets_of, unpack
 
@@ -42,12 +35,8 @@ _CHARACTERS_AT_ONCE = 1 << 20
 """Characters hashed at once: each takes 60 bytes, and 1,000 meetings have six million of them."""
 _SIGNATURES_AT_ONCE = 32
 """Signatures that are Python ints at once: more do not fit into the processor's cache, and take three times as long."""
-_TEXTS_AT_ONCE = 8192
-"""Texts read at once: normalizing has a fixed cost."""
 _PAIRS_AT_ONCE = 1 << 18
 """Pairs compared at once, without their texts."""
-_VERIFIED_AT_ONCE = 1 << 14
-"""Pairs whose texts are in memory at once."""
 _KEYS_AT_ONCE = 1 << 19
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Fibonacci hashing
@@ -98,37 +87,22 @@ def similar_texts(
         >>> matches.left, matches.right
         (array([0]), array([1]))
     """
+    if not 0 < threshold <= 1 or not 0 < bands <= permutations:
+        raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
     rows = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.string())
     encoded = pc.dictionary_encode(normalize(rows))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
     first = np.unique(encoded.indices.to_numpy(), return_index=True)[1]  # codes are numbered by first occurrence
-    sets = ShingledTexts(len(encoded.dictionary), lambda rows: encoded.dictionary.take(pa.array(rows)), shingle)
-    with SimilarSets(sets, threshold, permutations=permutations, bands=bands, seed=seed) as similar:
-        matches = similar.matches()
-    return Matches(first[matches.left], first[matches.right], matches.similarity)
-
-
-@dataclass(frozen=True)
-class ShingledTexts:
-    """Sets of shingles of n texts, computed on demand.
-
-    Attributes:
-        count: Number of texts, n.
-        texts: Returns the texts of the rows of these numbers.
-        size: Number of characters of a shingle.
-    """
-
-    count: int
-    texts: Callable[[np.ndarray], pa.Array]
-    size: int = SHINGLE
-
-    def __len__(self) -> int:
-        return self.count
-
-    def take(self, rows: np.ndarray) -> Ragged:
-        """The sets of the rows of these numbers."""
-        return shingle_sets(self.texts(rows), self.size)
+    sets = shingle_sets(encoded.dictionary, shingle)
+    candidates = np.zeros(0, np.int64)
+    for keys in band_keys(sets, permutations, bands, seed):
+        chunks = [pack(left, right) for left, right in equal_pairs(keys)]
+        candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
+    left, right = unpack(candidates)
+    similarity = similarities(sets, left, right)
+    keep = similarity >= threshold
+    return Matches(first[left[keep]], first[right[keep]], similarity[keep].astype(np.float32))
 
 
 def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragged:
@@ -150,80 +124,19 @@ def shingle_sets(texts: pa.Array | pa.ChunkedArray, size: int = SHINGLE) -> Ragg
     return Ragged.of(np.concatenate(values), np.concatenate(sizes))
 
 
-class SimilarSets:
-    """Finds similar pairs among n sets; a context manager, since keys and bitmaps are in a temporary folder.
+def similarities(sets: Ragged, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Exact Jaccard similarity of the sets of each pair.
 
     Args:
-        sets: The sets; read in chunks, and again for the candidates.
-        threshold, permutations, bands, seed: See `similar_texts`.
-        min_size: Sets with fewer values are similar to none.
+        sets: n sets.
+        left: Number of the first set of each pair, shape (m,).
+        right: Number of the second set of each pair, shape (m,).
 
-    Attributes:
-        rows: Numbers of the m sets with enough values, ascending; int64 of shape (m,).
+    Returns:
+        float64 of shape (m,).
     """
-
-    def __init__(
-        self,
-        sets: Ragged | ShingledTexts,
-        threshold: float = THRESHOLD,
-        *,
-        permutations: int = PERMUTATIONS,
-        bands: int = BANDS,
-        seed: int = 0,
-        min_size: int = 0,
-    ) -> None:
-        if not 0 < threshold <= 1 or not 0 < bands <= permutations:
-            raise ValueError(f"threshold {threshold} must be in (0, 1] and bands {bands} in 1..{permutations}")
-        self.sets, self.threshold = sets, threshold
-        self._signature, self._min_size = (permutations, bands, seed), min_size
-
-    def __enter__(self) -> SimilarSets:
-        with ExitStack() as stack:
-            folder = stack.enter_context(temporary_folder())
-            self._bands = [folder / f"band-{number}" for number in range(self._signature[1])]
-            self._sketch, rows = _Sketch(self.sets, self.threshold, folder / "maps"), [np.zeros(0, np.int64)]
-            for start in range(0, len(self.sets), _TEXTS_AT_ONCE):
-                rows.append(self._add(np.arange(start, min(start + _TEXTS_AT_ONCE, len(self.sets)))))
-            self.rows = np.concatenate(rows)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def _add(self, rows: np.ndarray) -> np.ndarray:
-        """Write keys and bitmaps of the sets that have enough values; returns their numbers."""
-        sets = self.sets.take(rows)
-        large = sets.sizes >= self._min_size
-        sets = sets.where(large)
-        self._sketch.add(sets)
-        for start in range(0, len(sets), _ROWS_AT_ONCE):
-            chunk = sets.slice(start, _ROWS_AT_ONCE)
-            for path, keys in zip(self._bands, _band_keys(chunk, *self._signature), strict=True):
-                with path.open("ab") as file:
-                    file.write(keys.tobytes())
-        return rows[large]
-
-    def matches(self) -> Matches:
-        """Pairs of sets whose Jaccard similarity is at least the threshold."""
-        candidates = np.zeros(0, np.int64)
-        for path in self._bands if len(self.rows) else []:
-            keys = np.fromfile(path, np.uint64)
-            chunks = [self._sketch.possible(left, right) for left, right in equal_pairs(keys)]
-            candidates = distinct(np.concatenate([candidates, *chunks]))  # a similar pair shares many bands
-        starts = range(0, max(len(candidates), 1), _VERIFIED_AT_ONCE)
-        matches = [self._verify(*unpack(candidates[start : start + _VERIFIED_AT_ONCE])) for start in starts]
-        return Matches(*(np.concatenate(columns) for columns in zip(*matches, strict=True)))
-
-    def _verify(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The pairs of `rows` that reach the threshold, as numbers of sets, with their exact similarity."""
-        rows = np.unique(np.concatenate([left, right]))
-        sets = self.sets.take(self.rows[rows])
-        first, second = np.searchsorted(rows, left), np.searchsorted(rows, right)
-        common = intersections(sets, first, second)
-        similarity = common / np.maximum(sets.sizes[first] + sets.sizes[second] - common, 1)
-        keep = similarity >= self.threshold
-        return self.rows[left[keep]], self.rows[right[keep]], similarity[keep].astype(np.float32)
+    common = intersections(sets, left, right)
+    return common / np.maximum(sets.sizes[left] + sets.sizes[right] - common, 1)
 
 
 def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -253,58 +166,54 @@ def intersections(sets: Ragged, left: np.ndarray, right: np.ndarray, weights: np
     return shared
 
 
-class _Sketch:
-    """A Bloom-like bitmap of each set, which rejects most candidates without reading their values.
+Bitmaps = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Sizes of n sets, numbers of their values that no bit of their own shows, and bitmaps, uint64 of shape (n, bits / 64).
+"""
+
+
+def bitmaps(sets: Ragged, bits: int) -> Bitmaps:
+    """A Bloom-like bitmap of each set, which rejects most candidates without their values; see `possible`.
+
+    Args:
+        sets: n sets.
+        bits: Number of bits, a power of two from 64.
+    """
+    maps, hidden = [np.zeros((0, bits // 64), np.uint64)], [np.zeros(0, np.int64)]
+    for start in range(0, len(sets), _ROWS_AT_ONCE):
+        chunk = sets.slice(start, _ROWS_AT_ONCE)
+        flags = np.zeros((len(chunk), bits), np.bool_)
+        flags[np.repeat(np.arange(len(chunk)), chunk.sizes), chunk.values & np.uint32(bits - 1)] = True
+        maps.append(np.packbits(flags, axis=1).view(np.uint64))
+        hidden.append(chunk.sizes - np.bitwise_count(maps[-1]).sum(axis=1, dtype=np.int64))
+    return sets.sizes, np.concatenate(hidden), np.concatenate(maps)
+
+
+def folded(maps: Bitmaps, bits: int) -> Bitmaps:
+    """Bitmaps of fewer bits, of the same sets."""
+    sizes, hidden, words = maps
+    while words.shape[1] * 64 > bits:
+        half = words.shape[1] // 2
+        words = words[:, :half] | words[:, half:]
+        hidden = sizes - np.bitwise_count(words).sum(axis=1, dtype=np.int64)
+    return sizes, hidden, words
+
+
+def possible(left: Bitmaps, right: Bitmaps, threshold: float) -> np.ndarray:
+    """Whether the Jaccard similarity of each pair may reach a threshold, bool of shape (n,).
 
     A bit that A has and B lacks comes from a value that A has and B lacks, hence
     |A and B| <= |A| - bits(A) + bits(A and B). A pair whose bound is below the threshold can be rejected safely.
+
+    Args:
+        left: The first set of each of n pairs.
+        right: The second one.
+        threshold: Similarity, in (0, 1].
     """
-
-    def __init__(self, sets: Ragged | ShingledTexts, threshold: float, path: Path) -> None:
-        sample = np.unique(np.linspace(0, len(sets) - 1, min(len(sets), _ROWS_AT_ONCE)).astype(np.int64))
-        mean = sets.take(sample).sizes.mean() if len(sample) else 0
-        self.bits = int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
-        self.path, self.part = path, threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
-        self._parts: list[np.ndarray] = []
-
-    def add(self, sets: Ragged) -> None:
-        """Append the bitmaps of more sets to the file."""
-        for start in range(0, len(sets), _ROWS_AT_ONCE):
-            chunk = sets.slice(start, _ROWS_AT_ONCE)
-            flags = np.zeros((len(chunk), self.bits), np.bool_)
-            flags[np.repeat(np.arange(len(chunk)), chunk.sizes), chunk.values & np.uint32(self.bits - 1)] = True
-            maps = np.packbits(flags, axis=1).view(np.uint64)
-            with self.path.open("ab") as file:
-                file.write(maps.tobytes())
-            hidden = chunk.sizes - np.bitwise_count(maps).sum(axis=1, dtype=np.int32)
-            self._parts.append(np.stack([chunk.sizes, hidden]).astype(np.int32))
-
-    @cached_property
-    def _pages(self) -> mmap.mmap:
-        with self.path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    @cached_property
-    def maps(self) -> np.ndarray:
-        """Bitmaps of the n sets, memory-mapped; uint64 of shape (n, bits / 64)."""
-        return np.frombuffer(self._pages, np.uint64).reshape(-1, self.bits // 64)
-
-    @cached_property
-    def _sizes(self) -> np.ndarray:
-        """Numbers of values of the n sets, and of those that no bit of their own shows; int32 of shape (2, n)."""
-        return np.concatenate(self._parts, axis=1)
-
-    def possible(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The pairs that may reach the threshold (`pack`)."""
-        sizes, hidden = self._sizes
-        needed = self.part * (sizes[left] + sizes[right]) - 1e-6
-        keep = np.minimum(sizes[left], sizes[right]) >= needed
-        left, right, needed = left[keep], right[keep], needed[keep]
-        bits = np.bitwise_count(self.maps[left] & self.maps[right]).sum(axis=1, dtype=np.int32)
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._pages.madvise(mmap.MADV_DONTNEED)
-        keep = bits + np.minimum(hidden[left], hidden[right]) >= needed
-        return pack(left[keep], right[keep])
+    part = threshold / (1 + threshold)  # J >= t  <=>  |A and B| >= t / (1 + t) * (|A| + |B|)
+    needed = part * (left[0] + right[0]) - 1e-6
+    bits = np.bitwise_count(left[2] & right[2]).sum(axis=1, dtype=np.int64)
+    bound = np.minimum(bits + np.minimum(left[1], right[1]), np.minimum(left[0], right[0]))
+    return bound >= needed
 
 
 def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
@@ -338,7 +247,7 @@ def _hash_text(text: str) -> int:
     return value >> 32
 
 
-def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndarray:
+def band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndarray:
     """Hash of each band of each set's signature, uint64 of shape (bands, n)."""
     from rensa import RMinHash
 
@@ -361,15 +270,26 @@ def _band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.nda
     return keys.T
 
 
-def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of rows with the same key, in chunks of limited size."""
-    order = np.argsort(keys)
+def equal_pairs(keys: np.ndarray, most: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All pairs of rows with the same key, in chunks of limited size.
+
+    Args:
+        keys: Key of each of n rows.
+        most: Number of rows with the same key from which on each is paired only with this number of rows, less one,
+            that follow it; None pairs all.
+
+    Yields:
+        Numbers of the rows of each pair, the smaller ones and the larger ones.
+    """
+    order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     same = ordered[1:] == ordered[:-1]
     several = np.append(same, False)[: len(order)] | np.append(False, same)[: len(order)]
     order, ordered = order[several], ordered[several]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], len(ordered) > 0)) + 1
     followers = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(order)) - 1
+    if most is not None:
+        followers = np.minimum(followers, most - 1)
     first = np.flatnonzero(followers)
     followers = followers[first]
     total = np.cumsum(followers)

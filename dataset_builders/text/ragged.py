@@ -52,12 +52,15 @@ class Ragged:
         """The rows where the mask is true; needs less memory than `take`."""
         return Ragged.of(self.values[np.repeat(mask, self.sizes)], self.sizes[mask])
 
+    def joined(self, others: Ragged) -> Ragged:
+        """These rows, then others."""
+        return Ragged.of(np.concatenate([self.values, others.values]), np.concatenate([self.sizes, others.sizes]))
+
     def replaced(self, rows: np.ndarray, others: Ragged) -> Ragged:
         """The same rows, but those of the distinct numbers `rows` are the rows of `others`."""
         order = np.arange(len(self))
         order[rows] = len(self) + np.arange(len(others))
-        both = Ragged.of(np.concatenate([self.values, others.values]), np.concatenate([self.sizes, others.sizes]))
-        return both.take(order)
+        return self.joined(others).take(order)
 
     def as_sets(self) -> Ragged:
         """The distinct values of each row, ascending."""

@@ -120,19 +120,23 @@ def test_two_builds_give_the_same_bytes(sample_dataset, sample_raw, tmp_path):
 
 
 def test_bytes_depend_neither_on_the_number_of_processes_nor_on_the_size_of_batches_and_shards(
-    sample_raw, cache_dir, tmp_path, monkeypatch
+    sample_raw, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("dataset_builders.sources.source._ROWS_PER_TABLE", 60)
     for module in ("shards", "writing"):
         monkeypatch.setattr(f"dataset_builders.corpus.{module}.ROWS_AT_ONCE", 20)
     monkeypatch.setattr("dataset_builders.corpus.writing._CONTEXT_AT_ONCE", 150)  # divides some blocks, not all
     for rows in ("ROW_GROUP_ROWS", "ROW_GROUP_DIALOGUES"):
         monkeypatch.setattr(f"dataset_builders.folder.parquet.{rows}", 50)
     monkeypatch.setattr("dataset_builders.corpus.files.SHARD_ROWS", 200)
+    shards = []
     for processes, batch, shard in ((1, 2000, 10**6), (3, 200, 500)):  # else one process would do the whole sample
         monkeypatch.setattr("dataset_builders.corpus.shards.TURNS_AT_ONCE", batch)
-        monkeypatch.setattr("dataset_builders.corpus.shards.TURNS_OF_SHARD", shard)
-        names = ["camrest676", "woz:en", "banking77"]
-        build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache_dir)
+        monkeypatch.setattr("dataset_builders.survey.parsed.SHARD_TURNS", shard)
+        names, cache = ["camrest676", "woz:en", "banking77"], tmp_path / f"cache-{processes}"
+        build_dataset(names, sample_raw, tmp_path / str(processes), num_proc=processes, cache_dir=cache)
+        shards.append(len(list(cache.glob("**/*.arrow"))))
+    assert shards[0] < shards[1]
     files = digests(tmp_path / "1")
     assert files == digests(tmp_path / "3")
     assert len([name for name in files if name.startswith("pairs/train-")]) > 1

@@ -2,19 +2,29 @@
 
 import hashlib
 import random
+import tempfile
 from collections import defaultdict
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from dataset_builders.common.executor import LocalExecutor
+from dataset_builders.common.stages import Stages
+from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import cluster_graph, clusters
-from dataset_builders.survey.clusters import ClusterConfig, cluster_dialogues
+from dataset_builders.survey import cluster_graph, contained, keys, plan, similar
+from dataset_builders.survey.decisions import Decisions, shard_name
+from dataset_builders.survey.dialogues import survey_dialogues
+from dataset_builders.survey.exchange import load
+from dataset_builders.survey.parsed import parse
+from dataset_builders.survey.plan import ClusterConfig
 from dataset_builders.text import near_duplicates
 from dataset_builders.text.normalize import normalize, text_ids
+from support.surveys import dialogue, survey_of
 
 HOTEL = [
     "I am looking for a quiet guesthouse near the old harbour",
@@ -33,18 +43,13 @@ TRAIN = [
 THANKS = ["thanks", "You're welcome!"]
 
 
-def cluster(dialogues, config=None, order=None, sources=None):
-    """Cluster ids and member rows by dialogue id, and the whole result."""
-    ids = order or list(dialogues)
-    sources = [(sources or {}).get(name, name.partition("/")[0]) for name in ids]
-    found = cluster_dialogues(
-        pa.chunked_array([pa.array(ids, pa.string())]),
-        pa.chunked_array([pa.array(sources, pa.string())]),
-        pa.chunked_array([pa.array([dialogues[name] for name in ids], pa.list_(pa.string()))]),
-        config,
-    )
-    members = {row["dialogue_id"]: row for row in found.members.to_pylist()}
-    return dict(zip(ids, found.ids.to_pylist(), strict=True)), members, found
+def cluster(dialogues, config=None, order=None, shard_rows=1000):
+    """Cluster ids and member rows by dialogue id, and the table of members."""
+    rows = [dialogue(name, dialogues[name]) for name in order or dialogues]
+    with tempfile.TemporaryDirectory() as folder:
+        decisions, table, _ = survey_of(Path(folder), rows, config=config, policy="official", shard_rows=shard_rows)
+    members = {row["dialogue_id"]: row for row in table.to_pylist()} if table else {}
+    return {name: row["cluster_id"] for name, row in decisions.items()}, members, table
 
 
 def groups(labels):
@@ -229,14 +234,14 @@ def test_clusters_equal_those_of_a_brute_force_search():
 
 def test_members_are_rows_of_the_schema_in_order():
     labels, _, found = cluster(invented(120))
-    assert found.members.schema == CLUSTERS.arrow_schema
-    keys = list(zip(found.members["cluster_id"].to_pylist(), found.members["dialogue_id"].to_pylist(), strict=True))
+    assert found.schema == CLUSTERS.arrow_schema
+    keys = list(zip(found["cluster_id"].to_pylist(), found["dialogue_id"].to_pylist(), strict=True))
     assert keys == sorted(keys)
     assert {name: label for label, name in keys}.items() <= labels.items()
     assert all(len(label) == 16 and int(label, 16) >= 0 for label in labels.values())
-    assert found.members["source"].to_pylist() == [name.partition("/")[0] for _, name in keys]
-    firsts = [row for row in found.members.to_pylist() if row["nearest_id"] is None]
-    assert [row["cluster_id"] for row in firsts] == sorted(set(found.members["cluster_id"].to_pylist()))
+    assert found["source"].to_pylist() == [name.partition("/")[0] for _, name in keys]
+    firsts = [row for row in found.to_pylist() if row["nearest_id"] is None]
+    assert [row["cluster_id"] for row in firsts] == sorted(set(found["cluster_id"].to_pylist()))
 
 
 @pytest.mark.parametrize("config", [ClusterConfig(), ClusterConfig(max_linked=2)])
@@ -246,27 +251,34 @@ def test_order_of_dialogues_does_not_matter(config):
     labels, _, found = cluster(talk, config)
     other_labels, _, other = cluster(talk, config, order=shuffled)
     assert labels == other_labels
-    assert found.members.equals(other.members)
+    assert found.equals(other)
 
 
-def test_clusters_do_not_depend_on_chunk_sizes(monkeypatch):
+def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
     talk = invented(60)
-    _, _, whole = cluster(talk)
-    for name, size in (("_ROWS_AT_ONCE", 7), ("_CHUNKS_AT_ONCE", 1), ("_SHARED_AT_ONCE", 9), ("_TURNS_AT_ONCE", 40)):
-        monkeypatch.setattr(clusters, name, size)
-    of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_VERIFIED_AT_ONCE": 2}
-    for name, size in (of_sets | {"_KEYS_AT_ONCE": 40}).items():
-        monkeypatch.setattr(near_duplicates, name, size)
-    turns = pa.array(list(talk.values()), pa.list_(pa.string()))
-    names = pa.array(list(talk), pa.string())
-    parts = [slice(0, 1), slice(1, 1), slice(1, 33), slice(33, None)]
-    found = cluster_dialogues(
-        pa.chunked_array([names]),
-        pa.chunked_array([pc.list_element(pc.split_pattern(names, "/"), 0)]),
-        pa.chunked_array([turns[part] for part in parts]),
-    )
-    assert found.ids.equals(whole.ids)
-    assert found.members.equals(whole.members)
+    labels, _, whole = cluster(talk)
+    of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_KEYS_AT_ONCE": 40}
+    of_plan = {"_RECORDS_AT_ONCE": 100, "_SIGNATURES_AT_ONCE": 300, "_ROWS_AT_ONCE": 20}
+    of_shards = {"_TEXTS_AT_ONCE": 7, "_PAIRS_AT_ONCE": 4, "_VERIFIED_AT_ONCE": 2, "_CHUNKS_AT_ONCE": 1}
+    for module, sizes in ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards)):
+        for name, size in sizes.items():
+            monkeypatch.setattr(module, name, size)
+    monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
+    monkeypatch.setattr(keys, "_ROWS_AT_ONCE", 3)
+    other_labels, _, found = cluster(talk, shard_rows=13)
+    assert other_labels == labels
+    assert found.equals(whole)
+
+
+def test_of_too_many_dialogues_with_one_band_only_neighbours_are_compared(tmp_path):
+    """A common part of a signature would else compare all pairs, which grow with the square of the dialogues."""
+    talk = {f"a/{number}": [*HOTEL, f"number {number}"] for number in range(12)}
+    rows = [dialogue(name, turns) for name, turns in talk.items()]
+    found = {}
+    for most in (3, 50):
+        _, members, survey = survey_of(tmp_path / str(most), rows, config=ClusterConfig(most_alike=most))
+        found[most] = len(members), survey.skipped["comparisons"] > 0
+    assert found == {3: (12, True), 50: (12, False)}
 
 
 @pytest.mark.parametrize("talk", [{}, {"a/1": []}, {"a/1": HOTEL}])
@@ -274,15 +286,7 @@ def test_nothing_to_join(talk):
     labels, members, found = cluster(talk)
     assert len(labels) == len(talk)
     assert members == {}
-    assert found.members.schema == CLUSTERS.arrow_schema
-
-
-def test_progress_is_reported_for_each_step():
-    steps = []
-    names = pa.chunked_array([pa.array(["a/1", "b/1"])])
-    turns = pa.chunked_array([pa.array([HOTEL, HOTEL])])
-    cluster_dialogues(names, names, turns, progress=lambda *step: steps.append(step))
-    assert [step[1:] for step in steps] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert found is None or found.schema == CLUSTERS.arrow_schema
 
 
 def test_a_long_path_is_one_component():
@@ -299,19 +303,16 @@ def test_camrest676_is_inside_woz(corpora, tmp_path):
     """By a plain search, 670 of 676 dialogues have 70 % of their utterances in one English WOZ 2.0 dialogue."""
     from dataset_builders.sources.registry import get_builder
 
-    tables = []
-    for name in ("camrest676", "woz"):
-        builder = get_builder(name)(data_dir=corpora / name, cache_dir=tmp_path)
-        builder.download_and_prepare()
-        tables += [
-            rows.data.table.select(["dialogue_id", "source", "original_split", "turns"])
-            for rows in builder.as_dataset().values()
-        ]
-    table = pa.concat_tables(tables).combine_chunks()
+    parsed = [parse(get_builder(name)(data_dir=corpora / name, cache_dir=tmp_path)) for name in ("camrest676", "woz")]
+    table = pa.concat_tables([load(source.storage, part.name) for source in parsed for part in source.parts])
     lists = table["turns"].combine_chunks()
-    turns = pa.chunked_array([pa.ListArray.from_arrays(lists.offsets, pc.struct_field(lists.values, "text"))])
-    found = cluster_dialogues(table["dialogue_id"], table["source"], turns)
-    label = dict(zip(table["dialogue_id"].to_pylist(), found.ids.to_pylist(), strict=True))
+    turns = pa.ListArray.from_arrays(lists.offsets, pc.struct_field(lists.values, "text"))
+    results, none = Storage(str(tmp_path / "survey")), np.zeros(0, np.uint64)
+    survey_dialogues(parsed, "official", 0, none, 4, Stages(Storage(str(tmp_path / "work")), LocalExecutor()), results)
+    shards = [shard_name(source.builder.INFO.name, number) for source in parsed for number in range(len(source.parts))]
+    decisions = [Decisions.load(results, shard, pairs=True).rows.select(["cluster_id"]) for shard in shards]
+    clusters = pa.concat_tables(decisions)["cluster_id"].to_pylist()
+    label = dict(zip(table["dialogue_id"].to_pylist(), clusters, strict=True))
 
     said = normalized(dict(zip(label, turns.to_pylist(), strict=True)))
     woz = {name: set(texts) for name, texts in said.items() if name.startswith("woz/en/")}

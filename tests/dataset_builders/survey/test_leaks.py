@@ -11,7 +11,6 @@ import pytest
 from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
-from dataset_builders.survey.components import join_by_pairs
 from dataset_builders.survey.leaks import (
     DROPPED,
     NO_SPLIT,
@@ -123,45 +122,6 @@ def test_each_source_has_its_own_shares():
     ids, official = pa.array(f"row {row}" for row in range(1005)), np.full(1005, NO_SPLIT, np.int8)
     split = seeded_splits(official, np.arange(1005), ids, sources, seed=0)
     assert np.bincount(split[sources == 1], minlength=3).tolist() == [4, 0, 1]
-
-
-def test_dialogues_that_share_a_pair_are_one_component():
-    groups, sources = np.array([0, 1, 1, 2, 3, *range(4, 10)]), np.zeros(11, int)
-    pairs = np.array([5, 6, 5, 7, 8, 7], np.uint64)
-    rows = np.array([0, 0, 1, 3, 3, 4])  # row 2 joins row 1 by their group
-    component = join_by_pairs(groups, sources, pairs, rows, room=0.8)
-    assert len({*component[[0, 1, 2]]}) == 1
-    assert component[3] == component[4] != component[0]
-    assert len({*component}) == 8
-
-
-def test_a_pair_of_most_dialogues_joins_none_and_the_most_frequent_of_the_others_join_first():
-    greeting, farewell, rare = np.uint64(1), np.uint64(2), np.uint64(3)
-    pairs = np.repeat([greeting, farewell, rare], [90, 70, 2])
-    rows = np.concatenate([np.arange(90), np.arange(30, 100), [0, 99]])
-    component = join_by_pairs(np.arange(100), np.zeros(100, int), pairs, rows, room=0.8)
-    assert len({*component[30:]}) == 1
-    assert component[0] == component[99]  # 71 rows still fit into train
-    assert len({*component[:30]}) == 30
-
-
-def test_components_do_not_depend_on_the_order_of_the_dialogues():
-    random = np.random.default_rng(0)
-    rows = np.repeat(np.arange(200), 3)
-    pairs = random.zipf(1.4, len(rows)).clip(max=300).astype(np.uint64)
-    component = join_by_pairs(np.arange(200), np.zeros(200, int), pairs, rows, room=0.8)
-    order = random.permutation(200)  # row `new` of the other order is row `order[new]` of the first one
-    shuffled = join_by_pairs(np.arange(200), np.zeros(200, int), pairs, np.argsort(order)[rows], room=0.8)
-    same = component[order][:, None] == component[order]
-    assert 200 < same.sum() < 200 * 200
-    assert (same == (shuffled[:, None] == shuffled)).all()
-
-
-def test_components_that_are_big_for_one_of_two_sources_fit_into_its_train():
-    sources = np.repeat([0, 1], [1000, 10])
-    pairs = np.ones(10, np.uint64)
-    component = join_by_pairs(np.arange(1010), sources, pairs, np.arange(1000, 1010), room=0.8)
-    assert len({*component}) == 1010
 
 
 def test_the_message_about_an_unknown_policy_lists_the_policies():

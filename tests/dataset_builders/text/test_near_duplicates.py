@@ -11,10 +11,12 @@ import pytest
 from dataset_builders.text import near_duplicates
 from dataset_builders.text.near_duplicates import (
     Ragged,
-    SimilarSets,
+    bitmaps,
     equal_pairs,
+    folded,
     intersections,
     pack,
+    possible,
     shingle_sets,
     similar_texts,
 )
@@ -123,7 +125,7 @@ def test_same_seed_same_pairs_in_order():
 def test_matches_do_not_depend_on_chunk_sizes(monkeypatch):
     texts = [*invented(300), "x", "x y", "abcd"]
     whole = similar_texts(texts)
-    sizes = {"ROWS": 7, "CHARACTERS": 90, "SIGNATURES": 6, "TEXTS": 40, "PAIRS": 5, "VERIFIED": 4, "KEYS": 50}
+    sizes = {"ROWS": 7, "CHARACTERS": 90, "SIGNATURES": 6, "PAIRS": 5, "KEYS": 50}
     for name, size in ((f"_{what}_AT_ONCE", size) for what, size in sizes.items()):
         monkeypatch.setattr(near_duplicates, name, size)
     assert found_pairs(texts, similar_texts(texts)) == found_pairs(texts, whole)
@@ -134,6 +136,11 @@ def test_chunks_of_pairs_have_a_limited_size(monkeypatch):
     chunks = list(equal_pairs(np.zeros(60, np.uint64)))
     assert max(len(left) for left, _ in chunks) <= 100
     assert sum(len(left) for left, _ in chunks) == 60 * 59 // 2
+
+
+def test_of_many_equal_keys_each_row_is_paired_with_the_next_ones():
+    pairs = [(a, b) for chunk in equal_pairs(np.array([7, 5, 7, 7, 5, 7]), 3) for a, b in zip(*chunk, strict=True)]
+    assert sorted(pairs) == [(0, 2), (0, 3), (1, 4), (2, 3), (2, 5), (3, 5)]
 
 
 def test_shingles_are_characters_not_bytes():
@@ -160,7 +167,7 @@ def test_intersections_count_or_weigh_the_shared_values():
     assert intersections(sets, left, right, np.array([0, 10.0, 0.5, 1, 1])).tolist() == [10, 0.5, 0]
 
 
-def test_bitmaps_reject_no_pair_above_the_threshold(tmp_path):
+def test_bitmaps_reject_no_pair_above_the_threshold():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 400, 200)
     sets = Ragged.of(rng.integers(0, 500, sizes.sum()).astype(np.uint32), sizes).as_sets()
@@ -168,28 +175,16 @@ def test_bitmaps_reject_no_pair_above_the_threshold(tmp_path):
     common = intersections(sets, left, right)
     for threshold in (0.2, 0.4):
         above = pack(left, right)[common >= threshold * (sets.sizes[left] + sets.sizes[right] - common)]
-        sketch = near_duplicates._Sketch(sets, threshold, tmp_path / f"maps-{threshold}")
-        sketch.add(sets)
-        possible = sketch.possible(left, right)
+        for bits in (512, 256):
+            maps = folded(bitmaps(sets, 512), bits)
+            kept = possible(*(tuple(values[rows] for values in maps) for rows in (left, right)), threshold)
+            assert np.isin(above, pack(left, right)[kept]).all()
+            assert kept.sum() < len(left)
         assert len(above) > 0
-        assert np.isin(above, possible).all()
-        assert len(possible) < len(left)
 
 
-def test_empty_sets_match_nothing():
-    for rows in (3, 0):
-        with SimilarSets(Ragged.of(np.zeros(0, np.uint32), np.zeros(rows, np.int64))) as similar:
-            assert len(similar.matches()) == 0
-
-
-def test_sets_with_few_values_are_not_compared():
-    sets = Ragged.of(np.array([1, 2, 3, 1, 2, 1, 2, 3, 1, 2], np.uint32), np.array([3, 2, 3, 2]))
-    found = []
-    for size in (0, 3):
-        with SimilarSets(sets, min_size=size) as similar:
-            matches = similar.matches()
-        found.append((matches.left.tolist(), matches.right.tolist()))
-    assert found == [([0, 1], [2, 3]), ([0], [2])]
+def test_no_texts_match_nothing():
+    assert len(similar_texts([])) == 0
 
 
 @pytest.mark.real_data

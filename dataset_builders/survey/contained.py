@@ -1,0 +1,107 @@
+"""Contained dialogues: those of which whole utterances with most of the words occur in another one.
+
+MinHash cannot find these pairs: a dialogue within another of three times its size has a Jaccard similarity of 1/3.
+Instead, two dialogues are candidates if they share an utterance that few dialogues contain. Dialogues that share only
+frequent ones ("Is there anything else?") follow the same script but are no copies; excluding them also limits the
+number of candidates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from dataset_builders.survey.exchange import array, records
+from dataset_builders.survey.keys import load_hashes
+from dataset_builders.survey.plan import Plan
+from dataset_builders.survey.similar import save_edges, send_pairs, turns_of
+from dataset_builders.text.near_duplicates import equal_pairs, intersections
+from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
+from dataset_builders.text.words import word_counts
+
+_SHARED_AT_ONCE = 1 << 16
+"""Pairs whose utterances are in memory at once."""
+
+
+def send_utterances(plan: Plan, number: int, rows: np.ndarray) -> None:
+    """Send the utterances of some dialogues of a shard to their parts.
+
+    Args:
+        plan: The plan.
+        number: Number of the shard.
+        rows: Numbers of the dialogues in the shard, ascending.
+    """
+    starts, hashes = load_hashes(plan, number)
+    values, owner = Ragged(hashes, starts).gather(rows)
+    order = np.lexsort((values, owner))
+    values, owner = values[order], owner[order]
+    new = np.append(True, (values[1:] != values[:-1]) | (owner[1:] != owner[:-1]))[: len(values)]
+    values, owner = values[new], plan.shards[number].first + rows[owner[new]]
+    plan.exchange("utterances-of").send(number, records(hash=values, row=owner), plan.part_of(values), plan.parts)
+
+
+def find_sharers(plan: Plan, part: int) -> None:
+    """Task of a part: send each pair of dialogues with a common rare utterance to the shard of the left one."""
+    table, _ = plan.exchange("utterances-of").receive(part, len(plan.shards))
+    hashes, row = array(table, "hash"), array(table, "row")
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    rare = (counts[inverse] > 1) & (counts[inverse] <= plan.config.rare)
+    hashes, row = hashes[rare], row[rare]
+    pairs = [np.zeros(0, np.int64), *(pack(row[a], row[b]) for a, b in equal_pairs(hashes))]
+    left, right = unpack(distinct(np.concatenate(pairs)))
+    plan.exchange("sharers").answer(part, records(left=left, right=right), plan.shard_of(left), len(plan.shards))
+
+
+def send_words(plan: Plan, number: int) -> None:
+    """Task of the shard of the left ones: send them, with their utterances, to the shards of the right ones."""
+    pairs = plan.exchange("sharers").answers(number, plan.parts)
+    left, right = unpack(distinct(pack(array(pairs, "left"), array(pairs, "right"))))
+
+    def items(rows: np.ndarray) -> dict[str, pa.Array]:
+        utterances, words = _words(plan, number, rows - plan.shards[number].first)
+        offsets = pa.array(utterances.offsets, pa.int64())
+        return {
+            "hashes": pa.LargeListArray.from_arrays(offsets, pa.array(utterances.values)),
+            "words": pa.LargeListArray.from_arrays(offsets, pa.array(words)),
+        }
+
+    send_pairs(plan, "shares", number, left, right, plan.shard_of(right), items)
+
+
+def compare(plan: Plan, number: int) -> None:
+    """Task of the shard of the right ones: keep the pairs of which one contains enough of the other."""
+    shards = len(plan.shards)
+    pairs, _ = plan.exchange("shares").receive(number, shards)
+    items = plan.exchange("shares-items").receive(number, shards)[0].combine_chunks()
+    left, right = array(pairs, "left"), array(pairs, "right")
+    row, first, parts = array(items, "row"), plan.shards[number].first, [np.zeros(0)]
+    for start in range(0, len(left), _SHARED_AT_ONCE):
+        lefts, rights = left[start : start + _SHARED_AT_ONCE], right[start : start + _SHARED_AT_ONCE]
+        own_rows, other_rows = np.unique(rights), np.unique(lefts)
+        own, own_words = _words(plan, number, own_rows - first)
+        place = pa.array(np.searchsorted(row, other_rows))
+        lists, word_lists = (items[name].combine_chunks().take(place) for name in ("hashes", "words"))
+        offsets = lists.offsets.to_numpy()
+        theirs = Ragged(lists.flatten().to_numpy(), offsets - offsets[0])
+        both = own.joined(theirs)
+        words = np.concatenate([own_words, word_lists.flatten().to_numpy()])
+        values, codes = np.unique(both.values, return_inverse=True)
+        weights = np.zeros(max(len(values), 1))
+        weights[codes] = words
+        sets = Ragged(codes.astype(np.uint32), both.offsets).as_sets()
+        total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), weights[sets.values], len(sets))
+        a, b = len(own_rows) + np.searchsorted(other_rows, lefts), np.searchsorted(own_rows, rights)
+        parts.append(intersections(sets, a, b, weights) / np.minimum(total[a], total[b]))
+    share = np.concatenate(parts)
+    keep = share >= plan.config.containment
+    save_edges(
+        plan, f"edges/contained-{number:05d}", number, right[keep], left[keep], share[keep].astype(np.float32), items
+    )
+
+
+def _words(plan: Plan, number: int, rows: np.ndarray) -> tuple[Ragged, np.ndarray]:
+    """The hashes of the utterances of some dialogues, and the number of words of each utterance, at least 1."""
+    starts, hashes = load_hashes(plan, number)
+    values, _ = Ragged(hashes, starts).gather(rows)
+    words = np.maximum(word_counts(turns_of(plan, number, rows).values), 1)
+    return Ragged.of(values, np.diff(starts)[rows]), words

@@ -1,0 +1,124 @@
+"""Records that tasks send to each other through files: the one way in which stages combine rows of all shards.
+
+Each sender writes one arrow file with a batch for each receiver; a receiver reads its batch of every file, in the order
+of the senders. So nobody holds more than its own share, and the result does not depend on who ran first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from dataset_builders.common.storage import Storage
+
+_RECEIVERS = b"receivers"
+"""Key in the metadata of a file: its batches are for receiver 0, 1, ... and again from 0 for the next group."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Records of one kind on their way.
+
+    Args:
+        storage: Storage of the files.
+        name: Name of the exchange, a folder there.
+    """
+
+    storage: Storage
+    name: str
+
+    def send(self, sender: int, records: pa.Table, receiver: np.ndarray, receivers: int) -> None:
+        """Write all records of a sender.
+
+        Args:
+            sender: Number of the sender.
+            records: n records.
+            receiver: Number of each record's receiver, integers of shape (n,).
+            receivers: Number of receivers.
+        """
+        self.send_all(sender, [(records, receiver)], receivers)
+
+    def send_all(self, sender: int, groups: Iterable[tuple[pa.Table, np.ndarray]], receivers: int) -> None:
+        """Write all records of a sender, group by group, of which only one is in memory at once; as `send`.
+
+        Args:
+            sender: Number of the sender.
+            groups: At least one group of records, with the receiver of each record.
+            receivers: Number of receivers.
+        """
+        with self.storage.create(self._file(sender)) as path, pa.OSFile(str(path), "wb") as file, ExitStack() as stack:
+            writer = None
+            for records, receiver in groups:
+                order = np.argsort(receiver, kind="stable")
+                bounds = np.searchsorted(receiver[order], np.arange(receivers + 1)).tolist()
+                ordered = records.take(pa.array(order)).combine_chunks() if len(records) else records
+                if writer is None:
+                    schema = records.schema.with_metadata({_RECEIVERS: str(receivers)})
+                    writer = stack.enter_context(pa.ipc.new_file(file, schema))
+                for first, end in pairwise(bounds):
+                    writer.write_batch(_batch(ordered.slice(first, end - first)))
+
+    def receive(self, receiver: int, senders: int) -> tuple[pa.Table, np.ndarray]:
+        """Read all records of a receiver.
+
+        Args:
+            receiver: Number of the receiver.
+            senders: Number of senders.
+
+        Returns:
+            The records, ordered by sender, then as sent; and how many came from each sender, shape (senders,).
+        """
+        tables = [self.read(receiver, sender) for sender in range(senders)]
+        return pa.concat_tables(tables), np.array([len(table) for table in tables])
+
+    def read(self, receiver: int, sender: int) -> pa.Table:
+        """Read the records of a receiver from one sender."""
+        with self.storage.open(self._file(sender)) as file:
+            reader = pa.ipc.open_file(file)
+            receivers = int(reader.schema.metadata[_RECEIVERS])
+            numbers = range(receiver, reader.num_record_batches, receivers)
+            return pa.Table.from_batches([reader.get_batch(number) for number in numbers]).replace_schema_metadata()
+
+    def answer(self, receiver: int, records: pa.Table, sender: np.ndarray, senders: int) -> None:
+        """Send records from a receiver back to the senders; as `send`."""
+        Exchange(self.storage, f"{self.name}-back").send(receiver, records, sender, senders)
+
+    def answers(self, sender: int, receivers: int) -> pa.Table:
+        """Read all answers to a sender; as `receive`."""
+        return Exchange(self.storage, f"{self.name}-back").receive(sender, receivers)[0]
+
+    def _file(self, sender: int) -> str:
+        return f"{self.name}/{sender:05d}.arrow"
+
+
+def records(**columns: np.ndarray | pa.Array) -> pa.Table:
+    """A table of records from arrays of equal length."""
+    return pa.table({name: pa.array(values) for name, values in columns.items()})
+
+
+def array(table: pa.Table, column: str) -> np.ndarray:
+    """A column of numbers as an array."""
+    return table[column].to_numpy()
+
+
+def save(storage: Storage, name: str, table: pa.Table) -> None:
+    """Write a table that a later task reads as a whole."""
+    with storage.create(name) as path, pa.OSFile(str(path), "wb") as file:  # noqa: SIM117
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+
+
+def load(storage: Storage, name: str) -> pa.Table:
+    """Read a table that `save` wrote."""
+    with storage.open(name) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def _batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
