@@ -6,6 +6,7 @@ Nothing else in the project imports Ray.
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import pickle
@@ -280,7 +281,9 @@ def _task_of(work: Callable[[int], Any]) -> Callable[[int], tuple[Any, Any, str]
     return task
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
+    """Return the versions of this process; the code may change afterwards."""
     return _versions_function()()
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ class S3:
         import fsspec
 
         name = f"bucket-{uuid.uuid4().hex[:8]}"
-        fsspec.filesystem("s3", use_listings_cache=False).mkdir(name)
+        server = {"endpoint_url": self.env["AWS_ENDPOINT_URL"]}
+        fsspec.filesystem("s3", key="key", secret="secret", client_kwargs=server).mkdir(name)
         return f"s3://{name}"
 
 
@@ -85,24 +87,25 @@ class RayCluster:
         }
 
     def start(self, nodes: int = 2) -> None:
-        """Start the head and nodes, and wait until all are there."""
+        """Start the head and nodes, one after the other, since each needs a processor for seconds."""
         port = self.address.rpartition(":")[2]
-        self._run("--head", "--port", port, "--num-cpus", "0", "--include-dashboard", "false")
-        self.wait(self.nodes[0])
-        for node in [self.join() for _ in range(nodes)]:
-            self.wait(node)
+        self._start("--head", "--port", port, "--num-cpus", "0", "--include-dashboard", "false")
+        for _ in range(nodes):
+            self.join()
 
-    def join(self, **env: str) -> subprocess.Popen:
+    def join(self, *, wait: bool = True, **env: str) -> subprocess.Popen:
         """Start a node of one CPU.
 
         Args:
+            wait: Whether to wait until it has started.
             env: More environment variables of the node.
         """
-        return self._run("--address", self.address, "--num-cpus", "1", **env)
+        return self._start("--address", self.address, "--num-cpus", "1", wait=wait, **env)
 
     def kill(self, node: subprocess.Popen) -> None:
         """End a node and all of its processes at once, as a power failure does."""
-        os.killpg(node.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(node.pid, signal.SIGKILL)
         node.wait(20)
         self.nodes.remove(node)
 
@@ -111,34 +114,29 @@ class RayCluster:
         for node in self.nodes[::-1]:
             self.kill(node)
 
-    def _run(self, *arguments: str, **env: str) -> subprocess.Popen:
+    def _start(self, *arguments: str, wait: bool = True, **env: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", "127.0.0.1"]
-        log = self.folder / f"node-{uuid.uuid4().hex[:8]}.log"
-        memory = ("--object-store-memory", "80000000")
-        with log.open("w") as out:
-            node = subprocess.Popen(
-                [*command, *memory, *arguments], stdout=out, stderr=out, env=self.env | env, start_new_session=True
-            )
-        node.log = log
-        self.nodes.append(node)
-        return node
-
-    def wait(self, node: subprocess.Popen) -> None:
-        """Wait until a node has started."""
-        for _ in range(600):
-            if "Ray runtime started" in node.log.read_text():
-                return
-            assert node.poll() is None, node.log.read_text()
-            time.sleep(0.2)
-        pytest.fail(node.log.read_text())
+        command += ["--object-store-memory", "80000000", *arguments]
+        for _ in range(3):  # Ray gives up after 30 s, which a busy machine exceeds
+            log = self.folder / f"node-{uuid.uuid4().hex[:8]}.log"
+            with log.open("w") as out:
+                node = subprocess.Popen(command, stdout=out, stderr=out, env=self.env | env, start_new_session=True)
+            self.nodes.append(node)
+            while wait and node.poll() is None and "Ray runtime started" not in log.read_text():
+                time.sleep(0.2)
+            if node.poll() is None:
+                return node
+            self.kill(node)
+        return pytest.fail(log.read_text())
 
 
-@pytest.fixture
-def ray_cluster(tmp_path_factory) -> Iterator[RayCluster]:
-    """A cluster that the test starts itself; skipped without Ray."""
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory, s3_server) -> Iterator[RayCluster]:
+    """A running cluster whose nodes use the loopback S3; skipped without Ray."""
     pytest.importorskip("ray", reason="no Ray: pip install 'dialogue-cube[distributed]'")
-    cluster = RayCluster(tmp_path_factory.mktemp("cluster"), {})
+    cluster = RayCluster(tmp_path_factory.mktemp("cluster"), s3_server.env)
     try:
+        cluster.start()
         yield cluster
     finally:
         cluster.kill_all()

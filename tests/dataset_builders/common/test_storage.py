@@ -48,6 +48,30 @@ def test_files_are_written_and_read(storage):
     assert storage.fetch("parse/1.bin") == storage.fetch("parse/1.bin")
 
 
+def test_files_are_written_and_read_on_the_hub(hub):
+    answer = hub.json(
+        f"""
+import json
+from huggingface_hub import HfApi
+from dataset_builders.common.storage import Storage
+HfApi().create_repo("{hub.namespace}/files", repo_type="dataset")
+storage = Storage("hf://datasets/{hub.namespace}/files/build")
+for number in (1, 2):
+    with storage.create(f"parse/{{number}}.bin") as path:
+        path.write_bytes(b"content %d" % number)
+names = storage.names("parse")
+with storage.open("parse/2.bin") as file:
+    file.seek(8)
+    part = file.read().decode()
+contents = [content.decode() for content in storage.read(names).values()]
+copy = storage.fetch("parse/1.bin").read_text()
+storage.remove("parse")
+print(json.dumps([names, part, contents, copy, storage.names("parse")]))
+"""
+    )
+    assert answer == [["parse/1.bin", "parse/2.bin"], "2", ["content 1", "content 2"], "content 1", []]
+
+
 def interrupted():
     yield 1
     raise DataError("line 3: no text")
