@@ -34,11 +34,10 @@ def run_command_line(app: Callable[[], object], *, is_main: bool = True, interru
             time.sleep(_MAIN_FIRST)
         _print_error(describe_os_error(error) if isinstance(error, OSError) else str(error))
         sys.exit(1)
-    except (KeyboardInterrupt, SystemExit) as end:  # typer makes an exit of an interruption
-        code = end.code if isinstance(end, SystemExit) else 130
-        if is_main and interrupted and isinstance(code, int) and code > 128:
+    except SystemExit as end:
+        if is_main and interrupted and isinstance(end.code, int) and end.code > 128:
             sys.stderr.write(f"{interrupted}\n")
-        sys.exit(code)
+        raise
 
 
 def _print_error(message: str) -> None:

@@ -35,11 +35,13 @@ class _Command:
         process: Id of the process whose forked children end with it; None outside a command.
         received: Last signal that asked it to end.
         time: When that was, in seconds of the monotonic clock.
+        forks_lastingly: Whether the thread that forks lasts as long as the process: its end is that of a parent, too.
     """
 
     process: int | None = None
     received: int | None = None
     time = 0.0
+    forks_lastingly = True
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def orderly_ending() -> Iterator[None]:
     thread, signals are left alone.
 
     Raises:
-        SystemExit: A signal ended the block; the code is 128 plus its number, as in a shell.
+        SystemExit: A signal or Ctrl-C ended the block; the code is 128 plus its number, as in a shell.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -62,14 +64,23 @@ def orderly_ending() -> Iterator[None]:
     _Command.process, _Command.received = os.getpid(), None
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        if _Command.received is None:
+    except BaseException as error:
+        # `datasets` raises a TimeoutError when it is interrupted while it waits for its processes
+        number = _Command.received or (signal.SIGINT if _is_interrupt(error) else None)
+        if number is None:
             raise
-        raise SystemExit(128 + _Command.received) from None
+        raise SystemExit(128 + number) from None
     finally:
         _Command.process = before
         for number in default:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Return whether an error is a KeyboardInterrupt, or was raised while one was handled."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def is_terminated() -> bool:
@@ -126,6 +137,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
+def _before_fork() -> None:
+    _Command.forks_lastingly = threading.current_thread() is threading.main_thread()
+
+
 def _after_fork() -> None:
     """Run in a forked process of a command: the signals end it at once, and so does the end of its parent."""
     if _Command.process is None:
@@ -134,8 +149,9 @@ def _after_fork() -> None:
         if signal.getsignal(number) is _interrupt:
             signal.signal(number, signal.SIG_DFL)
     parent, _Command.process = _Command.process, os.getpid()
-    end_with_parent(parent)
+    if _Command.forks_lastingly:
+        end_with_parent(parent)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

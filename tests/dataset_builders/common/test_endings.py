@@ -25,6 +25,7 @@ def command():
             time.sleep(60)
     finally:
         print("cleaned", flush=True)
+        raise TimeoutError  # as `datasets` does
 
 if "ignored" in sys.argv:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -74,7 +75,7 @@ def assert_gone(processes, seconds=20):
     assert not left
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_no_process_outlives_a_command(number):
     command, children = start(COMMAND)
     assert len(children) == 2
