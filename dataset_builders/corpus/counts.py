@@ -133,8 +133,9 @@ class SourceCounts:
 
     def count_input(self, table: pa.Table) -> None:
         """Count parsed rows by the source's own splits."""
-        for split in table["original_split"].unique().to_pylist():
-            rows = table.filter(pc.equal(table["original_split"], split))
+        splits = table["original_split"].unique().to_pylist()
+        for split in splits:
+            rows = table if len(splits) == 1 else table.filter(pc.equal(table["original_split"], split))
             self.original.setdefault(split, Counter()).update(_size(rows))
 
     def count_drops(self, config: Config, records: pa.Table) -> None:

@@ -57,7 +57,10 @@ class Groups:
             return []
         rows = pa.concat_tables(self._pending)
         end = count - count % self.rows
-        self._pending = [rows.take(pa.array(np.arange(end, count)))]  # a slice would keep the memory of all rows
+        rest = rows.slice(end)
+        if end > self.rows:  # a slice keeps the memory of all rows
+            rest = rest.take(pa.array(np.arange(count - end)))
+        self._pending = [rest]
         return [rows.slice(start, self.rows).combine_chunks() for start in range(0, end, self.rows)]
 
     def rest(self) -> list[pa.Table]:
