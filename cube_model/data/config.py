@@ -88,6 +88,7 @@ class DatasetConfig:
         is_share = _is_number(self.validation_split) and 0 <= self.validation_split < 1
         self._require("validation_split", is_share, "a share from 0 to below 1")
         self._require_integer("seed", 0)
+        self._require("use_cache", self.use_cache or self.vectors is None, "True, since vectors are read through it")
         for name, value in vars(self).items():
             if isinstance(getattr(type(self), name, None), bool):
                 self._require(name, isinstance(value, bool), "True or False")

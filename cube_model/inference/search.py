@@ -106,7 +106,7 @@ class GraphSearch:
         self.vectors = vectors
         if file is not None:
             try:
-                self._graph = self._faiss.read_index(str(file))
+                self._graph = self._faiss.read_index(str(file), self._faiss.IO_FLAG_MMAP_IFC)  # a memory map
             except RuntimeError as error:
                 raise ModelError(f"{file}: cannot be read; delete the index and build it again") from error
         else:

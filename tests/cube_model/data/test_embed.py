@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cube_model import EmbeddingCache, ModelError, Teacher
+from cube_model import DialogueConfig, EmbeddingCache, ModelError, Teacher, create_dialogue_dataset
 from cube_model.cli import register
 from cube_model.data.embed import run, texts
 from cube_model.data.embed.config import EmbedConfig
@@ -210,7 +210,20 @@ def test_training_and_evaluation_read_the_vectors(written, pairs_folder, tiny, t
     _, output = run_response_selection(ResponseSelectionConfig(vectors=str(written), **options))
     own = {**training, "vectors": str(written)}
     data = load_training_data(run_config(str(pairs_folder), cache=tmp_path / "b", **own))
+    create_dialogue_dataset(
+        [{"question": expected_data.train.texts[0], "answer": expected_data.train.texts[1]}],
+        teacher=str(tiny),
+        teacher_dtype="float32",
+        device="cpu",
+        validation_split=0,
+        progress=False,
+        enable_quality_filter=False,
+        cache_dir=str(tmp_path / "b"),
+        vectors=str(written),
+    )
     assert encoded == []
+    with pytest.raises(ModelError, match="use_cache is False: expected True, since vectors are read through it"):
+        DialogueConfig(use_cache=False, vectors="vectors")
     values = [[entry["value"] for entry in each["results"]] for each in (output, expected)]
     assert values[0] == pytest.approx(values[1], abs=1e-5)
     np.testing.assert_allclose(data.train_vectors, expected_data.train_vectors, atol=1e-6)
