@@ -12,7 +12,6 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor, LocalExecutor
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.options import Options, option
-from dataset_builders.common.stages import Progress, Stages
 from dataset_builders.common.storage import Storage
 
 ExecutorName = Literal["local", "ray"]
@@ -115,32 +114,3 @@ def open_scratch(place: str | Path | None = None, fingerprint: str = "") -> Iter
     yield storage
     if fingerprint:
         whole.remove(fingerprint)
-
-
-@contextmanager
-def open_stages(
-    settings: ExecutionSettings,
-    workers: int | None = None,
-    fingerprint: str = "",
-    progress: Progress | None = None,
-) -> Iterator[Stages]:
-    """Open the stages of a command: executor and scratch as the settings name them.
-
-    Args:
-        settings: Where the tasks run.
-        workers: Number of tasks that run at the same time, see `open_executor`.
-        fingerprint: See `open_scratch`.
-        progress: Called as tasks finish.
-
-    Raises:
-        DataError: The scratch cannot be written, or the executor cannot be opened.
-
-    Example:
-        >>> with open_stages(ExecutionSettings(), workers=2) as stages:
-        ...     stages.run("absolute", abs, 3)
-        [0, 1, 2]
-    """
-    with open_scratch(settings.scratch, fingerprint) as storage:
-        shared = None if settings.scratch is None else storage
-        with open_executor(settings.executor, workers, settings.ray_address, shared) as executor:
-            yield Stages(storage, executor, progress)
