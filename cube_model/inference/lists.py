@@ -5,8 +5,8 @@ dimension, are built in parts of bounded memory, and are opened as a memory map,
 the centres only.
 
 Measured by `tests/benchmarks/bench_disk_index.py`, in processor time of one thread: of a million vectors (those of
-25,000 sentences by MiniLM, multiplied), the lists are built in 140 s and .6 GB; a question takes 3 % of an exact
-search and 29 MB and finds the 10 nearest with a recall of 1.00. Of 200,000 random vectors without clusters, the
+25,000 sentences by MiniLM, multiplied), the lists are built in 180 s and .6 GB; a question takes 4 % of an exact
+search and 30 MB and finds the 10 nearest with a recall of 1.00. Of 200,000 random vectors without clusters, the
 recall is .95 for 12 % of an exact search, while a graph by faiss reaches 1.00 for 6 % and one by usearch for 8 %. But
 graphs take 39 and 26 times as long to build, and are built in memory as a whole.
 
