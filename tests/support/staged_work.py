@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.execution import open_executor
+from dataset_builders.common.execution import ExecutionSettings, open_executor
+from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 
@@ -78,7 +79,20 @@ def failing(kind):
     return run
 
 
-JOBS = {"toy": toy, **{kind: failing(kind) for kind in ("killed", "wrong file", "error", "full disk")}}
+def build(storage, executor, trace):
+    """The dataset folder of two invented sources, in `TRACE/dataset`."""
+    from dataset_builders.corpus.build import build_dataset
+
+    kind = "local" if isinstance(executor, LocalExecutor) else "ray"
+    execution = ExecutionSettings(executor=kind, scratch=storage.below("build").root)
+    out, cache = trace / "dataset", trace / "cache"
+    raw = os.environ["SAMPLE_RAW"]
+    build_dataset(
+        ["camrest676", "banking77"], raw, out, num_proc=executor.workers, cache_dir=cache, execution=execution
+    )
+
+
+JOBS = {"toy": toy, "build": build, **{kind: failing(kind) for kind in ("killed", "wrong file", "error", "full disk")}}
 
 
 def fingerprint(storage):

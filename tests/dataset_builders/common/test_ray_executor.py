@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ class Driver:
         )
 
     def answers(self):
-        output, errors = self.process.communicate(timeout=180)
+        try:
+            output, errors = self.process.communicate(timeout=600)
+        finally:
+            self.process.kill()
         assert (self.process.returncode, errors) == (0, ""), errors
         return [json.loads(line) for line in output.splitlines()]
 
@@ -55,20 +59,36 @@ class Driver:
             time.sleep(0.05)
 
 
+def contents(folder):
+    """Hashes of all files in a folder, by relative path."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Fingerprint of the files that one process writes."""
-    folder = tmp_path_factory.mktemp("local")
-    scratch = str(folder / "scratch")
-    return Driver(folder / "trace", {}, "toy", "--executor", "local", "--scratch", scratch).answers()[0]["files"]
+def one_process(tmp_path_factory, sample_raw):
+    """Trace of the jobs in one process, with the dataset folder, and the fingerprint of the files of the toy."""
+    trace = tmp_path_factory.mktemp("local")
+    arguments = ("toy", "build", "--executor", "local", "--scratch", str(trace / "scratch"))
+    answers = Driver(trace, {"SAMPLE_RAW": str(sample_raw)}, *arguments).answers()
+    assert answers[1] == answers[0]
+    return trace, answers[0]["files"]
+
+
+@pytest.fixture(scope="module")
+def files(one_process):
+    """Fingerprint of the files of the toy."""
+    return one_process[1]
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])
-def test_several_processes_of_this_machine_write_the_same_files(tmp_path, files, executor):
+def test_several_processes_of_this_machine_write_the_same_files(tmp_path, one_process, executor, sample_raw):
     arguments = ("--executor", executor, "--workers", "4", "--scratch", str(tmp_path / "scratch"))
-    driver = Driver(tmp_path / "trace", {}, "toy", *arguments)
-    assert driver.answers() == [{"files": files}]
-    assert not (tmp_path / "trace" / ".ray").exists()  # no token in the home folder
+    driver = Driver(tmp_path / "trace", {"SAMPLE_RAW": str(sample_raw)}, "toy", "build", *arguments)
+    trace, files = one_process
+    assert driver.answers() == [{"files": files}] * 2
+    assert contents(driver.trace / "dataset") == contents(trace / "dataset") != {}
+    assert not (driver.trace / ".ray").exists()  # no token in the home folder
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +132,7 @@ def test_a_node_with_another_version_is_refused_by_name(tmp_path, ray_cluster):
     path = os.pathsep.join([str(other.parent), ray_cluster.env["PYTHONPATH"]])
     node = ray_cluster.join(PYTHONPATH=path)
     common = ("toy", "--ray-address", ray_cluster.address, "--scratch", str(tmp_path / "scratch"))
-    errors = Driver(tmp_path / "trace", ray_cluster.env, *common).process.communicate()[1]
+    errors = Driver(tmp_path / "trace", ray_cluster.env, *common).process.communicate(timeout=600)[1]
     ray_cluster.kill(node)
     assert re.search(r"error: the node [\d.]+ has numpy 1.0 \(here [\d.]+\); install the same versions", errors)
 
