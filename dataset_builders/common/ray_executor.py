@@ -30,7 +30,7 @@ from dataset_builders.common.storage import Storage
 Result = TypeVar("Result")
 
 _ATTEMPTS = 5
-"""How often a task starts whose process or node is lost."""
+"""How often a task starts whose process or node is lost, and Ray itself on this machine."""
 
 _CONNECTING = 4.0
 """Seconds until an address counts as unreachable."""
@@ -165,8 +165,7 @@ def ray_executor(
         if is_ours:
             _mute()
             if address is None:
-                cpus = workers or os.cpu_count()
-                ray.init("local", num_cpus=cpus, object_store_memory=_OBJECT_STORE, include_dashboard=False, **_QUIET)
+                _start(workers or os.cpu_count() or 1)
             else:
                 _connect(address)
     try:
@@ -176,6 +175,21 @@ def ray_executor(
     finally:
         if is_ours:
             ray.shutdown()
+
+
+def _start(cpus: int) -> None:
+    """Start Ray on this machine. A busy machine needs more than the 30 s after which Ray gives up."""
+    import ray
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init("local", num_cpus=cpus, object_store_memory=_OBJECT_STORE, include_dashboard=False, **_QUIET)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if attempt == _ATTEMPTS - 1:
+                reason = " ".join(str(error).split())[:300]
+                raise DataError(f"Ray does not start on this machine ({reason}); use --executor local") from error
 
 
 def _connect(address: str) -> None:
