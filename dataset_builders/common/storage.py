@@ -77,6 +77,23 @@ class Storage:
             names = (entry.name for entry in os.scandir(place) if entry.is_file())
         return sorted(f"{folder}/{name}" for name in names if not name.startswith("."))
 
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders in a folder, sorted."""
+        if self.is_local:
+            return sorted(entry.name for entry in os.scandir(self._path(folder)) if entry.is_dir())
+        with self._remote(folder) as (files, path):
+            entries = files.ls(path, detail=True)
+        return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory")
+
+    def below_names(self, folder: str) -> list[str]:
+        """Names of all files below a folder, sorted; none if there is no such folder."""
+        if self.is_local:
+            root = self._path("")
+            return sorted(p.relative_to(root).as_posix() for p in self._path(folder).rglob("*") if p.is_file())
+        with self._remote(folder) as (files, path):
+            start = len(self._inside(files, "")) + 1
+            return sorted(name[start:] for name in files.find(path))
+
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
         """Contents of small files, by name."""
         if self.is_local or not names:

@@ -32,6 +32,7 @@ from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
 from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
+from dataset_builders.corpus.remote import dataset_folder, raw_folder
 from dataset_builders.corpus.shards import ShardFiles
 from dataset_builders.corpus.writing import write_shard
 from dataset_builders.folder.layout import DATASET
@@ -66,8 +67,9 @@ def build_dataset(
 
     Args:
         names: Sources as `NAME` or `NAME:CONFIG`; empty for every source with a folder in `raw_dir`.
-        raw_dir: Folder with a subfolder of raw files for each source; None to download the named sources.
-        out: Dataset folder to write. An earlier build there is replaced once the new one is complete.
+        raw_dir: Folder or URL with a subfolder of raw files for each source; None to download the named sources.
+        out: Dataset folder to write, or its URL (`s3://`, `hf://`). An earlier build there is replaced once the new one
+            is complete.
         options: Options that change the rows.
         own: A user's own data (`own_data.own_builders`), in addition to the sources or instead of them. Records that
             cannot be used go to `OUT.rejects.jsonl`, even if the build stops; outside the folder because they contain
@@ -93,20 +95,22 @@ def build_dataset(
         >>> counts[0].info.name, load_dataset("camrest", "pairs", split="test").column_names
         ('camrest676', ['anchor', 'positive'])
     """
-    options, out = options or BuildOptions(), Path(out).expanduser().resolve()
+    options = options or BuildOptions()
     progress = progress or (lambda step, done, total: None)
     if options.hard_negatives and not options.encoder:
         raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
     execution = execution or ExecutionSettings()
     with (
-        output_folder(out, DATASET) as folder,  # locked first: a second writer fails before hours of work
-        write_rejects_of(out, own, warn),
+        dataset_folder(out) as place,
+        output_folder(place, DATASET) as folder,  # locked first: a second writer fails before hours of work
+        write_rejects_of(place, own, warn),
+        raw_folder(raw_dir, names) as raw,
         open_executor(execution.executor, num_proc, execution.ray_address, _shared(execution)) as executor,
     ):
         encoder = load_encoder(options.encoder) if options.encoder else None
         sources: list[CorpusBuilder] = list(own)
-        if names or raw_dir is not None or not own:
-            raw = Path(raw_dir) if raw_dir is not None else _download_sources(names, options, download_progress)
+        if names or raw is not None or not own:
+            raw = raw or _download_sources(names, options, download_progress)
             selection = _filter_by_license(select_sources(names, raw), options.licenses, warn)
             sources = [*(_open_source(source, raw, cache_dir) for source in selection), *own]
         with _scratch(execution, folder, sources, options) as scratch:
@@ -133,9 +137,11 @@ def build_dataset(
             work = partial(write_shard, shards.load, options, scratch, encoder)
             written = by_source(stages.run("shards", work, len(shards), step="writing rows", label=shards.name))
             finish_folder(folder, scratch, written, survey_result, options, executor, encoder)
+        if left := survey_result.skipped.get("comparisons"):
+            warn(f"{left:,} comparisons of dialogues with the same long passage were left out; see the quality report")
         results = [source.counts for source in written]
         for result in results:
-            warn_of_differences(result, raw_dir, warn)
+            warn_of_differences(result, raw, warn)
     return results
 
 

@@ -65,6 +65,7 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
             },
         },
         "duplicates": survey.duplicates,
+        "not_compared": survey.skipped,
         "files": digests,
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

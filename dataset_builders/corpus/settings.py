@@ -18,10 +18,10 @@ class RunSettings(Options):
 
     raw_dir: Path | None = option(
         None,
-        "Raw folder with one folder per source, as `download --to` and `sample` make it.",
+        "Raw folder with one folder per source, as `download --to` and `sample` make it, or its URL (`build` only).",
         none="downloads the named sources",
     )
-    out: Path | None = option(None, "Output folder; replaces an earlier one.")
+    out: Path | None = option(None, "Output folder, or its URL (`build` only); replaces an earlier one.")
     num_proc: int | None = option(None, "Number of processes that parse raw files and write rows.", low=1)
 
 

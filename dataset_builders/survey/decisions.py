@@ -109,8 +109,8 @@ class Survey:
         duplicates: Numbers of duplicates between sources, for the report.
         members: Names of the files with the members of the clusters of two or more dialogues (`schema.CLUSTERS`), in
             order.
-        skipped: Comparisons that were left out, since too many dialogues had the same part of a signature or the same
-            pair.
+        skipped: What was left out because too many dialogues have it in common: `comparisons` of dialogues, since the
+            same `signature parts` are in more than `most_alike` of them; `pairs` of turns that join no dialogues.
     """
 
     storage: Storage
