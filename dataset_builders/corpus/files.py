@@ -21,8 +21,8 @@ from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Spli
 from dataset_builders.schema import CLUSTERS as MEMBERS
 from dataset_builders.survey.mapped import release_unused
 
-_CHUNK, _CHUNKS = 1 << 17, 8
-"""Rows of a chunk of cluster members, and chunks of a row group."""
+_GROUP = 1 << 17
+"""Rows in a row group of cluster members."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,15 @@ def write_clusters(folder: Path, members: Iterable[pa.Table]) -> None:
         folder: Dataset folder.
         members: Tables of `schema.CLUSTERS`; the bytes do not depend on their sizes.
     """
-    path, groups, chunks = folder / CLUSTERS, Groups(_CHUNK), list[pa.Table]()
+    path, groups = folder / CLUSTERS, Groups(_GROUP)
     path.parent.mkdir(parents=True, exist_ok=True)
     with ParquetWriter(path, MEMBERS.arrow_schema, compression="zstd") as writer:
         for table in members:
-            for chunk in groups.add(table):
-                if len(chunks) == _CHUNKS:
-                    writer.write_table(pa.concat_tables(chunks))
-                    chunks.clear()
-                chunks.append(chunk)
-        chunks += groups.rest()
-        writer.write_table(pa.concat_tables(chunks) if chunks else MEMBERS.arrow_schema.empty_table())
+            for group in groups.add(table):
+                writer.write_table(group)
+        rest = groups.rest()
+        for group in rest or [MEMBERS.arrow_schema.empty_table()]:
+            writer.write_table(group)
 
 
 def _files_of(config: Config, split: Split, sources: Sequence[SourceRows]) -> list[OutputFile]:

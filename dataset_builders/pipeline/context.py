@@ -80,6 +80,7 @@ class Context:
     progress: Callable[[str, int, int], None] = lambda *_: None
     warn: Callable[[str], None] = lambda _: None
     _parsed: dict[str, list[ParsedSource]] = field(default_factory=dict)
+    _own: list[OwnBuilder] = field(default_factory=list)
     _encoder: Encoder | None = None
 
     def sources(self) -> dict[str, str | None]:
@@ -119,9 +120,11 @@ class Context:
         return [get_builder(name)(data_dir=self.raw_folder(name), config_name=config)]
 
     def own_builders(self) -> list[OwnBuilder]:
-        """The builders of own data."""
+        """The builders of own data, always the same ones: they know where the rejected records are."""
         assert self.config.own is not None
-        return self.config.own.builders()
+        if not self._own:
+            self._own = self.config.own.builders()
+        return self._own
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
         """The rows of a source, from this run, the cache or the raw files."""

@@ -82,7 +82,7 @@ def test_without_rows_there_is_a_file_of_no_drop_records(tmp_path):
 
 @pytest.mark.parametrize("rows", [0, 7, 64, 100])
 def test_the_bytes_of_the_clusters_do_not_depend_on_the_tables(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("dataset_builders.corpus.files._CHUNK", 8)
+    monkeypatch.setattr("dataset_builders.corpus.files._GROUP", 64)
     ids = [f"shop/{row}" for row in range(rows)]
     columns = [ids, ids, ["shop"] * rows, [None, *ids[:-1]][:rows], [0.5] * rows, ["equal"] * rows]
     schema = MEMBERS.arrow_schema
