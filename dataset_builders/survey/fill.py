@@ -131,10 +131,10 @@ class _Line:
         for part, (rows, last) in enumerate(self.ranges):
             if rows and 2 * (before + rows) - last >= bound:
                 table = load(self.plan.storage, _sorted(self.name, part))
-                size = array(table, "size").astype(np.int64)
-                ends = np.cumsum(size)
-                place = int(np.searchsorted(2 * (before + ends) - size, bound, "left"))
-                rows_before = before + int(ends[place] - size[place])
+                sizes = array(table, "size").astype(np.int64)
+                ends = np.cumsum(sizes)
+                place = int(np.searchsorted(2 * (before + ends) - sizes, bound, "left"))
+                rows_before = before + int(ends[place] - sizes[place])
                 return _Place(len(self.big), int(array(table, "position")[place]), rows_before)
             before += rows
         return _Place(len(self.big), None, before)

@@ -66,8 +66,8 @@ def join_clusters(plan: Plan, translations: Translations, totals: Sequence[int])
     """
     linked = np.zeros(0, np.uint64)
     for part in range(plan.parts):
-        nodes = [np.unique(batch["nodes"].flatten().to_numpy()) for batch in _batches(plan, part)]
-        linked = np.unique(np.concatenate([linked, *nodes]))
+        of_part = [np.unique(batch["nodes"].flatten().to_numpy()) for batch in _batches(plan, part)]
+        linked = np.unique(np.concatenate([linked, *of_part]))
     sizes = np.zeros((len(linked), len(plan.names)), np.int32)
     for part in range(plan.parts) if len(linked) else ():
         table = load(plan.storage, f"free/{part:05d}")

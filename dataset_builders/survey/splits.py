@@ -160,7 +160,7 @@ def assign(
         group_keys: Key of each row's group. Decides the seeded split of a group without an official one.
         row_keys: Key of each row. Decides its seeded split under the other policies.
         sources: Source of each row, integers from 0; shape (n,).
-        policy: See `leaks.SplitPolicy`. `original` acts like `official` here; `Rows.official_under` handles it.
+        policy: See `leaks.SplitPolicy`. `original` acts like `official` here.
         seed: Random seed of the splits.
         parallel: The rows that have translations.
 
@@ -184,6 +184,6 @@ def assign(
     return split
 
 
-def split_by_row(official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int = lambda: None) -> np.ndarray:
+def split_by_row(official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int) -> np.ndarray:
     """`seeded_splits` of rows by themselves, whatever their duplicates."""
     return seeded_splits(official, None, keys, sources, seed)
