@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from dataset_builders.common.locations import A_DATASET, is_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from datasets import IterableDataset
 
 
 _COMPLETE = {"pairs": ("pairs-full", "pairs")}
@@ -106,10 +108,46 @@ def read_rows(
         dataset = _first(
             config, lambda name: load_dataset(str(data), name, split=split, revision=revision, cache_dir=cache)
         )
-    if missing := [name for name in columns if name not in dataset.column_names]:
+    _check_columns(data, config, columns, dataset.column_names)
+    return dataset.select_columns(list(columns)).with_format("arrow")[:]
+
+
+def stream_rows(
+    data: str | os.PathLike[str], config: str, split: str, columns: Sequence[str], *, revision: str | None = None
+) -> IterableDataset:
+    """Open a split to read it in parts, without a copy of it on disk.
+
+    Args:
+        data: Folder or Hub repository.
+        config: `pairs`, `downstream` or `dialogues`.
+        split: `train`, `validation` or `test`.
+        columns: Names of the columns.
+        revision: Branch, tag or commit of a Hub repository.
+
+    Returns:
+        Rows as Arrow tables; each shard is a row group of a parquet file.
+
+    Raises:
+        MissingColumnsError: The config lacks a column.
+        ModelError: The dataset, config or split does not exist, or its files are not parquet.
+    """
+    is_folder(data, A_DATASET, error=ModelError)
+    from datasets import load_dataset
+
+    def load(name: str, **options: Any) -> IterableDataset:
+        return load_dataset(str(data), name, split=split, revision=revision, streaming=True, **options)
+
+    with as_model_error(data, f"the split {split!r} of the {config} config"):
+        available = _first(config, load).column_names or []
+    _check_columns(data, config, columns, available)
+    with as_model_error(data, f"parquet files of the split {split!r} of the {config} config"):
+        return _first(config, partial(load, columns=list(columns))).with_format("arrow").reshard()
+
+
+def _check_columns(data: str | os.PathLike[str], config: str, columns: Sequence[str], available: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in available]:
         message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
         raise MissingColumnsError(message, missing)
-    return dataset.select_columns(list(columns)).with_format("arrow")[:]
 
 
 def _first(config: str, load: Callable[[str], Any]) -> Any:

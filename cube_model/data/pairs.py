@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.data.hub import MissingColumnsError, read_rows
+from cube_model.data.selection import NoPairsError as NoPairsError
+from cube_model.data.selection import check_selection, chosen_rows, selected_rows
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 
     from cube_model.teacher.teacher import Teacher
     from cube_model.vectors.cache import EmbeddingCache
-
-
-class NoPairsError(ModelError):
-    """The split has no pair of the requested sources and direction."""
 
 
 NO_TURN = -1
@@ -193,15 +191,19 @@ def load_pairs(
         if error.columns != [CLUSTER]:
             raise
         table, rows = read_pairs_table(data, split, columns, sources, direction, revision)
-    if max_pairs is not None and max_pairs < len(rows):
-        rows = np.sort(np.random.default_rng(seed).choice(rows, size=max_pairs, replace=False))
-    pairs = pairs_of_table(table.take(rows).combine_chunks(), context_turns, hard_negatives)
+    table = table.take(chosen_rows(rows, max_pairs, seed))
+    pairs = pairs_of_table(table.combine_chunks(), context_turns, hard_negatives)
     if pairs.negatives is not None and (pairs.negatives == NO_TURN).all():
-        raise ModelError(
-            f"{data}: no pair of split {split} has mined negatives; build the dataset with --hard-negatives, or set "
-            "hard_negatives to 0"
-        )
+        raise no_negatives(data, split)
     return pairs
+
+
+def no_negatives(data: str | os.PathLike[str], split: str) -> ModelError:
+    """Make the error of a split without mined negatives."""
+    return ModelError(
+        f"{data}: no pair of split {split} has mined negatives; build the dataset with --hard-negatives, or set "
+        "hard_negatives to 0"
+    )
 
 
 def read_pairs_table(
@@ -229,21 +231,12 @@ def read_pairs_table(
         NoPairsError: A source is not in the split, or no row is selected.
         ModelError: The dataset, split or a column does not exist.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     table = read_rows(data, "pairs", split, columns, revision=revision)
-    keep = pc.and_(pc.equal(table["anchor_speaker"], direction[0]), pc.equal(table["positive_speaker"], direction[1]))
-    if sources is not None:
-        available = sorted(pc.unique(table["source"]).to_pylist())
-        if missing := sorted(set(sources) - set(available)):
-            raise NoPairsError(
-                f"{data}: no source {', '.join(missing)} in split {split}; choose from {', '.join(available)}"
-            )
-        keep = pc.and_(keep, pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
-    rows = np.flatnonzero(np.asarray(keep))
-    if not len(rows):
-        raise NoPairsError(f"{data}: no {direction[0]} -> {direction[1]} pair in split {split}")
+    rows = np.flatnonzero(selected_rows(table, sources, direction))
+    available = pc.unique(table["source"]).to_pylist() if sources is not None else []
+    check_selection(data, split, len(rows), sources, available, direction)
     return table, rows
 
 
@@ -258,26 +251,15 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    anchors, positives = _flat(table["anchor"]), _flat(table["positive"])
-    context = _flat(table["context"])
-    starts, ends = np.asarray(context.offsets[:-1]), np.asarray(context.offsets[1:])
-    context_texts = context.values.field("text")
-    turns = []
-    for back in range(1, context_turns + 1):
-        turns.append(context_texts.take(pa.array(ends - back, mask=ends - back < starts)))
-    wrong = _first_of_lists(table["negatives"], hard_negatives) if hard_negatives else []
-    texts = pa.chunked_array([anchors, positives, *turns, *wrong]).cast(pa.large_string())
+    columns_of_texts = _columns_of_texts(table, context_turns, hard_negatives)
+    texts = pa.chunked_array(columns_of_texts).cast(pa.large_string())
     encoded = texts.dictionary_encode().combine_chunks()
     indices = pc.fill_null(encoded.indices, NO_TURN).to_numpy(zero_copy_only=False).astype(np.int32)
     columns = indices.reshape(2 + context_turns + hard_negatives, len(table))
     columns, negatives = columns[: 2 + context_turns], columns[2 + context_turns :].T
 
-    digest = hashlib.sha256()
-    for column in (anchors, positives, *turns, *wrong, _flat(table["answer_id"]), _flat(table["dialogue_id"])):
-        hashes = hashlib.sha256()
-        for text in column.to_pylist():
-            hashes.update(f"{text}\0".encode("utf-8", "surrogatepass"))
-        digest.update(hashes.digest())
+    digest = RowsDigest(context_turns, hard_negatives)
+    digest.update(table, columns_of_texts)
     return QuestionAnswerPairs(
         texts=encoded.dictionary.to_pylist(),
         questions=np.ascontiguousarray(np.delete(columns, 1, axis=0).T),
@@ -294,6 +276,44 @@ def pairs_of_table(table: pa.Table, context_turns: int, hard_negatives: int = 0)
         if CLUSTER in table.column_names
         else None,
     )
+
+
+class RowsDigest:
+    """SHA-256 of rows of the `pairs` config, which may come in parts: the `fingerprint` of all of them together.
+
+    Args:
+        context_turns: Number of turns before each question that count.
+        hard_negatives: Number of mined wrong answers that count.
+    """
+
+    def __init__(self, context_turns: int, hard_negatives: int = 0) -> None:
+        self._context_turns, self._hard_negatives = context_turns, hard_negatives
+        self._columns = [hashlib.sha256() for _ in range(4 + context_turns + hard_negatives)]
+
+    def update(self, table: pa.Table, columns_of_texts: Sequence[Any] | None = None) -> None:
+        """Add the next rows; `columns_of_texts` are their `_columns_of_texts`, if these are there already."""
+        texts = columns_of_texts or _columns_of_texts(table, self._context_turns, self._hard_negatives)
+        columns = (*texts, _flat(table["answer_id"]), _flat(table["dialogue_id"]))
+        for digest, column in zip(self._columns, columns, strict=True):
+            for text in column.to_pylist():
+                digest.update(f"{text}\0".encode("utf-8", "surrogatepass"))
+
+    def hexdigest(self) -> str:
+        """Return the digest of the rows so far."""
+        return hashlib.sha256(b"".join(digest.digest() for digest in self._columns)).hexdigest()
+
+
+def _columns_of_texts(table: pa.Table, context_turns: int, hard_negatives: int) -> list[Any]:
+    """Arrays of n texts each: anchors, positives, earlier turns by distance, negatives; null where there are fewer."""
+    import pyarrow as pa
+
+    context = _flat(table["context"])
+    starts, ends = np.asarray(context.offsets[:-1]), np.asarray(context.offsets[1:])
+    texts = context.values.field("text")
+    backs = range(1, context_turns + 1)
+    turns = [texts.take(pa.array(ends - back, mask=ends - back < starts)) for back in backs]
+    wrong = _first_of_lists(table["negatives"], hard_negatives) if hard_negatives else []
+    return [_flat(table["anchor"]), _flat(table["positive"]), *turns, *wrong]
 
 
 def _first_of_lists(column: pa.ChunkedArray, count: int) -> list[Any]:

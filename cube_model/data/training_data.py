@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from cube_model.data.pairs import QuestionAnswerPairs
 from cube_model.errors import ModelError
+
+if TYPE_CHECKING:
+    from cube_model.data.pair_stream import PairStream
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,26 @@ class TrainingData:
                     f"{name}: vectors {vectors.dtype} {list(vectors.shape)}: expected float32 "
                     f"[{len(pairs.texts) + 1}, {self.dimension}], one row per text and a last row of zeros"
                 )
-            if not np.isfinite(vectors).all():
-                raise ModelError(
-                    f"{name}: teacher {self.teacher.get('name')} ({self.teacher.get('dtype')}) gives vectors that are "
-                    "not finite; try float32"
-                )
+            check_finite(name, vectors, self.teacher)
 
     @property
     def dimension(self) -> int:
         """Dimension of the embeddings."""
         return int(self.train_vectors.shape[1])
+
+    @property
+    def pairs(self) -> int:
+        """Number of training pairs."""
+        return len(self.train)
+
+    @property
+    def origins(self) -> set[tuple[str, str, str]]:
+        """Distinct (source, licence, language) of the training pairs."""
+        return set(zip(self.train.sources, self.train.licenses, self.train.languages, strict=True))
+
+    def question(self, row: int) -> str:
+        """Return the text of a training question."""
+        return self.train.texts[self.train.questions[row, 0]]
 
     @property
     def context_turns(self) -> int:
@@ -75,6 +89,66 @@ class TrainingData:
         """SHA-256 of the pairs of both splits and the teacher: equal for equal training data."""
         facts = (self.train.fingerprint, self.validation.fingerprint, self.teacher.get("fingerprint"))
         return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedTrainingData(TrainingData):
+    """Training pairs that are read as they are needed.
+
+    Attributes:
+        train, train_vectors: The first pairs of the stream, with the fingerprint of all of them.
+        stream: All training pairs.
+        embed: Function that returns the embeddings of pairs, see `QuestionAnswerPairs.embed`.
+        buffer: Number of pairs that are shuffled together.
+    """
+
+    stream: PairStream
+    embed: Callable[[QuestionAnswerPairs], np.ndarray]
+    buffer: int
+
+    @property
+    def pairs(self) -> int:
+        """Number of training pairs."""
+        return len(self.stream)
+
+    @property
+    def origins(self) -> set[tuple[str, str, str]]:
+        """Distinct (source, licence, language) of the training pairs."""
+        return self.stream.survey.origins
+
+    def question(self, row: int) -> str:
+        """Return the text of a training question."""
+        pairs = self.stream.pairs([row])
+        return pairs.texts[pairs.questions[0, 0]]
+
+    def load(self, group: int) -> tuple[QuestionAnswerPairs, np.ndarray]:
+        """Read the pairs of a row group, without their texts, and their embeddings.
+
+        Raises:
+            ModelError: The pairs cannot be read, or an embedding is not finite.
+        """
+        pairs = self.stream.load(group)
+        vectors = self.embed(pairs)
+        check_finite("train", vectors, self.teacher)
+        return replace(pairs, texts=[]), vectors
+
+
+def check_finite(name: str, vectors: np.ndarray, teacher: dict[str, Any]) -> None:
+    """Check embeddings.
+
+    Args:
+        name: Name of the split.
+        vectors: Embeddings.
+        teacher: Description of the teacher that made them.
+
+    Raises:
+        ModelError: One of them is not finite.
+    """
+    if not np.isfinite(vectors).all():
+        raise ModelError(
+            f"{name}: teacher {teacher.get('name')} ({teacher.get('dtype')}) gives vectors that are not finite; "
+            "try float32"
+        )
 
 
 @runtime_checkable

@@ -7,22 +7,18 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, joined_turns, pairs_of_table, read_pairs_table
+from cube_model.data.selection import chosen_rows, flagged_as_leaks
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
 from cube_model.errors import ModelError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 logger = logging.getLogger(__name__)
 
-SAME_INTENT = "same_intent"
-LEAK = "leak:"
-"""Prefix of the flags of rows that also occur in a test split, which `build --split-policy official` keeps."""
+CONSECUTIVE, SAME_INTENT = "consecutive", "same_intent"
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,10 @@ class EmbedderData:
 
     def __len__(self) -> int:
         return len(self.anchors)
+
+    def texts(self, rows: np.ndarray) -> list[str]:
+        """The anchors and positives of some pairs."""
+        return [column[i] for column in (self.anchors, self.positives) for i in rows]
 
     def columns(self) -> dict[str, list[str]]:
         """The columns in the order that the losses of sentence-transformers expect."""
@@ -85,12 +85,8 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         pairs, flagged = _pairs(config, ("user", "user"), SAME_INTENT)
         groups.append(pairs)
         left_out += flagged
-    if left_out:
-        logger.warning("%s: %d pairs skipped, as they also occur in a test split", config.data, left_out)
+    warn_of_leaks(config, left_out)
     rng = np.random.default_rng(config.seed)
-    digest = hashlib.sha256(repr((separator, config.hard_negatives)).encode())
-    for pairs in groups:
-        digest.update(pairs.fingerprint.encode())
     negatives = [_filled(pairs, config.hard_negatives, rng) for pairs in groups]
     return EmbedderData(
         anchors=[text for pairs in groups for text in joined_turns(pairs, separator)],
@@ -101,13 +97,27 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         sources=_distinct(pairs.sources for pairs in groups),
         licenses=_distinct(pairs.licenses for pairs in groups),
         languages=_distinct(pairs.languages for pairs in groups),
-        fingerprint=digest.hexdigest(),
+        fingerprint=fingerprint_of(config, separator, [pairs.fingerprint for pairs in groups]),
         left_out=left_out,
     )
 
 
+def fingerprint_of(config: EmbedderConfig, separator: str, fingerprints: Sequence[str]) -> str:
+    """Return the fingerprint of training texts, from those of the groups of pairs."""
+    digest = hashlib.sha256(repr((separator, config.hard_negatives)).encode())
+    for fingerprint in fingerprints:
+        digest.update(fingerprint.encode())
+    return digest.hexdigest()
+
+
+def warn_of_leaks(config: EmbedderConfig, left_out: int) -> None:
+    """Warn of pairs that are skipped as leaks."""
+    if left_out:
+        logger.warning("%s: %d pairs skipped, as they also occur in a test split", config.data, left_out)
+
+
 def _pairs(
-    config: EmbedderConfig, direction: tuple[str, str], pair_type: str = "consecutive"
+    config: EmbedderConfig, direction: tuple[str, str], pair_type: str = CONSECUTIVE
 ) -> tuple[QuestionAnswerPairs, int]:
     """The pairs of one direction and type, and the number of pairs skipped as leaks."""
     import pyarrow.compute as pc
@@ -122,13 +132,12 @@ def _pairs(
             raise ModelError(_no_intents(config)) from error
         raise
     rows = rows[np.asarray([kind == pair_type for kind in table["pair_type"].take(rows).to_pylist()], dtype=bool)]
-    leaks = _leaks(table.take(rows))
+    leaks = flagged_as_leaks(table.take(rows))
     rows = rows[~leaks]
     if not len(rows):
         what = "" if not intents else _no_intents(config)
         raise ModelError(what or f"{config.data}: no {' -> '.join(direction)} pair is left in split train")
-    if config.max_pairs is not None and config.max_pairs < len(rows):
-        rows = np.sort(np.random.default_rng(config.seed).choice(rows, size=config.max_pairs, replace=False))
+    rows = chosen_rows(rows, config.max_pairs, config.seed)
     turns, wrong = (0, 0) if intents else (config.context_turns, config.hard_negatives)
     table = table.take(rows)
     if intents:  # utterances of one intent belong to no dialogue
@@ -141,13 +150,6 @@ def _no_intents(config: EmbedderConfig) -> str:
     return (
         f"{config.data}: no pair of type same_intent in split train; build it with intent positives, or drop "
         "--intent-positives"
-    )
-
-
-def _leaks(table: pa.Table) -> np.ndarray:
-    """A bool array `[n]`: whether the row is flagged as a leak."""
-    return np.asarray(
-        [any(flag.startswith(LEAK) for flag in flags or ()) for flags in table["flags"].to_pylist()], bool
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cube_model.data.stream_options import check_streaming, shuffle_buffer_option, streaming_option
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
 from cube_model.vectors.option import vectors_option
@@ -43,6 +44,8 @@ class TrainingConfig(Options, error=ModelError):
     )
     teacher: str = option(DEFAULT_TEACHER, "Frozen text encoder: short name, folder or Hub repository.")
     vectors: str | None = vectors_option()
+    streaming: bool = streaming_option()
+    shuffle_buffer: int | None = shuffle_buffer_option()
     sources: list[str] | None = option(None, "Sources to train on.", none="all")
     max_pairs: int | None = option(None, "Maximum number of training pairs, a seeded choice.", low=2)
     max_validation_pairs: int = option(10_000, "Maximum number of validation pairs.", low=1)
@@ -167,6 +170,12 @@ class TrainingConfig(Options, error=ModelError):
                 "cosine_weight is 1, so nothing trains the answer side; lower it or set map_answers to False "
                 "(--keep-answers)"
             )
+        needs_all = {
+            "mode": self.mode == "autoencoder" and self.mode,
+            "validation": self.validation == "k-fold" and self.validation,
+            "max_pairs": self.max_pairs,
+        }
+        check_streaming(self.streaming, self.shuffle_buffer, needs_all)
         if self.output is None and (self.resume or self.overwrite):
             raise ModelError("resume and overwrite need an output folder")
 

@@ -18,10 +18,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from cube_model.data.training_data import TrainingData
 from cube_model.training import schedule
 from cube_model.training.config import TrainingConfig
-from cube_model.training.data import batch_loader
+from cube_model.training.data import training_batches
 from cube_model.training.losses import AutoencoderLoss, DialogueLoss
 from cube_model.training.progress import Progress
-from cube_model.training.resumable_trainer import ResumableTrainer
+from cube_model.training.resumable_trainer import ResumableTrainer, SetEpoch
 from cube_model.training.validation import Metrics, selection_metric, validate
 
 if TYPE_CHECKING:
@@ -81,22 +81,22 @@ class CoreTrainer(ResumableTrainer):
         self._epochs = _Epochs(config.checkpoint_every)
         super().__init__(
             model=_loss(config, core),
-            args=_arguments(config, len(data.train), folder, accelerator),
+            args=_arguments(config, data.pairs, folder, accelerator),
             eval_dataset=data.validation,
             callbacks=[self._epochs, *callbacks],
             compute_metrics=compute_metrics,
         )
         # nothing to free before the only call of `train`, and the search for it takes longer than a small training
         self.accelerator.free_memory = lambda *objects: list(objects)
-        self._loader = self.accelerator.prepare(
-            batch_loader(
-                data.train,
-                data.train_vectors,
-                batch_size=self.args.per_device_train_batch_size,
-                turns=turns,
-                processes=self.accelerator.num_processes,
-            )
+        batches = training_batches(
+            data,
+            batch_size=self.args.per_device_train_batch_size,
+            turns=turns,
+            processes=self.accelerator.num_processes,
+            seed=config.seed,
         )
+        self.add_callback(SetEpoch(batches.sampler))
+        self._loader = self.accelerator.prepare(batches)
         steps = math.ceil(len(self._loader) / config.gradient_accumulation)
         self.args.num_train_epochs = schedule.epochs(config, steps)
         self.steps = steps * int(self.args.num_train_epochs if last_epoch is None else last_epoch)
@@ -193,8 +193,7 @@ class CoreTrainer(ResumableTrainer):
     def _place(self, rows: torch.Tensor) -> str:
         """Describe a batch in the current epoch."""
         shown = ", ".join(str(row) for row in rows[:5].tolist()) + (", ..." if len(rows) > 5 else "")
-        train, progress = self.data.train, self.progress
-        question = train.texts[train.questions[int(rows[0]), 0]]
+        progress, question = self.progress, self.data.question(int(rows[0]))
         return (
             f"epoch {progress.epoch + 1}, step {progress.batches_of_epoch + 1} (training pairs {shown}; the first one "
             f"asks {question[:80]!r})"

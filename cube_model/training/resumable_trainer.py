@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINING_ARGS_NAME
 
 from cube_model.errors import ModelError
@@ -83,3 +83,19 @@ class ResumableTrainer(Trainer):
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._aside or super()._get_output_dir(trial))
+
+
+class SetEpoch(TrainerCallback):
+    """Sets the epoch of a sampler whose order depends on it: Trainer does not reach it in a resumed epoch.
+
+    Args:
+        sampler: Sampler, with or without a method `set_epoch`.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self._set = getattr(sampler, "set_epoch", None)
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **how: Any) -> None:
+        """Set it."""
+        if self._set is not None:
+            self._set(int(state.epoch or 0))

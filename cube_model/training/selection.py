@@ -42,9 +42,11 @@ class Selection:
     def of(cls, config: TrainingConfig, data: TrainingData) -> Selection:
         """Decide for a configuration and its data; pairs that cannot be divided without leaks need `split`."""
         validation = data.validation
-        total = len(data.train) + len(validation)
+        total = data.pairs + len(validation)
         half_width = interval_of(validation)
         method = config.validation
+        if config.streaming:
+            method = "split"
         if method == "auto":
             method = "k-fold" if half_width > LARGEST_HALF_WIDTH and total <= FEW_PAIRS else "split"
         if method == "k-fold":

@@ -293,6 +293,8 @@ class CubeTrainer:
 
     def _data(self, dataset: TrainingDataset | None, accelerator: Accelerator | None = None) -> TrainingData:
         show = self.config.progress and self.is_main
+        if dataset is not None and self.config.streaming:
+            raise ModelError("streaming reads the pairs of `data`, but train() got a dataset: leave out one of them")
         if dataset is not None:
             data = dataset.training_data()
         else:
@@ -323,7 +325,7 @@ class CubeTrainer:
 
         facts: dict[str, Any] = {}
         if data is not None:
-            of_training = {"pairs": len(data.train), "sources": sorted(set(data.train.sources))}
+            of_training = {"pairs": data.pairs, "sources": sorted({source for source, *_ in data.origins})}
             of_training |= {"data_fingerprint": data.train.fingerprint, "seed": self.config.seed}
             facts = {"teacher": data.teacher, "training": of_training}
         set_seed(self.config.seed)
@@ -425,7 +427,7 @@ class CubeTrainer:
     def _facts(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
         """What `training.json` records: all that the result depends on, and how training went."""
         licenses: dict[str, list[str]] = {}
-        for source, license in sorted(set(zip(data.train.sources, data.train.licenses, strict=True))):
+        for source, license in sorted({(source, license) for source, license, _ in data.origins}):
             licenses.setdefault(source, []).append(license)
         return {
             "format": 2,
@@ -437,10 +439,10 @@ class CubeTrainer:
             "data": {
                 **data.location,
                 "fingerprint": data.train.fingerprint,
-                "pairs": len(data.train),
-                "sources": sorted(set(data.train.sources)),
+                "pairs": data.pairs,
+                "sources": sorted({source for source, *_ in data.origins}),
                 "licenses": licenses,
-                "languages": sorted(set(data.train.languages)),
+                "languages": sorted({language for *_, language in data.origins}),
                 "validation_fingerprint": data.validation.fingerprint,
                 "validation_pairs": len(data.validation),
             },

@@ -93,7 +93,8 @@ class Kill(TrainerCallback):
 def train(arguments):
     """Train in this process; `stop_at` is the step after which the first process is killed."""
     callbacks = [Kill(arguments["stop_at"])] if "stop_at" in arguments else []
-    CubeTrainer(config(**arguments["config"]), callbacks=callbacks).train(Vectors())
+    dataset = None if "data" in arguments["config"] else Vectors()
+    CubeTrainer(config(**arguments["config"]), callbacks=callbacks).train(dataset)
 
 
 def train_in_two_processes(arguments):
