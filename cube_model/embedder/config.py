@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cube_model.data.stream_options import check_streaming, shuffle_buffer_option, streaming_option
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
 from dataset_builders.common.options import Options, option
@@ -32,6 +33,8 @@ class EmbedderConfig(Options, error=ModelError):
     )
     revision: str | None = option(None, "Commit, tag or branch of a base on the Hub.")
     sources: list[str] | None = option(None, "Sources whose dialogues are trained on.", none="all")
+    streaming: bool = streaming_option()
+    shuffle_buffer: int | None = shuffle_buffer_option()
     direction: Literal["user-system", "system-user", "both"] = option("user-system", "Speakers of anchor and positive.")
     max_pairs: int | None = option(
         None, "Maximum number of pairs of each direction, and of intent positives, a seeded choice.", low=2
@@ -102,3 +105,13 @@ class EmbedderConfig(Options, error=ModelError):
         0, "Processor threads of each process; 0: all cores, shared evenly by the processes.", low=0, in_result=False
     )
     progress: bool = option(True, "Show a progress bar; --quiet hides it.", flags=(" /--quiet",), in_result=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        needs_all = {
+            "direction": self.direction == "both" and self.direction,
+            "max_pairs": self.max_pairs,
+            "intent_positives": self.intent_positives,
+            "hard_negatives": self.hard_negatives,
+        }
+        check_streaming(self.streaming, self.shuffle_buffer, needs_all)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import chain, count, islice
+from typing import Any, cast
 
 import numpy as np
 from sentence_transformers import SentenceTransformerTrainer
 from sentence_transformers.base.sampler import DefaultBatchSampler
+from torch.utils.data import DataLoader
 
 from cube_model.embedder.data import EmbedderData
+from cube_model.embedder.streamed_data import StreamedEmbedderData
 from cube_model.errors import ModelError
-from cube_model.training.resumable_trainer import ResumableTrainer
+from cube_model.training.resumable_trainer import ResumableTrainer, SetEpoch
 
 
 class DistinctAnswersSampler(DefaultBatchSampler):
@@ -72,39 +74,96 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         for members in self._members:
             made = self._of_group(rng.permutation(members).tolist())
             if not made and not epoch and not again:
-                raise ModelError(
-                    f"{len(members)} pairs do not fill one batch of {self.batch_size * self._processes} with distinct "
-                    "anchors and answers; lower --batch-size"
-                )
+                raise _no_batch(len(members), self.batch_size * self._processes)
             together += made
-        size = self.batch_size
-        return [
-            together[i][part * size : (part + 1) * size]
-            for i in rng.permutation(len(together))
-            for part in range(self._processes)
-        ]
+        return _shares([together[i] for i in rng.permutation(len(together))], self.batch_size)
 
     def _of_group(self, order: list[int]) -> list[list[int]]:
-        """Greedy: a pair that would repeat a text waits for the next batch."""
-        full, waiting, stream = self.batch_size * self._processes, list[int](), iter(order)
-        made: list[list[int]] = []
-        while True:
-            batch: list[int] = []
-            answers, anchors, still = set[int](), set[int](), list[int]()
-            queue = iter(waiting)
-            for i in chain(queue, stream):
-                if self._answers[i] in answers or self._anchors[i] in anchors:
-                    still.append(i)
-                    continue
-                answers.add(self._answers[i])
-                anchors.add(self._anchors[i])
-                batch.append(i)
-                if len(batch) == full:
-                    break
-            if len(batch) < full:
-                return made
-            made.append(batch)
-            waiting = [*still, *queue]
+        return distinct_batches(order, self._anchors, self._answers, self.batch_size * self._processes)
+
+
+class StreamedAnswersSampler(DefaultBatchSampler):
+    """The batches of `DistinctAnswersSampler` for pairs that are streamed: each is made of one shuffled buffer.
+
+    Pairs at the end of a buffer that fill no batch are not used in that epoch.
+
+    Args:
+        data: The pairs. They are read once, to count the batches.
+        batch_size: Pairs per batch.
+        processes: Number of processes that share the batches.
+
+    Raises:
+        ModelError: The pairs do not fill one batch.
+    """
+
+    def __init__(self, data: StreamedEmbedderData, *, batch_size: int, processes: int = 1) -> None:
+        super().__init__(range(len(data)), batch_size=batch_size, drop_last=True)
+        self._data, self._processes = data, processes
+        data.order.set_epoch(0)
+        self._length = sum(1 for _ in self._batches(0))
+        if not self._length:
+            raise _no_batch(len(data), batch_size * processes, ", or raise --shuffle-buffer")
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[list[int]]:
+        self._data.order.set_epoch(self.epoch)
+        orders = (self._batches(again) for again in count())  # another order if the first has a batch or two fewer
+        return islice(chain.from_iterable(orders), self._length)
+
+    def _batches(self, again: int) -> Iterator[list[int]]:
+        for block in self._data.order.blocks(again):
+            texts, rows = self._data.at(block), range(len(block))
+            size = self.batch_size * self._processes
+            made = distinct_batches(rows, texts.anchors, texts.answer_ids.tolist(), size)
+            yield from _shares([block[batch].tolist() for batch in made], self.batch_size)
+
+
+def distinct_batches(
+    order: Iterable[int], anchors: Sequence[Hashable], answers: Sequence[int], size: int
+) -> list[list[int]]:
+    """Divide pairs into batches without repeated texts; a pair that would repeat one waits for the next batch.
+
+    Args:
+        order: Numbers of pairs, in their order.
+        anchors: By number, equal for equal anchors.
+        answers: By number, equal for equal answers.
+        size: Pairs per batch.
+
+    Returns:
+        Numbers of the pairs of each batch.
+    """
+    waiting, stream = list[int](), iter(order)
+    made: list[list[int]] = []
+    while True:
+        batch: list[int] = []
+        seen_answers, seen_anchors, still = set[int](), set[Hashable](), list[int]()
+        queue = iter(waiting)
+        for i in chain(queue, stream):
+            if answers[i] in seen_answers or anchors[i] in seen_anchors:
+                still.append(i)
+                continue
+            seen_answers.add(answers[i])
+            seen_anchors.add(anchors[i])
+            batch.append(i)
+            if len(batch) == size:
+                break
+        if len(batch) < size:
+            return made
+        made.append(batch)
+        waiting = [*still, *queue]
+
+
+def _shares(batches: list[list[int]], size: int) -> list[list[int]]:
+    """Divide the batches of all processes into those of each."""
+    return [batch[start : start + size] for batch in batches for start in range(0, len(batch), size)]
+
+
+def _no_batch(pairs: int, size: int, advice: str = "") -> ModelError:
+    return ModelError(
+        f"{pairs} pairs do not fill one batch of {size} with distinct anchors and answers; lower --batch-size{advice}"
+    )
 
 
 class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
@@ -115,20 +174,39 @@ class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
         **options: Arguments of `SentenceTransformerTrainer`.
     """
 
-    def __init__(self, *, data: EmbedderData, **options: Any) -> None:
+    def __init__(self, *, data: EmbedderData | StreamedEmbedderData, **options: Any) -> None:
         self._pairs = data
         super().__init__(**options)
 
-    def get_batch_sampler(self, dataset: Any, batch_size: int, *args: Any, **options: Any) -> DistinctAnswersSampler:
-        """A `DistinctAnswersSampler`; the library lets subclasses choose here."""
-        return DistinctAnswersSampler(
-            self._pairs.anchors,
-            self._pairs.answer_ids,
-            self._pairs.groups,
-            batch_size=batch_size,
-            processes=self.args.world_size,
-            seed=self.args.seed,
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The library's loader; for streamed pairs, which no `datasets.Dataset` holds, one with the same settings."""
+        if isinstance(self._pairs, EmbedderData):
+            return super().get_train_dataloader()
+        self.accelerator.even_batches = False
+        batches = DataLoader[Any](
+            cast("Any", self._pairs),
+            batch_sampler=self.get_batch_sampler(None, self.args.train_batch_size),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
         )
+        return cast("DataLoader[Any]", self.accelerator.prepare(batches))
+
+    def get_batch_sampler(self, dataset: Any, batch_size: int, *args: Any, **options: Any) -> DefaultBatchSampler:
+        """A sampler of batches without repeated texts; the library lets subclasses choose here."""
+        sampler: DefaultBatchSampler
+        if isinstance(self._pairs, EmbedderData):
+            sampler = DistinctAnswersSampler(
+                self._pairs.anchors,
+                self._pairs.answer_ids,
+                self._pairs.groups,
+                batch_size=batch_size,
+                processes=self.args.world_size,
+                seed=self.args.seed,
+            )
+        else:
+            sampler = StreamedAnswersSampler(self._pairs, batch_size=batch_size, processes=self.args.world_size)
+        self.add_callback(SetEpoch(sampler))
+        return sampler
 
     def training_step(self, *args: Any, **options: Any) -> Any:
         """One step; a loss that is not finite ends the run."""

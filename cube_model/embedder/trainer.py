@@ -21,6 +21,7 @@ import numpy as np
 from cube_model.data.location import location_of
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.data import EmbedderData, load_embedder_data
+from cube_model.embedder.streamed_data import StreamedEmbedderData
 from cube_model.errors import ModelError
 from cube_model.machine import default_device, hardware, has_native_bfloat16, versions
 from cube_model.teacher.find import KNOWN_TEACHERS, find_teacher, first_line
@@ -81,7 +82,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
     set_seed(config.seed)
     model, base = load_base(config)
     separator = turn_separator(model.tokenizer)
-    data = load_embedder_data(config, separator)
+    data = StreamedEmbedderData(config, separator) if config.streaming else load_embedder_data(config, separator)
     own_length = model.max_seq_length
     length = min(config.max_length or training_length(model, data), own_length or math.inf)
     model.max_seq_length = int(length)
@@ -173,16 +174,18 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
     return model.float(), facts
 
 
-def training_length(model: SentenceTransformer, data: EmbedderData, share: float = 0.99) -> int:
+def training_length(model: SentenceTransformer, data: EmbedderData | StreamedEmbedderData, share: float = 0.99) -> int:
     """Number of tokens that `share` of the texts fit in, rounded up to a multiple of 8: at most 64."""
     rows = np.random.default_rng(0).choice(len(data), size=min(len(data), 2000), replace=False)
-    texts = [column[i] for column in (data.anchors, data.positives) for i in rows]
-    lengths = [len(ids) for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+    lengths = [len(ids) for ids in model.tokenizer(data.texts(rows), truncation=False, verbose=False)["input_ids"]]
     return min(_LENGTH_CAP, 8 * math.ceil(float(np.quantile(lengths, share)) / 8))
 
 
 def _trainer(
-    config: EmbedderConfig, model: SentenceTransformer, data: EmbedderData, checkpoints: Path
+    config: EmbedderConfig,
+    model: SentenceTransformer,
+    data: EmbedderData | StreamedEmbedderData,
+    checkpoints: Path,
 ) -> SentenceTransformerTrainer:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainingArguments

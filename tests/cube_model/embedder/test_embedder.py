@@ -71,10 +71,10 @@ def rows() -> list[dict]:
     return made
 
 
-def write(folder, pairs: list[dict]):
+def write(folder, pairs: list[dict], group_rows: int = 5000):
     (folder / "pairs").mkdir(parents=True)
     table = pa.Table.from_pylist(pairs, schema=ARROW_SCHEMAS["pairs"])
-    pq.write_table(table, folder / "pairs" / "train-00000-of-00001.parquet")
+    pq.write_table(table, folder / "pairs" / "train-00000-of-00001.parquet", row_group_size=group_rows)
     files = "configs:\n- config_name: pairs\n  data_files:\n  - split: train\n    path: pairs/train-*.parquet\n"
     (folder / "README.md").write_text(f"---\n{files}---\n")
     return folder
@@ -170,6 +170,98 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp
     assert not [path for path in tmp_path.rglob("*") if path.name == "training_args.bin"], "a pickle"
     embedder_training.train_embedder(config(data, base, output, resume=True, **options))
     assert weights(output) == weights(trained[0])
+
+
+STREAMING = {"streaming": True, "shuffle_buffer": 30, "context_turns": 1}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """The same data in six row groups, of which three or four fit in the buffer."""
+    return write(tmp_path_factory.mktemp("parts") / "corpus", rows(), group_rows=13)
+
+
+@pytest.fixture(scope="module")
+def streamed(parts, base, tmp_path_factory):
+    from cube_model.embedder.trainer import train_embedder
+
+    output = tmp_path_factory.mktemp("streamed") / "encoder"
+    return output, train_embedder(config(parts, base, output, **STREAMING))
+
+
+def test_streamed_pairs_give_the_weights_of_pairs_in_memory_in_the_same_order(
+    streamed, parts, base, tmp_path, monkeypatch
+):
+    from cube_model.embedder import pair_trainer
+    from cube_model.embedder.streamed_data import StreamedEmbedderData
+    from cube_model.embedder.trainer import train_embedder
+
+    stream = StreamedEmbedderData(config(parts, base, tmp_path, **STREAMING), "[SEP]")
+    sampler = pair_trainer.StreamedAnswersSampler(stream, batch_size=12)
+    monkeypatch.setattr(pair_trainer, "DistinctAnswersSampler", lambda *_, **options: sampler)
+    record = train_embedder(config(parts, base, tmp_path / "encoder", context_turns=1))
+    assert weights(tmp_path / "encoder") == weights(streamed[0])
+    assert record["history"] == streamed[1]["history"]
+    assert record["data"] == streamed[1]["data"]
+    assert record["max_length_in_training"] == streamed[1]["max_length_in_training"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_streamed_batches_repeat_no_text_and_each_has_pairs_of_one_buffer(parts, base, tmp_path, processes):
+    from cube_model.embedder.pair_trainer import StreamedAnswersSampler
+    from cube_model.embedder.streamed_data import StreamedEmbedderData
+
+    stream = StreamedEmbedderData(config(parts, base, tmp_path, **STREAMING), "|")
+    sampler, size = StreamedAnswersSampler(stream, batch_size=6, processes=processes), 6 * processes
+    epochs = []
+    for epoch in (0, 1, 5):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert batches == list(sampler)
+        assert len(batches) == len(sampler) > 0
+        for start in range(0, len(batches), processes):
+            together = [row for batch in batches[start : start + processes] for row in batch]
+            texts = stream.at(together)
+            assert size == len(together) == len(set(texts.anchors)) == len(set(texts.answer_ids.tolist()))
+        epochs.append(batches)
+    assert epochs[0] != epochs[1]
+
+
+def test_a_streamed_training_that_is_interrupted_goes_on_to_the_same_weights(
+    streamed, parts, base, tmp_path, monkeypatch
+):
+    from cube_model.embedder import pair_trainer
+    from cube_model.embedder.trainer import train_embedder
+
+    class Interrupted(pair_trainer.PairTrainer):
+        def training_step(self, *args, **options):
+            if self.state.global_step == 9:
+                raise KeyboardInterrupt
+            return super().training_step(*args, **options)
+
+    options = {**STREAMING, "checkpoint_every": 8}
+    monkeypatch.setattr(pair_trainer, "PairTrainer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_embedder(config(parts, base, tmp_path / "encoder", **options))
+    monkeypatch.undo()
+    train_embedder(config(parts, base, tmp_path / "encoder", resume=True, **options))
+    assert weights(tmp_path / "encoder") == weights(streamed[0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"hard_negatives": 2}, "hard_negatives 2 needs all pairs at once, which streaming never reads: leave out one"),
+        ({"intent_positives": True}, "intent_positives needs all pairs at once"),
+        ({"direction": "both"}, "direction both needs all pairs at once"),
+        ({"batch_size": 48}, "60 pairs do not fill one batch of 48 .*; lower --batch-size, or raise --shuffle-buffer"),
+    ],
+)
+def test_what_streaming_cannot_do_is_named(parts, base, tmp_path, wrong, words):
+    from cube_model.embedder.trainer import train_embedder
+
+    with pytest.raises(ModelError, match=words):
+        train_embedder(config(parts, base, tmp_path / "out", **{**STREAMING, **wrong}))
 
 
 def test_the_record_says_what_the_result_depends_on(trained, base):
