@@ -9,6 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from support.tiny_teacher import save_tiny_distilbert
+
+GROUP_ROWS = 70
+"""Rows of a row group of `pairs_in_groups`, three of five of them pairs of user and system."""
+
 TOPICS = {
     "hotel": ("a room", ["the Otter Lodge", "the Heron Inn", "Fernhill House", "the Old Mill Hotel"]),
     "restaurant": ("a table", ["Casa Lumbra", "the Blue Ladle", "Nori Garden", "the Copper Pan"]),
@@ -74,6 +79,25 @@ def pairs_folder(tmp_path_factory):
     splits = {"train": (120, 1), "validation": (40, 2), "test": (40, 3)}
     dialogues = {split: invented_dialogues(*size_and_seed) for split, size_and_seed in splits.items()}
     return write_pairs(tmp_path_factory.mktemp("pairs") / "data", dialogues)
+
+
+@pytest.fixture(scope="session")
+def pairs_in_groups(tmp_path_factory):
+    """Folder with 480 training pairs in two files and 13 row groups, and 120 validation pairs."""
+    dialogues = {"train": invented_dialogues(160, 1), "validation": invented_dialogues(40, 2)}
+    folder = write_pairs(tmp_path_factory.mktemp("groups") / "data", dialogues)
+    whole = folder / "pairs" / "train-00000-of-00001.parquet"
+    table = pq.read_table(whole)
+    whole.unlink()
+    for number, part in enumerate((table[:300], table[300:])):
+        pq.write_table(part, folder / "pairs" / f"train-0000{number}-of-00002.parquet", row_group_size=GROUP_ROWS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tmp_path_factory):
+    """Folder of a teacher with 16 dimensions."""
+    return save_tiny_distilbert(tmp_path_factory.mktemp("teacher") / "tiny", dimension=16)
 
 
 @pytest.fixture(scope="session")

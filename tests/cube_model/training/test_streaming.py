@@ -17,17 +17,11 @@ from cube_model.data.training_data import StreamedTrainingData
 from cube_model.training import core_trainer
 from cube_model.training.data import batch_loader, load_training_data, load_training_pairs
 from cube_model.training.output import RECORD
-from support.cube_fixtures import invented_dialogues, run_config, write_pairs
-from support.tiny_teacher import save_tiny_distilbert
+from support.cube_fixtures import GROUP_ROWS, invented_dialogues, run_config, write_pairs
 from support.vector_training import Steps, StoppedError, Vectors
 
-GROUP, BUFFER = 70, 100
-"""Rows of a row group, three of five of them pairs of user and system, and pairs of the buffer."""
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    return save_tiny_distilbert(tmp_path_factory.mktemp("teacher") / "tiny", dimension=16)
+BUFFER = 100
+"""Pairs of the buffer: three of the 13 row groups."""
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +31,13 @@ def vectors(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """480 training pairs in two files and 13 row groups."""
-    dialogues = {"train": invented_dialogues(160, 1), "validation": invented_dialogues(40, 2)}
-    folder = write_pairs(tmp_path_factory.mktemp("streaming") / "data", dialogues)
-    whole = folder / "pairs" / "train-00000-of-00001.parquet"
-    table = pq.read_table(whole)
-    whole.unlink()
-    for number, part in enumerate((table[:300], table[300:])):
-        pq.write_table(part, folder / "pairs" / f"train-0000{number}-of-00002.parquet", row_group_size=GROUP)
-    return folder
+def data(pairs_in_groups):
+    return pairs_in_groups
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_teacher):
+    return tiny_teacher
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +205,25 @@ def test_files_that_change_while_they_are_read_are_reported(data, tmp_path):
     folder = Path(shutil.copytree(data, tmp_path / "data"))
     stream = PairStream(folder, Selection("train"))
     file = folder / "pairs" / "train-00000-of-00002.parquet"
-    pq.write_table(pq.read_table(file).slice(0, 140), file, row_group_size=GROUP - 1)
+    pq.write_table(pq.read_table(file).slice(0, 140), file, row_group_size=GROUP_ROWS - 1)
     with pytest.raises(ModelError, match="the split train has changed while it is read; start again"):
         stream.load(0)
     with pytest.raises(ModelError, match="cannot load row group 4 of 13 of the split 'train'"):
         stream.load(3)
+
+
+def test_pairs_on_the_hub_are_those_of_the_folder(hub, data, monkeypatch):
+    from huggingface_hub import HfApi
+
+    hub.use_here(monkeypatch)
+    repo, api = f"{hub.namespace}/data", HfApi()
+    api.create_repo(repo, repo_type="dataset")
+    api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=data)
+    code = f"""
+import json
+from cube_model.data.pair_stream import PairStream, Selection
+stream = PairStream({repo!r}, Selection("train", context_turns=1))
+print(json.dumps([stream.survey.fingerprint, stream.survey.counts, stream.pairs([7, 300]).fingerprint]))
+"""
+    stream = PairStream(data, Selection("train", context_turns=1))
+    assert hub.json(code) == [stream.survey.fingerprint, stream.survey.counts, stream.pairs([7, 300]).fingerprint]

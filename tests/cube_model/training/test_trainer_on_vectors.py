@@ -182,9 +182,11 @@ def test_hard_negatives_reach_the_loss():
 
 
 @pytest.fixture(scope="module")
-def two_processes(tmp_path_factory):
+def two_processes(tmp_path_factory, pairs_in_groups, tiny_teacher):
     """Outputs of trainings in two processes: all start from one process, since its imports take longer than they."""
     folder = tmp_path_factory.mktemp("two-processes")
+    streaming = {"data": str(pairs_in_groups), "teacher": str(tiny_teacher), "teacher_dtype": "float32"}
+    streaming |= {"streaming": True, "shuffle_buffer": 100, "cache_dir": str(folder / "cache"), "checkpoint_every": 3}
 
     def outputs(name, **options):
         return {"config": {"output": str(folder / name), "batch_size": 32, "epochs": 2, **options}}
@@ -194,13 +196,17 @@ def two_processes(tmp_path_factory):
         outputs("whole", checkpoint_every=2),
         {**outputs("core", checkpoint_every=2), "stop_at": 8},
         outputs("core", checkpoint_every=2, resume=True),
+        outputs("streamed-whole", **streaming),
+        {**outputs("streamed-core", **streaming), "stop_at": 11},
+        outputs("streamed-core", **streaming, resume=True),
     ]
     env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, vector_training.__file__, json.dumps(trainings)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     states = [(state["failed"], state["output"]) for state in json.loads(done.stdout.splitlines()[-1])]
-    assert states == [(False, True), (False, True), (True, False), (False, True)], done.stderr[-3000:]
+    expected = [(False, True), (False, True), (True, False), (False, True)]
+    assert states == expected + expected[1:], done.stderr[-3000:]
     return folder
 
 
@@ -217,9 +223,11 @@ def test_two_processes_learn_as_one_with_twice_the_batch(two_processes, tmp_path
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted_to_the_last_bit(two_processes):
+@pytest.mark.parametrize("data", ["", "streamed-"])
+def test_killed_and_resumed_equals_uninterrupted_to_the_last_bit(two_processes, data):
     """One of two processes is killed in the second epoch, between two checkpoints."""
-    histories = [json.loads((two_processes / name / RECORD).read_text())["history"] for name in ("whole", "core")]
+    whole, core = (two_processes / f"{data}{name}" for name in ("whole", "core"))
+    histories = [json.loads((folder / RECORD).read_text())["history"] for folder in (whole, core)]
     assert histories[0] == histories[1]
-    weights = [(two_processes / name / "model.safetensors").read_bytes() for name in ("whole", "core")]
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (whole, core)]
     assert weights[0] == weights[1]
