@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from dataset_builders.common.locations import A_DATASET, is_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import IterableDataset
 
 
 _COMPLETE = {"pairs": ("pairs-full", "pairs")}
@@ -55,12 +53,13 @@ def split_names(data: str | os.PathLike[str], revision: str | None = None) -> li
         return list(_first("pairs", lambda name: get_dataset_split_names(str(data), name, revision=revision)))
 
 
-def data_files(data: str | os.PathLike[str], config: str) -> dict[str, list[str]]:
+def data_files(data: str | os.PathLike[str], config: str, *, revision: str | None = None) -> dict[str, list[str]]:
     """List the files of a config.
 
     Args:
         data: Folder or Hub repository.
         config: `pairs`, `downstream` or `dialogues`.
+        revision: Branch, tag or commit of a Hub repository.
 
     Returns:
         Paths of a folder's files, or addresses `hf://datasets/NAME@COMMIT/PATH`, by split.
@@ -72,7 +71,7 @@ def data_files(data: str | os.PathLike[str], config: str) -> dict[str, list[str]
     from datasets import load_dataset_builder
 
     with _quiet_datasets(), as_model_error(data, f"the {config} config"):
-        builder = _first(config, lambda name: load_dataset_builder(str(data), name))
+        builder = _first(config, lambda name: load_dataset_builder(str(data), name, revision=revision))
     return {str(split): [str(path) for path in paths] for split, paths in (builder.config.data_files or {}).items()}
 
 
@@ -108,46 +107,10 @@ def read_rows(
         dataset = _first(
             config, lambda name: load_dataset(str(data), name, split=split, revision=revision, cache_dir=cache)
         )
-    _check_columns(data, config, columns, dataset.column_names)
-    return dataset.select_columns(list(columns)).with_format("arrow")[:]
-
-
-def stream_rows(
-    data: str | os.PathLike[str], config: str, split: str, columns: Sequence[str], *, revision: str | None = None
-) -> IterableDataset:
-    """Open a split to read it in parts, without a copy of it on disk.
-
-    Args:
-        data: Folder or Hub repository.
-        config: `pairs`, `downstream` or `dialogues`.
-        split: `train`, `validation` or `test`.
-        columns: Names of the columns.
-        revision: Branch, tag or commit of a Hub repository.
-
-    Returns:
-        Rows as Arrow tables; each shard is a row group of a parquet file.
-
-    Raises:
-        MissingColumnsError: The config lacks a column.
-        ModelError: The dataset, config or split does not exist, or its files are not parquet.
-    """
-    is_folder(data, A_DATASET, error=ModelError)
-    from datasets import load_dataset
-
-    def load(name: str, **options: Any) -> IterableDataset:
-        return load_dataset(str(data), name, split=split, revision=revision, streaming=True, **options)
-
-    with as_model_error(data, f"the split {split!r} of the {config} config"):
-        available = _first(config, load).column_names or []
-    _check_columns(data, config, columns, available)
-    with as_model_error(data, f"parquet files of the split {split!r} of the {config} config"):
-        return _first(config, partial(load, columns=list(columns))).with_format("arrow").reshard()
-
-
-def _check_columns(data: str | os.PathLike[str], config: str, columns: Sequence[str], available: Sequence[str]) -> None:
-    if missing := [name for name in columns if name not in available]:
+    if missing := [name for name in columns if name not in dataset.column_names]:
         message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
         raise MissingColumnsError(message, missing)
+    return dataset.select_columns(list(columns)).with_format("arrow")[:]
 
 
 def _first(config: str, load: Callable[[str], Any]) -> Any:

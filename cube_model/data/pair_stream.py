@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from torch.utils.data import Sampler
 
-from cube_model.data.hub import as_model_error, stream_rows
 from cube_model.data.pairs import COLUMNS, QuestionAnswerPairs, RowsDigest, pairs_of_table
+from cube_model.data.row_groups import RowGroups
 from cube_model.data.selection import check_selection, flagged_as_leaks, selected_rows
 from cube_model.errors import ModelError
+from dataset_builders.common.progress import step_bar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,6 +96,7 @@ class PairStream:
         data: Folder made by `dialogue-cube build`, or Hub dataset repository.
         selection: Which rows are read.
         revision: Branch, tag or commit of a Hub repository.
+        progress: Show a progress bar while the split is read, if the error stream is a terminal.
 
     Attributes:
         data, selection: The arguments.
@@ -110,10 +113,19 @@ class PairStream:
         (111878, (2, 3))
     """
 
-    def __init__(self, data: str | os.PathLike[str], selection: Selection, revision: str | None = None) -> None:
+    def __init__(
+        self,
+        data: str | os.PathLike[str],
+        selection: Selection,
+        revision: str | None = None,
+        *,
+        progress: bool = False,
+    ) -> None:
         self.data, self.selection = data, selection
-        self._rows = stream_rows(data, "pairs", selection.split, selection.columns, revision=revision)
-        self.survey = self._read_all()
+        self._rows = RowGroups(data, "pairs", selection.split, selection.columns, revision=revision)
+        self._places: list[tuple[int, int]] = []
+        with step_bar() if progress else nullcontext(lambda *_: None) as advance:
+            self.survey = self._read_all(advance)
         self.starts = np.concatenate([[0], np.cumsum(self.survey.counts)]).astype(np.int64)
 
     def __len__(self) -> int:
@@ -125,7 +137,7 @@ class PairStream:
         Raises:
             ModelError: The file cannot be read, or has changed.
         """
-        table, _ = self.selection.of(self._read(group))
+        table, _ = self.selection.of(self._rows.read(self._places[group]))
         if len(table) != self.survey.counts[group]:
             raise ModelError(
                 f"{self.data}: the split {self.selection.split} has changed while it is read; start again, with "
@@ -159,23 +171,15 @@ class PairStream:
     def _pairs(self, table: pa.Table) -> QuestionAnswerPairs:
         return pairs_of_table(table.combine_chunks(), self.selection.context_turns, self.selection.hard_negatives)
 
-    def _read(self, group: int) -> pa.Table:
-        import pyarrow as pa
-
-        count = self._rows.num_shards
-        with as_model_error(self.data, f"row group {group + 1} of {count} of the split {self.selection.split!r}"):
-            part = self._rows.shard(count, group)
-            tables = list(part.iter(batch_size=1 << 30))
-        return pa.concat_tables(tables) if tables else part.features.arrow_schema.empty_table()
-
-    def _read_all(self) -> Survey:
+    def _read_all(self, advance: Callable[[str, int, int], object]) -> Survey:
         import pyarrow.compute as pc
 
         selection, survey = self.selection, Survey()
         digest = RowsDigest(selection.context_turns, selection.hard_negatives)
         sources: set[str] = set()
-        for group in range(self._rows.num_shards):
-            rows = self._read(group)
+        for place, rows in self._rows.all():
+            self._places.append(place)
+            advance(f"{selection.split} pairs", place[0] + 1, len(self._rows))
             sources.update(pc.unique(rows["source"]).to_pylist())
             table, leaks = selection.of(rows)
             survey.counts.append(len(table))

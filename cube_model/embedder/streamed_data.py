@@ -47,11 +47,11 @@ class StreamedEmbedderData:
     def __init__(self, config: EmbedderConfig, separator: str) -> None:
         (direction,) = DIRECTIONS[config.direction]
         self._separator = separator
-        self._stream = PairStream(
-            config.data, Selection("train", config.sources, direction, config.context_turns, pair_type=CONSECUTIVE)
-        )
+        is_main = os.environ.get("RANK", "0") == "0"
+        selection = Selection("train", config.sources, direction, config.context_turns, pair_type=CONSECUTIVE)
+        self._stream = PairStream(config.data, selection, progress=config.progress and is_main)
         survey, buffer = self._stream.survey, config.shuffle_buffer or SHUFFLE_BUFFER
-        if os.environ.get("RANK", "0") == "0":
+        if is_main:
             warn_of_leaks(config, survey.leaks)
             warn_of_small_data(config.data, len(self._stream), buffer)
         self.fingerprint = fingerprint_of(config, separator, [survey.fingerprint])

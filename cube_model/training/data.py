@@ -49,7 +49,8 @@ def load_training_data(
     """
     device = None if accelerator is None else str(accelerator.device)
     if config.streaming:
-        return _stream_training_data(config, device, 1 if accelerator is None else accelerator.num_processes)
+        processes = 1 if accelerator is None else accelerator.num_processes
+        return _stream_training_data(config, device, processes, progress)
     # the first process fills the cache of `datasets`, from which the others read
     with nullcontext() if accelerator is None else accelerator.main_process_first():
         train, validation = load_training_pairs(config)
@@ -62,7 +63,9 @@ def load_training_data(
     return TrainingData(train, encode(train), validation, encode(validation), teacher.describe(), location)
 
 
-def _stream_training_data(config: TrainingConfig, device: str | None, processes: int) -> StreamedTrainingData:
+def _stream_training_data(
+    config: TrainingConfig, device: str | None, processes: int, progress: bool
+) -> StreamedTrainingData:
     """The same data, of which only the validation pairs and the first training pairs are in memory."""
     data = _data_of(config)
     splits = _splits(data)
@@ -72,7 +75,7 @@ def _stream_training_data(config: TrainingConfig, device: str | None, processes:
             "validation split, or leave out streaming"
         )
     select = partial(Selection, sources=config.sources, context_turns=config.context_turns or 0)
-    stream = PairStream(data, select("train", hard_negatives=config.hard_negatives))
+    stream = PairStream(data, select("train", hard_negatives=config.hard_negatives), progress=progress)
     if config.hard_negatives and not stream.survey.negatives:
         raise no_negatives(data, "train")
     held_out = PairStream(data, select("validation"))
