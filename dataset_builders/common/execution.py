@@ -21,7 +21,7 @@ _PANEL = "Machines"
 
 
 @dataclass(frozen=True)
-class ExecutionSettings(Options):
+class MachineSettings(Options):
     """Where the tasks of a command run."""
 
     executor: ExecutorName = option(
@@ -37,6 +37,17 @@ class ExecutionSettings(Options):
         in_result=False,
         panel=_PANEL,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ray_address is not None and self.executor != "ray":
+            raise DataError(f"--ray-address {self.ray_address} needs --executor ray")
+
+
+@dataclass(frozen=True)
+class ExecutionSettings(MachineSettings):
+    """Where the tasks of a command run, and where they keep their files."""
+
     scratch: str | None = option(
         None,
         "Folder or URL (`s3://`, `gs://`, `hf://`) that all machines reach, for the files of finished tasks; after a "
@@ -48,8 +59,6 @@ class ExecutionSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.ray_address is not None and self.executor != "ray":
-            raise DataError(f"--ray-address {self.ray_address} needs --executor ray")
         if self.ray_address is not None and self.scratch is None:
             raise DataError("--ray-address needs --scratch: a folder that all nodes share, or a URL such as s3://")
 

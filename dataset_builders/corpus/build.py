@@ -32,7 +32,7 @@ from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
 from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
-from dataset_builders.corpus.remote import dataset_folder, raw_folder
+from dataset_builders.corpus.remote import dataset_folder, raw_folder, url_of
 from dataset_builders.corpus.shards import ShardFiles
 from dataset_builders.corpus.writing import write_shard
 from dataset_builders.folder.layout import DATASET
@@ -115,10 +115,12 @@ def build_dataset(
             sources = [*(_open_source(source, raw, cache_dir) for source in selection), *own]
         with _scratch(execution, folder, sources, options) as scratch:
             parsed = []
+            # the copies of raw files at a URL are on this machine only
+            parser = LocalExecutor(num_proc or 1) if url_of(raw_dir) else executor
             for done, builder in enumerate(sources):
                 progress(f"reading {builder.INFO.name}", done, len(sources))
                 rows = scratch.below(f"rows/{builder.INFO.name}") if execution.scratch else None
-                parsed.append(parse(builder, executor, rows))
+                parsed.append(parse(builder, parser, rows))
                 release_unused()
             parsed.sort(key=lambda source: not source.has_dialogues)  # the order of the rows
             stages = Stages(scratch, executor, progress)

@@ -10,6 +10,7 @@ import typer
 
 from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.execution import MachineSettings
 from dataset_builders.common.options import option_of
 from dataset_builders.corpus.settings import RunSettings
 from dataset_builders.pipeline.config import PipelineConfig
@@ -23,6 +24,7 @@ _KEEP_GOING = option_of(PipelineConfig.__dataclass_fields__["keep_going"])
 @takes_options()
 def pipeline(
     run: RunSettings,
+    machines: MachineSettings,
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME[:CONFIG]]...", help="Sources, see `sources`; by default all in the raw folder."),
@@ -68,7 +70,7 @@ def pipeline(
     from dataset_builders.pipeline.console import Console, print_plan, print_summary
     from dataset_builders.pipeline.pipeline import plan_pipeline, run_pipeline
 
-    settings = _settings(run, names, keep_going, config, assignments)
+    settings = _settings(run, machines, names, keep_going, config, assignments)
     if dashboard:
         _check_dashboard(settings)
     with Console() as console:
@@ -105,6 +107,7 @@ def _check_dashboard(settings: PipelineConfig) -> None:
 
 def _settings(
     run: RunSettings,
+    machines: MachineSettings,
     names: list[str] | None,
     keep_going: bool | None,
     config: Path | None,
@@ -121,5 +124,7 @@ def _settings(
         raw_dir=run.raw_dir or settings.raw_dir,
         out=run.out or settings.out,
         num_proc=run.num_proc or settings.num_proc,
+        executor=settings.executor if machines.executor == "local" else machines.executor,
+        ray_address=machines.ray_address or settings.ray_address,
         keep_going=settings.keep_going if keep_going is None else keep_going,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.execution import MachineSettings
 from dataset_builders.common.options import (
     Options,
     from_values,
@@ -97,8 +98,11 @@ class PushSettings(Options):
 
 
 @dataclass(frozen=True)
-class PipelineConfig(Selection, RunSettings):
-    """A pipeline run. Only the folders of the raw files and of the results have no default."""
+class PipelineConfig(MachineSettings, Selection, RunSettings):
+    """A pipeline run. Only the folders of the raw files and of the results have no default.
+
+    On a Ray cluster of several machines, all of them must reach both folders.
+    """
 
     sources: tuple[str, ...] = option(
         (), "Sources, see `dialogue-cube sources`: NAME or NAME:CONFIG.", none="all in raw_dir"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from dataset_builders.pipeline.steps import Stamps
 from dataset_builders.sources.registry import get_builder, select_sources
 
 if TYPE_CHECKING:
+    from dataset_builders.common.executor import Executor
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder
     from dataset_builders.pairs.encoder import Encoder
@@ -71,6 +73,7 @@ class Context:
         files: Digests of files.
         progress: Called with the current task of a step, and the numbers of finished and of all parts.
         warn: Called with each warning.
+        resources: What is open until the end of the run.
     """
 
     config: PipelineConfig
@@ -79,9 +82,11 @@ class Context:
     files: FileDigests
     progress: Callable[[str, int, int], None] = lambda *_: None
     warn: Callable[[str], None] = lambda _: None
+    resources: ExitStack = field(default_factory=ExitStack)
     _parsed: dict[str, list[ParsedSource]] = field(default_factory=dict)
     _own: list[OwnBuilder] = field(default_factory=list)
     _encoder: Encoder | None = None
+    _executor: Executor | None = None
 
     def sources(self) -> dict[str, str | None]:
         """The config of each source by its name, None for the default; `OWN` is own data.
@@ -128,14 +133,31 @@ class Context:
 
     def parsed(self, name: str, config: str | None) -> list[ParsedSource]:
         """The rows of a source, from this run, the cache or the raw files."""
-        from dataset_builders.common.executor import LocalExecutor
+        from dataset_builders.common.storage import Storage
         from dataset_builders.survey.parsed import parse
 
         if name not in self._parsed:
             self.progress(f"reading {name}", 0, 1)
-            executor = LocalExecutor(self.config.num_proc or 1)
-            self._parsed[name] = [parse(builder, executor) for builder in self.open(name, config)]
+            self._parsed[name] = []
+            for builder in self.open(name, config):
+                # the cache is on this machine
+                shared = Storage(str(self.place.own / "parsed" / f"{builder.INFO.name}-{builder.hash}"))
+                storage = shared if self.config.ray_address else None
+                self._parsed[name].append(parse(builder, self.executor(), storage))
         return self._parsed[name]
+
+    def executor(self) -> Executor:
+        """Where the tasks of the steps run, opened once; `resources` closes it."""
+        from dataset_builders.common.execution import open_executor
+        from dataset_builders.common.storage import Storage
+
+        if self._executor is None:
+            config, shared = self.config, Storage(str(self.place.own))
+            opened = open_executor(
+                config.executor, config.num_proc, config.ray_address, shared if config.ray_address else None
+            )
+            self._executor = self.resources.enter_context(opened)
+        return self._executor
 
     def options(self) -> BuildOptions:
         """The options of the build.

@@ -196,7 +196,6 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
         }
 
     def run() -> Product:
-        from dataset_builders.common.executor import LocalExecutor
         from dataset_builders.common.stages import Stages
         from dataset_builders.common.storage import Storage
         from dataset_builders.survey.survey import survey
@@ -204,11 +203,10 @@ def _duplicates(context: Context, sources: Mapping[str, str | None], code: str) 
         finished = [name for name in sources if context.stamps.get(source_step(name))]
         parsed = [source for name in finished for source in context.parsed(name, sources[name])]
         options = context.options()
-        executor = LocalExecutor(context.config.num_proc or 1)
         with output_folder(place, _INTERMEDIATE) as folder:
             survey(
                 parsed,
-                Stages(Storage(str(folder.with_name("stages"))), executor, context.progress),
+                Stages(Storage(str(folder.with_name("stages"))), context.executor(), context.progress),
                 Storage(str(folder)),
                 split_policy=options.split_policy,
                 seed=options.seed,
@@ -248,7 +246,7 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
         parsed = context.parsed(name, config)
         shards = ShardFiles(parsed, Storage(str(survey)))
         # an encoder's threads do not survive a fork
-        executor = LocalExecutor(1 if encoder else context.config.num_proc or 1)
+        executor = LocalExecutor() if encoder else context.executor()
         results = []
         with output_folder(place, _INTERMEDIATE) as folder:
             work = partial(write_shard, shards.load, options, Storage(str(folder)), encoder)
@@ -278,7 +276,6 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         }
 
     def run() -> Product:
-        from dataset_builders.common.executor import LocalExecutor
         from dataset_builders.common.storage import Storage
         from dataset_builders.corpus.finish import finish_folder, warn_of_differences
         from dataset_builders.corpus.fragments import by_source
@@ -290,7 +287,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
         written.sort(key=lambda source: source.counts.info.kind != "dialogues")  # the order of the rows
         context.progress("writing files", 0, 1)
         with output_folder(out, DATASET_FOLDER) as folder:
-            executor = LocalExecutor(context.config.num_proc or 1)
+            executor = context.executor()
             storage, survey_result = Storage(str(rows)), Survey.load(Storage(str(survey)))
             finish_folder(folder, storage, written, survey_result, context.options(), executor, context.encoder())
             for source in written:

@@ -75,7 +75,11 @@ def run_pipeline(config: PipelineConfig, listener: Listener | None = None) -> li
     listener = listener or Listener()
     context, steps = _prepare(config, listener)
     out, own = context.place.out, context.place.own
-    with exclusive(own / "lock", lambda holder: _busy(out, holder)), _log(own / "pipeline.log") as log:
+    with (
+        exclusive(own / "lock", lambda holder: _busy(out, holder)),
+        _log(own / "pipeline.log") as log,
+        context.resources,
+    ):
         is_checked = False
 
         def begin(step: Step, why: str) -> None:
