@@ -115,12 +115,13 @@ def build_dataset(
             sources = [*(_open_source(source, raw, cache_dir) for source in selection), *own]
         with _scratch(execution, folder, sources, options) as scratch:
             parsed = []
-            # the copies of raw files at a URL are on this machine only
-            parser = LocalExecutor(num_proc or 1) if url_of(raw_dir) else executor
+            here = LocalExecutor(num_proc or 1)
             for done, builder in enumerate(sources):
                 progress(f"reading {builder.INFO.name}", done, len(sources))
                 rows = scratch.below(f"rows/{builder.INFO.name}") if execution.scratch else None
-                parsed.append(parse(builder, parser, rows))
+                # own files, and copies of raw files at a URL, are on this machine only
+                is_here = url_of(raw_dir) or (execution.ray_address and isinstance(builder, OwnBuilder))
+                parsed.append(parse(builder, here if is_here else executor, rows))
                 release_unused()
             parsed.sort(key=lambda source: not source.has_dialogues)  # the order of the rows
             stages = Stages(scratch, executor, progress)

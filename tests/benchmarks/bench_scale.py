@@ -1,0 +1,83 @@
+"""Memory and processor time of a build of invented chats (`chats.py`) by their number.
+
+    python tests/benchmarks/bench_scale.py FOLDER --sizes 30000 300000 1000000 [--quality none] [--num-proc 2]
+
+For each size, a process of its own builds the dataset. Its peak memory is that of the largest process, its processor
+time that of all; both by stage, from the events of progress. Prints one line of JSON for each size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+STAGES = {"reading": "parse", "survey": "survey", "writing rows": "quality and pairs", "finishing": "files"}
+
+
+def seconds() -> float:
+    """Processor time of this process and its ended children."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def build(folder: Path, size: int, quality: str, processes: int) -> dict:
+    """Build once, and measure."""
+    from chats import write_chats
+
+    from dataset_builders.corpus.build import build_dataset
+    from dataset_builders.corpus.options import BuildOptions
+    from dataset_builders.own_data import load, own_builders
+    from dataset_builders.quality.config import QualityConfig
+
+    file = folder / f"chats-{size}.jsonl"
+    if not file.exists():
+        write_chats(size, file)
+    spent: dict[str, float] = {}
+    last = [seconds(), "parse"]
+
+    def progress(step: str, done: int, total: int) -> None:
+        now, (before, stage) = seconds(), last
+        spent[stage] = spent.get(stage, 0.0) + now - before
+        name = next((name for word, name in STAGES.items() if step.startswith(word)), "survey")
+        if step == "writing rows" and done == total:
+            name = "files"
+        last[:] = [now, name]
+
+    begin = seconds()
+    own = own_builders(load(file), cache_dir=folder / f"cache-{size}")
+    options = BuildOptions(quality=QualityConfig.preset(quality))
+    counts = build_dataset([], None, folder / f"out-{size}", options, own, processes, progress=progress)
+    progress("end", 0, 0)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "dialogues": size,
+        "utterances": sum(split["utterances"] for split in counts[0].original.values()),
+        "pairs": counts[0].rows["pairs"].rows_out,
+        "quality": quality,
+        "processes": processes,
+        "MiB": {"parent": usages[0].ru_maxrss // 1024, "largest child": usages[1].ru_maxrss // 1024},
+        "cpu s": round(seconds() - begin, 1),
+        "by stage": {stage: round(value, 1) for stage, value in spent.items()},
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[30_000, 300_000, 1_000_000])
+    parser.add_argument("--quality", default="default")
+    parser.add_argument("--num-proc", type=int, default=2)
+    parser.add_argument("--one", action="store_true", help="measure in this process")
+    settings = parser.parse_args()
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    for size in settings.sizes:
+        if settings.one:
+            print(json.dumps(build(settings.folder, size, settings.quality, settings.num_proc)), flush=True)
+        else:
+            options = ["--quality", settings.quality, "--num-proc", str(settings.num_proc), "--one"]
+            command = [sys.executable, __file__, str(settings.folder), "--sizes", str(size), *options]
+            subprocess.run(command, check=True)
