@@ -65,10 +65,15 @@ def _leaks(**known: Any) -> dict[str, Any]:
 
 
 class _Run:
-    """One survey; see `survey_dialogues`."""
+    """One survey; see `survey_dialogues`.
+
+    Attributes:
+        step: Name of the current step for progress; a step has several stages.
+    """
 
     def __init__(self, plan: Plan, stages: Stages, results: Storage) -> None:
         self.plan, self.stages, self.results = plan, stages, results
+        self.step = "equal dialogues"
 
     def survey(self, benchmark_texts: np.ndarray) -> Survey:
         plan, names = self.plan, self.plan.names
@@ -78,6 +83,7 @@ class _Run:
         translated = [found["parallel"] for found in hashed]
         self._shards("signatures", partial(assign.open_rows, plan, _bits(plan, hashed)), bound=True)
         alike = self._match() if plan.config.near else []
+        self.step = "splits"
         label_nodes(plan)
         sources = sorted(set(plan.sources.tolist()))
         alone = self._bounds({source: [] for source in sources}, assign.rows_of, self._senders)
@@ -91,6 +97,7 @@ class _Run:
         self._parts("splits-joined", assign.combine_assigned)
         if any(translated):
             found = translations.with_assigned(plan, translated, found, rows, keys_of_rows, assign.row_splits)
+        self.step = "leaks"
         self._shards("leaks", partial(assign.drop_leaks, plan, found), bound=True)
         paired = self._parts("pairs", pair_leaks.combine_pairs)
         self._shards("pair-leaks-found", pair_leaks.judge_pairs)
@@ -131,10 +138,12 @@ class _Run:
 
     def _match(self) -> list[dict[str, int]]:
         """Find similar and contained dialogues; returns the results of `find_candidates`."""
+        self.step = "similar dialogues"
         alike = self._run("candidates", partial(similar.find_candidates, self.plan), self.plan.band_parts)
         self._shards("bitmaps", similar.send_bitmaps)
         self._shards("sets", similar.send_sets)
         self._shards("similar", similar.verify)
+        self.step = "contained dialogues"
         self._parts("sharers-found", contained.find_sharers)
         self._shards("words", contained.send_words)
         self._shards("contained", contained.compare)
@@ -166,7 +175,7 @@ class _Run:
         bounds = {}
         for source, items in big.items():
             sort = partial(sort_items, self.plan, name(source), senders(source))
-            ranges = self._run(f"{name(source)}-sorted", sort, self.plan.ranges, "splits")
+            ranges = self._run(f"{name(source)}-sorted", sort, self.plan.ranges)
             bounds[source] = find_bounds(self.plan, name(source), items, ranges)
         return bounds
 
@@ -192,8 +201,8 @@ class _Run:
     def _parts(self, name: str, work: Callable[..., Any], *, bound: bool = False) -> list[Any]:
         return self._run(name, work if bound else partial(work, self.plan), self.plan.parts)
 
-    def _run(self, name: str, work: Callable[[int], Any], count: int, step: str | None = None) -> list[Any]:
-        return self.stages.run(f"survey-{name}", work, count, step=step or name.replace("-", " "))
+    def _run(self, name: str, work: Callable[[int], Any], count: int) -> list[Any]:
+        return self.stages.run(f"survey-{name}", work, count, step=self.step)
 
 
 def _bits(plan: Plan, hashed: Sequence[dict[str, int]]) -> int:
