@@ -36,7 +36,7 @@ def make_environment(folder: Path) -> Path:
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         if not _PROJECT_NAMES.search(entry.name):
             (site / entry.name).symlink_to(entry)
-    for script in Path(sys.executable).parent.iterdir():
+    for script in filter(Path.is_file, Path(sys.executable).parent.iterdir()):  # pip may compile scripts in a folder
         text = script.read_bytes()[:2000]
         if text.startswith(b"#!") and b"python" in text.splitlines()[0] and not script.is_symlink():
             body = script.read_bytes().partition(b"\n")[2]
