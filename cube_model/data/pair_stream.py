@@ -31,7 +31,7 @@ Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
-class Selection:
+class PairSelection:
     """Which rows of the `pairs` config are read, and what of them.
 
     Attributes:
@@ -108,7 +108,7 @@ class PairStream:
         ModelError: The dataset, split or a column does not exist or cannot be read.
 
     Example:
-        >>> stream = PairStream("my-corpus", Selection("train", context_turns=2))
+        >>> stream = PairStream("my-corpus", PairSelection("train", context_turns=2))
         >>> len(stream), stream.pairs([5, 100_000]).questions.shape
         (111878, (2, 3))
     """
@@ -116,7 +116,7 @@ class PairStream:
     def __init__(
         self,
         data: str | os.PathLike[str],
-        selection: Selection,
+        selection: PairSelection,
         revision: str | None = None,
         *,
         progress: bool = False,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cube_model.data.pair_stream import BufferedOrder, PairStream, RecentGroups, Selection
+from cube_model.data.pair_stream import BufferedOrder, PairSelection, PairStream, RecentGroups
 from cube_model.data.pairs import QuestionAnswerPairs, joined_turns
 from cube_model.data.stream_options import SHUFFLE_BUFFER, warn_of_small_data
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
@@ -48,7 +48,7 @@ class StreamedEmbedderData:
         (direction,) = DIRECTIONS[config.direction]
         self._separator = separator
         is_main = os.environ.get("RANK", "0") == "0"
-        selection = Selection("train", config.sources, direction, config.context_turns, pair_type=CONSECUTIVE)
+        selection = PairSelection("train", config.sources, direction, config.context_turns, pair_type=CONSECUTIVE)
         self._stream = PairStream(config.data, selection, progress=config.progress and is_main)
         survey, buffer = self._stream.survey, config.shuffle_buffer or SHUFFLE_BUFFER
         if is_main:

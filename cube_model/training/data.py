@@ -14,7 +14,7 @@ import numpy as np
 
 from cube_model.data.hub import split_names
 from cube_model.data.location import location_of
-from cube_model.data.pair_stream import BufferedOrder, PairStream, RecentGroups, Selection
+from cube_model.data.pair_stream import BufferedOrder, PairSelection, PairStream, RecentGroups
 from cube_model.data.pairs import QuestionAnswerPairs, load_pairs, no_negatives
 from cube_model.data.selection import NoPairsError, chosen_rows
 from cube_model.data.stream_options import SHUFFLE_BUFFER, warn_of_small_data
@@ -74,7 +74,7 @@ def _stream_training_data(
             f"{data}: no validation pairs, and streaming cannot hold out training dialogues; build the dataset with a "
             "validation split, or leave out streaming"
         )
-    select = partial(Selection, sources=config.sources, context_turns=config.context_turns or 0)
+    select = partial(PairSelection, sources=config.sources, context_turns=config.context_turns or 0)
     stream = PairStream(data, select("train", hard_negatives=config.hard_negatives), progress=progress)
     if config.hard_negatives and not stream.survey.negatives:
         raise no_negatives(data, "train")
