@@ -21,8 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-sys.path.append(str(Path(__file__).parents[1] / "support"))
-
 WORDS, GROUP_ROWS, PART = 20, 5_000, 50_000
 
 
@@ -78,7 +76,10 @@ def make_data(work: Path, pairs: int, dimension: int) -> Path:
 
     teacher_folder, data, vectors = work / "teacher", work / f"data-{pairs}", work / f"vectors-{pairs}"
     if not teacher_folder.exists():
-        from tiny_teacher import save_tiny_distilbert
+        sys.path.append(
+            str(Path(__file__).parents[1])
+        )  # not before the packages, as the tests' folders have their names
+        from support.tiny_teacher import save_tiny_distilbert
 
         save_tiny_distilbert(teacher_folder, dimension)
     if vectors.exists():
