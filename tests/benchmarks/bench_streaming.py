@@ -5,7 +5,13 @@
 The pairs are invented, a question and an answer of twenty words each with an earlier turn, in row groups of 5,000 rows.
 The core reads random vectors of their texts with `--vectors` and trains for one epoch; the encoder is a tiny DistilBERT
 with random weights, trained for 100 steps. Each training is a new process. Memory is the peak of what the process
-allocates; pages of mapped files, which the system may drop, are counted apart.
+allocates; pages of mapped files, which the system may drop, are counted apart. With 20,000 and 200,000 pairs, MB:
+
+                      in memory       streamed
+    core              460   1,227     443   443    (1,000,000 pairs: 475)
+    encoder           579   1,001     573   569
+
+About 400 of them are the libraries. Processor time differs by less than a tenth.
 """
 
 import argparse
