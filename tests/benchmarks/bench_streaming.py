@@ -11,7 +11,7 @@ allocates; pages of mapped files, which the system may drop, are counted apart. 
     core              460   1,227     443   443    (1,000,000 pairs: 475)
     encoder           579   1,001     573   569
 
-About 400 of them are the libraries. Processor time differs by less than a tenth.
+The libraries are included. Processor time differs by less than a tenth.
 """
 
 import argparse
