@@ -80,16 +80,14 @@ def failing(kind):
 
 
 def build(storage, executor, trace):
-    """The dataset folder of two invented sources, in `TRACE/dataset`."""
+    """The dataset folder of an invented source, in `TRACE/dataset`."""
     from dataset_builders.corpus.build import build_dataset
 
     kind = "local" if isinstance(executor, LocalExecutor) else "ray"
     execution = ExecutionSettings(executor=kind, scratch=storage.below("build").root)
     out, cache = trace / "dataset", trace / "cache"
     raw = os.environ["SAMPLE_RAW"]
-    build_dataset(
-        ["camrest676", "banking77"], raw, out, num_proc=executor.workers, cache_dir=cache, execution=execution
-    )
+    build_dataset(["camrest676"], raw, out, num_proc=executor.workers, cache_dir=cache, execution=execution)
 
 
 JOBS = {"toy": toy, "build": build, **{kind: failing(kind) for kind in ("killed", "wrong file", "error", "full disk")}}

@@ -81,9 +81,9 @@ def files(one_process):
     return one_process[1]
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
-def test_several_processes_of_this_machine_write_the_same_files(tmp_path, one_process, executor, sample_raw):
-    arguments = ("--executor", executor, "--workers", "4", "--scratch", str(tmp_path / "scratch"))
+@pytest.mark.parametrize(("executor", "workers"), [("local", "4"), ("ray", "2")])  # each of Ray starts for seconds
+def test_several_processes_of_this_machine_write_the_same_files(tmp_path, one_process, executor, workers, sample_raw):
+    arguments = ("--executor", executor, "--workers", workers, "--scratch", str(tmp_path / "scratch"))
     driver = Driver(tmp_path / "trace", {"SAMPLE_RAW": str(sample_raw)}, "toy", "build", *arguments)
     trace, files = one_process
     assert driver.answers() == [{"files": files}] * 2
