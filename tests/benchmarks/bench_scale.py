@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
 STAGES = {"reading": "parse", "survey": "survey", "writing rows": "quality and pairs", "finishing": "files"}
 
 
@@ -26,8 +28,7 @@ def seconds() -> float:
 
 def build(folder: Path, size: int, quality: str, processes: int) -> dict:
     """Build once, and measure."""
-    from chats import write_chats
-
+    from benchmarks.chats import write_chats
     from dataset_builders.corpus.build import build_dataset
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.own_data import load, own_builders
