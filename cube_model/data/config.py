@@ -179,6 +179,7 @@ class DatasetOptions(TypedDict, total=False):
     use_cache: bool
     cache_dir: str | None
     progress: bool
+    vectors: str | None
 
 
 class DialogueOptions(DatasetOptions, total=False):
