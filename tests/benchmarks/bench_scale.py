@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_scale.py FOLDER --sizes 30000 300000 1000000 [--quality none] [--num-proc 2]
 
 For each size, a process of its own builds the dataset. Its peak memory is that of the largest process, its processor
-time that of all; both by stage, from the events of progress. Prints one line of JSON for each size.
+time that of all, by stage from the events of progress. Prints one line of JSON for each size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-STAGES = {"reading": "parse", "survey": "survey", "writing rows": "quality and pairs", "finishing": "files"}
+STAGES = {"reading": "parse", "writing rows": "rows, pairs and files"}
 
 
 def seconds() -> float:
@@ -44,8 +44,6 @@ def build(folder: Path, size: int, quality: str, processes: int) -> dict:
         now, (before, stage) = seconds(), last
         spent[stage] = spent.get(stage, 0.0) + now - before
         name = next((name for word, name in STAGES.items() if step.startswith(word)), "survey")
-        if step == "writing rows" and done == total:
-            name = "files"
         last[:] = [now, name]
 
     begin = seconds()
