@@ -16,13 +16,13 @@ from dataset_builders.survey.leaks import SplitPolicy
 from dataset_builders.survey.parsed import ParsedSource, Part, read_rows
 from dataset_builders.text.near_duplicates import BANDS, PERMUTATIONS, SHINGLE, THRESHOLD
 
-_RECORDS_AT_ONCE = 1 << 19
+_RECORDS_AT_ONCE = 1 << 21
 """Records that a task combines, about: 20 to 40 bytes each, and several times that while they are sorted."""
 
-_SIGNATURES_AT_ONCE = 1 << 17
+_SIGNATURES_AT_ONCE = 1 << 18
 """Parts of signatures that a task compares, about: 170 bytes each."""
 
-_ROWS_AT_ONCE = 1 << 18
+_ROWS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
