@@ -98,6 +98,7 @@ class AutoencoderDataset(SplitPairs):
     def from_embeddings(
         cls,
         vectors: Any,
+        /,  # a field of the config has the same name
         config: DatasetConfig | None = None,
         *,
         teacher: Teacher | dict[str, Any] | None = None,
