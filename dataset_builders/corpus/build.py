@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.execution import ExecutionSettings, open_executor, open_scratch
 from dataset_builders.common.executor import LocalExecutor
@@ -43,7 +44,6 @@ from dataset_builders.sources.download import Progress as DownloadProgress
 from dataset_builders.sources.download import download, downloads_folder
 from dataset_builders.sources.registry import get_builder, select_sources
 from dataset_builders.sources.source import CorpusBuilder
-from dataset_builders.survey.mapped import release_unused
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.survey import survey
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.executor import Executor, LocalExecutor
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus import fragments
@@ -19,7 +20,6 @@ from dataset_builders.folder.parquet import ROW_GROUP_ROWS, SHARD_ROWS, FileWrit
 from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
 from dataset_builders.schema import CLUSTERS as MEMBERS
-from dataset_builders.survey.mapped import release_unused
 
 _GROUP = 1 << 17
 """Rows in a row group of cluster members."""

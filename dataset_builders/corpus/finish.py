@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dataset_builders.arrow.exchange import load
 from dataset_builders.card import card
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor
@@ -21,7 +22,6 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.hard_negatives import NegativeOptions, add_hard_negatives
 from dataset_builders.sources.raw_files import SAMPLE_NOTE
 from dataset_builders.survey.decisions import Survey
-from dataset_builders.survey.exchange import load
 
 
 def finish_folder(

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import array
+from dataset_builders.arrow.mapped import release
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
 from dataset_builders.own_data import OwnBuilder
 from dataset_builders.survey.decisions import Decisions, shard_name
-from dataset_builders.survey.exchange import array
-from dataset_builders.survey.mapped import release
 from dataset_builders.survey.parsed import ROWS_AT_ONCE, TURNS_AT_ONCE, ParsedSource, Part, read_rows, read_splits
 
 

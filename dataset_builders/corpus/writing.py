@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.chunks import turn_texts
+from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import REPEATED
 from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
@@ -24,9 +26,7 @@ from dataset_builders.quality.drops import drop_rows
 from dataset_builders.quality.filters.base import Texts
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
-from dataset_builders.survey.chunks import turn_texts
 from dataset_builders.survey.leaks import TEST, TRAIN
-from dataset_builders.survey.mapped import release_unused
 from dataset_builders.survey.parsed import ROWS_AT_ONCE
 from dataset_builders.text.ragged import Ragged
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.survey.chunks import take
+from dataset_builders.arrow.chunks import take
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.clusters import clusters_of, send_members, translate
 from dataset_builders.survey.contained import send_utterances
-from dataset_builders.survey.exchange import array, load, records, save
 from dataset_builders.survey.fill import Bounds, send_items
 from dataset_builders.survey.grouping import (
     columns,
@@ -24,7 +24,7 @@ from dataset_builders.survey.grouping import (
     count_in_splits,
     first_in_splits,
     of_columns,
-    splits_of,
+    row_splits,
 )
 from dataset_builders.survey.keys import (
     anchor_numbers,
@@ -34,7 +34,7 @@ from dataset_builders.survey.keys import (
     repeated_rows,
     shared_pairs,
 )
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, GroupSplits, leak_counts, overlaps
+from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, leak_counts, overlaps
 from dataset_builders.survey.parsed import official_splits, read_splits
 from dataset_builders.survey.plan import Plan
 from dataset_builders.survey.similar import sketch
@@ -121,20 +121,6 @@ def combine_groups(plan: Plan, part: int) -> dict[str, Any]:
         "duplicates": overlaps(groups[several], sources[several], rows[several], names).tolist(),
         "before": before.tolist(),
     }
-
-
-def row_splits(plan: Plan, number: int, name: str, groups: np.ndarray, split: np.ndarray) -> GroupSplits:
-    """The splits of the cluster of each row of a shard, from the answers of an exchange about the shared clusters."""
-    answers = plan.exchange(name).answers(number, plan.parts)
-    order = np.argsort(array(answers, "group"))
-    names, first = array(answers, "group")[order], of_columns(answers, "first")[order]
-    rows = np.arange(len(groups))
-    own = first_in_splits(rows, len(groups), plan.shards[number].first + rows, split)
-    if len(names):
-        place = np.minimum(np.searchsorted(names, groups), len(names) - 1)
-        is_shared = names[place] == groups
-        own[is_shared] = first[place[is_shared]]
-    return splits_of(own)
 
 
 def link_rows(plan: Plan, translations: Translations, number: int) -> int:

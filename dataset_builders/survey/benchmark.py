@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.survey.chunks import by_chunk, turn_texts
+from dataset_builders.arrow.chunks import by_chunk, turn_texts
 from dataset_builders.survey.leaks import TEST, TRAIN
 from dataset_builders.text.words import word_counts
 

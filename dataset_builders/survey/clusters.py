@@ -29,11 +29,11 @@ import mmap
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.chunks import take
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey.chunks import take
 from dataset_builders.survey.cluster_graph import KINDS, Edges, components, cut_large, first_members
-from dataset_builders.survey.exchange import array, load, records, save
 from dataset_builders.survey.plan import Plan
 from dataset_builders.text.near_duplicates import Matches
 from dataset_builders.text.normalize import ids_of_hashes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.survey.exchange import array, records
+from dataset_builders.arrow.exchange import array, records
 from dataset_builders.survey.keys import load_hashes
 from dataset_builders.survey.plan import Plan
 from dataset_builders.survey.similar import save_edges, send_pairs, turns_of

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import array, save
+from dataset_builders.arrow.mapped import mapped, release
 from dataset_builders.common.storage import Storage
-from dataset_builders.survey.exchange import array, save
-from dataset_builders.survey.mapped import mapped, release
 
 FIGURES = "figures.json"
 

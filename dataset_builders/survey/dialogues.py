@@ -15,7 +15,7 @@ import numpy as np
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
-from dataset_builders.survey import assign, contained, keys, pair_leaks, similar, translations
+from dataset_builders.survey import assign, contained, keys, pair_leaks, similar
 from dataset_builders.survey.clusters import label_nodes, list_members, members_file
 from dataset_builders.survey.components import big_from
 from dataset_builders.survey.decisions import Survey
@@ -24,7 +24,7 @@ from dataset_builders.survey.leaks import SplitPolicy, by_source, matrix
 from dataset_builders.survey.linked import find_links, join_clusters
 from dataset_builders.survey.parsed import ParsedSource
 from dataset_builders.survey.plan import ClusterConfig, Plan
-from dataset_builders.survey.translations import Translations
+from dataset_builders.survey.translations import Translated, Translations
 
 
 def survey_dialogues(
@@ -80,7 +80,7 @@ class _Run:
         hashed = self._shards("hashes", keys.hash_rows)
         twins = self._parts("twins", keys.find_twins)
         self._check_ids([found["conflict"] for found in twins])
-        translated = [found["parallel"] for found in hashed]
+        translated = Translated.of(plan, [found["parallel"] for found in hashed])
         self._shards("signatures", partial(assign.open_rows, plan, _bits(plan, hashed)), bound=True)
         alike = self._match() if plan.config.near else []
         self.step = "splits"
@@ -89,14 +89,11 @@ class _Run:
         alone = self._bounds({source: [] for source in sources}, assign.rows_of, self._senders)
         self._shards("clusters", partial(assign.group_rows, plan, alone), bound=True)
         grouped = self._parts("clusters-joined", assign.combine_groups)
-        found, rows, keys_of_rows = Translations.none(), np.zeros(0, np.int64), np.zeros(0, np.int64)
-        if any(translated):
-            found, rows, keys_of_rows = translations.find_translations(plan, translated, assign.row_splits)
+        found = translated.find(plan)
         common = self._seed_splits(found) if plan.policy == "leak-free" else 0
         self._shards("splits", assign.assign_rows)
         self._parts("splits-joined", assign.combine_assigned)
-        if any(translated):
-            found = translations.with_assigned(plan, translated, found, rows, keys_of_rows, assign.row_splits)
+        found = translated.with_assigned(plan, found)
         self.step = "leaks"
         self._shards("leaks", partial(assign.drop_leaks, plan, found), bound=True)
         paired = self._parts("pairs", pair_leaks.combine_pairs)
@@ -109,16 +106,15 @@ class _Run:
         total = plan.sources.max() + 1
         by_sources = np.bincount(plan.sources, in_benchmark, total).astype(int).tolist()
         spoken = [source for source in sources if self._turns(source)]
-        translated_leaks = partial(translations.count_translated, plan, translated, rows, keys_of_rows)
         before = _leaks(
             dialogue=by_source(_sum(grouped, "before"), names, sources),
             pair=by_source(_sum(paired, "before"), names, spoken),
-            translated_dialogue=translated_leaks("groups", "before"),
+            translated_dialogue=translated.leaks(plan, "groups", "before"),
         )
         after = _leaks(
             dialogue=by_source(_sum(paired, "dialogues"), names, sources),
             pair=by_source(_sum(paired, "after"), names, spoken),
-            translated_dialogue=translated_leaks("final", "split"),
+            translated_dialogue=translated.leaks(plan, "final", "split"),
         )
         benchmark = {name: {"train-test": count} for name, count in zip(names, by_sources, strict=True)}
         return Survey(

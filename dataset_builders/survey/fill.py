@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dataset_builders.arrow.exchange import Exchange, array, load, records, save
 from dataset_builders.common.choices import SHARES
-from dataset_builders.survey.exchange import Exchange, array, load, records, save
 from dataset_builders.survey.plan import Plan
 
 

@@ -1,13 +1,14 @@
-"""Groups of duplicates of which the rows are in many shards: each shard sums up its own, and a part combines them."""
+"""Groups of duplicates with rows in many shards: each shard sums up its own, and a part combines them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import array
 from dataset_builders.common.choices import SPLITS
-from dataset_builders.survey.exchange import array
 from dataset_builders.survey.leaks import NO_SPLIT, GroupSplits
+from dataset_builders.survey.plan import Plan
 
 NONE = np.iinfo(np.int64).max
 """In the place of a row: there is none."""
@@ -72,5 +73,19 @@ def columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def of_columns(table: pa.Table, name: str) -> np.ndarray:
-    """The array of which `columns` made columns."""
+    """The array that `columns` has cut into columns."""
     return np.stack([array(table, f"{name}{index}") for index in _SPLITS], axis=1)
+
+
+def row_splits(plan: Plan, number: int, name: str, groups: np.ndarray, split: np.ndarray) -> GroupSplits:
+    """The splits of the cluster of each row of a shard, from the answers of an exchange about the shared clusters."""
+    answers = plan.exchange(name).answers(number, plan.parts)
+    order = np.argsort(array(answers, "group"))
+    names, first = array(answers, "group")[order], of_columns(answers, "first")[order]
+    rows = np.arange(len(groups))
+    own = first_in_splits(rows, len(groups), plan.shards[number].first + rows, split)
+    if len(names):
+        place = np.minimum(np.searchsorted(names, groups), len(names) - 1)
+        is_shared = names[place] == groups
+        own[is_shared] = first[place[is_shared]]
+    return splits_of(own)

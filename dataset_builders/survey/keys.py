@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_128_digest
 
-from dataset_builders.survey.chunks import turn_texts
-from dataset_builders.survey.exchange import array, load, records, save
+from dataset_builders.arrow.chunks import turn_texts
+from dataset_builders.arrow.exchange import array, load, records, save
+from dataset_builders.arrow.mapped import release
 from dataset_builders.survey.leaks import overlaps
-from dataset_builders.survey.mapped import release
 from dataset_builders.survey.parsed import in_turns
 from dataset_builders.survey.plan import Plan
 from dataset_builders.text.normalize import group_hashes, text_hashes

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.assign import JOINED
 from dataset_builders.survey.clusters import translate
 from dataset_builders.survey.components import Forest
-from dataset_builders.survey.exchange import array, load, records, save
 from dataset_builders.survey.plan import Plan
 from dataset_builders.survey.splits import TRAIN_SHARE
 from dataset_builders.survey.translations import Translations

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.chunks import take
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.common.choices import SPLITS
 from dataset_builders.common.storage import Storage
 from dataset_builders.survey.benchmark import Benchmark
-from dataset_builders.survey.chunks import take
 from dataset_builders.survey.decisions import Decisions, shard_name
-from dataset_builders.survey.exchange import array, load, records, save
 from dataset_builders.survey.grouping import combine, of_columns, splits_of
 from dataset_builders.survey.keys import anchor_numbers, load_hashes, pair_hashes, repeated_rows
 from dataset_builders.survey.leaks import TRAIN, leak_counts

@@ -53,14 +53,8 @@ class Parallel:
             return groups
         rows = np.flatnonzero(free)
         place = np.searchsorted(rows, self.rows[mine])
-        _, label = np.unique(groups[rows], return_inverse=True)
-        group, parallel = label.copy(), self.groups[mine]
-        while True:  # each pass goes one link further; chains are short
-            before = label.copy()
-            lower(label, np.arange(len(rows)), group)
-            lower(label, place, parallel)
-            if np.array_equal(label, before):
-                break
+        _, group = np.unique(groups[rows], return_inverse=True)
+        label = link(group, place, self.groups[mine])
         result = groups.copy()
         first = np.full(int(label.max()) + 1, len(rows))
         np.minimum.at(first, label, np.arange(len(rows)))
@@ -77,14 +71,11 @@ class Parallel:
         if not len(self):
             return of_groups
         mine = group_splits(self.groups, split[self.rows])
-        earliest, latest, blocking = of_groups.earliest.copy(), of_groups.latest.copy(), of_groups.blocking.copy()
-        has_split = mine.earliest >= TRAIN
-        before = has_split & ((mine.earliest < earliest[self.rows]) | (earliest[self.rows] == NO_SPLIT))
-        earliest[self.rows[before]] = mine.earliest[before]
-        later = mine.latest > latest[self.rows]
-        latest[self.rows[later]] = mine.latest[later]
-        blocking[self.rows[later]] = self.rows[mine.blocking[later]]
-        return GroupSplits(earliest, latest, blocking)
+        result = GroupSplits(*(values.copy() for values in vars(of_groups).values()))
+        here = GroupSplits(*(values[self.rows] for values in vars(of_groups).values()))
+        for values, merged in zip(vars(result).values(), vars(merge(here, mine, self.rows)).values(), strict=True):
+            values[self.rows] = merged
+        return result
 
     def blocking(self, groups: np.ndarray, official: np.ndarray, assigned: GroupSplits) -> np.ndarray:
         """Number of the row that keeps each row out of an earlier split: one with an official split, if there is any.
@@ -102,7 +93,47 @@ class Parallel:
         return count_leaks(self.groups, split[self.rows], sources[self.rows], names) if len(self) else {}
 
 
-def lower(label: np.ndarray, place: np.ndarray, groups: np.ndarray) -> None:
+def link(groups: np.ndarray, place: np.ndarray, parallel: np.ndarray) -> np.ndarray:
+    """Join groups through translations of translations.
+
+    Args:
+        groups: Group of each of n rows, numbers from 0; shape (n,).
+        place: Rows that have translations, shape (p,).
+        parallel: Their `parallel_id`, numbers from 0; shape (p,).
+
+    Returns:
+        The least of all groups that are joined with each row's, shape (n,).
+    """
+    label, rows = groups.copy(), np.arange(len(groups))
+    while len(place):  # each pass goes one link further; chains are short
+        before = label.copy()
+        _lower(label, rows, groups)
+        _lower(label, place, parallel)
+        if np.array_equal(label, before):
+            break
+    return label
+
+
+def merge(of_groups: GroupSplits, of_translations: GroupSplits, rows: np.ndarray) -> GroupSplits:
+    """Splits of each row's group and of its translations together.
+
+    Args:
+        of_groups: Splits of the groups of p rows.
+        of_translations: Splits of their translations; `blocking` is an index in `rows`.
+        rows: Number of each row, shape (p,).
+    """
+    earliest, latest = of_groups.earliest, of_groups.latest
+    has_split = of_translations.earliest >= TRAIN
+    is_earlier = has_split & ((of_translations.earliest < earliest) | (earliest == NO_SPLIT))
+    is_later = of_translations.latest > latest
+    return GroupSplits(
+        np.where(is_earlier, of_translations.earliest, earliest).astype(np.int8),
+        np.where(is_later, of_translations.latest, latest).astype(np.int8),
+        np.where(is_later, rows[np.maximum(of_translations.blocking, 0)], of_groups.blocking),
+    )
+
+
+def _lower(label: np.ndarray, place: np.ndarray, groups: np.ndarray) -> None:
     """Give the labels at these places the least label of their group."""
     least = np.full(int(groups.max()) + 1, len(label))
     np.minimum.at(least, groups, label[place])

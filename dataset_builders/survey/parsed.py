@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.exchange import array, load, save
+from dataset_builders.arrow.mapped import mapped, release_unused
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor, LocalExecutor
 from dataset_builders.common.files import exclusive
@@ -27,9 +29,7 @@ from dataset_builders.common.storage import Storage
 from dataset_builders.schema import ALL, SPLITS
 from dataset_builders.sources.raw_files import RawFile, close_archives
 from dataset_builders.sources.source import CorpusBuilder
-from dataset_builders.survey.exchange import array, load, save
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT
-from dataset_builders.survey.mapped import mapped, release_unused
 
 SHARD_TURNS = 100_000
 """Utterances in a shard, about: a task holds their texts in memory, but not all their pairs."""

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import Exchange
 from dataset_builders.common.storage import Storage
-from dataset_builders.survey.exchange import Exchange
 from dataset_builders.survey.leaks import SplitPolicy
 from dataset_builders.survey.parsed import ParsedSource, Part, read_rows
 from dataset_builders.text.near_duplicates import BANDS, PERMUTATIONS, SHINGLE, THRESHOLD

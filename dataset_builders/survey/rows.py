@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.chunks import take
 from dataset_builders.sources.info import SourceInfo
-from dataset_builders.survey.chunks import take
 from dataset_builders.survey.decisions import blocking_ids
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.survey.chunks import by_chunk, turn_texts
-from dataset_builders.survey.exchange import Exchange, array, load, records, save
-from dataset_builders.survey.mapped import release
+from dataset_builders.arrow.chunks import by_chunk, turn_texts
+from dataset_builders.arrow.exchange import Exchange, array, load, records, save
+from dataset_builders.arrow.mapped import release
 from dataset_builders.survey.plan import Plan
 from dataset_builders.text.near_duplicates import (
     Bitmaps,

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.chunks import take
 from dataset_builders.common.choices import SHARES, SPLITS
-from dataset_builders.survey.chunks import take
 from dataset_builders.survey.components import big_from, sizes_by_source
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits, with_twins
 from dataset_builders.survey.parallel import Parallel

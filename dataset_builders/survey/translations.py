@@ -1,15 +1,18 @@
-"""Translations of dialogues: rows with one `parallel_id`, of which all decisions fit into memory."""
+"""Translations of dialogues: rows with the same `parallel_id`. All decisions about them fit into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from dataset_builders.survey.exchange import array, load
+from dataset_builders.arrow.exchange import array, load
+from dataset_builders.common.choices import SPLITS
+from dataset_builders.survey.grouping import row_splits
 from dataset_builders.survey.leaks import NO_SPLIT, GroupSplits, by_source, group_splits, leak_counts
-from dataset_builders.survey.parallel import lower
+from dataset_builders.survey.parallel import link, merge
 from dataset_builders.survey.plan import Plan
 
 
@@ -21,7 +24,12 @@ class _Overrides:
     splits: GroupSplits
 
     def over(self, splits: GroupSplits, first: int) -> GroupSplits:
-        """Put the splits of the rows of a shard, of which the first one is given, over those of their clusters."""
+        """Put these splits over those of the clusters of the rows of a shard.
+
+        Args:
+            splits: Splits of the clusters of all rows of the shard.
+            first: Number of its first row.
+        """
         start, end = np.searchsorted(self.rows, [first, first + len(splits.latest)])
         if start == end:
             return splits
@@ -81,110 +89,86 @@ class Translations:
         return self.assigned.over(splits, first)
 
 
-def find_translations(
-    plan: Plan, counts: list[int], of_groups: Callable[[Plan, int, str, np.ndarray, np.ndarray], GroupSplits]
-) -> tuple[Translations, np.ndarray, np.ndarray]:
-    """Join what is linked by translations.
+@dataclass(frozen=True)
+class Translated:
+    """The rows with translations.
 
-    Args:
-        plan: The plan.
-        counts: Number of rows with translations in each shard.
-        of_groups: `assign.row_splits`.
-
-    Returns:
-        The translations, without `assigned`; numbers of the rows, and their `parallel_id` as numbers.
+    Attributes:
+        counts: Number of them in each shard.
+        rows: Their numbers, ascending, shape (p,).
+        keys: Their `parallel_id` as numbers from 0, shape (p,).
     """
-    rows, keys = read_rows(plan, counts)
-    if not len(rows):
-        return Translations.none(), rows, keys
-    official = _gather(plan, counts, "official", "split")
-    groups = _gather(plan, counts, "groups", "group")
-    published = _override(plan, counts, rows, keys, official, "groups", official_name="official", of_groups=of_groups)
-    free = official == NO_SPLIT
-    _, group = np.unique(groups[free], return_inverse=True)
-    label, places = group.copy(), np.arange(len(group))
-    while len(label):  # each pass goes one link further; chains are short
-        earlier = label.copy()
-        lower(label, places, group)
-        lower(label, places, keys[free])
-        if np.array_equal(label, earlier):
-            break
-    distinct, first = np.unique(groups[free], return_index=True)
-    latest = np.full(int(label.max(initial=-1)) + 1, NO_SPLIT, np.int8)
-    np.maximum.at(latest, label, published.splits.latest[free])
-    translations = Translations(distinct, distinct[label[first]], latest[label[first]], published)
-    return translations, rows, keys
 
+    counts: list[int]
+    rows: np.ndarray
+    keys: np.ndarray
 
-def with_assigned(
-    plan: Plan,
-    counts: list[int],
-    translations: Translations,
-    rows: np.ndarray,
-    keys: np.ndarray,
-    of_groups: Callable[[Plan, int, str, np.ndarray, np.ndarray], GroupSplits],
-) -> Translations:
-    """The translations with `assigned`, once every row has a split; see `find_translations`."""
-    undropped = _gather(plan, counts, "splits", "undropped")
-    splits = _override(plan, counts, rows, keys, undropped, "assigned", official_name="splits", of_groups=of_groups)
-    return replace(translations, assigned=splits)
+    @classmethod
+    def of(cls, plan: Plan, counts: list[int]) -> Translated:
+        """Read the rows that `keys.hash_rows` has found, by their number in each shard."""
+        tables = [load(plan.storage, f"parallel/{number:05d}") for number, count in enumerate(counts) if count]
+        rows = np.concatenate([np.zeros(0, np.int64), *(array(table, "row") for table in tables)])
+        keys = np.concatenate([np.zeros(0, np.uint64), *(array(table, "hash") for table in tables)])
+        return cls(counts, rows, np.unique(keys, return_inverse=True)[1])
 
+    def __len__(self) -> int:
+        return len(self.rows)
 
-def count_translated(plan: Plan, counts: list[int], rows: np.ndarray, keys: np.ndarray, name: str, column: str) -> dict:
-    """Leaks between translations (`leaks.by_source`), by the splits in a column of the files of all shards."""
-    if not len(rows):
-        return {}
-    split = _gather(plan, counts, name, column)
-    sources = plan.sources[plan.shard_of(rows)]
-    in_splits = np.stack([split == index for index in range(3)], axis=1).astype(np.int64)
-    table = leak_counts(keys, sources, in_splits, len(plan.names))
-    return by_source(table, plan.names, np.unique(sources))
+    def find(self, plan: Plan) -> Translations:
+        """What they change in the splits of clusters, by the official splits."""
+        if not len(self):
+            return Translations.none()
+        official, groups = self._gather(plan, "official", "split"), self._gather(plan, "groups", "group")
+        published = self._splits(plan, "groups", "official", "split")
+        free = official == NO_SPLIT
+        distinct, first, group = np.unique(groups[free], return_index=True, return_inverse=True)
+        label = link(group, np.arange(len(group)), self.keys[free])
+        latest = np.full(len(distinct), NO_SPLIT, np.int8)
+        np.maximum.at(latest, label, published.splits.latest[free])
+        return Translations(distinct, distinct[label[first]], latest[label[first]], published)
 
+    def with_assigned(self, plan: Plan, translations: Translations) -> Translations:
+        """The same, once every row has a split."""
+        if not len(self):
+            return translations
+        return replace(translations, assigned=self._splits(plan, "assigned", "splits", "undropped"))
 
-def read_rows(plan: Plan, counts: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the rows with translations, and their `parallel_id` as numbers."""
-    tables = [load(plan.storage, f"parallel/{number:05d}") for number, count in enumerate(counts) if count]
-    rows = np.concatenate([np.zeros(0, np.int64), *(array(table, "row") for table in tables)])
-    keys = np.concatenate([np.zeros(0, np.uint64), *(array(table, "hash") for table in tables)])
-    return rows, np.unique(keys, return_inverse=True)[1]
+    def leaks(self, plan: Plan, name: str, column: str) -> dict[str, dict[str, int]]:
+        """Leaks between translations (`leaks.by_source`), by the splits in a column of the files of all shards."""
+        if not len(self):
+            return {}
+        split, sources = self._gather(plan, name, column), plan.sources[plan.shard_of(self.rows)]
+        in_splits = np.stack([split == index for index in range(len(SPLITS))], axis=1).astype(np.int64)
+        return by_source(leak_counts(self.keys, sources, in_splits, len(plan.names)), plan.names, np.unique(sources))
 
+    def _splits(self, plan: Plan, exchange: str, name: str, column: str) -> _Overrides:
+        """Splits of each row's cluster and of its translations together.
 
-def _gather(plan: Plan, counts: list[int], name: str, column: str) -> np.ndarray:
-    """A column of the rows with translations."""
-    parts = []
-    for number, count in enumerate(counts):
-        if count:
-            rows = array(load(plan.storage, f"parallel/{number:05d}"), "row") - plan.shards[number].first
-            parts.append(array(load(plan.storage, f"{name}/{number:05d}"), column)[rows])
-    return np.concatenate(parts)
-
-
-def _override(
-    plan: Plan,
-    counts: list[int],
-    rows: np.ndarray,
-    keys: np.ndarray,
-    split: np.ndarray,
-    exchange: str,
-    official_name: str,
-    of_groups: Callable[[Plan, int, str, np.ndarray, np.ndarray], GroupSplits],
-) -> _Overrides:
-    """Splits of each row's cluster and of its translations together."""
-    parts = []
-    column = "split" if official_name == "official" else "undropped"
-    for number, count in enumerate(counts):
-        if count:
-            here = array(load(plan.storage, f"parallel/{number:05d}"), "row") - plan.shards[number].first
+        Args:
+            plan: The plan.
+            exchange: Exchange that has combined the splits of the clusters.
+            name: Name of the files with the splits of all rows.
+            column: Their column.
+        """
+        parts = []
+        for number, here in self._places(plan):
             groups = array(load(plan.storage, f"groups/{number:05d}"), "group")
-            whole = array(load(plan.storage, f"{official_name}/{number:05d}"), column)
-            found = of_groups(plan, number, exchange, groups, whole)
+            split = array(load(plan.storage, f"{name}/{number:05d}"), column)
+            found = row_splits(plan, number, exchange, groups, split)
             parts.append([values[here] for values in vars(found).values()])
-    earliest, latest, blocking = (np.concatenate(values) for values in zip(*parts, strict=True))
-    mine = group_splits(keys, split)
-    has_split = mine.earliest > NO_SPLIT
-    before = has_split & ((mine.earliest < earliest) | (earliest == NO_SPLIT))
-    earliest = np.where(before, mine.earliest, earliest).astype(np.int8)
-    later = mine.latest > latest
-    latest = np.where(later, mine.latest, latest).astype(np.int8)
-    blocking = np.where(later, rows[np.maximum(mine.blocking, 0)], blocking)
-    return _Overrides(rows, GroupSplits(earliest, latest, blocking))
+        of_clusters = GroupSplits(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        mine = group_splits(self.keys, self._gather(plan, name, column))
+        return _Overrides(self.rows, merge(of_clusters, mine, self.rows))
+
+    def _gather(self, plan: Plan, name: str, column: str) -> np.ndarray:
+        """A column of the rows."""
+        return np.concatenate(
+            [array(load(plan.storage, f"{name}/{number:05d}"), column)[here] for number, here in self._places(plan)]
+        )
+
+    def _places(self, plan: Plan) -> Iterator[tuple[int, np.ndarray]]:
+        """The shards with such rows, and the numbers of the rows there."""
+        ends = np.cumsum([0, *self.counts])
+        for number, (start, end) in enumerate(pairwise(ends.tolist())):
+            if start < end:
+                yield number, self.rows[start:end] - plan.shards[number].first

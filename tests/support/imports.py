@@ -21,7 +21,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "dataset_builders": (
         "common",
         "schema licenses",
-        "text folder",
+        "text folder arrow",
         "sources",
         "pretrain downstream own_data sample",
         "pairs sql",

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 
+from dataset_builders.arrow.exchange import load, save
 from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
-from dataset_builders.survey.exchange import load, save
 from dataset_builders.survey.parsed import ParsedSource, Part
 
 SCHEMA = ARROW_SCHEMAS["dialogues"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from dataset_builders.arrow.exchange import load
 from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
@@ -19,7 +20,6 @@ from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey import cluster_graph, contained, keys, plan, similar
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
-from dataset_builders.survey.exchange import load
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.plan import ClusterConfig
 from dataset_builders.text import near_duplicates

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.common.storage import Storage
 from dataset_builders.survey import linked
 from dataset_builders.survey.assign import JOINED
 from dataset_builders.survey.clusters import translate
-from dataset_builders.survey.exchange import array, load, records, save
 from dataset_builders.survey.linked import find_links, join_clusters
 from dataset_builders.survey.plan import ClusterConfig, Plan, ShardPlace
 from dataset_builders.survey.translations import Translations

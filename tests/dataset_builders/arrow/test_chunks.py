@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataset_builders.survey.chunks import by_chunk, take
+from dataset_builders.arrow.chunks import by_chunk, take
 
 COLUMN = pa.chunked_array([["a", "b"], [], ["c"], ["d", None, "f"]], pa.string())
 
