@@ -6,10 +6,9 @@ the lists.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -55,9 +54,9 @@ def build_in_parts(
     """
     storage = Storage(str(output.work))
     plan = {"fingerprints": fingerprints, "answers": len(answers)}
-    if storage.exists(_PLAN) and _read(storage, _PLAN) != plan:
+    if storage.exists(_PLAN) and storage.read_json(_PLAN) != plan:
         output.discard_work()
-    _write(storage, _PLAN, plan)
+    storage.write_json(_PLAN, plan)
     try:
         with needs_room(output.place, "run the same command again", ModelError):
             mapped = output.work / VECTORS
@@ -87,7 +86,7 @@ def _embed(
     advance: Callable[[int], object],
 ) -> np.ndarray:
     shape = (len(answers), dimension)
-    done = _read(storage, _DONE) if storage.exists(_DONE) else 0
+    done = storage.read_json(_DONE) if storage.exists(_DONE) else 0
     vectors = open_tensor(file, shape) if done else create_tensor(file, "vectors", shape)
     advance(done)
     step = max(1, _PART_BYTES // (4 * dimension))
@@ -95,16 +94,6 @@ def _embed(
         texts = answers["text"].slice(start, step).to_pylist()
         vectors[start : start + len(texts)] = embed(texts)
         vectors.flush()
-        _write(storage, _DONE, start + len(texts))
+        storage.write_json(_DONE, start + len(texts))
         advance(len(texts))
     return vectors
-
-
-def _write(storage: Storage, name: str, value: object) -> None:
-    with storage.create(name) as path:
-        path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _read(storage: Storage, name: str) -> Any:
-    with storage.open(name) as file:
-        return json.loads(file.read())

@@ -38,7 +38,7 @@ _SAMPLE = 40
 """Maximum number of lists, and vectors per list that k-means sees: half a gigabyte at 384 dimensions."""
 
 _PART, _BLOCK = 1 << 19, 1 << 16
-"""Vectors of a part, of which a killed build repeats one, and vectors in memory at once."""
+"""Number of vectors in a part, and in memory at once. A killed build repeats its last part."""
 
 
 class ListSearch:

@@ -66,7 +66,7 @@ def load_training_data(
 def _stream_training_data(
     config: TrainingConfig, device: str | None, processes: int, progress: bool
 ) -> StreamedTrainingData:
-    """The same data, of which only the validation pairs and the first training pairs are in memory."""
+    """The same data, with only the validation pairs and the first training pairs in memory."""
     data = _data_of(config)
     splits = _splits(data)
     if "validation" not in splits:

@@ -44,7 +44,7 @@ class Exchange:
         self.send_all(sender, [(records, receiver)], receivers)
 
     def send_all(self, sender: int, groups: Iterable[tuple[pa.Table, np.ndarray]], receivers: int) -> None:
-        """Write all records of a sender, group by group, of which only one is in memory at once; as `send`.
+        """Write all records of a sender like `send`, but group by group, with one group in memory at once.
 
         Args:
             sender: Number of the sender.

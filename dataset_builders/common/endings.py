@@ -84,7 +84,7 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 
 def is_terminated() -> bool:
-    """Return whether a signal has interrupted this command, and not Ctrl-C, which reaches all processes by itself."""
+    """Return whether a signal other than that of Ctrl-C has interrupted this command; Ctrl-C reaches all processes."""
     return _Command.received is not None
 
 

@@ -1,30 +1,26 @@
 """Tasks on a Ray cluster. Ray only schedules them: files go through a `Storage`, results are small values.
 
-Nothing else in the project imports Ray.
+Nothing else in the project imports Ray, except what it runs on a node: `ray_tasks`.
 """
 
 from __future__ import annotations
 
-import errno
-import functools
 import logging
 import os
-import pickle
 import secrets
 import signal
 import socket
 import sys
 import threading
 import time
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from dataset_builders.common.errors import DataError, DialogueCubeError
+from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import LostTaskError
-from dataset_builders.common.files import describe_os_error
+from dataset_builders.common.ray_tasks import node_address, result_of, task_of
 from dataset_builders.common.storage import Storage
 
 Result = TypeVar("Result")
@@ -49,8 +45,6 @@ _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 
 """Start of a connection of HTTP/2, which Ray speaks: greeting and empty settings (RFC 9113, 3.4)."""
 
 _HTTP2_SETTINGS = 4
-_SAME_VERSIONS = "install the same versions on all nodes: pip install -c constraints.txt 'dialogue-cube[distributed]'"
-_PACKAGES = ("dialogue-cube", "ray", "pyarrow", "numpy", "datasets")
 
 
 class RayExecutor:
@@ -79,7 +73,7 @@ class RayExecutor:
         import ray
 
         label = label or "task {}".format
-        task = ray.remote(max_retries=0, num_cpus=1, num_gpus=gpus)(_task_of(work))
+        task = ray.remote(max_retries=0, num_cpus=1, num_gpus=gpus)(task_of(work))
         waiting, running, finished = deque(range(count)), dict[Any, int](), dict[int, Any]()
         losses, patience = Counter[int](), _Patience()
         try:
@@ -93,7 +87,7 @@ class RayExecutor:
                     for reference in ready:
                         done = running.pop(reference)
                         try:
-                            finished[done] = _result(reference)
+                            finished[done] = result_of(reference)
                         except ray.exceptions.RayTaskError:
                             raise
                         except ray.exceptions.RayError as error:
@@ -236,14 +230,14 @@ def _check_nodes(address: str, shared: Storage | None) -> None:
         with shared.create(witness) as path:
             path.write_bytes(b"")
     try:
-        probe = ray.remote(max_retries=0, num_cpus=0)(_task_of(_Reaches(shared, witness)))
+        probe = ray.remote(max_retries=0, num_cpus=0)(task_of(_Reaches(shared, witness)))
         nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         for reference in [
             probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(0)
             for node in nodes
         ]:
             try:
-                node_without = _result(reference)
+                node_without = result_of(reference)
             except ray.exceptions.RayTaskError:
                 raise
             except ray.exceptions.RayError:
@@ -265,100 +259,7 @@ class _Reaches:
         self.storage, self.name = storage, name
 
     def __call__(self, number: int) -> str | None:
-        return None if self.storage is None or self.storage.exists(self.name) else _node()
-
-
-def _task_of(work: Callable[[int], Any]) -> Callable[[int], tuple[Any, Any, str]]:
-    """Return the function that Ray runs: it compares the versions first, then calls `work`.
-
-    Pickled by value, it also runs on a node without this package, or with another version. `work` is pickled once, and
-    read once by each process of a node.
-    """
-    from ray import cloudpickle
-
-    payload, versions = cloudpickle.dumps(work), _versions()
-    loaded: list[Any] = []
-    list_versions = _versions_function()
-
-    def task(number: int) -> tuple[Any, Any, str]:
-        import pickle
-
-        if not loaded:
-            here = list_versions()
-            if here != versions:
-                return "versions", here, __import__("ray").util.get_node_ip_address()
-            from dataset_builders.common.ray_executor import run_task
-
-            loaded.extend((run_task, pickle.loads(payload)))
-        return loaded[0](loaded[1], number)
-
-    return task
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    """Return the versions of this process; the code may change afterwards."""
-    return _versions_function()()
-
-
-def _versions_function() -> Callable[[], dict[str, str]]:
-    """Return a function that is pickled by value and needs nothing but the standard library."""
-    packages = _PACKAGES
-
-    def list_versions() -> dict[str, str]:
-        import hashlib
-        import importlib.metadata
-        import importlib.util
-        import sys
-        from pathlib import Path
-
-        versions = {"Python": "{}.{}".format(*sys.version_info)}
-        for name in packages:
-            try:
-                versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                versions[name] = "missing"
-        code = hashlib.sha256()
-        for name in ("dataset_builders", "cube_model"):
-            spec = importlib.util.find_spec(name)
-            for folder in (spec and spec.submodule_search_locations) or ():
-                for path in sorted(Path(folder).rglob("*.py")):
-                    code.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
-        versions["code of dialogue-cube"] = code.hexdigest()[:12]
-        return versions
-
-    return list_versions
-
-
-def run_task(work: Callable[[int], Any], number: int) -> tuple[Any, Any, str]:
-    """Run on a node: return the kind of the outcome, the result or the error, and the traceback of an error."""
-    try:
-        return "result", work(number), ""
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            error = DataError(f"node {_node()}: {describe_os_error(error)}")
-        text = traceback.format_exc()
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:  # an error that does not survive pickling
-            error = RuntimeError(f"{type(error).__name__}: {error}")
-        return "error", error, f"on node {_node()}:\n{text}"
-
-
-def _result(reference: Any) -> Any:
-    """Return the result of a finished task, or raise its error."""
-    import ray
-
-    kind, value, details = ray.get(reference)
-    if kind == "versions":
-        ours = _versions()
-        differing = ", ".join(f"{n} {v} (here {ours[n]})" for n, v in value.items() if v != ours[n])
-        raise DataError(f"the node {details} has {differing}; {_SAME_VERSIONS}")
-    if kind == "error":
-        if isinstance(value, DialogueCubeError):
-            raise value
-        raise value from RuntimeError(details)
-    return value
+        return None if self.storage is None or self.storage.exists(self.name) else node_address()
 
 
 def _lost(label: str, error: Exception) -> str:
@@ -367,12 +268,6 @@ def _lost(label: str, error: Exception) -> str:
         f"{label}: its process ended {_ATTEMPTS} times without a result, perhaps for lack of memory "
         f"({type(error).__name__}: {reason})"
     )
-
-
-def _node() -> str:
-    import ray
-
-    return str(ray.util.get_node_ip_address())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -111,6 +112,15 @@ class Storage:
             return self._path(name).open("rb")
         with self._remote(name) as (files, path):
             return files.open(path, "rb", cache_type="none")
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a small file of plain values."""
+        with self.create(name) as path:
+            path.write_text(json.dumps(value), encoding="utf-8")
+
+    def read_json(self, name: str) -> Any:
+        """Read a small file of plain values."""
+        return json.loads(self.read([name])[name])
 
     def fetch(self, name: str) -> Path:
         """Local path of a file: itself, or a copy that this process loads once.

@@ -19,7 +19,7 @@ _PROTOCOL = re.compile(r"([a-z][a-z0-9]+):/{1,2}(.+)")
 
 
 def url_of(place: str | Path | None) -> str | None:
-    """The URL that a user has named, of which a path has merged the slashes; None if it is a folder.
+    """The URL that a user has named, even as a path, which has a single slash after the colon; None for a folder.
 
     >>> url_of(Path("s3://bucket/raw")), url_of(Path("raw"))
     ('s3://bucket/raw', None)

@@ -65,7 +65,7 @@ def open_rows(plan: Plan, bits: int, number: int) -> None:
 
 
 def rows_of(source: int) -> str:
-    """Name of the exchange of the rows of a source without official splits, each by itself."""
+    """Name of the exchange of single rows: those of a source that have no official split, for the splits before."""
     return f"alone-{source}"
 
 

@@ -1,4 +1,4 @@
-"""Contained dialogues: those of which whole utterances with most of the words occur in another one.
+"""Contained dialogues: most of their words are in whole utterances that also occur in another dialogue.
 
 MinHash cannot find these pairs: a dialogue within another of three times its size has a Jaccard similarity of 1/3.
 Instead, two dialogues are candidates if they share an utterance that few dialogues contain. Dialogues that share only
@@ -69,7 +69,7 @@ def send_words(plan: Plan, number: int) -> None:
 
 
 def compare(plan: Plan, number: int) -> None:
-    """Task of the shard of the right ones: keep the pairs of which one contains enough of the other."""
+    """Task of the shard of the right ones: keep the pairs in which one dialogue contains enough of the other."""
     shards = len(plan.shards)
     pairs, _ = plan.exchange("shares").receive(number, shards)
     items = plan.exchange("shares-items").receive(number, shards)[0].combine_chunks()

@@ -40,7 +40,7 @@ from dataset_builders.common.stages import Progress, Stages
 from dataset_builders.common.storage import Storage
 
 SHARD_TEXTS = 1 << 14
-"""Mean texts of a shard, all of which a killed run encodes again: half a minute on a processor."""
+"""Mean number of texts in a shard, half a minute on a processor. A killed run encodes its last shard again."""
 
 _COUNTED_TEXTS = 1 << 20
 """Mean texts of a range whose distinct ones are counted at once."""
@@ -78,7 +78,7 @@ def embed_dataset(config: EmbedConfig, execution: ExecutionSettings | None = Non
             held.enter_context(output.claimed())
             _start(work, config, output)
         ranks.wait()
-        plan = _read_json(work, _PLAN)
+        plan = work.read_json(_PLAN)
         storage = work if execution.scratch is None else held.enter_context(_open_scratch(execution.scratch, plan))
         executor: Executor = ranks
         if execution.executor != "local":
@@ -113,7 +113,7 @@ def _start(work: Storage, config: EmbedConfig, output: Output) -> None:
         "versions": versions(),
     }
     if work.exists(_PLAN):
-        earlier = _read_json(work, _PLAN)
+        earlier = work.read_json(_PLAN)
         different = [word for key, word in _PARTS.items() if earlier.get(key) != plan[key]]
         if different and not config.overwrite:
             raise ModelError(
@@ -122,7 +122,7 @@ def _start(work: Storage, config: EmbedConfig, output: Output) -> None:
             )
         if different:
             output.discard_work()
-    _write_json(work, _PLAN, plan)
+    work.write_json(_PLAN, plan)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def _open_scratch(place: str, plan: dict[str, Any]) -> Iterator[Storage]:
     """Open the storage that all machines reach, for this plan only."""
     facts = json.dumps([SHARD_TEXTS, {key: plan[key] for key in _PARTS}], sort_keys=True)
     with open_scratch(place, f"embed-{hashlib.sha256(facts.encode()).hexdigest()[:16]}") as storage:
-        _write_json(storage, _PLAN, plan)
+        storage.write_json(_PLAN, plan)
         yield storage
 
 
@@ -140,27 +140,27 @@ def _collect(stages: Stages, files: int) -> int:
     runs = [run for part in parts for run in part]
     if not runs:
         raise ModelError(f"no texts in the {files} files of the dataset; choose another --config")
-    _write_json(stages.storage, _RUNS, runs)
+    stages.storage.write_json(_RUNS, runs)
     count = -(-sum(run["texts"] for run in runs) // _COUNTED_TEXTS)
     return sum(stages.run("counts", partial(_count_range, stages.storage, count), count, step="count texts"))
 
 
 def _collect_file(storage: Storage, number: int) -> list[dict[str, Any]]:
-    return collect_texts(storage, _read_json(storage, _PLAN)["files"][number], f"texts/{number:05d}")
+    return collect_texts(storage, storage.read_json(_PLAN)["files"][number], f"texts/{number:05d}")
 
 
 def _count_range(storage: Storage, count: int, number: int) -> int:
     low, high = range_starts(count)[number : number + 2]
-    return count_range(storage, _read_json(storage, _RUNS), low, high)
+    return count_range(storage, storage.read_json(_RUNS), low, high)
 
 
 def _encode_shard(storage: Storage, count: int, number: int) -> dict[str, Any]:
     """Encode the texts of one range of keys, and write them as a shard."""
-    plan = _read_json(storage, _PLAN)
+    plan = storage.read_json(_PLAN)
     teacher = _load_teacher(plan["teacher_source"], plan["teacher"]["dtype"], plan["device"])
     _check_worker(plan, teacher)
     low, high = range_starts(count)[number : number + 2]
-    texts = read_range(storage, _read_json(storage, _RUNS), low, high)
+    texts = read_range(storage, storage.read_json(_RUNS), low, high)
     keys, name = list(texts), shard_name(number, count)
     vectors = teacher.encode(list(texts.values()))
     with storage.create(f"vectors/{name}") as path:
@@ -252,13 +252,3 @@ def _sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _write_json(storage: Storage, name: str, value: Any) -> None:
-    with storage.create(name) as path:
-        path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _read_json(storage: Storage, name: str) -> Any:
-    with storage.open(name) as file:
-        return json.loads(file.read())

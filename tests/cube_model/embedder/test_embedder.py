@@ -177,7 +177,7 @@ STREAMING = {"streaming": True, "shuffle_buffer": 30, "context_turns": 1}
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """The same data in six row groups, of which three or four fit in the buffer."""
+    """The same data in six row groups; three or four fit in the buffer."""
     return write(tmp_path_factory.mktemp("parts") / "corpus", rows(), group_rows=13)
 
 
