@@ -16,16 +16,17 @@ from dataset_builders.common.locations import A_CORE, A_DATASET, is_folder
 from dataset_builders.common.options import Options
 
 
-def run_launched(app: Callable[[], object]) -> None:
+def run_launched(app: Callable[[], object], interrupted: str = "continue with --resume") -> None:
     """Run a command in one of several processes, which end with their launcher; only the first one logs and prints.
 
     Args:
         app: The command. For the exit codes see `run_command_line`.
+        interrupted: What to do after an interruption, for the message.
     """
     end_with_launcher()
     is_main = os.environ.get("RANK", "0") == "0"
     show_log(logging.INFO if is_main else logging.ERROR)
-    run_command_line(app, is_main=is_main, interrupted="interrupted; continue with --resume")
+    run_command_line(app, is_main=is_main, interrupted=f"interrupted; {interrupted}")
 
 
 def show_log(level: int = logging.INFO) -> None:

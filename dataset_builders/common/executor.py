@@ -27,6 +27,10 @@ class Executor(Protocol):
     def workers(self) -> int:
         """Number of tasks that run at the same time."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all tasks run on this machine, and so see its files."""
+
     def in_order(
         self, work: Callable[[int], Result], count: int, *, gpus: float = 0, label: Callable[[int], str] | None = None
     ) -> Iterator[Result]:
@@ -61,6 +65,7 @@ class LocalExecutor:
     """
 
     workers: int = 1
+    is_here = True
 
     def in_order(
         self, work: Callable[[int], Result], count: int, *, gpus: float = 0, label: Callable[[int], str] | None = None

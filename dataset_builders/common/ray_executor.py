@@ -54,10 +54,11 @@ class RayExecutor:
 
     Args:
         limit: Maximum number of tasks that run at the same time; None for one for each CPU of the cluster.
+        is_here: Whether the cluster is on this machine only.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None = None, *, is_here: bool = True) -> None:
+        self._limit, self.is_here = limit, is_here
         self._resources: dict[str, float] = {}
         self._looked = -_LOOKING
 
@@ -165,7 +166,7 @@ def ray_executor(
     try:
         if address is not None:
             _check_nodes(address, shared)
-        yield RayExecutor(None if address is None else workers)
+        yield RayExecutor(None if address is None else workers, is_here=address is None)
     finally:
         if is_ours:
             ray.shutdown()

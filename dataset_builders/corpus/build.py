@@ -120,8 +120,8 @@ def build_dataset(
                 progress(f"reading {builder.INFO.name}", done, len(sources))
                 rows = scratch.below(f"rows/{builder.INFO.name}") if execution.scratch else None
                 # own files, and copies of raw files at a URL, are on this machine only
-                is_here = url_of(raw_dir) or (execution.ray_address and isinstance(builder, OwnBuilder))
-                parsed.append(parse(builder, here if is_here else executor, rows))
+                is_here = url_of(raw_dir) or isinstance(builder, OwnBuilder)
+                parsed.append(parse(builder, here if is_here and not executor.is_here else executor, rows))
                 release_unused()
             parsed.sort(key=lambda source: not source.has_dialogues)  # the order of the rows
             stages = Stages(scratch, executor, progress)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dataset_builders.arrow.mapped import release_unused
-from dataset_builders.common.executor import Executor, LocalExecutor
+from dataset_builders.common.executor import Executor
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus import fragments
 from dataset_builders.corpus.fragments import Piece, SourceRows, read
@@ -63,11 +63,10 @@ def write_files(
     files = [*(file for some in written.values() for file in some), OutputFile(DROPS.as_posix(), None, drops)]
     files.sort(key=len, reverse=True)
     files.insert(0, files.pop())  # the executor does the first one alone
-    is_here = isinstance(executor, LocalExecutor)
-    target = Storage(str(folder)) if is_here else storage.below("files")
+    target = Storage(str(folder)) if executor.is_here else storage.below("files")
     work = partial(write_file, storage, target, files)
     for number, _ in enumerate(executor.in_order(work, len(files), label=partial(_name_of, files))):
-        if not is_here:  # the folder is on this machine
+        if not executor.is_here:
             with Storage(str(folder)).create(files[number].name) as path:
                 shutil.copyfile(target.fetch(files[number].name), path)
             target.remove(files[number].name)

@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,35 +23,14 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.peak import Peak, say
 from cube_model.inference.lists import LISTS, build_lists
 from cube_model.inference.search import ExactSearch, GraphSearch
 from dataset_builders.common.storage import Storage
 
 K, CANDIDATES, PART = 10, 100, 100_000
-
-
-def say(*words: object) -> None:
-    sys.stdout.write(" ".join(str(word) for word in words) + "\n")
-    sys.stdout.flush()
-
-
-class Peak(threading.Thread):
-    """Largest anonymous and file memory of this process, in MB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.anonymous = self.mapped = 0.0
-        self.start()
-
-    def look(self) -> None:
-        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-        self.anonymous = max(self.anonymous, int(status["RssAnon"].split()[0]) / 1e3)
-        self.mapped = max(self.mapped, int(status["RssFile"].split()[0]) / 1e3)
-
-    def run(self) -> None:
-        while True:
-            self.look()
-            time.sleep(0.02)
 
 
 def make_vectors(options: argparse.Namespace) -> None:

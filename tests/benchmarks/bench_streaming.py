@@ -19,7 +19,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -27,30 +26,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.peak import Peak, say
+
 WORDS, GROUP_ROWS, PART = 20, 5_000, 50_000
-
-
-def say(*words: object) -> None:
-    sys.stdout.write(" ".join(str(word) for word in words) + "\n")
-    sys.stdout.flush()
-
-
-class Peak(threading.Thread):
-    """Largest anonymous and file memory of this process, in MB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.anonymous = self.mapped = 0.0
-        self.start()
-
-    def run(self) -> None:
-        while True:
-            status = dict(
-                line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line
-            )
-            self.anonymous = max(self.anonymous, int(status["RssAnon"].split()[0]) / 1e3)
-            self.mapped = max(self.mapped, int(status["RssFile"].split()[0]) / 1e3)
-            time.sleep(0.02)
 
 
 def text(rng: np.random.Generator) -> str:
@@ -82,9 +62,6 @@ def make_data(work: Path, pairs: int, dimension: int) -> Path:
 
     teacher_folder, data, vectors = work / "teacher", work / f"data-{pairs}", work / f"vectors-{pairs}"
     if not teacher_folder.exists():
-        sys.path.append(
-            str(Path(__file__).parents[1])
-        )  # not before the packages, as the tests' folders have their names
         from support.tiny_teacher import save_tiny_distilbert
 
         save_tiny_distilbert(teacher_folder, dimension)

@@ -21,7 +21,7 @@ def embed(config: EmbedConfig) -> None:
 
 def main() -> None:
     """Run the command."""
-    run_launched(app)
+    run_launched(app, "the same command goes on with the shards that are missing")
 
 
 if __name__ == "__main__":

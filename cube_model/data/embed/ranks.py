@@ -19,7 +19,10 @@ class Ranks:
 
     Attributes:
         workers: Number of processes.
+        is_here: False, since a launch may have several machines.
     """
+
+    is_here = False
 
     def __init__(self, device: str = "auto") -> None:
         self.workers = int(os.environ.get("WORLD_SIZE", "1"))
