@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,11 @@ from cube_model.errors import ModelError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COLUMNS = ("dialogue_id", "source", "language", "common_domains", "turns", "flags")
+_COLUMNS = ("dialogue_id", "source", "language", "license", "common_domains", "turns", "flags")
 
 Words = tuple[str, ...]
+Span = tuple[int, int, str]
+"""A slot value in a text: its first character, the character after it, and the slot in the words of the source."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Turns:
         acts: The distinct acts of each turn, in common words, sorted; empty where the source gives none.
         slots: The distinct slots that each turn is about, in common words, sorted.
         own_slots: The same in the words of the source.
+        spans: The slot values of each turn whose place in the text is known, in their order.
         dialogues: int64 `[n]`, the dialogue of each turn, from 0 to d - 1.
         positions: int64 `[n]`, the place of each turn in its dialogue, from 0.
-        dialogue_ids, sources, languages: d strings each.
+        dialogue_ids, sources, languages, licenses: d strings each.
         domains: The domains of each dialogue, in common words, sorted; d tuples.
         fingerprint: SHA-256 of all of that.
     """
@@ -51,11 +54,13 @@ class Turns:
     acts: list[Words]
     slots: list[Words]
     own_slots: list[Words]
+    spans: list[tuple[Span, ...]]
     dialogues: np.ndarray
     positions: np.ndarray
     dialogue_ids: list[str]
     sources: list[str]
     languages: list[str]
+    licenses: list[str]
     domains: list[Words]
     fingerprint: str
 
@@ -82,6 +87,7 @@ def read_turns(
     split: str,
     *,
     sources: Sequence[str] | None = None,
+    leave_out: Sequence[str] = (),
     languages: Sequence[str] | None = None,
     revision: str | None = None,
 ) -> Turns:
@@ -91,6 +97,7 @@ def read_turns(
         data: Folder or Hub repository.
         split: `train`, `validation` or `test`.
         sources: Sources. None: all.
+        leave_out: Sources that are not read.
         languages: BCP 47 tags; `en` includes `en-US`. None: all.
         revision: Branch, tag or commit of a Hub repository.
 
@@ -108,6 +115,7 @@ def read_turns(
     keep = np.array([not any(flag.startswith(LEAK) for flag in flags or ()) for flags in table["flags"].to_pylist()])
     if sources is not None:
         keep &= np.asarray(pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
+    keep &= [source not in leave_out for source in table["source"].to_pylist()]
     if languages is not None:
         tags = [tag.lower() for tag in languages]
         keep &= [any(f"{own}-".lower().startswith(f"{tag}-") for tag in tags) for own in table["language"].to_pylist()]
@@ -130,11 +138,13 @@ def _turns_of_table(table: pa.Table) -> Turns:
         "acts": acts.words("common_act"),
         "slots": [_merged(*both) for both in zip(act_slots, span_slots, strict=True)],
         "own_slots": [_merged(*both, plain=True) for both in zip(own_act_slots, own_span_slots, strict=True)],
+        "spans": spans.spans(),
     }
     rows = {
         "dialogue_ids": table["dialogue_id"].to_pylist(),
         "sources": table["source"].to_pylist(),
         "languages": table["language"].to_pylist(),
+        "licenses": table["license"].to_pylist(),
         "domains": [tuple(sorted(set(names or ()))) for names in table["common_domains"].to_pylist()],
     }
     digest = hashlib.sha256()
@@ -166,8 +176,19 @@ class _Lists:
         if field not in [self._values.type.field(i).name for i in range(self._values.type.num_fields)]:
             return [()] * len(self._ends)  # a folder of an older version
         values = self._values.field(field).to_pylist()
-        places = zip(self._starts.tolist(), self._ends.tolist(), strict=True)
-        return [tuple(sorted(set(filter(None, values[start:end])))) for start, end in places]
+        return [tuple(sorted(set(filter(None, values[start:end])))) for start, end in self._places()]
+
+    def spans(self) -> list[tuple[Span, ...]]:
+        """The values with a place in the text, by place."""
+        columns = (self._values.field(name).to_pylist() for name in ("start", "end", "slot"))
+        values = [
+            (start, end, plain_slot(slot)) if None not in (start, end, slot) else None
+            for start, end, slot in zip(*columns, strict=True)
+        ]
+        return [tuple(sorted(filter(None, values[start:end]))) for start, end in self._places()]
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        return zip(self._starts.tolist(), self._ends.tolist(), strict=True)
 
 
 def _merged(first: Words, second: Words, *, plain: bool = False) -> Words:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cube_model.data.stream_options import check_streaming, shuffle_buffer_option, streaming_option
+from cube_model.embedder.positives.choices import Negatives
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
 from dataset_builders.common.options import Options, option
@@ -16,6 +17,11 @@ DIRECTIONS = {
     "both": (("user", "system"), ("system", "user")),
 }
 """Speakers of anchor and positive; user-system pairs are the question -> answer pairs."""
+
+KINDS = ("same_intent", "same_action", "templates", "translations")
+"""Options of the kinds of positives besides the next turn: the maximum number of pairs of each."""
+
+_NEED_ALL = ("vary_context", "decontaminate", "languages", "leave_out")
 
 
 @dataclass
@@ -33,14 +39,37 @@ class EmbedderConfig(Options, error=ModelError):
     )
     revision: str | None = option(None, "Commit, tag or branch of a base on the Hub.")
     sources: list[str] | None = option(None, "Sources whose dialogues are trained on.", none="all")
+    leave_out: list[str] = option(list, "Sources that are not trained on, whatever the kind of their rows.")
+    languages: list[str] | None = option(
+        None, "BCP 47 tags of the rows; en includes en-US.", none="all", aliases=("--language",)
+    )
+    decontaminate: list[str] = option(
+        list, "JSON or text files of a benchmark, none of whose texts is trained on, in any spelling."
+    )
     streaming: bool = streaming_option()
     shuffle_buffer: int | None = shuffle_buffer_option()
     direction: Literal["user-system", "system-user", "both"] = option("user-system", "Speakers of anchor and positive.")
-    max_pairs: int | None = option(
-        None, "Maximum number of pairs of each direction, and of intent positives, a seeded choice.", low=2
+    max_pairs: int | None = option(None, "Maximum number of pairs of a turn and the next, of each direction.", low=0)
+    same_intent: int = option(0, "Maximum number of pairs of utterances with the same intent.", low=0)
+    same_action: int = option(0, "Maximum number of pairs of turns with the same speaker, acts and slots.", low=0)
+    templates: int = option(0, "Maximum number of pairs of a turn and its template: its slots as their names.", low=0)
+    translations: int = option(0, "Maximum number of pairs of a sentence in two languages.", low=0)
+    temperature: float = option(
+        1.0,
+        "How equal the shares of sources, intents and actions are where a maximum leaves pairs out: 1 in proportion to "
+        "their number of pairs, more for more equal shares.",
+        low=1,
+    )
+    label_temperature: float = option(
+        0.35,
+        "How much an intent or action counts that is said in similar words, by the base encoder; 0: not at all.",
+        low=0,
+    )
+    negatives: Negatives = option(
+        "all", "Whose pairs of a turn and the next share a batch: those of all sources, of one, or of one domain of it."
     )
     context_turns: int = option(0, "Maximum number of earlier turns appended to the anchor, most recent first.", low=0)
-    intent_positives: bool = option(False, "Also train on pairs of utterances of one intent, from all sources.")
+    vary_context: bool = option(False, "Append a random number of earlier turns, from none to all of these.")
     hard_negatives: int = option(
         0, "Mined negatives used for each pair; a pair with fewer gets random answers instead.", low=0
     )
@@ -64,6 +93,12 @@ class EmbedderConfig(Options, error=ModelError):
     warmup: float = option(0.1, "Share of the steps during which the learning rate rises.", low=0, below=1)
     weight_decay: float = option(0.01, "Weight decay of AdamW.", low=0)
     scale: float = option(20.0, "Factor on the cosine in the loss: 1 / temperature.", above=0)
+    label_smoothing: float = option(
+        0.0, "Share of the target that all answers of a batch have in common.", low=0, below=1
+    )
+    matryoshka: list[int] = option(
+        list, "Numbers of first dimensions that are trained to serve alone, beside all of them."
+    )
     symmetric: bool = option(
         True,
         "Contrast the questions of an answer too, not only the answers of a question.",
@@ -110,8 +145,28 @@ class EmbedderConfig(Options, error=ModelError):
         super().__post_init__()
         needs_all = {
             "direction": self.direction == "both" and self.direction,
-            "max_pairs": self.max_pairs,
-            "intent_positives": self.intent_positives,
+            "max_pairs": self.max_pairs is not None and self.max_pairs,
             "hard_negatives": self.hard_negatives,
+            "negatives": self.negatives != "all" and self.negatives,
+            **{
+                name: getattr(self, name)
+                for name in ("vary_context", "decontaminate", "languages", "leave_out", *KINDS)
+            },
         }
         check_streaming(self.streaming, self.shuffle_buffer, needs_all)
+        if self.max_pairs == 0 and not any(getattr(self, kind) for kind in KINDS):
+            raise ModelError(f"max_pairs is 0: set one of {', '.join(KINDS)}, or raise it")
+        if self.hard_negatives and any(getattr(self, kind) for kind in KINDS):
+            raise ModelError("hard_negatives are mined for pairs of a turn and the next: leave out one of both")
+        if self.vary_context and not self.context_turns:
+            raise ModelError("vary_context needs earlier turns: set context_turns too, or leave it out")
+        if self.mini_batch_size < self.batch_size and (self.soft or self.label_smoothing or self.matryoshka):
+            raise ModelError(
+                f"mini_batch_size {self.mini_batch_size} computes a batch in parts, which label_smoothing, matryoshka, "
+                "same_intent and same_action cannot: raise it to batch_size, or set label_temperature to 0"
+            )
+
+    @property
+    def soft(self) -> bool:
+        """Whether the similarity of labels counts."""
+        return bool(self.label_temperature and (self.same_intent or self.same_action))

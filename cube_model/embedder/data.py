@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, joined_turns, pairs_of_table, read_pairs_table
-from cube_model.data.selection import chosen_rows, flagged_as_leaks
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
+from cube_model.embedder.decontamination import benchmark_texts, without_texts
+from cube_model.embedder.positives.group import PairGroup, text_ids
+from cube_model.embedder.positives.mixture import mixed_rows
+from cube_model.embedder.positives.next_turn import NextTurnOptions, next_turn
+from cube_model.embedder.positives.same_action import same_action
+from cube_model.embedder.positives.same_intent import same_intent
+from cube_model.embedder.positives.template import template
+from cube_model.embedder.positives.translation import translation
 from cube_model.errors import ModelError
 
 logger = logging.getLogger(__name__)
-
-CONSECUTIVE, SAME_INTENT = "consecutive", "same_intent"
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,15 @@ class EmbedderData:
     Attributes:
         anchors, positives: n texts each.
         negatives: k columns of n texts each.
-        answer_ids: int64 `[n]`, equal for equal answers and for utterances of the same intent.
-        groups: int8 `[n]`; a batch holds pairs of one group (dialogue, reversed dialogue, intents).
+        answer_ids: int64 `[n]`, equal for pairs that share no batch.
+        groups: int64 `[n]`; a batch holds pairs of one group (a direction, a kind of positives, a domain).
+        labels: int64 `[n]`, the label that anchor and positive share, of `label_texts`; -1 where there is none.
+        label_texts: Distinct labels in words.
+        kinds: Number of pairs of each kind.
         sources, licenses, languages: Distinct values, sorted.
         fingerprint: sha256 over everything above that training sees.
         left_out: Number of pairs skipped as leaks from a test split.
+        decontaminated: Number of pairs skipped because a benchmark contains one of their texts.
     """
 
     anchors: list[str]
@@ -40,11 +48,15 @@ class EmbedderData:
     negatives: list[list[str]]
     answer_ids: np.ndarray
     groups: np.ndarray
+    labels: np.ndarray
+    label_texts: list[str]
+    kinds: dict[str, int]
     sources: list[str]
     licenses: list[str]
     languages: list[str]
     fingerprint: str
     left_out: int
+    decontaminated: int
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -53,14 +65,15 @@ class EmbedderData:
         """The anchors and positives of some pairs."""
         return [column[i] for column in (self.anchors, self.positives) for i in rows]
 
-    def columns(self) -> dict[str, list[str]]:
+    def columns(self) -> dict[str, list[Any]]:
         """The columns in the order that the losses of sentence-transformers expect."""
         wrong = {f"negative_{i + 1}": texts for i, texts in enumerate(self.negatives)}
-        return {"anchor": self.anchors, "positive": self.positives, **wrong}
+        labels = {"label": self.labels.tolist()} if self.label_texts else {}
+        return {"anchor": self.anchors, "positive": self.positives, **wrong, **labels}
 
     def describe(self) -> dict[str, Any]:
         """The facts about the data for the record and the card."""
-        names = ("fingerprint", "sources", "licenses", "languages", "left_out")
+        names = ("fingerprint", "kinds", "sources", "licenses", "languages", "left_out", "decontaminated")
         return {"pairs": len(self), **{name: getattr(self, name) for name in names}}
 
 
@@ -72,33 +85,33 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         separator: Text between the anchor and its earlier turns.
 
     Raises:
-        ModelError: No such dataset, column or source; no pair is left; or the data lack negatives or intent pairs.
+        ModelError: No such dataset, column or source; no pair is left; or the data lack a kind of positives.
     """
-    groups, left_out = [], 0
-    for direction in DIRECTIONS[config.direction]:
-        pairs, flagged = _pairs(config, direction)
-        groups.append(pairs)
-        left_out += flagged
-    if config.hard_negatives and all(pairs.negatives is None or (pairs.negatives < 0).all() for pairs in groups):
+    groups = [_mixed(group, config) for group in _groups(config, separator)]
+    if config.hard_negatives and not any(group.mined for group in groups):
         raise ModelError(f"{config.data}: no pair has mined negatives; build it with them, or drop --hard-negatives")
-    if config.intent_positives:
-        pairs, flagged = _pairs(config, ("user", "user"), SAME_INTENT)
-        groups.append(pairs)
-        left_out += flagged
+    left_out, before = sum(group.left_out for group in groups), sum(map(len, groups))
+    if config.decontaminate:
+        texts = benchmark_texts(config.decontaminate)
+        groups = [without_texts(group, texts) for group in groups]
     warn_of_leaks(config, left_out)
-    rng = np.random.default_rng(config.seed)
-    negatives = [_filled(pairs, config.hard_negatives, rng) for pairs in groups]
+    label_texts = sorted({label for group in groups for label in group.labels or ()}) if config.soft else []
+    numbers = {label: number for number, label in enumerate(label_texts)}
     return EmbedderData(
-        anchors=[text for pairs in groups for text in joined_turns(pairs, separator)],
-        positives=[pairs.texts[i] for pairs in groups for i in pairs.answers],
-        negatives=[list(chain.from_iterable(column)) for column in zip(*negatives, strict=True)],
-        answer_ids=np.concatenate([pairs.labels for pairs in groups]),
-        groups=np.repeat(np.arange(len(groups), dtype=np.int8), [len(pairs) for pairs in groups]),
-        sources=_distinct(pairs.sources for pairs in groups),
-        licenses=_distinct(pairs.licenses for pairs in groups),
-        languages=_distinct(pairs.languages for pairs in groups),
-        fingerprint=fingerprint_of(config, separator, [pairs.fingerprint for pairs in groups]),
+        anchors=_joined(group.anchors for group in groups),
+        positives=_joined(group.positives for group in groups),
+        negatives=[_joined(group.negatives[i] for group in groups) for i in range(config.hard_negatives)],
+        answer_ids=np.concatenate([_answer_ids(group, config) for group in groups]),
+        groups=_parts(groups),
+        labels=np.array([numbers.get(label, -1) for group in groups for label in group.labels or [""] * len(group)]),
+        label_texts=label_texts,
+        kinds=_counted(groups),
+        sources=sorted(set(chain.from_iterable(group.sources for group in groups))),
+        licenses=sorted(set(chain.from_iterable(group.licenses for group in groups))),
+        languages=sorted(set(chain.from_iterable(group.languages for group in groups))),
+        fingerprint=fingerprint_of(config, separator, [group.fingerprint for group in groups]),
         left_out=left_out,
+        decontaminated=before - sum(map(len, groups)),
     )
 
 
@@ -116,57 +129,69 @@ def warn_of_leaks(config: EmbedderConfig, left_out: int) -> None:
         logger.warning("%s: %d pairs skipped, as they also occur in a test split", config.data, left_out)
 
 
-def _pairs(
-    config: EmbedderConfig, direction: tuple[str, str], pair_type: str = CONSECUTIVE
-) -> tuple[QuestionAnswerPairs, int]:
-    """The pairs of one direction and type, and the number of pairs skipped as leaks."""
-    import pyarrow.compute as pc
-
-    intents = pair_type == SAME_INTENT
-    columns = (*COLUMNS, "pair_type", "flags", *(("negatives",) if config.hard_negatives else ()))
-    sources = None if intents else config.sources  # intents have sources of their own
-    try:
-        table, rows = read_pairs_table(config.data, "train", columns, sources, direction)
-    except ModelError as error:
-        if intents:
-            raise ModelError(_no_intents(config)) from error
-        raise
-    rows = rows[np.asarray([kind == pair_type for kind in table["pair_type"].take(rows).to_pylist()], dtype=bool)]
-    leaks = flagged_as_leaks(table.take(rows))
-    rows = rows[~leaks]
-    if not len(rows):
-        what = "" if not intents else _no_intents(config)
-        raise ModelError(what or f"{config.data}: no {' -> '.join(direction)} pair is left in split train")
-    rows = chosen_rows(rows, config.max_pairs, config.seed)
-    turns, wrong = (0, 0) if intents else (config.context_turns, config.hard_negatives)
-    table = table.take(rows)
-    if intents:  # utterances of one intent belong to no dialogue
-        at = table.column_names.index("dialogue_id")
-        table = table.set_column(at, "dialogue_id", pc.fill_null(table["dialogue_id"], ""))
-    return pairs_of_table(table.combine_chunks(), turns, wrong), int(leaks.sum())
-
-
-def _no_intents(config: EmbedderConfig) -> str:
-    return (
-        f"{config.data}: no pair of type same_intent in split train; build it with intent positives, or drop "
-        "--intent-positives"
-    )
+def _groups(config: EmbedderConfig, separator: str) -> list[PairGroup]:
+    """All pairs of each kind, those of the next turn cut to their maximum."""
+    data, leave_out = config.data, config.leave_out
+    groups = []
+    if config.max_pairs != 0:
+        for direction in DIRECTIONS[config.direction]:
+            options = NextTurnOptions(
+                direction=direction,
+                sources=config.sources,
+                leave_out=leave_out,
+                languages=config.languages,
+                limit=config.max_pairs,
+                temperature=config.temperature,
+                context_turns=config.context_turns,
+                vary_context=config.vary_context,
+                hard_negatives=config.hard_negatives,
+                negatives=config.negatives,
+                smallest_part=4 * config.batch_size,
+                separator=separator,
+                seed=config.seed,
+            )
+            groups.append(next_turn(data, options))
+    common = {"leave_out": leave_out, "languages": config.languages}
+    readers: dict[str, Callable[[], PairGroup]] = {
+        "same_intent": lambda: same_intent(data, **common, seed=config.seed),
+        "same_action": lambda: same_action(data, sources=config.sources, **common, seed=config.seed),
+        "templates": lambda: template(data, sources=config.sources, **common),
+        "translations": lambda: translation(data, **common, seed=config.seed),
+    }
+    return groups + [read() for kind, read in readers.items() if getattr(config, kind)]
 
 
-def _filled(pairs: QuestionAnswerPairs, count: int, rng: np.random.Generator) -> list[list[str]]:
-    """`count` columns of negatives: mined ones, else answers of other pairs."""
-    if not count:
-        return []
-    rows = pairs.negatives if pairs.negatives is not None else np.full((len(pairs), count), NO_TURN, dtype=np.int32)
-    others = rng.integers(len(pairs), size=rows.shape)
-    for _ in range(100):  # an equal answer is no negative; frequent answers need a few draws
-        equal = pairs.labels[others] == pairs.labels[:, None]
-        if not equal.any():
-            break
-        others[equal] = rng.integers(len(pairs), size=int(equal.sum()))
-    rows = np.where(rows == NO_TURN, pairs.answers[others], rows)
-    return [[pairs.texts[i] for i in column] for column in rows.T]
+def _mixed(group: PairGroup, config: EmbedderConfig) -> PairGroup:
+    """At most as many pairs of a kind as its option allows, the sources and labels mixed."""
+    option = {"template": "templates", "translation": "translations"}.get(group.kind, group.kind)
+    if option == "next_turn":
+        return group
+    keys = list(zip(group.sources, group.labels or group.languages, strict=True))
+    rows = mixed_rows(keys, getattr(config, option), config.temperature, config.seed)
+    return group if len(rows) == len(group) else group.select(rows)
 
 
-def _distinct(columns: Iterator[Sequence[str]]) -> list[str]:
-    return sorted(set(chain.from_iterable(columns)))
+def _answer_ids(group: PairGroup, config: EmbedderConfig) -> np.ndarray:
+    """What a batch may not hold twice, int64 `[n]`: a label may be repeated where its similarity counts."""
+    return text_ids(group.positives) if config.soft and group.labels else group.answer_ids
+
+
+def _joined(columns: Any) -> list[str]:
+    return list(chain.from_iterable(columns))
+
+
+def _parts(groups: list[PairGroup]) -> np.ndarray:
+    """The part of each pair, int64 `[n]`, different in different groups."""
+    parts, offset = [], 0
+    for group in groups:
+        part = np.zeros(len(group), dtype=np.int64) if group.part is None else group.part
+        parts.append(part + offset)
+        offset += int(part.max(initial=0)) + 1
+    return np.concatenate(parts)
+
+
+def _counted(groups: list[PairGroup]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for group in groups:
+        counts[group.kind] = counts.get(group.kind, 0) + len(group)
+    return counts

@@ -1,8 +1,8 @@
-"""The contrastive loss: multiple negatives ranking, with little padding."""
+"""The contrastive loss: multiple negatives ranking with little padding, and targets from the similarity of labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,9 +11,13 @@ from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
     MultipleNegativesRankingLoss,
 )
+from sentence_transformers.util import all_gather, all_gather_with_grad, get_rank
+from torch.nn.functional import cross_entropy, normalize
 
 if TYPE_CHECKING:
     from cube_model.embedder.config import EmbedderConfig
+    from cube_model.embedder.data import EmbedderData
+    from cube_model.embedder.streamed_data import StreamedEmbedderData
 
 _TEXTS_AT_ONCE = 32
 """Texts of similar length that are encoded together: fewer are slower, more need more padding."""
@@ -23,11 +27,27 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
     """`MultipleNegativesRankingLoss` that encodes texts in groups of similar length: the same loss in less time.
 
     Turns have 16 tokens on average, but the longest of 128 has 40, to which all would be padded.
+
+    Args:
+        model: The encoder.
+        dimensions: Numbers of first dimensions that are to serve alone; the loss is the mean over them and all.
+        **options: Arguments of `MultipleNegativesRankingLoss`.
+
+    References:
+        Matryoshka representation learning: Kusupati et al. 2022, https://arxiv.org/abs/2205.13147.
     """
+
+    def __init__(self, model: SentenceTransformer, *, dimensions: Sequence[int] = (), **options: Any) -> None:
+        super().__init__(model, **options)
+        self._dimensions = dimensions
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
         """Loss of a batch; `sentence_features`: tokens of anchors, positives and negatives, `[batch, width]` each."""
-        return self.compute_loss_from_embeddings([self._encode(tokens) for tokens in sentence_features], labels)
+        embeddings = [self._encode(tokens) for tokens in sentence_features]
+        losses = [self.compute_loss_from_embeddings(embeddings, labels)]
+        for dimension in self._dimensions:
+            losses.append(self.compute_loss_from_embeddings([each[:, :dimension] for each in embeddings], labels))
+        return torch.stack(losses).mean()
 
     def _encode(self, tokens: dict[str, Any]) -> torch.Tensor:
         """Embeddings `[batch, dimension]`, in the order of the batch."""
@@ -41,7 +61,76 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
         return torch.cat(vectors)[order.argsort()]
 
 
-def contrastive_loss(config: EmbedderConfig, model: SentenceTransformer, processes: int) -> torch.nn.Module:
+class LabelRankingLoss(ByLengthRankingLoss):
+    """Contrasts texts that may share a label with each other as much as their labels differ.
+
+    The target of an anchor is a distribution over the positives of its batch: the softmax of the cosines of its label
+    with their labels. Pairs without a label have themselves as target. A part of the target may be uniform.
+
+    Args:
+        model: The encoder.
+        label_vectors: Unit vectors of the labels, float32 `[labels, dimension]`.
+        label_temperature: Temperature of that softmax; the lower, the less do similar labels count.
+        smoothing: Share of the target that is uniform, 0 to below 1.
+        symmetric: Contrast the anchors of a positive, too.
+        **options: Arguments of `ByLengthRankingLoss`.
+
+    References:
+        Burdisso et al. 2024, Dialog2Flow, https://arxiv.org/abs/2410.18481, section 4.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        label_vectors: torch.Tensor,
+        label_temperature: float,
+        smoothing: float,
+        symmetric: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, **options)
+        self.register_buffer("label_vectors", label_vectors, persistent=False)
+        self._temperature, self._smoothing, self._symmetric = label_temperature, smoothing, symmetric
+
+    def compute_loss_from_embeddings(self, embeddings: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        """Loss of a batch.
+
+        Args:
+            embeddings: Anchors, positives, negatives: float `[batch, dimension]` each.
+            labels: int64 `[batch]`, numbers of labels, or -1 in a batch without.
+        """
+        anchors, *others = (normalize(each, dim=1) for each in embeddings)
+        everyone = (others, anchors) if not self.gather_across_devices else _gathered(others, anchors)
+        all_others, all_anchors = everyone
+        all_labels = all_gather(labels) if self.gather_across_devices else labels
+        rank = get_rank() if self.gather_across_devices else 0
+        own = torch.arange(rank * len(anchors), (rank + 1) * len(anchors), device=anchors.device)
+        target: torch.Tensor = own
+        if int(labels[0]) >= 0:
+            cosines = self.label_vectors[labels] @ self.label_vectors[all_labels].T
+            cosines[torch.arange(len(own)), own] = 1.0
+            target = torch.softmax(cosines / self._temperature, dim=1)
+        scores = self.scale * anchors @ torch.cat(all_others).T
+        loss = self._cross_entropy(scores, target)
+        if not self._symmetric:
+            return loss
+        return (loss + self._cross_entropy(self.scale * others[0] @ all_anchors.T, target)) / 2
+
+    def _cross_entropy(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if target.dim() == 2 and target.shape[1] < scores.shape[1]:  # hard negatives are right for nobody
+            target = torch.nn.functional.pad(target, (0, scores.shape[1] - target.shape[1]))
+        return cross_entropy(scores, target, label_smoothing=self._smoothing)
+
+
+def _gathered(others: list[torch.Tensor], anchors: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """The vectors of all processes, with gradients."""
+    return [all_gather_with_grad(each) for each in others], all_gather_with_grad(anchors)
+
+
+def contrastive_loss(
+    config: EmbedderConfig, model: SentenceTransformer, data: EmbedderData | StreamedEmbedderData, processes: int
+) -> torch.nn.Module:
     """Multiple negatives ranking, with gradient caching where a batch is computed in parts.
 
     References:
@@ -49,11 +138,29 @@ def contrastive_loss(config: EmbedderConfig, model: SentenceTransformer, process
         https://arxiv.org/abs/2101.06983 (gradient caching).
     """
     options: dict[str, Any] = {"scale": config.scale, "gather_across_devices": processes > 1}
+    if config.soft or config.label_smoothing:
+        return LabelRankingLoss(
+            model,
+            label_vectors=_label_vectors(model, getattr(data, "label_texts", [])),
+            label_temperature=config.label_temperature,
+            smoothing=config.label_smoothing,
+            symmetric=config.symmetric,
+            dimensions=config.matryoshka,
+            **options,
+        )
     if config.symmetric:
         options |= {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
     if config.mini_batch_size < config.batch_size:
         return CachedMultipleNegativesRankingLoss(model, mini_batch_size=config.mini_batch_size, **options)
-    return ByLengthRankingLoss(model, **options)
+    return ByLengthRankingLoss(model, dimensions=config.matryoshka, **options)
+
+
+def _label_vectors(model: SentenceTransformer, labels: list[str]) -> torch.Tensor:
+    """Unit vectors of the labels by the encoder as it is before the training, float32 `[labels, dimension]`."""
+    if not labels:
+        return torch.zeros(1, 1)
+    vectors = model.encode(labels, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False)
+    return vectors.float().clone().to(model.device)
 
 
 def _cut(value: Any, rows: torch.Tensor, shape: torch.Size, width: int) -> Any:

@@ -12,7 +12,8 @@ from cube_model.data.pair_stream import BufferedOrder, PairSelection, PairStream
 from cube_model.data.pairs import QuestionAnswerPairs, joined_turns
 from cube_model.data.stream_options import SHUFFLE_BUFFER, warn_of_small_data
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
-from cube_model.embedder.data import CONSECUTIVE, fingerprint_of, warn_of_leaks
+from cube_model.embedder.data import fingerprint_of, warn_of_leaks
+from cube_model.embedder.positives.next_turn import CONSECUTIVE
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,12 @@ class StreamedEmbedderData:
         names = ("sources", "licenses", "languages")
         values = (sorted(set(column)) for column in zip(*self._stream.survey.origins, strict=True))
         facts = {"pairs": len(self), "fingerprint": self.fingerprint, **dict(zip(names, values, strict=True))}
-        return {**facts, "left_out": self._stream.survey.leaks}
+        return {
+            **facts,
+            "kinds": {"next_turn": len(self)},
+            "left_out": self._stream.survey.leaks,
+            "decontaminated": 0,
+        }
 
     def _texts(self, pairs: QuestionAnswerPairs) -> Texts:
         anchors = joined_turns(pairs, self._separator)

@@ -227,7 +227,7 @@ def _trainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict(data.columns()),
-        loss=contrastive_loss(config, model, arguments.world_size),
+        loss=contrastive_loss(config, model, data, arguments.world_size),
     )
 
 

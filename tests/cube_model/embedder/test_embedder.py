@@ -11,6 +11,7 @@ import pytest
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
 from dataset_builders.schema import ARROW_SCHEMAS
+from support.annotated_dialogues import write_annotated
 from support.tiny_teacher import save_tiny_distilbert
 
 pytest.importorskip("sentence_transformers", reason="install the extra `embedder`")
@@ -62,12 +63,6 @@ def rows() -> list[dict]:
     made = [pair(i, f"Where is the {c} {t}?", f"Your {t} in {c} is here.") for i, (c, t) in enumerate(shop)]
     made += [pair(100 + i, f"Thanks for the {thing}", "Bye!" if i % 2 else "bye") for i, thing in enumerate(THINGS)]
     made += [pair(200, "Where is the leak?", "In the test split.", flags=["leak:dialogue"])]
-    intents = [(f"turn on the {thing}", f"the {thing}, switch it on") for thing in THINGS]
-    same = {"positive_speaker": "user", "pair_type": "same_intent", "dialogue_id": None, "context": []}
-    made += [
-        pair(300 + i, a, p, source="home", license="MIT", answer_id=f"on{i}", **same)
-        for i, (a, p) in enumerate(intents)
-    ]
     return made
 
 
@@ -252,7 +247,7 @@ def test_a_streamed_training_that_is_interrupted_goes_on_to_the_same_weights(
     ("wrong", "words"),
     [
         ({"hard_negatives": 2}, "hard_negatives 2 needs all pairs at once, which streaming never reads: leave out one"),
-        ({"intent_positives": True}, "intent_positives needs all pairs at once"),
+        ({"same_intent": 9}, "same_intent 9 needs all pairs at once"),
         ({"direction": "both"}, "direction both needs all pairs at once"),
         ({"batch_size": 48}, "60 pairs do not fill one batch of 48 .*; lower --batch-size, or raise --shuffle-buffer"),
     ],
@@ -315,21 +310,41 @@ def test_too_few_different_answers_for_a_batch():
         DistinctAnswersSampler(["a", "b", "c"], np.array([1, 1, 1]), np.zeros(3), batch_size=2)
 
 
-def test_intents_context_and_negatives(data, base, tmp_path):
+def test_context_and_negatives(data, base, tmp_path):
     from cube_model.embedder.data import load_embedder_data
 
     plain = load_embedder_data(config(data, base, tmp_path), "|")
     assert plain.anchors[0] == "Where is the red lamp?"
     assert set(plain.groups) == {0}
-    more = load_embedder_data(config(data, base, tmp_path, intent_positives=True, context_turns=2), "|")
+    more = load_embedder_data(config(data, base, tmp_path, context_turns=2), "|")
     assert more.anchors[0] == "Where is the red lamp?|Welcome, caller 0."
-    assert more.anchors[-1] == "turn on the drum"
-    assert more.positives[-1] == "the drum, switch it on"
-    assert more.licenses == ["CC0-1.0", "MIT"]
-    assert len(more) == len(plain) + len(THINGS)
     assert plain.fingerprint != more.fingerprint
     with pytest.raises(ModelError, match="mined negatives"):
         load_embedder_data(config(data, base, tmp_path, hard_negatives=1), "|")
+
+
+def test_a_mixture_of_all_kinds_learns_and_goes_on_to_the_same_weights(base, tmp_path, monkeypatch):
+    from cube_model.embedder import pair_trainer
+    from cube_model.embedder.trainer import train_embedder
+
+    class Interrupted(pair_trainer.PairTrainer):
+        def training_step(self, *args, **options):
+            if self.state.global_step == 9:
+                raise KeyboardInterrupt
+            return super().training_step(*args, **options)
+
+    corpus = write_annotated(tmp_path / "corpus")
+    kinds = dict.fromkeys(("same_intent", "same_action", "templates", "translations"), 100)
+    options = {**kinds, "batch_size": 4, "epochs": 4, "label_smoothing": 0.1, "matryoshka": [8], "checkpoint_every": 8}
+    record = train_embedder(config(corpus, base, tmp_path / "whole", **options))
+    assert record["loss_last"] < record["loss_first"]
+    assert set(record["data"]["kinds"]) == {"next_turn", "same_intent", "same_action", "template", "translation"}
+    monkeypatch.setattr(pair_trainer, "PairTrainer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_embedder(config(corpus, base, tmp_path / "parts", **options))
+    monkeypatch.undo()
+    train_embedder(config(corpus, base, tmp_path / "parts", resume=True, **options))
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
 
 
 def test_mined_negatives_and_random_ones_where_there_are_none(base, tmp_path):
@@ -358,7 +373,7 @@ def test_neither_grouping_by_length_nor_gradient_caching_changes_the_gradient(da
         run = config(
             data, base, tmp_path, batch_size=40, mini_batch_size=8 if kind == "cached" else 40, symmetric=symmetric
         )
-        loss = MultipleNegativesRankingLoss(model, **both) if kind == "plain" else contrastive_loss(run, model, 1)
+        loss = MultipleNegativesRankingLoss(model, **both) if kind == "plain" else contrastive_loss(run, model, [], 1)
         value = loss([model.preprocess([pair[side] for pair in texts]) for side in (0, 1)], None)
         value.backward()
         gradient = {name: weight.grad for name, weight in model.named_parameters()}

@@ -1,0 +1,1 @@
+"""The kinds of positives that an encoder is trained on, one file each."""
