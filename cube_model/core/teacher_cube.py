@@ -58,8 +58,8 @@ def teacher_folder(recorded: Mapping[str, Any], teacher: str | None = None, **hu
                 f'folder, model_kwargs={{"teacher": "PATH"}} to SentenceTransformer or teacher="PATH" to pipeline'
             )
         folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=IGNORED_FILES, **hub))
-    older = folder / "0_Transformer"  # where older repositories of sentence-transformers keep the encoder
-    folder = older if (older / "config.json").is_file() else folder
+    for older in ("0_Transformer", "0_StaticEmbedding"):  # where older sentence-transformers keep the encoder
+        folder = folder / older if (folder / older).is_dir() else folder
     if recorded.get("weights_sha256") not in (None, weights_sha256(folder)):
         raise ValueError(
             f"{repo}: not the teacher that the core was trained with ({name}): its weights or its tokenizer differ; "
@@ -74,7 +74,9 @@ def weights_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in weights + [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]:
         total.update(f"{path.name}\0{_file_sha256(path)}\n".encode())
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    path = folder / "config.json"
+    static = not path.is_file() and (folder / "tokenizer.json").is_file()  # a table of token vectors has no settings
+    config = {} if static else json.loads(path.read_text(encoding="utf-8"))
     facts = {key: value for key, value in config.items() if key not in _METADATA}
     total.update(json.dumps(facts, sort_keys=True).encode())
     return total.hexdigest()

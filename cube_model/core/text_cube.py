@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoModel, AutoTokenizer
 
 from .modeling_cube import CubeModel
 from .pooling import pool
+from .static_cube import load_encoder
 from .teacher_cube import teacher_folder
 
 Input = str | Mapping[str, Any] | Sequence[Any]
@@ -73,11 +73,7 @@ class TextEncoder(nn.Module):
         recorded = core.config.teacher or {}
         folder = teacher_folder(recorded, teacher, **hub)
         dtype = getattr(torch, recorded.get("dtype") or "float32")
-        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        model = AutoModel.from_pretrained(folder, **local, dtype=dtype)
-        model = model.get_encoder() if model.config.is_encoder_decoder else model
-        model.config.use_cache = False  # the cache speeds up generation only
-        return cls(core, model, AutoTokenizer.from_pretrained(folder, **local))
+        return cls(core, *load_encoder(folder, dtype))
 
     def preprocess(
         self, inputs: Sequence[Input], task: str | None = None, prefix: str | None = None

@@ -43,7 +43,9 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
         """Loss of a batch; `sentence_features`: tokens of anchors, positives and negatives, `[batch, width]` each."""
-        embeddings = [self._encode(tokens) for tokens in sentence_features]
+        features = list(sentence_features)
+        padded = "attention_mask" in features[0]  # a static encoder pads no text
+        embeddings = [self._encode(each) if padded else self.model(each)["sentence_embedding"] for each in features]
         losses = [self.compute_loss_from_embeddings(embeddings, labels)]
         for dimension in self._dimensions:
             losses.append(self.compute_loss_from_embeddings([each[:, :dimension] for each in embeddings], labels))

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -81,11 +81,18 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
     started = time.monotonic()
     set_seed(config.seed)
     model, base = load_base(config)
+    if config.static:
+        from cube_model.embedder.static import distilled
+
+        model = distilled(model, config.static)
+        base |= {"dimension": config.static, "parameters": sum(weight.numel() for weight in model.parameters())}
     separator = turn_separator(model.tokenizer)
     data = StreamedEmbedderData(config, separator) if config.streaming else load_embedder_data(config, separator)
+    static = is_static(model)
     own_length = model.max_seq_length
-    length = min(config.max_length or training_length(model, data), own_length or math.inf)
-    model.max_seq_length = int(length)
+    length = None if static else int(min(config.max_length or training_length(model, data), own_length or math.inf))
+    if length:
+        model.max_seq_length = length
 
     arguments = {
         **config.result_options(),
@@ -99,10 +106,11 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
     trainer = _trainer(config, model, data, output.work)
     with (
         needs_room(output.place, "continue with --resume", ModelError),
-        fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
+        nullcontext() if static else fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    model.max_seq_length = own_length  # later texts may be longer than those of the training
+    if length:
+        model.max_seq_length = own_length  # later texts may be longer than those of the training
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
         return None
@@ -113,7 +121,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "arguments": recorded_arguments(config, data=location.get("repo") or location.get("folder"), base=base["name"]),
         "data": {**location, **data.describe()},
         "base": base,
-        "max_length_in_training": int(length),
+        "max_length_in_training": length,
         "turn_separator": separator,
         "mixed_precision": "bf16" if trainer.args.bf16 else "no",
         "processes": trainer.args.world_size,
@@ -174,6 +182,11 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
     return model.float(), facts
 
 
+def is_static(model: SentenceTransformer) -> bool:
+    """Whether an encoder is a table of token vectors."""
+    return type(model[0]).__name__ == "StaticEmbedding"
+
+
 def training_length(model: SentenceTransformer, data: EmbedderData | StreamedEmbedderData, share: float = 0.99) -> int:
     """Number of tokens that `share` of the texts fit in, rounded up to a multiple of 8: at most 64."""
     rows = np.random.default_rng(0).choice(len(data), size=min(len(data), 2000), replace=False)
@@ -193,7 +206,7 @@ def _trainer(
     from cube_model.embedder.loss import contrastive_loss
     from cube_model.embedder.pair_trainer import PairTrainer
 
-    if not config.train_embeddings:
+    if not config.train_embeddings and not is_static(model):
         cast("Any", model[0]).auto_model.get_input_embeddings().requires_grad_(False)
     device = _device(config)
     arguments = SentenceTransformerTrainingArguments(

@@ -17,6 +17,9 @@ from dataset_builders.common.locations import is_folder
 _DIMENSION_KEYS = ("hidden_size", "dim", "n_embd")
 """Config entry of the dimension; DistilBERT and GPT-2 have names of their own."""
 
+_MODEL_FILES = ("config.json", "tokenizer.json")
+"""A folder with one of them holds a teacher; a static one has no `config.json`."""
+
 
 @dataclass(frozen=True)
 class KnownTeacher:
@@ -136,7 +139,7 @@ def _find_local(name: str) -> Location | None:
         return Location(local, local.resolve().name)
     for folder in (name, *(preset.folders if preset else ())):
         candidate = teachers_folder() / folder
-        if re.fullmatch(r"[\w.-]+", folder) and (candidate / "config.json").is_file():
+        if re.fullmatch(r"[\w.-]+", folder) and any((candidate / name).is_file() for name in _MODEL_FILES):
             return Location(candidate, name)
     if preset and preset.package and (spec := importlib.util.find_spec(preset.package)) and spec.origin:
         in_package = Path(spec.origin).parent / "model"
@@ -148,8 +151,12 @@ def _find_local(name: str) -> Location | None:
 def _check_dimension(name: str, repo: str, revision: str | None, dimension: int) -> None:
     """Compare the dimension in a repository's config; only that file is downloaded."""
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 
-    config = json.loads(Path(hf_hub_download(repo, "config.json", revision=revision)).read_text(encoding="utf-8"))
+    try:
+        config = json.loads(Path(hf_hub_download(repo, "config.json", revision=revision)).read_text(encoding="utf-8"))
+    except EntryNotFoundError:  # a static encoder; its fingerprint is compared later
+        return
     actual = next((config[key] for key in _DIMENSION_KEYS if key in config), dimension)
     if actual != dimension:
         raise ModelError(f"teacher {name} has {actual} dimensions instead of {dimension}")

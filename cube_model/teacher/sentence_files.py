@@ -60,9 +60,9 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
     if not modules:
         return SentenceFiles(folder, prefix=prefix)
     paths = {module["type"].rsplit(".", 1)[-1]: folder / module["path"] for module in modules}
-    if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize"}):
+    if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize", "StaticEmbedding"}):
         raise ModelError(f"{folder}: the module {unsupported[0]} of this sentence-transformers model is not supported")
-    transformer = paths.get("Transformer", folder)
+    transformer = paths.get("Transformer", paths.get("StaticEmbedding", folder))
     pooling = _read_json(paths["Pooling"] / "config.json", dict) if "Pooling" in paths else {}
     if prefix and not pooling.get("include_prompt", True):
         raise ModelError(f"{folder}: pooling that excludes the prompt tokens is not supported; pass prefix=''")

@@ -157,24 +157,22 @@ class Teacher:
         folder, recorded_name, commit = find_teacher(name, revision, dimension)
         own = read_sentence_files(folder)
         import torch  # only now, so that an unavailable teacher fails without waiting for the import
-        from transformers import AutoModel, AutoTokenizer
+
+        from cube_model.core.static_cube import load_encoder
 
         device = device or default_device()
         if dtype == "auto":
             dtype = "bfloat16" if has_native_bfloat16(device) else "float32"
         try:
             with quiet_transformers():
-                local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-                tokenizer = AutoTokenizer.from_pretrained(own.folder, **local)
-                model = AutoModel.from_pretrained(own.folder, **local, dtype=getattr(torch, dtype))
+                model, tokenizer = load_encoder(own.folder, getattr(torch, dtype))
                 weights = weights_sha256(own.folder)
         except Exception as error:  # transformers raises a dozen exception types for unreadable folders
             raise ModelError(f"teacher {name}: cannot read {own.folder}: {first_line(error)}") from error
         try:
-            model = (model.get_encoder() if model.config.is_encoder_decoder else model).to(device)
+            model = model.to(device)
         except (RuntimeError, AssertionError) as error:  # no such device, or not enough memory on it
             raise ModelError(f"teacher {name}: device {device} cannot be used: {first_line(error)}") from error
-        model.config.use_cache = False  # the cache speeds up generation only
         max_length = options["max_length"] or own.max_length or _LENGTH_CAP
         prefixes = (options["prefix"], own.prefix, preset.prefix if preset else "")
         return cls(

@@ -29,7 +29,8 @@ RECORD = "training.json"
 
 def is_trained(folder: Path) -> bool:
     """Return whether a training wrote a folder."""
-    return (folder / RECORD).is_file() and (folder / "config.json").is_file()
+    files = {name: (folder / name).is_file() for name in (RECORD, "config.json", "tokenizer.json")}
+    return files[RECORD] and (files["config.json"] or files["tokenizer.json"])  # a static encoder has no config.json
 
 
 TRAINED = OutputKind(
@@ -40,7 +41,15 @@ TRAINED = OutputKind(
         *TRANSFORMERS_FILES,
         *SENTENCE_TRANSFORMERS_FILES,
         *(RECORD, "README.md", "configuration_cube.py", "modeling_cube.py", "sentence_cube.py", "pipeline_cube.py"),
-        *("text_cube.py", "teacher_cube.py", "pooling.py", "handler.py", "requirements.txt", "runs/**"),
+        *(
+            "text_cube.py",
+            "teacher_cube.py",
+            "static_cube.py",
+            "pooling.py",
+            "handler.py",
+            "requirements.txt",
+            "runs/**",
+        ),
     ),
     error=ModelError,
     suffix="training",
@@ -120,9 +129,10 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
 
 
 def _facts(folder: Path, record: dict[str, Any]) -> ModelFacts:
+    path = folder / "config.json"
     return ModelFacts(
         kind="embedder" if "base" in record else "core",
-        config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
+        config=json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {},
         training=record,
         parameters=record.get("parameters") or record["base"]["parameters"],
         size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
