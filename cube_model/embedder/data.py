@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from cube_model.data.hub import read_rows
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
 from cube_model.embedder.decontamination import benchmark_texts, without_texts
 from cube_model.embedder.positives.group import PairGroup, text_ids
@@ -87,6 +89,7 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
     Raises:
         ModelError: No such dataset, column or source; no pair is left; or the data lack a kind of positives.
     """
+    _check_leave_out(config)
     groups = [_mixed(group, config) for group in _groups(config, separator)]
     if config.hard_negatives and not any(group.mined for group in groups):
         raise ModelError(f"{config.data}: no pair has mined negatives; build it with them, or drop --hard-negatives")
@@ -127,6 +130,19 @@ def warn_of_leaks(config: EmbedderConfig, left_out: int) -> None:
     """Warn of pairs that are skipped as leaks."""
     if left_out:
         logger.warning("%s: %d pairs skipped, as they also occur in a test split", config.data, left_out)
+
+
+def _check_leave_out(config: EmbedderConfig) -> None:
+    """Refuse the name of no source: it would leave nothing out."""
+    if not config.leave_out:
+        return
+    available: set[str] = set()
+    for part in ("pairs", "downstream"):
+        with suppress(ModelError):  # a dataset may have one of them only
+            available |= set(read_rows(config.data, part, "train", ("source",))["source"].unique().to_pylist())
+    if unknown := sorted(set(config.leave_out) - available):
+        names = ", ".join(sorted(available))
+        raise ModelError(f"{config.data}: no source {', '.join(unknown)} to leave out; choose from {names}")
 
 
 def _groups(config: EmbedderConfig, separator: str) -> list[PairGroup]:

@@ -88,7 +88,7 @@ def test_a_core_on_it_reads_texts_with_the_files_that_are_uploaded(trained, tmp_
     from cube_model.core.text_cube import TextEncoder
 
     folder, _, config = trained
-    options = {"epochs": 2, "context_turns": 1, "validation_share": 0.2}
+    options = {"epochs": 2, "context_turns": 1, "progress": False}
     run = TrainingConfig(data=config.data, teacher=str(folder), output=str(tmp_path / "core"), **options)
     CubeTrainer(run).train()
     encoder = TextEncoder.from_pretrained(str(tmp_path / "core"), teacher=str(folder))

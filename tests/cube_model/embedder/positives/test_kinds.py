@@ -56,6 +56,8 @@ def test_same_intent_leaves_out_leaks_scope_and_sources(data):
     assert not {"a leak of the test", "sing a song"} & {*loaded.anchors, *loaded.positives}
     assert loaded.left_out == 1
     assert load(data, max_pairs=0, same_intent=1000, leave_out=["bank"]).sources == ["home"]
+    with pytest.raises(ModelError, match="no source banks to leave out; choose from bank, buses, home, inns"):
+        load(data, max_pairs=0, same_intent=1000, leave_out=["banks"])
     assert load(data, max_pairs=0, same_intent=1000, languages=["de"]).languages == ["de"]
 
 
