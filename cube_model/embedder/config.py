@@ -67,7 +67,7 @@ class EmbedderConfig(Options, error=ModelError):
         low=1,
     )
     label_temperature: float = option(
-        0.35,
+        0.05,
         "How much an intent or action counts that is said in similar words, by the base encoder; 0: not at all.",
         low=0,
     )
@@ -166,13 +166,13 @@ class EmbedderConfig(Options, error=ModelError):
             raise ModelError("hard_negatives are mined for pairs of a turn and the next: leave out one of both")
         if self.vary_context and not self.context_turns:
             raise ModelError("vary_context needs earlier turns: set context_turns too, or leave it out")
-        if self.mini_batch_size < self.batch_size and (self.soft or self.label_smoothing or self.matryoshka):
+        if self.mini_batch_size < self.batch_size and (self.has_labels or self.label_smoothing or self.matryoshka):
             raise ModelError(
                 f"mini_batch_size {self.mini_batch_size} computes a batch in parts, which label_smoothing, matryoshka, "
-                "same_intent and same_action cannot: raise it to batch_size, or set label_temperature to 0"
+                "same_intent and same_action cannot: raise it to batch_size, or leave them out"
             )
 
     @property
-    def soft(self) -> bool:
-        """Whether the similarity of labels counts."""
-        return bool(self.label_temperature and (self.same_intent or self.same_action))
+    def has_labels(self) -> bool:
+        """Whether some pairs share a label that others may have, too."""
+        return bool(self.same_intent or self.same_action)

@@ -15,7 +15,7 @@ import numpy as np
 from cube_model.data.hub import read_rows
 from cube_model.embedder.config import DIRECTIONS, EmbedderConfig
 from cube_model.embedder.decontamination import benchmark_texts, without_texts
-from cube_model.embedder.positives.group import PairGroup, text_ids
+from cube_model.embedder.positives.group import PairGroup
 from cube_model.embedder.positives.mixture import mixed_rows
 from cube_model.embedder.positives.next_turn import NextTurnOptions, next_turn
 from cube_model.embedder.positives.same_action import same_action
@@ -98,13 +98,13 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         texts = benchmark_texts(config.decontaminate)
         groups = [without_texts(group, texts) for group in groups]
     warn_of_leaks(config, left_out)
-    label_texts = sorted({label for group in groups for label in group.labels or ()}) if config.soft else []
+    label_texts = sorted({label for group in groups for label in group.labels or ()})
     numbers = {label: number for number, label in enumerate(label_texts)}
     return EmbedderData(
         anchors=_joined(group.anchors for group in groups),
         positives=_joined(group.positives for group in groups),
         negatives=[_joined(group.negatives[i] for group in groups) for i in range(config.hard_negatives)],
-        answer_ids=np.concatenate([_answer_ids(group, config) for group in groups]),
+        answer_ids=np.concatenate([group.answer_ids for group in groups]),
         groups=_parts(groups),
         labels=np.array([numbers.get(label, -1) for group in groups for label in group.labels or [""] * len(group)]),
         label_texts=label_texts,
@@ -185,11 +185,6 @@ def _mixed(group: PairGroup, config: EmbedderConfig) -> PairGroup:
     keys = list(zip(group.sources, group.labels or group.languages, strict=True))
     rows = mixed_rows(keys, getattr(config, option), config.temperature, config.seed)
     return group if len(rows) == len(group) else group.select(rows)
-
-
-def _answer_ids(group: PairGroup, config: EmbedderConfig) -> np.ndarray:
-    """What a batch may not hold twice, int64 `[n]`: a label may be repeated where its similarity counts."""
-    return text_ids(group.positives) if config.soft and group.labels else group.answer_ids
 
 
 def _joined(columns: Any) -> list[str]:

@@ -67,12 +67,13 @@ class LabelRankingLoss(ByLengthRankingLoss):
     """Contrasts texts that may share a label with each other as much as their labels differ.
 
     The target of an anchor is a distribution over the positives of its batch: the softmax of the cosines of its label
-    with their labels. Pairs without a label have themselves as target. A part of the target may be uniform.
+    with their labels; with temperature 0, equal labels share it. Pairs without a label have themselves as target. A
+    part of the target may be uniform.
 
     Args:
         model: The encoder.
         label_vectors: Unit vectors of the labels, float32 `[labels, dimension]`.
-        label_temperature: Temperature of that softmax; the lower, the less do similar labels count.
+        label_temperature: Temperature of that softmax; the lower, the less do similar labels count, at 0 only equal ones.
         smoothing: Share of the target that is uniform, 0 to below 1.
         symmetric: Contrast the anchors of a positive, too.
         **options: Arguments of `ByLengthRankingLoss`.
@@ -110,14 +111,20 @@ class LabelRankingLoss(ByLengthRankingLoss):
         own = torch.arange(rank * len(anchors), (rank + 1) * len(anchors), device=anchors.device)
         target: torch.Tensor = own
         if int(labels[0]) >= 0:
-            cosines = self.label_vectors[labels] @ self.label_vectors[all_labels].T
-            cosines[torch.arange(len(own)), own] = 1.0
-            target = torch.softmax(cosines / self._temperature, dim=1)
+            target = self._shares(labels, all_labels)
         scores = self.scale * anchors @ torch.cat(all_others).T
         loss = self._cross_entropy(scores, target)
         if not self._symmetric:
             return loss
         return (loss + self._cross_entropy(self.scale * others[0] @ all_anchors.T, target)) / 2
+
+    def _shares(self, labels: torch.Tensor, all_labels: torch.Tensor) -> torch.Tensor:
+        """The target of each label `[batch]` over all labels of the batches of all processes, float `[batch, all]`."""
+        if not self._temperature:
+            equal = (labels[:, None] == all_labels[None, :]).float()
+            return equal / equal.sum(dim=1, keepdim=True)
+        cosines = self.label_vectors[labels] @ self.label_vectors[all_labels].T
+        return torch.softmax(cosines / self._temperature, dim=1)
 
     def _cross_entropy(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if target.dim() == 2 and target.shape[1] < scores.shape[1]:  # hard negatives are right for nobody
@@ -140,7 +147,7 @@ def contrastive_loss(
         https://arxiv.org/abs/2101.06983 (gradient caching).
     """
     options: dict[str, Any] = {"scale": config.scale, "gather_across_devices": processes > 1}
-    if config.soft or config.label_smoothing:
+    if config.has_labels or config.label_smoothing:
         return LabelRankingLoss(
             model,
             label_vectors=_label_vectors(model, getattr(data, "label_texts", [])),

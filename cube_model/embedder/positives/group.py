@@ -16,7 +16,8 @@ class PairGroup:
     Attributes:
         kind: Name of the kind, as of its option: `next_turn`, `same_intent`, ...
         anchors, positives: n texts each.
-        answer_ids: int64 `[n]`, equal where the positive of one anchor is right for the other, too.
+        answer_ids: int64 `[n]`, equal for pairs that share no batch: the positive of one is right for the other, too,
+            and nothing else says so.
         sources, licenses, languages: n strings each.
         fingerprint: SHA-256 of the rows.
         negatives: k columns of n texts each.

@@ -53,7 +53,7 @@ def same_action(
         kind="same_action",
         anchors=[texts[i] for i in anchors],
         positives=[texts[i] for i in positives],
-        answer_ids=text_ids(chosen),
+        answer_ids=text_ids(texts[i] for i in positives),
         sources=[turns.sources[d] for d in dialogues],
         licenses=[turns.licenses[d] for d in dialogues],
         languages=[turns.languages[d] for d in dialogues],

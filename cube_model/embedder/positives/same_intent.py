@@ -51,7 +51,7 @@ def same_intent(
         kind="same_intent",
         anchors=[texts[i] for i in anchors],
         positives=[texts[i] for i in positives],
-        answer_ids=text_ids(row["label"] for row in chosen),
+        answer_ids=text_ids(texts[i] for i in positives),
         sources=[row["source"] for row in chosen],
         licenses=[row["license"] for row in chosen],
         languages=[row["language"] for row in chosen],

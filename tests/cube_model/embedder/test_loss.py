@@ -35,6 +35,15 @@ def by_hand(anchors, positives, label_vectors, labels, temperature, smoothing) -
     return float(np.mean(losses))
 
 
+def test_at_temperature_zero_equal_labels_share_the_target():
+    labels, batch = torch.tensor([0, 1, 2, 0, 3, 1]), [vectors(1), vectors(2)]
+    hard = label_loss(temperature=0.0).compute_loss_from_embeddings(batch, labels)
+    cold = label_loss(temperature=0.01).compute_loss_from_embeddings(batch, labels)  # the labels are orthogonal
+    assert float(hard) == pytest.approx(float(cold), abs=1e-5)
+    other = label_loss(temperature=0.0).compute_loss_from_embeddings(batch, torch.arange(6) % 4)
+    assert float(hard) != pytest.approx(float(other), abs=1e-3)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_targets_follow_the_similarity_of_the_labels(smoothing):
     labels = torch.tensor([0, 1, 2, 0, 3, 1])
