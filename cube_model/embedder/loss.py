@@ -73,7 +73,7 @@ class LabelRankingLoss(ByLengthRankingLoss):
     Args:
         model: The encoder.
         label_vectors: Unit vectors of the labels, float32 `[labels, dimension]`.
-        label_temperature: Temperature of that softmax; the lower, the less do similar labels count, at 0 only equal ones.
+        label_temperature: Temperature of that softmax: the lower, the less do similar labels count; at 0, not at all.
         smoothing: Share of the target that is uniform, 0 to below 1.
         symmetric: Contrast the anchors of a positive, too.
         **options: Arguments of `ByLengthRankingLoss`.
