@@ -23,7 +23,8 @@ class StaticEncoder(nn.Module):
 
     def __init__(self, table: torch.Tensor) -> None:
         super().__init__()
-        self.config = PretrainedConfig(hidden_size=table.shape[1])
+        self.config = PretrainedConfig()
+        self.config.hidden_size = table.shape[1]
         self.embedding = nn.Embedding.from_pretrained(table)
 
     @property

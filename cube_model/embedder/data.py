@@ -167,7 +167,7 @@ def _groups(config: EmbedderConfig, separator: str) -> list[PairGroup]:
                 seed=config.seed,
             )
             groups.append(next_turn(data, options))
-    common = {"leave_out": leave_out, "languages": config.languages}
+    common: dict[str, Any] = {"leave_out": leave_out, "languages": config.languages}
     readers: dict[str, Callable[[], PairGroup]] = {
         "same_intent": lambda: same_intent(data, **common, seed=config.seed),
         "same_action": lambda: same_action(data, sources=config.sources, **common, seed=config.seed),

@@ -93,7 +93,7 @@ class LabelRankingLoss(ByLengthRankingLoss):
         **options: Any,
     ) -> None:
         super().__init__(model, **options)
-        self.register_buffer("label_vectors", label_vectors, persistent=False)
+        self._label_vectors = label_vectors
         self._temperature, self._smoothing, self._symmetric = label_temperature, smoothing, symmetric
 
     def compute_loss_from_embeddings(self, embeddings: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
@@ -123,7 +123,7 @@ class LabelRankingLoss(ByLengthRankingLoss):
         if not self._temperature:
             equal = (labels[:, None] == all_labels[None, :]).float()
             return equal / equal.sum(dim=1, keepdim=True)
-        cosines = self.label_vectors[labels] @ self.label_vectors[all_labels].T
+        cosines = self._label_vectors[labels] @ self._label_vectors[all_labels].T
         return torch.softmax(cosines / self._temperature, dim=1)
 
     def _cross_entropy(self, scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
