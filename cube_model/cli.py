@@ -9,6 +9,7 @@ import typer
 from cube_model.data.embed.config import EmbedConfig
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
+from cube_model.evaluation.benchmark.command import benchmark
 from cube_model.evaluation.command import response_selection
 from cube_model.evaluation.intents.command import intents
 from cube_model.evaluation.leaderboard.command import leaderboard
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     evaluate.command("intents")(intents)
     app.add_typer(evaluate, name="evaluate")
     app.command("leaderboard")(leaderboard)
+    app.command("benchmark")(benchmark)
     app.command("export")(export)
     app.add_typer(cache_app, name="cache")
 

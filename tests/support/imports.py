@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "training",
         "embedder evaluation",
         "evaluation.baselines evaluation.intents",
-        "evaluation.leaderboard",
+        "evaluation.leaderboard evaluation.benchmark",
         "train cli demo",
     ),
 }

@@ -1,0 +1,145 @@
+"""The benchmark of one encoder on a dataset.
+
+>>> from cube_model.evaluation.benchmark.config import BenchmarkConfig
+>>> from cube_model.evaluation.benchmark.run import run_benchmark
+>>> output = run_benchmark(BenchmarkConfig("my-corpus", encoder="my-encoder", tasks=["responses", "cost"]))
+>>> output["results"][0]["metric"]
+'accuracy_1_of_100'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cube_model.errors import ModelError
+from cube_model.evaluation.benchmark.action_sets import ActionSet, action_sets, read_action_set
+from cube_model.evaluation.benchmark.actions import action_parts
+from cube_model.evaluation.benchmark.config import TASKS, BenchmarkConfig
+from cube_model.evaluation.benchmark.cost import cost_parts
+from cube_model.evaluation.benchmark.inputs import Inputs, NoDataError
+from cube_model.evaluation.benchmark.means import means
+from cube_model.evaluation.benchmark.part import Entry, Part, Subject
+from cube_model.evaluation.benchmark.seen import seen_sources
+from cube_model.evaluation.cells import ResultCache
+from cube_model.evaluation.intents.encoder import IntentEncoder
+from cube_model.machine import versions
+from cube_model.vectors.cache import EmbeddingCache
+
+_LIBRARIES = ("scikit-learn", "scipy", "sentence-transformers")
+
+
+def run_benchmark(
+    config: BenchmarkConfig,
+    results_folder: Path | None = None,
+    *,
+    cache: EmbeddingCache | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Judge an encoder, or a core on top of it.
+
+    Args:
+        config: Configuration.
+        results_folder: Cache folder for finished parts, which are not computed again. Default: no caching.
+        cache: Embedding cache. Default: the user's cache.
+        progress: Show progress bars.
+
+    Returns:
+        JSON object as the command line writes it. `results` has one entry for each task, source, language, setting and
+        metric, then the means over sources; `left_out` says which tasks the data do not allow, and why.
+
+    Raises:
+        ModelError: The dataset, a source, the encoder or the action set does not exist or cannot be read; the data do
+            not allow a task of `config.tasks`, or any; or scikit-learn is not installed.
+    """
+    _check()
+    actions = None if config.action_set is None else read_action_set(config.action_set)
+    inputs, left_out, plans = Inputs(config), list[dict[str, str]](), dict[str, Callable[[Subject], Iterator[Part]]]()
+    for task in config.tasks or TASKS:
+        try:
+            plans[task] = _PLANS[task](inputs, actions)
+        except NoDataError as error:
+            if config.tasks is not None:
+                raise
+            left_out.append({"task": task, "reason": str(error)})
+    if not plans:
+        raise ModelError("; ".join(dict.fromkeys(each["reason"] for each in left_out)))
+    if inputs.available and (unknown := sorted(set(config.sources or ()) - inputs.available)):
+        names = ", ".join(sorted(inputs.available))
+        raise ModelError(f"{config.data}: no test rows of {', '.join(unknown)} for these tasks; choose from {names}")
+    cache = cache or EmbeddingCache(vectors=config.vectors)
+    encoder = IntentEncoder(config.encoder, config.model, dtype=config.dtype, cache=cache, progress=progress)
+    seen = seen_sources(config)
+    subject = Subject(config, encoder, cache, seen, progress)
+    parts = [part for plan in plans.values() for part in plan(subject)]
+    result_cache = ResultCache(results_folder) if results_folder is not None else None
+    results: list[Entry] = []
+    for number, part in enumerate(parts, 1):
+        if progress:
+            _say(f"{number}/{len(parts)} {part.name}")
+        results += _results(part, subject, result_cache)
+    return {
+        "results": [*results, *means(results)],
+        "left_out": left_out,
+        "seen_sources": None if seen is None else sorted(seen),
+        "fingerprints": {"data": {part.name: part.facts["data"] for part in parts}, **encoder.fingerprints},
+        "encoder": {**encoder.describe(), "method": encoder.method},
+        "seed": config.seed,
+        "versions": versions(_LIBRARIES),
+    }
+
+
+def _results(part: Part, subject: Subject, result_cache: ResultCache | None) -> list[Entry]:
+    """Return the results of a part, from the cache or newly computed."""
+    libraries = {name: versions(_LIBRARIES).get(name) for name in ("dialogue-cube", "scikit-learn")}
+    facts = {"libraries": libraries, "part": part.name, **part.facts, **subject.encoder.fingerprints}
+    entries = result_cache.get(facts) if result_cache else None
+    if entries is None:
+        entries = part.compute()
+        if result_cache:
+            result_cache.put(facts, entries)
+    source = {"encoder": subject.encoder.name, "method": subject.encoder.method}
+    return [{**entry, "seen": _seen(entry, subject), **source} for entry in entries]
+
+
+def _seen(entry: Entry, subject: Subject) -> bool | None:
+    return None if entry["source"] is None else subject.has_seen(entry["source"])
+
+
+Plan = Callable[[Subject], Iterator[Part]]
+
+
+def _actions(inputs: Inputs, published: ActionSet | None) -> Plan:
+    sets = [] if published is None else [published]
+    if published is None or inputs.config.data is not None:
+        own = list(action_sets(inputs.turns))
+        if not own and published is None:
+            raise NoDataError(
+                f"{inputs.data}: no source has enough turns with acts or slots in split test (SGD, WOZ and SMD do); "
+                "add one, or pass Dialog2Flow's set with --action-set"
+            )
+        sets += own
+    return lambda subject: action_parts(subject, sets)
+
+
+def _cost(inputs: Inputs, published: ActionSet | None) -> Plan:
+    texts = published.texts if inputs.config.data is None and published is not None else inputs.texts
+    return lambda subject: cost_parts(subject, texts)
+
+
+_PLANS: dict[str, Callable[[Inputs, ActionSet | None], Plan]] = {"actions": _actions, "cost": _cost}
+
+
+def _check() -> None:
+    try:
+        import scipy  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ModelError("the benchmark needs scikit-learn: pip install 'dialogue-cube[evaluation]'") from error
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)

@@ -1,0 +1,120 @@
+"""The table of the benchmark: one encoder, or several as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cube_model.evaluation.intents.run import MEAN
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Output = Mapping[str, Any]
+
+_NAMES = {
+    "accuracy_1_of_100": "1 of 100",
+    "mrr": "MRR",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "rank_share": "rank share",
+    "cosine_within": "within labels",
+    "cosine_between": "between labels",
+    "auroc": "AUROC",
+    "v_measure": "V",
+    "same_domains": "same domains",
+    "same_scenario": "same scenario",
+    "parameters": "parameters",
+    "dimension": "dimension",
+    "utterances_per_second": "utterances/s",
+}
+"""Metric -> its name in the table; the JSON file has others, too."""
+
+_COUNTS = ("parameters", "dimension", "utterances_per_second")
+"""Metrics that are no shares."""
+
+_GROUPS = {True: "seen", False: "unseen", None: ""}
+
+NOTES = (
+    "In percent, cosines as they are; ± half the 95 % interval. seen: sources of the encoder's training.",
+    'rank share: what Dialog2Flow reports as "NDCG@10"; mean: over sources, each once.',
+)
+
+Row = tuple[str, str, str, str, str]
+"""Task, seen or unseen, source and language, measure, version of the protocol."""
+
+
+def benchmark_table(outputs: Sequence[Output], title: str) -> Table:
+    """Return a table with a row for each figure, the means over sources last, and a column for each encoder.
+
+    Args:
+        outputs: JSON objects of `run_benchmark`. A source counts as seen if one of the encoders has seen it.
+        title: Title.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    seen = {source for output in outputs for source in output["seen_sources"] or ()}
+    grouped = any(output["seen_sources"] is not None for output in outputs)
+    columns = [dict(_rows(output, seen if grouped else None)) for output in outputs]
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("task", *(["seen"] if grouped else []), "source", "measure"):
+        table.add_column(head)
+    for output in outputs:
+        table.add_column(column_name(output), justify="right", no_wrap=True)
+    table.add_column("protocol", style="dim")
+    last = None
+    for row in dict.fromkeys(row for column in columns for row in column):
+        task, group, source, measure, protocol = row
+        if last not in (None, (task, source)):
+            table.add_section()
+        shown = () if last == (task, source) else (task, group, source)
+        cells = [*(shown or ("", "", ""))]
+        last = (task, source)
+        if not grouped:
+            del cells[1]
+        table.add_row(*cells, measure, *(column.get(row, "") for column in columns), protocol)
+    return table
+
+
+def column_name(output: Output) -> str:
+    """Return the name of an encoder, with its core if there is one."""
+    encoder = output["encoder"]
+    return str(encoder["name"]) + ("" if encoder["method"] == "identity" else f"\n+ {encoder['method']}")
+
+
+def _rows(output: Output, seen: set[str] | None) -> Iterator[tuple[Row, str]]:
+    ordered = sorted(output["results"], key=lambda entry: entry["source"] == MEAN)
+    for entry in ordered:
+        if entry["metric"] not in _NAMES or entry.get("contaminated") == "removed":
+            continue
+        source = entry["source"] or ""
+        group = entry["seen"] if source == MEAN or seen is None else source in seen
+        place = source if not source or source == MEAN else f"{source} ({entry['language']})"
+        if (predicts := entry.get("predicts", "intent")) != "intent":
+            place += f", {predicts}"
+        name = f"mean {_GROUPS[group]}".strip() if source == MEAN else place
+        measure = f"{entry['setting']}: {_NAMES[entry['metric']]}"
+        protocol = version_of(entry)
+        yield (entry["task"], _GROUPS[group] if source else "", name, measure, protocol), cell(entry)
+
+
+def version_of(entry: Mapping[str, Any]) -> str:
+    """Return name and version of the protocol, without its description."""
+    return str(entry["protocol"]).partition(":")[0]
+
+
+def cell(entry: Mapping[str, Any]) -> str:
+    """Format a figure with half its interval: `26.83 ±0.60`, a cosine as `.487 ±.018`, a count as `22,713,216`."""
+    scale, digits = 100, 2
+    if entry["metric"] in _COUNTS:
+        scale, digits = 1, 0
+    elif entry["metric"].startswith("cosine"):
+        scale, digits = 1, 3
+    value = f"{scale * entry['value']:,.{digits}f}"
+    if not entry["ci95"]:
+        return value
+    low, high = entry["ci95"]
+    return f"{value} [dim]±{scale * (high - low) / 2:,.{digits}f}[/]"
