@@ -67,6 +67,18 @@ class Inputs:
             raise NoDataError(f"{self.data}: no test rows of {wanted} in the {part} config; it has {', '.join(names)}")
         return chosen
 
+    def wants_language(self, tag: str) -> bool:
+        """Return whether `languages` selects a BCP 47 tag."""
+        tags = self.config.languages
+        return tags is None or any(f"{tag}-".lower().startswith(f"{own}-".lower()) for own in tags)
+
+    @cached_property
+    def scenarios(self) -> dict[str, str]:
+        """What the users of the test dialogues were asked to do, by `dialogue_id`, where the source says it."""
+        table = read_rows(self.data, "dialogues", "test", ("dialogue_id", "scenario"))
+        rows = zip(table["dialogue_id"].to_pylist(), table["scenario"].to_pylist(), strict=True)
+        return {dialogue: scenario for dialogue, scenario in rows if scenario}
+
     def _splits(self, part: str) -> list[str]:
         try:
             return list(data_files(self.data, part))

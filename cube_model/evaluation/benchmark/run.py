@@ -18,9 +18,12 @@ from cube_model.evaluation.benchmark.action_sets import ActionSet, action_sets, 
 from cube_model.evaluation.benchmark.actions import action_parts
 from cube_model.evaluation.benchmark.config import TASKS, BenchmarkConfig
 from cube_model.evaluation.benchmark.cost import cost_parts
+from cube_model.evaluation.benchmark.dialogues import dialogue_parts, load_dialogues
 from cube_model.evaluation.benchmark.inputs import Inputs, NoDataError
+from cube_model.evaluation.benchmark.intents import intent_parts, load_intent_tasks
 from cube_model.evaluation.benchmark.means import means
 from cube_model.evaluation.benchmark.part import Entry, Part, Subject
+from cube_model.evaluation.benchmark.responses import load_response_pairs, response_parts
 from cube_model.evaluation.benchmark.seen import seen_sources
 from cube_model.evaluation.cells import ResultCache
 from cube_model.evaluation.intents.encoder import IntentEncoder
@@ -128,7 +131,28 @@ def _cost(inputs: Inputs, published: ActionSet | None) -> Plan:
     return lambda subject: cost_parts(subject, texts)
 
 
-_PLANS: dict[str, Callable[[Inputs, ActionSet | None], Plan]] = {"actions": _actions, "cost": _cost}
+def _responses(inputs: Inputs, _: ActionSet | None) -> Plan:
+    pairs = load_response_pairs(inputs)
+    return lambda subject: response_parts(subject, pairs)
+
+
+def _intents(inputs: Inputs, _: ActionSet | None) -> Plan:
+    tasks = load_intent_tasks(inputs)
+    return lambda subject: intent_parts(subject, tasks)
+
+
+def _dialogues(inputs: Inputs, _: ActionSet | None) -> Plan:
+    data = load_dialogues(inputs)
+    return lambda subject: dialogue_parts(subject, data)
+
+
+_PLANS: dict[str, Callable[[Inputs, ActionSet | None], Plan]] = {
+    "responses": _responses,
+    "intents": _intents,
+    "actions": _actions,
+    "dialogues": _dialogues,
+    "cost": _cost,
+}
 
 
 def _check() -> None:

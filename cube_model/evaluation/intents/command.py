@@ -25,10 +25,10 @@ def intents(
     """Evaluate how well an encoder, or a core on top of it, separates the intents of short utterances.
 
     mteb: MTEB's protocol, exactly as its code implements it (logistic regression on 8 utterances per intent, ten
-    draws); 5-shot and 10-shot: the same with 5 and 10 utterances; knn, prototype, linear: classifiers on all training
-    utterances; oos: detection of out-of-scope utterances; clustering: k-means on the test utterances. Each metric is
-    reported with and without the test rows whose text also occurs in an official training split. To resume an
-    interrupted run, start it again with the same `--json`.
+    draws); 1-shot, 5-shot and 10-shot: the same with 1, 5 and 10 utterances; knn, prototype, linear: classifiers on
+    all training utterances; oos: detection of out-of-scope utterances; clustering: k-means on the test utterances.
+    Each metric is reported with and without the test rows whose text also occurs in an official training split. To
+    resume an interrupted run, start it again with the same `--json`.
     """
     check_locations(config.data, config.model)
     if json_file is not None:

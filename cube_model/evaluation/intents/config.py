@@ -15,7 +15,7 @@ Label = Literal["intent", "scenario"]
 LABELS: tuple[Label, ...] = get_args(Label)
 """Kinds of label: the intent, or its coarser class if the source has one (MASSIVE's scenario, CLINC150's domain)."""
 
-Protocol = Literal["mteb", "5-shot", "10-shot", "knn", "prototype", "linear", "oos", "clustering"]
+Protocol = Literal["mteb", "1-shot", "5-shot", "10-shot", "knn", "prototype", "linear", "oos", "clustering"]
 
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 

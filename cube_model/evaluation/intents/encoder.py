@@ -86,13 +86,31 @@ class IntentEncoder:
         """Encode n texts like `encode`, but without the cache; for timing."""
         return self._mapped(self.teacher.encode(texts))
 
+    def encode_turns(self, histories: Sequence[Sequence[str]]) -> np.ndarray:
+        """Encode n sequences of turns, the most recent turn first, as float32 `[n, d]`, with rows of norm 1.
+
+        An encoder reads each as one text. A core reads the vectors of as many turns as it was trained with.
+        """
+        if self.core is None:
+            return self.encode([self.teacher.turn_separator.join(turns) for turns in histories])
+        read = [turns[: self._map.turns] for turns in histories]
+        vectors = self._cache.embed(self.teacher, [text for turns in read for text in turns], progress=self._progress)
+        rows = np.repeat(np.arange(len(read)), [len(turns) for turns in read])
+        places = np.concatenate([np.arange(len(turns)) for turns in read])
+        turns = np.zeros((len(read), self._map.turns, vectors.shape[1]), dtype=np.float32)
+        turns[rows, places] = vectors
+        return self._of_turns(turns)
+
     def _mapped(self, vectors: np.ndarray) -> np.ndarray:
-        if self.core is not None:
-            turns = np.zeros((len(vectors), self._map.turns, vectors.shape[1]), dtype=np.float32)
-            turns[:, 0] = vectors  # the context turns stay zero, as at the beginning of a dialogue
-            parts = [self._map.questions(turns[start : start + _CHUNK]) for start in range(0, len(turns), _CHUNK)]
-            vectors = np.concatenate(parts)
-        return np.asarray(normalize(vectors), dtype=np.float32)
+        if self.core is None:
+            return np.asarray(normalize(vectors), dtype=np.float32)
+        turns = np.zeros((len(vectors), self._map.turns, vectors.shape[1]), dtype=np.float32)
+        turns[:, 0] = vectors  # the context turns stay zero, as at the beginning of a dialogue
+        return self._of_turns(turns)
+
+    def _of_turns(self, turns: np.ndarray) -> np.ndarray:
+        parts = [self._map.questions(turns[start : start + _CHUNK]) for start in range(0, len(turns), _CHUNK)]
+        return np.asarray(normalize(np.concatenate(parts)), dtype=np.float32)
 
 
 class _SentenceTransformerTeacher:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Entry = dict[str, Any]
 
-SHOTS = {"mteb": 8, "5-shot": 5, "10-shot": 10}
+SHOTS = {"mteb": 8, "1-shot": 1, "5-shot": 5, "10-shot": 10}
 _WHOLE: dict[str, Callable[[IntentTask, Encode], Guesses]] = {"knn": knn, "prototype": prototype, "linear": linear}
 
 CLUSTERING_SEEDS = 5

@@ -141,7 +141,7 @@ def test_every_entry_has_the_fields_of_the_contract(whole):
     fields = (*fields, "seed", "protocol_version", "test_rows", "contaminated", "predicts", "settings")
     assert all(name in entry for entry in results for name in fields)
     assert {e["protocol"] for e in results} == {
-        *("mteb", "5-shot", "10-shot", "knn", "prototype", "linear"),
+        *("mteb", "1-shot", "5-shot", "10-shot", "knn", "prototype", "linear"),
         *("oos", "clustering"),
     }
     assert {e["metric"] for e in results} == set(METRICS)

@@ -168,7 +168,7 @@ def test_linear_probe_learns_from_all_rows(space):
 def test_protocols_solve_easy_vectors_but_not_random_ones():
     easy = Space(noise=0.05)
     random = Space(noise=50.0, test=200)
-    for protocol in ("mteb", "5-shot", "10-shot", "knn", "prototype", "linear"):
+    for protocol in ("mteb", "1-shot", "5-shot", "10-shot", "knn", "prototype", "linear"):
         values = [
             next(e["value"] for e in score(protocol, s.task, s.encode, None) if e["metric"] == "accuracy")
             for s in (easy, random)
