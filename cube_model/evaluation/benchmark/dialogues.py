@@ -123,12 +123,12 @@ def _tasks(data: DialogueData) -> Iterator[_Task]:
         train = data.train.get(key, [])
         for name, protocol, entries, usable in (
             ("domains", DOMAINS, _domains, lambda dialogue: dialogue.domains),
-            ("next act", NEXT_ACT, _next_act, lambda dialogue: _system_rows(dialogue)),
+            ("next act", NEXT_ACT, _next_act, _system_rows),
         ):
-            parts = [[dialogue for dialogue in part if usable(dialogue)] for part in (train, test)]
-            labels = {label for dialogue in parts[1] for label in _labels(name, dialogue)}
-            if min(map(len, parts)) >= _FEWEST and len(labels) > 1:
-                yield _Task(key, name, protocol, *parts, entries)
+            learnt, judged = ([dialogue for dialogue in part if usable(dialogue)] for part in (train, test))
+            labels = {label for dialogue in judged for label in _labels(name, dialogue)}
+            if min(len(learnt), len(judged)) >= _FEWEST and len(labels) > 1:
+                yield _Task(key, name, protocol, learnt, judged, entries)
         if any(_repeated(names) for names in _groupings(test).values()):
             yield _Task(key, "nearest", NEAREST, [], test, _nearest)
 
@@ -169,12 +169,12 @@ def dialogue_parts(subject: Subject, data: DialogueData) -> Iterator[Part]:
 
 def _domains(subject: Subject, train: list[Dialogue], test: list[Dialogue]) -> Iterator[Entry]:
     for first in (*FIRST_TURNS, None):
-        parts = [
+        learnt, judged = (
             Labelled(_means(subject, part, first), [dialogue.domains for dialogue in part], np.arange(len(part)))
             for part in (train, test)
-        ]
+        )
         setting = "domains" if first is None else f"domains, first {first} turn{'s' if first > 1 else ''}"
-        for entry in score_probe(*parts, subject.config.seed):
+        for entry in score_probe(learnt, judged, subject.config.seed):
             yield {"setting": setting, **entry, "settings": PROBE}
 
 
@@ -193,14 +193,16 @@ def _system_rows(dialogue: Dialogue) -> list[int]:
 
 def _next_act(subject: Subject, train: list[Dialogue], test: list[Dialogue]) -> Iterator[Entry]:
     turns = 1 + subject.config.context_turns
-    parts = []
-    for part in (train, test):
+
+    def labelled(part: list[Dialogue]) -> Labelled:
         rows = [(dialogue, number, row) for number, dialogue in enumerate(part) for row in _system_rows(dialogue)]
         histories = [dialogue.texts[max(0, row - turns) : row][::-1] for dialogue, _, row in rows]
         labels = [dialogue.acts[row] for dialogue, _, row in rows]
         groups = np.array([number for _, number, _ in rows])
-        parts.append(Labelled(subject.encoder.encode_turns(histories), labels, groups))
-    for entry in score_probe(*parts, subject.config.seed):
+        return Labelled(subject.encoder.encode_turns(histories), labels, groups)
+
+    learnt, judged = labelled(train), labelled(test)
+    for entry in score_probe(learnt, judged, subject.config.seed):
         yield {"setting": "next act", **entry, "settings": {**PROBE, "turns": turns}}
 
 

@@ -74,5 +74,6 @@ def _entries(subject: Subject, task: IntentTask, protocol: str) -> list[Entry]:
 
 def _limited(task: IntentTask, limit: int | None, seed: int, *, train: bool) -> IntentTask:
     """Return the task with at most `limit` test rows and, if `train`, training rows."""
-    parts = {"test": task.test, "outside": task.outside, **({"train": task.train} if train else {})}
-    return replace(task, **{name: part.select(sample(len(part), limit, seed)) for name, part in parts.items()})
+    test, outside = (part.select(sample(len(part), limit, seed)) for part in (task.test, task.outside))
+    learnt = task.train.select(sample(len(task.train), limit, seed)) if train else task.train
+    return replace(task, train=learnt, test=test, outside=outside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +13,27 @@ if TYPE_CHECKING:
 
 Output = Mapping[str, Any]
 
-_NAMES = {
-    "accuracy_1_of_100": "1 of 100",
-    "mrr": "MRR",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "rank_share": "rank share",
-    "cosine_within": "within labels",
-    "cosine_between": "between labels",
-    "auroc": "AUROC",
-    "v_measure": "V",
-    "same_domains": "same domains",
-    "same_scenario": "same scenario",
-    "parameters": "parameters",
-    "dimension": "dimension",
-    "utterances_per_second": "utterances/s",
+_SHOWN: dict[str, dict[str, str]] = {
+    "responses": {"accuracy_1_of_100": "1 of 100", "mrr": "MRR"},
+    "intents": {"accuracy": "accuracy", "auroc": "AUROC", "v_measure": "V"},
+    "actions": {
+        "macro_f1": "macro F1",
+        "rank_share": "rank share",
+        "cosine_within": "within labels",
+        "cosine_between": "between labels",
+    },
+    "dialogues": {
+        "micro_f1": "micro F1",
+        "macro_f1": "macro F1",
+        "same_domains": "same domains",
+        "same_scenario": "same scenario",
+    },
+    "cost": {"parameters": "parameters", "dimension": "dimension", "utterances_per_second": "utterances/s"},
 }
-"""Metric -> its name in the table; the JSON file has others, too."""
+"""Task -> metrics that the table shows -> their names there; the JSON file has others, too."""
+
+_HIDDEN = ("oos, max_softmax", "oos, max_logit")
+"""Settings that only the JSON file has."""
 
 _COUNTS = ("parameters", "dimension", "utterances_per_second")
 """Metrics that are no shares."""
@@ -38,7 +42,7 @@ _GROUPS = {True: "seen", False: "unseen", None: ""}
 
 NOTES = (
     "In percent, cosines as they are; ± half the 95 % interval. seen: sources of the encoder's training.",
-    'rank share: what Dialog2Flow reports as "NDCG@10"; mean: over sources, each once.',
+    'rank share: what Dialog2Flow reports as "NDCG@10"; mean: over sources, each once; version: of the protocol.',
 )
 
 Row = tuple[str, str, str, str, str]
@@ -64,7 +68,7 @@ def benchmark_table(outputs: Sequence[Output], title: str) -> Table:
         table.add_column(head)
     for output in outputs:
         table.add_column(column_name(output), justify="right", no_wrap=True)
-    table.add_column("protocol", style="dim")
+    table.add_column("version", style="dim")
     last = None
     for row in dict.fromkeys(row for column in columns for row in column):
         task, group, source, measure, protocol = row
@@ -88,7 +92,8 @@ def column_name(output: Output) -> str:
 def _rows(output: Output, seen: set[str] | None) -> Iterator[tuple[Row, str]]:
     ordered = sorted(output["results"], key=lambda entry: entry["source"] == MEAN)
     for entry in ordered:
-        if entry["metric"] not in _NAMES or entry.get("contaminated") == "removed":
+        metric = _SHOWN[entry["task"]].get(entry["metric"])
+        if metric is None or entry["setting"] in _HIDDEN or entry.get("contaminated") == "removed":
             continue
         source = entry["source"] or ""
         group = entry["seen"] if source == MEAN or seen is None else source in seen
@@ -96,14 +101,13 @@ def _rows(output: Output, seen: set[str] | None) -> Iterator[tuple[Row, str]]:
         if (predicts := entry.get("predicts", "intent")) != "intent":
             place += f", {predicts}"
         name = f"mean {_GROUPS[group]}".strip() if source == MEAN else place
-        measure = f"{entry['setting']}: {_NAMES[entry['metric']]}"
-        protocol = version_of(entry)
-        yield (entry["task"], _GROUPS[group] if source else "", name, measure, protocol), cell(entry)
+        measure = f"{entry['setting']}: {metric}"
+        yield (entry["task"], _GROUPS[group] if source else "", name, measure, version_of(entry)), cell(entry)
 
 
 def version_of(entry: Mapping[str, Any]) -> str:
-    """Return name and version of the protocol, without its description."""
-    return str(entry["protocol"]).partition(":")[0]
+    """Return the version of the protocol: `"actions v1: few-shot ..."` -> `"v1"`."""
+    return re.split("[:;]", entry["protocol"])[0].split()[-1]
 
 
 def cell(entry: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,12 @@ def score(protocol: str, task: IntentTask, encode: Encode, seeds: int | None) ->
         seeds: Number of seeds. Each seed of the few-shot sampler has its own entries; the seeds of k-means are
             averaged. Default: 1 for the sampler, 5 for k-means.
     """
+    with warnings.catch_warnings():  # scikit-learn takes labels of one row each for numbers
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
+        return _score(protocol, task, encode, seeds)
+
+
+def _score(protocol: str, task: IntentTask, encode: Encode, seeds: int | None) -> list[Entry]:
     if protocol in SHOTS:
         sampler_seeds = range(MTEB_SEED, MTEB_SEED + (seeds or 1))
         shots = SHOTS[protocol]

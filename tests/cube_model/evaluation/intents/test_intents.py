@@ -295,7 +295,7 @@ def test_a_dataset_that_is_older_than_the_labels_one_by_one_has_one_label_a_row(
     [
         (LABELLED, {"sources": ["nope"]}, "no intents from nope; the dataset has invented"),
         (LABELLED, {"languages": ["ru"]}, "no intents in ru; the dataset has en"),
-        (LABELLED, {"protocols": ["9-shot"]}, "protocols: expected some of mteb, 5-shot, .*, found ..9-shot.."),
+        (LABELLED, {"protocols": ["9-shot"]}, "protocols: expected some of mteb, 1-shot, 5-shot, .*, found ..9-shot.."),
         (LABELLED, {"protocols": ["oos"]}, "no intent set has out-of-scope test rows"),
         (LABELLED, {"labels": ["topic"]}, "labels: expected some of intent, scenario, found ..topic.."),
         ({"test": LABELLED["test"]}, {}, "cannot load the split 'train' of the downstream config"),
