@@ -17,7 +17,6 @@ CODE = [ROOT / name for name in ("dataset_builders", "cube_model", "push_scripts
 NOT_DECLARED = {
     "aim": "a tracker that the user installs",
     "usearch": "a benchmark compares with it",
-    "mteb": "a test compares with it where it is installed",
 }
 """Imports without a declaration."""
 

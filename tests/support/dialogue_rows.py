@@ -15,11 +15,13 @@ def invented_turns(dialogues, sources=None, domains=None, languages=None) -> Tur
         acts=[tuple(sorted(acts)) for *_, acts, _ in rows],
         slots=[tuple(sorted(slots)) for *_, slots in rows],
         own_slots=[tuple(sorted(slots)) for *_, slots in rows],
+        spans=[()] * len(rows),
         dialogues=np.repeat(np.arange(count), lengths),
         positions=np.concatenate([np.arange(length) for length in lengths]),
         dialogue_ids=[str(number) for number in range(count)],
         sources=sources or ["invented"] * count,
         languages=languages or ["en"] * count,
+        licenses=["CC0-1.0"] * count,
         domains=domains or [()] * count,
         fingerprint="invented",
     )

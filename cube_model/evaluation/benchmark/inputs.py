@@ -29,11 +29,25 @@ class Inputs:
 
     Args:
         config: Configuration.
+
+    Attributes:
+        available: Sources of the parts of the dataset that have been asked for.
+        left_out: Task and reason of what the benchmark leaves out.
     """
 
     def __init__(self, config: BenchmarkConfig) -> None:
         self.config = config
         self.available: set[str] = set()
+        self.left_out: list[dict[str, str]] = []
+
+    def leave_out(self, task: str, reason: str) -> None:
+        """Record that something is left out.
+
+        Args:
+            task: Task of the benchmark.
+            reason: What, and why.
+        """
+        self.left_out.append({"task": task, "reason": reason})
 
     @property
     def data(self) -> str:

@@ -27,9 +27,13 @@ def load_intent_tasks(inputs: Inputs) -> list[IntentTask]:
     """
     sources = inputs.sources("downstream")
     try:
-        return load_intents(inputs.data, sources, inputs.config.languages).tasks
+        loaded = load_intents(inputs.data, sources, inputs.config.languages)
     except ModelError as error:
         raise NoDataError(str(error)) from error
+    for rows in loaded.left_out:
+        count = sum(rows.rows.values())
+        inputs.leave_out("intents", f"{rows.source} ({rows.language}): {count:,} rows: {rows.reason}")
+    return loaded.tasks
 
 
 def intent_parts(subject: Subject, tasks: Sequence[IntentTask]) -> Iterator[Part]:

@@ -36,7 +36,9 @@ def load_response_pairs(inputs: Inputs) -> dict[tuple[str, str], QuestionAnswerP
             by_key.setdefault(key, []).append(row)
     pairs = {}
     for key, members in by_key.items():
-        if len(members) >= BATCH:
+        if len(members) < BATCH:
+            inputs.leave_out("responses", f"{key[0]} ({key[1]}): {len(members)} pairs, fewer than {BATCH}")
+        else:
             part = table.take(chosen_rows(np.array(members), limit, config.seed)).combine_chunks()
             pairs[key] = pairs_of_table(part, config.context_turns)
     if not pairs:

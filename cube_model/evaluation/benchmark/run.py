@@ -9,21 +9,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from cube_model.errors import ModelError
-from cube_model.evaluation.benchmark.action_sets import ActionSet, action_sets, read_action_set
-from cube_model.evaluation.benchmark.actions import action_parts
-from cube_model.evaluation.benchmark.config import TASKS, BenchmarkConfig
-from cube_model.evaluation.benchmark.cost import cost_parts
-from cube_model.evaluation.benchmark.dialogues import dialogue_parts, load_dialogues
-from cube_model.evaluation.benchmark.inputs import Inputs, NoDataError
-from cube_model.evaluation.benchmark.intents import intent_parts, load_intent_tasks
+from cube_model.evaluation.benchmark.action_sets import read_action_set
+from cube_model.evaluation.benchmark.config import BenchmarkConfig
+from cube_model.evaluation.benchmark.inputs import Inputs
 from cube_model.evaluation.benchmark.means import means
 from cube_model.evaluation.benchmark.part import Entry, Part, Subject
-from cube_model.evaluation.benchmark.responses import load_response_pairs, response_parts
+from cube_model.evaluation.benchmark.plans import plans
 from cube_model.evaluation.benchmark.seen import seen_sources
 from cube_model.evaluation.cells import ResultCache
 from cube_model.evaluation.intents.encoder import IntentEncoder
@@ -56,26 +51,15 @@ def run_benchmark(
         ModelError: The dataset, a source, the encoder or the action set does not exist or cannot be read; the data do
             not allow a task of `config.tasks`, or any; or scikit-learn is not installed.
     """
-    _check()
+    check_libraries()
     actions = None if config.action_set is None else read_action_set(config.action_set)
-    inputs, left_out, plans = Inputs(config), list[dict[str, str]](), dict[str, Callable[[Subject], Iterator[Part]]]()
-    for task in config.tasks or TASKS:
-        try:
-            plans[task] = _PLANS[task](inputs, actions)
-        except NoDataError as error:
-            if config.tasks is not None:
-                raise
-            left_out.append({"task": task, "reason": str(error)})
-    if not plans:
-        raise ModelError("; ".join(dict.fromkeys(each["reason"] for each in left_out)))
-    if inputs.available and (unknown := sorted(set(config.sources or ()) - inputs.available)):
-        names = ", ".join(sorted(inputs.available))
-        raise ModelError(f"{config.data}: no test rows of {', '.join(unknown)} for these tasks; choose from {names}")
+    inputs = Inputs(config)
+    plan_of = plans(inputs, actions)
     cache = cache or EmbeddingCache(vectors=config.vectors)
     encoder = IntentEncoder(config.encoder, config.model, dtype=config.dtype, cache=cache, progress=progress)
     seen = seen_sources(config)
     subject = Subject(config, encoder, cache, seen, progress)
-    parts = [part for plan in plans.values() for part in plan(subject)]
+    parts = [part for plan in plan_of.values() for part in plan(subject)]
     result_cache = ResultCache(results_folder) if results_folder is not None else None
     results: list[Entry] = []
     for number, part in enumerate(parts, 1):
@@ -84,7 +68,7 @@ def run_benchmark(
         results += _results(part, subject, result_cache)
     return {
         "results": [*results, *means(results)],
-        "left_out": left_out,
+        "left_out": inputs.left_out,
         "seen_sources": None if seen is None else sorted(seen),
         "fingerprints": {"data": {part.name: part.facts["data"] for part in parts}, **encoder.fingerprints},
         "encoder": {**encoder.describe(), "method": encoder.method},
@@ -110,52 +94,12 @@ def _seen(entry: Entry, subject: Subject) -> bool | None:
     return None if entry["source"] is None else subject.has_seen(entry["source"])
 
 
-Plan = Callable[[Subject], Iterator[Part]]
+def check_libraries() -> None:
+    """Check that scikit-learn and scipy are installed.
 
-
-def _actions(inputs: Inputs, published: ActionSet | None) -> Plan:
-    sets = [] if published is None else [published]
-    if published is None or inputs.config.data is not None:
-        own = list(action_sets(inputs.turns))
-        if not own and published is None:
-            raise NoDataError(
-                f"{inputs.data}: no source has enough turns with acts or slots in split test (SGD, WOZ and SMD do); "
-                "add one, or pass Dialog2Flow's set with --action-set"
-            )
-        sets += own
-    return lambda subject: action_parts(subject, sets)
-
-
-def _cost(inputs: Inputs, published: ActionSet | None) -> Plan:
-    texts = published.texts if inputs.config.data is None and published is not None else inputs.texts
-    return lambda subject: cost_parts(subject, texts)
-
-
-def _responses(inputs: Inputs, _: ActionSet | None) -> Plan:
-    pairs = load_response_pairs(inputs)
-    return lambda subject: response_parts(subject, pairs)
-
-
-def _intents(inputs: Inputs, _: ActionSet | None) -> Plan:
-    tasks = load_intent_tasks(inputs)
-    return lambda subject: intent_parts(subject, tasks)
-
-
-def _dialogues(inputs: Inputs, _: ActionSet | None) -> Plan:
-    data = load_dialogues(inputs)
-    return lambda subject: dialogue_parts(subject, data)
-
-
-_PLANS: dict[str, Callable[[Inputs, ActionSet | None], Plan]] = {
-    "responses": _responses,
-    "intents": _intents,
-    "actions": _actions,
-    "dialogues": _dialogues,
-    "cost": _cost,
-}
-
-
-def _check() -> None:
+    Raises:
+        ModelError: One of them is not.
+    """
     try:
         import scipy  # noqa: F401
         import sklearn  # noqa: F401

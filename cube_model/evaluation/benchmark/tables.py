@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cube_model.evaluation.benchmark.means import means
 from cube_model.evaluation.intents.run import MEAN
 
 if TYPE_CHECKING:
@@ -38,19 +39,28 @@ _HIDDEN = ("oos, max_softmax", "oos, max_logit")
 _COUNTS = ("parameters", "dimension", "utterances_per_second")
 """Metrics that are no shares."""
 
-_GROUPS = {True: "seen", False: "unseen", None: ""}
-
 NOTES = (
     "In percent, cosines as they are; ± half the 95 % interval. seen: sources of the encoder's training.",
     'rank share: what Dialog2Flow reports as "NDCG@10"; mean: over sources, each once; version: of the protocol.',
 )
 
-Row = tuple[str, str, str, str, str]
-"""Task, seen or unseen, source and language, measure, version of the protocol."""
+_GROUPS = {True: "seen", False: "unseen", None: ""}
+
+
+class Row(NamedTuple):
+    """What a row of the table is about."""
+
+    task: str
+    group: str
+    place: str
+    measure: str
+    version: str
 
 
 def benchmark_table(outputs: Sequence[Output], title: str) -> Table:
-    """Return a table with a row for each figure, the means over sources last, and a column for each encoder.
+    """Return a table with a row for each figure and a column for each encoder.
+
+    The rows of a task are those of seen sources, their means, those of unseen sources and their means.
 
     Args:
         outputs: JSON objects of `run_benchmark`. A source counts as seen if one of the encoders has seen it.
@@ -60,9 +70,9 @@ def benchmark_table(outputs: Sequence[Output], title: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    seen = {source for output in outputs for source in output["seen_sources"] or ()}
     grouped = any(output["seen_sources"] is not None for output in outputs)
-    columns = [dict(_rows(output, seen if grouped else None)) for output in outputs]
+    seen = {source for output in outputs for source in output["seen_sources"] or ()} if grouped else None
+    columns = [dict(_rows(output, seen)) for output in outputs]
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("task", *(["seen"] if grouped else []), "source", "measure"):
         table.add_column(head)
@@ -70,17 +80,18 @@ def benchmark_table(outputs: Sequence[Output], title: str) -> Table:
         table.add_column(column_name(output), justify="right", no_wrap=True)
     table.add_column("version", style="dim")
     last = None
-    for row in dict.fromkeys(row for column in columns for row in column):
-        task, group, source, measure, protocol = row
-        if last not in (None, (task, source)):
+    for row in sorted(dict.fromkeys(row for column in columns for row in column), key=_order):
+        block = (row.task, *([row.group] if grouped else []), row.place)
+        if block != last and last is not None:
             table.add_section()
-        shown = () if last == (task, source) else (task, group, source)
-        cells = [*(shown or ("", "", ""))]
-        last = (task, source)
-        if not grouped:
-            del cells[1]
-        table.add_row(*cells, measure, *(column.get(row, "") for column in columns), protocol)
+        shown = block if block != last else [""] * len(block)
+        table.add_row(*shown, row.measure, *(column.get(row, "") for column in columns), row.version)
+        last = block
     return table
+
+
+def _order(row: Row) -> tuple[int, int, bool]:
+    return list(_SHOWN).index(row.task), list(_GROUPS.values()).index(row.group), row.place.startswith(MEAN)
 
 
 def column_name(output: Output) -> str:
@@ -90,19 +101,25 @@ def column_name(output: Output) -> str:
 
 
 def _rows(output: Output, seen: set[str] | None) -> Iterator[tuple[Row, str]]:
-    ordered = sorted(output["results"], key=lambda entry: entry["source"] == MEAN)
-    for entry in ordered:
+    """Yield the rows of an output and their figures; `seen` are the sources that count as seen, None for no groups."""
+    entries = [
+        {**entry, "seen": None if seen is None or entry["source"] is None else entry["source"] in seen}
+        for entry in output["results"]
+        if entry["source"] != MEAN
+    ]
+    for entry in [*entries, *means(entries)]:
         metric = _SHOWN[entry["task"]].get(entry["metric"])
         if metric is None or entry["setting"] in _HIDDEN or entry.get("contaminated") == "removed":
             continue
-        source = entry["source"] or ""
-        group = entry["seen"] if source == MEAN or seen is None else source in seen
-        place = source if not source or source == MEAN else f"{source} ({entry['language']})"
+        group, place = _GROUPS[entry["seen"]], entry["source"] or ""
+        if place == MEAN:
+            place = f"{MEAN} {group}".strip()
+        elif place:
+            place += f" ({entry['language']})"
         if (predicts := entry.get("predicts", "intent")) != "intent":
             place += f", {predicts}"
-        name = f"mean {_GROUPS[group]}".strip() if source == MEAN else place
         measure = f"{entry['setting']}: {metric}"
-        yield (entry["task"], _GROUPS[group] if source else "", name, measure, version_of(entry)), cell(entry)
+        yield Row(entry["task"], group, place, measure, version_of(entry)), cell(entry)
 
 
 def version_of(entry: Mapping[str, Any]) -> str:

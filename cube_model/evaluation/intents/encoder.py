@@ -28,8 +28,8 @@ class IntentEncoder:
     """Encoder of utterances that uses the embedding cache.
 
     Args:
-        teacher: Frozen encoder: short name, folder, Hub repository or SentenceTransformer. Default: minilm. With a
-            core: where to find the core's teacher.
+        teacher: Frozen encoder: short name, folder, Hub repository, SentenceTransformer, or an object with the
+            interface of `Teacher`. Default: minilm. With a core: where to find the core's teacher.
         model: Trained core: folder or Hub repository. It maps each utterance as a question without context.
         dtype: See `Teacher.load`. A core's teacher keeps the data type of the training.
         cache: Embedding cache. Default: the user's cache.
@@ -57,8 +57,9 @@ class IntentEncoder:
         self.device = default_device()
         self._map: Method = identity()
         if teacher is not None and not isinstance(teacher, str | os.PathLike):
-            self.teacher: Any = _SentenceTransformerTeacher(teacher)
-            self.device = str(teacher.device)
+            is_teacher = hasattr(teacher, "fingerprint")
+            self.teacher: Any = teacher if is_teacher else _SentenceTransformerTeacher(teacher)
+            self.device = str(getattr(teacher, "device", self.device))
         elif trained is None:
             self.teacher = Teacher.load(teacher or DEFAULT_TEACHER, dtype)
         else:
@@ -145,7 +146,7 @@ class _SentenceTransformerTeacher:
         }
 
     def encode(self, texts: Sequence[str], *, advance: Callable[[int], object] | None = None) -> np.ndarray:
-        vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        vectors = self._model.encode(list(texts), show_progress_bar=False)
         if advance:
             advance(len(texts))
-        return np.asarray(vectors, dtype=np.float32)
+        return normalize(np.asarray(vectors, dtype=np.float32))

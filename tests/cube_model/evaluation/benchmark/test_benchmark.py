@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -15,12 +16,15 @@ from cube_model.evaluation.benchmark.command import benchmark as benchmark_comma
 from cube_model.evaluation.benchmark.config import TASKS, BenchmarkConfig
 from cube_model.evaluation.benchmark.inputs import Inputs
 from cube_model.evaluation.benchmark.means import means
+from cube_model.evaluation.benchmark.plans import plans
 from cube_model.evaluation.benchmark.run import run_benchmark
 from cube_model.evaluation.benchmark.tables import version_of
 from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.intents.config import IntentsConfig
+from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.evaluation.intents.run import run_intents
 from cube_model.evaluation.run import run_response_selection
+from cube_model.inference.processor import EmbeddingProcessor
 from support.dialogue_rows import invented_turns
 from support.intent_fixtures import invented_rows, write_intents
 
@@ -116,6 +120,34 @@ def test_response_selection_has_the_figures_of_its_own_command(sample_dataset, e
     assert len(actual) == 2 * 7
 
 
+def test_a_core_reads_the_turns_that_it_was_trained_with(trained_core, pairs_folder, cache_folder):
+    cache = EmbeddingCache(cache_folder)
+    config = BenchmarkConfig(str(pairs_folder), model=str(trained_core), tasks=["responses"])
+    actual = run_benchmark(config, cache=cache)["results"]
+    expected = run_response_selection(
+        ResponseSelectionConfig(str(pairs_folder), str(trained_core), context_turns=1), cache=cache
+    )[1]["results"]
+    figures = {
+        (entry["turns"], entry["metric"]): (entry["value"], entry["ci95"])
+        for entry in expected
+        if (entry["method"], entry["negatives"]) == ("trained core", "random")
+    }
+    for entry in actual:
+        assert entry["method"] == "trained core"
+        turns = {"question": 1, "with context": 2}[entry["setting"]]
+        assert (entry["value"], entry["ci95"]) == figures[turns, entry["metric"]]
+    assert len(actual) == len(figures) == 14
+
+    encoder = IntentEncoder(model=trained_core, cache=cache)
+    texts = ["Is there tea?", "Hello.", "Which number do I call?"]
+    vectors = cache.embed(encoder.teacher, texts)
+    turns = np.stack([np.stack([vectors[0], vectors[1]]), np.stack([vectors[2], 0 * vectors[2]])])
+    expected = EmbeddingProcessor(encoder.core).process_batch(turns)
+    np.testing.assert_allclose(
+        encoder.encode_turns([[*texts[:2], "more than it reads"], texts[2:]]), expected, atol=1e-6
+    )
+
+
 @pytest.fixture(scope="module")
 def intent_data(tmp_path_factory):
     rows = {split: invented_rows(split, source="lodge") for split in ("train", "test")}
@@ -165,10 +197,10 @@ def test_a_dataset_without_test_split_or_acts_is_an_error_that_says_what_to_add(
     with pytest.raises(ModelError, match="no test split of the downstream config, only train; build it with an intent"):
         run_benchmark(BenchmarkConfig(str(data), str(encoder), tasks=["intents"]))
     turns = invented_turns([[("user", "Tea?", (), ()), ("system", "Yes.", (), ())]] * 9)
-    inputs = Inputs(BenchmarkConfig("data"))
+    inputs = Inputs(BenchmarkConfig("data", tasks=["actions"]))
     inputs.__dict__["turns"] = turns
     with pytest.raises(ModelError, match=r"no source has enough turns with acts or slots in split test .*--action-set"):
-        benchmark._actions(inputs, None)
+        plans(inputs, None)
 
 
 def entry(source, seen, value, half, language="en", **more):
