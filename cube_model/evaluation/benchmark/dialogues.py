@@ -155,7 +155,11 @@ def dialogue_parts(subject: Subject, data: DialogueData) -> Iterator[Part]:
             "language": language,
             "seed": subject.config.seed,
         }
-        facts = {"protocol": task.protocol, "data": fingerprint_of([task.train, task.test]), "seed": shared["seed"]}
+        facts = {
+            "protocol": shared["protocol"],
+            "data": fingerprint_of([task.train, task.test]),
+            "seed": shared["seed"],
+        }
         if task.name == "next act":
             facts["context"] = subject.config.context_turns
         yield Part(

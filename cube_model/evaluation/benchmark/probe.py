@@ -11,7 +11,11 @@ from cube_model.evaluation.benchmark.part import Entry, figure
 from cube_model.metrics.action_metrics import multilabel_counts, multilabel_f1
 from cube_model.metrics.metrics import BOOTSTRAP_SAMPLES, percentile_interval
 
-PROBE = {"classifier": "logistic regression for each label", "C": 1.0, "max_iter": 1000}
+C = 100.0
+"""Inverse strength of regularisation. With scikit-learn's 1, vectors of norm 1 lead to hardly any prediction; of 1, 10,
+100 and 1,000, this was best for the acts of held-out training dialogues of SGD, and near the best for domains."""
+
+PROBE = {"classifier": "logistic regression for each label", "C": C, "max_iter": 1000}
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def predict(vectors: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.n
         if column.all() or not column.any():
             predictions[:, number] = column[0]
         else:
-            predictions[:, number] = LogisticRegression(C=1.0, max_iter=1000).fit(vectors, column).predict(others)
+            predictions[:, number] = LogisticRegression(C=C, max_iter=1000).fit(vectors, column).predict(others)
     return predictions
 
 

@@ -34,13 +34,15 @@ def load_response_pairs(inputs: Inputs) -> dict[tuple[str, str], QuestionAnswerP
     for row, key in enumerate(keys):
         if inputs.wants_language(key[1]):
             by_key.setdefault(key, []).append(row)
-    pairs = {}
+    pairs, few = {}, dict[str, list[str]]()
     for key, members in by_key.items():
         if len(members) < BATCH:
-            inputs.leave_out("responses", f"{key[0]} ({key[1]}): {len(members)} pairs, fewer than {BATCH}")
+            few.setdefault(key[0], []).append(f"{len(members)} in {key[1]}")
         else:
             part = table.take(chosen_rows(np.array(members), limit, config.seed)).combine_chunks()
             pairs[key] = pairs_of_table(part, config.context_turns)
+    for source, counts in few.items():
+        inputs.leave_out("responses", f"{source}: fewer than {BATCH} pairs: {', '.join(counts)}")
     if not pairs:
         raise NoDataError(f"{inputs.data}: no source has {BATCH} question -> answer pairs in split test; add dialogues")
     return pairs
@@ -59,7 +61,12 @@ def response_parts(subject: Subject, pairs: dict[tuple[str, str], QuestionAnswer
         shared = {"protocol": PROTOCOL + sampled, "source": source, "language": language}
         yield Part(
             f"responses: {source} ({language})",
-            {"protocol": PROTOCOL, "data": part.fingerprint, "seed": config.seed, "context": config.context_turns},
+            {
+                "protocol": shared["protocol"],
+                "data": part.fingerprint,
+                "seed": config.seed,
+                "context": config.context_turns,
+            },
             lambda part=part, shared=shared: _entries(subject, part, shared),  # type: ignore[misc]
         )
 

@@ -17,6 +17,7 @@ from cube_model.evaluation.benchmark.config import TASKS, BenchmarkConfig
 from cube_model.evaluation.benchmark.inputs import Inputs
 from cube_model.evaluation.benchmark.means import means
 from cube_model.evaluation.benchmark.plans import plans
+from cube_model.evaluation.benchmark.responses import load_response_pairs
 from cube_model.evaluation.benchmark.run import run_benchmark
 from cube_model.evaluation.benchmark.tables import version_of
 from cube_model.evaluation.config import ResponseSelectionConfig
@@ -118,6 +119,13 @@ def test_response_selection_has_the_figures_of_its_own_command(sample_dataset, e
         key = ("identity", 1) if entry["setting"] == "question" else ("joined turns", 3)
         assert (entry["value"], entry["ci95"]) == figures[(*key, entry["metric"])]
     assert len(actual) == 2 * 7
+
+
+def test_sources_with_too_few_pairs_are_named(sample_dataset, encoder, cache_folder):
+    config = BenchmarkConfig(str(sample_dataset), str(encoder), tasks=["responses"], sources=["camrest676", "woz"])
+    inputs = Inputs(config)
+    assert set(load_response_pairs(inputs)) == {("woz", language) for language in ("en", "de", "it")}
+    assert inputs.left_out == [{"task": "responses", "reason": "camrest676: fewer than 100 pairs: 53 in en"}]
 
 
 def test_a_core_reads_the_turns_that_it_was_trained_with(trained_core, pairs_folder, cache_folder):
