@@ -1,0 +1,161 @@
+"""The transition graph of trajectories, its pruning, and its main path.
+
+>>> graph = transition_graph([["greet", "ask"], ["greet", "ask"], ["ask"]])
+>>> graph.nodes["ask"]["count"], graph.edges[START, "greet"]["probability"]
+(3, 0.6666666666666666)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+START, END = "start", "end"
+"""Nodes before the first and after the last step of every trajectory."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What is too rare to be drawn.
+
+    Args:
+        min_share: Smallest count of a node, as a share of the count of the most frequent one.
+        min_probability: Smallest probability of an edge.
+        relative: Compare the count of an edge with that of the most frequent edge of its node, as Dialog2Flow does by
+            default, not with their sum.
+    """
+
+    min_share: float
+    min_probability: float
+    relative: bool = False
+
+
+def transition_graph(trajectories: Iterable[Sequence[str]]) -> nx.DiGraph:
+    """Count nodes and transitions.
+
+    Args:
+        trajectories: Names of the steps of each dialogue, in order.
+
+    Returns:
+        Graph with `count` at nodes and edges, and `probability` at edges: the share of the edges that leave its node.
+    """
+    import networkx as nx
+
+    nodes: Counter[str] = Counter()
+    edges: Counter[tuple[str, str]] = Counter()
+    for steps in trajectories:
+        way = (START, *steps, END)
+        nodes.update(way)
+        edges.update(pairwise(way))
+    graph = nx.DiGraph()
+    for name in sorted(nodes):
+        graph.add_node(name, count=nodes[name])
+    for a, b in sorted(edges):
+        graph.add_edge(a, b, count=edges[a, b])
+    _set_probabilities(graph)
+    return graph
+
+
+def pruned(graph: nx.DiGraph, pruning: Pruning) -> nx.DiGraph:
+    """Remove rare nodes and edges, repetitions, and what then is on no way from start to end.
+
+    The steps are those of Dialog2Flow's `build_graph.py`, in their order. The most frequent edge that leaves a node
+    always stays.
+
+    Returns:
+        A new graph with new probabilities. It may consist of start and end alone.
+    """
+    import networkx as nx
+
+    graph = graph.copy()
+    weights = {(a, b): edge["count" if pruning.relative else "probability"] for a, b, edge in graph.edges(data=True)}
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    steps = [name for name in graph if name not in (START, END)]
+    most = max((graph.nodes[name]["count"] for name in steps), default=0)
+    graph.remove_nodes_from([n for n in steps if graph.nodes[n]["count"] < pruning.min_share * most])
+    _remove_dead_ends(graph)
+    for name in list(graph):
+        leaving = list(graph.out_edges(name))
+        best = max((weights[edge] for edge in leaving), default=0)
+        limit = pruning.min_probability * (best if pruning.relative else 1)
+        graph.remove_edges_from([edge for edge in leaving if weights[edge] < min(limit, best)])
+    _remove_dead_ends(graph)
+    _set_probabilities(graph)
+    return graph
+
+
+def main_path(graph: nx.DiGraph, trajectories: Iterable[Sequence[str]]) -> list[str]:
+    """Return the way of a typical dialogue through a pruned graph.
+
+    That is the trajectory, without its loops and without steps that are not drawn, whose transitions are the most
+    frequent in sum. If every trajectory needs a transition that is not drawn, it is the widest way from start to end:
+    the one whose rarest transition is the most frequent.
+
+    Args:
+        graph: Pruned graph.
+        trajectories: Names of the steps of each dialogue, in order.
+
+    Returns:
+        Nodes from `START` to `END`; empty if no way is left.
+    """
+    ways: dict[tuple[str, ...], int] = {}
+    for steps in trajectories:
+        way = _without_loops(name for name in (START, *steps, END) if name in graph)
+        if way not in ways and all(graph.has_edge(*edge) for edge in pairwise(way)):
+            ways[way] = sum(graph.edges[edge]["count"] for edge in pairwise(way))
+    return list(max(ways, key=lambda way: (ways[way], way))) if ways else _widest_way(graph)
+
+
+def _without_loops(names: Iterable[str]) -> tuple[str, ...]:
+    way: list[str] = []
+    for name in names:
+        if name in way:
+            del way[way.index(name) + 1 :]
+        else:
+            way.append(name)
+    return tuple(way)
+
+
+def _widest_way(graph: nx.DiGraph) -> list[str]:
+    """The widest way, among equally wide ones the most probable; empty if there is none."""
+    import networkx as nx
+
+    if not nx.has_path(graph, START, END):
+        return []
+    counts = sorted({count for *_, count in graph.edges(data="count")}, reverse=True)
+    low, high = 0, len(counts)  # the first `high` counts connect start and end, the first `low` do not
+    while high - low > 1:
+        middle = (low + high) // 2
+        wide = _at_least(graph, counts[middle - 1])
+        if START in wide and END in wide and nx.has_path(wide, START, END):
+            high = middle
+        else:
+            low = middle
+    wide = _at_least(graph, counts[high - 1])
+    return list(nx.dijkstra_path(wide, START, END, lambda a, b, edge: -math.log(edge["probability"])))
+
+
+def _at_least(graph: nx.DiGraph, count: int) -> nx.DiGraph:
+    return graph.edge_subgraph([(a, b) for a, b, edge_count in graph.edges(data="count") if edge_count >= count])
+
+
+def _set_probabilities(graph: nx.DiGraph) -> None:
+    for name in graph:
+        leaving = list(graph.out_edges(name, data=True))
+        total = sum(edge["count"] for *_, edge in leaving)
+        for *_, edge in leaving:
+            edge["probability"] = edge["count"] / total
+
+
+def _remove_dead_ends(graph: nx.DiGraph) -> None:
+    import networkx as nx
+
+    on_a_way = nx.descendants(graph, START) & nx.ancestors(graph, END)
+    graph.remove_nodes_from([name for name in graph if name not in on_a_way and name not in (START, END)])
