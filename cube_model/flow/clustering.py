@@ -46,11 +46,11 @@ class Tree:
     """The tree of merges of n texts.
 
     Above `limit` texts, the tree is that of a random sample, and the other texts join the cluster with the nearest
-    centre. A cluster that the sample lacks is so rare that no flow shows it.
+    centre. A cluster that such a sample lacks is too rare for a flow to show it.
 
     Args:
         vectors: Vectors of distinct texts, float32 `[n, d]`; n is at least 1.
-        limit: Maximum size of the sample.
+        limit: Maximum size of the sample. Default: `LIMIT`.
         seed: Seed of the sample.
 
     Attributes:
@@ -58,7 +58,8 @@ class Tree:
         size: Number of texts in the tree.
     """
 
-    def __init__(self, vectors: np.ndarray, *, limit: int = LIMIT, seed: int = 0) -> None:
+    def __init__(self, vectors: np.ndarray, *, limit: int | None = None, seed: int = 0) -> None:
+        limit = limit or LIMIT
         self._vectors = _unit(vectors)
         self._rows = np.arange(len(vectors))
         if len(vectors) > limit:

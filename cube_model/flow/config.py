@@ -45,9 +45,7 @@ class FlowConfig(Options, error=ModelError):
     min_share: float = option(
         0.023, "Smallest frequency of a step that is drawn, as a share of the most frequent one.", low=0, high=1
     )
-    seed: int = option(
-        0, "Seed of the sample that is clustered if there are more utterances than fit in memory.", low=0
-    )
+    seed: int = option(0, "Seed of the sample that is clustered if there are too many utterances.", low=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

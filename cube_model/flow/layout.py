@@ -170,7 +170,7 @@ def _boxes(slots: Sequence[_Slot]) -> int:
 def _ports(
     graph: nx.DiGraph, places: dict[str, Point], straight: set[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Point, Point]]:
-    """Where each edge leaves and enters its boxes: side by side, ordered by the other end; straight ones in the middle."""
+    """Where each edge leaves and enters its boxes: side by side, ordered by their other ends; straight ones centred."""
     lists: dict[tuple[str, bool], list[tuple[float, tuple[str, str], int]]] = {}
     for a, b in graph.edges:
         down = places[a][1] < places[b][1]

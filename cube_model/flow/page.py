@@ -33,6 +33,7 @@ def page(flow: Flow, drawing: Drawing) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(template).render(
         drawing=drawing,
+        lowest=round(100 * flow.facts["options"]["min_probability"]),
         colours=COLOURS,
         script=script,
         script_hash=f"sha256-{digest}",

@@ -21,7 +21,7 @@ _LARGEST = 30_000
 """Largest side of the picture in pixels; matplotlib draws up to 65,535."""
 
 _FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans Arabic"]
-"""The first comes with matplotlib and has Latin, Greek, Cyrillic and Arabic letters; the others are used if installed."""
+"""The first comes with matplotlib and has Latin, Greek and Cyrillic letters; the others are used if installed."""
 
 
 def save_picture(drawing: Drawing, file: Path) -> None:
@@ -31,19 +31,15 @@ def save_picture(drawing: Drawing, file: Path) -> None:
         drawing: Boxes and curves.
         file: PNG file to write.
     """
-    import logging
     import warnings
 
     import matplotlib
     from matplotlib.figure import Figure
 
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts that are not installed
     width, height = drawing.size[0], drawing.size[1] + _TITLE
     dpi = _DPI * min(1.0, _LARGEST / max(width, height))
-    with (
-        matplotlib.rc_context({"font.family": _installed(_FONTS), "text.parse_math": False}),
-        warnings.catch_warnings(),
-    ):
+    style = {"font.family": _installed(_FONTS), "text.parse_math": False}  # a dollar sign in a text means nothing
+    with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter that no installed font has is drawn as a frame
         figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=dpi, facecolor="white")
         axes = figure.add_axes((0, 0, 1, 1))
@@ -112,7 +108,7 @@ def _frame(axes: Axes, centre: Point, size: Point, kind: str, is_main: bool, rad
 
     corner = (centre[0] - size[0] / 2, centre[1] - size[1] / 2)
     style = f"round,pad=0,rounding_size={radius}"
-    line = COLOURS["main"] if is_main else COLOURS[f"{kind} line"]
+    line, thickness = (COLOURS["main"], 2.2) if is_main else (COLOURS[f"{kind} line"], 1)
     axes.add_patch(
         FancyBboxPatch(
             corner,
@@ -120,7 +116,7 @@ def _frame(axes: Axes, centre: Point, size: Point, kind: str, is_main: bool, rad
             boxstyle=style,
             facecolor=COLOURS[kind],
             edgecolor=line,
-            linewidth=2.2 if is_main else 1,
+            linewidth=thickness,
             zorder=4,
         )
     )
@@ -147,19 +143,10 @@ def _box(axes: Axes, box: Box) -> None:
 def _label(axes: Axes, curve: Curve) -> None:
     if not curve.label:
         return
-    frame = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
-    weight = "bold" if curve.is_main else "normal"
-    colour = COLOURS["main"] if curve.is_main else "#333333"
-    x, y = curve.label_at
-    axes.text(
-        x,
-        y,
-        curve.label,
-        fontsize=_points(9.5),
-        fontweight=weight,
-        color=colour,
-        ha="center",
-        va="center",
-        bbox=frame,
-        zorder=6,
-    )
+    look: dict[str, Any] = {
+        "fontsize": _points(9.5),
+        "fontweight": "bold" if curve.is_main else "normal",
+        "color": COLOURS["main"] if curve.is_main else "#333333",
+        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
+    }
+    axes.text(*curve.label_at, curve.label, ha="center", va="center", zorder=6, **look)

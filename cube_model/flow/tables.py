@@ -14,6 +14,8 @@ from cube_model.flow.true_graph import REPORTED
 if TYPE_CHECKING:
     from cube_model.flow.run import Flow
 
+_PROTOCOLS = ("as_drawn", "dialog2flow")
+
 _COLUMNS = 60
 """Largest width of an utterance."""
 
@@ -53,14 +55,12 @@ def nodes_table(comparisons: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_column(heading, justify="right")
     for domain, each in comparisons.items():
         cells = []
-        for protocol in ("as_drawn", "dialog2flow"):
+        for protocol in _PROTOCOLS:
             one = each[protocol]
             cells += [str(one["nodes"]), str(one["true_nodes"]), f"{one['relative']:.1%} ({one['difference']:+d})"]
         table.add_row(domain, *cells)
     if len(comparisons) > 1:
-        means = [
-            statistics.fmean(each[p]["relative"] for each in comparisons.values()) for p in ("as_drawn", "dialog2flow")
-        ]
+        means = [statistics.fmean(each[name]["relative"] for each in comparisons.values()) for name in _PROTOCOLS]
         table.add_section()
         table.add_row("mean", "", "", f"{means[0]:.1%}", "", "", f"{means[1]:.1%}")
     return table

@@ -121,9 +121,8 @@ def describe_steps(
             nearest = members.setdefault(int(labels[text]), [])
             if len(nearest) < _EXAMPLES:
                 nearest.append(each.texts[text])
-        label_of = {
-            names[row]: int(labels[text]) for row, text in zip(each.rows.tolist(), each.text_of_row, strict=True)
-        }
+        own = zip(each.rows.tolist(), each.text_of_row.tolist(), strict=True)
+        label_of = {names[row]: int(labels[text]) for row, text in own}
         for name in sorted(label_of, key=lambda name: int(name[1:])):
             rows = rows_of[name]
             actions = Counter(action for row in rows if (action := turns.action(row)))
