@@ -15,6 +15,7 @@ from cube_model.flow import clustering, run
 from cube_model.flow.config import FlowConfig
 from cube_model.flow.output import FLOW, read_flow, write_flow
 from cube_model.flow.run import make_flow
+from cube_model.flow.shown import shown_flow
 from cube_model.vectors.cache import EmbeddingCache
 from hub.invented import dialogue, write_dataset
 
@@ -167,7 +168,7 @@ def test_number_of_steps_and_the_default_threshold(own, tiny_teacher, cache):
     facts = flow.facts["clustering"]["user"]
     assert facts["steps"] == 2
     default = make_flow(FlowConfig(str(own), str(tiny_teacher)), cache=cache).facts["clustering"]["user"]
-    assert default["distance"] == pytest.approx(0.75 * default["mean_distance"], abs=1e-5)
+    assert default["distance"] == pytest.approx(0.7 * default["mean_distance"], abs=1e-5)
 
 
 def test_more_utterances_than_a_tree_can_hold(own, tiny_teacher, cache, monkeypatch):
@@ -270,3 +271,26 @@ def test_folder_that_is_not_a_flow(tmp_path, content):
         (tmp_path / "flow.json").write_text(content)
     with pytest.raises(ModelError, match="not a flow; make one with `dialogue-cube flow"):
         read_flow(tmp_path)
+
+
+def test_tab_of_the_dashboard(page, settings, flow, folder, tmp_path):
+    settings(flows=(str(folder), str(tmp_path)))
+    at = page(tab="flow", lang="ru")
+    assert not at.error
+    assert at.tabs[-2].label == "Ход диалога"
+    values = {metric.label: metric.value for metric in at.metric}
+    assert values == {"Диалогов": "16", "Реплик": "64", "Шагов": "7", "Переходов": "10"}
+    steps, transitions = (table.value for table in at.dataframe)
+    assert list(steps["utterance"])[:2] == [OPEN, BLACK]
+    assert list(transitions["transitions"])[:2] == [16, 16]
+    frame = at.get("iframe")[0].proto
+    assert 'sandbox="allow-scripts"' in frame.srcdoc
+    assert "<script" not in frame.srcdoc  # the page is a text inside the frame
+    at.selectbox("choose-flow").set_value(str(tmp_path)).run()
+    assert "not a flow" in at.error[0].value
+
+
+def test_incomplete_flow_gives_one_line(folder, tmp_path):
+    (tmp_path / "flow.json").write_bytes((folder / "flow.json").read_bytes())
+    with pytest.raises(ModelError, match="an incomplete flow; make it again"):
+        shown_flow(tmp_path)
