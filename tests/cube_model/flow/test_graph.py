@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cube_model.data.turns import Turns
-from cube_model.flow.graph import END, START, Pruning, main_path, pruned, transition_graph
+from cube_model.flow.graph import END, START, Pruning, add_way, main_path, pruned, transition_graph
 from cube_model.flow.trajectories import SpeakerTexts, names_of_turns
 from cube_model.flow.true_graph import DIALOG2FLOW, compare, difference
 
@@ -71,21 +71,32 @@ def test_pruning_leaves_its_input_alone():
     assert edges(graph) == before
 
 
-def test_main_path_is_the_way_of_a_dialogue_with_frequent_transitions():
-    ways = [["a", "b", "c"]] * 3 + [["a", "c"]] * 4 + [["a", "b", "a", "b", "c"]]
-    graph = pruned(transition_graph(ways), EVERYTHING)
-    # a-b-c counts 8 + 5 + 4 + 8, a-c only 8 + 4 + 8; the loop of the last dialogue is left out
-    assert main_path(graph, ways) == [START, "a", "b", "c", END]
+def test_main_path_is_the_dialogue_that_has_most_steps_in_common_with_the_others():
+    ways = [["a", "b", "c", "d"]] * 3 + [["a", "b", "a", "b", "c"], ["a", "c"], ["a", "x", "y", "z"]]
+    counted = transition_graph(ways)
+    # with start and end, dialogues have 34 / 6 steps on average; of 6 dialogues, 6 have a, 5 c, 4 b, 3 d, 1 x, y and z
+    # a-b-c-d: 2 (12 + 18) / 6 / (6 + 5.67) = .86; a-b-c: 2 (12 + 15) / 6 / (5 + 5.67) = .84; a-c: .79; a-x-y-z: .60
+    assert main_path(pruned(counted, EVERYTHING), counted, ways) == [START, "a", "b", "c", "d", END]
+    without_d = pruned(counted, Pruning(0.7, 0))
+    assert main_path(without_d, counted, ways) == [START, "a", "b", "c", END]
 
 
-def test_main_path_without_a_dialogue_that_is_drawn_is_the_widest_way():
-    graph = pruned(transition_graph([["a", "b"]] * 3 + [["a", "c"]] * 2 + [["b", "d"]] * 4), EVERYTHING)
-    assert main_path(graph, []) == [START, "b", "d", END]
-    import networkx as nx
+def test_transitions_of_the_main_path_are_drawn():
+    ways = [["a", "b"]] * 20 + [["a"]]
+    counted = transition_graph(ways)
+    graph = pruned(counted, Pruning(0, 0.1))
+    assert not graph.has_edge("a", END)
+    add_way(graph, counted, [START, "a", END])
+    assert edges(graph)["a", END] == 1
+    assert edges(graph, "probability")["a", END] == 1 / 21
 
+
+def test_main_path_without_a_dialogue_that_can_be_drawn_is_the_widest_way():
+    counted = transition_graph([["a", "b"]] * 3 + [["a", "c"]] * 2 + [["b", "d"]] * 4)
+    graph = pruned(counted, EVERYTHING)
+    assert main_path(graph, counted, [["b", "a"]]) == [START, "b", "d", END]
     graph.remove_nodes_from(["b", "d", "c"])
-    assert main_path(graph, []) == []
-    assert not nx.has_path(graph, START, END)
+    assert main_path(graph, counted, [["a"]]) == []
 
 
 def turns_of(*dialogues):
