@@ -118,7 +118,10 @@ def main_path(graph: nx.DiGraph, counted: nx.DiGraph, trajectories: Iterable[Seq
 
     ways = {_without_loops(steps) for steps in drawn}
     ways = {way for way in ways if all(counted.has_edge(*edge) for edge in pairwise(way))}
-    return list(max(ways, key=lambda way: (round(overlap(way), 9), way))) if ways else widest
+    if not ways:
+        return widest
+    most_typical = max(ways, key=lambda way: (round(overlap(way), 9), way))
+    return list(most_typical)
 
 
 def add_way(graph: nx.DiGraph, counted: nx.DiGraph, way: Sequence[str]) -> None:
