@@ -38,7 +38,7 @@ def save_picture(drawing: Drawing, file: Path) -> None:
 
     width, height = drawing.size[0], drawing.size[1] + _TITLE
     dpi = _DPI * min(1.0, _LARGEST / max(width, height))
-    style = {"font.family": _installed(_FONTS), "text.parse_math": False}  # a dollar sign in a text means nothing
+    style: Any = {"font.family": _installed(_FONTS), "text.parse_math": False}  # a dollar sign in a text means nothing
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter that no installed font has is drawn as a frame
         figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=dpi, facecolor="white")

@@ -113,6 +113,7 @@ def make_flow(
             "fingerprint": turns.fingerprint,
             "dialogues": len(trajectories),
             "turns": len(rows),
+            "licenses": sorted({turns.licenses[dialogue] for dialogue in set(turns.dialogues[rows].tolist())}),
             "distinct_utterances": {s: len(each.texts) for s, each in speakers.items()},
         },
         "encoder": teacher.describe(),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = ("as_drawn", "dialog2flow")
 
+_HEADINGS = ("true ", "difference ", "agreement ")
+
 _COLUMNS = 60
 """Largest width of an utterance."""
 
@@ -48,19 +50,25 @@ def nodes_table(comparisons: Mapping[str, Mapping[str, Any]]) -> Table:
     reported = ", ".join(f"{name} {value:.1%}" for name, value in REPORTED.items())
     table = Table(
         title="Nodes of the flow and of the graph of the annotated actions",
-        caption=f"Dialog2Flow's protocol gives the number of actions. It reports for SpokenWOZ: {reported}",
+        caption=f"Dialog2Flow's protocol gives the number of actions. It reports for SpokenWOZ: {reported}. "
+        "Agreement: adjusted Rand index of steps and actions, 0 for random ones.",
     )
     table.add_column("domain")
-    for heading in ("flow", "true", "difference", "Dialog2Flow's protocol", "true ", "difference "):
+    for heading in ("flow", "true", "difference", "agreement", "Dialog2Flow's protocol", *_HEADINGS):
         table.add_column(heading, justify="right")
     for domain, each in comparisons.items():
         cells = []
         for protocol in _PROTOCOLS:
             one = each[protocol]
             cells += [str(one["nodes"]), str(one["true_nodes"]), f"{one['relative']:.1%} ({one['difference']:+d})"]
+            cells.append(f"{one['agreement']:.3f}")
         table.add_row(domain, *cells)
     if len(comparisons) > 1:
-        means = [statistics.fmean(each[name]["relative"] for each in comparisons.values()) for name in _PROTOCOLS]
         table.add_section()
-        table.add_row("mean", "", "", f"{means[0]:.1%}", "", "", f"{means[1]:.1%}")
+        cells = []
+        for protocol in _PROTOCOLS:
+            of = [each[protocol] for each in comparisons.values()]
+            means = [statistics.fmean(one[name] for one in of) for name in ("relative", "agreement")]
+            cells += ["", "", f"{means[0]:.1%}", f"{means[1]:.3f}"]
+        table.add_row("mean", *cells)
     return table

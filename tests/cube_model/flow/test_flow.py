@@ -89,6 +89,7 @@ def test_flow_of_own_dialogues_by_hand(flow):
     assert content["encoder"]["name"] == "tiny"
     assert content["options"]["data"] == "own"
     assert len(content["data"]["fingerprint"]) == 64
+    assert content["data"]["licenses"] == ["MIT"]
     assert {"scipy", "networkx", "matplotlib", "torch"} <= set(content["versions"])
 
 

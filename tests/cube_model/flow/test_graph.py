@@ -6,7 +6,7 @@ import pytest
 from cube_model.data.turns import Turns
 from cube_model.flow.graph import END, START, Pruning, add_way, main_path, pruned, transition_graph
 from cube_model.flow.trajectories import SpeakerTexts, names_of_turns
-from cube_model.flow.true_graph import DIALOG2FLOW, compare, difference
+from cube_model.flow.true_graph import DIALOG2FLOW, agreement, compare, difference
 
 pytest.importorskip("networkx", reason="install the extra `flow`")
 pytest.importorskip("scipy", reason="install the extra `flow`")
@@ -108,11 +108,13 @@ def turns_of(*dialogues):
         acts=[(row[4],) if row[4] else () for row in rows],
         slots=[()] * len(rows),
         own_slots=[()] * len(rows),
+        spans=[()] * len(rows),
         dialogues=np.array([row[0] for row in rows]),
         positions=np.array([row[1] for row in rows]),
         dialogue_ids=[f"tea/{number}" for number in range(len(dialogues))],
         sources=["tea"] * len(dialogues),
         languages=["en"] * len(dialogues),
+        licenses=["MIT"] * len(dialogues),
         domains=[("tea",)] * len(dialogues),
         fingerprint="0" * 64,
     )
@@ -140,8 +142,14 @@ def test_difference_to_the_true_graph():
     assert names[:2] == ["U1", "S1"]
     result = compare(TEA, speakers, names, EVERYTHING)
     # 4 actions, start and end against U1, S1, start and end
-    assert result["as_drawn"] == {"nodes": 4, "true_nodes": 6, "difference": -2, "relative": pytest.approx(1 / 3)}
-    assert result["dialog2flow"] == {"nodes": 6, "true_nodes": 6, "difference": 0, "relative": 0}
+    assert result["as_drawn"] == {
+        "nodes": 4,
+        "true_nodes": 6,
+        "difference": -2,
+        "relative": pytest.approx(1 / 3),
+        "agreement": 0,
+    }
+    assert result["dialog2flow"] == {"nodes": 6, "true_nodes": 6, "difference": 0, "relative": 0, "agreement": 1}
     assert result["actions"] == {"user": 2, "system": 2}
 
 
@@ -152,6 +160,15 @@ def test_true_graph_is_pruned_as_that_of_dialog2flow():
     assert difference(turns, actions, actions, DIALOG2FLOW)["true_nodes"] == 4  # 1 / 60 is below 2.3 %
     turns = turns_of(*rare[20:])
     assert difference(turns, actions[40:], actions[40:], DIALOG2FLOW)["true_nodes"] == 6
+
+
+def test_agreement_is_the_adjusted_rand_index():
+    steps, actions = list("aaabbbcc"), list("xxyyyyzz")
+    # pairs together: 5 in both, 7 by steps, 8 by actions, of 28
+    assert agreement(steps, actions) == pytest.approx((5 - 7 * 8 / 28) / (7.5 - 7 * 8 / 28))
+    assert agreement(steps, steps) == 1
+    assert agreement(list("abab"), list("xxyy")) < 0
+    assert agreement(["a"], ["x"]) == 1
 
 
 def test_no_true_graph_without_acts():
