@@ -54,18 +54,19 @@ class Tree:
         seed: Seed of the sample.
 
     Attributes:
+        vectors: The vectors, scaled to norm 1.
         mean_distance: Mean cosine distance between two texts of the sample, from 0 to 2.
         size: Number of texts in the tree.
     """
 
     def __init__(self, vectors: np.ndarray, *, limit: int | None = None, seed: int = 0) -> None:
         limit = limit or LIMIT
-        self._vectors = _unit(vectors)
+        self.vectors = _unit(vectors)
         self._rows = np.arange(len(vectors))
         if len(vectors) > limit:
             self._rows = np.sort(np.random.default_rng(seed).choice(len(vectors), limit, replace=False))
         self.size = len(self._rows)
-        distances = _distances(self._vectors[self._rows])
+        distances = _distances(self.vectors[self._rows])
         self.mean_distance = float(distances.mean()) if len(distances) else 0.0
         self._merges: np.ndarray | None = None
         if self.size > 1:
@@ -91,11 +92,11 @@ class Tree:
                 labels = fcluster(self._merges, count, "maxclust")
                 distance = float(self._merges[-count, 2]) if count < self.size else 0.0
         labels = _by_first(labels)
-        centres = _centres(self._vectors[self._rows], labels)
-        if self.size < len(self._vectors):
-            every = np.empty(len(self._vectors), dtype=np.int64)
+        centres = _centres(self.vectors[self._rows], labels)
+        if self.size < len(self.vectors):
+            every = np.empty(len(self.vectors), dtype=np.int64)
             for start in range(0, len(every), _BLOCK):
-                every[start : start + _BLOCK] = (self._vectors[start : start + _BLOCK] @ centres.T).argmax(1)
+                every[start : start + _BLOCK] = (self.vectors[start : start + _BLOCK] @ centres.T).argmax(1)
             every[self._rows] = labels
             labels, order = _by_first(every), np.unique(every, return_index=True)
             centres = centres[order[0][np.argsort(order[1], kind="stable")]]

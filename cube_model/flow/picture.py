@@ -17,8 +17,8 @@ _TITLE = 86
 """Height of the title and the legend, in pixels."""
 
 _DPI = 100
-_LARGEST = 30_000
-"""Largest side of the picture in pixels; matplotlib draws up to 65,535."""
+_PIXELS = 50e6
+"""Largest number of pixels, 4 bytes each; the picture of a flow with hundreds of steps is drawn smaller."""
 
 _FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Noto Sans Arabic"]
 """The first comes with matplotlib and has Latin, Greek and Cyrillic letters; the others are used if installed."""
@@ -37,7 +37,7 @@ def save_picture(drawing: Drawing, file: Path) -> None:
     from matplotlib.figure import Figure
 
     width, height = drawing.size[0], drawing.size[1] + _TITLE
-    dpi = _DPI * min(1.0, _LARGEST / max(width, height))
+    dpi = _DPI * min(1.0, (_PIXELS / (width * height)) ** 0.5)
     style: Any = {"font.family": _installed(_FONTS), "text.parse_math": False}  # a dollar sign in a text means nothing
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter that no installed font has is drawn as a frame

@@ -58,7 +58,7 @@ class SpeakerTexts:
     def __init__(
         self, turns: Turns, rows: np.ndarray, texts: Sequence[str], vectors: np.ndarray, *, seed: int = 0
     ) -> None:
-        self.rows, self.texts, self.vectors = rows, list(texts), vectors
+        self.rows, self.texts = rows, list(texts)
         numbers = {text: number for number, text in enumerate(texts)}
         self.text_of_row = np.array([numbers[turns.texts[row]] for row in rows.tolist()], dtype=np.int64)
         self.tree = Tree(vectors, seed=seed)
@@ -113,7 +113,7 @@ def describe_steps(
         if each is None:
             continue
         centres, labels = clusters[speaker].centres, clusters[speaker].labels
-        nearness = np.round(np.einsum("nd,nd->n", each.vectors, centres[labels]), 6)
+        nearness = np.round(np.einsum("nd,nd->n", each.tree.vectors, centres[labels]), 6)
         counts = np.bincount(each.text_of_row, minlength=len(each.texts))
         order = np.lexsort((-counts, -nearness))  # the nearest first, of equally near ones the most frequent
         members: dict[int, list[str]] = {}
