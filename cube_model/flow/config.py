@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
@@ -31,7 +32,7 @@ class FlowConfig(Options, error=ModelError):
         None, "Read only dialogues that have this domain and no other.", none="all dialogues, whatever their domains"
     )
     languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
-    split: Split = option("train", "Split to read.")
+    split: Literal[Split, "all"] = option("all", "Split to read, or all of them together.")
     threshold: float | None = option(
         None,
         "Cosine distance up to which utterances of a speaker are one step; a lower one gives more steps.",

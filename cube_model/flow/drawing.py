@@ -168,7 +168,11 @@ def _on_curve(start: Point, end: Point, t: float) -> Point:
 
 def _titles(flow: Flow) -> tuple[str, str]:
     facts, options = flow.facts, flow.facts["options"]
-    of = [*(options["sources"] or ()), options["domain"] or "", f"{options['split']} split"]
+    of = [
+        *(options["sources"] or ()),
+        options["domain"] or "",
+        "all splits" if options["split"] == "all" else f"{options['split']} split",
+    ]
     title = f"Flow of {options['data']}: {', '.join(filter(None, of))}"
     data = facts["data"]
     drawn = sum(name in flow.steps for name in flow.graph)

@@ -202,6 +202,21 @@ def test_one_dialogue_is_not_a_flow(tiny_teacher, cache, tmp_path):
         make_flow(FlowConfig(str(one), str(tiny_teacher)), cache=cache)
 
 
+def test_all_splits_are_read_together(tiny_teacher, cache, tmp_path):
+    rows = {("dialogues", split): [chat(f"{split}{n}", OPEN, ASK) for n in range(2)] for split in ("train", "test")}
+    rows["dialogues", "test"] += [chat("milk", OPEN, BYE, source="milk")]
+    both = write_dataset(tmp_path / "both", rows)
+    config = {"data": str(both), "encoder": str(tiny_teacher), "threshold": 1e-5, "min_share": 0}
+    flow = make_flow(FlowConfig(**config), cache=cache)
+    assert list(flow.trajectories) == ["tea/train0", "tea/train1", "tea/test0", "tea/test1", "milk/milk"]
+    assert [flow.steps[name].dialogues for name in ("U1", "S1", "S2")] == [5, 4, 1]
+    test = make_flow(FlowConfig(**config, split="test"), cache=cache)
+    assert list(test.trajectories) == ["tea/test0", "tea/test1", "milk/milk"]
+    assert test.facts["data"]["fingerprint"] != flow.facts["data"]["fingerprint"]
+    with pytest.raises(ModelError, match="only 1 dialogue"):  # although the train split lacks that source
+        make_flow(FlowConfig(**config, sources=["milk"]), cache=cache)
+
+
 def test_only_one_speaker(tiny_teacher, cache, tmp_path):
     rows = [chat(f"d{n}", OPEN) for n in range(3)]
     only = write_dataset(tmp_path / "only", {("dialogues", "train"): rows})
@@ -243,11 +258,11 @@ def test_command_on_the_sample(sample_dataset, tiny_teacher, tmp_path, monkeypat
     )
     result = command(monkeypatch, tmp_path / "cache", *words, "--domain", "hotel")
     assert result.exit_code == 0, result.output
-    assert "Way of a typical dialogue (31 dialogues" in result.output
+    assert "Way of a typical dialogue (50 dialogues" in result.output
     assert "Dialog2Flow's protocol" in result.output
     content = read_flow(tmp_path / "flow")
     assert content["command"].endswith(
-        "--sources sgd --domain hotel --split train --min-probability 0.1 --min-share 0.023 --seed 0 --out FOLDER"
+        "--sources sgd --domain hotel --split all --min-probability 0.1 --min-share 0.023 --seed 0 --out FOLDER"
     )
     assert content["true_graph"]["as_drawn"]["true_nodes"] > 2
     assert set(content["true_graph"]["actions"]) == {"user", "system"}
