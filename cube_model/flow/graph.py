@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -63,11 +63,16 @@ def transition_graph(trajectories: Iterable[Sequence[str]]) -> nx.DiGraph:
     return graph
 
 
-def pruned(graph: nx.DiGraph, pruning: Pruning) -> nx.DiGraph:
+def pruned(graph: nx.DiGraph, pruning: Pruning, keep: Collection[tuple[str, str]] = ()) -> nx.DiGraph:
     """Remove rare nodes and edges, repetitions, and what then is on no way from start to end.
 
     The steps are those of Dialog2Flow's `build_graph.py`, in their order. The most frequent edge that leaves a node
     always stays.
+
+    Args:
+        graph: Graph, which is not changed.
+        pruning: What is too rare.
+        keep: Edges that stay however rare they are.
 
     Returns:
         A new graph with new probabilities. It may consist of start and end alone.
@@ -85,7 +90,7 @@ def pruned(graph: nx.DiGraph, pruning: Pruning) -> nx.DiGraph:
         leaving = list(graph.out_edges(name))
         best = max((weights[edge] for edge in leaving), default=0)
         limit = pruning.min_probability * (best if pruning.relative else 1)
-        graph.remove_edges_from([edge for edge in leaving if weights[edge] < min(limit, best)])
+        graph.remove_edges_from([edge for edge in leaving if weights[edge] < min(limit, best) and edge not in keep])
     _remove_dead_ends(graph)
     _set_probabilities(graph)
     return graph
@@ -124,17 +129,21 @@ def main_path(graph: nx.DiGraph, counted: nx.DiGraph, trajectories: Iterable[Seq
     return list(most_typical)
 
 
-def add_way(graph: nx.DiGraph, counted: nx.DiGraph, way: Sequence[str]) -> None:
-    """Add transitions of a way to a pruned graph if they are too rare to be in it.
+def drawn_graph(trajectories: Sequence[Sequence[str]], pruning: Pruning) -> tuple[nx.DiGraph, list[str]]:
+    """Count and prune the transitions, except those of the main path, so that start and end stay connected.
 
     Args:
-        graph: Pruned graph, which is changed.
-        counted: The same graph before pruning.
-        way: Nodes of the pruned graph.
+        trajectories: Names of the steps of each dialogue, in order.
+        pruning: What is too rare.
+
+    Returns:
+        The pruned graph, and the nodes of its main path; start and end alone and no path if the frequent steps do not
+        connect them.
     """
-    for edge in pairwise(way):
-        graph.add_edge(*edge, count=counted.edges[edge]["count"])
-    _set_probabilities(graph)
+    counted = transition_graph(trajectories)
+    frequent_steps = pruned(counted, Pruning(pruning.min_share, 0))
+    way = main_path(frequent_steps, counted, trajectories)
+    return pruned(counted, pruning, keep=set(pairwise(way))), way
 
 
 def _without_loops(names: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from cube_model.data.turns import Turns
 from cube_model.errors import ModelError
 from cube_model.flow.config import FlowConfig
 from cube_model.flow.dialogues import SPEAKERS, read_dialogues
-from cube_model.flow.graph import END, START, Pruning, add_way, main_path, pruned, transition_graph
+from cube_model.flow.graph import END, START, Pruning, drawn_graph
 from cube_model.flow.trajectories import SpeakerTexts, Step, by_dialogue, describe_steps, names_of_turns
 from cube_model.flow.true_graph import compare
 from cube_model.machine import versions
@@ -96,14 +96,12 @@ def make_flow(
     trajectories = by_dialogue(turns, names)
     steps = describe_steps(turns, speakers, clusters, names)
     pruning = Pruning(config.min_share, config.min_probability)
-    counted = transition_graph(trajectories.values())
-    graph = pruned(counted, pruning)
-    if not (way := main_path(graph, counted, trajectories.values())):
+    graph, way = drawn_graph(list(trajectories.values()), pruning)
+    if not way:
         raise ModelError(
             f"no way from start to end is left of {len(steps)} steps; "
-            "lower --min-probability or --min-share, or give fewer --steps or a higher --threshold"
+            "lower --min-share, or give fewer --steps or a higher --threshold"
         )
-    add_way(graph, counted, way)
     for name in graph:
         if name in steps:
             graph.nodes[name].update(speaker=steps[name].speaker, position=steps[name].position)

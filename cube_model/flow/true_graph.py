@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cube_model.data.turns import Turns
-from cube_model.flow.graph import Pruning, pruned, transition_graph
+from cube_model.flow.graph import Pruning, drawn_graph, pruned, transition_graph
 from cube_model.flow.trajectories import SpeakerTexts, by_dialogue, names_of_turns
 
 DIALOG2FLOW = Pruning(min_share=0.023, min_probability=0.02, relative=True)
@@ -51,9 +51,7 @@ def difference(turns: Turns, names: Sequence[str], actions: Sequence[str], pruni
         (see there; mean over the speakers).
     """
     names = [name if action else "" for name, action in zip(names, actions, strict=True)]
-    nodes, true_nodes = (
-        len(pruned(transition_graph(by_dialogue(turns, each).values()), pruning)) for each in (names, actions)
-    )
+    nodes, true_nodes = (_size(list(by_dialogue(turns, each).values()), pruning) for each in (names, actions))
     return {
         "nodes": nodes,
         "true_nodes": true_nodes,
@@ -61,6 +59,13 @@ def difference(turns: Turns, names: Sequence[str], actions: Sequence[str], pruni
         "relative": abs(nodes - true_nodes) / true_nodes,
         "agreement": round(statistics.fmean(_agreement_by_speaker(turns, names, actions)), 6),
     }
+
+
+def _size(trajectories: Sequence[Sequence[str]], pruning: Pruning) -> int:
+    """The number of nodes of a graph as it is drawn, or as Dialog2Flow prunes it, which spares no main path."""
+    if pruning == DIALOG2FLOW:
+        return len(pruned(transition_graph(trajectories), pruning))
+    return len(drawn_graph(trajectories, pruning)[0])
 
 
 def agreement(names: Sequence[str], actions: Sequence[str]) -> float:

@@ -225,10 +225,10 @@ def test_only_one_speaker(tiny_teacher, cache, tmp_path):
 
 
 def test_pruning_that_leaves_nothing(tiny_teacher, cache, tmp_path):
-    rows = [chat("a", "One.", "Two.", "One.", "Two.", "One.", "Three."), chat("b", "One.", "Two.", "One.", "Two.")]
+    rows = [chat(name, "One.", "Two.", "One.", "Two.", "One.", name) for name in "abc"]
     loop = write_dataset(tmp_path / "loop", {("dialogues", "train"): rows})
-    config = FlowConfig(str(loop), str(tiny_teacher), threshold=1e-5, min_probability=0.9)
-    with pytest.raises(ModelError, match="no way from start to end is left of 3 steps; lower --min-probability"):
+    config = FlowConfig(str(loop), str(tiny_teacher), threshold=1e-5, min_share=1.0)
+    with pytest.raises(ModelError, match="no way from start to end is left of 5 steps; lower --min-share"):
         make_flow(config, cache=cache)
 
 

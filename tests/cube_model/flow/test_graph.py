@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cube_model.data.turns import Turns
-from cube_model.flow.graph import END, START, Pruning, add_way, main_path, pruned, transition_graph
+from cube_model.flow.graph import END, START, Pruning, drawn_graph, main_path, pruned, transition_graph
 from cube_model.flow.trajectories import SpeakerTexts, names_of_turns
 from cube_model.flow.true_graph import DIALOG2FLOW, agreement, compare, difference
 
@@ -81,14 +81,15 @@ def test_main_path_is_the_dialogue_that_has_most_steps_in_common_with_the_others
     assert main_path(without_d, counted, ways) == [START, "a", "b", "c", END]
 
 
-def test_transitions_of_the_main_path_are_drawn():
-    ways = [["a", "b"]] * 20 + [["a"]]
-    counted = transition_graph(ways)
-    graph = pruned(counted, Pruning(0, 0.1))
-    assert not graph.has_edge("a", END)
-    add_way(graph, counted, [START, "a", END])
-    assert edges(graph)["a", END] == 1
-    assert edges(graph, "probability")["a", END] == 1 / 21
+def test_transitions_of_the_main_path_stay():
+    # after a, b and back to it are the rule, and only one dialogue in 11 ends
+    ways = [["a", *["b", "a"] * 10]] * 3
+    pruning = Pruning(0, 0.2)
+    assert set(pruned(transition_graph(ways), pruning)) == {START, END}
+    graph, way = drawn_graph(ways, pruning)
+    assert way == [START, "a", END]
+    assert edges(graph)["a", END] == 3
+    assert edges(graph, "probability")["a", END] == 1 / 11
 
 
 def test_main_path_without_a_dialogue_that_can_be_drawn_is_the_widest_way():
