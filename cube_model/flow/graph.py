@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -99,8 +99,9 @@ def pruned(graph: nx.DiGraph, pruning: Pruning, keep: Collection[tuple[str, str]
 def main_path(graph: nx.DiGraph, counted: nx.DiGraph, trajectories: Iterable[Sequence[str]]) -> list[str]:
     """Return the way of a typical dialogue.
 
-    That is the dialogue that has most steps in common with the others: the one with the highest expected Dice
-    coefficient between its steps and those of a random dialogue. Loops, and steps that are not drawn, are left out.
+    That is the dialogue that has most in common with the others: the one with the highest expected Dice coefficients
+    between its steps and those of a random dialogue, and between their transitions. Loops and steps that are not drawn
+    are left out.
 
     Args:
         graph: Pruned graph.
@@ -113,20 +114,33 @@ def main_path(graph: nx.DiGraph, counted: nx.DiGraph, trajectories: Iterable[Seq
     """
     drawn = [tuple(name for name in (START, *steps, END) if name in graph) for steps in trajectories]
     widest = _widest_way(graph)
-    if not widest:
-        return []
-    dialogues = Counter(name for steps in drawn for name in set(steps))
-    mean_length = sum(dialogues.values()) / max(1, len(drawn))
+    if not (widest and drawn):
+        return widest
+    of_steps = _Overlap(map(set, drawn))
+    of_transitions = _Overlap({(a, b) for a, b in pairwise(steps) if a != b} for steps in drawn)
 
-    def overlap(way: Sequence[str]) -> float:
-        return 2 * sum(dialogues[name] for name in way) / len(drawn) / (len(way) + mean_length)
+    def typicality(way: Sequence[str]) -> float:
+        return round(of_steps.expected(way) + of_transitions.expected(list(pairwise(way))), 9)
 
     ways = {_without_loops(steps) for steps in drawn}
     ways = {way for way in ways if all(counted.has_edge(*edge) for edge in pairwise(way))}
     if not ways:
         return widest
-    most_typical = max(ways, key=lambda way: (round(overlap(way), 9), way))
+    most_typical = max(ways, key=lambda way: (typicality(way), way))
     return list(most_typical)
+
+
+class _Overlap:
+    """What a set has in common with a random one of n others."""
+
+    def __init__(self, others: Iterable[Collection[Any]]) -> None:
+        sets = list(others)
+        self._counts = Counter(item for each in sets for item in each)
+        self._sets, self._mean_size = len(sets), sum(map(len, sets)) / len(sets)
+
+    def expected(self, items: Collection[Any]) -> float:
+        """The sizes of the intersections by the mean of the sizes, as in the Dice coefficient."""
+        return 2 * sum(self._counts[item] for item in items) / self._sets / (len(items) + self._mean_size)
 
 
 def drawn_graph(trajectories: Sequence[Sequence[str]], pruning: Pruning) -> tuple[nx.DiGraph, list[str]]:

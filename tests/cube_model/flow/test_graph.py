@@ -74,8 +74,9 @@ def test_pruning_leaves_its_input_alone():
 def test_main_path_is_the_dialogue_that_has_most_steps_in_common_with_the_others():
     ways = [["a", "b", "c", "d"]] * 3 + [["a", "b", "a", "b", "c"], ["a", "c"], ["a", "x", "y", "z"]]
     counted = transition_graph(ways)
-    # with start and end, dialogues have 34 / 6 steps on average; of 6 dialogues, 6 have a, 5 c, 4 b, 3 d, 1 x, y and z
-    # a-b-c-d: 2 (12 + 18) / 6 / (6 + 5.67) = .86; a-b-c: 2 (12 + 15) / 6 / (5 + 5.67) = .84; a-c: .79; a-x-y-z: .60
+    # of 6 dialogues 6 have a, 5 c, 4 b, 3 d, 1 x, y and z; with start and end, they have 33 / 6 steps on average
+    # a-b-c-d: 2 x 30 / 6 / (6 + 5.5) = .87; a-b-c: 2 x 27 / 6 / (5 + 5.5) = .86; a-c: .81; a-x-y-z: .61
+    # transitions, 28 / 6 on average: a-b-c-d 2 x 20 / 6 / (5 + 4.67) = .69; a-b-c: 2 x 16 / 6 / (4 + 4.67) = .62
     assert main_path(pruned(counted, EVERYTHING), counted, ways) == [START, "a", "b", "c", "d", END]
     without_d = pruned(counted, Pruning(0.7, 0))
     assert main_path(without_d, counted, ways) == [START, "a", "b", "c", END]
