@@ -57,6 +57,7 @@ for (const node of flow.nodes) {
     make(group, "text", {x: left + 9, y: top + height - 8, class: "small"}, node.small);
   } else make(group, "text", {x: node.centre[0], y: node.centre[1] + 4, class: "heading", "text-anchor": "middle"}, node.heading);
   group.addEventListener("click", () => { if (!moved) choose(node.name === chosen ? null : node.name); });
+  group.addEventListener("focus", () => { if (group.matches(":focus-visible")) centre(node); });
   group.addEventListener("keydown", event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(node.name); } });
   nodes.set(node.name, {...node, group});
 }
