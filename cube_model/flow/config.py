@@ -16,7 +16,7 @@ SCALE = 0.7
 
 A share rather than a distance, since encoders differ in the distance of two random utterances. It was chosen on the
 domains of SGD's training split, where all-MiniLM-L6-v2 then differs from the annotated actions by 34 % of the nodes
-(39 % for .65, 35 % for .75); the test split was not read. `tests/benchmarks/bench_flow.py` measures it.
+(40 % for .65, 35 % for .75); the test split was not read. `tests/benchmarks/bench_flow.py` measures it.
 """
 
 
