@@ -43,14 +43,15 @@ def show_log(level: int = logging.INFO) -> None:
     logging.getLogger("cube_model").setLevel(level)
 
 
-def command_line(command: str, config: Options) -> str:
+def command_line(command: str, config: Options, output: str = "--json FILE") -> str:
     """Return the command line of a result, with all options that affect its figures.
 
     Args:
         command: Name of the command after `dialogue-cube`.
         config: Options of the command. Local paths are shortened to their last part.
+        output: Option of the output, without the user's path.
     """
-    return " ".join(["dialogue-cube", command, *map(_without_folders, option_words(config)), "--json FILE"])
+    return " ".join(["dialogue-cube", command, *map(_without_folders, option_words(config)), output])
 
 
 def check_folder_of(json_file: Path) -> None:

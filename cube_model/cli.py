@@ -13,6 +13,7 @@ from cube_model.evaluation.benchmark.command import benchmark
 from cube_model.evaluation.command import response_selection
 from cube_model.evaluation.intents.command import intents
 from cube_model.evaluation.leaderboard.command import leaderboard
+from cube_model.flow.command import flow
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
 from cube_model.training.config import TrainingConfig
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(evaluate, name="evaluate")
     app.command("leaderboard")(leaderboard)
     app.command("benchmark")(benchmark)
+    app.command("flow")(flow)
     app.command("export")(export)
     app.add_typer(cache_app, name="cache")
 

@@ -29,6 +29,10 @@ def dashboard(
             "database."
         ),
     ] = None,
+    flow: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of `flow`; may be repeated. Default: `flow` beside the database."),
+    ] = None,
     teacher: Annotated[
         str, typer.Option(help="Encoder to find similar utterances: short name, folder or Hub id.")
     ] = "minilm",
@@ -48,12 +52,18 @@ def dashboard(
     cores = core if core is not None else [path for path in [database.parent / "core"] if path.is_dir()]
     default = database.parent / "evaluation" / "leaderboard.json"
     boards = leaderboard if leaderboard is not None else [path for path in [default] if path.is_file()]
-    for path in (*cores, *boards):
+    flows = flow if flow is not None else [path for path in [database.parent / "flow"] if path.is_dir()]
+    for path in (*cores, *boards, *flows):
         if not path.exists():
-            raise DataError(f"{path} does not exist; name the folder of a trained core or the JSON of a leaderboard")
+            raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
     _check(database, data)
     settings = Settings(
-        str(database.resolve()), tuple(map(str, cores)), tuple(map(str, boards)), teacher=teacher, language=language
+        str(database.resolve()),
+        cores=tuple(map(str, cores)),
+        leaderboards=tuple(map(str, boards)),
+        flows=tuple(map(str, flows)),
+        teacher=teacher,
+        language=language,
     )
     settings.publish()
     _serve(host, port, browser)

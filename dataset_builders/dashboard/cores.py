@@ -66,6 +66,15 @@ class Cores(Protocol):
         """One row per epoch: `epoch`, `loss`, and the results on the validation pairs by their names."""
         ...
 
+    def flow(self, folder: Path) -> dict[str, Any]:
+        """A flow: the steps of dialogues and the transitions between them.
+
+        `page` (HTML that loads nothing), `figures` (`dialogues`, `turns`, `steps`, `transitions`; `nodes` and
+        `true_nodes`, those of the annotated actions, are None without acts), `steps` (`step`, `speaker`, `turns`,
+        `dialogues`, `utterance`, `action`) and `transitions` (`from`, `to`, `transitions`, `probability`), as rows.
+        """
+        ...
+
     def open(self, folder: Path) -> OpenCore:
         """Load a core and its teacher."""
         ...

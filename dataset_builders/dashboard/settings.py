@@ -20,6 +20,7 @@ class Settings:
         database: Path of the DuckDB file.
         cores: Folders of trained cores.
         leaderboards: JSON files of `dialogue-cube leaderboard`.
+        flows: Folders of `dialogue-cube flow`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
     """
@@ -27,6 +28,7 @@ class Settings:
     database: str
     cores: tuple[str, ...] = ()
     leaderboards: tuple[str, ...] = ()
+    flows: tuple[str, ...] = ()
     teacher: str = "minilm"
     language: str = "en"
 
@@ -44,4 +46,4 @@ class Settings:
         if not os.environ.get(VARIABLE):
             raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
         values = json.loads(os.environ[VARIABLE])
-        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards")})
+        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards", "flows")})

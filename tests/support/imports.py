@@ -39,7 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "teacher",
         "card vectors",
         "data",
-        "inference",
+        "inference flow",
         "training",
         "embedder evaluation",
         "evaluation.baselines evaluation.intents",

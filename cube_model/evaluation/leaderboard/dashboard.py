@@ -88,6 +88,16 @@ class Cores:
             raise ModelError(f"{folder / RECORD}: no learning curve; train the core again")
         return history
 
+    def flow(self, folder: Path) -> dict[str, Any]:
+        """Read the output of `dialogue-cube flow`.
+
+        Raises:
+            ModelError: The folder is not one of a flow.
+        """
+        from cube_model.flow.shown import shown_flow
+
+        return shown_flow(folder)
+
     def open(self, folder: Path) -> DashboardCore:
         """Load a trained core with its teacher.
 

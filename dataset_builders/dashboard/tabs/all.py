@@ -8,6 +8,7 @@ from dataset_builders.dashboard.page import Page
 from dataset_builders.dashboard.tabs import dialogs as tab_dialogs
 from dataset_builders.dashboard.tabs import downstream as tab_downstream
 from dataset_builders.dashboard.tabs import explorer as tab_explorer
+from dataset_builders.dashboard.tabs import flow as tab_flow
 from dataset_builders.dashboard.tabs import licences as tab_licences
 from dataset_builders.dashboard.tabs import model as tab_model
 from dataset_builders.dashboard.tabs import pairs as tab_pairs
@@ -20,6 +21,7 @@ TABS: dict[str, Callable[[Page], None]] = {
     "quality": tab_quality.show,
     "explorer": tab_explorer.show,
     "model": tab_model.show,
+    "flow": tab_flow.show,
     "licences": tab_licences.show,
 }
 """Function that draws a tab, by the tab's name in the address."""

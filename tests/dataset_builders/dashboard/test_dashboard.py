@@ -35,7 +35,7 @@ def test_every_tab_is_drawn_in_russian_without_an_error(page, tab):
     at = page(tab=tab, lang="ru")
     assert not at.error
     assert not at.exception
-    names = ["Диалоги", "Пары", "Downstream", "Качество", "Поиск", "Модель", "Лицензии"]
+    names = ["Диалоги", "Пары", "Downstream", "Качество", "Поиск", "Модель", "Ход диалога", "Лицензии"]
     assert [one.label for one in at.tabs] == names
     assert at.subheader[0].value == "Корпус диалогов"
 
@@ -187,6 +187,7 @@ def test_explorer_finds_labelled_utterances(page, ask):
         ({"tab": "explorer", "source": ["sgd"], "kind": "downstream"}, "Nothing matches"),
         ({"tab": "explorer", "dialogue": "nowhere/1"}, "There is no dialogue nowhere/1"),
         ({"tab": "model"}, "dialogue-cube leaderboard"),
+        ({"tab": "flow"}, "dialogue-cube flow"),
         ({"tab": "model"}, "python -m cube_model.train"),
     ],
 )

@@ -46,6 +46,7 @@ GROUPS = {
     "explorer.": {"turns", "words"},
     "quality.": {"before", "after"},
     "model.choose_": {"core", "leaderboard"},
+    "flow.": {"dialogues", "turns", "steps", "transitions"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
 }
 
@@ -200,7 +201,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
 
     monkeypatch.setenv(VARIABLE, "")
     file = tmp_path / "corpus.duckdb"
-    for name in ("core", "evaluation"):
+    for name in ("core", "evaluation", "flow"):
         (tmp_path / name).mkdir()
     (tmp_path / "evaluation" / "leaderboard.json").write_text("{}")
     result = command("--database", file, "--data", sample_dataset, "--no-browser", "--port", 8763)
@@ -211,6 +212,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
     settings = Settings.read()
     assert settings.cores == (str(tmp_path / "core"),)  # what a pipeline put beside the database
     assert settings.leaderboards == (str(tmp_path / "evaluation" / "leaderboard.json"),)
+    assert settings.flows == (str(tmp_path / "flow"),)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Flows: dialogues -> trajectories of clusters of utterances -> an action transition graph."""
