@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("dialogue_id", "source", "language", "license", "common_domains", "turns", "flags")
 
+_NOT_A_SLOT = {"intent"}
+"""Slots of SGD that only repeat what the act says: that it informs of an intent."""
+
 Words = tuple[str, ...]
 Span = tuple[int, int, str]
 """A slot value in a text: its first character, the character after it, and the slot in the words of the source."""
@@ -77,7 +80,7 @@ class Turns:
         Returns:
             `""` if the source says neither. A turn with slots but without acts, as in Taskmaster, informs of them.
         """
-        slots = (self.own_slots if own else self.slots)[row]
+        slots = [slot for slot in (self.own_slots if own else self.slots)[row] if slot not in _NOT_A_SLOT]
         acts = self.acts[row] or (("inform",) if slots else ())
         return " ".join([*(act.replace("_", " ") for act in acts), ", ".join(slots)]).strip()
 

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]  # tests/ alone hides the packages
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ alone hides the packages
 
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sources.registry import builders

@@ -23,7 +23,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]  # tests/ alone hides the packages
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ alone hides the packages
 
 from benchmarks.peak import Peak, say
 from cube_model.inference.lists import LISTS, build_lists

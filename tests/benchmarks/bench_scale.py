@@ -15,7 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]  # tests/ alone hides the packages
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ alone hides the packages
 
 STAGES = {"reading": "parse", "writing rows": "rows, pairs and files"}
 

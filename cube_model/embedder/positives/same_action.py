@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from cube_model.data.turns import Turns, read_turns
+from cube_model.data.turns import read_turns
 from cube_model.embedder.positives.group import PairGroup, digest_of, text_ids
 from cube_model.embedder.positives.same_label import same_label_pairs
 from cube_model.errors import ModelError
-
-_NOT_A_SLOT = {"intent"}
-"""Slots of Schema that only repeat what the act says: it informs of its intent."""
 
 
 def same_action(
@@ -44,7 +41,8 @@ def same_action(
     rows = [i for i in range(len(turns)) if turns.acts[i] or turns.slots[i]]
     if not rows:
         raise ModelError(f"{data}: no turn with acts or slots in split train; leave out --same-action")
-    labels = [f"{turns.speakers[i]} {action_words(turns, i)}" for i in rows]
+    english = [language.lower().startswith("en") for language in turns.languages]
+    labels = [f"{turns.speakers[i]} {turns.action(i, own=english[turns.dialogues[i]])}" for i in rows]
     texts = [turns.texts[i] for i in rows]
     anchors, positives = same_label_pairs(texts, labels, seed)
     dialogues = [int(turns.dialogues[rows[i]]) for i in anchors]
@@ -60,11 +58,3 @@ def same_action(
         labels=chosen,
         fingerprint=digest_of(texts, labels, anchors, positives),
     )
-
-
-def action_words(turns: Turns, row: int) -> str:
-    """Return the action of a turn as words: `inform area, food`."""
-    own = turns.languages[turns.dialogues[row]].lower().startswith("en")
-    slots = [slot for slot in (turns.own_slots if own else turns.slots)[row] if slot not in _NOT_A_SLOT]
-    acts = turns.acts[row] or ("inform",)
-    return " ".join([*(act.replace("_", " ") for act in acts), ", ".join(slots)]).strip()
