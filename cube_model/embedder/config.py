@@ -67,7 +67,7 @@ class EmbedderConfig(Options, error=ModelError):
         low=1,
     )
     label_temperature: float = option(
-        0.05,
+        0.0,
         "How much an intent or action counts that is said in similar words, by the base encoder; 0: not at all.",
         low=0,
     )
