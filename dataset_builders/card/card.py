@@ -16,6 +16,7 @@ from typing import Any
 
 from dataset_builders import schema
 from dataset_builders.card.chart import rows_by_source
+from dataset_builders.card.copies import restricted_copies
 from dataset_builders.card.facts import Facts, count_rows
 from dataset_builders.card.samples import example_row, loading_calls
 from dataset_builders.card.views import STORED, View, default_view, views
@@ -209,11 +210,10 @@ def _duplicates(facts: Facts, report: Mapping[str, Any]) -> list[tuple[str, str,
 
 def _copies(facts: Facts, report: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """Those of `_duplicates` whose first source is own data, and whose second one must not be passed on."""
-    return [
-        (a, b, count)
-        for a, b, count in _duplicates(facts, report)
-        if a not in builders() and a != b and _recorded(b, report).get("redistributable") is not True
-    ]
+    duplicates = {f"{a}|{b}": count for a, b, count in _duplicates(facts, report)}
+    return restricted_copies(
+        duplicates, {name: _recorded(name, report).get("redistributable") for name in facts.sources}
+    )
 
 
 def _dropped(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -96,7 +96,8 @@ def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group, [*keys, "flags", *_EXTRA[config]])
             dialogues = config == "dialogues"
-            turns = pc.list_value_length(rows["turns"]) if dialogues else pa.nulls(len(rows), pa.int32())
+            lengths = pc.list_value_length(rows["turns"]) if dialogues else pa.nulls(len(rows), pa.int32())
+            turns = pc.fill_null(lengths, 0)  # rows of other programs may lack their turns
             table = rows.select(keys).append_column("turns", turns)
             for counts in table.group_by(keys).aggregate([([], "count_all"), ("turns", "sum")]).to_pylist():
                 source = counts["source"]
@@ -107,7 +108,7 @@ def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
                     facts.utterances[split, source] += counts["turns_sum"]
                 if config == "downstream":
                     facts.intent_languages[source].add(counts["language"])
-            for flag in pc.value_counts(pc.list_flatten(rows["flags"])).to_pylist():
+            for flag in pc.value_counts(pc.list_flatten(rows["flags"]).drop_null()).to_pylist():
                 facts.flags[config, flag["values"]] += flag["counts"]
             if dialogues:
                 facts.chats[split] += pc.sum(pc.greater_equal(rows["message_count"], CHAT)).as_py() or 0
@@ -119,7 +120,7 @@ def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
 
 def _count_intents(facts: Facts, rows: pa.Table) -> None:
     for row in rows.group_by(["source", "label"]).aggregate([]).to_pylist():
-        facts.labels[row["source"]].add(row["label"])
+        facts.labels[row["source"]].update({row["label"]} - {None})
     if "labels" in rows.column_names:  # a folder of an older version lacks them
         lists, sources = rows["labels"].combine_chunks(), rows["source"].combine_chunks()
         is_one = pc.equal(pc.fill_null(pc.list_value_length(lists), 1), 1)
@@ -127,4 +128,4 @@ def _count_intents(facts: Facts, rows: pa.Table) -> None:
         of_intents = sources.take(pc.list_parent_indices(lists))
         intents = pa.table({"source": of_intents, "intent": pc.list_flatten(lists)})
         for row in intents.group_by(["source", "intent"]).aggregate([]).to_pylist():
-            facts.intents[row["source"]].add(row["intent"])
+            facts.intents[row["source"]].update({row["intent"]} - {None})

@@ -59,7 +59,7 @@ def loading_calls(folder: Path, configs: Sequence[View], repo_id: str) -> list[C
         note = ""
         if view.labels:
             row, note = _as_classes(row, view.labels)
-        elif view.columns is None:
+        elif view.columns is None and row["turns"]:
             code, row = f'{code}["turns"][0]', row["turns"][0]
         calls.append(Call(code, pprint.pformat(row, width=110, sort_dicts=False).splitlines(), note))
     return calls
@@ -70,8 +70,9 @@ def _as_classes(row: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, An
     if "label" in row:
         number = names.index(row["label"])
         return row | {"label": number}, f"{number} is {row['label']}"
-    numbers = [names.index(name) for name in row["labels"]]
-    meanings = (f"{number} is {name}" for number, name in zip(numbers, row["labels"], strict=True))
+    labels = [name for name in row["labels"] if name is not None]
+    numbers = [names.index(name) for name in labels]
+    meanings = (f"{number} is {name}" for number, name in zip(numbers, labels, strict=True))
     return row | {"labels": numbers}, ", ".join(meanings)
 
 
@@ -84,19 +85,21 @@ def example_row(folder: Path, config: Config, split: Split) -> dict[str, str]:
 def _sample(folder: Path, config: Config, split: Split, view: View | None = None) -> tuple[int, dict[str, Any]]:
     """A good row of a config or view, and its number.
 
-    Best is a row that may be passed on, a question with its answer, and one that has annotations, in this order; then
-    a short one.
+    Best is a row with turns or a label, then one that may be passed on, a question with its answer, and one that has
+    annotations, in this order; then a short one.
     """
     rows = next(table for table in _row_groups(folder, config, split, view) if len(table)).slice(0, _CANDIDATES)
     candidates = rows.to_pylist()
 
-    def cost(number: int) -> tuple[bool, bool, bool, int, int]:
+    def cost(number: int) -> tuple[bool, bool, bool, bool, int, int]:
         row = candidates[number]
         is_question = (row.get("anchor_speaker"), row.get("positive_speaker")) == ("user", "system")
-        shown = row["turns"][0] if row.get("turns") else row
+        first = (row.get("turns") or [None])[0]
+        shown = first or row
         is_bare = not any((shown.get("annotations") or {"": True}).values())
         overlong = max(0, len(json.dumps(shown, ensure_ascii=False)) - _LENGTH)
-        return not row["redistributable"], not is_question, is_bare, overlong, number
+        is_empty = ("turns" in row and not first) or ("label" in row and not row["label"])
+        return is_empty, not row["redistributable"], not is_question, is_bare, overlong, number
 
     number = min(range(len(candidates)), key=cost)
     names = rows.column_names if view is None or view.columns is None else view.columns

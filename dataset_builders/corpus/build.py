@@ -30,7 +30,7 @@ from dataset_builders.common.outputs import output_folder
 from dataset_builders.common.stages import Progress, Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
-from dataset_builders.corpus.finish import finish_folder, warn_of_differences, write_rejects_of
+from dataset_builders.corpus.finish import finish_folder, warn_of_copies, warn_of_differences, write_rejects_of
 from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.remote import dataset_folder, raw_folder, url_of
@@ -145,6 +145,7 @@ def build_dataset(
         results = [source.counts for source in written]
         for result in results:
             warn_of_differences(result, raw, warn)
+        warn_of_copies(results, survey_result.duplicates, warn)
     return results
 
 

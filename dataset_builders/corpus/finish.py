@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dataset_builders.arrow.exchange import load
 from dataset_builders.card import card
+from dataset_builders.card.copies import restricted_copies
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor
 from dataset_builders.common.storage import Storage
@@ -66,6 +67,24 @@ def warn_of_differences(result: SourceCounts, raw_dir: str | Path | None, warn: 
         return
     if differences := result.differences():
         warn(f"{result.info.name}: counts differ from the official release: {'; '.join(differences)}")
+
+
+def warn_of_copies(
+    results: Sequence[SourceCounts], duplicates: Mapping[str, Mapping[str, int]], warn: Callable[[str], None]
+) -> None:
+    """Warn with one line for each own source that repeats dialogues of a source that must not be passed on.
+
+    Args:
+        results: Counts of each source.
+        duplicates: Kind -> `SOURCE|OTHER` -> number of near duplicates, as `Survey.duplicates`.
+        warn: Called with the line.
+    """
+    redistributable = {counts.info.name: counts.info.redistributable for counts in results}
+    for own, other, count in restricted_copies(duplicates.get("dialogues") or {}, redistributable):
+        warn(
+            f"{own}: {count:,} of its dialogues repeat {other}, which must not be passed on; `dialogue-cube push` will "
+            f"hold them back. Build without {own}, or without these dialogues, if you want to share the dataset"
+        )
 
 
 @contextmanager

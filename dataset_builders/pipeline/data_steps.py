@@ -277,7 +277,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
 
     def run() -> Product:
         from dataset_builders.common.storage import Storage
-        from dataset_builders.corpus.finish import finish_folder, warn_of_differences
+        from dataset_builders.corpus.finish import finish_folder, warn_of_copies, warn_of_differences
         from dataset_builders.corpus.fragments import by_source
         from dataset_builders.survey.decisions import Survey
 
@@ -292,6 +292,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
             finish_folder(folder, storage, written, survey_result, context.options(), executor, context.encoder())
             for source in written:
                 warn_of_differences(source.counts, context.config.raw_dir, context.warn)
+            warn_of_copies([source.counts for source in written], survey_result.duplicates, context.warn)
         return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_builders.corpus.build import build_dataset
-from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.own_data import load, own_builders
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, DROPS
 from hub.invented import dialogue, drop, pair, utterance, write_report
@@ -236,7 +235,7 @@ def test_what_the_gate_cannot_notice(tmp_path, tables):
 
 
 def test_a_build_knows_own_data_that_repeat_a_restricted_source(tmp_path, cache_dir, capsys):
-    """Its card says so, and a push publishes only what is not repeated, whatever licence the user has named."""
+    """It warns, its card says so, and a push publishes only what is not repeated, whatever licence the user named."""
 
     def texts(number):
         return [f"{ASKED} It is number {number}.", f"{ANSWERED} Your number is {number}."]
@@ -265,10 +264,13 @@ def test_a_build_knows_own_data_that_repeat_a_restricted_source(tmp_path, cache_
     ]
     (tmp_path / "mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
     mine = own_builders(load(tmp_path / "mine.jsonl", "mine"), license="MIT", cache_dir=cache_dir)
-    build_dataset(["smd"], tmp_path / "raw", tmp_path / "out", BuildOptions(), own=mine, cache_dir=cache_dir)
+    warnings = []
+    build_dataset(["smd"], tmp_path / "raw", tmp_path / "out", own=mine, cache_dir=cache_dir, warn=warnings.append)
     report = json.loads((tmp_path / "out/quality/report.json").read_text())
     repeated = report["duplicates"]["dialogues"]["mine|smd"]
     assert repeated >= 12
+    (warning,) = (line for line in warnings if line.startswith("mine:"))
+    assert f"{repeated} of its dialogues repeat smd, which must not be passed on; `dialogue-cube push` will" in warning
     card = (tmp_path / "out/README.md").read_text()
     assert f"{repeated} dialogues of `mine` are in `smd`, too" in card
     pushed = push_dataset(tmp_path / "out", "org/name", PushOptions(dry_run=True))

@@ -2,12 +2,15 @@
 
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import get_dataset_config_names, load_dataset
 
 from dataset_builders.card.card import write_card
-from dataset_builders.schema import FEATURES
+from dataset_builders.card.views import STORED
+from dataset_builders.schema import ARROW_SCHEMAS, FEATURES
 from hub.invented import dialogue, pair, utterance, write_dataset
 from support.tiny_chat import save_tiny_chat_model
 from support.tiny_teacher import save_tiny_distilbert
@@ -129,6 +132,38 @@ def test_the_card_has_tags_and_tasks_for_its_rows(folder, tmp_path):
         "cards": None,
         "downstream": True,
     }
+
+
+def test_examples_pin_the_revision_of_every_model(folder):
+    code = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    named = [block for block in code if re.search(r'"(sentence-transformers|Qwen)/', block)]
+    assert len(named) == 2
+    for block in named:
+        assert re.search(r'"?revision"?[=:] ?"[0-9a-f]{40}"', block), block
+
+
+EMPTY_ROWS = [
+    dialogue("e", turns=None),
+    dialogue("e", turns=[]),
+    dialogue("e", turns=[None]),
+    dialogue("e", flags=[None], domains=None, language=None),
+    utterance("e", label=None),
+    utterance("e", label=None, labels=[None, "a"]),
+    pair("e", anchor=None, negatives=None, context=None),
+]
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "last"])
+@pytest.mark.parametrize("row", EMPTY_ROWS, ids=lambda row: next(iter(row)))
+def test_a_card_describes_rows_of_other_programs_that_lack_values(row, alone, tmp_path):
+    config = {"dialogue_id": "dialogues", "pair_id": "pairs", "utterance_id": "downstream"}[next(iter(row))]
+    full = {"dialogues": dialogue, "pairs": pair, "downstream": utterance}[config]("full")
+    rows = [row] if alone else [full, row]
+    folder = write_dataset(tmp_path / "dataset", {(config, "train"): [full]})
+    schema = ARROW_SCHEMAS[config]
+    pq.write_table(pa.Table.from_pylist(rows, schema), folder / config / "train-00000-of-00001.parquet")
+    write_card(folder)
+    assert f"| `{STORED[config]}`" in (folder / "README.md").read_text()
 
 
 @pytest.mark.slow
