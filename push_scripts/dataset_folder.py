@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builders.common.listing import list_files
+from dataset_builders.folder.report import load_report
 from dataset_builders.schema import ARROW_SCHEMAS, CLUSTERS, CONFIGS, DROPS, SPLITS, Config, Split
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError
@@ -59,15 +60,7 @@ def read_folder(data: Path) -> DatasetFolder:
         raise PushError(f"--data {data}: no such folder; {expected}")
     if not (data / REPORT).is_file():
         raise PushError(f"--data {data}: not a built dataset, {REPORT} is missing; {expected}")
-    try:
-        report = json.loads((data / REPORT).read_text(encoding="utf-8"))
-    except ValueError as error:  # errors of JSON and of Unicode
-        raise PushError(f"--data {data}: {REPORT} is damaged ({error}); {expected}") from error
-    if not (isinstance(report, dict) and str(report.get("format", "")).startswith("dialogue-cube dataset")):
-        raise PushError(f"--data {data}: {REPORT} is not the report of a built dataset; {expected}")
-    for key, depth in {**_DEPTHS, "sources": 1, "files": 0}.items():
-        if wrong := _not_a_table(report.get(key) or {}, depth, key):
-            raise PushError(f"--data {data}: {REPORT} is damaged (`{wrong}` is no object); {expected}")
+    report = load_report(data, expected, error=PushError)
     shards = {(c, s): paths for c in CONFIGS for s in SPLITS if (paths := _shards(data / c, s))}
     if not shards:
         raise PushError(
@@ -140,14 +133,6 @@ def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[s
 
 _DEPTHS = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}
 """Tables of the report -> levels above the names of the sources."""
-
-
-def _not_a_table(value: Any, depth: int, name: str) -> str | None:
-    """Return the first part of a table that is no JSON object, down to a depth; None if all are."""
-    if not isinstance(value, Mapping):
-        return name
-    parts = (_not_a_table(inner, depth - 1, f"{name}.{key}") for key, inner in value.items()) if depth else ()
-    return next((part for part in parts if part), None)
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,7 +60,7 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     # an upload worker wraps the actual error
-    while error is not None and not isinstance(error, (OSError, HTTPError, ValueError)):
+    while error is not None and not isinstance(error, (OSError, HTTPError, ValueError, KeyError)):
         error = error.__cause__
     if isinstance(error, HfHubHTTPError) and error.response is not None:
         return _explain_status(error, error.response.status_code, repo_id, endpoint)
@@ -70,6 +71,8 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
         return f"cannot reach {endpoint} ({reason}): check the network and HF_ENDPOINT, then push again; {_RESUME}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "no space left on the disk: free some space, or set TMPDIR to a folder on a larger disk"
+    if isinstance(error, (json.JSONDecodeError, KeyError)):
+        return f"{endpoint} sent an unexpected answer ({error!r}): check HF_ENDPOINT, then push again; {_RESUME}"
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
         return f"the Hub does not accept the card of {repo_id}: {error}"
     return None

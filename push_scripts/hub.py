@@ -121,7 +121,7 @@ def publish(target: Target, files: Mapping[str, Path], owned: re.Pattern[str], v
     repo: dict[str, Any] = {"repo_id": target.repo_id, "repo_type": target.repo_type}
     space: dict[str, Any] = {"space_sdk": target.sdk} if target.repo_type == "space" else {}
     with explain_errors(target.repo_id, api.endpoint):
-        patiently(lambda: api.create_repo(**repo, **space, private=options.private or None, exist_ok=True))
+        patiently(lambda: _create(api, target, **space))
         patiently(lambda: _check_state(api, target))
         revision = options.revision or "main"
         head = str(patiently(lambda: api.repo_info(**repo, revision=revision)).sha)
@@ -170,6 +170,24 @@ def _commit(
         )
 
     return patiently(commit, repeatable=not options.create_pr)
+
+
+def _create(api: HfApi, target: Target, **space: Any) -> None:
+    """Create the repository if it is missing.
+
+    `exist_ok=True` of the Hub client fails if the answer 409 does not contain the URL of the repository.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        api.create_repo(target.repo_id, repo_type=target.repo_type, private=target.options.private or None, **space)
+    except HfHubHTTPError as error:
+        if error.response.status_code not in (401, 402, 403, 409):
+            raise
+        try:  # a token that may write to a repository need not be allowed to create one
+            api.repo_info(target.repo_id, repo_type=target.repo_type)
+        except HfHubHTTPError:
+            raise error from None
 
 
 def _check_state(api: HfApi, target: Target) -> None:

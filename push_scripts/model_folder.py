@@ -8,7 +8,6 @@ Embedder, export   the modules that modules.json names: an encoder with its toke
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cube_model.card.card import ModelFacts
+from dataset_builders.common.reading import read_json
 from push_scripts.errors import PushError
 
 CONFIG, TRAINING, MODULES, SETTINGS, WEIGHTS_INDEX = (
@@ -49,6 +49,13 @@ _ENCODER = re.compile(
     rf"config_sentence_transformers\.json|{_TOKENIZER.pattern}"
 )
 _MODULE = re.compile(rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|\w+\.json|{_TOKENIZER.pattern}")
+
+
+_SHAPES = {
+    CONFIG: {"model_type": str, "auto_map": {"*": (str, list)}, "teacher": dict, "training": dict},
+    TRAINING: {"versions": dict, "arguments": dict},
+    WEIGHTS_INDEX: {"weight_map": {"*": str}},
+}
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,8 @@ def _text_files(folder: Path, expected: str) -> dict[str, Path]:
 
 def _module_types(folder: Path, expected: str) -> dict[str, str]:
     """Return path -> type of the modules in modules.json."""
-    try:
-        modules = json.loads((folder / MODULES).read_text(encoding="utf-8"))
-        return {str(module["path"]): str(module["type"]) for module in modules}
-    except (ValueError, KeyError, TypeError) as error:
-        raise PushError(f"{folder / MODULES} is damaged ({error!r}); {expected}") from error
+    modules = read_json(folder / MODULES, expected, [{"path!": str, "type!": str}], error=PushError)
+    return {module["path"]: module["type"] for module in modules}
 
 
 def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[str, Any], expected: str) -> ModelFolder:
@@ -198,15 +202,9 @@ def _last_part(value: Any) -> Any:
 
 
 def _read_json(path: Path, expected: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PushError(f"--model {path.parent}: not a saved model, {path.name} is missing; {expected}") from error
-    except ValueError as error:
-        raise PushError(f"{path} is damaged ({error}); {expected}") from error
-    if not isinstance(content, dict):
-        raise PushError(f"{path} is damaged (no JSON object); {expected}")
-    return content
+    if not path.exists():
+        raise PushError(f"--model {path.parent}: not a saved model, {path.name} is missing; {expected}")
+    return read_json(path, expected, _SHAPES.get(path.name, dict), error=PushError)
 
 
 def _code(folder: Path, config: dict[str, Any], expected: str) -> list[Path]:

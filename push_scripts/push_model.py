@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport
-from push_scripts.model_folder import OWNED, TRAINING, ModelFolder, read_model_folder
+from push_scripts.model_folder import CONFIG, OWNED, TRAINING, ModelFolder, read_model_folder
 from push_scripts.model_results import read_results
 from push_scripts.push_options import PushOptions
 
@@ -78,7 +79,8 @@ def push_model(
     if not options.dry_run:
         require_token()
     folder = read_model_folder(Path(model))
-    _check_data(folder, options)
+    with _explain_damage(folder):
+        _check_data(folder, options)
     paths = [results] if isinstance(results, (str, Path)) else results
     figures = read_results([Path(path) for path in paths], folder)
     with explain_errors(repo, "the Hub"), temporary_folder() as name:
@@ -89,7 +91,8 @@ def push_model(
 
             record, gate = admit_index(Path(index), folder, staged / "index")
             files |= {f"index/{path.name}": path for path in (staged / "index").iterdir()}
-        card = model_card(folder, repo, figures, index=record, revision=options.tag)
+        with _explain_damage(folder):
+            card = model_card(folder, repo, figures, index=record, revision=options.tag)
         options.write_card(card)
         for path, text in _texts(folder, figures, card).items():
             files[path] = staged / path
@@ -98,6 +101,18 @@ def push_model(
         sizes = {path: file.stat().st_size for path, file in sorted(files.items())}
         published = None if options.dry_run else publish(target, files, OWNED, _version(folder, files))
     return PushedModel(sizes, card, gate, published)
+
+
+@contextmanager
+def _explain_damage(folder: ModelFolder) -> Iterator[None]:
+    """Report values in the records of a model that no training writes."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, TemplateError) as error:
+        names = " or ".join(str(folder.path / name) for name in (TRAINING, CONFIG) if (folder.path / name).exists())
+        raise PushError(f"{names}: damaged ({error!r}); train the model again, or export it again") from error
 
 
 def _check_data(folder: ModelFolder, options: PushOptions) -> None:

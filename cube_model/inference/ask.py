@@ -17,6 +17,7 @@ from cube_model.inference.choices import SearchKind
 from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.outputs import Output, file_kind, output_file
+from dataset_builders.common.reading import is_text, text_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -202,7 +203,7 @@ def read_questions(file: Path) -> list[Question]:
         ModelError: The file cannot be read, has no questions, or a line is invalid.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = text_lines(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ModelError(f"{file}: cannot be read ({reason}); pass a text or .jsonl file of questions") from error
@@ -219,8 +220,10 @@ def _from_json(line: str, where: str) -> Question:
         row = json.loads(line)
         context = tuple(turn if isinstance(turn, str) else turn["text"] for turn in row.get("context") or ())
         if row["question"].strip() and all(isinstance(turn, str) for turn in context):
+            if not all(map(is_text, (row["question"], *context))):
+                raise ModelError(f"{where}: half of a character (a lone surrogate); write the whole character")
             return Question(row["question"], context)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ModelError(f'{where}: expected {{"question": "text", "context": ["turn before it", ...]}}')
 

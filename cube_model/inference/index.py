@@ -30,6 +30,7 @@ from cube_model.machine import versions
 from cube_model.vectors.tensors import create_tensor, map_tensors
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output, OutputKind
+from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +39,8 @@ RECORD = "index.json"
 VECTORS = "vectors.safetensors"
 _ANSWERS, _MAPPED_ANSWERS, _GRAPH = "answers.parquet", "answers.arrow", "graph.faiss"
 _FORMAT = 1
+_SHAPE = {"format!": int, "answers!": int, "fingerprints!": {"*": str}, "digests": {"*": str}}
+_ADVICE = "build it again with `dialogue-cube ask --data DATA --index DIR --overwrite`"
 _ROWS = 1 << 16
 """Vectors that are copied at once."""
 _PARTS = {"core": "core", "teacher": "teacher", "data": "dataset"}
@@ -126,9 +129,9 @@ class AnswerIndex:
             answers = _read_answers(root)
             (vectors,) = map_tensors(root / VECTORS, "vectors")
         except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
-            raise ModelError(f"{root}: the index is damaged ({error}); build it again with --overwrite") from error
+            raise ModelError(f"{root}: the index is damaged ({error}); {_ADVICE}") from error
         if not len(answers) == len(vectors) == record["answers"]:
-            raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; build it again")
+            raise ModelError(f"{root}: {len(answers)} answers but {len(vectors)} vectors; {_ADVICE}")
         return cls(answers, _open_search(root, vectors, search), dict(record["fingerprints"]))
 
 
@@ -199,14 +202,9 @@ def _open_search(root: Path, vectors: np.ndarray, kind: SearchKind) -> Search:
 
 
 def _read_record(root: Path) -> dict[str, Any]:
-    try:
-        record = json.loads((root / RECORD).read_text(encoding="utf-8"))
-        if record["format"] == _FORMAT:
-            return dict(record)
-    except OSError as error:
-        raise ModelError(
-            f"{root}: no answer index; create one with `dialogue-cube ask --data DATA --index {root}`"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{root / RECORD}: not an index record; build the index again with --overwrite") from error
-    raise ModelError(f"{root}: index format {record['format']}, but this version reads {_FORMAT}; build it again")
+    if not (root / RECORD).exists():
+        raise ModelError(f"{root}: no answer index; create one with `dialogue-cube ask --data DATA --index {root}`")
+    record: dict[str, Any] = read_json(root / RECORD, _ADVICE, _SHAPE, error=ModelError)
+    if record["format"] != _FORMAT:
+        raise ModelError(f"{root}: index format {record['format']}, but this version reads {_FORMAT}; {_ADVICE}")
+    return record

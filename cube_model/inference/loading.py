@@ -14,12 +14,22 @@ from cube_model.teacher.fingerprint import setting_differences
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
+from dataset_builders.common.reading import misfit, read_json
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
 
 _METADATA = {"_name_or_path", "architectures", "auto_map", "dtype", "teacher", "training", "transformers_version"}
 """Config entries of a core that do not affect its output."""
+
+_RECORDED = {
+    "teacher": {
+        **{"name!": str, "dtype!": str, "fingerprint": str, "repo": str, "revision": str, "dimension": int},
+        **{"pooling": str, "prefix": str, "normalize": bool, "max_length": int},
+    },
+    "training": dict,
+}
+"""Form of what a training records in `config.json`."""
 
 
 def load_core(model: str | os.PathLike[str], revision: str | None = None) -> CubeModel:
@@ -59,6 +69,8 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"{model}: not a trained core ({lines[0][:200]}); pass the output of a training") from error
     core, report = loaded
+    if wrong := misfit(core.config.to_dict(), _RECORDED):
+        raise ModelError(f"{model}: config.json is damaged ({wrong}); train the core again")
     # transformers would initialise missing weights at random and ignore unexpected ones
     kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
     keys = sorted({entry if isinstance(entry, str) else str(entry[0]) for kind in kinds for entry in report[kind]})
@@ -81,10 +93,7 @@ def training_record(model: str | os.PathLike[str], revision: str | None = None) 
 
     missing = dict.fromkeys(("_raise_exceptions_for_missing_entries", "_raise_exceptions_for_connection_errors"), False)
     path = cached_file(str(model), "training.json", revision=revision or "main", **missing)
-    try:
-        return {} if path is None else dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"{model}: training.json is damaged; train the core again") from error
+    return {} if path is None else read_json(Path(path), "train the core again", error=ModelError)
 
 
 def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None = None) -> Teacher:

@@ -29,6 +29,7 @@ from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache, indexes_folder
 from dataset_builders.common.outputs import Output
 from dataset_builders.common.progress import encoding_progress
+from dataset_builders.common.reading import is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -259,6 +260,11 @@ class CubeRetriever:
             raise ModelError(f"{len(questions)} questions but {len(contexts)} contexts")
         if any(not question.strip() for question in questions):
             raise ModelError("the question is empty")
+        if not all(is_text(turn) for texts in (questions, *contexts) for turn in texts):
+            raise ModelError(
+                "the question or its context contains half of a character (a lone surrogate): it was not UTF-8; write "
+                "it again"
+            )
         width = 1 + self.model.config.context_turns
         turns = [[q, *reversed(context)][:width] for q, context in zip(questions, contexts, strict=True)]
         encoded = iter(self.teacher.encode([text for texts in turns for text in texts]))

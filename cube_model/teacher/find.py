@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from cube_model.core.teacher_cube import IGNORED_FILES
 from cube_model.errors import ModelError
 from dataset_builders.common.locations import is_folder
+from dataset_builders.common.reading import read_json
 
 _DIMENSION_KEYS = ("hidden_size", "dim", "n_embd")
 """Config entry of the dimension; DistilBERT and GPT-2 have names of their own."""
@@ -154,9 +154,10 @@ def _check_dimension(name: str, repo: str, revision: str | None, dimension: int)
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        config = json.loads(Path(hf_hub_download(repo, "config.json", revision=revision)).read_text(encoding="utf-8"))
+        file = Path(hf_hub_download(repo, "config.json", revision=revision))
     except EntryNotFoundError:  # a static encoder; its fingerprint is compared later
         return
+    config = read_json(file, "download the teacher again", error=ModelError)
     actual = next((config[key] for key in _DIMENSION_KEYS if key in config), dimension)
     if actual != dimension:
         raise ModelError(f"teacher {name} has {actual} dimensions instead of {dimension}")

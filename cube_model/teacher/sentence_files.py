@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cube_model.core.pooling import POOLINGS
 from cube_model.errors import ModelError
+from dataset_builders.common.reading import Shape, read_json
 
 TRANSFORMERS_FILES = (
     *("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json"),
@@ -24,6 +24,9 @@ SENTENCE_TRANSFORMERS_FILES = (
     *("[0-9]_*/config.json", "[0-9]_*/model.safetensors"),
 )
 """Files that `SentenceTransformer.save_pretrained` adds to those of the encoder."""
+
+
+_SETTINGS = {"default_prompt_name": str, "prompts": {"*": str}, "similarity_fn_name": str}
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
     Raises:
         ModelError: A file is damaged, or the model has a module or pooling that a teacher does not support.
     """
-    modules = _read_json(folder / "modules.json", list)
-    config = _read_json(folder / "config_sentence_transformers.json", dict)
+    modules = _read_json(folder / "modules.json", [{"type!": str, "path!": str}], [])
+    config = _read_json(folder / "config_sentence_transformers.json", _SETTINGS, {})
     default = config.get("default_prompt_name")
     prefix = (config.get("prompts") or {}).get(default) if default else None
     if not modules:
@@ -63,10 +66,10 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
     if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize", "StaticEmbedding"}):
         raise ModelError(f"{folder}: the module {unsupported[0]} of this sentence-transformers model is not supported")
     transformer = paths.get("Transformer", paths.get("StaticEmbedding", folder))
-    pooling = _read_json(paths["Pooling"] / "config.json", dict) if "Pooling" in paths else {}
+    pooling = _read_json(paths["Pooling"] / "config.json", {"pooling_mode": str}, {}) if "Pooling" in paths else {}
     if prefix and not pooling.get("include_prompt", True):
         raise ModelError(f"{folder}: pooling that excludes the prompt tokens is not supported; pass prefix=''")
-    limits = _read_json(transformer / "sentence_bert_config.json", dict)
+    limits = _read_json(transformer / "sentence_bert_config.json", {"max_seq_length": int}, {})
     return SentenceFiles(
         transformer,
         pooling=_pooling(pooling, folder) if pooling else None,
@@ -90,14 +93,6 @@ def _pooling(config: dict[str, Any], folder: Path) -> str:
     return pooling
 
 
-def _read_json(path: Path, kind: type) -> Any:
-    """Read a JSON file of the expected type; return an empty value if it does not exist."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        return kind()
-    except ValueError as error:
-        raise ModelError(f"{path}: not valid JSON ({error}); download the teacher again") from error
-    if not isinstance(content, kind):
-        raise ModelError(f"{path}: expected a JSON {kind.__name__}; download the teacher again")
-    return content
+def _read_json(path: Path, shape: Shape, empty: Any) -> Any:
+    """Read a JSON file of the expected form; return `empty` if it does not exist."""
+    return read_json(path, "download the teacher again", shape, error=ModelError) if path.is_file() else empty

@@ -9,7 +9,6 @@ of keys, so that looking up a text is a binary search in one shard.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cube_model.vectors.keys import KEY_BYTES, key_array, key_heads, range_start
 from cube_model.vectors.store import PRECISIONS, gather
 from cube_model.vectors.tensors import map_tensors
 from dataset_builders.common.outputs import OutputKind
+from dataset_builders.common.reading import misfit, read_json
 
 if TYPE_CHECKING:
     from cube_model.teacher.teacher import Teacher
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 RECORD = "vectors.json"
 FORMAT = 1
 
+_SHAPE = {
+    "texts!": int,
+    "dimension!": int,
+    "teacher!": {"name!": str, "fingerprint!": str},
+    "data!": {"configs!": [str]},
+    "shards!": [{"file!": str, "texts!": int}],
+}
 _ADVICE = "write the folder again with `dialogue-cube embed --overwrite`"
 
 
@@ -199,14 +206,11 @@ class VectorFolder:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if record["format"] == FORMAT and record["shards"] and record["teacher"]["fingerprint"]:
-            return dict(record)
-    except OSError as error:
-        raise ModelError(
-            f"{folder}: no vectors ({error.strerror}); write them with `dialogue-cube embed --out {folder}`"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / RECORD}: not a record of vectors; {_ADVICE}") from error
-    raise ModelError(f"{folder}: vectors of format {record['format']}, but this version reads {FORMAT}; {_ADVICE}")
+    if not (folder / RECORD).exists():
+        raise ModelError(f"{folder}: no vectors; write them with `dialogue-cube embed --out {folder}`")
+    record: dict[str, Any] = read_json(folder / RECORD, _ADVICE, {"format!": int}, error=ModelError)
+    if record["format"] != FORMAT:
+        raise ModelError(f"{folder}: vectors of format {record['format']}, but this version reads {FORMAT}; {_ADVICE}")
+    if wrong := misfit(record, _SHAPE) or (None if record["shards"] else "no shards"):
+        raise ModelError(f"{folder / RECORD}: damaged ({wrong}); {_ADVICE}")
+    return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dataset_builders.common.reading import text_lines
 from dataset_builders.schema import Utterance
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
@@ -82,7 +83,7 @@ class Arbanking77(IntentBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The numbered lines after the header: `"label","text"`, with quotation marks in the text as they are."""
-        lines = file.read().decode().splitlines()[1:]
+        lines = text_lines(file.read().decode())[1:]
         return enumerate(line.removeprefix('"').removesuffix('"').split('","') for line in lines)
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dataset_builders.common.reading import text_lines
 from dataset_builders.schema import ALL, Utterance
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
@@ -55,7 +56,7 @@ class BotframeworkSkills(IntentBuilder):
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """Intent, number and text of the examples; other sections are about entities."""
         intent = ""
-        for number, line in enumerate(file.read().decode("utf-8-sig").splitlines(), start=1):
+        for number, line in enumerate(text_lines(file.read().decode("utf-8-sig")), start=1):
             if line.startswith(("#", "@", "$", "[")):
                 intent = line.strip("# ") if line.startswith("#") else ""
             elif line.startswith("-") and intent:

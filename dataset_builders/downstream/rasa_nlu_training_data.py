@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dataset_builders.common.reading import text_lines
 from dataset_builders.schema import ALL, Utterance
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
@@ -57,6 +58,6 @@ class RasaNluTrainingData(IntentBuilder):
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Utterance]:
         """The examples are a list in one string."""
         domain, intent = file.name.split("/")[-2], record["intent"]
-        for number, line in enumerate(record["examples"].splitlines()):
+        for number, line in enumerate(text_lines(record["examples"])):
             text = _ENTITY.sub(r"\1", line.removeprefix("- "))
             yield Utterance(f"{domain}/{intent}/{number}", split, text, intent, domain)

@@ -10,7 +10,7 @@ from dataset_builders.common.command_options import option_words
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import write_whole
 from dataset_builders.common.options import effective
-from dataset_builders.folder.layout import REPORT
+from dataset_builders.folder.report import load_report
 from dataset_builders.pipeline.code import Code, Entries
 from dataset_builders.pipeline.commands import run_command
 from dataset_builders.pipeline.context import Context, versions
@@ -192,9 +192,11 @@ def _source_of(context: Context, what: str) -> list[object]:
 
 def _rows_of(context: Context, *places: str) -> dict[str, str]:
     """Digests of the dataset's files that a step reads; changes of other files do not affect it."""
-    report = json.loads((context.place.dataset / REPORT).read_text(encoding="utf-8"))
+    report = load_report(context.place.dataset, f"delete {context.place.dataset} and run the pipeline again")
     return {
-        f"dataset {name}": f"sha256:{digest}" for name, digest in report["files"].items() if name.startswith(places)
+        f"dataset {name}": f"sha256:{digest}"
+        for name, digest in report.get("files", {}).items()
+        if name.startswith(places)
     }
 
 

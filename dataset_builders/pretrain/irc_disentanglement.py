@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dataset_builders.common.reading import text_lines
 from dataset_builders.schema import Dialogue, Turn
 from dataset_builders.sources.info import SourceFile, SourceInfo
 from dataset_builders.sources.raw_files import RawFile, RawFolder
@@ -83,7 +84,7 @@ class IrcDisentanglement(DialogueBuilder):
         matches = map(_MESSAGE.match, file.read().decode(errors="replace").split("\n"))
         messages = {number: match.groups() for number, match in enumerate(matches) if match}
         groups: dict[int, list[int]] = {}
-        for line in links.read().decode().splitlines():
+        for line in text_lines(links.read().decode()):
             first, second = (groups.setdefault(int(number), [int(number)]) for number in line.split()[:2])
             if first is not second:
                 first.extend(second)

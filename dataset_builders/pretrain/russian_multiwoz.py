@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dataset_builders.common.reading import text_lines
 from dataset_builders.schema import Dialogue, Turn
 from dataset_builders.sources.info import SourceInfo, file_table
 from dataset_builders.sources.raw_files import RawFile, RawFolder
@@ -52,7 +53,7 @@ class RussianMultiWoz(DialogueBuilder):
 
     def records(self, file: RawFile, split: str) -> Iterable[Any]:
         """The lines of each dialogue; empty lines separate dialogues."""
-        lines = file.read().decode().splitlines()
+        lines = text_lines(file.read().decode())
         groups = (list(group) for filled, group in itertools.groupby(lines, lambda line: bool(line.strip())) if filled)
         return enumerate(groups)
 

@@ -14,6 +14,7 @@ import yaml
 from datasets.exceptions import DatasetGenerationError
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.reading import text_lines
 from dataset_builders.sources.raw_files import RawFile
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -143,7 +144,7 @@ def marked_turns(text: str, mark: re.Pattern[str]) -> list[tuple[str, str]]:
         The turns in order; the speaker is empty for lines before the first mark.
     """
     turns: list[tuple[str, str]] = []
-    for line in text.splitlines():
+    for line in text_lines(text):
         if match := mark.match(line):
             turns.append((match[1], line[match.end() :].strip()))
         elif turns:

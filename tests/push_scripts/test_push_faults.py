@@ -107,6 +107,32 @@ def test_a_permanent_fault_is_explained_in_one_line(hub, push, kind, answer, mes
     assert "refs/tags/v1" not in hub.repo(f"{kind}s", "it").refs
 
 
+def is_creation(request):
+    return request.method == "POST" and request.scope["path"] == "/api/repos/create"
+
+
+@pytest.mark.parametrize(
+    "answer", [status(409), lambda: Response("{}", 409), lambda: Response("no JSON", 409)], ids=["empty", "{}", "text"]
+)
+def test_a_repository_that_exists_needs_no_url_in_the_answer(hub, push, kind, answer):
+    """The Hub client takes the URL from the answer 409, even if it has none."""
+    push()
+    hub.intercept(failing(is_creation, answer))
+    assert push().published.changed is False
+
+
+def test_a_conflict_without_a_repository_is_explained(hub, push):
+    hub.intercept(failing(is_creation, status(409)))
+    with pytest.raises(PushError, match=r"conflict with its current content \(409\): Not now"):
+        push()
+
+
+def test_an_answer_that_is_no_json_is_explained(hub, push):
+    hub.intercept(failing(is_creation, lambda: Response("<html>", 200)))
+    with pytest.raises(PushError, match=r"sent an unexpected answer .*: check HF_ENDPOINT, then push again"):
+        push()
+
+
 TEMPORARY = {
     "429 with Retry-After": (status(429, **{"Retry-After": "7"}), 2, [7.0, 7.0]),
     "429 with the header of the Hub": (status(429, RateLimit='"api";r=0;t=41'), 1, [42.0]),

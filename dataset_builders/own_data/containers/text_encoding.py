@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.reading import is_text
 from dataset_builders.own_data.containers.inputs import READ_ERRORS, SUPPORTED, open_bytes, unreadable
 from dataset_builders.sources.raw_files import RawFile
 
@@ -94,13 +95,7 @@ def open_text(file: RawFile, encoding: str) -> io.TextIOWrapper:
 
 def is_damaged(text: str) -> bool:
     """Whether a text has lone surrogates: undecodable bytes, or half of a character in JSON."""
-    if text.isascii():
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return not is_text(text)
 
 
 def _errors(encoding: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.folder.layout import REPORT
+from dataset_builders.folder.report import load_report
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sql.run import Rows, statistics
 
@@ -73,16 +74,9 @@ def read_built(folder: Path) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}; make one with `dialogue-cube build`")
-    path = folder / REPORT
-    try:
-        built = json.loads(path.read_text(encoding="utf-8"))
-        is_report = str(built["format"]).startswith("dialogue-cube dataset")
-    except FileNotFoundError:
-        raise DataError(f"{folder} has no {REPORT.as_posix()}; name a folder made by `dialogue-cube build`") from None
-    except (ValueError, KeyError, TypeError):
-        is_report = False
-    if not is_report:
-        raise DataError(f"{path} is not the report of `dialogue-cube build`; build the folder again")
+    if not (folder / REPORT).exists():
+        raise DataError(f"{folder} has no {REPORT.as_posix()}; name a folder made by `dialogue-cube build`")
+    built = load_report(folder, "build the folder again with `dialogue-cube build`")
     missing = sorted(name for name in built.get("files", {}) if not (folder / name).is_file())
     if missing:
         raise DataError(

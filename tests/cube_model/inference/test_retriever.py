@@ -295,7 +295,7 @@ def test_prompt_keeps_the_context(run, retriever, trained_core, answers_folder):
 
 
 def test_questions_from_a_file(run, retriever, trained_core, answers_folder, tmp_path):
-    (tmp_path / "plain.txt").write_text("I need a ticket\n\n  Which number do I call?\n")
+    (tmp_path / "plain.txt").write_text("I need a ticket\n\n  Which number\u2028do I call?\n")
     rows = [
         {"question": "Yes, please.", "context": ["Hello", {"text": "Shall I book it?"}]},
         {"question": "I need a room"},
@@ -304,8 +304,8 @@ def test_questions_from_a_file(run, retriever, trained_core, answers_folder, tmp
     ask = ("ask", "--model", trained_core, "--data", answers_folder, "-k", 2, "--questions")
     done = run(*ask, tmp_path / "plain.txt")
     assert done.exit_code == 0, done.output
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert [line["question"] for line in lines] == ["I need a ticket", "Which number do I call?"]
+    lines = [json.loads(line) for line in done.stdout.split("\n") if line.startswith("{")]
+    assert [line["question"] for line in lines] == ["I need a ticket", "Which number\u2028do I call?"]
     assert run(*ask, tmp_path / "rows.jsonl", "--output", tmp_path / "out.jsonl").exit_code == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert lines[0]["context"] == ["Hello", "Shall I book it?"]
@@ -321,6 +321,9 @@ def test_questions_from_a_file(run, retriever, trained_core, answers_folder, tmp
         ("q.txt", "\n \n", "no question"),
         ("q.jsonl", '{"question": "Hi"}\n{"answer": "Hi"}\n', r"q.jsonl, line 2: expected"),
         ("q.jsonl", '{"question": "Hi", "context": [3]}\n', r"line 1: expected"),
+        ("q.jsonl", '{"question": ' + "[" * 100_000, "line 1: expected"),
+        ("q.jsonl", '{"question": "Hi \\ud83d"}\n', r"line 1: half of a character"),
+        ("q.jsonl", '{"question": "Hi", "context": ["\\ud83d"]}\n', r"line 1: half of a character"),
         ("missing.txt", None, "cannot be read"),
     ],
 )

@@ -281,7 +281,7 @@ def test_no_dataset_folder(tmp_path, folder):
     (tmp_path / "quality").mkdir()
     for text in ("", "[]", '{"format": "another"}', "{"):
         (tmp_path / "quality" / "report.json").write_text(text)
-        with pytest.raises(DataError, match=r"report.json is not the report of `dialogue-cube build`"):
+        with pytest.raises(DataError, match=r"report.json: damaged \(.*; build the folder again with `dialogue-cube build`"):
             read_report(tmp_path)
 
 
