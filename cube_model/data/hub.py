@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
+from dataset_builders.common.integrity import REPORT, check_dataset
 from dataset_builders.common.listing import walk
 from dataset_builders.common.locations import A_DATASET, is_folder
+from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +70,7 @@ def data_files(data: str | os.PathLike[str], config: str, *, revision: str | Non
         ModelError: The dataset or config does not exist.
     """
     is_folder(data, A_DATASET, error=ModelError)
+    _check_files(data, config)
     from datasets import load_dataset_builder
 
     with _quiet_datasets(), as_model_error(data, f"the {config} config"):
@@ -100,6 +103,7 @@ def read_rows(
         OSError: The disk has no room for the cache of `datasets`.
     """
     is_folder(data, A_DATASET, error=ModelError)
+    _check_files(data, config)
     from datasets import load_dataset
 
     with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
@@ -111,6 +115,20 @@ def read_rows(
         message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
         raise MissingColumnsError(message, missing)
     return dataset.select_columns(list(columns)).with_format("arrow")[:]
+
+
+def _check_files(data: str | os.PathLike[str], config: str) -> None:
+    """Check the files of a config in a local folder against the report of the build, if there is one.
+
+    Raises:
+        ModelError: A file is damaged, missing or not of the build, or the report is damaged.
+    """
+    folder = Path(data).expanduser()
+    if not (folder / REPORT).is_file():
+        return
+    advice = f"build the folder again with `dialogue-cube build --raw-dir RAW --out {folder}`"
+    report = read_json(folder / REPORT, advice, {"files": {"*": str}}, error=ModelError)
+    check_dataset(folder, report.get("files") or {}, [config], error=ModelError)
 
 
 def _first(config: str, load: Callable[[str], Any]) -> Any:

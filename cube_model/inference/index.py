@@ -1,6 +1,6 @@
 """A saved index: answers, their embeddings mapped by a core, and the fingerprints that these depend on.
 
-INDEX/index.json             fingerprints of core, teacher and data; licences; versions
+INDEX/index.json             fingerprints of core, teacher and data; licences; versions; digests of the files
 INDEX/answers.parquet        text, source, license, redistributable
 INDEX/vectors.safetensors    float32 [m, dimension], norm 1, mapped by the core; opened as a memory map
 INDEX/graph.faiss            graph of neighbours, above a million answers
@@ -29,6 +29,7 @@ from cube_model.inference.search import GraphSearch, Search, make_search
 from cube_model.machine import versions
 from cube_model.vectors.tensors import create_tensor, map_tensors
 from dataset_builders.common.files import needs_room
+from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.common.reading import read_json
 
@@ -125,6 +126,8 @@ class AnswerIndex:
                     f"{root}: this index was made with another {_PARTS[part]} (fingerprint {recorded[:12]}, now "
                     f"{fingerprint[:12]}); build it again with --overwrite, or choose another --index"
                 )
+        if damage := find_damage(root, record.get("digests") or {}, xxh3):
+            raise ModelError(f"{root / damage[0]}: {damage[1]} since the index was written; {_ADVICE}")
         try:
             answers = _read_answers(root)
             (vectors,) = map_tensors(root / VECTORS, "vectors")
@@ -171,6 +174,7 @@ def write_answers(answers: pa.Table, folder: Path, *, mapped: bool) -> None:
 
 def write_record(folder: Path, answers: pa.Table, dimension: int, fingerprints: dict[str, str]) -> None:
     """Write the record of an index to its folder."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RECORD)
     record = {
         "format": _FORMAT,
         "answers": len(answers),
@@ -178,6 +182,7 @@ def write_record(folder: Path, answers: pa.Table, dimension: int, fingerprints: 
         "fingerprints": fingerprints,
         **licenses_of(answers),
         "versions": versions(),
+        "digests": {path.name: xxh3(path) for path in files},
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

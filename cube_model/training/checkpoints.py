@@ -10,6 +10,7 @@ from typing import Any
 
 from cube_model.errors import ModelError
 from dataset_builders.common.files import synchronise, write_whole
+from dataset_builders.common.integrity import xxh3
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def keep_checkpoint(written: Path, folder: Path) -> None:
         written: The checkpoint, `checkpoint-STEP`, on the same file system as `folder`.
         folder: Folder of the checkpoints.
     """
-    digests = {path.relative_to(written).as_posix(): _digest(path) for path in _files(written)}
+    digests = {path.relative_to(written).as_posix(): xxh3(path) for path in _files(written)}
     (written / _DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
     synchronise(written)
     shutil.rmtree(folder / written.name, ignore_errors=True)
@@ -110,16 +111,6 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DIGESTS)
 
 
-def _digest(path: Path) -> str:
-    import xxhash
-
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _damage(checkpoint: Path) -> str | None:
     """Say which file of a checkpoint is not as it was written; None if all are."""
     try:
@@ -129,7 +120,7 @@ def _damage(checkpoint: Path) -> str | None:
     for name, digest in digests.items():
         path = checkpoint / name
         try:
-            if _digest(path) != digest:
+            if xxh3(path) != digest:
                 return f"{path}: damaged"
         except OSError as error:
             return f"{path}: cannot be read ({error.strerror})"

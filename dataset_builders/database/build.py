@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
+from dataset_builders.common.integrity import check_dataset
 from dataset_builders.common.outputs import Output, OutputKind
 from dataset_builders.database.fingerprints import FILES, fingerprints
 from dataset_builders.database.opening import dataset_folder, read_contents
@@ -82,6 +83,7 @@ def build_database(
     """
     folder, out = dataset_folder(data), Path(out)
     report = read_built(folder)
+    check_dataset(folder, report.get("files", {}), [pattern.partition("/")[0] for pattern in FILES.values()])
     digests = fingerprints(folder)
     with Output(out, DATABASE).claimed(wait=True) as output:
         contents = read_contents(output.place) if output.place.exists() else {}

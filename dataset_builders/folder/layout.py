@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dataset_builders.common.integrity import REPORT as REPORT
 from dataset_builders.common.outputs import OutputKind
 
 CARD = Path("README.md")
-REPORT = Path("quality", "report.json")
 DROPS = Path("quality", "drops.parquet")
 CLUSTERS = Path("quality", "clusters.parquet")
 

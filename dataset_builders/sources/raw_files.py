@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.integrity import sha256 as sha256
 from dataset_builders.common.listing import is_hidden, walk
 
 SAMPLE_NOTE = "SAMPLE.txt"
@@ -183,21 +184,6 @@ def close_archives() -> None:
     """Forget the archives that are open, with their lists of members; they are opened again when needed."""
     _tar_members.cache_clear()
     _open.cache_clear()
-
-
-@functools.lru_cache(maxsize=4096)
-def _sha256(path: Path, size: int, modified_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file on disk, cached until its size or modification time changes."""
-    state = path.stat()
-    return _sha256(path, state.st_size, state.st_mtime_ns)
 
 
 def git_blob_sha1(path: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.integrity import check_dataset
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.folder.report import load_report
 from dataset_builders.schema import CONFIGS
@@ -62,6 +63,7 @@ def read_report(folder: str | Path, progress: Callable[[str], None] | None = Non
     """
     folder = Path(folder)
     built = read_built(folder)
+    check_dataset(folder, built.get("files", {}), [*CONFIGS, REPORT.parent.name])
     numbers = statistics(folder, progress)
     return QualityReport(folder.resolve().name, built, numbers, list(_disagreements(built, numbers)))
 
