@@ -24,6 +24,20 @@ class BadRecord(Exception):  # noqa: N818  a reason, not a failure
     """A record cannot be used; the message is the reason, one clause."""
 
 
+LONGEST_TEXT = 1_000_000
+"""Maximum number of characters of a text, as of a long novel: the filters take fifty times its size in memory."""
+
+
+def check_length(text: str) -> None:
+    """Refuse a text that is no turn of a dialogue.
+
+    Raises:
+        BadRecord: It is longer than `LONGEST_TEXT`.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise BadRecord(f"a text of {len(text):,} characters; at most {LONGEST_TEXT:,} are read")
+
+
 class NotEvident(BadRecord):
     """What a file holds is not evident; the message names the option that settles it."""
 

@@ -21,6 +21,7 @@ from typing import IO
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.integrity import sha256 as sha256
 from dataset_builders.common.listing import is_hidden, walk
+from dataset_builders.common.unpacking import bounded
 
 SAMPLE_NOTE = "SAMPLE.txt"
 """File that marks a folder of raw files as invented by `dialogue-cube sample`."""
@@ -148,10 +149,12 @@ def _open(path: Path, members: tuple[str, ...], process: int) -> zipfile.ZipFile
 def _decompressed(archive: Path | io.BytesIO, name: str) -> IO[bytes]:
     """A tar file as one temporary file: in a compressed one, each step back would decompress all from the beginning."""
     raw: IO[bytes] = archive.open("rb") if isinstance(archive, Path) else archive
+    packed = raw.seek(0, io.SEEK_END)
+    raw.seek(0)
     if not name.endswith((".tgz", ".gz", ".xz", ".txz")):
         return raw
     decompress = gzip.open if name.endswith("gz") else lzma.open
-    with raw, decompress(raw) as stream:
+    with raw, bounded(decompress(raw), packed, name) as stream:
         plain = tempfile.TemporaryFile()  # noqa: SIM115  closed with the archive
         shutil.copyfileobj(stream, plain, 1 << 20)
     plain.seek(0)
@@ -159,13 +162,17 @@ def _decompressed(archive: Path | io.BytesIO, name: str) -> IO[bytes]:
 
 
 def _content(path: Path, members: tuple[str, ...]) -> bytes:
+    where = ":".join([str(path), *members])
     if not members:
         return path.read_bytes()
     if _is_plain_gzip(members[-2] if len(members) > 1 else path.name):
-        return gzip.decompress(_content(path, members[:-1]))
+        packed = _content(path, members[:-1])
+        return bounded(gzip.GzipFile(fileobj=io.BytesIO(packed)), len(packed), where, in_memory=True).read()
     archive = _open(path, members[:-1], os.getpid())
     if isinstance(archive, zipfile.ZipFile):
-        return archive.read(members[-1])
+        packed_size = archive.getinfo(members[-1]).compress_size
+        with bounded(archive.open(members[-1]), packed_size, where, in_memory=True) as stream:
+            return stream.read()
     member = archive.extractfile(_tar_members(path, members[:-1], os.getpid())[members[-1]])
     if member is None:
         raise KeyError(members[-1])

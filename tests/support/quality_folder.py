@@ -10,6 +10,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from dataset_builders.schema import CLUSTERS, CONFIGS, DROPS
+from support.digests import renew_digests
 
 FILTERS = {
     "dialogues": ["leak", "one_sided", "too_few_turns"],
@@ -88,4 +89,4 @@ def with_quality(built: Path, to: Path) -> Path:
         "downstream": {"banking77|banking77": 4},
     }
     (to / "quality" / "report.json").write_text(json.dumps(report))
-    return to
+    return renew_digests(to)

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, cast
 
+from dataset_builders.common.unpacking import bounded
 from dataset_builders.own_data.containers.compression import compression_of, decompressed
 
 ZIP = b"PK\x03\x04"
@@ -66,6 +67,12 @@ def open_member(path: Path, name: str) -> BinaryIO:
     return cast(BinaryIO, stream)
 
 
+def packed_size(path: Path, name: str) -> int:
+    """Size in bytes that a member takes in its archive; in a tar archive, which packs nothing, its own size."""
+    member = _index(path)[name]
+    return member.compress_size if isinstance(member, zipfile.ZipInfo) else member.size
+
+
 def needs_password(path: Path, name: str) -> bool:
     """Whether a member is protected by a password."""
     member = _index(path)[name]
@@ -101,7 +108,7 @@ def _open(path: Path, size: int, modified_ns: int) -> zipfile.ZipFile | tarfile.
     if compression_of(file):
         temporary = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  closed with the last reference
         with file:
-            shutil.copyfileobj(decompressed(file), temporary, 1 << 20)
+            shutil.copyfileobj(bounded(decompressed(file), size, path), temporary, 1 << 20)
         temporary.flush()
         file = temporary
     reader = cast(BinaryIO, _Reader(file))

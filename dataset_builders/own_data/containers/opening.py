@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import describe_os_error
+from dataset_builders.common.unpacking import bounded
 from dataset_builders.own_data.containers import archives
 from dataset_builders.own_data.containers.compression import compression_of, decompressed
 from dataset_builders.own_data.rejects import one_line
@@ -32,7 +33,7 @@ def open_bytes(file: RawFile) -> BinaryIO:
     """
     stream = _open(file)
     try:
-        return decompressed(stream)
+        return _unpacked(file, stream)
     except READ_ERRORS as error:
         raise unreadable(file, error) from error
 
@@ -48,7 +49,7 @@ def open_seekable(file: RawFile) -> BinaryIO:
         if not file.members and not compression_of(stream):
             return stream
         temporary = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  closed with the last reference
-        shutil.copyfileobj(decompressed(stream), temporary, 1 << 20)
+        shutil.copyfileobj(_unpacked(file, stream), temporary, 1 << 20)
         temporary.seek(0)
         return temporary
     except READ_ERRORS as error:
@@ -67,6 +68,13 @@ def unreadable(file: RawFile, error: Exception) -> DataError:
         return DataError(f"{file}: cannot be unpacked ({describe_os_error(error)})")
     cause = one_line(str(error)) or type(error).__name__
     return DataError(f"{file}: cannot be read ({cause}); it is damaged or protected")
+
+
+def _unpacked(file: RawFile, stream: BinaryIO) -> BinaryIO:
+    """The unpacked bytes of an opened file; their size is bounded, since it says nothing about that of the file."""
+    packed = archives.packed_size(file.path, file.members[0]) if file.members else file.path.stat().st_size
+    plain = decompressed(stream)
+    return plain if plain is stream and not file.members else bounded(plain, packed, file)
 
 
 def _open(file: RawFile) -> BinaryIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import io
 import re
 import zipfile
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.unpacking import UnpackedSizeError, unpacked_limit
 from dataset_builders.own_data.containers import archives
 from dataset_builders.own_data.containers.opening import READ_ERRORS, open_seekable
 from dataset_builders.own_data.rejects import one_line
@@ -147,6 +149,7 @@ def _open(file: RawFile) -> Iterator[Any]:
         raise DataError(f"{file}: reading spreadsheets needs python-calamine; {advice}") from None
     try:
         with open_seekable(file) as stream:
+            _check_unpacked(file, stream)
             _check_size(file, stream)
             book = calamine.CalamineWorkbook.from_filelike(stream)
             yield book
@@ -161,6 +164,16 @@ def _open(file: RawFile) -> Iterator[Any]:
             raise DataError(f"{file}: is protected by a password; save it without one") from error
         cause = one_line(str(error)) or type(error).__name__
         raise DataError(f"{file}: an office document; save it as CSV, or as plain text ({cause})") from error
+
+
+def _check_unpacked(file: RawFile, stream: BinaryIO) -> None:
+    """Refuse a workbook whose parts unpack to far more than its size: the library unpacks them without a limit."""
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as archive:
+            packed, size = stream.seek(0, io.SEEK_END), sum(part.file_size for part in archive.infolist())
+        if size > (limit := unpacked_limit(packed, in_memory=True)):
+            raise UnpackedSizeError.of(file, packed, limit)
+    stream.seek(0)
 
 
 def _check_size(file: RawFile, stream: BinaryIO) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.reading import is_text
@@ -88,9 +90,51 @@ def encoding_of(sample: bytes) -> str:
     return guess.encoding if guess else "cp1252"
 
 
+LONGEST_LINE = 1 << 26
+"""Maximum length of a line, or of a record in a JSON document, in characters: it is held in memory."""
+
+
 def open_text(file: RawFile, encoding: str) -> io.TextIOWrapper:
-    r"""Open a file as text whose lines end with `\n`; bytes that cannot be decoded become lone surrogates."""
-    return io.TextIOWrapper(open_bytes(file), encoding, errors=_errors(encoding))
+    r"""Open a file as text whose lines end with `\n`; bytes that cannot be decoded become lone surrogates.
+
+    Iteration raises a `DataError` at a line of more than `LONGEST_LINE` characters.
+    """
+    return _Text(file, open_bytes(file), encoding)
+
+
+def byte_lines(file: RawFile) -> Iterator[bytes]:
+    """The lines of a file as bytes.
+
+    Raises:
+        DataError: A line has more than `LONGEST_LINE` bytes.
+    """
+    with open_bytes(file) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), start=1):
+            if len(line) == LONGEST_LINE:
+                raise _too_long(file, number)
+            yield line
+
+
+class _Text(io.TextIOWrapper):
+    def __init__(self, file: RawFile, stream: Any, encoding: str) -> None:
+        super().__init__(stream, encoding, errors=_errors(encoding))
+        self._file, self._number = file, 0
+
+    def __next__(self) -> str:
+        line = self.readline(LONGEST_LINE)
+        self._number += 1
+        if len(line) == LONGEST_LINE:
+            raise _too_long(self._file, self._number)
+        if not line:
+            raise StopIteration
+        return line
+
+
+def _too_long(file: RawFile, number: int) -> DataError:
+    return DataError(
+        f"{file}: line {number}: longer than {LONGEST_LINE:,} characters; write one record per line, or leave the "
+        "file out"
+    )
 
 
 def is_damaged(text: str) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TextIO
 
 import orjson
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.own_data.containers.inputs import open_bytes
-from dataset_builders.own_data.containers.text_encoding import open_text
+from dataset_builders.own_data.containers.text_encoding import LONGEST_LINE, byte_lines, open_text
 from dataset_builders.own_data.plain.names import TURNS, plain
 from dataset_builders.own_data.rejects import shorten
 from dataset_builders.sources.raw_files import RawFile
@@ -51,8 +51,8 @@ class Broken:
 
 def read_lines(file: RawFile, encoding: str) -> Iterator[Raw]:
     """The values of a JSON Lines file; blank lines are skipped."""
-    lines: Any = open_bytes(file) if encoding == "utf-8-sig" else open_text(file, encoding)  # bytes parse faster
-    with lines:
+    lines: Any = byte_lines(file) if encoding == "utf-8-sig" else open_text(file, encoding)  # bytes parse faster
+    with closing(lines):
         for number, line in enumerate(lines, start=1):
             try:
                 yield number, orjson.loads(line)
@@ -264,6 +264,11 @@ class _Cursor:
             return False
         rest = self._text[self._at :]
         _ = self.line
+        if len(rest) > LONGEST_LINE:
+            raise DataError(
+                f"{self._file}: line {self.line}: a record of more than {LONGEST_LINE:,} characters; leave the "
+                "file out, or write one record per line (JSONL)"
+            )
         chunk = self._stream.read(max(_CHUNK, len(rest)))
         self._text, self._at, self._counted = rest + chunk, 0, 0
         self._ended = not chunk

@@ -26,7 +26,7 @@ from dataset_builders.own_data.plain.names import (
     plain,
 )
 from dataset_builders.own_data.plain.values import at_path, is_out_of_scope, metadata_of
-from dataset_builders.own_data.rejects import BadRecord, Tally
+from dataset_builders.own_data.rejects import BadRecord, Tally, check_length
 from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.turns import speakers
 from dataset_builders.own_data.turns.clean import clean
@@ -158,6 +158,7 @@ def text_of(value: Any, what: str) -> str:
     """
     if value.__class__ is not str:
         value = _text_of_other(value, what)
+    check_length(value)
     if not value.isascii():
         if is_damaged(value):
             raise BadRecord(f"the {what} holds bytes that are not text in this encoding")

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from dataset_builders.own_data.messages import Conversation, Message
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.rejects import BadRecord, Tally
+from dataset_builders.own_data.rejects import BadRecord, Tally, check_length
 from dataset_builders.own_data.turns import speakers
 from dataset_builders.own_data.turns.clean import clean, is_placeholder
 from dataset_builders.own_data.turns.participants import Participants, name_parts
@@ -40,6 +40,8 @@ def dialogues_of(
         BadRecord: It has no turn with a text, or it is not evident who answers.
     """
     messages = in_order(conversation.messages)
+    for message in messages:
+        check_length(message.text)
     people = None if options.keep_names else Participants({message.speaker for message in messages})
     spoken, prompts = _spoken(messages, options, tally)
     if not any(message.text.strip() for message in spoken):

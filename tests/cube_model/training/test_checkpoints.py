@@ -119,12 +119,12 @@ def test_a_planted_pickle_is_not_read(work, whole, tmp_path, name):
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
 def test_a_pickle_in_place_of_a_state_does_not_run(work, tmp_path, name):
     """Even if whoever planted it mended the digests."""
-    from cube_model.training.checkpoints import _digest
+    from dataset_builders.common.integrity import xxh3
 
     checkpoint = work / "checkpoint-6"
     (checkpoint / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded"), 2))
     digests = json.loads((checkpoint / "digests.json").read_text())
-    (checkpoint / "digests.json").write_text(json.dumps({**digests, name: _digest(checkpoint / name)}))
+    (checkpoint / "digests.json").write_text(json.dumps({**digests, name: xxh3(checkpoint / name)}))
     with pytest.raises(ModelError, match=r"checkpoint-6: holds objects .*pass --overwrite to start again$") as error:
         run(tmp_path, resume=True)
     assert "\n" not in str(error.value)
