@@ -18,6 +18,7 @@ from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.outputs import Output, file_kind, output_file
 from dataset_builders.common.reading import is_text, text_lines
+from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -180,9 +181,10 @@ def _show(question: str, answers: list[Answer]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("score", "answer", "source", "licence", title=Text(question), title_justify="left")
+    table = Table("score", "answer", "source", "licence", title=Text(visible(question)), title_justify="left")
     for answer in answers:
-        table.add_row(f"{answer.score:.3f}", Text(answer.text), Text(answer.source), Text(answer.license or "unknown"))
+        parts = (answer.text, answer.source, answer.license or "unknown")
+        table.add_row(f"{answer.score:.3f}", *(Text(visible(part)) for part in parts))
     Console().print(table)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataset_builders.common.endings import orderly_ending
 from dataset_builders.common.errors import DialogueCubeError
 from dataset_builders.common.files import describe_os_error
+from dataset_builders.common.terminal import visible
 
 _MAIN_FIRST = 20
 """Seconds that the other processes wait before they print an error, which is then theirs alone."""
@@ -44,4 +45,5 @@ def _print_error(message: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+    text = Text.assemble(("error: ", "bold red"), visible(message))
+    Console(stderr=True).print(text, soft_wrap=True, highlight=False)

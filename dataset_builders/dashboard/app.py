@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 import streamlit as st
 
 from dataset_builders.dashboard import sidebar
-from dataset_builders.dashboard.page import Page, switch
+from dataset_builders.dashboard.page import Page, plain, switch
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.tabs.all import TABS
@@ -28,6 +29,10 @@ ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#56B4E9" d="M12 2 21 7 12 12 3 7z"/>'
     '<path fill="#0072B2" d="M3 7v10l9 5V12z"/><path fill="#E69F00" d="M21 7v10l-9 5V12z"/></svg>'
 )
+
+
+_PLACE = re.compile(r"(?<![\w:/.])/(?:[^/\s:]+/)+")
+"""The folder in a path of this machine, which is no visitor's business."""
 
 
 def main() -> None:
@@ -78,7 +83,7 @@ def guarded(texts: Texts, draw: Callable[[], None]) -> None:
     except Exception as error:  # plug-ins raise their own errors
         LOG.exception("the page could not be drawn")
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        st.error(texts("page.error", error=first), icon=":material/error:")
+        st.error(texts("page.error", error=plain(_PLACE.sub("", first))), icon=":material/error:")
 
 
 def _language(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.dashboard.guard import OwnNames, is_public, new_token, own_names
 
 _APP = Path(__file__).with_name("app.py")
 
@@ -40,10 +42,16 @@ def dashboard(
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 makes the page visible to the whole network.")
     ] = "localhost",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Further name under which visitors open the page, such as that of a proxy; may be repeated."),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Show the corpus in a browser: figures, charts, quality, single dialogues, trained cores, licences."""
+    import socket
+
     from dataset_builders.dashboard.settings import Settings
 
     missing = [name for name in ("streamlit", "plotly", "wordcloud") if find_spec(name) is None]
@@ -57,6 +65,7 @@ def dashboard(
         if not path.exists():
             raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
     _check(database, data)
+    token = new_token() if is_public(host) and cores else ""
     settings = Settings(
         str(database.resolve()),
         cores=tuple(map(str, cores)),
@@ -64,9 +73,15 @@ def dashboard(
         flows=tuple(map(str, flows)),
         teacher=teacher,
         language=language,
+        token=token,
     )
     settings.publish()
-    _serve(host, port, browser)
+    if is_public(host):
+        typer.echo(f"warning: everybody who can reach {host}:{port} can read the whole corpus", err=True)
+    if token:
+        place = socket.gethostname() if host in ("0.0.0.0", "::") else host
+        typer.echo(f"Asking cores needs this link: http://{place}:{port}/?token={token}", err=True)
+    _serve(host, port, browser, own_names(host, name or ()), f"/?token={token}" if token else "")
 
 
 def _check(database: Path, data: str | None) -> None:
@@ -87,8 +102,8 @@ def _check(database: Path, data: str | None) -> None:
         pass
 
 
-def _serve(host: str, port: int, browser: bool) -> None:
-    """Run Streamlit in this process until the user stops it."""
+def _serve(host: str, port: int, browser: bool, names: Collection[str], place: str) -> None:
+    """Run Streamlit in this process until the user stops it; the browser opens `place`."""
     import socket
     import threading
     import webbrowser
@@ -126,9 +141,10 @@ def _serve(host: str, port: int, browser: bool) -> None:
     }
     bootstrap.load_config_options(options)
     if browser:
-        opening = threading.Timer(1, webbrowser.open, [f"http://{host}:{port}"])
+        opening = threading.Timer(1, webbrowser.open, [f"http://{host}:{port}{place}"])
         opening.daemon = True
         opening.start()
     # not `streamlit run`, whose socket takes 40 ms for each of a hundred small files (Nagle's algorithm)
     typer.echo(f"The dashboard is at http://{host}:{port} (stop it with Ctrl-C)")
-    uvicorn.run(st.App(_APP), host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    app = OwnNames(st.App(_APP), names)
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=1)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from dataset_builders.dashboard.charts import Specification
 
-_MARKUP = re.compile(r"([\\`*_$\[\]<>~:])")
-"""Signs with a meaning in Markdown, which titles may quote from the corpus."""
+_MARKUP = re.compile(r"^[-+=]|[\\`*_$\[\]<>~:!#&@.|)]")
+"""Signs with a meaning in Markdown or in Streamlit; dots and colons make links of addresses."""
 
 _MAX_HEIGHT = 20
 """Number of rows up to which tables do not scroll."""
@@ -109,7 +109,7 @@ class Page:
             every: Query and parameters of the download, in place of `frame`.
         """
         with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
-            st.markdown("**" + _MARKUP.sub(r"\\\1", title) + "**", width="stretch")
+            st.markdown(f"**{plain(title)}**", width="stretch")
             st.download_button(
                 "CSV",
                 lambda: csv(frame if every is None else self.store.frame(*every)),
@@ -167,7 +167,8 @@ class Page:
 
     def nothing(self, key: str, **values: object) -> None:
         """Show a hint in place of missing data."""
-        st.info(self.texts(key, **values), icon=":material/info:")
+        shown = {name: plain(value) if isinstance(value, str) else value for name, value in values.items()}
+        st.info(self.texts(key, **shown), icon=":material/info:")
 
     def unfiltered(self, columns: Sequence[str]) -> None:
         """Name the filters that do not apply because the rows only have these columns."""
@@ -176,9 +177,28 @@ class Page:
             st.caption(self.texts("page.unfiltered", names=names))
 
 
+def plain(text: str) -> str:
+    """A text as Markdown that shows it as it is: no link, image or formula in it takes effect."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
 def csv(frame: pd.DataFrame) -> bytes:
-    """A CSV file that spreadsheets decode correctly: UTF-8 with a byte order mark."""
-    return frame.to_csv(index=False).encode("utf-8-sig")
+    """A CSV file for spreadsheets: UTF-8 with a byte order mark, and no text of it is taken for a formula.
+
+    Texts that begin like a formula get an apostrophe in front, as OWASP advises.
+    """
+    return frame.map(_safe).to_csv(index=False).encode("utf-8-sig")
+
+
+def _safe(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = f"'{value}" if value.startswith(_FORMULA) else value
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # pandas does not quote a carriage return
 
 
 def file_name(title: str) -> str:

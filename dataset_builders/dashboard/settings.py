@@ -23,6 +23,7 @@ class Settings:
         flows: Folders of `dialogue-cube flow`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
+        token: What the address must show before a core is asked; empty if the page is for this machine only.
     """
 
     database: str
@@ -31,6 +32,7 @@ class Settings:
     flows: tuple[str, ...] = ()
     teacher: str = "minilm"
     language: str = "en"
+    token: str = ""
 
     def publish(self) -> None:
         """Set the environment variable for this process and its children."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata, value_of
+from dataset_builders.dashboard.page import plain
 from dataset_builders.pipeline.config import PipelineConfig
 from dataset_builders.schema import SPLITS
 
@@ -62,9 +64,8 @@ def about(store: Store, texts: Texts) -> None:
     """Show which data the page is about."""
     run = store.frame(RUN).iloc[0]
     with st.sidebar:
-        st.caption(
-            texts("page.about", fingerprint=run["dataset_fingerprint"], version=run["package_version"], file=store.path)
-        )
+        made = {"fingerprint": run["dataset_fingerprint"], "version": run["package_version"]}
+        st.caption(texts("page.about", **made, file=plain(Path(store.path).name)))
 
 
 def pipeline_config(store: Store, filters: Filters) -> str:

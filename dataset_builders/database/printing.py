@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 100
 """Maximum number of rows of a table; CSV and JSON print all rows."""
+
+_C1 = re.compile("[\x7f-\x9f]")
+"""Control characters that JSON does not escape; U+009B begins a sequence that a terminal obeys."""
 
 _LONG = 32
 """Width in characters up to which cells are never folded."""
@@ -44,7 +50,10 @@ def _print_table(answer: Answer) -> None:
 
     rows = iter(answer)
     shown = list(islice(rows, SHOWN_ROWS))
-    cells = [[f"{value:,.4g}" if isinstance(value, float | Decimal) else cell(value) for value in row] for row in shown]
+    cells = [
+        [f"{value:,.4g}" if isinstance(value, float | Decimal) else visible(cell(value)) for value in row]
+        for row in shown
+    ]
     numeric = [bool(shown) and all(_is_number(row[n]) for row in shown) for n in range(len(answer.columns))]
     console = Console()
     if not _print_grid(console, answer.columns, cells, numeric):
@@ -95,15 +104,18 @@ def _print_records(console: Console, columns: Sequence[str], cells: list[list[st
 
 
 def _print_csv(answer: Answer) -> None:
+    """Print CSV for programs: texts that begin with `=` stay as they are, unlike in downloads of the dashboard."""
+    show = visible if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows([cell(value) for value in row] for row in answer)
+    writer.writerow(map(show, answer.columns))
+    writer.writerows([show(cell(value)) for value in row] for row in answer)
 
 
 def _print_json(answer: Answer) -> None:
     sys.stdout.write("[")
     for number, row in enumerate(answer):
         line = json.dumps(dict(zip(answer.columns, map(_plain, row), strict=True)), ensure_ascii=False)
+        line = _C1.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
         sys.stdout.write(f"{',' if number else ''}\n{line}")
     sys.stdout.write("\n]\n")
 

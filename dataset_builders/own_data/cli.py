@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataset_builders.common.terminal import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -93,17 +95,18 @@ def print_summary(console: Console, loaded: Sequence[OwnData]) -> None:
             table.add_column(column, overflow="fold")
         shown = [summarise(data, own) for own in data.files[:_SHOWN_FILES]]
         for s in shown:
-            table.add_row(s.file, s.taken_for, s.columns, s.roles, s.order, s.split, s.language)
+            cells = (s.file, s.taken_for, s.columns, s.roles, s.order, s.split, s.language)
+            table.add_row(*(Text(visible(text)) for text in cells))
         if more := len(data.files) - len(shown):
             table.add_row(f"and {more:,} more", *[""] * 6)
         console.print(table)
         if data.skipped:
             names = "; ".join(f"{s.file} ({s.reason})" for s in data.skipped[:3])
             more_names = f" and {len(data.skipped) - 3:,} more" if len(data.skipped) > 3 else ""
-            console.print(Text(f"left out: {names}{more_names}"), soft_wrap=True)
+            console.print(Text(visible(f"left out: {names}{more_names}")), soft_wrap=True)
         examples = [line for s in shown for line in s.examples][:3]
         for number, line in enumerate(examples, start=1):
-            console.print(Text(f"row {number}: {line}"), soft_wrap=True)
+            console.print(Text(visible(f"row {number}: {line}")), soft_wrap=True)
 
 
 def print_left_out(console: Console, counts: Counter[str]) -> None:

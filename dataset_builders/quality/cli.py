@@ -73,6 +73,9 @@ def _print(console: Console, report: QualityReport) -> None:
 def _print_table(console: Console, table: Table) -> None:
     from rich import box
     from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from dataset_builders.common.terminal import visible
 
     title = table.title or None
     output = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title=title, title_justify="left")
@@ -87,5 +90,5 @@ def _print_table(console: Console, table: Table) -> None:
             overflow="fold",
         )
     for cells in rows:
-        output.add_row(*cells, style="bold" if "all" in cells[:2] else None)
+        output.add_row(*(Text(visible(text)) for text in cells), style="bold" if "all" in cells[:2] else None)
     console.print(output)

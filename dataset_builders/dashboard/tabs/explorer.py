@@ -9,7 +9,7 @@ import streamlit as st
 from dataset_builders.dashboard import searching
 from dataset_builders.dashboard.chat import show_chat
 from dataset_builders.dashboard.neighbours import show_neighbours
-from dataset_builders.dashboard.page import switch
+from dataset_builders.dashboard.page import plain, switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -154,14 +154,14 @@ def _show_dialogue(page: Page, dialogue_id: str, text: str) -> list[str]:
         page.nothing("explorer.no_dialogue", id=dialogue_id)
         return []
     facts, turns = dialogues[0], everything.rows(TURNS, [dialogue_id])
-    st.subheader(facts["dialogue_id"], anchor=False)
+    st.subheader(plain(facts["dialogue_id"]), anchor=False)
     parts = [facts["source"], facts["split"], facts["language"], facts["license"], *facts["domains"]]
-    st.caption(" · ".join(part for part in parts if part))
+    st.caption(" · ".join(plain(part) for part in parts if part))
     if facts["scenario"]:
         with st.expander(t("explorer.scenario")):
             st.text(facts["scenario"])
     if facts["flags"]:
-        st.caption(t("explorer.flags", flags=", ".join(facts["flags"])))
+        st.caption(t("explorer.flags", flags=plain(", ".join(facts["flags"]))))
     part = text.strip().lower()
     marked = next((turn["turn_index"] for turn in turns if part and part in turn["text"].lower()), None)
     with st.container(border=True, height=560, autoscroll=False):

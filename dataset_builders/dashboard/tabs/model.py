@@ -12,6 +12,7 @@ import streamlit as st
 from dataset_builders.dashboard import charts
 from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
+from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ def _core(page: Page, cores: Cores) -> None:
     if not page.settings.cores:
         page.nothing("model.no_core")
         return
+    if not has_token(page.settings.token, st.query_params.get("token", "")):
+        page.nothing("model.no_token")
+        return
     folder = _one_of(page, "core", page.settings.cores)
     with st.form("ask", border=False):
         question = st.text_input(t("model.question"), placeholder=t("model.question_hint"))
@@ -187,7 +191,8 @@ def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:
     """The only path, or one that the visitor chooses."""
     if len(paths) == 1:
         return paths[0]
-    return str(st.selectbox(page.texts(f"model.choose_{name}"), paths, key=f"choose-{name}"))
+    title = page.texts(f"model.choose_{name}")
+    return str(st.selectbox(title, paths, format_func=lambda path: Path(path).name, key=f"choose-{name}"))
 
 
 _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")

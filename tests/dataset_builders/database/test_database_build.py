@@ -64,7 +64,7 @@ def test_only_what_changed_is_written(folder, database, tmp_path):
     built = build_database(fewer, out, lambda *step: steps.append(step))
     assert [name for name, *_ in steps] == list(built.written)
     assert {"downstream", "label_counts", "word_counts"} <= set(built.written)
-    assert not {"dialogs", "turns", "pairs", "dialogue_histograms", "pair_lengths", "sources"} & set(built.written)
+    assert not {"dialogs", "turns", "pairs", "dialogue_histograms", "pair_lengths"} & set(built.written)
     build_database(fewer, tmp_path / "fresh.duckdb")
     assert everything(out) == everything(tmp_path / "fresh.duckdb")
     with open_database(out) as opened:
