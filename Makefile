@@ -4,7 +4,7 @@ BIN    := .venv/bin
 OUT    ?= demo
 RAW_DIR ?=
 
-.PHONY: install demo test test-oldest strangers lint format clean
+.PHONY: install demo test test-oldest strangers lint audit format clean
 
 install: .venv/installed
 
@@ -47,6 +47,12 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# compares the versions of constraints.txt with the published vulnerabilities; needs a network
+audit:
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -198,7 +198,7 @@ def git_blob_sha1(path: Path) -> str:
 
     For some upstream files this is the only recorded digest.
     """
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
