@@ -15,6 +15,9 @@ from dataset_builders.own_data.containers.text_encoding import open_text
 from dataset_builders.sources.raw_files import RawFile
 
 _FIRST_RECORDS = 20
+LONG_NUMBER = re.compile(rb"\d{1000,}")
+"""A number at which ijson's C library may end the process: Python refuses to convert more than 4,300 digits."""
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 HEAD_BYTES = 1 << 18
@@ -100,6 +103,7 @@ def _beginning(content: bytes) -> Any:
     open_values: list[Any] = [root]
     keys: list[str] = []
     content = _SURROGATE.sub(rb"\\ufffd", content)  # half of a character, at which ijson stops
+    content = LONG_NUMBER.sub(b"0", content)
     try:
         for event, value in ijson.basic_parse(content, multiple_values=False):
             if event == "map_key":

@@ -19,7 +19,7 @@ from dataset_builders.own_data.formats.shared.json_files import about
 from dataset_builders.own_data.formats.shared.json_values import as_dict, as_text
 from dataset_builders.own_data.messages import Conversation, Item, Message
 from dataset_builders.own_data.plain.names import DIALOGUE_ID, SPEAKER, TEXT, TIME, TURNS, is_column_name, plain
-from dataset_builders.own_data.probe import Probe
+from dataset_builders.own_data.probe import LONG_NUMBER, Probe
 from dataset_builders.own_data.rejects import BadRecord
 from dataset_builders.own_data.turns.times import seconds
 
@@ -44,10 +44,28 @@ def read(export: Export) -> Iterator[Item]:
     """A conversation for each entry of the map."""
     try:
         with _bytes(export) as stream:
-            for key, value in ijson.kvitems(stream, "", use_float=True):
+            for key, value in ijson.kvitems(_Checked(stream, export), "", use_float=True):
                 yield _conversation(key, value)
     except ijson.JSONError as error:
         raise DataError(f"{export.file}: not valid JSON ({' '.join(str(error).split())[:100]}); repair it") from error
+
+
+class _Checked:
+    """The bytes of a file without numbers at which ijson's C library ends the process."""
+
+    def __init__(self, stream: Any, export: Export) -> None:
+        self._stream, self._export = stream, export
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes.
+
+        Raises:
+            DataError: They hold a number of more than a thousand digits.
+        """
+        content: bytes = self._stream.read(size)
+        if LONG_NUMBER.search(content):
+            raise DataError(f"{self._export.file}: a number of more than 1,000 digits; repair it")
+        return content
 
 
 def _bytes(export: Export) -> Any:

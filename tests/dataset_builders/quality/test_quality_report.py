@@ -259,7 +259,9 @@ def test_only_intents(folder, edited, tmp_path):
     """Sections about dialogues are omitted if there are no dialogues."""
 
     def forget(built):
-        built["files"] = {name: digest for name, digest in built["files"].items() if name.startswith("downstream")}
+        built["files"] = {
+            name: digest for name, digest in built["files"].items() if name.startswith(("downstream", "quality/drops"))
+        }
         built["rows"] = {"dialogues": {}, "pairs": {}, "downstream": built["rows"]["downstream"]}
         built["leaks"] = {"before": {}, "after": {}}
         built["duplicates"] = {}
@@ -281,7 +283,9 @@ def test_no_dataset_folder(tmp_path, folder):
     (tmp_path / "quality").mkdir()
     for text in ("", "[]", '{"format": "another"}', "{"):
         (tmp_path / "quality" / "report.json").write_text(text)
-        with pytest.raises(DataError, match=r"report.json: damaged \(.*; build the folder again with `dialogue-cube build`"):
+        with pytest.raises(
+            DataError, match=r"report.json: damaged \(.*; build the folder again with `dialogue-cube build`"
+        ):
             read_report(tmp_path)
 
 
