@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from dataset_builders.common.errors import DataError
 
@@ -57,11 +57,11 @@ def unpacked_limit(packed: int, *, in_memory: bool = False) -> int:
     return limit
 
 
-def bounded(stream: IO[bytes], packed: int, name: object, *, in_memory: bool = False) -> BinaryIO:
+def bounded(stream: Any, packed: int, name: object, *, in_memory: bool = False) -> BinaryIO:
     """A stream of unpacked bytes that ends with an error where a bomb begins.
 
     Args:
-        stream: The unpacked bytes.
+        stream: The unpacked bytes, a binary file.
         packed: Size of the packed file in bytes.
         name: Name of the file, for the message.
         in_memory: Whether it is read as a whole.
@@ -76,8 +76,8 @@ def bounded(stream: IO[bytes], packed: int, name: object, *, in_memory: bool = F
 
 
 class _Bounded(io.RawIOBase):
-    def __init__(self, stream: IO[bytes], packed: int, name: object, limit: int) -> None:
-        self._stream: Any = stream
+    def __init__(self, stream: Any, packed: int, name: object, limit: int) -> None:
+        self._stream = stream
         self._packed, self._name, self._limit, self._left = packed, name, limit, limit
 
     def readable(self) -> bool:

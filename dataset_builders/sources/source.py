@@ -198,7 +198,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
                     table = pa.table(
                         [column(columns.get(field.name), field, len(chunk)) for field in arrow_schema], arrow_schema
                     )
-                except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, AttributeError) as error:
                     first, last = chunk[0][0], chunk[-1][0]
                     place = f"{first}" if first == last else f"{first} to {last.name}"
                     raise RawDataError(f"{place}: a value has the wrong type ({error})") from error
