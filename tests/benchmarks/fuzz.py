@@ -198,7 +198,7 @@ def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Res
     """Read mutated inputs.
 
     Args:
-        targets: The files, chosen with equal chances.
+        targets: The files; first a kind is chosen, then one of its files.
         count: Number of inputs.
         start: Random seed.
 
@@ -206,9 +206,11 @@ def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Res
         What happened, by kind.
     """
     results: dict[str, Result] = {}
+    by_kind: dict[str, list[Target]] = {}
     for target in targets:
         target.whole = target.file.read_bytes()
         results.setdefault(target.kind, Result())
+        by_kind.setdefault(target.kind, []).append(target)
 
     @seed(start)
     @settings(
@@ -218,7 +220,7 @@ def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Res
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.sampled_from(targets), OPERATIONS)
+    @given(st.sampled_from(sorted(by_kind)).flatmap(lambda kind: st.sampled_from(by_kind[kind])), OPERATIONS)
     def run(target: Target, operations: list[tuple[str, float, int]]) -> None:
         attempt(target, mutated(target.whole, operations), results[target.kind])
 
