@@ -170,7 +170,7 @@ def test_the_gate_filters_many_row_groups_and_shards(tmp_path):
         (lambda d: shutil.rmtree(d), "no such folder; expected a folder made by `dialogue-cube build"),
         (lambda d: (d / "quality/report.json").unlink(), "quality/report.json is missing; expected"),
         (lambda d: (d / "quality/report.json").write_text("[1"), "damaged"),
-        (lambda d: (d / "quality/report.json").write_text("[1]"), "not the report of a built dataset"),
+        (lambda d: (d / "quality/report.json").write_text("[1]"), r"it is \[1\] instead of an object"),
         (lambda d: [shutil.rmtree(d / c) for c in FEATURES], "no dialogues/, pairs/ or downstream/"),
         (lambda d: (d / "pairs/train-00001-of-00003.parquet").unlink(), "incomplete or from two builds"),
         (lambda d: (d / "pairs/test-00000-of-00001.parquet").write_text("x"), "not a readable parquet file"),

@@ -52,8 +52,8 @@ def test_shards_are_pushed_with_their_index(tmp_path):
         (lambda d: (d / "model.safetensors").write_bytes(b"\x80\x04pickle"), "is not a safetensors file"),
         (lambda d: (d / "model.safetensors").unlink(), "no model.safetensors; expected a folder made by"),
         (lambda d: (d / "config.json").unlink(), "not a saved model, config.json is missing; expected"),
-        (lambda d: (d / "config.json").write_text("{"), "config.json is damaged"),
-        (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
+        (lambda d: (d / "config.json").write_text("{"), "config.json: damaged"),
+        (lambda d: (d / "config.json").write_text("[]"), r"it is \[\] instead of an object"),
         (lambda d: (d / "config.json").write_text("{}"), "no `auto_map`, so nobody else could load the model"),
         (lambda d: (d / "modeling_cube.py").unlink(), "code file modeling_cube.py, named by `auto_map`, is missing"),
         (
@@ -62,7 +62,7 @@ def test_shards_are_pushed_with_their_index(tmp_path):
             ),
             "code file evil.py, named by `auto_map`",
         ),
-        (lambda d: (d / "training.json").write_text("nonsense"), "training.json is damaged"),
+        (lambda d: (d / "training.json").write_text("nonsense"), "training.json: damaged"),
         (lambda d: [p.unlink() for p in d.iterdir()] and d.rmdir(), "no such folder; expected a folder made by"),
     ],
 )
@@ -419,7 +419,7 @@ def test_an_embedder_is_pushed_with_its_modules_and_code(tmp_path, own_code, mor
             lambda d: (d / "1_Last" / "pytorch_model.bin").write_bytes(b"x"),
             "pytorch_model.bin can run code when loaded",
         ),
-        (lambda d: (d / "modules.json").write_text("{"), "modules.json is damaged"),
+        (lambda d: (d / "modules.json").write_text("{"), "modules.json: damaged"),
         (lambda d: (d / "modules.json").write_text('[{"path": "../up", "type": "x"}]'), "module '../up', named by"),
         (lambda d: (d / "modules.json").write_text('[{"path": "3_Gone", "type": "x"}]'), "module '3_Gone', named by"),
         (lambda d: (d / "helper.py").unlink(), "code file helper.py is missing"),

@@ -110,7 +110,7 @@ def test_damaged_folders_are_refused_with_the_file_and_what_to_do(made, tmp_path
     with pytest.raises(ModelError, match="this version reads"):
         VectorFolder(damaged)
     (damaged / RECORD).write_text("{}")
-    with pytest.raises(ModelError, match="not a record of vectors"):
+    with pytest.raises(ModelError, match=r"vectors.json: damaged \(`format` is missing\)"):
         VectorFolder(damaged)
     with pytest.raises(ModelError, match="not finite"):
         write_shard(tmp_path / "shard", cache_keys(["a"]), np.full((1, 4), 1e9, np.float32), "float16")
