@@ -99,7 +99,7 @@ def test_vectors_of_another_teacher_or_of_other_data_are_refused_by_name(made, t
 
 
 def test_damaged_folders_are_refused_with_the_file_and_what_to_do(made, tmp_path):
-    with pytest.raises(ModelError, match=r"no vectors .*write them with `dialogue-cube embed --out"):
+    with pytest.raises(ModelError, match=r"no vectors; write them with `dialogue-cube embed --out"):
         EmbeddingCache(tmp_path / "cache", vectors=tmp_path / "nothing")
     damaged = shutil.copytree(made, tmp_path / "damaged")
     for content, words in ((b"", "missing or damaged"), ((made / shard_name(1, 7)).read_bytes(), "missing or damaged")):
