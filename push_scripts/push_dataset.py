@@ -102,7 +102,7 @@ def push_dataset(
         refuse_held_back(files, gate.held_back)
         options.write_card(card)
         sizes = {path: file.stat().st_size for path, file in files.items()}
-        version = Version(f"build {report['fingerprint']}", str(report.get("version", "0")))
+        version = Version(f"build {report.get('fingerprint', 'unknown')}", str(report.get("version", "0")))
         published = None if options.dry_run else publish(target, files, SHARD_PATH, version)
     return PushedDataset(sizes, card, gate.report, published)
 

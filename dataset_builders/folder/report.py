@@ -13,7 +13,7 @@ _COUNTS = {"*": int}
 _SHAPE = {
     "format!": str,
     "version": str,
-    "fingerprint!": str,
+    "fingerprint": str,
     "options": dict,
     "sources": {"*": dict},
     "rows": {"*": {"*": {"in!": int, "out!": int, "dropped!": _COUNTS, "flagged!": _COUNTS}}},
