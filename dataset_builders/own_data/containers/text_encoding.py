@@ -120,7 +120,7 @@ class _Text(io.TextIOWrapper):
         super().__init__(stream, encoding, errors=_errors(encoding))
         self._file, self._number = file, 0
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         line = self.readline(LONGEST_LINE)
         self._number += 1
         if len(line) == LONGEST_LINE:
