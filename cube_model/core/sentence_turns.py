@@ -6,7 +6,7 @@ Uploaded with the weights, so it imports nothing from this project except the fi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +148,10 @@ class Conversation:
 
     Example:
         >>> chat = SentenceTransformer("my-encoder", trust_remote_code=True)[0].conversation()
-        >>> chat.add("I need a hotel.")
-        >>> chat.add("In which part of town?")
-        >>> chat.add("In the north.")
+        >>> chat.add("I need a hotel.").shape
+        (1, 384)
+        >>> chat.add("In which part of town?", "In the north.").shape
+        (2, 384)
         >>> chat.vector().shape
         (384,)
     """
@@ -160,25 +161,27 @@ class Conversation:
         self._turns: list[torch.Tensor] = []
 
     @torch.inference_mode()
-    def add(self, turn: str | np.ndarray) -> np.ndarray:
-        """Add the next turn.
+    def add(self, *turns: str | np.ndarray) -> np.ndarray:
+        """Add the next turns, oldest first; their texts are encoded together.
 
         Args:
-            turn: Its text, or its vector `[d]` if it was encoded before, for example when an index of answers was made.
+            turns: n texts, or vectors `[d]` of texts that were encoded before, for example for an index of answers.
 
         Returns:
-            The vector of the turn by itself, float32 `[d]`, to keep in place of the text.
+            The vector of each turn by itself, float32 `[n, d]`, to keep in place of the texts.
         """
-        device = self._module.model.device
-        if isinstance(turn, str):
-            features = self._module.preprocess([[turn]])
-            vector = self._module.model.encode_texts(
-                features["input_ids"].to(device), features["attention_mask"].to(device)
-            )[0]
-        else:
-            vector = torch.as_tensor(turn, dtype=torch.float32, device=device)
-        self._turns = [vector, *self._turns][: 1 + self._module.model.config.context_turns]
-        return vector.cpu().numpy()
+        model, texts = self._module.model, [turn for turn in turns if isinstance(turn, str)]
+        encoded: Iterator[torch.Tensor] = iter(())
+        if texts:
+            features = self._module.preprocess([[text] for text in texts])
+            on_device = (features[name].to(model.device) for name in ("input_ids", "attention_mask"))
+            encoded = iter(rows_of(model.encode_texts(*on_device), features["turns"][:, 0]))
+        for turn in turns:
+            vector = next(encoded) if isinstance(turn, str) else torch.as_tensor(turn).to(model.device, torch.float32)
+            self._turns = [vector, *self._turns]
+        added = torch.stack(self._turns[: len(turns)][::-1]) if turns else torch.empty(0, model.config.embedding_dim)
+        self._turns = self._turns[: 1 + model.config.context_turns]
+        return added.cpu().numpy()
 
     @torch.inference_mode()
     def vector(self) -> np.ndarray:

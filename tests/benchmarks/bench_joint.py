@@ -288,8 +288,8 @@ def cost(arguments: argparse.Namespace, name: str = "cube") -> dict[str, float]:
         chat.vector()
 
     def both_turns(row: list[int]) -> None:
-        chat.add(pairs.texts[row[1]])
-        user_turn(row)
+        chat.add(pairs.texts[row[1]], pairs.texts[row[0]])
+        chat.vector()
 
     ways: dict[str, Callable[[list[int]], object]] = {
         "joined text": lambda row: joined.encode(separator.join(pairs.texts[i] for i in row)),

@@ -228,9 +228,8 @@ folder, turns = sys.argv[1], json.loads(sys.argv[2])
 model = SentenceTransformer(folder, trust_remote_code=True, device="cpu")
 chat = model[0].conversation()
 chat.add("a turn too old to be read")
-for turn in turns[:-1]:
-    chat.add(turn)
-chat.add(model[0].conversation().add(turns[-1]))  # a vector in place of the text
+assert chat.add(*turns[:-1]).shape == (2, 32)
+chat.add(*model[0].conversation().add(turns[-1]))  # a vector in place of the text
 messages = [{"role": "user", "content": turn} for turn in turns]
 own = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
 features = model.preprocess([turns])
