@@ -64,7 +64,7 @@ def base(tmp_path_factory):
 
 
 def config(data, base, output, **options) -> EmbedderConfig:
-    fixed = {"composer": "cube", "context_turns": 2, "neighbours": 2, "batch_size": 12, "epochs": 12}
+    fixed = {"composer": "cube", "context_turns": 2, "neighbours": 2, "batch_size": 12, "epochs": 9}
     fixed |= {"learning_rate": 5e-3, "composer_learning_rate": 1e-2, "device": "cpu", "mixed_precision": "no"}
     return EmbedderConfig(data=data, base=base, output=output, **{**fixed, "threads": 1, "progress": False, **options})
 
