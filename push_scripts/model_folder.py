@@ -32,8 +32,8 @@ CORE_TYPE = "cube"
 
 WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 OWNED = re.compile(
-    rf"({WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|{re.escape(SETTINGS)}|\w+_cube\.py|pooling\.py|"
-    rf"sentence_transformer_module\.py|handler\.py|{re.escape(REQUIREMENTS)}|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
+    rf"({WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|{re.escape(SETTINGS)}|\w+_cube\.py|\w+_turns\.py|"
+    rf"composers\.py|pooling\.py|sentence_transformer_module\.py|handler\.py|{re.escape(REQUIREMENTS)}|{TRAINING}|\d+_\w+/.+|index/.+|\.eval_results/.+)"
 )
 """Files of an earlier push that a new one replaces or deletes."""
 
@@ -126,13 +126,17 @@ def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[s
         _refuse_pickles(folder / name)
         parts = [p for p in (folder / name).iterdir() if p.is_file() and _MODULE.fullmatch(p.name)]
         files |= {f"{name}/{path.name}": path for path in parts}
-    own_modules = [name for name, kind in types.items() if not kind.startswith("sentence_transformers.")]
-    if not own_modules:
+    own_kinds = {name: kind for name, kind in types.items() if not kind.startswith("sentence_transformers.")}
+    code = {
+        path.name: path for path in _imported(folder, {kind.split(".")[0] for kind in own_kinds.values()}, expected)
+    }
+    own_folders = [name for name in own_kinds if name]
+    if not own_folders:  # of an encoder of turns, with code, or another one
+        files |= weights | code
         return ModelFolder(
-            "embedder", config, training, _count(weights), _size(weights), True, path=folder, files=files | weights
+            "embedder", config, training, _count(weights), _size(weights), True, path=folder, files=files
         )
-    core = folder / own_modules[0]
-    code = {path.name: path for path in _imported(folder, {kind.split(".")[0] for kind in types.values()}, expected)}
+    core = folder / own_folders[0]
     core_config, parameters = _read_json(core / CONFIG, expected), _count(_weights(core, expected))
     files |= weights | code
     size = _size({name: path for name, path in files.items() if path.suffix == ".safetensors"})

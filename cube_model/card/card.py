@@ -97,6 +97,7 @@ def model_card(
         revision=revision,
         lattice=" x ".join(map(str, config.get("lattice_size") or [])),
         context_turns=config.get("context_turns") or 0,
+        composer=config.get("composer"),
         shape=_shape(facts),
         teacher_name=_teacher_repo(teacher) or teacher.get("name"),
         teacher_repo=_teacher_repo(teacher),

@@ -26,7 +26,7 @@ from .configuration_cube import CubeConfig, cubic_lattice
 
 TEXT_FILES = (
     *("modules.json", "config_sentence_transformers.json", "sentence_cube.py", "pipeline_cube.py", "handler.py"),
-    *("requirements.txt", "text_cube.py", "teacher_cube.py", "static_cube.py", "pooling.py"),
+    *("requirements.txt", "text_cube.py", "turns_cube.py", "teacher_cube.py", "static_cube.py", "pooling.py"),
 )
 """Files beside the weights by which others turn texts into vectors: with sentence-transformers, with `pipeline` of
 transformers, and on Inference Endpoints."""

@@ -21,10 +21,14 @@ def register() -> None:
     from transformers import AutoConfig, AutoModel
 
     from cube_model.core.configuration_cube import CubeConfig
+    from cube_model.core.configuration_turns import TurnsConfig
     from cube_model.core.modeling_cube import CubeModel
+    from cube_model.core.modeling_turns import TurnsModel
 
     AutoConfig.register(CubeConfig.model_type, CubeConfig, exist_ok=True)
     AutoModel.register(CubeConfig, CubeModel, exist_ok=True)
+    AutoConfig.register(TurnsConfig.model_type, TurnsConfig, exist_ok=True)
+    AutoModel.register(TurnsConfig, TurnsModel, exist_ok=True)
 
 
 class _AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -1,24 +1,79 @@
-"""Last module of an exported sentence-transformers model: pooling, then the core's map for questions or answers.
+"""Modules of an exported sentence-transformers model: the teacher of each turn, then pooling and the core's map.
 
 Uploaded with the weights, so it imports nothing from this project except the files uploaded with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sentence_transformers.base.modules import Module
+from sentence_transformers.base.modules.transformer import Transformer
 from torch.nn import functional
 
 from .modeling_cube import CubeModel
 from .pooling import pool
+from .turns_cube import distinct_turns, turns_of
+
+
+class TurnsTransformer(Transformer):
+    """The teacher, which encodes each distinct turn of a batch once.
+
+    A question is a text; or, within the list of inputs, a list of texts or of messages with `role` and `content`, the
+    oldest first and the question last.
+    """
+
+    turns = 1
+    """Number of turns that the core reads, including the question."""
+
+    @property
+    def modalities(self) -> list[Any]:
+        """Kinds of input: texts and conversations."""
+        return ["text", "message"]
+
+    def preprocess(
+        self, inputs: Sequence[Any], prompt: str | None = None, processing_kwargs: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Tokenise a batch.
+
+        Args:
+            inputs: n questions or answers.
+            prompt: Text prepended to every turn.
+            processing_kwargs: As for `Transformer`.
+            kwargs: `task`: `"document"` for answers, any other value for questions; others as for `Transformer`.
+
+        Returns:
+            Tokens of the distinct texts, and `turns` `[n, turns]`: rows of the texts of each question, then of the
+            turns before it, most recent first; -1 for a missing turn.
+
+        Raises:
+            ValueError: An input is neither a text nor turns, or an answer has more than one turn.
+        """
+        rows = [turns_of(item)[::-1] for item in inputs]
+        answers = kwargs.get("task") == "document"
+        if answers and any(len(row) > 1 for row in rows):
+            raise ValueError("an answer is one text, not several turns")
+        texts, turns = distinct_turns(rows, 1 if answers else self.turns)
+        return {**super().preprocess(texts, prompt, processing_kwargs, **kwargs), "turns": turns}
+
+    @classmethod
+    def load(cls, model_name_or_path: str, *args: Any, **kwargs: Any) -> TurnsTransformer:
+        """Load the module from a folder or Hub repository."""
+        module = super().load(model_name_or_path, *args, **kwargs)
+        origin = {
+            name: kwargs[name] for name in ("token", "cache_folder", "revision", "local_files_only") if name in kwargs
+        }
+        core = cls.load_config(model_name_or_path, f"1_{CubeSides.__name__}", "config.json", **origin)
+        module.turns = 1 + core["context_turns"]
+        return module
 
 
 class CubeSides(Module):
     """Turn token states into mapped question or answer embeddings.
 
     `encode_query` and `encode` return questions, `encode_document` returns answers. All embeddings have norm 1, so
-    their dot product is the cosine. Questions are read without context.
+    their dot product is the cosine.
 
     Args:
         core: Trained core.
@@ -35,18 +90,20 @@ class CubeSides(Module):
         self.core, self.pooling, self.normalize = core.eval(), pooling, normalize
 
     def forward(self, features: dict[str, Any], task: str | None = None, **kwargs: Any) -> dict[str, Any]:
-        """Add `sentence_embedding`, float32 `[texts, d]`, to the features.
+        """Add `sentence_embedding`, float32 `[n, d]`, to the features.
 
         Args:
-            features: `token_embeddings` `[texts, tokens, d]` and `attention_mask` `[texts, tokens]`.
+            features: `token_embeddings` `[texts, tokens, d]` and `attention_mask` `[texts, tokens]` of the texts, and
+                `turns` `[n, turns]`, their rows.
             task: `"document"` for answers; any other value for questions.
             kwargs: Ignored.
         """
         # the teacher may compute in bfloat16; pooling and normalisation use float32
         states, mask = features["token_embeddings"].float(), features["attention_mask"].bool()
-        embeddings = pool(states, mask, self.pooling, self.normalize)
-        encode = self.core.encode_answers if task == "document" else self.core.encode_questions
-        features["sentence_embedding"] = functional.normalize(encode(embeddings.to(self.core.dtype)).float(), dim=-1)
+        texts = pool(states, mask, self.pooling, self.normalize).to(self.core.dtype)
+        turns = functional.pad(texts, (0, 0, 0, 1))[features["turns"]]  # a last row of zeros, to which -1 points
+        mapped = self.core.encode_answers(turns[:, 0]) if task == "document" else self.core.encode_questions(turns)
+        features["sentence_embedding"] = functional.normalize(mapped.float(), dim=-1)
         return features
 
     def get_embedding_dimension(self) -> int:

@@ -16,9 +16,7 @@ from .modeling_cube import CubeModel
 from .pooling import pool
 from .static_cube import load_encoder
 from .teacher_cube import teacher_folder
-
-Input = str | Mapping[str, Any] | Sequence[Any]
-"""A text; or turns, oldest first and the question last, as texts or as messages with `role` and `content`."""
+from .turns_cube import Input, distinct_turns, tokens_of, turns_of
 
 
 class TextEncoder(nn.Module):
@@ -92,26 +90,16 @@ class TextEncoder(nn.Module):
         Raises:
             ValueError: An input is neither a text nor turns, or an answer has more than one turn.
         """
-        rows = [list(reversed(_turns(item))) for item in inputs]
+        rows = [list(reversed(turns_of(item))) for item in inputs]
         width = 1 + self.core.config.context_turns
         if task == "document":
             width = 1
             if any(len(row) > 1 for row in rows):
                 raise ValueError("an answer is one text, not several turns")
-        numbers: dict[str, int] = {}
-        turns = torch.full((len(rows), width), -1)
-        for i, row in enumerate(rows):
-            for position, text in enumerate(row[:width]):
-                turns[i, position] = numbers.setdefault(text, len(numbers))
+        texts, turns = distinct_turns(rows, width)
         prefix = self.prefix if prefix is None else prefix
-        texts = [prefix + (text.lower() if self.lowercase else text) for text in numbers]
-        encoded = self.tokenizer(texts, truncation=True, max_length=self.max_length, padding=False)["input_ids"]
-        # a tokenizer without special tokens returns no tokens for "", but pooling needs at least one
-        ids = [torch.tensor(tokens or [self.tokenizer.eos_token_id or 0]) for tokens in encoded]
-        masks = [torch.ones_like(tokens) for tokens in ids]
-        pad = nn.utils.rnn.pad_sequence  # always on the right, so that real tokens of a causal model never attend to it
-        padding = self.tokenizer.pad_token_id or 0
-        return {"input_ids": pad(ids, True, padding), "attention_mask": pad(masks, True), "turns": turns}
+        texts = [prefix + (text.lower() if self.lowercase else text) for text in texts]
+        return {**tokens_of(self.tokenizer, texts, self.max_length), "turns": turns}
 
     def forward(self, features: Mapping[str, torch.Tensor], task: str | None = None) -> torch.Tensor:
         """Encode a batch of `preprocess`.
@@ -151,20 +139,3 @@ class TextEncoder(nn.Module):
             features = self.preprocess(inputs[start : start + batch_size], task)
             parts.append(self({name: value.to(device) for name, value in features.items()}, task).cpu())
         return torch.cat(parts)
-
-
-def _turns(item: Input) -> list[str]:
-    """The turns of an input, oldest first."""
-    items = [item] if isinstance(item, str | Mapping) else list(item) if isinstance(item, Sequence) else []
-    if not items:
-        raise ValueError(f"{item!r}: expected a text, or turns with the question last")
-    return [_text(turn) for turn in items]
-
-
-def _text(turn: Any) -> str:
-    content = turn.get("content") if isinstance(turn, Mapping) else turn
-    if isinstance(content, list):  # parts of a message; only texts are read
-        content = "\n".join(part["text"] for part in content if isinstance(part, Mapping) and "text" in part)
-    if not isinstance(content, str):
-        raise ValueError(f"{turn!r}: expected a text, or a message with `role` and `content`")
-    return content

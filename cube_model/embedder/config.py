@@ -76,6 +76,18 @@ class EmbedderConfig(Options, error=ModelError):
     )
     context_turns: int = option(0, "Maximum number of earlier turns appended to the anchor, most recent first.", low=0)
     vary_context: bool = option(False, "Append a random number of earlier turns, from none to all of these.")
+    composer: Literal["none", "cube", "attention", "gru", "mean"] = option(
+        "none",
+        "What makes one vector of a question and its earlier turns, each encoded by itself: the cubic core, or "
+        "attention or a recurrent network of its size, trained with the encoder; or the mean. none: one text.",
+    )
+    composer_learning_rate: float = option(5e-3, "Highest learning rate of the composer.", above=0)
+    neighbours: int = option(
+        1,
+        "Maximum number of consecutive pairs of a dialogue that come together in a batch. They share turns, which a "
+        "composer encodes once; but their answers are negatives of one dialogue, which are harder.",
+        low=1,
+    )
     hard_negatives: int = option(
         0, "Mined negatives used for each pair; a pair with fewer gets random answers instead.", low=0
     )
@@ -121,6 +133,11 @@ class EmbedderConfig(Options, error=ModelError):
         "Train the token embeddings too: half of the weights of a small encoder.",
         flags=("--train-embeddings/--freeze-embeddings",),
     )
+    frozen_layers: int = option(
+        0,
+        "Number of the lowest layers that stay as they are and need no backward pass; with --freeze-embeddings.",
+        low=0,
+    )
     dropout: float = option(
         0.0,
         "Share of the activations zeroed in training, in place of the base's own; 0 is fastest, and one or two passes "
@@ -153,6 +170,7 @@ class EmbedderConfig(Options, error=ModelError):
             "direction": self.direction == "both" and self.direction,
             "max_pairs": self.max_pairs is not None and self.max_pairs,
             "hard_negatives": self.hard_negatives,
+            "neighbours": self.neighbours > 1 and self.neighbours,
             "negatives": self.negatives != "all" and self.negatives,
             **{
                 name: getattr(self, name)
@@ -171,6 +189,18 @@ class EmbedderConfig(Options, error=ModelError):
                 f"mini_batch_size {self.mini_batch_size} computes a batch in parts, which label_smoothing, matryoshka, "
                 "same_intent and same_action cannot: raise it to batch_size, or leave them out"
             )
+        if self.composer != "none":
+            if self.static:
+                raise ModelError(f"composer {self.composer} needs a transformer: leave out static, or the composer")
+            if not self.context_turns:
+                raise ModelError(f"composer {self.composer} has no turns to compose: set --context-turns")
+            if self.mini_batch_size < self.batch_size:
+                raise ModelError(
+                    f"mini_batch_size is {self.mini_batch_size}: with a composer, expected at least batch_size = "
+                    f"{self.batch_size}"
+                )
+        if self.frozen_layers and self.train_embeddings:
+            raise ModelError("frozen_layers spares the backward pass only with --freeze-embeddings: set it, too")
 
     @property
     def has_labels(self) -> bool:

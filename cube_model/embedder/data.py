@@ -36,6 +36,7 @@ class EmbedderData:
         negatives: k columns of n texts each.
         answer_ids: int64 `[n]`, equal for pairs that share no batch.
         groups: int64 `[n]`; a batch holds pairs of one group (a direction, a kind of positives, a domain).
+        dialogues: int64 `[n]`, a number per dialogue, whose pairs follow each other in their order.
         labels: int64 `[n]`, the label that anchor and positive share, of `label_texts`; -1 where there is none.
         label_texts: Distinct labels in words.
         kinds: Number of pairs of each kind.
@@ -50,6 +51,7 @@ class EmbedderData:
     negatives: list[list[str]]
     answer_ids: np.ndarray
     groups: np.ndarray
+    dialogues: np.ndarray
     labels: np.ndarray
     label_texts: list[str]
     kinds: dict[str, int]
@@ -106,6 +108,7 @@ def load_embedder_data(config: EmbedderConfig, separator: str) -> EmbedderData:
         negatives=[_joined(group.negatives[i] for group in groups) for i in range(config.hard_negatives)],
         answer_ids=np.concatenate([group.answer_ids for group in groups]),
         groups=_parts(groups),
+        dialogues=np.concatenate([_dialogues(group) for group in groups]),
         labels=np.array([numbers.get(label, -1) for group in groups for label in group.labels or [""] * len(group)]),
         label_texts=label_texts,
         kinds=_counted(groups),
@@ -199,6 +202,11 @@ def _parts(groups: list[PairGroup]) -> np.ndarray:
         parts.append(part + offset)
         offset += int(part.max(initial=0)) + 1
     return np.concatenate(parts)
+
+
+def _dialogues(group: PairGroup) -> np.ndarray:
+    """The dialogue of each pair, int64 `[n]`; pairs of none have a number of their own."""
+    return np.arange(len(group), dtype=np.int64) if group.dialogues is None else group.dialogues
 
 
 def _counted(groups: list[PairGroup]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,44 +23,70 @@ _TEXTS_AT_ONCE = 32
 """Texts of similar length that are encoded together: fewer are slower, more need more padding."""
 
 
-class ByLengthRankingLoss(MultipleNegativesRankingLoss):
-    """`MultipleNegativesRankingLoss` that encodes texts in groups of similar length: the same loss in less time.
+Embed = Callable[[SentenceTransformer, Iterable[dict[str, Any]]], list[torch.Tensor]]
+"""Makes embeddings `[batch, dimension]` of anchors, positives and negatives from their tokens `[batch, width]`."""
+
+
+def columns_by_length(model: SentenceTransformer, sentence_features: Iterable[dict[str, Any]]) -> list[torch.Tensor]:
+    """Encode each column by itself; see `Embed`."""
+    features = list(sentence_features)
+    padded = "attention_mask" in features[0]  # a static encoder pads no text
+    return [texts_by_length(model, each) if padded else model(each)["sentence_embedding"] for each in features]
+
+
+def texts_by_length(model: SentenceTransformer, tokens: dict[str, Any]) -> torch.Tensor:
+    """Encode texts in groups of similar length, which takes less time.
 
     Turns have 16 tokens on average, but the longest of 128 has 40, to which all would be padded.
 
     Args:
         model: The encoder.
+        tokens: Its input, `attention_mask` `[texts, width]` among it.
+
+    Returns:
+        Embeddings `[texts, dimension]`, in the order of the texts.
+    """
+    mask = tokens["attention_mask"]
+    order = mask.sum(dim=1).argsort(stable=True)
+    vectors = []
+    for rows in order.split(_TEXTS_AT_ONCE):
+        width = int(mask[rows].any(dim=0).nonzero().max()) + 1  # left padding stays
+        part = {key: _cut(value, rows, mask.shape, width) for key, value in tokens.items()}
+        vectors.append(model(part)["sentence_embedding"])
+    return torch.cat(vectors)[order.argsort()]
+
+
+class ByLengthRankingLoss(MultipleNegativesRankingLoss):
+    """`MultipleNegativesRankingLoss` that encodes texts in groups of similar length: the same loss in less time.
+
+    Args:
+        model: The encoder.
         dimensions: Numbers of first dimensions that are to serve alone; the loss is the mean over them and all.
+        embed: Makes the embeddings of a batch.
         **options: Arguments of `MultipleNegativesRankingLoss`.
 
     References:
         Matryoshka representation learning: Kusupati et al. 2022, https://arxiv.org/abs/2205.13147.
     """
 
-    def __init__(self, model: SentenceTransformer, *, dimensions: Sequence[int] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        dimensions: Sequence[int] = (),
+        embed: Embed = columns_by_length,
+        **options: Any,
+    ) -> None:
         super().__init__(model, **options)
-        self._dimensions = dimensions
+        self._dimensions, self._embed = dimensions, embed
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
         """Loss of a batch; `sentence_features`: tokens of anchors, positives and negatives, `[batch, width]` each."""
-        features = list(sentence_features)
-        padded = "attention_mask" in features[0]  # a static encoder pads no text
-        embeddings = [self._encode(each) if padded else self.model(each)["sentence_embedding"] for each in features]
+        embeddings = self._embed(self.model, sentence_features)
         losses = [self.compute_loss_from_embeddings(embeddings, labels)]
         for dimension in self._dimensions:
             losses.append(self.compute_loss_from_embeddings([each[:, :dimension] for each in embeddings], labels))
         return torch.stack(losses).mean()
-
-    def _encode(self, tokens: dict[str, Any]) -> torch.Tensor:
-        """Embeddings `[batch, dimension]`, in the order of the batch."""
-        mask = tokens["attention_mask"]
-        order = mask.sum(dim=1).argsort(stable=True)
-        vectors = []
-        for rows in order.split(_TEXTS_AT_ONCE):
-            width = int(mask[rows].any(dim=0).nonzero().max()) + 1  # left padding stays
-            part = {key: _cut(value, rows, mask.shape, width) for key, value in tokens.items()}
-            vectors.append(self.model(part)["sentence_embedding"])
-        return torch.cat(vectors)[order.argsort()]
 
 
 class LabelRankingLoss(ByLengthRankingLoss):
@@ -138,9 +164,20 @@ def _gathered(others: list[torch.Tensor], anchors: torch.Tensor) -> tuple[list[t
 
 
 def contrastive_loss(
-    config: EmbedderConfig, model: SentenceTransformer, data: EmbedderData | StreamedEmbedderData, processes: int
+    config: EmbedderConfig,
+    model: SentenceTransformer,
+    data: EmbedderData | StreamedEmbedderData,
+    processes: int,
+    embed: Embed = columns_by_length,
 ) -> torch.nn.Module:
     """Multiple negatives ranking, with gradient caching where a batch is computed in parts.
+
+    Args:
+        config: The run.
+        model: The encoder.
+        data: The pairs, with the labels that they may have.
+        processes: Number of processes, whose answers are each other's negatives.
+        embed: Makes the embeddings of a batch that is not computed in parts.
 
     References:
         Henderson et al. 2017, https://arxiv.org/abs/1705.00652, section 4.4; Gao et al. 2021,
@@ -155,13 +192,14 @@ def contrastive_loss(
             smoothing=config.label_smoothing,
             symmetric=config.symmetric,
             dimensions=config.matryoshka,
+            embed=embed,
             **options,
         )
     if config.symmetric:
         options |= {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
     if config.mini_batch_size < config.batch_size:
         return CachedMultipleNegativesRankingLoss(model, mini_batch_size=config.mini_batch_size, **options)
-    return ByLengthRankingLoss(model, dimensions=config.matryoshka, **options)
+    return ByLengthRankingLoss(model, dimensions=config.matryoshka, embed=embed, **options)
 
 
 def _label_vectors(model: SentenceTransformer, labels: list[str]) -> torch.Tensor:

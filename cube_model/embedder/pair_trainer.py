@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 from torch.utils.data import DataLoader
 
 from cube_model.embedder.data import EmbedderData
+from cube_model.embedder.neighbours import NeighboursTogether
 from cube_model.embedder.streamed_data import StreamedEmbedderData
 from cube_model.errors import ModelError
 from cube_model.training.resumable_trainer import ResumableTrainer, SetEpoch
@@ -33,6 +34,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         batch_size: Pairs per batch.
         processes: Number of processes that share the batches.
         seed: Seed of the order.
+        order: Draws the order of the pairs at `rows` (int `[k]`) from a generator. Default: any order.
 
     Raises:
         ModelError: A group does not fill one batch.
@@ -47,6 +49,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         batch_size: int,
         processes: int = 1,
         seed: int = 0,
+        order: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     ) -> None:
         super().__init__(range(len(anchors)), batch_size=batch_size, drop_last=True, seed=seed)
         numbers: dict[str, int] = {}
@@ -54,6 +57,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         self._answers: list[int] = answer_ids.tolist()
         self._members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
         self._processes = processes
+        self._order = order or (lambda rows, rng: rng.permutation(rows))
         self._length = len(self._batches(0, 0))
 
     def __len__(self) -> int:
@@ -72,7 +76,7 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         rng = np.random.default_rng([self.seed, epoch, again])
         together: list[list[int]] = []
         for members in self._members:
-            made = self._of_group(rng.permutation(members).tolist())
+            made = self._of_group(self._order(members, rng).tolist())
             if not made and not epoch and not again:
                 raise _no_batch(len(members), self.batch_size * self._processes)
             together += made
@@ -171,11 +175,12 @@ class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
 
     Args:
         data: The pairs, in the order of the training set.
+        neighbours: Maximum number of consecutive pairs of a dialogue that come together.
         **options: Arguments of `SentenceTransformerTrainer`.
     """
 
-    def __init__(self, *, data: EmbedderData | StreamedEmbedderData, **options: Any) -> None:
-        self._pairs = data
+    def __init__(self, *, data: EmbedderData | StreamedEmbedderData, neighbours: int = 1, **options: Any) -> None:
+        self._pairs, self._neighbours = data, neighbours
         super().__init__(**options)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -202,6 +207,7 @@ class PairTrainer(ResumableTrainer, SentenceTransformerTrainer):
                 batch_size=batch_size,
                 processes=self.args.world_size,
                 seed=self.args.seed,
+                order=NeighboursTogether(self._pairs.dialogues, self._neighbours),
             )
         else:
             sampler = StreamedAnswersSampler(self._pairs, batch_size=batch_size, processes=self.args.world_size)

@@ -36,6 +36,7 @@ from dataset_builders.common.files import needs_room
 from dataset_builders.common.outputs import Output
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 
 logger = logging.getLogger(__name__)
@@ -87,11 +88,17 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         model = distilled(model, config.static)
         base |= {"dimension": config.static, "parameters": sum(weight.numel() for weight in model.parameters())}
     separator = turn_separator(model.tokenizer)
+    composed = config.composer != "none"
+    if composed:
+        from cube_model.embedder.joint import with_composer
+
+        model = with_composer(model, config, separator)
     data = StreamedEmbedderData(config, separator) if config.streaming else load_embedder_data(config, separator)
     static = is_static(model)
     own_length = model.max_seq_length
-    length = None if static else int(min(config.max_length or training_length(model, data), own_length or math.inf))
+    length = None if static else config.max_length or training_length(model, data, separator if composed else None)
     if length:
+        length = min(length, own_length or length)
         model.max_seq_length = length
 
     arguments = {
@@ -123,6 +130,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "base": base,
         "max_length_in_training": length,
         "turn_separator": separator,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
         "mixed_precision": "bf16" if trainer.args.bf16 else "no",
         "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
@@ -137,8 +145,16 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
         "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
-    write_output(output, cast("Any", _WithoutCard(model)), record)
+    write_output(output, cast("Any", _saver(config, model)), record)
     return record
+
+
+def _saver(config: EmbedderConfig, model: SentenceTransformer) -> Any:
+    if config.composer == "none":
+        return _WithoutCard(model)
+    from cube_model.embedder.joint import JointOutput
+
+    return JointOutput(model)
 
 
 class _WithoutCard:
@@ -187,10 +203,25 @@ def is_static(model: SentenceTransformer) -> bool:
     return type(model[0]).__name__ == "StaticEmbedding"
 
 
-def training_length(model: SentenceTransformer, data: EmbedderData | StreamedEmbedderData, share: float = 0.99) -> int:
-    """Number of tokens that `share` of the texts fit in, rounded up to a multiple of 8: at most 64."""
+def training_length(
+    model: SentenceTransformer,
+    data: EmbedderData | StreamedEmbedderData,
+    turn_separator: str | None = None,
+    share: float = 0.99,
+) -> int:
+    """Number of tokens that `share` of the texts fit in, rounded up to a multiple of 8: at most 64.
+
+    Args:
+        model: The encoder.
+        data: The pairs.
+        turn_separator: Separator of turns that are encoded one by one; None if they are encoded as one text.
+        share: Share of the texts.
+    """
     rows = np.random.default_rng(0).choice(len(data), size=min(len(data), 2000), replace=False)
-    lengths = [len(ids) for ids in model.tokenizer(data.texts(rows), truncation=False, verbose=False)["input_ids"]]
+    texts = data.texts(rows)
+    if turn_separator is not None:
+        texts = [turn for text in texts for turn in text.split(turn_separator)]
+    lengths = [len(ids) for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
     return min(_LENGTH_CAP, 8 * math.ceil(float(np.quantile(lengths, share)) / 8))
 
 
@@ -203,11 +234,16 @@ def _trainer(
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainingArguments
 
-    from cube_model.embedder.loss import contrastive_loss
+    from cube_model.embedder.loss import columns_by_length, contrastive_loss
     from cube_model.embedder.pair_trainer import PairTrainer
 
-    if not config.train_embeddings and not is_static(model):
-        cast("Any", model[0]).auto_model.get_input_embeddings().requires_grad_(False)
+    embed, joint_arguments = columns_by_length, {}
+    if config.composer != "none":
+        from cube_model.embedder.joint import composed_columns, training_arguments
+
+        embed, joint_arguments = composed_columns, training_arguments(config, model, data)
+    if not is_static(model):
+        _freeze(cast("Any", model[0]).auto_model, config)
     device = _device(config)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(checkpoints),
@@ -232,16 +268,39 @@ def _trainer(
         disable_tqdm=not config.progress,
         report_to="none",
         prompts=model.prompts.get(model.default_prompt_name) if model.default_prompt_name else None,
+        **joint_arguments,
     )
     if device == "cpu":
         set_threads(config.threads, arguments.world_size)
     return PairTrainer(
         data=data,
+        neighbours=config.neighbours,
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict(data.columns()),
-        loss=contrastive_loss(config, model, data, arguments.world_size),
+        loss=contrastive_loss(config, model, data, arguments.world_size, embed),
     )
+
+
+def _freeze(encoder: torch.nn.Module, config: EmbedderConfig) -> None:
+    """Freeze what the configuration says: the token embeddings, and the lowest layers with all that comes before.
+
+    Raises:
+        ModelError: The encoder has no layers above the frozen ones.
+    """
+    from torch import nn
+
+    if not config.train_embeddings:
+        cast("Any", encoder).get_input_embeddings().requires_grad_(False)
+    if not config.frozen_layers:
+        return
+    layers = max(
+        (part for part in encoder.modules() if isinstance(part, nn.ModuleList)), key=len, default=nn.ModuleList()
+    )
+    if config.frozen_layers >= len(layers):
+        raise ModelError(f"frozen_layers is {config.frozen_layers}: base {config.base} has {len(layers)} layers")
+    for part in (layers[: config.frozen_layers], cast("Any", encoder).embeddings):
+        part.requires_grad_(False)
 
 
 def _device(config: EmbedderConfig) -> str:

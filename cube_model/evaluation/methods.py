@@ -17,6 +17,7 @@ from cube_model.metrics.metrics import normalize, quick_accuracy
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
+    from cube_model.core.modeling_turns import TurnsModel
     from cube_model.data.pairs import QuestionAnswerPairs
     from cube_model.metrics.metrics import Matrix
     from cube_model.teacher.teacher import Teacher
@@ -193,6 +194,24 @@ class JoinedTurns:
 
     def _texts(self, pairs: QuestionAnswerPairs) -> list[str]:
         return joined_turns(replace(pairs, questions=pairs.questions[:, : self.turns]), self.teacher.turn_separator)
+
+
+def composed_turns(model: TurnsModel, turns: int | None = None) -> Method:
+    """Return an encoder of turns as a method, on the vectors of its own encoder.
+
+    Args:
+        model: Encoder and composer.
+        turns: Number of turns that it sees, including the question. Default: as many as it reads.
+    """
+    model.eval()
+    return Method(
+        "composed turns",
+        core_function(model, model.compose),
+        core_function(model, model.answers),
+        parameters=sum(parameter.numel() for parameter in model.composer.parameters()),
+        turns=1 + model.config.context_turns if turns is None else turns,
+        remark=f"the vectors of the turns, composed ({model.config.composer})",
+    )
 
 
 def core(

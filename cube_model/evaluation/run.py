@@ -11,7 +11,7 @@ from cube_model.data.hub import MissingColumnsError, split_names
 from cube_model.data.pairs import NoPairsError, load_pairs, read_pairs_table, string_hashes
 from cube_model.evaluation.config import ResponseSelectionConfig
 from cube_model.evaluation.few_pairs import check_split
-from cube_model.evaluation.methods import JoinedTurns, Scorer, core, identity, identity_with_context
+from cube_model.evaluation.methods import JoinedTurns, Scorer, composed_turns, core, identity, identity_with_context
 from cube_model.evaluation.response_selection import Report, evaluate, to_json
 from cube_model.inference.loading import core_fingerprint, load_core, teacher_of
 from cube_model.machine import versions
@@ -62,6 +62,7 @@ def run_response_selection(
     if trained is None:
         joined = range(1, 1 + (config.context_turns or 0))
         methods += [JoinedTurns(teacher, cache, 1 + turns, progress) for turns in joined]
+        methods += _composed(teacher, config.context_turns)
     turns = max(method.turns for method in methods) - 1
     pairs = load_pairs(
         config.data, split, sources=config.sources, max_pairs=config.max_pairs, context_turns=turns, seed=seed
@@ -104,6 +105,15 @@ def _methods(trained: CubeModel | None, context_turns: int | None) -> tuple[list
     counts = [most] if context_turns is None else range(1 + min(most, context_turns))
     cores = [core(trained, train_size=record.get("pairs"), turns=1 + count) for count in counts]
     return [identity(), *cores], record
+
+
+def _composed(teacher: Teacher, context_turns: int | None) -> list[Scorer]:
+    """Return an encoder of turns with each number of turns, by default with as many as it reads."""
+    if teacher.composed is None:
+        return []
+    most = teacher.composed.config.context_turns
+    counts = [most] if context_turns is None else range(1 + min(most, context_turns))
+    return [composed_turns(teacher.composed, 1 + count) for count in counts]
 
 
 def _with_equal_context(

@@ -3,7 +3,8 @@
 >>> export_sentence_transformer("my-core", "my-embedder")
 
 >>> model = SentenceTransformer("my-embedder", trust_remote_code=True)
->>> model.similarity(model.encode_query(["Is there a cheap hotel?"]), model.encode_document(answers))
+>>> turns = ["I need a hotel.", "In which part of town?", "In the north."]  # oldest first, the question last
+>>> model.similarity(model.encode_query([turns]), model.encode_document(answers))
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def export_sentence_transformer(
 ) -> Path:
     """Write a folder with the teacher, the core, and the code that joins them, atomically.
 
-    Its embeddings of questions (without context) and of answers equal those of `CubeRetriever` up to rounding.
+    Its embeddings of questions, with their earlier turns, and of answers equal those of `CubeRetriever` up to rounding.
 
     Args:
         model: Folder or Hub repository of a trained core.
@@ -113,7 +114,7 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, An
     for module in CODE:
         shutil.copy(source / f"{module}.py", folder)
     _json(folder / CORE_FOLDER / "pooling.json", {"pooling": teacher.pooling, "normalize": teacher.normalize})
-    types = {"": "sentence_transformers.base.modules.transformer.Transformer", CORE_FOLDER: f"{_MODULE}.CubeSides"}
+    types = {"": f"{_MODULE}.TurnsTransformer", CORE_FOLDER: f"{_MODULE}.CubeSides"}
     _json(
         folder / "modules.json",
         [{"idx": i, "name": str(i), "path": path, "type": kind} for i, (path, kind) in enumerate(types.items())],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CORE_FOLDER = "1_CubeSides"
 """Folder of the core in an export for sentence-transformers."""
 
-CODE = ("sentence_transformer_module", "pooling", "modeling_cube", "configuration_cube")
+CODE = ("sentence_transformer_module", "turns_cube", "pooling", "modeling_cube", "configuration_cube")
 """Modules of `cube_model.core` to copy for sentence-transformers; they import only libraries and each other."""
 
 GRAPH_RECORD = "export.json"

@@ -19,6 +19,7 @@ from cube_model.metrics.metrics import normalize
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
     from cube_model.core.modeling_cube import CubeModel
 
@@ -177,7 +178,7 @@ class EmbeddingProcessor:
                 raise ModelError(f"vectors {list(vectors.shape)}: {str(error).splitlines()[0]}") from error
 
 
-def core_function(model: CubeModel, function: Callable[..., Any]) -> Callable[[np.ndarray], np.ndarray]:
+def core_function(model: PreTrainedModel, function: Callable[..., Any]) -> Callable[[np.ndarray], np.ndarray]:
     """Turn a method of the core, such as `model.encode_questions`, into a function of float32 arrays."""
     import torch
 

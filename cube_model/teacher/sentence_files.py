@@ -63,6 +63,10 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
     if not modules:
         return SentenceFiles(folder, prefix=prefix)
     paths = {module["type"].rsplit(".", 1)[-1]: folder / module["path"] for module in modules}
+    if set(paths) == {"TurnsText"}:
+        settings = _read_json(folder / "config.json", dict)
+        names = ("pooling", "prefix", "max_length", "normalize", "lowercase")
+        return SentenceFiles(folder, **{name: settings[name] for name in names if name in settings})
     if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize", "StaticEmbedding"}):
         raise ModelError(f"{folder}: the module {unsupported[0]} of this sentence-transformers model is not supported")
     transformer = paths.get("Transformer", paths.get("StaticEmbedding", folder))

@@ -14,7 +14,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from cube_model.teacher.find import KNOWN_TEACHERS, TeacherUnavailableError, fin
 from cube_model.teacher.fingerprint import fingerprint, weights_sha256
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import read_sentence_files
+
+if TYPE_CHECKING:
+    from cube_model.core.modeling_turns import TurnsModel
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 
@@ -54,6 +57,7 @@ class Teacher:
         fallback_from: Preferred teachers that were unavailable.
         repo: Hub repository with the weights; None for a local folder without a short name.
         revision: Commit of that repository: the downloaded one, or that of the short name.
+        composed: The model that composes the vectors of turns, of which this is the encoder; None for other encoders.
         fingerprint: sha256 over weights, model configuration, tokenizer and the settings above except the names. Equal
             fingerprints mean equal embeddings.
 
@@ -78,10 +82,12 @@ class Teacher:
         dtype: str,
         repo: str | None = None,
         revision: str | None = None,
+        composed: TurnsModel | None = None,
     ) -> None:
         self.name, self.weights_sha256, self.repo, self.revision = name, weights, repo, revision
         self.pooling, self.prefix, self.normalize = pooling, prefix, normalize
         self.lowercase, self.max_length, self.dtype = lowercase, max_length, dtype
+        self.composed = composed
         self.fallback_from: tuple[str, ...] = ()
         self.dimension = int(model.config.get_text_config().hidden_size)
         self.parameters = sum(weight.numel() for weight in model.parameters())
@@ -173,11 +179,14 @@ class Teacher:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:  # no such device, or not enough memory on it
             raise ModelError(f"teacher {name}: device {device} cannot be used: {first_line(error)}") from error
+        model.eval().requires_grad_(False)
+        composed = model if model.config.model_type == "dialogue-turns" else None
+        model = model if composed is None else composed.encoder
         max_length = options["max_length"] or own.max_length or _LENGTH_CAP
         prefixes = (options["prefix"], own.prefix, preset.prefix if preset else "")
         return cls(
             recorded_name,
-            model.eval().requires_grad_(False),
+            model,
             tokenizer,
             weights=weights,
             pooling=options["pooling"] or own.pooling or "mean",
@@ -188,6 +197,7 @@ class Teacher:
             dtype=dtype,
             repo=preset.repo if preset else recorded_name if commit else None,
             revision=commit or (preset.revision if preset else None),
+            composed=composed,
         )
 
     def _settings(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from push_scripts.push_options import PushOptions
 
 CORE_FILES = {"README.md", "config.json", "configuration_cube.py", "modeling_cube.py"}
 TEXT_FILES = {"modules.json", "config_sentence_transformers.json", "sentence_cube.py", "pipeline_cube.py", "handler.py"}
-TEXT_FILES |= {"requirements.txt", "text_cube.py", "teacher_cube.py", "static_cube.py", "pooling.py"}
+TEXT_FILES |= {"requirements.txt", "text_cube.py", "turns_cube.py", "teacher_cube.py", "static_cube.py", "pooling.py"}
 
 
 def test_only_the_files_of_the_model_are_pushed(tmp_path):

@@ -24,6 +24,7 @@ class PairGroup:
         mined: Number of negatives that were mined; the others are random.
         labels: n texts, what anchor and positive have in common; None for pairs that are just right or wrong.
         part: int64 `[n]`: a batch holds pairs of one part. None: of all.
+        dialogues: int64 `[n]`, a number per dialogue. None: no pair is of a dialogue.
         left_out: Number of pairs skipped as leaks from a test split.
     """
 
@@ -39,6 +40,7 @@ class PairGroup:
     mined: int = 0
     labels: list[str] | None = None
     part: np.ndarray | None = None
+    dialogues: np.ndarray | None = None
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -61,6 +63,7 @@ class PairGroup:
             negatives=[at(column) for column in self.negatives],
             labels=None if self.labels is None else at(self.labels),
             part=None if self.part is None else self.part[rows],
+            dialogues=None if self.dialogues is None else self.dialogues[rows],
             fingerprint=hashlib.sha256(
                 self.fingerprint.encode() + np.ascontiguousarray(rows, "<i8").tobytes()
             ).hexdigest(),

@@ -94,6 +94,7 @@ def next_turn(data: str | os.PathLike[str], options: NextTurnOptions) -> PairGro
         licenses=list(pairs.licenses),
         languages=list(pairs.languages),
         fingerprint=pairs.fingerprint,
+        dialogues=pairs.dialogues,
         part=_parts(pairs, table["domains"].to_pylist(), options),
         left_out=int(leaks.sum()),
     )

@@ -30,6 +30,8 @@ texts, folders = json.loads(sys.argv[1]), sys.argv[2:]
 for folder in folders:
     model = SentenceTransformer(folder, trust_remote_code=True, device="cpu")
     sides = {"query": model.encode_query(texts), "document": model.encode_document(texts), "plain": model.encode(texts)}
+    messages = [{"role": "user", "content": text} for text in texts]
+    sides |= {"turns": model.encode_query([texts[:n] for n in (1, 2, 4)]), "messages": model.encode([messages[:4]])}
     np.savez(folder + ".npz", **sides)
 """
 
@@ -62,6 +64,16 @@ def test_embeddings_are_equal_without_this_package(opened, name):
     np.testing.assert_allclose(actual["plain"], actual["query"], atol=1e-6)
     assert np.abs(actual["query"] - embeddings).max() > 0.01  # the core is not the identity
     assert np.abs(actual["query"] - actual["document"]).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["bert", "causal"])
+def test_earlier_turns_are_read_without_this_package(opened, name):
+    core, teacher, actual = opened[name]
+    processor, embeddings = EmbeddingProcessor(core), teacher.encode(TEXTS)
+    for row, count in zip(actual["turns"], (1, 2, 4), strict=True):
+        channels = embeddings[:count][::-1][: 1 + core.config.context_turns]
+        np.testing.assert_allclose(row, processor.process_batch(channels[None].copy())[0], atol=1e-5)
+    np.testing.assert_allclose(actual["messages"][0], actual["turns"][2], atol=1e-5)
 
 
 def test_export_on_the_command_line(run, trained_core, tmp_path):
