@@ -88,7 +88,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         raise PushError(f"--model {folder}: no such folder; {expected}")
     _refuse_pickles(folder)
-    config = _read_json(folder / CONFIG, expected)
+    config = {} if _is_static(folder) else _read_json(folder / CONFIG, expected)
     training = _without_paths(_read_json(folder / TRAINING, expected)) if (folder / TRAINING).exists() else {}
     if (folder / MODULES).exists() and config.get("model_type") != CORE_TYPE:
         return _sentence_transformer(folder, config, training, expected)
@@ -141,6 +141,11 @@ def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[s
     files |= weights | code
     size = _size({name: path for name, path in files.items() if path.suffix == ".safetensors"})
     return ModelFolder("export", core_config, training, parameters, size, True, path=folder, files=files)
+
+
+def _is_static(folder: Path) -> bool:
+    """Whether a folder holds a static encoder, a table of token vectors, which has no configuration."""
+    return all((folder / name).is_file() for name in (MODULES, "tokenizer.json")) and not (folder / CONFIG).exists()
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -208,7 +213,8 @@ def _last_part(value: Any) -> Any:
 def _read_json(path: Path, expected: str) -> dict[str, Any]:
     if not path.exists():
         raise PushError(f"--model {path.parent}: not a saved model, {path.name} is missing; {expected}")
-    return read_json(path, expected, _SHAPES.get(path.name, dict), error=PushError)
+    shape: Any = _SHAPES.get(path.name, dict)
+    return read_json(path, expected, shape, error=PushError)
 
 
 def _code(folder: Path, config: dict[str, Any], expected: str) -> list[Path]:

@@ -187,7 +187,7 @@ def contrastive_loss(
     if config.has_labels or config.label_smoothing:
         return LabelRankingLoss(
             model,
-            label_vectors=_label_vectors(model, getattr(data, "label_texts", [])),
+            label_vectors=_label_vectors(model, getattr(data, "label_texts", []) if config.label_temperature else []),
             label_temperature=config.label_temperature,
             smoothing=config.label_smoothing,
             symmetric=config.symmetric,

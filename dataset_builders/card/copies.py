@@ -19,10 +19,10 @@ def restricted_copies(
     Returns:
         Own source, restricted source and number of dialogues of the first; largest number first.
     """
-    entries = [(*pair.split("|"), count) for pair, count in duplicates.items()]
+    entries = [(pair.partition("|"), count) for pair, count in duplicates.items()]
     copies = [
         (own, other, count)
-        for own, other, count in entries
+        for (own, _, other), count in entries
         if count and own != other and own not in builders() and redistributable.get(other) is not True
     ]
     return sorted(copies, key=lambda copy: (-copy[2], copy[:2]))

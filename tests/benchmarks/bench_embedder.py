@@ -41,7 +41,7 @@ def main() -> None:
     run = EmbedderConfig(data="none", output="none", base=arguments.base, batch_size=arguments.pairs)
     model, _ = load_base(run)
     model.train()[0].auto_model.get_input_embeddings().requires_grad_(False)
-    loss = contrastive_loss(run, model, 1)
+    loss = contrastive_loss(run, model, [], 1)
     batch = [texts(arguments.pairs, arguments.tokens, seed) for seed in (0, 1)]
 
     def step() -> float:

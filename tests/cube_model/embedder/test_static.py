@@ -109,3 +109,19 @@ def test_a_table_of_another_library_is_refused(trained, tmp_path):
     save_file({"embeddings": table}, other / "model.safetensors")
     with pytest.raises(ModelError, match=r"embeddings instead of embedding\.weight: .*StaticEmbedding\.from_model2vec"):
         Teacher.load(other, device="cpu")
+
+
+def test_a_push_takes_all_files_that_strangers_load(trained, tmp_path):
+    import shutil
+
+    from sentence_transformers import SentenceTransformer
+
+    from push_scripts.model_folder import read_model_folder
+
+    pushed = read_model_folder(trained[0])
+    assert pushed.kind == "embedder"
+    for name, path in pushed.files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / name)
+    own, theirs = (SentenceTransformer(str(folder), device="cpu").encode(TEXTS) for folder in (trained[0], tmp_path))
+    np.testing.assert_array_equal(own, theirs)
