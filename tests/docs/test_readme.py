@@ -44,6 +44,7 @@ INSTEAD = {"dialogue-cube download woz banking77 --to raw": "dialogue-cube sourc
 
 SMALLER = {
     "dialogue-cube train --": "--epochs 1",
+    "dialogue-cube benchmark": "--tasks cost",
     "dialogue-cube train-encoder": "--max-steps 1 --batch-size 8",
     "dialogue-cube train-encoder --data dataset --base minilm --static": "--static 16",  # the tiny teacher has 32
     "dialogue-cube leaderboard": "--methods sim,procrustes --train-sizes 200 --seeds 1 --max-test-pairs 200",
