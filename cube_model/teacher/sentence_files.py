@@ -64,7 +64,7 @@ def read_sentence_files(folder: Path) -> SentenceFiles:
         return SentenceFiles(folder, prefix=prefix)
     paths = {module["type"].rsplit(".", 1)[-1]: folder / module["path"] for module in modules}
     if set(paths) == {"TurnsText"}:
-        settings = _read_json(folder / "config.json", dict)
+        settings = _read_json(folder / "config.json", dict, {})
         names = ("pooling", "prefix", "max_length", "normalize", "lowercase")
         return SentenceFiles(folder, **{name: settings[name] for name in names if name in settings})
     if unsupported := sorted(set(paths) - {"Transformer", "Pooling", "Normalize", "StaticEmbedding"}):

@@ -31,8 +31,8 @@ ICON = (
 )
 
 
+# the folder in a path of this machine, which is no visitor's business; Streamlit would draw a string here
 _PLACE = re.compile(r"(?<![\w:/.])/(?:[^/\s:]+/)+")
-"""The folder in a path of this machine, which is no visitor's business."""
 
 
 def main() -> None:

@@ -281,11 +281,10 @@ def test_no_dataset_folder(tmp_path, folder):
     with pytest.raises(DataError, match=r"has no quality/report.json; name a folder made by `dialogue-cube build`"):
         read_report(tmp_path)
     (tmp_path / "quality").mkdir()
-    for text in ("", "[]", '{"format": "another"}', "{"):
+    damaged, another = r"damaged \(.*\)", "not the report of `dialogue-cube build`"
+    for text, fault in (("", damaged), ("[]", damaged), ('{"format": "another"}', another), ("{", damaged)):
         (tmp_path / "quality" / "report.json").write_text(text)
-        with pytest.raises(
-            DataError, match=r"report.json: damaged \(.*; build the folder again with `dialogue-cube build`"
-        ):
+        with pytest.raises(DataError, match=f"report.json: {fault}; build the folder again with `dialogue-cube build`"):
             read_report(tmp_path)
 
 
