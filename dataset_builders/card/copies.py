@@ -19,10 +19,13 @@ def restricted_copies(
     Returns:
         Own source, restricted source and number of dialogues of the first; largest number first.
     """
-    entries = [(pair.partition("|"), count) for pair, count in duplicates.items()]
+    entries: list[tuple[str, str, int]] = []
+    for pair, count in duplicates.items():
+        own, _, other = pair.partition("|")
+        entries.append((own, other, count))
     copies = [
         (own, other, count)
-        for (own, _, other), count in entries
+        for own, other, count in entries
         if count and own != other and own not in builders() and redistributable.get(other) is not True
     ]
     return sorted(copies, key=lambda copy: (-copy[2], copy[:2]))
