@@ -44,7 +44,10 @@ class BenchmarkConfig(Options, error=ModelError):
     languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
     context_turns: int = option(2, "Number of turns before a question that are read with it.", low=1)
     max_rows: int | None = option(
-        None, "Maximum number of test rows of each part, sampled with the seed.", low=2, none="all"
+        None,
+        "Maximum number of test rows of each part, sampled with the seed; the published action set stays whole.",
+        low=2,
+        none="all",
     )
     seed: int = option(0, "Seed of samples, draws and intervals.", low=0)
     dtype: EncoderDtype = option("float32", "Precision of the encoder; a core's teacher keeps that of the training.")
