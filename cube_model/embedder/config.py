@@ -41,7 +41,7 @@ class EmbedderConfig(Options, error=ModelError):
     static: int = option(
         0,
         "Train a table of token vectors with this many dimensions, distilled from the base, in place of the base: "
-        "hundreds of times faster, less accurate. It needs a learning rate of about .01.",
+        "a hundred times faster, less accurate on intents. It needs a learning rate of about .005.",
         low=0,
     )
     sources: list[str] | None = option(None, "Sources whose dialogues are trained on.", none="all")
