@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cube_model.card.card import ModelFacts
+from cube_model.core.teacher_cube import is_static
 from dataset_builders.common.reading import read_json
 from push_scripts.errors import PushError
 
@@ -88,7 +89,8 @@ def read_model_folder(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         raise PushError(f"--model {folder}: no such folder; {expected}")
     _refuse_pickles(folder)
-    config = {} if _is_static(folder) else _read_json(folder / CONFIG, expected)
+    static = (folder / MODULES).is_file() and is_static(folder)
+    config = {} if static else _read_json(folder / CONFIG, expected)
     training = _without_paths(_read_json(folder / TRAINING, expected)) if (folder / TRAINING).exists() else {}
     if (folder / MODULES).exists() and config.get("model_type") != CORE_TYPE:
         return _sentence_transformer(folder, config, training, expected)
@@ -141,11 +143,6 @@ def _sentence_transformer(folder: Path, config: dict[str, Any], training: dict[s
     files |= weights | code
     size = _size({name: path for name, path in files.items() if path.suffix == ".safetensors"})
     return ModelFolder("export", core_config, training, parameters, size, True, path=folder, files=files)
-
-
-def _is_static(folder: Path) -> bool:
-    """Whether a folder holds a static encoder, a table of token vectors, which has no configuration."""
-    return all((folder / name).is_file() for name in (MODULES, "tokenizer.json")) and not (folder / CONFIG).exists()
 
 
 def _refuse_pickles(folder: Path) -> None:

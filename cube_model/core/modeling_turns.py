@@ -1,4 +1,4 @@
-"""An encoder of turns: each turn is encoded by itself, and a composer makes one vector of them.
+"""An encoder of turns: it encodes each turn separately, and a composer combines their vectors into one.
 
 Uploaded with the weights, so it imports nothing from this project except the files uploaded with it.
 """

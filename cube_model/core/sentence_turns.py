@@ -168,7 +168,7 @@ class Conversation:
             turns: n texts, or vectors `[d]` of texts that were encoded before, for example for an index of answers.
 
         Returns:
-            The vector of each turn by itself, float32 `[n, d]`, to keep in place of the texts.
+            The vector of each turn, before they are combined, float32 `[n, d]`, to keep in place of the texts.
         """
         model, texts = self._module.model, [turn for turn in turns if isinstance(turn, str)]
         encoded: Iterator[torch.Tensor] = iter(())

@@ -1,6 +1,6 @@
 """A static teacher: a table of token vectors, as `StaticEmbedding` of sentence-transformers saves it.
 
-Uploaded with the weights, so it imports nothing from this project.
+Uploaded with the weights, so it imports nothing from this project except the files uploaded with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 from transformers.modeling_outputs import BaseModelOutput
+
+from .teacher_cube import is_static
 
 
 class StaticEncoder(nn.Module):
@@ -68,8 +70,3 @@ def load_encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return StaticEncoder(weights["embedding.weight"].to(dtype)), PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-
-
-def is_static(folder: Path) -> bool:
-    """Return whether a folder holds a static encoder: a table and a tokenizer, but no configuration of a model."""
-    return (folder / "tokenizer.json").is_file() and not (folder / "config.json").is_file()

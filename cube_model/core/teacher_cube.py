@@ -74,12 +74,15 @@ def weights_sha256(folder: Path) -> str:
     total = hashlib.sha256()
     for path in weights + [folder / name for name in _TOKENIZER_FILES if (folder / name).is_file()]:
         total.update(f"{path.name}\0{_file_sha256(path)}\n".encode())
-    path = folder / "config.json"
-    static = not path.is_file() and (folder / "tokenizer.json").is_file()  # a table of token vectors has no settings
-    config = {} if static else json.loads(path.read_text(encoding="utf-8"))
+    config = {} if is_static(folder) else json.loads((folder / "config.json").read_text(encoding="utf-8"))
     facts = {key: value for key, value in config.items() if key not in _METADATA}
     total.update(json.dumps(facts, sort_keys=True).encode())
     return total.hexdigest()
+
+
+def is_static(folder: Path) -> bool:
+    """Return whether a folder holds a static encoder: a table and a tokenizer, but no configuration of a model."""
+    return (folder / "tokenizer.json").is_file() and not (folder / "config.json").is_file()
 
 
 def _file_sha256(path: Path) -> str:

@@ -74,3 +74,12 @@ def chosen_rows(rows: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
     if limit is None or limit >= len(rows):
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, size=limit, replace=False))
+
+
+def is_spoken(language: str, tags: Sequence[str] | None) -> bool:
+    """Return whether a language is one of some BCP 47 tags (None: any); `en` includes `en-US`.
+
+    >>> is_spoken("en-US", ["en"]), is_spoken("en", ["en-US"])
+    (True, False)
+    """
+    return tags is None or any(f"{language}-".lower().startswith(f"{tag}-".lower()) for tag in tags)

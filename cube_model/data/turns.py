@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cube_model.data.digest import digest_of
 from cube_model.data.hub import read_rows
-from cube_model.data.selection import LEAK
+from cube_model.data.selection import LEAK, is_spoken
 from cube_model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ def read_turns(
     if sources is not None:
         keep &= np.asarray(pc.is_in(table["source"], value_set=pa.array(list(sources), table["source"].type)))
     keep &= [source not in leave_out for source in table["source"].to_pylist()]
-    if languages is not None:
-        tags = [tag.lower() for tag in languages]
-        keep &= [any(f"{own}-".lower().startswith(f"{tag}-") for tag in tags) for own in table["language"].to_pylist()]
+    keep &= [is_spoken(language, languages) for language in table["language"].to_pylist()]
     table = table.filter(pa.array(keep)) if len(table) else table
     if not len(table):
         raise ModelError(f"{data}: no dialogue in split {split}" + (f" in {', '.join(languages)}" if languages else ""))
@@ -150,17 +148,13 @@ def _turns_of_table(table: pa.Table) -> Turns:
         "licenses": table["license"].to_pylist(),
         "domains": [tuple(sorted(set(names or ()))) for names in table["common_domains"].to_pylist()],
     }
-    digest = hashlib.sha256()
-    for column in (*columns.values(), *rows.values(), lengths.tolist()):
-        for value in column:
-            digest.update(f"{value}\0".encode("utf-8", "surrogatepass"))
     starts = np.cumsum(lengths) - lengths
     return Turns(
         **columns,
         **rows,
         dialogues=np.repeat(np.arange(len(table)), lengths),
         positions=np.arange(len(columns["texts"])) - np.repeat(starts, lengths),
-        fingerprint=digest.hexdigest(),
+        fingerprint=digest_of(*columns.values(), *rows.values(), lengths.tolist()),
     )
 
 

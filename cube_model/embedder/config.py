@@ -68,7 +68,8 @@ class EmbedderConfig(Options, error=ModelError):
     )
     label_temperature: float = option(
         0.0,
-        "How much an intent or action counts that is said in similar words, by the base encoder; 0: not at all.",
+        "How much similar intents and actions count as equal, by the base encoder's vectors of their names; 0: not at "
+        "all.",
         low=0,
     )
     negatives: Negatives = option(
@@ -78,8 +79,8 @@ class EmbedderConfig(Options, error=ModelError):
     vary_context: bool = option(False, "Append a random number of earlier turns, from none to all of these.")
     composer: Literal["none", "cube", "attention", "gru", "mean"] = option(
         "none",
-        "What makes one vector of a question and its earlier turns, each encoded by itself: the cubic core, or "
-        "attention or a recurrent network of its size, trained with the encoder; or the mean. none: one text.",
+        "What combines the vectors of a question and its earlier turns into one, and is trained with the encoder: the "
+        "cubic core, attention or a recurrent network of its size, or the mean. none: the turns are one text.",
     )
     composer_learning_rate: float = option(5e-3, "Highest learning rate of the composer.", above=0)
     neighbours: int = option(

@@ -18,7 +18,7 @@ def benchmark_texts(files: Sequence[str]) -> frozenset[str]:
     """Read all texts of files, as `spelling` gives them.
 
     Args:
-        files: JSON files, of which every text at any depth counts, or text files with a text in each line.
+        files: JSON files, whose strings at any depth are read, or text files with one text per line.
 
     Raises:
         ModelError: A file cannot be read, or has no text.
@@ -40,7 +40,7 @@ def benchmark_texts(files: Sequence[str]) -> frozenset[str]:
 
 
 def without_texts(group: PairGroup, texts: frozenset[str]) -> PairGroup:
-    """Return the pairs neither side of which is one of some texts, in any spelling."""
+    """Return the pairs without those whose anchor or positive is one of the texts, in any spelling."""
     sides = zip(group.anchors, group.positives, strict=True)
     keep = [spelling(anchor) not in texts and spelling(positive) not in texts for anchor, positive in sides]
     return group if all(keep) else group.select(np.flatnonzero(keep))

@@ -1,7 +1,7 @@
 """Training of an encoder together with what composes its vectors of turns.
 
-Joined text encodes the whole history again at each turn. Here every turn is encoded by itself, and a composer, such as
-the cubic core, makes one vector of the question and the turns before it. The gradients of the contrastive loss pass
+Joined text encodes the whole history again at each turn. Here every turn is encoded once, and a composer, such as the
+cubic core, combines the vectors of the question and the turns before it. The gradients of the contrastive loss pass
 through the composer into the encoder.
 """
 

@@ -28,7 +28,7 @@ Embed = Callable[[SentenceTransformer, Iterable[dict[str, Any]]], list[torch.Ten
 
 
 def columns_by_length(model: SentenceTransformer, sentence_features: Iterable[dict[str, Any]]) -> list[torch.Tensor]:
-    """Encode each column by itself; see `Embed`."""
+    """Encode each column separately; see `Embed`."""
     features = list(sentence_features)
     padded = "attention_mask" in features[0]  # a static encoder pads no text
     return [texts_by_length(model, each) if padded else model(each)["sentence_embedding"] for each in features]

@@ -74,13 +74,3 @@ def text_ids(texts: Iterable[str]) -> np.ndarray:
     """Return an int64 for each of n texts, equal for equal texts in all kinds and sources."""
     digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8] for text in texts)
     return np.frombuffer(b"".join(digests), dtype="<i8").astype(np.int64)
-
-
-def digest_of(*columns: Iterable[object]) -> str:
-    """Return the SHA-256 of columns of values."""
-    digest = hashlib.sha256()
-    for column in columns:
-        for value in column:
-            digest.update(f"{value}\0".encode("utf-8", "surrogatepass"))
-        digest.update(b"\1")
-    return digest.hexdigest()

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cube_model.data.pairs import COLUMNS, NO_TURN, QuestionAnswerPairs, joined_turns, pairs_of_table, read_pairs_table
-from cube_model.data.selection import flagged_as_leaks
+from cube_model.data.selection import flagged_as_leaks, is_spoken
 from cube_model.embedder.positives.choices import Negatives
 from cube_model.embedder.positives.group import PairGroup
 from cube_model.embedder.positives.mixture import mixed_rows
-from cube_model.embedder.positives.same_intent import spoken
 from cube_model.errors import ModelError
 
 CONSECUTIVE = "consecutive"
@@ -65,7 +64,7 @@ def next_turn(data: str | os.PathLike[str], options: NextTurnOptions) -> PairGro
     table, rows = read_pairs_table(data, "train", columns, options.sources, options.direction)
     columns_of_rows = (table[name].take(rows).to_pylist() for name in ("pair_type", "language", "source"))
     keep = [
-        kind == CONSECUTIVE and spoken(tag, options.languages) and source not in options.leave_out
+        kind == CONSECUTIVE and is_spoken(tag, options.languages) and source not in options.leave_out
         for kind, tag, source in zip(*columns_of_rows, strict=True)
     ]
     rows = rows[np.asarray(keep, dtype=bool)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from cube_model.data.digest import digest_of
 from cube_model.data.turns import read_turns
-from cube_model.embedder.positives.group import PairGroup, digest_of, text_ids
+from cube_model.embedder.positives.group import PairGroup, text_ids
 from cube_model.embedder.positives.same_label import same_label_pairs
 from cube_model.errors import ModelError
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cube_model.data.digest import digest_of
 from cube_model.data.hub import read_rows
-from cube_model.data.selection import LEAK
-from cube_model.embedder.positives.group import PairGroup, digest_of, text_ids
+from cube_model.data.selection import LEAK, is_spoken
+from cube_model.embedder.positives.group import PairGroup, text_ids
 from cube_model.embedder.positives.same_label import same_label_pairs
 
 _COLUMNS = ("utterance", "label", "is_out_of_scope", "source", "language", "license", "flags")
@@ -42,7 +43,7 @@ def same_intent(
     kept = [
         row
         for row, leak in zip(rows, leaks, strict=True)
-        if not (leak or row["is_out_of_scope"] or row["source"] in leave_out or not spoken(row["language"], languages))
+        if not (leak or row["is_out_of_scope"] or row["source"] in leave_out) and is_spoken(row["language"], languages)
     ]
     texts, labels = [row["utterance"] for row in kept], [row["label"] for row in kept]
     anchors, positives = same_label_pairs(texts, labels, seed)
@@ -68,8 +69,3 @@ def words_of(label: str) -> str:
     'card arrival'
     """
     return label.partition("/")[2].replace("_", " ").replace("/", " ").strip() or label
-
-
-def spoken(language: str, tags: Sequence[str] | None) -> bool:
-    """Whether a language is one of some BCP 47 tags (None: any); `en` includes `en-US`."""
-    return tags is None or any(f"{language}-".lower().startswith(f"{tag}-".lower()) for tag in tags)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from cube_model.data.digest import digest_of
 from cube_model.data.turns import read_turns
-from cube_model.embedder.positives.group import PairGroup, digest_of, text_ids
+from cube_model.embedder.positives.group import PairGroup, text_ids
 from cube_model.errors import ModelError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from cube_model.data.digest import digest_of
 from cube_model.data.hub import MissingColumnsError, read_rows
-from cube_model.data.selection import LEAK
-from cube_model.embedder.positives.group import PairGroup, digest_of, text_ids
-from cube_model.embedder.positives.same_intent import spoken
+from cube_model.data.selection import LEAK, is_spoken
+from cube_model.embedder.positives.group import PairGroup, text_ids
 from cube_model.embedder.positives.same_label import same_label_pairs
 from cube_model.errors import ModelError
 
@@ -49,7 +49,7 @@ def translation(
         for text, parallel, source, tag, licence, flags in zip(
             *(table[name].to_pylist() for name in (column, *_COLUMNS)), strict=True
         ):
-            if parallel is None or source in leave_out or not spoken(tag, languages):
+            if parallel is None or source in leave_out or not is_spoken(tag, languages):
                 continue
             if any(flag.startswith(LEAK) for flag in flags or ()):
                 leaks += 1

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.data.digest import digest_of
 from cube_model.errors import ModelError
-from cube_model.evaluation.benchmark.part import fingerprint_of
 
 if TYPE_CHECKING:
     from cube_model.data.turns import Turns
@@ -70,7 +70,7 @@ class ActionSet:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of utterances and labels."""
-        return fingerprint_of([self.texts, [self.names[label] for label in self.labels]])
+        return digest_of(self.texts, (self.names[label] for label in self.labels))
 
     def limited(self, count: int | None, seed: int) -> ActionSet:
         """Return whole labels, chosen at random, of at most `count` utterances in all; everything without a count.

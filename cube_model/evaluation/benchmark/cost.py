@@ -6,7 +6,8 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 
-from cube_model.evaluation.benchmark.part import Entry, Part, Subject, figure, fingerprint_of, sample
+from cube_model.data.digest import digest_of
+from cube_model.evaluation.benchmark.part import Entry, Part, Subject, figure, sample
 from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.evaluation.intents.scoring import interval_of_mean
 from cube_model.machine import hardware
@@ -25,7 +26,7 @@ def cost_parts(subject: Subject, texts: Sequence[str]) -> Iterator[Part]:
     """
     distinct = sorted(set(texts))
     texts = [distinct[row] for row in sample(len(distinct), _TEXTS, subject.config.seed)]
-    facts = {"protocol": PROTOCOL, "data": fingerprint_of([texts]), "hardware": hardware("cpu")["processor"]}
+    facts = {"protocol": PROTOCOL, "data": digest_of(texts), "hardware": hardware("cpu")["processor"]}
     yield Part("cost", facts, lambda: list(_entries(subject, texts)))
 
 

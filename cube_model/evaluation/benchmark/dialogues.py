@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cube_model.data.digest import digest_of
 from cube_model.evaluation.benchmark.inputs import Inputs, NoDataError
-from cube_model.evaluation.benchmark.part import Entry, Part, Subject, figure, fingerprint_of, sample
+from cube_model.evaluation.benchmark.part import Entry, Part, Subject, figure, sample
 from cube_model.evaluation.benchmark.probe import PROBE, Labelled, score_probe
 from cube_model.metrics.metrics import bootstrap_interval, normalize
 
@@ -157,7 +158,7 @@ def dialogue_parts(subject: Subject, data: DialogueData) -> Iterator[Part]:
         }
         facts = {
             "protocol": shared["protocol"],
-            "data": fingerprint_of([task.train, task.test]),
+            "data": digest_of(task.train, task.test),
             "seed": shared["seed"],
         }
         if task.name == "next act":

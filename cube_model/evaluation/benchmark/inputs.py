@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cube_model.data.hub import data_files, read_rows
+from cube_model.data.selection import is_spoken
 from cube_model.data.turns import Turns, read_turns
 from cube_model.errors import ModelError
 
@@ -83,8 +84,7 @@ class Inputs:
 
     def wants_language(self, tag: str) -> bool:
         """Return whether `languages` selects a BCP 47 tag."""
-        tags = self.config.languages
-        return tags is None or any(f"{tag}-".lower().startswith(f"{own}-".lower()) for own in tags)
+        return is_spoken(tag, self.config.languages)
 
     @cached_property
     def scenarios(self) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,16 +81,6 @@ def figure_of_draws(metric: str, values: Sequence[float]) -> Entry:
     """Return the mean over draws with Student's interval and the standard deviation, which publications report."""
     entry = figure(metric, float(np.mean(values)), interval_of_mean(values), "draws")
     return {**entry, "standard_deviation": float(np.std(values))}
-
-
-def fingerprint_of(columns: Iterable[Iterable[object]]) -> str:
-    """Return the SHA-256 of columns of values."""
-    digest = hashlib.sha256()
-    for column in columns:
-        for value in column:
-            digest.update(f"{value}\0".encode("utf-8", "surrogatepass"))
-        digest.update(b"\0")
-    return digest.hexdigest()
 
 
 def sample(count: int, limit: int | None, seed: int) -> np.ndarray:

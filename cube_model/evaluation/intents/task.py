@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cube_model.data.hub import MissingColumnsError, read_rows
+from cube_model.data.selection import is_spoken
 from cube_model.errors import ModelError
 from cube_model.evaluation.intents.config import LABELS
 
@@ -147,7 +148,7 @@ def load_intents(
     selection = [
         (source, language)
         for source, language in keys
-        if (sources is None or source in sources) and (languages is None or _matches(language, languages))
+        if (sources is None or source in sources) and is_spoken(language, languages)
     ]
     if not selection:
         tags = ", ".join(sorted({language for _, language in keys}))
@@ -277,7 +278,3 @@ def _utterances(table: pa.Table, column: str, numbers: dict[str, int], digest: A
     labels = np.array([-1 if out else numbers[label] for _, label, out, _ in rows], dtype=np.int64)
     contaminated = np.array([LEAK in (flags or ()) for *_, flags in rows], dtype=bool)
     return Utterances([text for text, *_ in rows], labels, contaminated)
-
-
-def _matches(language: str, tags: Sequence[str]) -> bool:
-    return any(language.lower() == tag.lower() or language.lower().startswith(f"{tag.lower()}-") for tag in tags)
