@@ -23,7 +23,6 @@ from cube_model.intents.intent import Intent
 from cube_model.intents.scorer import Scorer, fit_scorer, unit
 from cube_model.intents.selection import distinct_counts, select
 from cube_model.intents.validation import Validation, validate
-from cube_model.teacher.fingerprint import setting_differences
 from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ class IntentHead:
         added: The names that were added later.
         is_multi: Whether an utterance may have any number of labels.
         encoder: What the encoder's `Teacher.describe` returned; empty if it was not passed.
+        data: Where the training rows are from; empty if it was not passed.
         temperature: Number that divides logits before they become probabilities.
         scope_threshold: In-scope score below which an utterance is out of scope; with several labels a row unused.
         label_threshold: Probability from which a label applies; with one label a row unused.
@@ -63,13 +63,14 @@ class IntentHead:
         label_threshold: float,
         validation: Validation,
         encoder: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
         added: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
         self.labels, self.added, self.is_multi = list(labels), list(added), is_multi
         self.scorer, self.temperature = scorer, temperature
         self.scope_threshold, self.label_threshold = scope_threshold, label_threshold
-        self.validation, self.encoder, self.seed = validation, dict(encoder or {}), seed
+        self.validation, self.encoder, self.data, self.seed = validation, dict(encoder or {}), dict(data or {}), seed
 
     @classmethod
     def fit(
@@ -81,6 +82,7 @@ class IntentHead:
         outside: np.ndarray | None = None,
         accepted: float = ACCEPTED,
         encoder: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> IntentHead:
         """Train a head. Settings, temperature and thresholds are chosen by cross-validation on these rows alone.
@@ -93,6 +95,7 @@ class IntentHead:
             outside: Vectors of utterances out of scope, float `[m, d]`, from which the threshold is chosen.
             accepted: Share of the utterances in scope to accept, if there are none out of scope.
             encoder: `Teacher.describe` of the encoder, recorded in the head.
+            data: Where the rows are from, recorded in the head; JSON values.
             seed: Seed of the folds.
 
         Raises:
@@ -134,6 +137,7 @@ class IntentHead:
             label_threshold=threshold,
             validation=validate(names, targets, held, values, selection, threshold if is_multi else None),
             encoder=encoder,
+            data=data,
             seed=seed,
         )
 
@@ -214,15 +218,11 @@ class IntentHead:
         Raises:
             ModelError: The head records another encoder, or none.
         """
-        recorded, fingerprint = self.encoder, str(self.encoder.get("fingerprint"))
-        if not recorded:
+        if not self.encoder:
             raise ModelError("the head does not record its encoder; train it again with `dialogue-cube train-intents`")
-        if teacher.fingerprint != fingerprint:
-            raise ModelError(
-                f"encoder {teacher.name} (fingerprint {teacher.fingerprint[:12]}) is not the one the intents were trained "
-                f"with: {recorded.get('name')} (fingerprint {fingerprint[:12]}); pass that one with --encoder"
-                + setting_differences(recorded, teacher.describe())
-            )
+        from cube_model.teacher.recorded import check_recorded
+
+        check_recorded(self.encoder, teacher, what="the head", kind="encoder")
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the head to a folder, atomically: `intents.json` and `intents.safetensors`.
@@ -322,8 +322,8 @@ def _check_examples(names: Sequence[str], counts: np.ndarray) -> None:
     if few:
         more = f" and {len(few) - 3} more labels" if len(few) > 3 else ""
         raise ModelError(
-            f"label {visible(', '.join(few[:3]))}{more}: a single example; expected {LEAST} different ones or more: write "
-            "more of them, leave the label out, or add it later with add_label"
+            f"label {visible(', '.join(few[:3]))}{more}: a single example; expected {LEAST} different ones or more: "
+            "write more of them, leave the label out, or add it later with add_label"
         )
 
 

@@ -35,6 +35,7 @@ _SHAPE = {
     "added!": [str],
     "is_multi!": bool,
     "encoder!": dict,
+    "data!": dict,
     "temperature!": _NUMBER,
     "scope_threshold!": _NUMBER,
     "label_threshold!": _NUMBER,
@@ -90,6 +91,7 @@ def write_head(head: IntentHead, folder: Path) -> None:
         "added": head.added,
         "is_multi": head.is_multi,
         "encoder": head.encoder,
+        "data": head.data,
         "temperature": head.temperature,
         "scope_threshold": head.scope_threshold,
         "label_threshold": head.label_threshold,
@@ -139,6 +141,7 @@ def read_head(folder: str | os.PathLike[str]) -> IntentHead:
         label_threshold=record["label_threshold"],
         validation=validation,
         encoder=record["encoder"],
+        data=record["data"],
         added=record["added"],
         seed=record["seed"],
     )

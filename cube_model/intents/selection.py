@@ -46,8 +46,8 @@ class Selection:
 def select(vectors: np.ndarray, targets: np.ndarray, names: np.ndarray | None, *, single: bool, seed: int) -> Selection:
     """Choose the settings of a scorer.
 
-    The strength is chosen first, with the names if there are any, then whether the names help; the weight of the nearest
-    example needs no further training, so that every weight is compared each time.
+    The strength is chosen first, with the names if there are any, then whether the names help; the weight of the
+    nearest example needs no further training, so that every weight is compared each time.
 
     Args:
         vectors: Training vectors of norm 1, float32 `[n, d]`.
