@@ -2,10 +2,11 @@
 
 One row for each utterance, cluster by cluster, those nearest to the centre first:
 
-    text, intent, cluster, size, cohesion, representative
+    text, intent, cluster, size, cohesion, similarity, representative
 
 `intent` is the proposed name: replace it in all rows of a cluster, give two clusters the same name to join them, or
-empty it to leave a row out. Utterances of small clusters have no name.
+empty it to leave a row out, such as the last ones of a cluster. `cohesion` is the mean `similarity` of its utterances to
+its centre, a cosine. Utterances of small clusters have no name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cube_model.errors import ModelError
 from cube_model.intents.suggestions import Suggestions
 from dataset_builders.common.outputs import file_kind
 
-COLUMNS = ("text", "intent", "cluster", "size", "cohesion", "representative")
+COLUMNS = ("text", "intent", "cluster", "size", "cohesion", "similarity", "representative")
 
 SUGGESTIONS = file_kind("a table of suggestions", b"text,intent,cluster", error=ModelError)
 
@@ -39,7 +40,8 @@ def write_suggestions(suggestions: Suggestions, texts: Sequence[str], file: Path
         writer.writerow(COLUMNS)
         for number, cluster in enumerate(suggestions.clusters, start=1):
             facts = [number, len(cluster.rows), f"{cluster.cohesion:.3f}"]
-            for place, row in enumerate(cluster.rows.tolist()):
-                writer.writerow([texts[row], cluster.name, *facts, "yes" if place < REPRESENTATIVES else ""])
+            for place, (row, similarity) in enumerate(zip(cluster.rows.tolist(), cluster.similarities, strict=True)):
+                mark = "yes" if place < REPRESENTATIVES else ""
+                writer.writerow([texts[row], cluster.name, *facts, f"{similarity:.3f}", mark])
         for row in suggestions.rest.tolist():
-            writer.writerow([texts[row], "", "", "", "", ""])
+            writer.writerow([texts[row], "", "", "", "", "", ""])

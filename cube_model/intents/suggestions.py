@@ -19,6 +19,11 @@ from cube_model.intents.config import SCALE
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
+_ROUNDS = 20
+"""Largest number of rounds in which texts move to the nearest centre."""
+
+_BLOCK = 1024
+
 _PARTS = 2
 """Largest number of words, or pairs of words, of a name."""
 
@@ -36,11 +41,13 @@ class Suggestion:
     Attributes:
         name: Proposed name of the intent; distinct.
         rows: Numbers of its texts, those nearest to its centre first, int64 `[size]`.
-        cohesion: Mean cosine of the texts to the centre, 0 to 1.
+        similarities: Cosine of each of them to the centre, float32 `[size]`.
+        cohesion: Mean of the similarities.
     """
 
     name: str
     rows: np.ndarray
+    similarities: np.ndarray
     cohesion: float
 
 
@@ -72,6 +79,8 @@ def suggest(
 ) -> Suggestions:
     """Cluster utterances and propose names.
 
+    The large clusters of a tree of merges are the first centres; then every text moves to the nearest one.
+
     Args:
         texts: n distinct texts.
         vectors: Their vectors, float32 `[n, d]`.
@@ -88,26 +97,70 @@ def suggest(
     """
     tree = Tree(vectors, seed=seed)
     if count is None:
-        found = tree.cut(distance=SCALE * tree.mean_distance if threshold is None else threshold)
+        cut = tree.cut(distance=SCALE * tree.mean_distance if threshold is None else threshold)
+        seeds = cut.centres[_large(cut, min_size)]
     else:
-        found = tree.cut(count=min(count, len(texts)))
-    return _described(texts, tree.vectors, found, min_size)
+        cut = _cut_with(tree, count, min_size)
+        seeds = cut.centres[_large(cut, min_size)[:count]]
+    labels, centres = _refined(tree.vectors, seeds if len(seeds) > 1 else cut.centres)
+    return _described(texts, tree.vectors, labels, centres, min_size, cut.distance)
 
 
-def _described(texts: Sequence[str], vectors: np.ndarray, clusters: Clusters, min_size: int) -> Suggestions:
-    labels = clusters.labels
-    centres = means(vectors, labels)
+def _large(clusters: Clusters, min_size: int) -> np.ndarray:
+    """Numbers of the clusters that are large enough, the largest first."""
+    sizes = np.bincount(clusters.labels, minlength=len(clusters))
+    order = np.argsort(-sizes, kind="stable")
+    return order[sizes[order] >= min_size]
+
+
+def _cut_with(tree: Tree, count: int, min_size: int) -> Clusters:
+    """Cut the tree so that it has a number of large clusters, beside small ones: average linkage leaves many alone."""
+    first = tree.cut(count=min(count, tree.size))
+    cut = first
+    for number in range(count, tree.size // 2, max(1, count // 4)):
+        if len(_large(cut, min_size)) >= count:
+            return cut
+        cut = tree.cut(count=number)
+    return cut if len(_large(cut, min_size)) >= count else first
+
+
+def _refined(vectors: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move each text to the nearest centre and each centre to the mean of its texts, as k-means does on the sphere.
+
+    Linkage finds the number of clusters and where they are, but a text that it has merged stays, and those far from all
+    others are clusters of their own.
+    """
+    labels: np.ndarray | None = None
+    for _ in range(_ROUNDS):
+        nearest = np.concatenate(
+            [(vectors[start : start + _BLOCK] @ centres.T).argmax(1) for start in range(0, len(vectors), _BLOCK)]
+        )
+        distinct, nearest = np.unique(nearest, return_inverse=True)  # a centre may have lost all of its texts
+        if labels is not None and len(distinct) == len(centres) and np.array_equal(labels, nearest):
+            break
+        labels, centres = nearest, means(vectors, nearest)
+    assert labels is not None
+    return labels, centres
+
+
+def _described(
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    centres: np.ndarray,
+    min_size: int,
+    distance: float,
+) -> Suggestions:
     cosines = np.einsum("nd,nd->n", vectors, centres[labels])
     sizes = np.bincount(labels)
     large = [number for number in np.argsort(-sizes, kind="stable").tolist() if sizes[number] >= min_size]
     rows_of = {number: np.flatnonzero(labels == number) for number in large}
     names = proposed_names([[texts[row] for row in rows.tolist()] for rows in rows_of.values()], texts)
     suggestions = []
-    for name, (_, rows) in zip(names, rows_of.items(), strict=True):
+    for name, rows in zip(names, rows_of.values(), strict=True):
         order = np.argsort(-np.round(cosines[rows], 6), kind="stable")
-        suggestions.append(Suggestion(name, rows[order], float(cosines[rows].mean())))
-    rest = np.flatnonzero(sizes[labels] < min_size)
-    return Suggestions(suggestions, rest, labels, clusters.distance)
+        suggestions.append(Suggestion(name, rows[order], cosines[rows][order], float(cosines[rows].mean())))
+    return Suggestions(suggestions, np.flatnonzero(sizes[labels] < min_size), labels, distance)
 
 
 def proposed_names(clusters: Sequence[Sequence[str]], texts: Sequence[str]) -> list[str]:

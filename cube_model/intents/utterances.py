@@ -70,8 +70,8 @@ def read_labelled(config: TrainIntentsConfig) -> Utterances:
         result.outside.extend(texts_of(config.out_of_scope))
     if not result.texts:
         raise ModelError(
-            f"{_names(config.data, config.own)}: no labelled utterance; expected rows with a text and a label, such as a "
-            "table with the columns text and intent"
+            f"{_names(config.data, config.own)}: no labelled utterance; expected rows with a text and a label, such as "
+            "a table with the columns text and intent"
         )
     _record(result, config.data, config.own, licenses)
     return result
