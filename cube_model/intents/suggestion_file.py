@@ -5,8 +5,8 @@ One row for each utterance, cluster by cluster, those nearest to the centre firs
     text, intent, cluster, size, cohesion, similarity, representative
 
 `intent` is the proposed name: replace it in all rows of a cluster, give two clusters the same name to join them, or
-empty it to leave a row out, such as the last ones of a cluster. `cohesion` is the mean `similarity` of its utterances to
-its centre, a cosine. Utterances of small clusters have no name.
+empty it to leave a row out, such as the last ones of a cluster. `cohesion` is the mean `similarity` of its utterances
+to its centre, a cosine. Utterances of small clusters have no name.
 """
 
 from __future__ import annotations

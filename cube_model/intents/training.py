@@ -124,3 +124,4 @@ def _leave_out_rare(rows: Utterances) -> None:
     for label in sorted(rare):
         rows.left_out[f"label {label}: a single example"] += 1
     rows.texts, rows.labels = [text for text, _ in kept], [labels for _, labels in kept]
+    rows.facts["rows"] = len(rows.texts)
