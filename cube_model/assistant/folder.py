@@ -13,6 +13,7 @@ A/README.md                        the card
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,10 @@ _SETTINGS = ("pooling", "prefix", "normalize", "max_length")
 
 _AN_ASSISTANT = "pass a folder made by `dialogue-cube assistant build`, or a Hub repository such as org/name"
 
-_LARGE_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
+_MODULE = re.compile(r"\.|\d+_\w+|encoder")
+"""Folders of an encoder with weights and settings; that of an encoder of turns is `encoder`."""
+
+_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
 
 
 def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -> Path:
@@ -63,7 +67,7 @@ def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(model), revision=revision, allow_patterns=_LARGE_PATTERNS))
+        return Path(snapshot_download(str(model), revision=revision, allow_patterns=_PATTERNS))
     except Exception as error:  # unknown, offline, no network, no permission: a dozen exception types
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"assistant {model}: cannot be downloaded ({lines[0][:200]}); {_AN_ASSISTANT}") from error
@@ -88,10 +92,12 @@ def copy_encoder(name: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
     source, target = find_teacher(name, teacher.revision).folder, folder / ENCODER
     for path in sorted(source.rglob("*")):
         below = path.relative_to(source)
-        is_module = len(below.parts) == 1 or (
-            len(below.parts) == 2 and (below.parts[0][0].isdigit() or below.parts[0] == "encoder")
-        )
-        if is_module and path.is_file() and path.suffix in _SUFFIXES and path.name not in _LEFT_OUT:
+        if (
+            _MODULE.fullmatch(below.parent.as_posix())
+            and path.is_file()
+            and path.suffix in _SUFFIXES
+            and path.name not in _LEFT_OUT
+        ):
             (target / below).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / below)
     if not list(target.rglob("*.safetensors")):

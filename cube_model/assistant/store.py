@@ -192,11 +192,11 @@ class AnswerStore:
             return ModelError(f"{self.folder}: {holder} is writing it")
 
         try:
-            with needs_room(self.folder, "run the same command again", ModelError):
-                with exclusive(self.folder / ".lock", busy, wait=True):
-                    manifest = self.manifest()
-                    self._sweep(manifest)
-                    yield manifest
+            room = needs_room(self.folder, "run the same command again", ModelError)
+            with room, exclusive(self.folder / ".lock", busy, wait=True):
+                manifest = self.manifest()
+                self._sweep(manifest)
+                yield manifest
         except OSError as error:
             raise ModelError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
 
