@@ -277,7 +277,9 @@ class DialogueAssistant:
     def _intent_head(self) -> IntentHead:
         if self._intents is None:
             if not (self.folder / INTENTS).is_dir():
-                raise ModelError(f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, which `dialogue-cube train-intents` writes")
+                raise ModelError(
+                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, which `dialogue-cube train-intents` writes"
+                )
             from cube_model.intents.head import IntentHead
 
             self._intents = IntentHead.load(self.folder / INTENTS)

@@ -11,7 +11,16 @@ from cube_model.assistant.calibration import CALIBRATION, calibrate
 from cube_model.assistant.card import assistant_card
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import read_entries
-from cube_model.assistant.folder import ASSISTANT, CARD, CORE, ENCODER, copy_core, copy_encoder, copy_intents, restricted_parts
+from cube_model.assistant.folder import (
+    ASSISTANT,
+    CARD,
+    CORE,
+    ENCODER,
+    copy_core,
+    copy_encoder,
+    copy_intents,
+    restricted_parts,
+)
 from cube_model.assistant.questions import calibration_questions
 from cube_model.assistant.retrieval import Segment, View
 from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, write_segment

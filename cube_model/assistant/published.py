@@ -67,7 +67,9 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     shutil.copyfile(folder / CALIBRATION, target / CALIBRATION)
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)
-    calibration = Calibration.from_json(read_json(folder / CALIBRATION, _ADVICE, error=ModelError), folder / CALIBRATION)
+    calibration = Calibration.from_json(
+        read_json(folder / CALIBRATION, _ADVICE, error=ModelError), folder / CALIBRATION
+    )
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
     manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors)]
