@@ -37,14 +37,16 @@ _PENALTY = 30.0
 """Questions that the prior counts as much as; chosen on the FAQs of `PRIOR`."""
 
 PRIOR = Logistic(
-    mean=np.array([0.4235, 0.2583, 0.1284, 0.2750, 0.1924, 0.4181, 2.1023]),
-    scale=np.array([0.2486, 0.1904, 0.1399, 0.1810, 0.1924, 0.2563, 0.4256]),
-    weights=np.array([1.3905, 0.4618, 0.9160, -0.6244, 0.1027, -0.1818, 0.0644]),
+    mean=np.array([0.4235, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
+    scale=np.array([0.2486, 0.1904, 0.1399, 0.2, 0.35, 0.1810, 0.1924, 0.2563, 0.4256]),
+    weights=np.array([1.3905, 0.4618, 0.9160, 0.0, 0.0, -0.6244, 0.1027, -0.1818, 0.0644]),
     bias=-0.7702,
 )
 """Regression on 40 FAQs of 5 to 77 answers with 1 to 10 questions each, drawn from the intents of MASSIVE and Banking77,
-with questions of the same and of other intents; `tests/benchmarks/bench_assistant.py prior` prints it. Similarities are
-measured from that of unrelated texts, so that it fits other encoders too."""
+with questions of the same and of other intents, embedded by all-MiniLM-L6-v2; `bench_assistant.py prior` prints it.
+Similarities are measured from that of unrelated texts, so that it fits other encoders too. The features of the answer
+have no weight here, since they depend on the number of its questions: only an assistant's own questions give them one.
+"""
 
 _PRIOR_REFUSED = {
     0.01: 0.0372,
@@ -58,7 +60,7 @@ _PRIOR_REFUSED = {
 }
 """Share of the answerable questions of these FAQs -> the probability of `PRIOR` below which they are."""
 
-_SIMILARITIES = [FEATURES.index(name) for name in ("best", "mean_of_nearest", "coherence")]
+_SIMILARITIES = [FEATURES.index(name) for name in ("best", "mean_of_nearest", "mean_of_answer", "coherence")]
 _DIFFERENCES = [FEATURES.index("margin")]
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cube_model.assistant.entries import EntryRows
 
-_MOST = 1000
+_MOST = 2000
 """Questions of each kind; more are sampled."""
 
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
