@@ -278,7 +278,8 @@ class DialogueAssistant:
         if self._intents is None:
             if not (self.folder / INTENTS).is_dir():
                 raise ModelError(
-                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, which `dialogue-cube train-intents` writes"
+                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, the output of "
+                    "`dialogue-cube train-intents`"
                 )
             from cube_model.intents.head import IntentHead
 

@@ -36,7 +36,7 @@ def live_entries(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def write_published(folder: Path, target: Path, repo: str) -> str:
-    """Write a copy with one segment of the entries that were not removed; names of topics and the card follow from them.
+    """Write a copy with one segment of the entries that were not removed, from which topics and card are made anew.
 
     Files that no build writes are left out.
 

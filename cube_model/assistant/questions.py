@@ -69,7 +69,8 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
         asked += _of_dialogues(view, ~rows.is_single, random)
     opening = rows.held_out if len(rows.held_out) else rows.index
     asked += _without_topic(view, opening, random)
-    asked.append(_general(view))
+    general = general_questions(view)
+    asked.append(_Asked("general", general, False, general))
     if rows.out_of_scope:
         texts = _sample(rows.out_of_scope, random)
         asked.append(_Asked(MARKED, texts, False, texts))
@@ -96,7 +97,7 @@ def unrelated(view: View, encode: Encode) -> float:
     """Return the mean cosine of general questions and the questions of the entries."""
     rows = np.flatnonzero(view.alive)
     rows = rows[:: max(1, len(rows) // _MOST)]
-    return float((view.vectors(rows) @ encode(_general(view).texts).T).mean())
+    return float((view.vectors(rows) @ encode(general_questions(view)).T).mean())
 
 
 def _held_out(table: pa.Table, random: np.random.Generator) -> list[_Asked]:
@@ -178,13 +179,12 @@ def _without_topic(view: View, table: pa.Table, random: np.random.Generator) -> 
     ]
 
 
-def _general(view: View) -> _Asked:
-    """General questions in the scripts of the entries."""
+def general_questions(view: View) -> list[str]:
+    """Return general questions in the scripts of the entries: weather, sports, small talk."""
     text = " ".join(view.questions[:1000])
     scripts = [script for script in _SCRIPTS.values() if script.search(text)] or list(_SCRIPTS.values())
     lines = files("cube_model.assistant").joinpath("general_questions.txt").read_text(encoding="utf-8").splitlines()
-    texts = [line for line in lines if any(script.search(line) for script in scripts)]
-    return _Asked("general", texts, False, texts)
+    return [line for line in lines if any(script.search(line) for script in scripts)]
 
 
 def _rows(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:

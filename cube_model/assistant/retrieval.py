@@ -220,9 +220,10 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
 
     Returns:
         float64 `[m, 9]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
-        more similar it is than the best one with another answer; mean similarity of the best with the same answer; share
-        of the nearest that have it; mean similarity of the matched question to the nearest others; weighted share of the words of the question that the matched entry has, and that the nearest entries
-        have; logarithm of the number of words. Zeros where there is no match.
+        more similar it is than the best one with another answer; mean similarity of the best with the same answer;
+        share of the nearest that have it; mean similarity of the matched question to the nearest others; weighted share
+        of the words of the question that the matched entry has, and that the nearest entries have; logarithm of the
+        number of words. Zeros where there is no match.
     """
     result = np.zeros((len(matches.rows), len(FEATURES)))
     places = np.zeros(len(result), np.int64) if places is None else places
