@@ -41,7 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "data",
         "inference flow",
         "training intents",
-        "embedder evaluation",
+        "embedder evaluation assistant",
         "evaluation.baselines evaluation.intents",
         "evaluation.leaderboard evaluation.benchmark",
         "train cli demo",
