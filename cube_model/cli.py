@@ -16,6 +16,7 @@ from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.flow.command import flow
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
+from cube_model.serving.command import serve
 from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
 from dataset_builders.common.command_options import takes_options
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("benchmark")(benchmark)
     app.command("flow")(flow)
+    app.command("serve")(serve)
     app.command("export")(export)
     app.add_typer(cache_app, name="cache")
 

@@ -1,4 +1,4 @@
-"""Under which names a server on this machine may be addressed: a foreign site can point its own name at it (DNS rebinding)."""
+"""Names of a server on this machine: a foreign site can point its own name at it (DNS rebinding)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "training",
         "embedder evaluation",
         "evaluation.baselines evaluation.intents",
-        "evaluation.leaderboard evaluation.benchmark",
+        "evaluation.leaderboard evaluation.benchmark serving",
         "train cli demo",
     ),
 }
