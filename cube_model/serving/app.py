@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 from cube_model.errors import ModelError
 from cube_model.serving import openai, schemas
 from cube_model.serving.asgi import App
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 from cube_model.serving.gate import OPEN, Gate
 from cube_model.serving.limits import Limits
 from cube_model.serving.messages import http_error, invalid_request
@@ -84,15 +84,15 @@ def _paths(service: Service) -> FastAPI:
 def _handle_errors(api: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
-            error = Refusal(422, invalid_request(error.errors()))
+            error = RefusalError(422, invalid_request(error.errors()))
         elif isinstance(error, ModelError):
-            error = Refusal(422, str(error))
+            error = RefusalError(422, str(error))
         elif isinstance(error, StarletteHTTPException):
             error = http_error(error.status_code, error.headers, [*api.openapi()["paths"]])
-        assert isinstance(error, Refusal)
+        assert isinstance(error, RefusalError)
         return Response(error.body(), error.status, error.headers, "application/json")
 
-    for kind in (Refusal, RequestValidationError, ModelError, StarletteHTTPException):
+    for kind in (RefusalError, RequestValidationError, ModelError, StarletteHTTPException):
         api.add_exception_handler(kind, refused)
 
 
@@ -135,7 +135,7 @@ def _add_state(api: FastAPI, service: Service) -> None:
     async def health() -> Response:
         """Say whether the server answers."""
         if not service.is_alive:
-            raise Refusal(503, "the server cannot compute any more; restart it")
+            raise RefusalError(503, "the server cannot compute any more; restart it")
         return _json({"status": "ok"})
 
     @api.get("/metrics", response_class=_Metrics, responses=_refusals())
@@ -148,14 +148,14 @@ def check_texts(texts: Sequence[str], service: Service) -> None:
     """Check the number and the lengths of texts.
 
     Raises:
-        Refusal: There are too many, or one is too long.
+        RefusalError: There are too many, or one is too long.
     """
     config = service.config
     if len(texts) > config.max_texts:
-        raise Refusal(422, f"expected at most {config.max_texts} texts in a request, found {len(texts)}")
+        raise RefusalError(422, f"expected at most {config.max_texts} texts in a request, found {len(texts)}")
     longest = max(map(len, texts))
     if longest > config.max_chars:
-        raise Refusal(422, f"expected texts of at most {config.max_chars} characters, found one of {longest}")
+        raise RefusalError(422, f"expected texts of at most {config.max_chars} characters, found one of {longest}")
 
 
 class _Metrics(Response):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,7 +19,7 @@ def headers_of(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-async def refuse(send: Send, refusal: Refusal) -> None:
+async def refuse(send: Send, refusal: RefusalError) -> None:
     """Send a refusal as JSON."""
     await respond(send, refusal.status, "application/json", refusal.body(), refusal.headers.items())
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from cube_model.errors import ModelError
-from cube_model.serving.errors import Refusal, server_error
+from cube_model.serving.errors import RefusalError, server_error
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +105,15 @@ class Batcher:
             timeout: Maximum time, in seconds.
 
         Raises:
-            Refusal: The queue is full (429), the results come too late (504), or the computation failed (500).
+            RefusalError: The queue is full (429), the results come too late (504), or the computation failed (500).
             ModelError: An item is invalid.
         """
         job = _Job(kind, list(items))
         with self._changed:
             if self._is_closed or not self.is_alive:
-                raise Refusal(503, "the server is stopping; try again later", {"Retry-After": "5"})
+                raise RefusalError(503, "the server is stopping; try again later", {"Retry-After": "5"})
             if self.waiting + len(job.items) > self._limit:
-                raise Refusal(
+                raise RefusalError(
                     429,
                     f"{self.waiting} texts wait already, and at most {self._limit} may; try again after the seconds of "
                     "the header Retry-After",
@@ -125,7 +125,7 @@ class Batcher:
         try:
             return await asyncio.wait_for(job.future, timeout)
         except asyncio.TimeoutError:
-            raise Refusal(
+            raise RefusalError(
                 504, f"no answer within {timeout:g} s; send fewer texts at once, or try again later"
             ) from None
         finally:
@@ -201,7 +201,7 @@ class Batcher:
                 return
             if not isinstance(error, ModelError):
                 log.error("%s: %s", kind, server_error(error))
-                error = Refusal(500, "internal error; the log of the server names its place")
+                error = RefusalError(500, "internal error; the log of the server names its place")
             for job, _, _ in parts:
                 job.fail(error)
             return

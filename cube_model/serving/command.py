@@ -48,7 +48,9 @@ def _open(config: ServeConfig) -> Embeds:
     if config.assistant is not None:
         from cube_model.assistant.assistant import DialogueAssistant
 
-        return DialogueAssistant.from_pretrained(config.assistant, revision=config.revision, device=config.device)
+        return DialogueAssistant.from_pretrained(
+            config.assistant, revision=config.revision, device=config.device, unanswered=config.unanswered
+        )
     from cube_model.serving.backend import EncoderBackend
     from cube_model.teacher.teacher import Teacher
 

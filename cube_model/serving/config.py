@@ -50,7 +50,12 @@ class ServeConfig(Options, error=ModelError):
     timeout: float = option(10, "Time in which a request is answered, in seconds; later it gets 504.", above=0)
     max_bytes: int = option(2**20, "Maximum size of a request, in bytes.", low=1024)
     max_texts: int = option(128, "Maximum number of texts of a request.", low=1)
-    max_chars: int = option(10_000, "Maximum length of a text, in characters.", low=1)
+    max_chars: int = option(10_000, "Maximum length of a text, in characters.", low=1, high=20_000)
+    unanswered: Path | None = option(
+        None,
+        "File to which questions without an answer are appended, for `assistant review`: their texts are kept there.",
+        none="no text of a user is kept",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +66,8 @@ class ServeConfig(Options, error=ModelError):
                 f"max_texts {self.max_texts}: a request of so many texts never fits the queue of {self.queue}; raise "
                 "--queue or lower --max-texts"
             )
+        if self.unanswered is not None and self.assistant is None:
+            raise ModelError("unanswered: only an assistant has questions without an answer; leave it out")
 
 
 def read_token(config: ServeConfig) -> str | None:

@@ -24,7 +24,7 @@ TYPES = {
 """Status -> `type` of the error."""
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A request that is not answered.
 
     Args:

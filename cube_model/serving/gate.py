@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Collection
 
 from cube_model.serving.asgi import App, Receive, Scope, Send, headers_of, refuse
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 from dataset_builders.common.own_names import is_own
 
 OPEN = ("/health", "/docs", "/openapi.json")
@@ -35,12 +35,12 @@ class Gate:
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Refusal | None:
+    def _refusal(self, scope: Scope) -> RefusalError | None:
         hosts = headers_of(scope, b"host")
         if len(hosts) != 1 or not is_own(hosts[0], self._names):
-            return Refusal(421, "not served under this name; start the server with --names NAME to allow it")
+            return RefusalError(421, "not served under this name; start the server with --names NAME to allow it")
         if self._token is not None and scope["path"] not in OPEN and not self._has_token(scope):
-            return Refusal(
+            return RefusalError(
                 401,
                 "expected the header `Authorization: Bearer TOKEN` with the token of the server",
                 {"WWW-Authenticate": "Bearer"},
@@ -48,7 +48,7 @@ class Gate:
         kind = ";".join(headers_of(scope, b"content-type")).partition(";")[0].strip().lower()
         if scope["method"] == "POST" and kind != "application/json":
             # the form of a foreign page cannot send this type, so no page makes its visitor's browser ask
-            return Refusal(415, "expected the header `Content-Type: application/json`")
+            return RefusalError(415, "expected the header `Content-Type: application/json`")
         return None
 
     def _has_token(self, scope: Scope) -> bool:

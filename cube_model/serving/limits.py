@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from cube_model.serving.asgi import App, Message, Receive, Scope, Send, headers_of, refuse
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 
 
 class Limits:
@@ -32,18 +32,18 @@ class Limits:
             return
         if self._requests >= self._max_requests:
             message = f"{self._requests} requests are being answered, the maximum; try again later"
-            await refuse(send, Refusal(429, message, {"Retry-After": "1", "Connection": "close"}))
+            await refuse(send, RefusalError(429, message, {"Retry-After": "1", "Connection": "close"}))
             return
         self._requests += 1
         try:
             body = await asyncio.wait_for(self._read(scope, receive), self._timeout)
             if body is not None:
                 await self._pass_on(scope, receive, send, body)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             await refuse(send, refusal)
         except asyncio.TimeoutError:
             message = f"the request did not arrive within {self._timeout:g} s"
-            await refuse(send, Refusal(408, message, {"Connection": "close"}))
+            await refuse(send, RefusalError(408, message, {"Connection": "close"}))
         finally:
             self._requests -= 1
 
@@ -51,9 +51,9 @@ class Limits:
         """The body; None if the client has gone.
 
         Raises:
-            Refusal: It is too large: by its header, before it is read, or while it is read.
+            RefusalError: It is too large: by its header, before it is read, or while it is read.
         """
-        too_large = Refusal(
+        too_large = RefusalError(
             413, f"expected a request of at most {self._max_bytes} bytes; send fewer texts", {"Connection": "close"}
         )
         length = "".join(headers_of(scope, b"content-length"))

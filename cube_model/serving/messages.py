@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 
 _SHOWN = 3
 """Maximum number of problems in a message."""
@@ -55,7 +55,7 @@ def _name(place: Sequence[str | int]) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
 
 
-def http_error(status: int, headers: Mapping[str, str] | None, paths: Sequence[str]) -> Refusal:
+def http_error(status: int, headers: Mapping[str, str] | None, paths: Sequence[str]) -> RefusalError:
     """The refusal of a request for which the application has no path, or that it cannot read.
 
     Args:
@@ -69,4 +69,4 @@ def http_error(status: int, headers: Mapping[str, str] | None, paths: Sequence[s
         404: f"no such path; this server has {', '.join(paths)}",
         405: f"this path takes {allowed}; see /docs",
     }
-    return Refusal(status, words.get(status, "the request cannot be answered"), headers)
+    return RefusalError(status, words.get(status, "the request cannot be answered"), headers)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cube_model.serving.errors import Refusal
+from cube_model.serving.errors import RefusalError
 from cube_model.serving.schemas import Text
 from dataset_builders.common.reading import is_text
 
@@ -99,12 +99,12 @@ def check_model(request: EmbeddingsRequest, encoder: str, dimension: int) -> Non
     """Check that the client wants the encoder that is served.
 
     Raises:
-        Refusal: It names another encoder (404) or dimension (422).
+        RefusalError: It names another encoder (404) or dimension (422).
     """
     if request.model not in (None, encoder):
-        raise Refusal(404, f"model: this server has only the encoder {encoder!r}; name it, or leave `model` out")
+        raise RefusalError(404, f"model: this server has only the encoder {encoder!r}; name it, or leave `model` out")
     if request.dimensions not in (None, dimension):
-        raise Refusal(422, f"dimensions: the encoder {encoder!r} has {dimension}; pass that, or leave it out")
+        raise RefusalError(422, f"dimensions: the encoder {encoder!r} has {dimension}; pass that, or leave it out")
 
 
 def embeddings_response(
