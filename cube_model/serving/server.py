@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048
 
+_KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than proxies keep theirs, so that none sends into a closed one."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the port, before minutes are spent on loading.
@@ -76,6 +79,7 @@ def run(app: App, opened: socket.socket, timeout: float) -> None:
         log_config=None,
         server_header=False,
         lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(timeout) + 1,
     )
     uvicorn.Server(config).run(sockets=[opened])
