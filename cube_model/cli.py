@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cube_model.assistant.command import assistant_app
 from cube_model.data.embed.config import EmbedConfig
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command("flow")(flow)
     app.command("serve")(serve)
     app.command("export")(export)
+    app.add_typer(assistant_app, name="assistant")
     app.add_typer(cache_app, name="cache")
 
 

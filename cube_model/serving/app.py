@@ -11,7 +11,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 
-from cube_model.errors import ModelError
+from cube_model.assistant.assistant import Request as Question
 from cube_model.serving import openai, schemas
 from cube_model.serving.asgi import App
 from cube_model.serving.errors import RefusalError
@@ -21,7 +21,7 @@ from cube_model.serving.messages import http_error, invalid_request
 from cube_model.serving.metrics import MEDIA_TYPE
 from cube_model.serving.page import POLICY, page
 from cube_model.serving.record import Record
-from cube_model.serving.service import Question, Service
+from cube_model.serving.service import Service
 
 _OF_ALL = (401, 421, 500)
 _OF_POSTS = (400, 408, 413, 415, 422, 429, 503, 504)
@@ -74,8 +74,10 @@ def _paths(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     _handle_errors(api)
-    if service.answers is not None:
-        _add_answers(api, service)
+    if service.has_answers:
+        _add_replies(api, service)
+    if service.has_intents:
+        _add_intents(api, service)
     _add_embeddings(api, service)
     _add_state(api, service)
     return api
@@ -85,18 +87,16 @@ def _handle_errors(api: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
             error = RefusalError(422, invalid_request(error.errors()))
-        elif isinstance(error, ModelError):
-            error = RefusalError(422, str(error))
         elif isinstance(error, StarletteHTTPException):
             error = http_error(error.status_code, error.headers, [*api.openapi()["paths"]])
         assert isinstance(error, RefusalError)
         return Response(error.body(), error.status, error.headers, "application/json")
 
-    for kind in (RefusalError, RequestValidationError, ModelError, StarletteHTTPException):
+    for kind in (RefusalError, RequestValidationError, StarletteHTTPException):
         api.add_exception_handler(kind, refused)
 
 
-def _add_answers(api: FastAPI, service: Service) -> None:
+def _add_replies(api: FastAPI, service: Service) -> None:
     @api.post("/reply", response_model=schemas.ReplyResponse, responses=_refusals(_OF_POSTS))
     async def reply(question: schemas.ReplyRequest) -> Response:
         """Answer a question, or say that no answer is known."""
@@ -104,6 +104,8 @@ def _add_answers(api: FastAPI, service: Service) -> None:
         asked = Question(question.text, tuple(question.context), question.where, question.k)
         return _json(await service.reply(asked))
 
+
+def _add_intents(api: FastAPI, service: Service) -> None:
     @api.post("/intent", response_model=schemas.IntentResponse, responses=_refusals(_OF_POSTS))
     async def intent(text: schemas.IntentRequest) -> Response:
         """Recognise the intent of a text."""

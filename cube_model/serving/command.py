@@ -13,7 +13,8 @@ from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.own_names import own_names
 
 if TYPE_CHECKING:
-    from cube_model.serving.backend import Embeds
+    from cube_model.assistant.assistant import DialogueAssistant
+    from cube_model.serving.encoder import ServedEncoder
 
 
 @takes_options()
@@ -44,15 +45,15 @@ def serve(config: ServeConfig) -> None:
         run(app, opened, config.timeout)
 
 
-def _open(config: ServeConfig) -> Embeds:
+def _open(config: ServeConfig) -> DialogueAssistant | ServedEncoder:
     if config.assistant is not None:
         from cube_model.assistant.assistant import DialogueAssistant
 
         return DialogueAssistant.from_pretrained(
             config.assistant, revision=config.revision, device=config.device, unanswered=config.unanswered
         )
-    from cube_model.serving.backend import EncoderBackend
+    from cube_model.serving.encoder import ServedEncoder
     from cube_model.teacher.teacher import Teacher
 
     assert config.encoder is not None
-    return EncoderBackend(Teacher.load(config.encoder, device=config.device, revision=config.revision))
+    return ServedEncoder(Teacher.load(config.encoder, device=config.device, revision=config.revision))

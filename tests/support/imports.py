@@ -41,9 +41,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "data",
         "inference flow",
         "training",
-        "embedder evaluation",
-        "evaluation.baselines evaluation.intents",
-        "evaluation.leaderboard evaluation.benchmark serving",
+        "embedder evaluation assistant",
+        "evaluation.baselines evaluation.intents serving",
+        "evaluation.leaderboard evaluation.benchmark",
         "train cli demo",
     ),
 }
