@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError, StarletteHTTPException
 from cube_model.assistant.assistant import Request as Question
 from cube_model.serving import openai, schemas
 from cube_model.serving.asgi import App
-from cube_model.serving.errors import RefusalError
+from cube_model.serving.errors import INTERNAL, RefusalError
 from cube_model.serving.gate import OPEN, Gate
 from cube_model.serving.limits import Limits
 from cube_model.serving.messages import http_error, invalid_request
@@ -39,18 +39,19 @@ def make_app(service: Service, names: Collection[str], token: str | None = None)
         An ASGI application. Its shutdown answers what waits, and closes the service.
     """
     api = _paths(service)
-    schema = api.openapi()
+    shown = b""
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(shown, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+    schema = api.openapi()  # kept by `api` until a path is added
     if token is not None:
         schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"token": []}]
         for path in set(OPEN) & set(schema["paths"]):
             schema["paths"][path]["get"]["security"] = []
     shown = page(schema).encode()
-
-    @api.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return Response(shown, media_type="text/html", headers={"Content-Security-Policy": POLICY})
-
     config = service.config
     limited = Limits(
         api, max_bytes=config.max_bytes, max_requests=2 * config.queue + config.max_batch, timeout=config.timeout
@@ -89,10 +90,11 @@ def _handle_errors(api: FastAPI) -> None:
             error = RefusalError(422, invalid_request(error.errors()))
         elif isinstance(error, StarletteHTTPException):
             error = http_error(error.status_code, error.headers, [*api.openapi()["paths"]])
-        assert isinstance(error, RefusalError)
+        elif not isinstance(error, RefusalError):  # `Record` logs its place
+            error = RefusalError(500, INTERNAL)
         return Response(error.body(), error.status, error.headers, "application/json")
 
-    for kind in (RefusalError, RequestValidationError, StarletteHTTPException):
+    for kind in (RefusalError, RequestValidationError, StarletteHTTPException, Exception):
         api.add_exception_handler(kind, refused)
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from cube_model.errors import ModelError
-from cube_model.serving.errors import RefusalError, server_error
+from cube_model.serving.errors import INTERNAL, RefusalError, server_error
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ class Batcher:
                 return
             if not isinstance(error, ModelError):
                 log.error("%s: %s", kind, server_error(error))
-                error = RefusalError(500, "internal error; the log of the server names its place")
+                error = RefusalError(500, INTERNAL)
             for job, _, _ in parts:
                 job.fail(error)
             return

@@ -23,6 +23,9 @@ TYPES = {
 }
 """Status -> `type` of the error."""
 
+INTERNAL = "internal error; the log of the server names its place"
+"""Message of 500."""
+
 
 class RefusalError(Exception):
     """A request that is not answered.

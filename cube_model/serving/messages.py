@@ -43,6 +43,8 @@ def _message(error: Mapping[str, Any]) -> str:
     problem = error.get("ctx", {}).get("error")
     words = str(problem) if isinstance(problem, ValueError) else _WORDS.get(error["type"]) or error["msg"]
     words = words[:1].lower() + words[1:]
+    if not name and error["type"] == "string_unicode":
+        return "a key has half of a character (a lone surrogate)"
     if not name:
         return "expected an object as JSON; see /docs for its keys"
     return f"`{name}` {words}" if words.startswith(("is ", "unknown")) else f"`{name}`: {words}"

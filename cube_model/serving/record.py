@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 
 from cube_model.serving.asgi import App, Message, Receive, Scope, Send, refuse
-from cube_model.serving.errors import RefusalError, server_error
+from cube_model.serving.errors import INTERNAL, RefusalError, server_error
 from cube_model.serving.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Record:
         except Exception as error:
             log.error("%s: %s", path, server_error(error))
             if not status:
-                await refuse(observed, RefusalError(500, "internal error; the log of the server names its place"))
+                await refuse(observed, RefusalError(500, INTERNAL))
         finally:
             seconds = time.monotonic() - start
             self._metrics.request(path, status or _CLIENT_LEFT, seconds)
