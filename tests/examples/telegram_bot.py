@@ -25,4 +25,4 @@ while True:
             telegram.post(f"{api}/sendMessage", json=sent).raise_for_status()
     except httpx2.HTTPError as error:  # its text has the address, and so the token
         print(type(error).__name__, file=sys.stderr)
-        time.sleep(float(os.environ.get("TELEGRAM_PAUSE", "5")))
+        time.sleep(5)

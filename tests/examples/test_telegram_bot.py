@@ -1,11 +1,10 @@
 """The bot answers what it knows, says what it does not, and survives what Telegram and a network do."""
 
 import json
-import os
 import queue
-import subprocess
-import sys
+import runpy
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from support.served_assistant import small_assistant
 __all__ = ["small_assistant"]
 
 BOT = Path(__file__).with_name("telegram_bot.py")
-TOKEN = "12345:a-token-that-must-not-get-out"
+TOKEN = "12345:a-token-that-stays-secret"
 
 
 class Telegram(ThreadingHTTPServer):
@@ -78,31 +77,49 @@ def telegram():
     server.server_close()
 
 
-def test_the_bot_answers_on_telegram(telegram, small_assistant, tmp_path):
-    address = f"http://127.0.0.1:{telegram.server_port}"
-    settings = {"TELEGRAM_API": address, "TELEGRAM_TOKEN": TOKEN, "TELEGRAM_PAUSE": "0", "NO_PROXY": "*"}
-    log = (tmp_path / "log").open("w+")
-    bot = subprocess.Popen(
-        [sys.executable, BOT, small_assistant], env={**os.environ, **settings}, cwd=tmp_path, stderr=log
-    )
-    try:
-        telegram.faults += [502, 429]
-        telegram.write(message={"chat": {"id": 7}, "text": "Can I bring my dog?"})
-        assert telegram.sent.get(timeout=120) == (7, "Dogs are welcome in all rooms.")
-        telegram.write(edited_message={"chat": {"id": 7}, "text": "not a new message"})
-        telegram.write(message={"chat": {"id": 7}, "photo": []})
-        telegram.write(message={"chat": {"id": 8}, "text": "§ § §"})
-        chat, text = telegram.sent.get(timeout=60)
-        assert (chat, text.startswith("I do not know. I can help with: ")) == (8, True)
-        assert telegram.sent.empty()
-        assert bot.poll() is None
-    finally:
-        bot.kill()
-        bot.wait()
-    log.seek(0)
-    lines = log.read()
-    assert lines.count("HTTPStatusError") == 2
-    assert "must-not-get-out" not in lines
+@pytest.fixture
+def bot(telegram, small_assistant, tmp_path, monkeypatch):
+    """Run the bot in a thread, in the folder `tmp_path`, until the test ends."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELEGRAM_API", f"http://127.0.0.1:{telegram.server_port}")
+    monkeypatch.setenv("TELEGRAM_TOKEN", TOKEN)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr("sys.argv", [str(BOT), str(small_assistant)])
+    is_over = threading.Event()
+
+    def pause(seconds):
+        if is_over.is_set():
+            raise SystemExit
+
+    monkeypatch.setattr("time.sleep", pause)
+
+    def run():
+        with suppress(SystemExit):
+            runpy.run_path(str(BOT), run_name="__main__")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield thread
+    is_over.set()
+    telegram.faults += [500] * 3
+    telegram.write()  # ends the long poll
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_the_bot_answers_on_telegram(telegram, bot, tmp_path, capsys):
+    telegram.faults += [502, 429]
+    telegram.write(message={"chat": {"id": 7}, "text": "Can I bring my dog?"})
+    assert telegram.sent.get(timeout=120) == (7, "Dogs are welcome in all rooms.")
+    telegram.write(edited_message={"chat": {"id": 7}, "text": "not a new message"})
+    telegram.write(message={"chat": {"id": 7}, "photo": []})
+    telegram.write(message={"chat": {"id": 8}, "text": "§ § §"})
+    chat, text = telegram.sent.get(timeout=60)
+    assert (chat, text.startswith("I do not know. I can help with: ")) == (8, True)
+    assert telegram.sent.empty()
+    assert bot.is_alive()
+    printed = capsys.readouterr().err
+    assert (printed.count("HTTPStatusError"), TOKEN in printed) == (2, False)
     assert "§ § §" in (tmp_path / "unanswered.jsonl").read_text(encoding="utf-8")
 
 
