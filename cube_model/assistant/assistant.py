@@ -33,7 +33,8 @@ from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.reading import is_text, read_json
 
 if TYPE_CHECKING:
-    from cube_model.intents.head import Intent, IntentHead
+    from cube_model.intents.head import IntentHead
+    from cube_model.intents.intent import Intent
 
 LONGEST = 20_000
 """Largest number of characters of a text; encoders read a few hundred words."""
@@ -53,7 +54,7 @@ class AssistantAnswer:
         dialogue_id: Dialogue that it comes from.
         source: Source that it comes from.
         language: BCP 47 tag.
-        license: SPDX identifier of its licence, or `private`.
+        license: SPDX identifier of its licence, or `LicenseRef-private`.
         metadata: Other columns of own data.
         similar: Number of the nearest entries whose answers are nearly the same as this one; they are not shown.
     """
@@ -276,7 +277,9 @@ class DialogueAssistant:
     def _intent_head(self) -> IntentHead:
         if self._intents is None:
             if not (self.folder / INTENTS).is_dir():
-                raise ModelError(f"{self.folder}: this assistant has no intents; build it with --intents FILE")
+                raise ModelError(
+                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, which `dialogue-cube train-intents` writes"
+                )
             from cube_model.intents.head import IntentHead
 
             self._intents = IntentHead.load(self.folder / INTENTS)

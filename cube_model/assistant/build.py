@@ -11,7 +11,16 @@ from cube_model.assistant.calibration import CALIBRATION, calibrate
 from cube_model.assistant.card import assistant_card
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import read_entries
-from cube_model.assistant.folder import ASSISTANT, CARD, CORE, ENCODER, copy_core, copy_encoder
+from cube_model.assistant.folder import (
+    ASSISTANT,
+    CARD,
+    CORE,
+    ENCODER,
+    copy_core,
+    copy_encoder,
+    copy_intents,
+    restricted_parts,
+)
 from cube_model.assistant.questions import calibration_questions
 from cube_model.assistant.retrieval import Segment, View
 from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, write_segment
@@ -20,6 +29,7 @@ from cube_model.data.digest import digest_of
 from cube_model.errors import ModelError
 from cube_model.inference.search import EXACT_LIMIT
 from cube_model.machine import versions
+from cube_model.teacher.find import find_teacher
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
 from dataset_builders.common.files import needs_room
@@ -86,7 +96,8 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
         "version": 1,
         "encoder": copy_encoder(config.encoder, teacher, folder),
         "core": None if config.core is None else copy_core(config.core, teacher, folder),
-        "labels": [],
+        "labels": [] if config.intents is None else copy_intents(config.intents, teacher, folder),
+        "restricted": restricted_parts(config, find_teacher(config.encoder, teacher.revision).folder),
         "options": _without_paths(config),
         "fingerprint": digest_of(*(table[name].to_pylist() for name in names)),
         "versions": versions(),
@@ -96,7 +107,7 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
 def _without_paths(config: AssistantConfig) -> dict[str, Any]:
     """The options, with local paths cut to their last part: they are published."""
     options = config.result_options()
-    for name in ("data", "encoder", "core", "out_of_scope"):
+    for name in ("data", "encoder", "core", "intents", "out_of_scope"):
         if options[name] and Path(options[name]).exists():
             options[name] = Path(options[name]).resolve().name
     options["own"] = [Path(path).name for path in options["own"] or []] or None

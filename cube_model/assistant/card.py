@@ -16,7 +16,9 @@ _UNKNOWN = "und"
 _TOPICS = 20
 
 
-def assistant_card(manifest: dict[str, Any], table: pa.Table, calibration: Calibration, topics: Topics) -> str:
+def assistant_card(
+    manifest: dict[str, Any], table: pa.Table, calibration: Calibration, topics: Topics, repo: str = "FOLDER"
+) -> str:
     """Return the text of the card.
 
     Args:
@@ -24,6 +26,7 @@ def assistant_card(manifest: dict[str, Any], table: pa.Table, calibration: Calib
         table: Its entries.
         calibration: Its calibration.
         topics: Its topics.
+        repo: Folder or repository that the example opens.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -35,6 +38,7 @@ def assistant_card(manifest: dict[str, Any], table: pa.Table, calibration: Calib
     return environment.from_string(template).render(
         manifest=manifest,
         count=len(table),
+        repo=repo,
         rows=[(source, license, count) for (source, license), count in sorted(rows.items())],
         languages=languages,
         record=calibration.record,

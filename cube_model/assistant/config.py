@@ -31,6 +31,9 @@ class AssistantConfig(Options, error=ModelError):
         "Trained core on that encoder, which compares questions with answers: folder or Hub repository.",
         none="none",
     )
+    intents: str | None = option(
+        None, "Intents that were trained on the encoder: folder written by `dialogue-cube train-intents`.", none="none"
+    )
     vectors: str | None = vectors_option()
     sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
     languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all")

@@ -34,7 +34,7 @@ CONTEXT_TURNS = 2
 OWN_SOURCE = "own"
 """Source of a single pair that a user adds."""
 
-PRIVATE = "private"
+PRIVATE = "LicenseRef-private"
 """Licence of a user's own rows, which are never pushed; that of `dataset_builders`."""
 
 _PAIRS = {

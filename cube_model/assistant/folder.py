@@ -24,6 +24,7 @@ from dataset_builders.common.locations import is_folder
 from dataset_builders.common.outputs import OutputKind
 
 if TYPE_CHECKING:
+    from cube_model.assistant.config import AssistantConfig
     from cube_model.core.modeling_cube import CubeModel
     from cube_model.teacher.teacher import Teacher
 
@@ -50,6 +51,22 @@ _MODULE = re.compile(r"\.|\d+_\w+|encoder")
 """Folders of an encoder with weights and settings; that of an encoder of turns is `encoder`."""
 
 _PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
+
+
+def is_part(path: Path) -> bool:
+    """Return whether a path below an assistant is that of a file of its encoder, core or intents.
+
+    >>> is_part(Path("encoder/model.safetensors")), is_part(Path("encoder/pytorch_model.bin"))
+    (True, False)
+    """
+    part, *rest = path.parts
+    folder = "/".join(rest[:-1]) or "."
+    return (
+        part in (ENCODER, CORE, INTENTS)
+        and bool(_MODULE.fullmatch(folder))
+        and path.suffix in _SUFFIXES
+        and path.name not in _LEFT_OUT
+    )
 
 
 def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -> Path:
@@ -92,12 +109,7 @@ def copy_encoder(name: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
     source, target = find_teacher(name, teacher.revision).folder, folder / ENCODER
     for path in sorted(source.rglob("*")):
         below = path.relative_to(source)
-        if (
-            _MODULE.fullmatch(below.parent.as_posix())
-            and path.is_file()
-            and path.suffix in _SUFFIXES
-            and path.name not in _LEFT_OUT
-        ):
+        if path.is_file() and is_part(Path(ENCODER) / below):
             (target / below).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / below)
     if not list(target.rglob("*.safetensors")):
@@ -157,6 +169,54 @@ def copy_core(core: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
     check_teacher(model, teacher)
     model.save_pretrained(folder / CORE)
     return {"fingerprint": core_fingerprint(model), "context_turns": model.config.context_turns}
+
+
+def copy_intents(intents: str, teacher: Teacher, folder: Path) -> list[str]:
+    """Copy a head of intents that was trained on the encoder.
+
+    Args:
+        intents: Folder written by `dialogue-cube train-intents`.
+        teacher: The encoder of the assistant.
+        folder: Folder of the assistant.
+
+    Returns:
+        The labels.
+
+    Raises:
+        ModelError: It is no such folder, or was trained on another encoder.
+    """
+    from cube_model.intents.head import IntentHead
+
+    head = IntentHead.load(intents)
+    head.check_encoder(teacher)
+    (folder / INTENTS).mkdir()
+    head.write(folder / INTENTS)
+    return list(head.labels)
+
+
+def restricted_parts(config: AssistantConfig, source: Path) -> dict[str, str]:
+    """Return the parts of an assistant that were trained on data that may not be redistributed.
+
+    Args:
+        config: Options of the build.
+        source: Folder of the encoder.
+
+    Returns:
+        Part and source -> licences; intents are always the user's own labels.
+    """
+    from cube_model.card.licenses import restricted_data
+    from cube_model.inference.loading import load_core, training_record
+
+    parts = {}
+    if (source / "training.json").is_file():
+        record = training_record(source).get("data") or {}
+        parts |= {f"encoder: {name}": terms for name, terms in restricted_data(record).items()}
+    if config.core is not None:
+        record = training_record(config.core).get("data") or load_core(config.core).config.training or {}
+        parts |= {f"core: {name}": terms for name, terms in restricted_data(record).items()}
+    if config.intents is not None:
+        parts["intents"] = "your own labels"
+    return parts
 
 
 def load_assistant_core(folder: Path, recorded: dict[str, Any] | None) -> CubeModel | None:

@@ -27,13 +27,24 @@ class Logistic:
     bias: float
 
     @classmethod
-    def fit(cls, features: np.ndarray, labels: np.ndarray, sample: np.ndarray, penalty: float = 1.0) -> Logistic:
+    def fit(
+        cls,
+        features: np.ndarray,
+        labels: np.ndarray,
+        sample: np.ndarray,
+        prior: Logistic | None = None,
+        penalty: float = 1.0,
+    ) -> Logistic:
         """Fit to n examples by iteratively reweighted least squares (Hastie et al. 2009, section 4.4.1).
+
+        With a prior, this is the most probable regression under normal distributions around its weights: the fewer
+        examples there are, the less it moves away from them.
 
         Args:
             features: float64 `[n, d]`.
             labels: bool `[n]`: whether the event happened.
             sample: float64 `[n]`: how much each example counts.
+            prior: Regression whose scale is taken, and from whose weights and bias the penalty measures.
             penalty: Ridge penalty on the weights of the scaled features, in examples.
 
         Example:
@@ -41,15 +52,20 @@ class Logistic:
             >>> Logistic.fit(x, y, np.ones(4)).probability(x).round(2).tolist()
             [0.15, 0.36, 0.64, 0.85]
         """
-        mean = np.average(features, axis=0, weights=sample)
-        scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=sample))
-        scale[scale < 1e-9] = 1.0
+        if prior is None:
+            mean = np.average(features, axis=0, weights=sample)
+            scale = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=sample))
+            scale[scale < 1e-9] = 1.0
+            start, on_bias = np.zeros(features.shape[1] + 1), 1e-6
+        else:
+            mean, scale = prior.mean, prior.scale
+            start, on_bias = np.append(prior.weights, prior.bias), penalty
         x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
-        ridge = np.diag([penalty] * features.shape[1] + [1e-6])
-        w = np.zeros(x.shape[1])
+        ridge = np.diag([penalty] * features.shape[1] + [on_bias])
+        w = start.copy()
         for _ in range(_STEPS):
             p = _sigmoid(x @ w)
-            gradient = x.T @ (sample * (p - labels)) + ridge @ w
+            gradient = x.T @ (sample * (p - labels)) + ridge @ (w - start)
             curvature = (x * (sample * np.maximum(p * (1 - p), 1e-9))[:, None]).T @ x + ridge
             step = np.linalg.solve(curvature, gradient)
             w -= step * min(1.0, 5.0 / max(1e-12, float(np.abs(step).max())))

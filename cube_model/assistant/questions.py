@@ -5,7 +5,6 @@
 | `held out` | yes | those of the validation split; none |
 | `another question` | yes | those of a FAQ whose answer has another question; the entries with the same question |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
-| `words left out` | yes | where fewer than ten are of the kinds above: entries with words left out; none |
 | `topic left out` | no | the first questions of dialogues; all entries of the same domains |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
 | `general` | no | `general_questions.txt`; none |
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cube_model.assistant.calibration import FEWEST, Questions
+from cube_model.assistant.calibration import FEWEST, MARKED, Questions
 from cube_model.assistant.retrieval import View, features, find
 from cube_model.data.own_rows import text_keys
 
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 _MOST = 1000
 """Questions of each kind; more are sampled."""
-
-_KEPT = (0.4, 0.8)
-"""Share of the words that are kept where words are left out."""
 
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
 
@@ -71,19 +67,16 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
     asked += _of_single(view, rows.is_single, random)
     if not asked or not len(rows.held_out):
         asked += _of_dialogues(view, ~rows.is_single, random)
-    altered = sum(len(part.texts) for part in asked if part.answerable) < FEWEST
-    if altered:
-        asked = [part for part in asked if not part.answerable] + [_altered(view, random)]
     opening = rows.held_out if len(rows.held_out) else rows.index
     asked += _without_topic(view, opening, random)
     asked.append(_general(view))
     if rows.out_of_scope:
         texts = _sample(rows.out_of_scope, random)
-        asked.append(_Asked("out of scope", texts, False, texts))
-    return _ask(view, [part for part in asked if part.texts], encode, altered)
+        asked.append(_Asked(MARKED, texts, False, texts))
+    return _ask(view, [part for part in asked if part.texts], encode)
 
 
-def _ask(view: View, asked: list[_Asked], encode: Encode, altered: bool) -> Questions:
+def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
     parts, right, answerable, groups, kinds = [], [], [], [], []
     for part in asked:
         matches = find(view, encode(part.texts), part.texts, part.hidden)
@@ -95,9 +88,15 @@ def _ask(view: View, asked: list[_Asked], encode: Encode, altered: bool) -> Ques
         groups += part.groups
         kinds += [part.kind] * len(part.texts)
     codes = np.unique(np.array(groups), return_inverse=True)[1]
-    return Questions(
-        np.concatenate(parts), np.concatenate(answerable), np.concatenate(right), codes, np.array(kinds), altered
-    )
+    arrays = (np.concatenate(part) for part in (parts, answerable, right))
+    return Questions(*arrays, codes, np.array(kinds), unrelated(view, encode))
+
+
+def unrelated(view: View, encode: Encode) -> float:
+    """Return the mean cosine of general questions and the questions of the entries."""
+    rows = np.flatnonzero(view.alive)
+    rows = rows[:: max(1, len(rows) // _MOST)]
+    return float((view.vectors(rows) @ encode(_general(view).texts).T).mean())
 
 
 def _held_out(table: pa.Table, random: np.random.Generator) -> list[_Asked]:
@@ -150,17 +149,6 @@ def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> 
             lambda number: dialogues == dialogues[rows[number]],
         )
     ]
-
-
-def _altered(view: View, random: np.random.Generator) -> _Asked:
-    rows = _rows(np.arange(len(view.questions)), random)
-    texts = []
-    for row in rows:
-        words = view.questions[row].split()
-        count = max(1, round(len(words) * random.uniform(*_KEPT)))
-        texts.append(" ".join(words[place] for place in sorted(random.permutation(len(words))[:count])))
-    groups = [f"answer {view.answers[row]}" for row in rows]
-    return _Asked("words left out", texts, True, groups, answers=view.answers[rows])
 
 
 def _without_topic(view: View, table: pa.Table, random: np.random.Generator) -> list[_Asked]:

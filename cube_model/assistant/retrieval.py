@@ -2,7 +2,7 @@
 
 >>> matches = find(view, teacher.encode(["May my dog come along?"]), ["May my dog come along?"])
 >>> features(view, matches).shape
-(1, 8)
+(1, 7)
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ FEATURES = (
     "coherence",
     "overlap_with_best",
     "overlap_with_nearest",
-    "known_words",
     "length",
 )
 """What tells whether a question can be answered; see `features`."""
@@ -154,10 +153,6 @@ class Weights:
         total = sum(map(self.of, question))
         return sum(self.of(stem) for stem in question & other) / total if total else 0.0
 
-    def known(self, question: set[str]) -> float:
-        """Return the weighted share of a question's words that some entry has, 0 to 1."""
-        return self.share(question, {stem for stem in question if stem in self._words})
-
 
 @dataclass(frozen=True)
 class Matches:
@@ -219,10 +214,10 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
         places: int64 `[m]`: which of the matches of each question to look at. Default: the best.
 
     Returns:
-        float64 `[m, 8]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
+        float64 `[m, 7]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
         more similar it is than the best one with another answer; mean similarity of the matched question to the nearest
-        others; weighted share of the words of the question that the matched entry has, that the nearest entries have,
-        and that any entry has; logarithm of the number of words. Zeros where there is no match.
+        others; weighted share of the words of the question that the matched entry has, and that the nearest entries
+        have; logarithm of the number of words. Zeros where there is no match.
     """
     result = np.zeros((len(matches.rows), len(FEATURES)))
     places = np.zeros(len(result), np.int64) if places is None else places
@@ -250,7 +245,6 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
             coherence.mean() if len(coherence) else 0.0,
             weights.share(question, words),
             weights.share(question, nearby),
-            weights.known(question),
             math.log1p(len(question)),
         )
     return result

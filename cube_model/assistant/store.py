@@ -287,13 +287,13 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     import pyarrow.parquet as pq
 
     from cube_model.assistant.entries import schema
-    from cube_model.vectors.tensors import map_tensors
+    from cube_model.vectors.tensors import map_tensor
 
     if damage := find_damage(folder, facts["digests"], xxh3):
         raise ModelError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
     try:
         table = pq.read_table(folder / ENTRIES).cast(schema())
-        (vectors,) = map_tensors(folder / VECTORS, "questions")
+        vectors = map_tensor(folder / VECTORS, "questions")
     except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
         raise ModelError(f"{folder}: damaged ({str(error).splitlines()[0]}); {_ADVICE}") from error
     if not len(table) == len(vectors) == facts["entries"]:
