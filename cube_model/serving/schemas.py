@@ -83,9 +83,11 @@ class IntentResponse(BaseModel):
     """The intent of a text."""
 
     label: Annotated[str | None, Field(description="Null if the text is out of scope.")]
-    probability: float
+    probability: Annotated[float, Field(description="Probability of the most probable label.")]
     is_out_of_scope: bool
-    alternatives: Annotated[list[Any], Field(description="Further labels, each with its probability.")]
+    alternatives: Annotated[list[list[Any]], Field(description="The next labels, each with its probability.")]
+    labels: Annotated[list[str], Field(description="All labels that apply.")]
+    score: Annotated[float, Field(description="Higher for texts in scope.")]
 
 
 class Health(BaseModel):

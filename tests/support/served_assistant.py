@@ -35,22 +35,36 @@ def write_faq(path, rows=FAQ):
     return path
 
 
-def build_small_assistant(folder, encoder):
-    """Build the assistant in a folder, with an encoder; returns the folder of the assistant."""
+INTENTS = {
+    "animals": ["Can I bring my dog?", "Is my cat allowed?", "May my dog sleep in the room?", "Do you take pets?"],
+    "food": ["When is breakfast?", "Do you serve dinner?", "Is lunch included?", "What is there for breakfast?"],
+}
+"""Label -> its utterances."""
+
+
+def build_small_assistant(folder):
+    """Build the assistant in a folder."""
     from cube_model.assistant.build import build_assistant
     from cube_model.assistant.config import AssistantConfig
+    from cube_model.intents.head import IntentHead
+    from cube_model.teacher.teacher import Teacher
 
-    faq = write_faq(folder / "faq.csv")
-    return build_assistant(AssistantConfig(own=[str(faq)], encoder=str(encoder)), folder / "assistant")
+    parts = folder.with_name("parts-of-assistant")
+    encoder = save_tiny_distilbert(parts / "tiny", dimension=16)
+    teacher = Teacher.load(encoder, device="cpu")
+    texts, labels = zip(*((text, label) for label, texts in INTENTS.items() for text in texts), strict=True)
+    IntentHead.fit(teacher.encode(texts), labels, encoder=teacher.describe()).save(parts / "intents")
+    faq = write_faq(parts / "faq.csv")
+    config = AssistantConfig(own=[str(faq)], encoder=str(encoder), intents=str(parts / "intents"))
+    build_assistant(config, folder)
 
 
 @pytest.fixture(scope="session")
-def small_assistant(tmp_path_factory):
+def small_assistant(once):
     """Folder of the assistant; tests that change it copy it."""
-    folder = tmp_path_factory.mktemp("small")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DIALOGUE_CUBE_CACHE", str(folder / "cache"))
-        return build_small_assistant(folder, save_tiny_distilbert(folder / "tiny", dimension=16))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return once("served-assistant", build_small_assistant)
 
 
 class AppClient:

@@ -49,7 +49,10 @@ def test_conditions_select_answers(assistant):
     ("where", "message"),
     [
         ({"language": "de"}, "no answer with language=de; there is language: en"),
-        ({"metadata.product": ["phone", "fax"]}, "metadata.product=phone or fax; there is metadata.product: router, shop"),
+        (
+            {"metadata.product": ["phone", "fax"]},
+            "metadata.product=phone or fax; there is metadata.product: router, shop",
+        ),
         ({"metadata.colour": "red"}, "there is metadata.colour: none"),
         ({"product": "router"}, "where has the key 'product': expected one of language, source, license"),
         ({"source": 3}, r"where\['source'\]: expected a string or a list of strings"),

@@ -93,7 +93,10 @@ def test_a_damaged_segment_is_named(folder, name):
     ("content", "message"),
     [
         ("{", "manifest.json: damaged"),
-        ('{"format": 99, "version": 1, "encoder": {}, "segments": []}', "assistant of format 99, but this version reads 1"),
+        (
+            '{"format": 99, "version": 1, "encoder": {}, "segments": []}',
+            "assistant of format 99, but this version reads 1",
+        ),
         ('{"format": 1}', "`version` is missing"),
     ],
 )

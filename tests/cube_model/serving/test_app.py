@@ -82,6 +82,16 @@ def test_requests_at_the_same_time_get_their_own_answers(ask):
     assert [r.json()["answers"][0]["question"] for r in responses] == questions
 
 
+def test_intents_are_those_of_the_assistant(ask, assistant):
+    texts = ["Can I bring my dog?", "When is breakfast?", "§ § §"]
+    responses = ask.all([("POST", "/intent", {"json": {"text": text}}) for text in texts])
+    for response, intent in zip(responses, assistant.intent_many(texts), strict=True):
+        content = response.json()
+        assert (content["label"], content["is_out_of_scope"]) == (intent.label, intent.is_out_of_scope)
+        assert content["probability"] == pytest.approx(intent.probability, abs=1e-5)
+    assert [response.json()["label"] for response in responses[:2]] == ["animals", "food"]
+
+
 def test_where_selects_answers(ask):
     for where, texts in (
         ({"language": "de"}, {"Gibt es Frühstück?", "Darf mein Hund mit?"}),
