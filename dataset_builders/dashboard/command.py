@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.dashboard.guard import OwnNames, is_public, new_token, own_names
+from dataset_builders.common.own_names import is_public, own_names
+from dataset_builders.dashboard.guard import OwnNames, new_token
 
 _APP = Path(__file__).with_name("app.py")
 

@@ -42,7 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "inference flow",
         "training intents",
         "embedder evaluation assistant",
-        "evaluation.baselines evaluation.intents",
+        "evaluation.baselines evaluation.intents serving",
         "evaluation.leaderboard evaluation.benchmark",
         "train cli demo",
     ),
