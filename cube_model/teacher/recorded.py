@@ -40,6 +40,9 @@ def load_recorded(
             f"{what} was trained with {name}, {article} {kind} that would be downloaded from the Hub: pass --{kind} "
             f"{name} (in Python {kind}=...) if you trust it, or the folder that holds it"
         )
+    settings: dict[str, Any] = {
+        option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")
+    }
     try:
         loaded = Teacher.load(
             name,
@@ -47,7 +50,7 @@ def load_recorded(
             device,
             revision=recorded.get("revision") if location == recorded["name"] else None,
             dimension=recorded.get("dimension"),
-            **{option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")},
+            **settings,
         )
     except ModelError as error:
         raise ModelError(
