@@ -46,17 +46,36 @@ def make_app(service: Service, names: Collection[str], token: str | None = None)
         return Response(shown, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
     schema = api.openapi()  # kept by `api` until a path is added
-    if token is not None:
-        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"token": []}]
-        for path in set(OPEN) & set(schema["paths"]):
-            schema["paths"][path]["get"]["security"] = []
+    complete(schema, service, token is not None)
     shown = page(schema).encode()
     config = service.config
     limited = Limits(
         api, max_bytes=config.max_bytes, max_requests=2 * config.queue + config.max_batch, timeout=config.timeout
     )
-    return Record(Gate(limited, names, token), service.metrics, [*schema["paths"], *OPEN])
+    posts = [path for path, methods in schema["paths"].items() if "post" in methods]
+    return Record(Gate(limited, names, token, posts), service.metrics, [*schema["paths"], *OPEN])
+
+
+def complete(schema: dict[str, Any], service: Service, needs_token: bool) -> None:
+    """Write into the OpenAPI schema what only this server knows: its encoder, its limits, whether it has a token."""
+    shapes, config = schema["components"]["schemas"], service.config
+    fields = shapes["EmbeddingsRequest"]["properties"]
+    fields["model"]["anyOf"] = [{"const": service.encoder}, {"type": "null"}]
+    fields["dimensions"]["anyOf"] = [{"const": service.dimension}, {"type": "null"}]
+    for shape in ("ReplyRequest", "IntentRequest", "EmbeddingsRequest"):
+        for field in shapes.get(shape, {"properties": {}})["properties"].values():
+            for part in (field, *field.get("anyOf", ())):
+                if part.get("type") == "array":
+                    # a question is a text, too
+                    part["maxItems"] = config.max_texts - (shape == "ReplyRequest")
+                    part = part["items"]
+                if "minLength" in part:
+                    part["maxLength"] = config.max_chars
+    if needs_token:
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"token": []}]
+        for path in set(OPEN) & set(schema["paths"]):
+            schema["paths"][path]["get"]["security"] = []
 
 
 def _paths(service: Service) -> FastAPI:
@@ -99,7 +118,7 @@ def _handle_errors(api: FastAPI) -> None:
 
 
 def _add_replies(api: FastAPI, service: Service) -> None:
-    @api.post("/reply", response_model=schemas.ReplyResponse, responses=_refusals(_OF_POSTS))
+    @api.post("/reply", response_model=schemas.ReplyResponse, responses=_refusals((*_OF_POSTS, 404)))
     async def reply(question: schemas.ReplyRequest) -> Response:
         """Answer a question, or say that no answer is known."""
         check_texts([question.text, *question.context], service)
@@ -174,6 +193,11 @@ def _refusals(statuses: Sequence[int] = ()) -> dict[int | str, dict[str, Any]]:
     """Further responses of a path, for the OpenAPI page."""
     words = {401: "wrong token", 408: "the request arrives too slowly", 413: "too large", 415: "not JSON"}
     words |= {421: "wrong name of the server", 422: "not as expected", 429: "too many requests", 504: "too late"}
-    words |= {400: "not JSON", 404: "another encoder", 500: "internal error", 503: "the server is stopping"}
+    words |= {
+        400: "not JSON",
+        404: "no such answer, or another encoder",
+        500: "internal error",
+        503: "the server is stopping",
+    }
     model = schemas.ErrorResponse
     return {status: {"model": model, "description": words[status]} for status in sorted({*_OF_ALL, *statuses})}

@@ -20,10 +20,11 @@ class Gate:
         app: The application.
         names: Names of this server; see `own_names`.
         token: What clients have to send; None: nothing.
+        posts: Paths that take JSON.
     """
 
-    def __init__(self, app: App, names: Collection[str], token: str | None) -> None:
-        self._app, self._names = app, frozenset(names)
+    def __init__(self, app: App, names: Collection[str], token: str | None, posts: Collection[str]) -> None:
+        self._app, self._names, self._posts = app, frozenset(names), frozenset(posts)
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +47,7 @@ class Gate:
                 {"WWW-Authenticate": "Bearer"},
             )
         kind = ";".join(headers_of(scope, b"content-type")).partition(";")[0].strip().lower()
-        if scope["method"] == "POST" and kind != "application/json":
+        if scope["method"] == "POST" and scope["path"] in self._posts and kind != "application/json":
             # the form of a foreign page cannot send this type, so no page makes its visitor's browser ask
             return RefusalError(415, "expected the header `Content-Type: application/json`")
         return None

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cube_model.serving.errors import RefusalError
-from cube_model.serving.schemas import Text
+from cube_model.serving.schemas import Text, as_whole, is_blank
 from dataset_builders.common.reading import is_text
 
 _EXPECTED = "expected a text that is not blank, or a list of at least one"
@@ -27,7 +27,7 @@ def _checked(value: Any) -> Any:
     texts = value if isinstance(value, list) else [value]
     if isinstance(value, list) and value and isinstance(value[0], int | list) and not isinstance(value[0], bool):
         raise ValueError(_NO_TOKENS)
-    if not texts or not all(isinstance(text, str) and text.strip() and is_text(text) for text in texts):
+    if not texts or not all(isinstance(text, str) and not is_blank(text) and is_text(text) for text in texts):
         raise ValueError(_EXPECTED)
     return value
 
@@ -47,7 +47,9 @@ class EmbeddingsRequest(BaseModel):
     encoding_format: Annotated[
         Literal["float", "base64"], Field(description="Numbers, or float32 little-endian as base64.")
     ] = "float"
-    dimensions: Annotated[int | None, Field(description="Dimension; only that of the encoder.", ge=1)] = None
+    dimensions: Annotated[
+        int | None, Field(description="Dimension; only that of the encoder."), BeforeValidator(as_whole)
+    ] = None
 
     @property
     def texts(self) -> list[str]:

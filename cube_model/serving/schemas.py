@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from cube_model.assistant.where import KEYS
 
 MAX_K = 100
 """Maximum number of answers to a question."""
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but blanks, a byte order mark among them."""
+    return not text.replace("\ufeff", " ").strip()
+
+
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if is_blank(text):
         raise ValueError("expected a text, found only blanks")
     return text
 
 
-Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"\S"}), AfterValidator(_not_blank)]
+_NOT_BLANK = r"[^\s\u001c-\u001f\u0085\ufeff]"
+"""`is_blank` as a pattern of JSON Schema, where fewer characters are blanks than in Python."""
+
+Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": _NOT_BLANK}), AfterValidator(_not_blank)]
 """A text that is not blank."""
+
+
+def as_whole(number: Any) -> Any:
+    """Convert 5.0, which is a whole number in JSON, to 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _known_keys(where: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    if any(key not in KEYS and not key.startswith("metadata.") for key in where):
+        raise ValueError(f"expected the keys {', '.join(KEYS)}, or metadata.KEY")
+    return where
 
 
 class Strict(BaseModel):
@@ -31,14 +52,20 @@ class ReplyRequest(Strict):
 
     text: Annotated[Text, Field(description="The user's turn.", examples=["May my cat come along?"])]
     context: Annotated[list[Text], Field(description="Turns before it, the oldest first.")] = []
-    where: Annotated[
-        dict[str, str | list[str]] | None,
-        Field(
-            description="Values that an answer must have: `language`, `source` or `metadata.KEY` -> value or values, "
-            'such as `{"language": "en"}`.'
-        ),
-    ] = None
-    k: Annotated[int, Field(description="Number of answers.", ge=1, le=MAX_K)] = 5
+    where: (
+        Annotated[
+            dict[str, str | list[str]],
+            AfterValidator(_known_keys),
+            Field(json_schema_extra={"propertyNames": {"pattern": rf"^({'|'.join(KEYS)})$|^metadata\."}}),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="The value, or one of the values, that an answer must have, by `language`, `source`, `license`, "
+        "`dialogue_id` or `metadata.KEY`.",
+        examples=[{"language": "en"}],
+    )
+    k: Annotated[int, Field(description="Number of answers.", ge=1, le=MAX_K), BeforeValidator(as_whole)] = 5
 
 
 class IntentRequest(Strict):

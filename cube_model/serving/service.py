@@ -69,13 +69,13 @@ class Service:
         """The reply to a question.
 
         Raises:
-            RefusalError: No answer has what `where` asks for (422), or see `Batcher.compute`.
+            RefusalError: No answer has what `where` asks for (404), or see `Batcher.compute`.
         """
         try:
             (reply,) = await self._batcher.compute("reply", [request], self.config.timeout)
         except ModelError as error:
             if request.where:
-                raise RefusalError(422, self._without_folder(error)) from error
+                raise RefusalError(404, self._without_folder(error)) from error
             raise self._broken(error) from error
         self.metrics.reply(reply.is_known)
         return reply

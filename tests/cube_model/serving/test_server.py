@@ -133,11 +133,11 @@ def test_what_is_no_http_is_refused(server):
     port, log = server
     assert send(port, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").startswith(b"HTTP/1.1 400")
     assert send(port, head(10**12)).startswith(b"HTTP/1.1 413")
-    assert post(port, "/embed", {"input": "my secret 4711"}, Host="evil.example")[0] == 421
-    assert post(port, "/embed", {"input": "my secret 4711"}, Authorization="Bearer wrong")[0] == 401
-    assert post(port, "/embed?q=4711", {"input": "my secret 4711"})[0] == 200
+    assert post(port, "/embed", {"input": "my secret is Zanzibar"}, Host="evil.example")[0] == 421
+    assert post(port, "/embed", {"input": "my secret is Zanzibar"}, Authorization="Bearer wrong")[0] == 401
+    assert post(port, "/embed?q=Zanzibar", {"input": "my secret is Zanzibar"})[0] == 200
     assert "POST /embed 200" in log.read_text()
-    assert "4711" not in log.read_text()
+    assert "Zanzibar" not in log.read_text()
     assert TOKEN not in log.read_text()
 
 
