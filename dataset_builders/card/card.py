@@ -240,7 +240,7 @@ def _decisions(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _command(report: Mapping[str, Any]) -> str:
-    """Command that repeats the build from raw files; own data, custom filters and decisions must be filled in by hand."""
+    """Command that repeats the build; own data, custom filters and decisions must be filled in by hand."""
     options, sources = report.get("options") or {}, report.get("sources") or {}
     names = builders()
     words = ["dialogue-cube", "build"]

@@ -181,7 +181,7 @@ def read_decisions(path: Path) -> RowDecisions:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "decisions.jsonl")
-        >>> append_decisions(path, [RowDecision("pairs", "woz/1#0", "bad_pair"), RowDecision("pairs", "woz/1#2", "keep")])
+        >>> append_decisions(path, [RowDecision("pairs", f"woz/1#{n}", "bad_pair") for n in (0, 2)])
         >>> append_decisions(path, [RowDecision("pairs", "woz/1#0", "withdrawn")])
         >>> [decision.id for decision in read_decisions(path)]
         ['woz/1#2']
