@@ -118,7 +118,7 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
     import streamlit.emojis  # takes a quarter of a second
 
     import dataset_builders.dashboard.tabs.all  # noqa: F401
-    from dataset_builders.dashboard.charts import PALETTE
+    from dataset_builders.dashboard.charts import BLUE, PALETTE, SKY
 
     with socket.socket() as probe:
         try:
@@ -136,8 +136,11 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
         "runner_magicEnabled": False,
         "client_toolbarMode": "viewer",
         "client_showErrorDetails": "none",
-        "theme_primaryColor": PALETTE[0],
-        "theme_chartCategoricalColors": PALETTE,
+        # a theme of each kind, so that the page follows the system; a single one would always be light
+        "theme_light_primaryColor": BLUE,
+        "theme_dark_primaryColor": SKY,
+        "theme_light_chartCategoricalColors": PALETTE,
+        "theme_dark_chartCategoricalColors": PALETTE,
     }
     bootstrap.load_config_options(options)
     if browser:
