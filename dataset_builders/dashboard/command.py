@@ -65,7 +65,7 @@ def dashboard(
         if not path.exists():
             raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
     _check(database, data)
-    token = new_token() if is_public(host) and cores else ""
+    token = new_token() if is_public(host) else ""
     settings = Settings(
         str(database.resolve()),
         cores=tuple(map(str, cores)),
@@ -80,7 +80,7 @@ def dashboard(
         typer.echo(f"warning: everybody who can reach {host}:{port} can read the whole corpus", err=True)
     if token:
         place = socket.gethostname() if host in ("0.0.0.0", "::") else host
-        typer.echo(f"Asking cores needs this link: http://{place}:{port}/?token={token}", err=True)
+        typer.echo(f"Asking cores and SQL need this link: http://{place}:{port}/?token={token}", err=True)
     _serve(host, port, browser, own_names(host, name or ()), f"/?token={token}" if token else "")
 
 

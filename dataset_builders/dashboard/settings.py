@@ -23,7 +23,7 @@ class Settings:
         flows: Folders of `dialogue-cube flow`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
-        token: What the address must show before a core is asked; empty if the page is for this machine only.
+        token: What the address must show before a core or SQL is asked; empty if the page is for this machine only.
     """
 
     database: str
