@@ -86,7 +86,7 @@ def dashboard(
     marks = _marks(database, decisions) if annotate else None
     if decisions is not None and not annotate:
         raise DataError("--decisions names the file to which --annotate writes: pass both")
-    token = new_token() if is_public(host) and (cores or marks) else ""
+    token = new_token() if is_public(host) else ""
     settings = Settings(
         str(database.resolve()),
         cores=tuple(map(str, cores)),
@@ -103,7 +103,7 @@ def dashboard(
         typer.echo(f"warning: everybody who can reach {host}:{port} can read the whole corpus", err=True)
     if token:
         place = socket.gethostname() if host in ("0.0.0.0", "::") else host
-        typer.echo(f"Asking cores and marking rows needs this link: http://{place}:{port}/?token={token}", err=True)
+        typer.echo(f"Asking cores, SQL and marking rows need this link: http://{place}:{port}/?token={token}", err=True)
     _serve(host, port, browser, own_names(host, name or ()), f"/?token={token}" if token else "")
 
 
@@ -167,7 +167,7 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
     import streamlit.emojis  # takes a quarter of a second
 
     import dataset_builders.dashboard.tabs.all  # noqa: F401
-    from dataset_builders.dashboard.charts import PALETTE
+    from dataset_builders.dashboard.charts import BLUE, PALETTE, SKY
 
     with socket.socket() as probe:
         try:
@@ -185,8 +185,11 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
         "runner_magicEnabled": False,
         "client_toolbarMode": "viewer",
         "client_showErrorDetails": "none",
-        "theme_primaryColor": PALETTE[0],
-        "theme_chartCategoricalColors": PALETTE,
+        # a theme of each kind, so that the page follows the system; a single one would always be light
+        "theme_light_primaryColor": BLUE,
+        "theme_dark_primaryColor": SKY,
+        "theme_light_chartCategoricalColors": PALETTE,
+        "theme_dark_chartCategoricalColors": PALETTE,
     }
     bootstrap.load_config_options(options)
     if browser:

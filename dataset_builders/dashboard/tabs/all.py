@@ -14,6 +14,7 @@ from dataset_builders.dashboard.tabs import model as tab_model
 from dataset_builders.dashboard.tabs import pairs as tab_pairs
 from dataset_builders.dashboard.tabs import quality as tab_quality
 from dataset_builders.dashboard.tabs import search as tab_search
+from dataset_builders.dashboard.tabs import sql as tab_sql
 
 TABS: dict[str, Callable[[Page], None]] = {
     "dialogs": tab_dialogs.show,
@@ -25,5 +26,6 @@ TABS: dict[str, Callable[[Page], None]] = {
     "model": tab_model.show,
     "flow": tab_flow.show,
     "licences": tab_licences.show,
+    "sql": tab_sql.show,
 }
 """Function that draws a tab, by the tab's name in the address."""
