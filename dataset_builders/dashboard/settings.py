@@ -23,8 +23,8 @@ class Settings:
         flows: Folders of `dialogue-cube flow`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
-        token: What the address must show before a core or SQL is asked or a row is marked; empty if the page is for this
-            machine only.
+        token: What the address must show before a core or SQL is asked or a row is marked; empty if only this machine
+            reaches the page.
         vectors: Folder of `dialogue-cube embed`; empty for none.
         decisions: File for the decisions of visitors about rows; empty if the page is read-only.
     """
