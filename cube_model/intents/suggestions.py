@@ -90,10 +90,10 @@ def suggest(
         seed: Seed of the sample that is clustered if there are too many texts.
 
     Example:
-        >>> texts = ["play a song", "play some music", "order tea", "order green tea"]
+        >>> texts = ["play music", "play some music", "order tea", "order green tea"]
         >>> vectors = np.float32([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
         >>> [each.name for each in suggest(texts, vectors, count=2, min_size=2).clusters]
-        ['play', 'order_tea']
+        ['play_music', 'order_tea']
     """
     tree = Tree(vectors, seed=seed)
     if count is None:
