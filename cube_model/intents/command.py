@@ -41,6 +41,7 @@ def train_intents(
 
     from cube_model.intents.tables import confusions_table, validation_table
     from cube_model.intents.training import train_intents as train
+    from cube_model.intents.validation import FEW
 
     head, rows = train(config, progress=True)
     head.save(out, overwrite=overwrite)
@@ -51,7 +52,7 @@ def train_intents(
     notes = [f"{count:,} left out: {reason}" for reason, count in rows.left_out.items() if count]
     if few := head.validation.few:
         more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
-        notes.append(f"{len(few)} labels with fewer than 8 examples: {', '.join(few[:_NAMED])}{more}")
+        notes.append(f"labels with fewer than {FEW} examples: {', '.join(few[:_NAMED])}{more}")
     notes.append(f"{out}: predict with `dialogue-cube predict-intents --intents {out} TEXT`")
     for note in notes:
         console.print(visible(note), style="dim", highlight=False, markup=False)

@@ -15,7 +15,8 @@ from dataset_builders.common.options import Options, option
 SCALE = 0.6
 """Default distance at which clusters are cut, as a share of the mean distance between two utterances.
 
-Chosen by the V-measure on training rows of Banking77, CLINC150 and HWU64 (`tests/benchmarks/bench_intents.py`).
+Chosen on 3,000 training rows each of Banking77, CLINC150 and HWU64 with all-MiniLM-L6-v2: .5 has a V-measure higher by
+.002 on average and a fifth more clusters, .7 one lower by .013. `tests/benchmarks/bench_intents.py` measures it.
 """
 
 _DATA = "Dataset: folder written by `dialogue-cube build`, or Hub repository."

@@ -1,6 +1,6 @@
 """Logistic regression on vectors: one label a row (softmax) or several (a sigmoid for each label).
 
-All rows are used at once by L-BFGS, in double precision: the loss is convex, so the same rows give the same weights.
+All rows are used at once by L-BFGS. The loss is convex, so the same rows give the same weights.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Linear:
         return np.asarray(vectors @ self.weights.T + self.bias, dtype=np.float32)
 
 
-def fit_linear(vectors: np.ndarray, targets: np.ndarray, strength: float, *, single: bool) -> Linear:
+def fit_linear(
+    vectors: np.ndarray, targets: np.ndarray, strength: float, *, single: bool, is_precise: bool = True
+) -> Linear:
     """Fit a logistic regression with an L2 penalty.
 
     It minimises the summed cross-entropy plus `|W|^2 / (2 strength)`; the bias is free. Vectors are centred first,
@@ -47,16 +49,18 @@ def fit_linear(vectors: np.ndarray, targets: np.ndarray, strength: float, *, sin
         targets: Labels of each row, bool `[n, k]`.
         strength: Inverse strength of the penalty, `C` of scikit-learn.
         single: Whether a row has exactly one label.
+        is_precise: Whether to compute in double precision; single precision takes half the time.
     """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+    kind = torch.float64 if is_precise else torch.float32
     mean = vectors.mean(0, dtype=np.float64)
-    rows = torch.from_numpy(vectors - mean)
-    goal = torch.from_numpy(targets.astype(np.float64))
+    rows = torch.from_numpy(vectors - mean).to(kind)
+    goal = torch.from_numpy(targets).to(kind)
     numbers = goal.argmax(1)
-    weights = torch.zeros(targets.shape[1], vectors.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(targets.shape[1], dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(targets.shape[1], vectors.shape[1], dtype=kind, requires_grad=True)
+    bias = torch.zeros(targets.shape[1], dtype=kind, requires_grad=True)
 
     def loss() -> torch.Tensor:
         logits = rows @ weights.T + bias
@@ -67,8 +71,8 @@ def fit_linear(vectors: np.ndarray, targets: np.ndarray, strength: float, *, sin
         return fit + (weights**2).sum() / (2 * strength * len(rows))
 
     _minimise(loss, [weights, bias])
-    matrix = weights.detach().numpy()
-    offset = bias.detach().numpy() - matrix @ mean
+    matrix = weights.detach().double().numpy()
+    offset = bias.detach().double().numpy() - matrix @ mean
     return Linear(matrix.astype(np.float32), offset.astype(np.float32))
 
 

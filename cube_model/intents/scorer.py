@@ -94,7 +94,14 @@ class Scorer:
 
 
 def fit_scorer(
-    vectors: np.ndarray, targets: np.ndarray, names: np.ndarray | None, settings: Settings, *, single: bool, seed: int
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    names: np.ndarray | None,
+    settings: Settings,
+    *,
+    single: bool,
+    seed: int,
+    is_precise: bool = True,
 ) -> Scorer:
     """Fit a scorer.
 
@@ -105,11 +112,12 @@ def fit_scorer(
         settings: Settings.
         single: Whether a row has one label.
         seed: Seed of the choice of the examples that are kept.
+        is_precise: See `fit_linear`.
     """
     if settings.names and names is not None:
         vectors = np.concatenate([vectors, names])
         targets = np.concatenate([targets, np.eye(len(names), dtype=bool)])
-    linear = fit_linear(vectors, targets, settings.strength, single=single)
+    linear = fit_linear(vectors, targets, settings.strength, single=single, is_precise=is_precise)
     rng = np.random.default_rng(seed)
     kept = [_kept(np.flatnonzero(column), rng) for column in targets.T]
     starts = np.cumsum([0, *map(len, kept[:-1])]).astype(np.int64)

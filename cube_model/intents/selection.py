@@ -103,7 +103,7 @@ class _Judge:
         self, rows: np.ndarray, part: np.ndarray, settings: Settings, targets: np.ndarray, names: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         scorer: Scorer = fit_scorer(
-            self.vectors[rows], targets[rows], names, settings, single=self.single, seed=self.seed
+            self.vectors[rows], targets[rows], names, settings, single=self.single, seed=self.seed, is_precise=False
         )
         return scorer.linear.logits(self.vectors[part]), scorer.nearest(self.vectors[part])
 

@@ -17,7 +17,10 @@ import numpy as np
 from cube_model.clustering import Clusters, Tree, means
 from cube_model.intents.config import SCALE
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]+")
+
+_STOP_WORDS = ("EN_PLUS", "RUSSIAN", "GERMAN", "FRENCH", "SPANISH", "PORTUGUESE", "ITALIAN", "DUTCH")
+"""Lists of bm25s: words that carry no topic."""
 
 _ROUNDS = 20
 """Largest number of rounds in which texts move to the nearest centre."""
@@ -90,10 +93,10 @@ def suggest(
         seed: Seed of the sample that is clustered if there are too many texts.
 
     Example:
-        >>> texts = ["play a song", "play some music", "order tea", "order green tea"]
+        >>> texts = ["play music", "play some music", "order tea", "order green tea"]
         >>> vectors = np.float32([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
         >>> [each.name for each in suggest(texts, vectors, count=2, min_size=2).clusters]
-        ['play', 'order_tea']
+        ['play_music', 'order_tea']
     """
     tree = Tree(vectors, seed=seed)
     if count is None:
@@ -167,8 +170,8 @@ def proposed_names(clusters: Sequence[Sequence[str]], texts: Sequence[str]) -> l
     """Propose a name for each cluster: the words or pairs of words that tell its texts from the others, in their order.
 
     The score of a word is its share among the texts of the cluster times the logarithm of how much more frequent it is
-    there than in all texts. Words that are frequent everywhere score nothing, in any language whose words have spaces
-    between them; in others the name is the beginning of a text.
+    there than in the others. Words that carry no topic, such as `my`, are left out where bm25s has a list of the
+    language. Where words have no spaces between them, the name is the beginning of a text.
 
     Args:
         clusters: Texts of each cluster.
@@ -177,18 +180,21 @@ def proposed_names(clusters: Sequence[Sequence[str]], texts: Sequence[str]) -> l
     Returns:
         Distinct names such as `order_tea`; a second cluster of the same name is `order_tea_2`.
     """
-    overall = Counter(gram for text in texts for gram in set(_grams(text)))
+    stop_words = _stop_words(texts)
+    grams = {text: _grams(text, stop_words) for text in texts}
+    overall = Counter(gram for own in grams.values() for gram in set(own))
     names: list[str] = []
     seen: Counter[str] = Counter()
     for own in clusters:
-        name = _name(own, overall, len(texts))
+        name = _name([grams[text] for text in own], overall, len(texts)) or _beginning(own[0])
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return names
 
 
-def _name(texts: Sequence[str], overall: Counter[str], count: int) -> str:
-    grams = Counter(gram for text in texts for gram in set(_grams(text)))
+def _name(texts: Sequence[Sequence[str]], overall: Counter[str], count: int) -> str:
+    """A name from the words and pairs of words of the texts of a cluster; empty if none tells it from the others."""
+    grams = Counter(gram for own in texts for gram in set(own))
     scores = {}
     for gram, number in grams.items():
         share, elsewhere = number / len(texts), (overall[gram] - number + 0.5) / (count - len(texts) + 1)
@@ -197,28 +203,36 @@ def _name(texts: Sequence[str], overall: Counter[str], count: int) -> str:
             scores[gram] = share * float(np.log(share / elsewhere)) * (1.2 if " " in gram else 1)
     chosen: list[str] = []
     for gram in sorted(scores, key=lambda each: (-scores[each], each)):
-        words = set(gram.split())
-        if not any(words & set(other.split()) for other in chosen):
+        if not any(set(gram.split()) & set(other.split()) for other in chosen):
             chosen.append(gram)
         if len(chosen) == _PARTS or sum(len(each.split()) for each in chosen) >= _PARTS + 1:
             break
-    if not chosen:
-        beginning = _WORD.findall(texts[0].lower())[:3]
-        return "_".join(beginning)[:40] or "cluster"
     place = {gram: _mean_place(gram, texts) for gram in chosen}
     return "_".join(" ".join(sorted(chosen, key=place.__getitem__)).split())
 
 
-def _grams(text: str) -> list[str]:
-    words = _WORD.findall(text.lower())
+def _beginning(text: str) -> str:
+    return "_".join(_WORD.findall(text.lower())[:3])[:40] or "cluster"
+
+
+def _grams(text: str, stop_words: frozenset[str]) -> list[str]:
+    """The words and the pairs of neighbours, without words that carry no topic: `change my pin` has `change pin`."""
+    words = [word for word in _WORD.findall(text.lower()) if word not in stop_words]
     return [*words, *(f"{a} {b}" for a, b in pairwise(words))]
 
 
-def _mean_place(gram: str, texts: Sequence[str]) -> float:
-    """Mean place of the first occurrence, as a share of the text: words of a name come in the order of the texts."""
-    places = []
-    for text in texts:
-        words = f" {' '.join(_WORD.findall(text.lower()))} "
-        if (start := words.find(f" {gram} ")) >= 0:
-            places.append(start / len(words))
-    return float(np.mean(places))
+def _stop_words(texts: Sequence[str]) -> frozenset[str]:
+    """The list that has most of the words of the texts, and others with half as many: texts may be in two languages."""
+    try:
+        from bm25s import stopwords
+    except ImportError:  # the extra `flow` is enough for clusters
+        return frozenset()
+    words = Counter(word for text in texts for word in _WORD.findall(text.lower()))
+    lists = [frozenset(getattr(stopwords, f"STOPWORDS_{name}")) for name in _STOP_WORDS]
+    counts = [sum(words[word] for word in each) for each in lists]
+    return frozenset().union(*(each for each, count in zip(lists, counts, strict=True) if count > max(counts) / 2))
+
+
+def _mean_place(gram: str, texts: Sequence[Sequence[str]]) -> float:
+    """Mean place among the words of the texts: words of a name come in the order of the texts."""
+    return float(np.mean([own.index(gram.split()[0]) for own in texts if gram in own]))
