@@ -110,9 +110,9 @@ def _check_training(folder: Path, manifest: Mapping[str, Any], options: PushOpti
     if restricted and not options.restricted_data:
         names = ", ".join(f"{part} ({terms})" for part, terms in restricted.items())
         raise PushError(
-            f"--assistant {folder}: parts of it were trained on data that may not be redistributed, or whose licence is "
-            f"unknown: {names}; nothing was pushed. Build it without them, or pass --restricted-data if their owners let "
-            "you publish it"
+            f"--assistant {folder}: parts were trained on data that may not be redistributed, or whose licence is "
+            f"unknown: {names}; nothing was pushed. Build it without them, or pass --restricted-data if their owners "
+            "let you publish it"
         )
 
 

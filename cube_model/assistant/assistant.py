@@ -23,11 +23,15 @@ from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.entries import metadata_of
 from cube_model.assistant.folder import INTENTS, find_assistant, load_assistant_core, load_encoder
 from cube_model.assistant.grouping import AnswerGroup, group_answers
+from cube_model.assistant.reply import AssistantAnswer as AssistantAnswer
+from cube_model.assistant.reply import Reply as Reply
+from cube_model.assistant.reply import Request as Request
+from cube_model.assistant.reply import Where
 from cube_model.assistant.retrieval import Matches, View, features, find
 from cube_model.assistant.store import AnswerStore
-from cube_model.assistant.topics import Topic, Topics
+from cube_model.assistant.topics import Topics
 from cube_model.assistant.unanswered import log_unanswered
-from cube_model.assistant.where import Where, matching
+from cube_model.assistant.where import matching
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.reading import is_text, read_json
@@ -40,72 +44,6 @@ LONGEST = 20_000
 """Largest number of characters of a text; encoders read a few hundred words."""
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
-
-
-@dataclass(frozen=True)
-class AssistantAnswer:
-    """An answer of a reply.
-
-    Attributes:
-        id: Id of the entry.
-        text: Text of the answer.
-        confidence: Probability that it is right, 0 to 1.
-        question: The question that it was given to.
-        dialogue_id: Dialogue that it comes from.
-        source: Source that it comes from.
-        language: BCP 47 tag.
-        license: SPDX identifier of its licence, or `LicenseRef-private`.
-        metadata: Other columns of own data.
-        similar: Number of the nearest entries whose answers are nearly the same as this one; they are not shown.
-    """
-
-    id: str
-    text: str
-    confidence: float
-    question: str
-    dialogue_id: str
-    source: str
-    language: str
-    license: str
-    metadata: dict[str, Any]
-    similar: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A reply to a question.
-
-    Attributes:
-        is_known: Whether the best answer is sure enough. False means "I do not know": a caller may show `answers` all
-            the same, or offer `topics`.
-        confidence: Probability that the best answer is right, 0 to 1.
-        answers: Answers, the best first.
-        topics: The nearest topics.
-        version: Version of the answers.
-    """
-
-    is_known: bool
-    confidence: float
-    answers: list[AssistantAnswer]
-    topics: list[Topic]
-    version: int
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question to an assistant.
-
-    Attributes:
-        text: The user's turn.
-        context: Turns before it, oldest first.
-        where: Values that an answer must have; see `DialogueAssistant.reply`.
-        k: Largest number of answers.
-    """
-
-    text: str
-    context: Sequence[str] = ()
-    where: Where | None = None
-    k: int = 5
 
 
 @dataclass

@@ -30,6 +30,9 @@ FEWEST = 10
 MARKED = "out of scope"
 """Kind of the questions that the user or the dataset marks; they count as much as all other unanswerable ones."""
 
+ANOTHER_QUESTION = "another question"
+"""Kind of the questions of a FAQ that are asked without themselves."""
+
 _FOLDS = 5
 _BINS = 10
 
@@ -164,13 +167,14 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
     probabilities and the threshold are those of other FAQs, and nothing is promised.
     """
     count = int(questions.answerable.sum())
-    guarantee: float | None = None
     if count < FEWEST:
-        regression, method = PRIOR, "probabilities and threshold of other FAQs"
+        method, regression, guarantee = "probabilities and threshold of other FAQs", PRIOR, None
         confidence = _probability(PRIOR, questions)
         threshold = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
     else:
-        if count >= FEW:
+        guarantee = max_refused
+        is_faq = ANOTHER_QUESTION in questions.kinds
+        if count >= FEW and not is_faq:
             method, fitted = "split conformal", _half(questions, seed)
             regression, questions = _fit(questions.select(fitted)), questions.select(~fitted)
             confidence = _probability(regression, questions)
@@ -180,7 +184,6 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         answerable = np.sort(confidence[questions.answerable])
         rank = math.floor(max_refused * (len(answerable) + 1))
         threshold = float(answerable[rank - 1]) if rank else 0.0
-        guarantee = max_refused
     record = {
         "method": method,
         "guarantee": guarantee,

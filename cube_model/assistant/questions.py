@@ -3,7 +3,7 @@
 | kind | answerable | which questions, and which entries they must not find |
 |---|---|---|
 | `held out` | yes | those of the validation split; none |
-| `another question` | yes | those of a FAQ whose answer has another question; the entries with the same question |
+| `another question` | yes | those of a FAQ whose answer has another one; the same question, and the nearest other one |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
 | `topic left out` | no | the first questions of dialogues; all entries of the same domains |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cube_model.assistant.calibration import FEWEST, MARKED, Questions
+from cube_model.assistant.calibration import ANOTHER_QUESTION, FEWEST, MARKED, Questions
 from cube_model.assistant.retrieval import View, features, find
 from cube_model.data.own_rows import text_keys
 
@@ -115,24 +115,37 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
     counts = dict(zip(*np.unique(view.answers, return_counts=True), strict=True))
     others = np.array([counts[view.answers[row]] > 1 for row in candidates])
     rows, left = _rows(candidates[others], random), _rows(candidates, random)
-    groups = [f"answer {key}" for key in view.answers]
     return [
         _Asked(
-            "another question",
+            ANOTHER_QUESTION,
             [view.questions[row] for row in rows],
             True,
-            [groups[row] for row in rows],
-            lambda number: questions == questions[rows[number]],
+            [f"entry {row}" for row in rows],
+            lambda number: _with_nearest(view, rows[number], questions == questions[rows[number]]),
             view.answers[rows],
         ),
         _Asked(
             "answer left out",
             [view.questions[row] for row in left],
             False,
-            [groups[row] for row in left],
+            [f"entry {row}" for row in left],
             lambda number: (view.answers == view.answers[left[number]]) | (questions == questions[left[number]]),
         ),
     ]
+
+
+def _with_nearest(view: View, row: int, hidden: np.ndarray) -> np.ndarray:
+    """Hide the nearest question with the same answer too, unless it is the only one.
+
+    The questions of a FAQ are often variations of each other, more alike than the questions that users ask.
+    """
+    siblings = np.flatnonzero((view.answers == view.answers[row]) & ~hidden)
+    if len(siblings) < 2:
+        return hidden
+    nearest = siblings[(view.vectors(siblings) @ view.vectors(np.array([row]))[0]).argmax()]
+    hidden = hidden.copy()
+    hidden[nearest] = True
+    return hidden
 
 
 def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> list[_Asked]:
