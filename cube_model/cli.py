@@ -17,6 +17,7 @@ from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.flow.command import flow
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
+from cube_model.intents.command import predict_intents, suggest_intents, train_intents
 from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
 from dataset_builders.common.command_options import takes_options
@@ -45,6 +46,9 @@ def register(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("benchmark")(benchmark)
     app.command("flow")(flow)
+    app.command("suggest-intents")(suggest_intents)
+    app.command("train-intents")(train_intents)
+    app.command("predict-intents")(predict_intents)
     app.command("export")(export)
     app.add_typer(assistant_app, name="assistant")
     app.add_typer(cache_app, name="cache")
