@@ -153,7 +153,8 @@ class DialogueAssistant:
         texts = [request.text for request in requests]
         vectors = self._vectors(texts)
         matches = find(view, vectors, texts, lambda number: masks[number])
-        groups = [group_answers(view, matches.rows[number], request.k) for number, request in enumerate(requests)]
+        unrelated = self._calibration.unrelated
+        groups = [group_answers(view, matches, number, request.k, unrelated) for number, request in enumerate(requests)]
         confidences = self._confidences(view, matches, groups)
         replies = []
         for request, vector, of_request, confidence in zip(requests, vectors, groups, confidences, strict=True):

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cube_model.assistant.calibration import ANOTHER_QUESTION, FEWEST, MARKED, Questions
+from cube_model.assistant.grouping import best_places
 from cube_model.assistant.retrieval import View, features, find
 from cube_model.data.own_rows import text_keys
 
@@ -78,11 +79,13 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
 
 
 def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
+    base = unrelated(view, encode)
     parts, right, answerable, groups, kinds = [], [], [], [], []
     for part in asked:
         matches = find(view, encode(part.texts), part.texts, part.hidden)
-        parts.append(features(view, matches))
-        best = view.answers[np.maximum(matches.rows[:, 0], 0)]
+        places = best_places(view, matches, base)
+        parts.append(features(view, matches, places))
+        best = view.answers[np.maximum(matches.rows[np.arange(len(places)), places], 0)]
         is_right = np.full(len(part.texts), part.answerable)
         right.append(is_right if part.answers is None else is_right & (best == part.answers))
         answerable.append(np.full(len(part.texts), part.answerable))
@@ -90,7 +93,7 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         kinds += [part.kind] * len(part.texts)
     codes = np.unique(np.array(groups), return_inverse=True)[1]
     arrays = (np.concatenate(part) for part in (parts, answerable, right))
-    return Questions(*arrays, codes, np.array(kinds), unrelated(view, encode))
+    return Questions(*arrays, codes, np.array(kinds), base)
 
 
 def unrelated(view: View, encode: Encode) -> float:
