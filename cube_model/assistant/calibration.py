@@ -36,7 +36,7 @@ ANOTHER_QUESTION = "another question"
 _FOLDS = 5
 _BINS = 10
 
-_PENALTY = 30.0
+_PENALTY = 10.0
 """Questions that the prior counts as much as; chosen on the FAQs of `PRIOR`."""
 
 PRIOR = Logistic(
