@@ -1,6 +1,7 @@
 """Probabilities, the threshold and what is promised; and the questions of which these are made."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -126,7 +127,7 @@ def letters(texts):
     vectors = np.zeros((len(texts), 512), np.float32)
     for row, text in zip(vectors, texts, strict=True):
         word = text.lower()
-        for a, b in zip(word, word[1:], strict=False):
+        for a, b in pairwise(word):
             row[(ord(a) * 31 + ord(b)) % 512] += 1
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
