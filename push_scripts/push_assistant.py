@@ -26,9 +26,7 @@ from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport, LicenseGate
 from push_scripts.push_options import PushOptions
 
-OWNED = re.compile(
-    r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|core/.+|intents/.+|README\.md"
-)
+OWNED = re.compile(r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|intents/.+|README\.md")
 """Files of an earlier push that a new one replaces or deletes."""
 
 _NAMED = 5
@@ -58,7 +56,7 @@ def push_assistant(assistant: str | Path, repo: str, options: PushOptions | None
         options: How to push.
 
     Raises:
-        PushError: The folder is no assistant or damaged, one of its answers may not be redistributed, its encoder, core
+        PushError: The folder is no assistant or damaged, one of its answers may not be redistributed, its encoder
             or intents were trained on such data, or the Hub refused.
     """
     from cube_model.assistant.published import live_entries, write_published

@@ -21,7 +21,7 @@ import numpy as np
 
 from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.entries import metadata_of
-from cube_model.assistant.folder import INTENTS, find_assistant, load_assistant_core, load_encoder
+from cube_model.assistant.folder import INTENTS, find_assistant, load_encoder
 from cube_model.assistant.grouping import AnswerGroup, group_answers
 from cube_model.assistant.reply import AssistantAnswer as AssistantAnswer
 from cube_model.assistant.reply import Reply as Reply
@@ -72,7 +72,6 @@ class DialogueAssistant:
         self._topics = Topics.load(self.folder)
         self._store.view()
         self._encoder = load_encoder(self.folder, manifest["encoder"], self.device)
-        self._core = load_assistant_core(self.folder, manifest.get("core"))
         self._intents: IntentHead | None = None
 
     @classmethod
@@ -108,7 +107,7 @@ class DialogueAssistant:
         """Record of the assistant.
 
         Returns:
-            `encoder`, `core`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
+            `encoder`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
             answers), `topics`, `labels`, `calibration`, `options`, `versions`.
         """
         view = self._store.view()
@@ -117,7 +116,7 @@ class DialogueAssistant:
             plural: {str(row["values"]): row["counts"] for row in table[name].value_counts().to_pylist()}
             for plural, name in (("sources", "source"), ("languages", "language"), ("licenses", "license"))
         }
-        record = {name: self._manifest.get(name) for name in ("encoder", "core", "options", "versions")}
+        record = {name: self._manifest.get(name) for name in ("encoder", "options", "versions")}
         calibration = {"threshold": self._calibration.threshold, **self._calibration.record}
         labels = self._manifest.get("labels") or []
         extra = {"labels": labels, "topics": self._topics.names, "calibration": calibration}
@@ -128,7 +127,7 @@ class DialogueAssistant:
 
         Args:
             text: The user's turn.
-            context: Turns before it, oldest first; read by an assistant with a core of several turns.
+            context: Turns before it, oldest first. They are checked, but do not change the reply: see `grouping`.
             where: Values that an answer must have, one of several for each key: `language`, `source`, `license`,
                 `dialogue_id`, or `metadata.KEY` for a column of own data.
             k: Largest number of answers.

@@ -36,8 +36,11 @@ ANOTHER_QUESTION = "another question"
 _FOLDS = 5
 _BINS = 10
 
-_PENALTY = 10.0
-"""Questions that the prior counts as much as; chosen on the FAQs of `PRIOR`."""
+_PENALTY, _PENALTY_OF_FAQ = 10.0, 30.0
+"""Questions that the prior counts as much as; more for a FAQ, whose questions are no sample of those that users ask."""
+
+_OF_ANSWER = [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]
+"""Features that depend on how many questions an answer has: leaving out two of four changes them too much."""
 
 PRIOR = Logistic(
     mean=np.array([0.4235, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
@@ -78,6 +81,7 @@ class Questions:
         groups: int64 `[n]`: equal for questions that depend on each other, such as those of a dialogue.
         kinds: n names of how the question was made; those of one kind count together as much as those of another.
         unrelated: Mean cosine of texts that have nothing to do with each other; it differs between encoders.
+        has_few: Whether the answers of a FAQ have few questions each, so that the features of the answer are not used.
     """
 
     features: np.ndarray
@@ -86,6 +90,7 @@ class Questions:
     groups: np.ndarray
     kinds: np.ndarray
     unrelated: float
+    has_few: bool = False
 
     @property
     def sample(self) -> np.ndarray:
@@ -106,7 +111,7 @@ class Questions:
     def select(self, mask: np.ndarray) -> Questions:
         """Return some of the questions."""
         parts = (self.features, self.answerable, self.right, self.groups, self.kinds)
-        return Questions(*(part[mask] for part in parts), self.unrelated)
+        return Questions(*(part[mask] for part in parts), self.unrelated, self.has_few)
 
 
 @dataclass(frozen=True)
@@ -280,7 +285,10 @@ def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:
 
 def _fit(questions: Questions) -> Logistic:
     features = _from_unrelated(questions.features, questions.unrelated)
-    return Logistic.fit(features, questions.right, questions.sample, PRIOR, _PENALTY)
+    if questions.has_few:
+        features[:, _OF_ANSWER] = PRIOR.mean[_OF_ANSWER]
+    penalty = _PENALTY_OF_FAQ if ANOTHER_QUESTION in questions.kinds else _PENALTY
+    return Logistic.fit(features, questions.right, questions.sample, PRIOR, penalty)
 
 
 def _probability(regression: Logistic, questions: Questions) -> np.ndarray:

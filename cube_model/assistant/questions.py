@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _MOST = 2000
 """Questions of each kind; more are sampled."""
 
+_MANY = 8
+"""Questions of an answer from which the features of the answer are used."""
+
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
 
 Encode = Callable[[list[str]], np.ndarray]
@@ -93,7 +96,16 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         kinds += [part.kind] * len(part.texts)
     codes = np.unique(np.array(groups), return_inverse=True)[1]
     arrays = (np.concatenate(part) for part in (parts, answerable, right))
-    return Questions(*arrays, codes, np.array(kinds), base)
+    return Questions(*arrays, codes, np.array(kinds), base, _has_few(view, asked))
+
+
+def _has_few(view: View, asked: list[_Asked]) -> bool:
+    """Whether the answers of a FAQ have few questions each."""
+    answers = [part.answers for part in asked if part.answers is not None]
+    if not answers:
+        return False
+    keys, counts = np.unique(view.answers, return_counts=True)
+    return bool(np.median(counts[np.searchsorted(keys, np.concatenate(answers))]) < _MANY)
 
 
 def unrelated(view: View, encode: Encode) -> float:

@@ -117,7 +117,6 @@ def test_a_file_of_answers_is_added(run, folder, tmp_path):
         (("--own", "faq.csv", "--max-refused", "1"), "max_refused: expected a number above 0 and below 1"),
         (("--own", "faq.csv", "--out-of-scope", "nowhere.txt"), "--out-of-scope nowhere.txt: cannot be read"),
         (("--own", "faq.csv", "--languages", "de"), "--languages de: no answer in them; there is en"),
-        (("--own", "faq.csv", "--core", "nowhere"), "nowhere: no such folder"),
         (("--own", "faq.csv", "--intents", "nowhere"), "nowhere"),
     ],
 )
