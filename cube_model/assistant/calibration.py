@@ -172,10 +172,11 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
     probabilities and the threshold are those of other FAQs, and nothing is promised.
     """
     count = int(questions.answerable.sum())
+    by_other_faqs = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
     if count < FEWEST:
         method, regression, guarantee = "probabilities and threshold of other FAQs", PRIOR, None
         confidence = _probability(PRIOR, questions)
-        threshold = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
+        threshold = by_other_faqs
     else:
         guarantee = max_refused
         is_faq = ANOTHER_QUESTION in questions.kinds
@@ -189,6 +190,8 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         answerable = np.sort(confidence[questions.answerable])
         rank = math.floor(max_refused * (len(answerable) + 1))
         threshold = float(answerable[rank - 1]) if rank else 0.0
+        if questions.has_few:  # they may be variations of each other, more alike than the questions that users ask
+            threshold = min(threshold, by_other_faqs)
     record = {
         "method": method,
         "guarantee": guarantee,

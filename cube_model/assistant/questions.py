@@ -3,7 +3,7 @@
 | kind | answerable | which questions, and which entries they must not find |
 |---|---|---|
 | `held out` | yes | those of the validation split; none |
-| `another question` | yes | those of a FAQ whose answer has another one; the same question, and the nearest other one |
+| `another question` | yes | those of a FAQ whose answer has another one; the same question, and of 8 the nearest one |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
 | `topic left out` | no | the first questions of dialogues; all entries of the same domains |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
@@ -150,12 +150,12 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
 
 
 def _with_nearest(view: View, row: int, hidden: np.ndarray) -> np.ndarray:
-    """Hide the nearest question with the same answer too, unless it is the only one.
+    """Hide the nearest question with the same answer too, if there are many.
 
     The questions of a FAQ are often variations of each other, more alike than the questions that users ask.
     """
     siblings = np.flatnonzero((view.answers == view.answers[row]) & ~hidden)
-    if len(siblings) < 2:
+    if len(siblings) < _MANY - 1:
         return hidden
     nearest = siblings[(view.vectors(siblings) @ view.vectors(np.array([row]))[0]).argmax()]
     hidden = hidden.copy()
