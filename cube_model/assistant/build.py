@@ -14,9 +14,7 @@ from cube_model.assistant.entries import read_entries
 from cube_model.assistant.folder import (
     ASSISTANT,
     CARD,
-    CORE,
     ENCODER,
-    copy_core,
     copy_encoder,
     copy_intents,
     restricted_parts,
@@ -73,13 +71,14 @@ def build_assistant(
             return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
         vectors = encode(rows.index["question"].to_pylist())
-        view = View([Segment.of(rows.index, vectors)], np.ones(len(rows.index), bool))
+        answers = encode(rows.index["answer"].to_pylist())
+        view = View([Segment.of(rows.index, vectors, answers)], np.ones(len(rows.index), bool))
         calibration = calibrate(calibration_questions(view, rows, encode, config.seed), config.max_refused, config.seed)
         topics = Topics.of(rows.index, vectors, config.seed)
         with needs_room(output.place, "build it again", ModelError):
             output.new.mkdir()
             manifest = _manifest(config, rows.index, teacher, output.new)
-            manifest["segments"] = [write_segment(output.new, 1, rows.index, vectors)]
+            manifest["segments"] = [write_segment(output.new, 1, rows.index, vectors, answers)]
             write_json(output.new / CALIBRATION, calibration.as_json())
             topics.save(output.new)
             card = assistant_card(manifest, rows.index, calibration, topics)
@@ -95,7 +94,6 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
         "format": FORMAT,
         "version": 1,
         "encoder": copy_encoder(config.encoder, teacher, folder),
-        "core": None if config.core is None else copy_core(config.core, teacher, folder),
         "labels": [] if config.intents is None else copy_intents(config.intents, teacher, folder),
         "restricted": restricted_parts(config, find_teacher(config.encoder, teacher.revision).folder),
         "options": _without_paths(config),
@@ -107,7 +105,7 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
 def _without_paths(config: AssistantConfig) -> dict[str, Any]:
     """The options, with local paths cut to their last part: they are published."""
     options = config.result_options()
-    for name in ("data", "encoder", "core", "intents", "out_of_scope"):
+    for name in ("data", "encoder", "intents", "out_of_scope"):
         if options[name] and Path(options[name]).exists():
             options[name] = Path(options[name]).resolve().name
     options["own"] = [Path(path).name for path in options["own"] or []] or None
@@ -115,8 +113,8 @@ def _without_paths(config: AssistantConfig) -> dict[str, Any]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Digests of the files, without those of segments, encoder and core, which are verified otherwise."""
-    verified = (SEGMENTS, ENCODER, CORE)
+    """Digests of the files, without those of segments and encoder, which are verified otherwise."""
+    verified = (SEGMENTS, ENCODER)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in files]
     return {name: xxh3(folder / name) for name in names if name.split("/")[0] not in verified and name != CARD}

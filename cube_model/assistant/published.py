@@ -10,7 +10,7 @@ import numpy as np
 
 from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part
+from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part
 from cube_model.assistant.store import MANIFEST, AnswerStore, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
@@ -58,7 +58,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
     target.mkdir(parents=True)
-    for name in (ENCODER, CORE, INTENTS):
+    for name in (ENCODER, INTENTS):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
             below = path.relative_to(folder)
             if is_part(below) and path.is_file():
@@ -72,7 +72,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     )
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
-    manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors)]
+    manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors, view.answer_vectors(rows))]
     manifest["files"] = {**(manifest.get("files") or {}), TOPICS: xxh3(target / TOPICS)}
     write_json(target / MANIFEST, manifest)
     return card

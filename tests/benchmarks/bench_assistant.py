@@ -9,7 +9,8 @@
   intents of MASSIVE and Banking77, each intent an answer.
 - `faq` makes FAQs of the intents of CLINC150 (train), of different sizes, and asks test questions: in scope, of intents
   that the FAQ lacks, and CLINC150's own out-of-scope questions. With `marked`, the out-of-scope questions of train and
-  validation calibrate it too, as those of `--out-of-scope FILE` do.
+  validation calibrate it too, as those of `--out-of-scope FILE` do. Its questions are drawn from those of the intent, or
+  the first ones as written, which are often variations of each other.
 - `dialogues` builds an assistant of the train split of a corpus and asks questions of its test split in the domains of the
   entries. It must refuse CLINC150's out-of-scope questions and the first questions of dialogues in other domains.
 - `answers` compares rankings by the true answer to test questions: its action (the annotated acts and slots), the overlap
@@ -35,9 +36,9 @@ from cube_model.assistant.build import build_assistant
 from cube_model.assistant.calibration import Questions, calibrate, curve, figures
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
-from cube_model.assistant.grouping import group_answers
+from cube_model.assistant.grouping import best_places, group_answers
 from cube_model.assistant.questions import calibration_questions, general_questions, unrelated
-from cube_model.assistant.retrieval import FEATURES, Segment, View, features, find, stems
+from cube_model.assistant.retrieval import FEATURES, Matches, Segment, View, features, find, stems
 from cube_model.data.hub import read_rows
 from cube_model.data.own_rows import text_keys
 from cube_model.data.turns import read_turns
@@ -81,20 +82,20 @@ def faq(by_label, names, count, encode):
 
 def asked(view, encode, inside, **unanswerable):
     """Test questions: `inside` are pairs of text and answer, the others are texts by kind."""
-    parts, right, kinds = [], [], []
+    base, parts, right, kinds = unrelated(view, encode), [], [], []
     for kind, texts in {"in scope": [text for text, _ in inside], **unanswerable}.items():
         if not texts:
             continue
         matches = find(view, encode(texts), texts)
-        parts.append(features(view, matches))
-        hits = (
-            view.answers[matches.rows[:, 0]] == text_keys([answer for _, answer in inside]) if kind == "in scope" else 0
-        )
+        places = best_places(view, matches, base)
+        parts.append(features(view, matches, places))
+        best = view.answers[matches.rows[np.arange(len(places)), places]]
+        hits = best == text_keys([answer for _, answer in inside]) if kind == "in scope" else 0
         right += list(np.broadcast_to(hits, len(texts)).astype(bool))
         kinds += [kind] * len(texts)
     kinds = np.array(kinds)
     arrays = (np.concatenate(parts), kinds == "in scope", np.array(right), np.arange(len(kinds)), kinds)
-    return Questions(*arrays, unrelated(view, encode))
+    return Questions(*arrays, base)
 
 
 def prior(options):
@@ -122,7 +123,7 @@ def prior(options):
                 ws.append(questions.sample / questions.sample.sum())
                 kinds.append(questions.answerable)
     x, y, w, answerable = map(np.concatenate, (xs, ys, ws, kinds))
-    x[:, [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]] = 0
+    x[:, [FEATURES.index(name) for name in ("answer", "mean_of_answer", "agreement")]] = 0
     fitted = Logistic.fit(x, y, w / w.sum() * 2000)
     CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
     confidence = fitted.probability(x[answerable])
@@ -138,22 +139,23 @@ def faqs(options):
     labels, _ = intents(options.data, "clinc150", "train")
     test, outside = intents(options.data, "clinc150", "test")
     marked = [text for split in ("train", "validation") for text in intents(options.data, "clinc150", split)[1]]
-    for answers, count in SIZES:
-        random = np.random.default_rng(3)
-        names = some(sorted(labels), answers, random)
-        mixed = {name: some(labels[name], 1000, random) for name in names}
-        view, rows = faq(mixed, names, count, encode)
-        inside = some([(text, f"answer of {name}") for name in names for text in test[name]], 1000, random)
-        others = some([text for name in test if name not in names for text in test[name]], 1000, random)
-        questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
-        for how, texts in (("", []), ("marked", marked)):
-            made = calibrate(
-                calibration_questions(view, EntryRows(rows.index, rows.held_out, rows.is_single, texts), encode, 0),
-                0.1,
-                0,
-            )
-            result.append({"answers": answers, "questions": count, "marked": how, **measured(made, questions)})
-    show(result, ("answers", "questions", "marked"))
+    for order in ("drawn", "as written"):
+        for answers, count in SIZES:
+            random = np.random.default_rng(3)
+            names = some(sorted(labels), answers, random)
+            drawn = {
+                name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
+            }
+            view, rows = faq(drawn, names, count, encode)
+            inside = some([(text, f"answer of {name}") for name in names for text in test[name]], 1000, random)
+            others = some([text for name in test if name not in names for text in test[name]], 1000, random)
+            questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
+            for how, texts in (("", []), ("marked", marked)):
+                of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
+                made = calibrate(calibration_questions(view, of_build, encode, 0), 0.1, 0)
+                facts = {"order": order, "answers": answers, "questions": count, "marked": how}
+                result.append({**facts, **measured(made, questions)})
+    show(result, ("order", "answers", "questions", "marked"))
     return result
 
 
@@ -277,7 +279,13 @@ def answers(options):
         result.append({"ranking": name, **quality(view, rows, test, acts)})
         shown = np.full_like(rows[:, :5], -1)
         for number, line in enumerate(rows):
-            groups = group_answers(view, line, 5)
+            groups = group_answers(
+                view,
+                Matches([], line[None], -np.arange(len(line), dtype=np.float32)[None], np.zeros((1, len(line)))),
+                0,
+                5,
+                0.0,
+            )
             shown[number, : len(groups)] = [group.row for group in groups]
         result.append({"ranking": f"{name}, grouped", **quality(view, shown, test, acts)})
     columns = [name for name in result[0] if name != "ranking"]
