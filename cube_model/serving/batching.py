@@ -105,20 +105,15 @@ class Batcher:
             timeout: Maximum time, in seconds.
 
         Raises:
-            RefusalError: The queue is full (429), the results come too late (504), or the computation failed (500).
+            RefusalError: The queue is full, or so long that half the time would pass before the first item's turn
+                (429); the results come too late (504); or the computation failed (500).
             ModelError: An item is invalid.
         """
         job = _Job(kind, list(items))
         with self._changed:
             if self._is_closed or not self.is_alive:
                 raise RefusalError(503, "the server is stopping; try again later", {"Retry-After": "5"})
-            if self.waiting + len(job.items) > self._limit:
-                raise RefusalError(
-                    429,
-                    f"{self.waiting} texts wait already, and at most {self._limit} may; try again after the seconds of "
-                    "the header Retry-After",
-                    {"Retry-After": str(self._retry_after())},
-                )
+            self._check_room(len(job.items), timeout)
             self.waiting += len(job.items)
             self._jobs.append(job)
             self._changed.notify()
@@ -137,6 +132,21 @@ class Batcher:
             self._is_closed = True
             self._changed.notify()
         self._thread.join()
+
+    def _check_room(self, items: int, timeout: float) -> None:
+        """Refuse a request at once that would only be refused later.
+
+        Raises:
+            RefusalError: See `compute`.
+        """
+        retry = {"Retry-After": str(self._retry_after())}
+        if self.waiting + items > self._limit:
+            message = f"{self.waiting} texts wait already, and at most {self._limit} may"
+            raise RefusalError(429, f"{message}; try again after the seconds of the header Retry-After", retry)
+        seconds = self.waiting * self._seconds_per_item
+        if seconds > timeout / 2:
+            message = f"{self.waiting} texts wait already, for about {seconds:.1f} s"
+            raise RefusalError(429, f"{message}; try again after the seconds of the header Retry-After", retry)
 
     def _retry_after(self) -> int:
         """Seconds until the waiting items are computed, from 1 to 60."""

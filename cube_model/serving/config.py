@@ -46,7 +46,11 @@ class ServeConfig(Options, error=ModelError):
     max_wait_ms: float = option(
         0, "Time that a text waits for others to be encoded with it, in milliseconds.", low=0, high=1000
     )
-    queue: int = option(256, "Maximum number of texts that wait; a request beyond gets 429.", low=1)
+    queue: int = option(
+        256,
+        "Maximum number of texts that wait; a request beyond gets 429, as does one that would wait half the timeout.",
+        low=1,
+    )
     timeout: float = option(10, "Time in which a request is answered, in seconds; later it gets 504.", above=0)
     max_bytes: int = option(2**20, "Maximum size of a request, in bytes.", low=1024)
     max_texts: int = option(128, "Maximum number of texts of a request.", low=1)
