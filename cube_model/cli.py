@@ -17,6 +17,7 @@ from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.flow.command import flow
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
+from cube_model.intents.command import predict_intents, suggest_intents, train_intents
 from cube_model.serving.command import serve
 from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
@@ -47,6 +48,9 @@ def register(app: typer.Typer) -> None:
     app.command("benchmark")(benchmark)
     app.command("flow")(flow)
     app.command("serve")(serve)
+    app.command("suggest-intents")(suggest_intents)
+    app.command("train-intents")(train_intents)
+    app.command("predict-intents")(predict_intents)
     app.command("export")(export)
     app.add_typer(assistant_app, name="assistant")
     app.add_typer(cache_app, name="cache")

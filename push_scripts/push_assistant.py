@@ -26,9 +26,7 @@ from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport, LicenseGate
 from push_scripts.push_options import PushOptions
 
-OWNED = re.compile(
-    r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|core/.+|intents/.+|README\.md"
-)
+OWNED = re.compile(r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|intents/.+|README\.md")
 """Files of an earlier push that a new one replaces or deletes."""
 
 _NAMED = 5
@@ -58,7 +56,7 @@ def push_assistant(assistant: str | Path, repo: str, options: PushOptions | None
         options: How to push.
 
     Raises:
-        PushError: The folder is no assistant or damaged, one of its answers may not be redistributed, its encoder, core
+        PushError: The folder is no assistant or damaged, one of its answers may not be redistributed, its encoder
             or intents were trained on such data, or the Hub refused.
     """
     from cube_model.assistant.published import live_entries, write_published
@@ -110,9 +108,9 @@ def _check_training(folder: Path, manifest: Mapping[str, Any], options: PushOpti
     if restricted and not options.restricted_data:
         names = ", ".join(f"{part} ({terms})" for part, terms in restricted.items())
         raise PushError(
-            f"--assistant {folder}: parts of it were trained on data that may not be redistributed, or whose licence is "
-            f"unknown: {names}; nothing was pushed. Build it without them, or pass --restricted-data if their owners let "
-            "you publish it"
+            f"--assistant {folder}: parts were trained on data that may not be redistributed, or whose licence is "
+            f"unknown: {names}; nothing was pushed. Build it without them, or pass --restricted-data if their owners "
+            "let you publish it"
         )
 
 

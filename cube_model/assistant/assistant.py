@@ -21,13 +21,17 @@ import numpy as np
 
 from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.entries import metadata_of
-from cube_model.assistant.folder import INTENTS, find_assistant, load_assistant_core, load_encoder
+from cube_model.assistant.folder import INTENTS, find_assistant, load_encoder
 from cube_model.assistant.grouping import AnswerGroup, group_answers
+from cube_model.assistant.reply import AssistantAnswer as AssistantAnswer
+from cube_model.assistant.reply import Reply as Reply
+from cube_model.assistant.reply import Request as Request
+from cube_model.assistant.reply import Where
 from cube_model.assistant.retrieval import Matches, View, features, find
 from cube_model.assistant.store import AnswerStore
-from cube_model.assistant.topics import Topic, Topics
+from cube_model.assistant.topics import Topics
 from cube_model.assistant.unanswered import log_unanswered
-from cube_model.assistant.where import Where, matching
+from cube_model.assistant.where import matching
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.reading import is_text, read_json
@@ -40,72 +44,6 @@ LONGEST = 20_000
 """Largest number of characters of a text; encoders read a few hundred words."""
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
-
-
-@dataclass(frozen=True)
-class AssistantAnswer:
-    """An answer of a reply.
-
-    Attributes:
-        id: Id of the entry.
-        text: Text of the answer.
-        confidence: Probability that it is right, 0 to 1.
-        question: The question that it was given to.
-        dialogue_id: Dialogue that it comes from.
-        source: Source that it comes from.
-        language: BCP 47 tag.
-        license: SPDX identifier of its licence, or `LicenseRef-private`.
-        metadata: Other columns of own data.
-        similar: Number of the nearest entries whose answers are nearly the same as this one; they are not shown.
-    """
-
-    id: str
-    text: str
-    confidence: float
-    question: str
-    dialogue_id: str
-    source: str
-    language: str
-    license: str
-    metadata: dict[str, Any]
-    similar: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A reply to a question.
-
-    Attributes:
-        is_known: Whether the best answer is sure enough. False means "I do not know": a caller may show `answers` all
-            the same, or offer `topics`.
-        confidence: Probability that the best answer is right, 0 to 1.
-        answers: Answers, the best first.
-        topics: The nearest topics.
-        version: Version of the answers.
-    """
-
-    is_known: bool
-    confidence: float
-    answers: list[AssistantAnswer]
-    topics: list[Topic]
-    version: int
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question to an assistant.
-
-    Attributes:
-        text: The user's turn.
-        context: Turns before it, oldest first.
-        where: Values that an answer must have; see `DialogueAssistant.reply`.
-        k: Largest number of answers.
-    """
-
-    text: str
-    context: Sequence[str] = ()
-    where: Where | None = None
-    k: int = 5
 
 
 @dataclass
@@ -134,7 +72,6 @@ class DialogueAssistant:
         self._topics = Topics.load(self.folder)
         self._store.view()
         self._encoder = load_encoder(self.folder, manifest["encoder"], self.device)
-        self._core = load_assistant_core(self.folder, manifest.get("core"))
         self._intents: IntentHead | None = None
 
     @classmethod
@@ -170,7 +107,7 @@ class DialogueAssistant:
         """Record of the assistant.
 
         Returns:
-            `encoder`, `core`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
+            `encoder`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
             answers), `topics`, `labels`, `calibration`, `options`, `versions`.
         """
         view = self._store.view()
@@ -179,7 +116,7 @@ class DialogueAssistant:
             plural: {str(row["values"]): row["counts"] for row in table[name].value_counts().to_pylist()}
             for plural, name in (("sources", "source"), ("languages", "language"), ("licenses", "license"))
         }
-        record = {name: self._manifest.get(name) for name in ("encoder", "core", "options", "versions")}
+        record = {name: self._manifest.get(name) for name in ("encoder", "options", "versions")}
         calibration = {"threshold": self._calibration.threshold, **self._calibration.record}
         labels = self._manifest.get("labels") or []
         extra = {"labels": labels, "topics": self._topics.names, "calibration": calibration}
@@ -190,7 +127,7 @@ class DialogueAssistant:
 
         Args:
             text: The user's turn.
-            context: Turns before it, oldest first; read by an assistant with a core of several turns.
+            context: Turns before it, oldest first. They are checked, but do not change the reply: see `grouping`.
             where: Values that an answer must have, one of several for each key: `language`, `source`, `license`,
                 `dialogue_id`, or `metadata.KEY` for a column of own data.
             k: Largest number of answers.
@@ -215,7 +152,8 @@ class DialogueAssistant:
         texts = [request.text for request in requests]
         vectors = self._vectors(texts)
         matches = find(view, vectors, texts, lambda number: masks[number])
-        groups = [group_answers(view, matches.rows[number], request.k) for number, request in enumerate(requests)]
+        unrelated = self._calibration.unrelated
+        groups = [group_answers(view, matches, number, request.k, unrelated) for number, request in enumerate(requests)]
         confidences = self._confidences(view, matches, groups)
         replies = []
         for request, vector, of_request, confidence in zip(requests, vectors, groups, confidences, strict=True):
@@ -278,7 +216,8 @@ class DialogueAssistant:
         if self._intents is None:
             if not (self.folder / INTENTS).is_dir():
                 raise ModelError(
-                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, which `dialogue-cube train-intents` writes"
+                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, the output of "
+                    "`dialogue-cube train-intents`"
                 )
             from cube_model.intents.head import IntentHead
 

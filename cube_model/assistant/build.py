@@ -14,9 +14,7 @@ from cube_model.assistant.entries import read_entries
 from cube_model.assistant.folder import (
     ASSISTANT,
     CARD,
-    CORE,
     ENCODER,
-    copy_core,
     copy_encoder,
     copy_intents,
     restricted_parts,
@@ -95,7 +93,6 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
         "format": FORMAT,
         "version": 1,
         "encoder": copy_encoder(config.encoder, teacher, folder),
-        "core": None if config.core is None else copy_core(config.core, teacher, folder),
         "labels": [] if config.intents is None else copy_intents(config.intents, teacher, folder),
         "restricted": restricted_parts(config, find_teacher(config.encoder, teacher.revision).folder),
         "options": _without_paths(config),
@@ -107,7 +104,7 @@ def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder
 def _without_paths(config: AssistantConfig) -> dict[str, Any]:
     """The options, with local paths cut to their last part: they are published."""
     options = config.result_options()
-    for name in ("data", "encoder", "core", "intents", "out_of_scope"):
+    for name in ("data", "encoder", "intents", "out_of_scope"):
         if options[name] and Path(options[name]).exists():
             options[name] = Path(options[name]).resolve().name
     options["own"] = [Path(path).name for path in options["own"] or []] or None
@@ -115,8 +112,8 @@ def _without_paths(config: AssistantConfig) -> dict[str, Any]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Digests of the files, without those of segments, encoder and core, which are verified otherwise."""
-    verified = (SEGMENTS, ENCODER, CORE)
+    """Digests of the files, without those of segments and encoder, which are verified otherwise."""
+    verified = (SEGMENTS, ENCODER)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in files]
     return {name: xxh3(folder / name) for name in names if name.split("/")[0] not in verified and name != CARD}

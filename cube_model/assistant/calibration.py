@@ -30,21 +30,29 @@ FEWEST = 10
 MARKED = "out of scope"
 """Kind of the questions that the user or the dataset marks; they count as much as all other unanswerable ones."""
 
+ANOTHER_QUESTION = "another question"
+"""Kind of the questions of a FAQ that are asked without themselves."""
+
 _FOLDS = 5
 _BINS = 10
 
-_PENALTY = 30.0
-"""Questions that the prior counts as much as; chosen on the FAQs of `PRIOR`."""
+_PENALTY, _PENALTY_OF_FAQ = 10.0, 30.0
+"""Questions that the prior counts as much as; more for a FAQ, whose questions are no sample of those that users ask."""
+
+_OF_ANSWER = [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]
+"""Features that depend on how many questions an answer has: leaving out two of four changes them too much."""
 
 PRIOR = Logistic(
-    mean=np.array([0.4235, 0.2583, 0.1284, 0.2750, 0.1924, 0.4181, 2.1023]),
-    scale=np.array([0.2486, 0.1904, 0.1399, 0.1810, 0.1924, 0.2563, 0.4256]),
-    weights=np.array([1.3905, 0.4618, 0.9160, -0.6244, 0.1027, -0.1818, 0.0644]),
+    mean=np.array([0.4235, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
+    scale=np.array([0.2486, 0.1904, 0.1399, 0.2, 0.35, 0.1810, 0.1924, 0.2563, 0.4256]),
+    weights=np.array([1.3905, 0.4618, 0.9160, 0.0, 0.0, -0.6244, 0.1027, -0.1818, 0.0644]),
     bias=-0.7702,
 )
-"""Regression on 40 FAQs of 5 to 77 answers with 1 to 10 questions each, drawn from the intents of MASSIVE and Banking77,
-with questions of the same and of other intents; `tests/benchmarks/bench_assistant.py prior` prints it. Similarities are
-measured from that of unrelated texts, so that it fits other encoders too."""
+"""Regression on 40 FAQs of 5 to 77 answers with 1 to 10 questions each, made of the intents of MASSIVE and Banking77,
+with questions of the same and of other intents, embedded by all-MiniLM-L6-v2; `bench_assistant.py prior` prints it.
+Similarities are measured from that of unrelated texts, so that it fits other encoders too. The features of the answer
+have no weight here, since they depend on the number of its questions: only an assistant's own questions give them one.
+"""
 
 _PRIOR_REFUSED = {
     0.01: 0.0372,
@@ -58,7 +66,7 @@ _PRIOR_REFUSED = {
 }
 """Share of the answerable questions of these FAQs -> the probability of `PRIOR` below which they are."""
 
-_SIMILARITIES = [FEATURES.index(name) for name in ("best", "mean_of_nearest", "coherence")]
+_SIMILARITIES = [FEATURES.index(name) for name in ("best", "mean_of_nearest", "mean_of_answer", "coherence")]
 _DIFFERENCES = [FEATURES.index("margin")]
 
 
@@ -73,6 +81,7 @@ class Questions:
         groups: int64 `[n]`: equal for questions that depend on each other, such as those of a dialogue.
         kinds: n names of how the question was made; those of one kind count together as much as those of another.
         unrelated: Mean cosine of texts that have nothing to do with each other; it differs between encoders.
+        has_few: Whether the answers of a FAQ have few questions each, so that the features of the answer are not used.
     """
 
     features: np.ndarray
@@ -81,6 +90,7 @@ class Questions:
     groups: np.ndarray
     kinds: np.ndarray
     unrelated: float
+    has_few: bool = False
 
     @property
     def sample(self) -> np.ndarray:
@@ -101,7 +111,7 @@ class Questions:
     def select(self, mask: np.ndarray) -> Questions:
         """Return some of the questions."""
         parts = (self.features, self.answerable, self.right, self.groups, self.kinds)
-        return Questions(*(part[mask] for part in parts), self.unrelated)
+        return Questions(*(part[mask] for part in parts), self.unrelated, self.has_few)
 
 
 @dataclass(frozen=True)
@@ -162,13 +172,15 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
     probabilities and the threshold are those of other FAQs, and nothing is promised.
     """
     count = int(questions.answerable.sum())
-    guarantee: float | None = None
+    by_other_faqs = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
     if count < FEWEST:
-        regression, method = PRIOR, "probabilities and threshold of other FAQs"
+        method, regression, guarantee = "probabilities and threshold of other FAQs", PRIOR, None
         confidence = _probability(PRIOR, questions)
-        threshold = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
+        threshold = by_other_faqs
     else:
-        if count >= FEW:
+        guarantee = max_refused
+        is_faq = ANOTHER_QUESTION in questions.kinds
+        if count >= FEW and not is_faq:
             method, fitted = "split conformal", _half(questions, seed)
             regression, questions = _fit(questions.select(fitted)), questions.select(~fitted)
             confidence = _probability(regression, questions)
@@ -178,7 +190,8 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         answerable = np.sort(confidence[questions.answerable])
         rank = math.floor(max_refused * (len(answerable) + 1))
         threshold = float(answerable[rank - 1]) if rank else 0.0
-        guarantee = max_refused
+        if questions.has_few:  # they may be variations of each other, more alike than the questions that users ask
+            threshold = min(threshold, by_other_faqs)
     record = {
         "method": method,
         "guarantee": guarantee,
@@ -275,7 +288,10 @@ def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:
 
 def _fit(questions: Questions) -> Logistic:
     features = _from_unrelated(questions.features, questions.unrelated)
-    return Logistic.fit(features, questions.right, questions.sample, PRIOR, _PENALTY)
+    if questions.has_few:
+        features[:, _OF_ANSWER] = PRIOR.mean[_OF_ANSWER]
+    penalty = _PENALTY_OF_FAQ if ANOTHER_QUESTION in questions.kinds else _PENALTY
+    return Logistic.fit(features, questions.right, questions.sample, PRIOR, penalty)
 
 
 def _probability(regression: Logistic, questions: Questions) -> np.ndarray:

@@ -41,7 +41,7 @@ def build(
     The validation split calibrates the refusals; of a FAQ, each question is asked without itself. The card (README.md)
     and calibration.json have the figures, and say what is promised and what is not.
     """
-    check_locations(config.data, config.core)
+    check_locations(config.data)
     from cube_model.assistant.assistant import DialogueAssistant
     from cube_model.assistant.build import build_assistant
 

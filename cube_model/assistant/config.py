@@ -26,11 +26,6 @@ class AssistantConfig(Options, error=ModelError):
         flags=("--own",),
     )
     encoder: str = option(DEFAULT_TEACHER, "Encoder of the questions: short name, folder or Hub repository.")
-    core: str | None = option(
-        None,
-        "Trained core on that encoder, which compares questions with answers: folder or Hub repository.",
-        none="none",
-    )
     intents: str | None = option(
         None, "Intents that were trained on the encoder: folder written by `dialogue-cube train-intents`.", none="none"
     )

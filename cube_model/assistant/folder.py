@@ -1,9 +1,8 @@
 """The folder of an assistant, which is also its Hub repository.
 
-A/manifest.json                    format, version, encoder, core, segments, options, versions, digests of the files
+A/manifest.json                    format, version, encoder, segments, options, versions, digests of the files
 A/segments/...                     questions with their answers, and the vectors of the questions; see `store`
 A/encoder/                         files of the encoder: config.json, model.safetensors, tokenizer.json, ...
-A/core/                            config.json and model.safetensors of the core, if there is one
 A/intents/                         a head of intents, if there is one
 A/calibration.json                 probabilities, threshold, figures, the curve of coverage and risk
 A/topics.safetensors               names and centres of the topics
@@ -25,16 +24,15 @@ from dataset_builders.common.outputs import OutputKind
 
 if TYPE_CHECKING:
     from cube_model.assistant.config import AssistantConfig
-    from cube_model.core.modeling_cube import CubeModel
     from cube_model.teacher.teacher import Teacher
 
-ENCODER, CORE, INTENTS, CARD = "encoder", "core", "intents", "README.md"
+ENCODER, INTENTS, CARD = "encoder", "intents", "README.md"
 
 ASSISTANT = OutputKind(
     "`dialogue-cube assistant build`",
     "--out",
     is_assistant,
-    (MANIFEST, "*.json", "*.safetensors", CARD, ".lock", "segments/**", "encoder/**", "core/**", "intents/**"),
+    (MANIFEST, "*.json", "*.safetensors", CARD, ".lock", "segments/**", "encoder/**", "intents/**"),
     error=ModelError,
 )
 """Existing folders that an assistant may replace."""
@@ -50,11 +48,11 @@ _AN_ASSISTANT = "pass a folder made by `dialogue-cube assistant build`, or a Hub
 _MODULE = re.compile(r"\.|\d+_\w+|encoder")
 """Folders of an encoder with weights and settings; that of an encoder of turns is `encoder`."""
 
-_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
+_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "intents/*"]
 
 
 def is_part(path: Path) -> bool:
-    """Return whether a path below an assistant is that of a file of its encoder, core or intents.
+    """Return whether a path below an assistant is that of a file of its encoder or intents.
 
     >>> is_part(Path("encoder/model.safetensors")), is_part(Path("encoder/pytorch_model.bin"))
     (True, False)
@@ -62,7 +60,7 @@ def is_part(path: Path) -> bool:
     part, *rest = path.parts
     folder = "/".join(rest[:-1]) or "."
     return (
-        part in (ENCODER, CORE, INTENTS)
+        part in (ENCODER, INTENTS)
         and bool(_MODULE.fullmatch(folder))
         and path.suffix in _SUFFIXES
         and path.name not in _LEFT_OUT
@@ -147,30 +145,6 @@ def load_encoder(folder: Path, recorded: dict[str, Any], device: str | None = No
     return teacher
 
 
-def copy_core(core: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
-    """Copy a core that was trained on the encoder.
-
-    Args:
-        core: Folder or Hub repository.
-        teacher: The encoder of the assistant.
-        folder: Folder of the assistant.
-
-    Returns:
-        Its record for the manifest.
-
-    Raises:
-        ModelError: It is not a trained core of dialogues, or was trained on another encoder.
-    """
-    from cube_model.inference.loading import check_teacher, core_fingerprint, load_core
-
-    model = load_core(core)
-    if model.config.mode == "autoencoder":
-        raise ModelError(f"--core {core}: an autoencoder, which cannot answer; train a dialogue core")
-    check_teacher(model, teacher)
-    model.save_pretrained(folder / CORE)
-    return {"fingerprint": core_fingerprint(model), "context_turns": model.config.context_turns}
-
-
 def copy_intents(intents: str, teacher: Teacher, folder: Path) -> list[str]:
     """Copy a head of intents that was trained on the encoder.
 
@@ -205,31 +179,12 @@ def restricted_parts(config: AssistantConfig, source: Path) -> dict[str, str]:
         Part and source -> licences; intents are always the user's own labels.
     """
     from cube_model.card.licenses import restricted_data
-    from cube_model.inference.loading import load_core, training_record
+    from cube_model.inference.loading import training_record
 
     parts = {}
     if (source / "training.json").is_file():
         record = training_record(source).get("data") or {}
         parts |= {f"encoder: {name}": terms for name, terms in restricted_data(record).items()}
-    if config.core is not None:
-        record = training_record(config.core).get("data") or load_core(config.core).config.training or {}
-        parts |= {f"core: {name}": terms for name, terms in restricted_data(record).items()}
     if config.intents is not None:
         parts["intents"] = "your own labels"
     return parts
-
-
-def load_assistant_core(folder: Path, recorded: dict[str, Any] | None) -> CubeModel | None:
-    """Load the core of an assistant; None if it has none.
-
-    Raises:
-        ModelError: It is damaged.
-    """
-    from cube_model.inference.loading import core_fingerprint, load_core
-
-    if recorded is None:
-        return None
-    core = load_core(folder / CORE)
-    if core_fingerprint(core) != recorded.get("fingerprint"):
-        raise ModelError(f"{folder / CORE}: damaged or changed; build the assistant again")
-    return core

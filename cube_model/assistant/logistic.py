@@ -44,7 +44,8 @@ class Logistic:
             features: float64 `[n, d]`.
             labels: bool `[n]`: whether the event happened.
             sample: float64 `[n]`: how much each example counts.
-            prior: Regression whose scale is taken, and from whose weights and bias the penalty measures.
+            prior: Regression whose scale is taken, and from whose weights the penalty measures; its bias counts as one
+                example.
             penalty: Ridge penalty on the weights of the scaled features, in examples.
 
         Example:
@@ -59,7 +60,7 @@ class Logistic:
             start, on_bias = np.zeros(features.shape[1] + 1), 1e-6
         else:
             mean, scale = prior.mean, prior.scale
-            start, on_bias = np.append(prior.weights, prior.bias), penalty
+            start, on_bias = np.append(prior.weights, prior.bias), 1.0
         x = np.column_stack([(features - mean) / scale, np.ones(len(features))])
         ridge = np.diag([penalty] * features.shape[1] + [on_bias])
         w = start.copy()

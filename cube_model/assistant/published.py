@@ -10,7 +10,7 @@ import numpy as np
 
 from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part
+from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part
 from cube_model.assistant.store import MANIFEST, AnswerStore, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
@@ -36,7 +36,7 @@ def live_entries(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def write_published(folder: Path, target: Path, repo: str) -> str:
-    """Write a copy with one segment of the entries that were not removed; names of topics and the card follow from them.
+    """Write a copy with one segment of the entries that were not removed, from which topics and card are made anew.
 
     Files that no build writes are left out.
 
@@ -58,7 +58,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
     target.mkdir(parents=True)
-    for name in (ENCODER, CORE, INTENTS):
+    for name in (ENCODER, INTENTS):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
             below = path.relative_to(folder)
             if is_part(below) and path.is_file():

@@ -3,7 +3,7 @@
 | kind | answerable | which questions, and which entries they must not find |
 |---|---|---|
 | `held out` | yes | those of the validation split; none |
-| `another question` | yes | those of a FAQ whose answer has another question; the entries with the same question |
+| `another question` | yes | those of a FAQ whose answer has another one; the same question, and of 8 the nearest one |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
 | `topic left out` | no | the first questions of dialogues; all entries of the same domains |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cube_model.assistant.calibration import FEWEST, MARKED, Questions
+from cube_model.assistant.calibration import ANOTHER_QUESTION, FEWEST, MARKED, Questions
+from cube_model.assistant.grouping import best_places
 from cube_model.assistant.retrieval import View, features, find
 from cube_model.data.own_rows import text_keys
 
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 
     from cube_model.assistant.entries import EntryRows
 
-_MOST = 1000
+_MOST = 2000
 """Questions of each kind; more are sampled."""
+
+_MANY = 8
+"""Questions of an answer from which the features of the answer are used."""
 
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
 
@@ -69,7 +73,8 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
         asked += _of_dialogues(view, ~rows.is_single, random)
     opening = rows.held_out if len(rows.held_out) else rows.index
     asked += _without_topic(view, opening, random)
-    asked.append(_general(view))
+    general = general_questions(view)
+    asked.append(_Asked("general", general, False, general))
     if rows.out_of_scope:
         texts = _sample(rows.out_of_scope, random)
         asked.append(_Asked(MARKED, texts, False, texts))
@@ -77,11 +82,13 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
 
 
 def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
+    base = unrelated(view, encode)
     parts, right, answerable, groups, kinds = [], [], [], [], []
     for part in asked:
         matches = find(view, encode(part.texts), part.texts, part.hidden)
-        parts.append(features(view, matches))
-        best = view.answers[np.maximum(matches.rows[:, 0], 0)]
+        places = best_places(view, matches, base)
+        parts.append(features(view, matches, places))
+        best = view.answers[np.maximum(matches.rows[np.arange(len(places)), places], 0)]
         is_right = np.full(len(part.texts), part.answerable)
         right.append(is_right if part.answers is None else is_right & (best == part.answers))
         answerable.append(np.full(len(part.texts), part.answerable))
@@ -89,14 +96,23 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         kinds += [part.kind] * len(part.texts)
     codes = np.unique(np.array(groups), return_inverse=True)[1]
     arrays = (np.concatenate(part) for part in (parts, answerable, right))
-    return Questions(*arrays, codes, np.array(kinds), unrelated(view, encode))
+    return Questions(*arrays, codes, np.array(kinds), base, _has_few(view, asked))
+
+
+def _has_few(view: View, asked: list[_Asked]) -> bool:
+    """Whether the answers of a FAQ have few questions each."""
+    answers = [part.answers for part in asked if part.answers is not None]
+    if not answers:
+        return False
+    keys, counts = np.unique(view.answers, return_counts=True)
+    return bool(np.median(counts[np.searchsorted(keys, np.concatenate(answers))]) < _MANY)
 
 
 def unrelated(view: View, encode: Encode) -> float:
     """Return the mean cosine of general questions and the questions of the entries."""
     rows = np.flatnonzero(view.alive)
     rows = rows[:: max(1, len(rows) // _MOST)]
-    return float((view.vectors(rows) @ encode(_general(view).texts).T).mean())
+    return float((view.vectors(rows) @ encode(general_questions(view)).T).mean())
 
 
 def _held_out(table: pa.Table, random: np.random.Generator) -> list[_Asked]:
@@ -114,24 +130,37 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
     counts = dict(zip(*np.unique(view.answers, return_counts=True), strict=True))
     others = np.array([counts[view.answers[row]] > 1 for row in candidates])
     rows, left = _rows(candidates[others], random), _rows(candidates, random)
-    groups = [f"answer {key}" for key in view.answers]
     return [
         _Asked(
-            "another question",
+            ANOTHER_QUESTION,
             [view.questions[row] for row in rows],
             True,
-            [groups[row] for row in rows],
-            lambda number: questions == questions[rows[number]],
+            [f"entry {row}" for row in rows],
+            lambda number: _with_nearest(view, rows[number], questions == questions[rows[number]]),
             view.answers[rows],
         ),
         _Asked(
             "answer left out",
             [view.questions[row] for row in left],
             False,
-            [groups[row] for row in left],
+            [f"entry {row}" for row in left],
             lambda number: (view.answers == view.answers[left[number]]) | (questions == questions[left[number]]),
         ),
     ]
+
+
+def _with_nearest(view: View, row: int, hidden: np.ndarray) -> np.ndarray:
+    """Hide the nearest question with the same answer too, if there are many.
+
+    The questions of a FAQ are often variations of each other, more alike than the questions that users ask.
+    """
+    siblings = np.flatnonzero((view.answers == view.answers[row]) & ~hidden)
+    if len(siblings) < _MANY - 1:
+        return hidden
+    nearest = siblings[(view.vectors(siblings) @ view.vectors(np.array([row]))[0]).argmax()]
+    hidden = hidden.copy()
+    hidden[nearest] = True
+    return hidden
 
 
 def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> list[_Asked]:
@@ -178,13 +207,12 @@ def _without_topic(view: View, table: pa.Table, random: np.random.Generator) -> 
     ]
 
 
-def _general(view: View) -> _Asked:
-    """General questions in the scripts of the entries."""
+def general_questions(view: View) -> list[str]:
+    """Return general questions in the scripts of the entries: weather, sports, small talk."""
     text = " ".join(view.questions[:1000])
     scripts = [script for script in _SCRIPTS.values() if script.search(text)] or list(_SCRIPTS.values())
     lines = files("cube_model.assistant").joinpath("general_questions.txt").read_text(encoding="utf-8").splitlines()
-    texts = [line for line in lines if any(script.search(line) for script in scripts)]
-    return _Asked("general", texts, False, texts)
+    return [line for line in lines if any(script.search(line) for script in scripts)]
 
 
 def _rows(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 >>> matches = find(view, teacher.encode(["May my dog come along?"]), ["May my dog come along?"])
 >>> features(view, matches).shape
-(1, 7)
+(1, 9)
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ CANDIDATES = 64
 NEIGHBOURS = 10
 """Entries whose mean similarity is a feature."""
 
+ANSWERS = 3
+"""Entries with the same answer whose mean similarity is a feature."""
+
 _STEM = 5
 """Letters of a word that are compared, which joins most inflected forms, as in Russian."""
 
@@ -40,6 +43,8 @@ FEATURES = (
     "best",
     "mean_of_nearest",
     "margin",
+    "mean_of_answer",
+    "agreement",
     "coherence",
     "overlap_with_best",
     "overlap_with_nearest",
@@ -214,10 +219,11 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
         places: int64 `[m]`: which of the matches of each question to look at. Default: the best.
 
     Returns:
-        float64 `[m, 7]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
-        more similar it is than the best one with another answer; mean similarity of the matched question to the nearest
-        others; weighted share of the words of the question that the matched entry has, and that the nearest entries
-        have; logarithm of the number of words. Zeros where there is no match.
+        float64 `[m, 9]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
+        more similar it is than the best one with another answer; mean similarity of the best with the same answer;
+        share of the nearest that have it; mean similarity of the matched question to the nearest others; weighted share
+        of the words of the question that the matched entry has, and that the nearest entries have; logarithm of the
+        number of words. Zeros where there is no match.
     """
     result = np.zeros((len(matches.rows), len(FEATURES)))
     places = np.zeros(len(result), np.int64) if places is None else places
@@ -231,6 +237,7 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
         if not len(rows):
             continue
         row, score = rows[place], float(scores[place])
+        same = scores[view.answers[rows] == view.answers[row]]
         others = scores[view.answers[rows] != view.answers[row]]
         count = min(NEIGHBOURS, len(rows))
         own = view.vectors(rows[place : place + 1])[0]
@@ -242,6 +249,8 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
             score,
             scores[:count].mean(),
             score - float(others[0]) if len(others) else 0.5,
+            same[:ANSWERS].mean(),
+            (view.answers[rows[:count]] == view.answers[row]).mean(),
             coherence.mean() if len(coherence) else 0.0,
             weights.share(question, words),
             weights.share(question, nearby),

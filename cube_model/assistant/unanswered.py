@@ -22,7 +22,7 @@ from dataset_builders.common.outputs import file_kind, output_file
 from dataset_builders.common.reading import text_lines
 
 if TYPE_CHECKING:
-    from cube_model.assistant.assistant import Reply
+    from cube_model.assistant.reply import Reply
 
 SAME = 0.8
 """Cosine from which two questions are shown as one."""

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from cube_model.assistant.entries import metadata_of
+from cube_model.assistant.reply import Where
 from cube_model.assistant.retrieval import View
 from cube_model.data.selection import is_spoken
 from cube_model.errors import ModelError
-
-Where = Mapping[str, str | Sequence[str]]
-"""The value, or one of the values, that an answer must have, by key."""
 
 KEYS = ("language", "source", "license", "dialogue_id")
 """Columns of the entries that a request may name; `language` `en` includes `en-US`."""

@@ -1,7 +1,7 @@
 """Question -> answer rows from a user's pairs, conversations and files.
 
-Only this module uses `dataset_builders` as a library: it reads own data, forms pairs and filters them exactly as a
-build of the corpora does.
+Only this module and `own_utterances.py` use `dataset_builders` as a library. This one reads own data, forms pairs and
+filters them exactly as a build of the corpora does.
 """
 
 from __future__ import annotations

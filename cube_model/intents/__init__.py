@@ -1,1 +1,1 @@
-"""A user's intents on an encoder: heads trained from few labels, new labels without training, suggestions for labels."""
+"""A user's intents on an encoder: heads from few labels, labels added without training, suggestions for labels."""

@@ -7,9 +7,9 @@ INTENTS/intents.safetensors   weights and bias of the labels, and the examples o
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.outputs import Output, OutputKind, write_json
 from dataset_builders.common.reading import read_json
 
-if TYPE_CHECKING:
-    from cube_model.intents.head import IntentHead
-
 RECORD, WEIGHTS = "intents.json", "intents.safetensors"
 _FORMAT = 1
 _ADVICE = "train the intents again with `dialogue-cube train-intents`"
@@ -35,7 +32,9 @@ _SHAPE = {
     "added!": [str],
     "is_multi!": bool,
     "encoder!": dict,
+    "data!": dict,
     "temperature!": _NUMBER,
+    "scope_weight!": _NUMBER,
     "scope_threshold!": _NUMBER,
     "label_threshold!": _NUMBER,
     "seed!": int,
@@ -61,7 +60,25 @@ INTENTS = OutputKind(
 """Existing folders that a head may replace."""
 
 
-def save_head(head: IntentHead, folder: str | os.PathLike[str], *, overwrite: bool) -> None:
+@dataclass(frozen=True)
+class HeadParts:
+    """What the files hold: the arguments of `IntentHead`, which describes them."""
+
+    labels: list[str]
+    scorer: Scorer
+    is_multi: bool
+    temperature: float
+    scope_weight: float
+    scope_threshold: float
+    label_threshold: float
+    validation: Validation
+    encoder: dict[str, Any]
+    data: dict[str, Any]
+    added: list[str]
+    seed: int
+
+
+def save_head(head: HeadParts, folder: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Write a head to a folder of its own; see `IntentHead.save`."""
     with Output(folder, INTENTS, overwrite=overwrite).claimed() as output:
         try:
@@ -72,7 +89,7 @@ def save_head(head: IntentHead, folder: str | os.PathLike[str], *, overwrite: bo
             raise ModelError(f"{output.place}: cannot be written ({error.strerror or error})") from error
 
 
-def write_head(head: IntentHead, folder: Path) -> None:
+def write_head(head: HeadParts, folder: Path) -> None:
     """Write the files of a head into an existing folder; equal heads give equal bytes."""
     from safetensors.numpy import save_file
 
@@ -90,7 +107,9 @@ def write_head(head: IntentHead, folder: Path) -> None:
         "added": head.added,
         "is_multi": head.is_multi,
         "encoder": head.encoder,
+        "data": head.data,
         "temperature": head.temperature,
+        "scope_weight": head.scope_weight,
         "scope_threshold": head.scope_threshold,
         "label_threshold": head.label_threshold,
         "seed": head.seed,
@@ -102,11 +121,9 @@ def write_head(head: IntentHead, folder: Path) -> None:
     write_json(folder / RECORD, record)
 
 
-def read_head(folder: str | os.PathLike[str]) -> IntentHead:
+def read_head(folder: str | os.PathLike[str]) -> HeadParts:
     """Read a head; see `IntentHead.load`."""
     from safetensors.numpy import load_file
-
-    from cube_model.intents.head import IntentHead
 
     root = Path(folder).expanduser()
     if not (root / RECORD).is_file():
@@ -130,15 +147,17 @@ def read_head(folder: str | os.PathLike[str]) -> IntentHead:
         validation = Validation(**facts | {"confusions": confusions})
     except Exception as error:  # safetensors, numpy and the record raise half a dozen types
         raise ModelError(f"{root}: the intents are damaged ({error}); {_ADVICE}") from error
-    return IntentHead(
-        record["labels"],
-        scorer,
+    return HeadParts(
+        labels=record["labels"],
+        scorer=scorer,
         is_multi=record["is_multi"],
         temperature=record["temperature"],
+        scope_weight=record["scope_weight"],
         scope_threshold=record["scope_threshold"],
         label_threshold=record["label_threshold"],
         validation=validation,
         encoder=record["encoder"],
+        data=record["data"],
         added=record["added"],
         seed=record["seed"],
     )

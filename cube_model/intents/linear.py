@@ -39,8 +39,8 @@ class Linear:
 def fit_linear(vectors: np.ndarray, targets: np.ndarray, strength: float, *, single: bool) -> Linear:
     """Fit a logistic regression with an L2 penalty.
 
-    It minimises the summed cross-entropy plus `|W|^2 / (2 strength)`; the bias is free. Vectors are centred first, which
-    leaves the minimum the same but for the bias and takes a fraction of the steps.
+    It minimises the summed cross-entropy plus `|W|^2 / (2 strength)`; the bias is free. Vectors are centred first,
+    which leaves the minimum the same but for the bias and takes a fraction of the steps.
 
     Args:
         vectors: Training vectors, float `[n, d]`.
@@ -126,7 +126,7 @@ def _minimise(loss: Callable[[], torch.Tensor], parameters: list[torch.Tensor]) 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         value = loss()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     optimizer.step(closure)

@@ -53,7 +53,12 @@ class Scorer:
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
         """Compute the logits of n vectors of norm 1, float32 `[n, k]`."""
-        return self.combined(self.linear.logits(vectors), self.nearest(vectors), self.settings.neighbours)
+        return self.logits_and_nearest(vectors)[0]
+
+    def logits_and_nearest(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the logits, float32 `[n, k]`, and the cosine to the nearest example of any label, float32 `[n]`."""
+        nearest = self.nearest(vectors)
+        return self.combined(self.linear.logits(vectors), nearest, self.settings.neighbours), nearest.max(1)
 
     @staticmethod
     def combined(linear: np.ndarray, nearest: np.ndarray, weight: float) -> np.ndarray:

@@ -31,6 +31,7 @@ class Selection:
         temperature: See `calibration.fit_temperature`.
         rows: Numbers of the held-out rows, int64 `[h]`.
         logits: Their logits by scorers that have not seen them, float32 `[h, k]`.
+        nearest: Their cosines to the nearest example of any label, float32 `[h]`.
         loss: Their calibrated log-loss.
         folds: Number of folds; 1: one part was held out.
     """
@@ -39,6 +40,7 @@ class Selection:
     temperature: float
     rows: np.ndarray
     logits: np.ndarray
+    nearest: np.ndarray
     loss: float
     folds: int
 
@@ -46,8 +48,8 @@ class Selection:
 def select(vectors: np.ndarray, targets: np.ndarray, names: np.ndarray | None, *, single: bool, seed: int) -> Selection:
     """Choose the settings of a scorer.
 
-    The strength is chosen first, with the names if there are any, then whether the names help; the weight of the nearest
-    example needs no further training, so that every weight is compared each time.
+    The strength is chosen first, with the names if there are any, then whether the names help; the weight of the
+    nearest example needs no further training, so that every weight is compared each time.
 
     Args:
         vectors: Training vectors of norm 1, float32 `[n, d]`.
@@ -89,13 +91,13 @@ class _Judge:
             learnt = np.ones(len(self.vectors), dtype=bool)
             learnt[part] = False
             rows = np.flatnonzero(learnt)
-            present = self.targets[rows].any(0)
+            present = np.asarray(self.targets[rows].any(0))
             if present.all():
                 yield self._scores(rows, part, settings, self.targets, self.names)
             else:  # a label of several has all of its rows in this part
                 names = None if self.names is None else self.names[present]
                 scores = self._scores(rows, part, settings, self.targets[:, present], names)
-                yield tuple(_spread(each, present) for each in scores)  # type: ignore[misc]
+                yield _spread(scores[0], present), _spread(scores[1], present)
 
     def _scores(
         self, rows: np.ndarray, part: np.ndarray, settings: Settings, targets: np.ndarray, names: np.ndarray | None
@@ -111,7 +113,9 @@ class _Judge:
         logits, targets = Scorer.combined(linear, nearest, weight), self.targets[rows]
         temperature = fit_temperature(logits, targets, single=self.single)
         loss = log_loss(logits, targets, temperature, single=self.single)
-        return Selection(Settings(strength, weight, names), temperature, rows, logits, loss, len(self.held))
+        return Selection(
+            Settings(strength, weight, names), temperature, rows, logits, nearest.max(1), loss, len(self.held)
+        )
 
 
 def distinct_counts(vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ class Validation:
 
     Attributes:
         figures: With one label a row `accuracy` and `macro_f1`, with several `micro_f1`, `macro_f1` and the share of
-            rows with exactly the right labels as `accuracy`; `calibration_error` of the most probable label; `log_loss`.
+            rows with exactly the right labels as `accuracy`; `calibration_error` of the most probable label;
+            `log_loss`.
         rows: Number of held-out rows.
         folds: Number of folds; 1: one part was held out.
         settings: `strength`, `neighbours` and `names`; see `scorer.Settings`.

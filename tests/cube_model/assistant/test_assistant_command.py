@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_cannot_be_added(run, folder, arguments, expected):
 def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_path, name, monkeypatch):
     log = tmp_path / "unanswered.jsonl"
     desk = DialogueAssistant.from_pretrained(folder, unanswered=log)
-    monkeypatch.setattr(desk, "_calibration", type(desk._calibration)(desk._calibration.regression, 1.1))
+    monkeypatch.setattr(desk, "_calibration", replace(desk._calibration, threshold=1.1))
     for question in ("Qué hora es?", "Do you sell\nwashing machines?", "Do you sell\nwashing machines?"):
         assert not desk.reply(question).is_known
     with log.open("a") as file:
@@ -116,7 +117,6 @@ def test_a_file_of_answers_is_added(run, folder, tmp_path):
         (("--own", "faq.csv", "--max-refused", "1"), "max_refused: expected a number above 0 and below 1"),
         (("--own", "faq.csv", "--out-of-scope", "nowhere.txt"), "--out-of-scope nowhere.txt: cannot be read"),
         (("--own", "faq.csv", "--languages", "de"), "--languages de: no answer in them; there is en"),
-        (("--own", "faq.csv", "--core", "nowhere"), "nowhere: no such folder"),
         (("--own", "faq.csv", "--intents", "nowhere"), "nowhere"),
     ],
 )
