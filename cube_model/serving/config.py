@@ -35,7 +35,11 @@ class ServeConfig(Options, error=ModelError):
     host: str = option("127.0.0.1", "Address to listen on; another one than that of this machine needs a token.")
     port: int = option(8000, "Port to listen on; 0: any free one.", low=0, high=65535)
     names: list[str] | None = option(
-        None, "Further names by which clients call the server, such as that of a proxy.", none="only its own"
+        None,
+        "Further name by which clients call the server, such as that of a proxy; repeatable.",
+        none="only its own",
+        repeatable=True,
+        flags=("--name",),
     )
     token_file: Path | None = option(
         None,
