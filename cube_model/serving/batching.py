@@ -85,6 +85,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._is_closed = False
         self._seconds_per_item = 0.0
+        self._running: tuple[float, int] | None = None  # the start and the number of items of the present batch
         self.waiting = 0
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
         self._thread.start()
@@ -105,20 +106,15 @@ class Batcher:
             timeout: Maximum time, in seconds.
 
         Raises:
-            RefusalError: The queue is full (429), the results come too late (504), or the computation failed (500).
+            RefusalError: The queue is full, or so long that half the time would pass before the first item's turn
+                (429); the results come too late (504); or the computation failed (500).
             ModelError: An item is invalid.
         """
         job = _Job(kind, list(items))
         with self._changed:
             if self._is_closed or not self.is_alive:
                 raise RefusalError(503, "the server is stopping; try again later", {"Retry-After": "5"})
-            if self.waiting + len(job.items) > self._limit:
-                raise RefusalError(
-                    429,
-                    f"{self.waiting} texts wait already, and at most {self._limit} may; try again after the seconds of "
-                    "the header Retry-After",
-                    {"Retry-After": str(self._retry_after())},
-                )
+            self._check_room(len(job.items), timeout)
             self.waiting += len(job.items)
             self._jobs.append(job)
             self._changed.notify()
@@ -138,9 +134,31 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
 
+    def _check_room(self, items: int, timeout: float) -> None:
+        """Refuse a request at once that would only be refused later.
+
+        Raises:
+            RefusalError: See `compute`.
+        """
+        retry = {"Retry-After": str(self._retry_after())}
+        if self.waiting + items > self._limit:
+            message = f"{self.waiting} texts wait already, and at most {self._limit} may"
+            raise RefusalError(429, f"{message}; try again after the seconds of the header Retry-After", retry)
+        seconds = self._seconds_to_turn()
+        if seconds > timeout / 2:
+            message = f"{self.waiting} texts wait already, for about {seconds:.1f} s"
+            raise RefusalError(429, f"{message}; try again after the seconds of the header Retry-After", retry)
+
+    def _seconds_to_turn(self) -> float:
+        """Estimated time until the items are computed that wait now. A present batch that takes long counts at once."""
+        per_item, items = self._seconds_per_item, self.waiting
+        if running := self._running:
+            per_item, items = max(per_item, (time.monotonic() - running[0]) / running[1]), items + running[1]
+        return per_item * items
+
     def _retry_after(self) -> int:
         """Seconds until the waiting items are computed, from 1 to 60."""
-        return min(_MAX_RETRY, max(1, math.ceil(self.waiting * self._seconds_per_item)))
+        return min(_MAX_RETRY, max(1, math.ceil(self._seconds_to_turn())))
 
     def _drop(self, job: _Job) -> None:
         """Remove a job that nobody waits for from the queue."""
@@ -155,8 +173,10 @@ class Batcher:
         while parts := self._next():
             start = time.monotonic()
             size = sum(stop - first for _, first, stop in parts)
+            self._running = start, size
             for kind in dict.fromkeys(job.kind for job, _, _ in parts):
                 self._compute(kind, [part for part in parts if part[0].kind == kind])
+            self._running = None
             seconds = time.monotonic() - start
             self._seconds_per_item = 0.8 * self._seconds_per_item + 0.2 * seconds / size
             self._observe(size, seconds)

@@ -29,6 +29,8 @@ def serve(config: ServeConfig) -> None:
     if missing:
         raise ModelError(f"serve needs {', '.join(missing)}; run: pip install 'dialogue-cube[serve]'")
     token = read_token(config)
+    if config.unanswered is not None and not config.unanswered.absolute().parent.is_dir():
+        raise ModelError(f"--unanswered {config.unanswered}: its folder does not exist; create it first")
     from cube_model.serving.server import address_of, listen, run, show_log
 
     opened = listen(config.host, config.port)

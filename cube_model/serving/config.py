@@ -35,7 +35,11 @@ class ServeConfig(Options, error=ModelError):
     host: str = option("127.0.0.1", "Address to listen on; another one than that of this machine needs a token.")
     port: int = option(8000, "Port to listen on; 0: any free one.", low=0, high=65535)
     names: list[str] | None = option(
-        None, "Further names by which clients call the server, such as that of a proxy.", none="only its own"
+        None,
+        "Further name by which clients call the server, such as that of a proxy; repeatable.",
+        none="only its own",
+        repeatable=True,
+        flags=("--name",),
     )
     token_file: Path | None = option(
         None,
@@ -46,7 +50,11 @@ class ServeConfig(Options, error=ModelError):
     max_wait_ms: float = option(
         0, "Time that a text waits for others to be encoded with it, in milliseconds.", low=0, high=1000
     )
-    queue: int = option(256, "Maximum number of texts that wait; a request beyond gets 429.", low=1)
+    queue: int = option(
+        256,
+        "Maximum number of texts that wait; a request beyond gets 429, as does one that would wait half the timeout.",
+        low=1,
+    )
     timeout: float = option(10, "Time in which a request is answered, in seconds; later it gets 504.", above=0)
     max_bytes: int = option(2**20, "Maximum size of a request, in bytes.", low=1024)
     max_texts: int = option(128, "Maximum number of texts of a request.", low=1)

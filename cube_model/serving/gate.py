@@ -39,7 +39,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> RefusalError | None:
         hosts = headers_of(scope, b"host")
         if len(hosts) != 1 or not is_own(hosts[0], self._names):
-            return RefusalError(421, "not served under this name; start the server with --names NAME to allow it")
+            return RefusalError(421, "not served under this name; start the server with --name NAME to allow it")
         if self._token is not None and scope["path"] not in OPEN and not self._has_token(scope):
             return RefusalError(
                 401,

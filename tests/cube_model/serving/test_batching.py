@@ -133,6 +133,27 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(run):
     run(steps, is_held=True, queue=4)
 
 
+def test_a_slow_queue_refuses_what_would_be_too_late(run):
+    async def steps(machine, batcher):
+        first = await hold(machine, batcher)
+        await asyncio.sleep(0.5)  # the item takes half a second
+        machine.go.set()
+        await first
+        await until(lambda: batcher._seconds_per_item)
+        machine.go.clear()
+        waiting = [asyncio.ensure_future(batcher.compute("double", [n], 30)) for n in range(1, 9)]
+        await until(lambda: batcher.waiting == 7)
+        with pytest.raises(RefusalError, match=r"7 texts wait already, for about \d\.\d s") as refused:
+            await batcher.compute("double", [9], 1)
+        assert refused.value.status == 429
+        patient = asyncio.ensure_future(batcher.compute("double", [9], 30))
+        await until(lambda: batcher.waiting == 8)
+        machine.go.set()
+        assert await asyncio.gather(*waiting, patient) == [[2 * n] for n in range(1, 10)]
+
+    run(steps, is_held=True, max_batch=1)
+
+
 @pytest.mark.parametrize("leaves", ["too late", "cancelled"])
 def test_what_nobody_waits_for_is_not_computed(run, leaves):
     async def steps(machine, batcher):

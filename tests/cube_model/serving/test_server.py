@@ -172,6 +172,16 @@ def test_the_network_may_ask_only_with_a_token(tmp_path, monkeypatch):
         read_token(ServeConfig(encoder="minilm", token_file=tmp_path / "nowhere"))
 
 
+def test_serve_says_what_to_install_and_where_files_must_be(tmp_path, monkeypatch):
+    from cube_model.serving import command
+
+    with pytest.raises(ModelError, match=r"--unanswered .*file: its folder does not exist; create it first"):
+        command.serve.__wrapped__(ServeConfig(assistant="any", unanswered=tmp_path / "missing" / "file"))
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"run: pip install 'dialogue-cube\[serve\]'"):
+        command.serve.__wrapped__(ServeConfig(encoder="minilm"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
