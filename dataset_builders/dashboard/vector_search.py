@@ -115,8 +115,8 @@ class Vectors:
                     if (vectors.get_shape(), keys.get_shape()) != ([count, self.dimension], [count, 16]):
                         raise ValueError(f"vectors {vectors.get_shape()} and keys {keys.get_shape()}")
                     for start in range(0, count, _AT_ONCE):
-                        block = vectors[start : start + _AT_ONCE].astype(np.float32, copy=False)
-                        yield block @ question, keys[start : start + _AT_ONCE]
+                        end = min(start + _AT_ONCE, count)
+                        yield vectors[start:end].astype(np.float32, copy=False) @ question, keys[start:end]
             except DataError:
                 raise
             except Exception as error:  # safetensors and the file system raise a dozen types
