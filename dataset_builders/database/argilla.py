@@ -35,18 +35,11 @@ MOST_LABELS = 500
 """Maximum number of labels of a question in Argilla's server by default."""
 
 _ROWS = {
-    "dialogues": """
-        SELECT dialogue_id AS id, source, split, language, license, flags,
-            (SELECT list({'speaker': speaker, 'text': text} ORDER BY turn_index) FROM turns AS t
-             WHERE t.dialogue_id = d.dialogue_id) AS turns
-        FROM dialogs AS d
-    """,
+    "dialogues": "SELECT dialogue_id AS id, dialogue_id, source, split, language, license, flags FROM dialogs",
     "pairs": """
-        SELECT pair_id AS id, source, split, language, license, flags, quality, anchor, positive,
-            (SELECT list({'speaker': speaker, 'text': text} ORDER BY t.turn_index) FROM turns AS t
-             WHERE t.dialogue_id = p.dialogue_id AND t.turn_index < p.turn_index
-                AND t.turn_index >= p.turn_index - p.context_turns) AS context
-        FROM pairs AS p
+        SELECT pair_id AS id, dialogue_id, turn_index, context_turns, source, split, language, license, flags, quality,
+            anchor, positive
+        FROM pairs
     """,
     "downstream": """
         SELECT utterance_id AS id, source, split, language, license, flags, utterance, label,
@@ -54,6 +47,17 @@ _ROWS = {
         FROM downstream
     """,
 }
+
+_TURNS = {
+    "dialogues": """
+        LEFT JOIN (SELECT dialogue_id AS of, turn_index AS place, speaker, text FROM turns) ON of = dialogue_id
+    """,
+    "pairs": """
+        LEFT JOIN (SELECT dialogue_id AS of, turn_index AS place, speaker, text FROM turns)
+        ON of = dialogue_id AND place < turn_index AND place >= turn_index - context_turns
+    """,
+}
+"""The turns of a dialogue, and those before the anchor of a pair."""
 
 _NAMES = {
     "bad_pair": "Bad pair: the positive is no answer to the anchor",
@@ -107,11 +111,18 @@ def export_argilla(
     if not conditions:
         conditions.append("list_contains(?, id)")
         parameters.append(list(by_id))
-    sql = f"SELECT * FROM ({_ROWS[config]}) WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"
+    sql = f"FROM ({_ROWS[config]}) WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"
+    if config in _TURNS:  # only of the rows that were selected
+        spoken = "list({'speaker': speaker, 'text': text} ORDER BY place) FILTER (place IS NOT NULL)"
+        sql = (
+            f"WITH selected AS MATERIALIZED ({sql}) SELECT any_value(selected) AS row, {spoken} AS turns "
+            f"FROM selected {_TURNS[config]} GROUP BY id ORDER BY id"
+        )
     with output_folder(out, ARGILLA) as folder:
         cursor = connection.execute(sql, [*parameters, most])
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = [{**row["row"], "turns": row["turns"]} if "row" in row else row for row in rows]
         if not rows:
             raise DataError("no row to review; name --sources or --flag, or a file of decisions about rows of --config")
         labels = _labels(connection, rows) if config == "downstream" else []
@@ -188,7 +199,7 @@ def _record(config: str, row: dict[str, Any], decision: RowDecision | None) -> d
     if config == "dialogues":
         texts, fields = [turn["text"] for turn in row["turns"] or ()], {"dialogue": _messages(row["turns"])}
     elif config == "pairs":
-        texts, context = [row["anchor"], row["positive"]], _messages(row["context"])
+        texts, context = [row["anchor"], row["positive"]], _messages(row["turns"])
         fields = {"anchor": row["anchor"], "positive": row["positive"]} | ({"context": context} if context else {})
     else:
         texts, fields = [row["utterance"]], {"utterance": row["utterance"], "label": row["label"]}
