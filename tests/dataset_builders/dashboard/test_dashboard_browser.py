@@ -140,7 +140,7 @@ def test_numbers_and_the_choice_are_downloaded(visit):
 def test_hits_are_read_and_marked_with_the_keyboard(visit, decisions):
     page = visit("?tab=search&in=pairs&q=the")
     assert page.locator("mark").first.inner_text().lower() == "the"
-    page.get_by_role("button", name="Open").nth(1).click()
+    page.locator(".st-key-open-1 button").click()
     page.wait_for_function("location.search.includes('hit=2')")
     page.get_by_text("Marks go to").wait_for()
     settled(page)
