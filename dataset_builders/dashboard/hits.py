@@ -112,6 +112,8 @@ def _line(page: Page, kind: str, hit: Mapping[str, Any], terms: Terms) -> str:
         facts += [hit["utterance_id"], *hit["flags"]]
     if "cosine" in hit:
         facts.insert(0, t.number(hit["cosine"], 3))
+        if hit["times"] > 1:
+            facts.append(f"×{t.number(hit['times'])}")
     return f"{body}<br><small>{escape(' · '.join(filter(None, facts)))}</small>"
 
 

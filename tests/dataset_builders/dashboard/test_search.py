@@ -160,6 +160,9 @@ def test_meaning_is_compared_with_every_vector(ask, vectors):
     assert [r["text"] for r in similar(opened, Letters(), question, "dialogues", Filters(language=("ru",)), ask)] == [
         row["text"] for row in rows if row["dialogue_id"] == "чай/3"
     ]
+    pairs = similar(opened, Letters(), question, "pairs", Filters(), ask)
+    assert {row["anchor"] for row in pairs} == {anchor for _, anchor, *_ in PAIRS}
+    assert {row["times"] for row in pairs} == {1}
     best = opened.best(Letters().encode([question])[0], 1)
     assert list(best) == [hashlib.sha256(rows[0]["text"].encode()).hexdigest()[:32]]
 
