@@ -165,8 +165,8 @@ def similar(
         cosines = vectors.best(question, most)
         where, parameters = filters.where(("source", "split", "language"))
         sql = (
-            f"WITH best AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::FLOAT[]) AS score), "
-            f"keyed AS (SELECT *, left(sha256({_TEXT[kind]}), 32) AS key FROM (SELECT {COLUMNS[kind]} FROM {TABLES[kind]} {where})) "
+            "WITH best AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::FLOAT[]) AS score), "
+            f"keyed AS (SELECT {COLUMNS[kind]}, left(sha256({_TEXT[kind]}), 32) AS key FROM {TABLES[kind]} {where}) "
             f"SELECT keyed.* EXCLUDE (key), score, count(*) OVER (PARTITION BY key) AS times "
             f"FROM keyed JOIN best USING (key) "
             f"QUALIFY row_number() OVER (PARTITION BY key ORDER BY {ORDER[kind]}) = 1 "
