@@ -86,7 +86,7 @@ def _flag(page: Page, kind: str) -> str:
         flags,
         index=None,
         placeholder=page.texts("filter.all"),
-        key="flag",
+        key=f"flag-{kind}",  # each kind has its own flags
         bind="query-params",
         persist_state="session",
     )

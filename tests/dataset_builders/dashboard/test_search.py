@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("streamlit", reason="install the extra `dashboard`")
 
 import duckdb
+from typer.testing import CliRunner
 
 from cube_model.vectors.folder import shard_name, write_shard
 from cube_model.vectors.keys import cache_keys
@@ -18,6 +19,7 @@ from dataset_builders.dashboard.filters import Filters
 from dataset_builders.dashboard.hits import marked_html
 from dataset_builders.dashboard.search import Search, Terms, page_of
 from dataset_builders.dashboard.vector_search import Vectors, similar
+from dialogue_cube import app
 
 TURNS = {
     "tea/1": ["A cup of tea, please", "Black TEA or green tea?", "steak (rare) for 5$ a.b*"],
@@ -219,3 +221,14 @@ def test_the_page_is_read_only_without_the_option(page):
     at = page(tab="search", **{"in": "pairs", "q": "the", "hit": "1"})
     assert button(at, "search.next")
     assert not [each for each in at.button if (each.key or "").startswith("mark-")]
+
+
+def test_a_wrong_file_of_decisions_is_refused_before_the_page_is_served(database, tmp_path):
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("Chapter one")
+    command = ["dashboard", "--database", str(database), "--decisions", str(thesis)]
+    for options, message in (((), "pass both"), (("--annotate",), "thesis.txt")):
+        result = CliRunner().invoke(app, [*command, *options])
+        assert isinstance(result.exception, DataError) or result.exit_code
+        assert message in f"{result.exception} {result.output}"
+    assert thesis.read_text() == "Chapter one"
