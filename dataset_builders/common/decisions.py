@@ -170,7 +170,7 @@ def text_digest(*texts: str) -> str:
 def read_decisions(path: Path) -> RowDecisions:
     """Read a file of decisions.
 
-    A last line without an end is left out if it is no JSON: another process is writing it, or was killed.
+    An unfinished last line is left out: another process is writing it, or was killed.
 
     Args:
         path: The file.
@@ -191,7 +191,7 @@ def read_decisions(path: Path) -> RowDecisions:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); name a file of decisions") from error
     *lines, last = content.split(b"\n")
-    if last.strip() and _is_json(last):
+    if last.strip() and not _is_unfinished(last):
         lines.append(last)
     return RowDecisions.last_of(_decisions(lines, path))
 
@@ -219,7 +219,9 @@ def append_decisions(path: Path, decisions: Iterable[RowDecision]) -> None:
             is_new = not path.exists()
             if not is_new:
                 with path.open("rb") as file:
-                    list(_decisions([file.readline()], path))
+                    first = file.readline()
+                if not _is_unfinished(first):
+                    list(_decisions([first], path))
             with path.open("ab") as file:
                 _end_last_line(path, file.fileno())
                 file.write(content)
@@ -248,15 +250,16 @@ def _end_last_line(path: Path, handle: int) -> None:
     *_, last = content.rpartition(b"\n")
     if not last:
         return
-    if _is_json(last):
-        os.write(handle, b"\n")
-    else:
+    if _is_unfinished(last):
         os.ftruncate(handle, len(content) - len(last))
+    else:
+        os.write(handle, b"\n")
 
 
-def _is_json(line: bytes) -> bool:
+def _is_unfinished(line: bytes) -> bool:
+    """Whether a line is the beginning of a decision, as `RowDecision.to_line` writes it."""
     try:
         json.loads(line)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return line.startswith(b'{"config"'[: len(line)]) and not line.endswith(b"\n")
+    return False

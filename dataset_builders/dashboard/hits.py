@@ -28,7 +28,14 @@ _PAGE = "hits-page"
 HIT = "hit"
 """Name of the open hit in the address: its number from 1."""
 
-QUALITY = ("score", "length", "cleanness", "novelty", "relatedness")
+QUALITY = {
+    "score": "search.score",
+    "length": "search.length",
+    "cleanness": "search.cleanness",
+    "novelty": "search.novelty",
+    "relatedness": "search.relatedness",
+}
+"""Text of each part of the quality of a pair."""
 
 _TURNS = """
 SELECT COLUMNS(lambda name: name IN ('turn_index', 'speaker', 'speaker_id', 'text', 'annotations'))
@@ -112,12 +119,14 @@ def _line(page: Page, kind: str, hit: Mapping[str, Any], terms: Terms) -> str:
         facts += [hit["utterance_id"], *hit["flags"]]
     if "cosine" in hit:
         facts.insert(0, t.number(hit["cosine"], 3))
+        if hit["times"] > 1:
+            facts.append(f"×{t.number(hit['times'])}")
     return f"{body}<br><small>{escape(' · '.join(filter(None, facts)))}</small>"
 
 
 def _quality(page: Page, hit: Mapping[str, Any]) -> str:
     score = (hit["quality"] or {}).get("score")
-    return f"{page.texts('search.score')} {page.texts.number(score, 2)}"
+    return f"{page.texts(QUALITY['score'])} {page.texts.number(score, 2)}"
 
 
 def _show_hit(page: Page, kind: str, hits: Sequence[Mapping[str, Any]], number: int, terms: Terms) -> None:
@@ -151,7 +160,7 @@ def _show_hit(page: Page, kind: str, hits: Sequence[Mapping[str, Any]], number: 
         return
     if kind == "pairs":
         parts = hit["quality"] or {}
-        page.figures({t(f"search.{name}"): t.number(parts.get(name), 2) for name in QUALITY})
+        page.figures({t(key): t.number(parts.get(name), 2) for name, key in QUALITY.items()})
         if hit["flags"]:
             st.caption(t("explorer.flags", flags=plain(", ".join(hit["flags"]))))
     if not isinstance(hit["dialogue_id"], str):  # two utterances of the same intent

@@ -107,7 +107,8 @@ def show_marks(page: Page, kind: str, row: Mapping[str, Any]) -> None:
     if current:
         labels = f": {', '.join(current.labels)}" if current.labels else ""
         st.caption(t("mark.marked", what=plain(f"{t(_NAMES[current.decision])}{labels}")))
-    st.caption(t("mark.note", file=plain(Path(page.settings.decisions).name)))
+    note = t("mark.note", file=plain(Path(page.settings.decisions).name))
+    st.caption(" ".join([note, t("mark.pair_note")]) if kind == "pairs" else note)
 
 
 def _mark(page: Page, kind: str, row: Mapping[str, Any], decision: str, label: str | None) -> None:

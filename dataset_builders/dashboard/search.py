@@ -117,7 +117,7 @@ class Search:
     def count(self) -> tuple[str, list[Any]]:
         """SQL and parameters of the number of hits."""
         where, parameters = self._where()
-        return f"SELECT count(*) FROM {_TABLES[self.kind]} {where}", parameters
+        return f"SELECT count(*) FROM {TABLES[self.kind]} {where}", parameters
 
     @property
     def hits(self) -> tuple[str, list[Any]]:
@@ -137,8 +137,8 @@ class Search:
         else:
             order = "score DESC"
         sql = (
-            f"SELECT {_COLUMNS[self.kind]}, {score} AS score FROM {_TABLES[self.kind]} {where} "
-            f"ORDER BY {order}, {_ORDER[self.kind]} {limit}"
+            f"SELECT {COLUMNS[self.kind]}, {score} AS score FROM {TABLES[self.kind]} {where} "
+            f"ORDER BY {order}, {ORDER[self.kind]} {limit}"
         )
         return sql, [*of_score, *parameters]
 
@@ -195,7 +195,7 @@ def page_of(count: int, number: int, size: int) -> tuple[int, range]:
     return number, range((number - 1) * size, min(number * size, count))
 
 
-_TABLES: dict[Kind, str] = {"dialogues": "turns", "pairs": "pairs", "downstream": "downstream"}
+TABLES: dict[Kind, str] = {"dialogues": "turns", "pairs": "pairs", "downstream": "downstream"}
 _TEXTS: dict[Kind, Sequence[str]] = {
     "dialogues": ("text",),
     "pairs": ("anchor", "positive"),
@@ -204,8 +204,8 @@ _TEXTS: dict[Kind, Sequence[str]] = {
 _WORDS: dict[Kind, str] = {"dialogues": "words", "pairs": "(anchor_words + positive_words)", "downstream": "words"}
 _MEAN: dict[Kind, int] = {"dialogues": 12, "pairs": 24, "downstream": 8}
 """About the mean number of words in the corpus of 52 sources; the order of hits hardly depends on it."""
-_ORDER: dict[Kind, str] = {"dialogues": "dialogue_id, turn_index", "pairs": "pair_id", "downstream": "utterance_id"}
-_COLUMNS: dict[Kind, str] = {
+ORDER: dict[Kind, str] = {"dialogues": "dialogue_id, turn_index", "pairs": "pair_id", "downstream": "utterance_id"}
+COLUMNS: dict[Kind, str] = {
     "dialogues": "dialogue_id, turn_index, speaker, text, source, split, language",
     "pairs": "pair_id, dialogue_id, turn_index, anchor_speaker, anchor, positive_speaker, positive, quality, flags, "
     "pair_type, context_turns, source, split, language",

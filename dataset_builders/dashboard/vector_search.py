@@ -16,6 +16,7 @@ import numpy as np
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.reading import read_json
 from dataset_builders.dashboard.filters import Filters
+from dataset_builders.dashboard.search import COLUMNS, ORDER, TABLES, Kind
 
 if TYPE_CHECKING:
     from dataset_builders.pairs.encoder import Encoder
@@ -37,12 +38,7 @@ _AT_ONCE = 65_536
 MOST = 100
 """Number of hits."""
 
-_TEXTS = {
-    "dialogues": "SELECT dialogue_id, turn_index, speaker, text, source, split, language FROM turns",
-    "downstream": "SELECT utterance_id, utterance, label, scenario, flags, source, split, language FROM downstream",
-}
-_TEXT = {"dialogues": "text", "downstream": "utterance"}
-_ORDER = {"dialogues": "dialogue_id, turn_index", "downstream": "utterance_id"}
+_TEXT: dict[Kind, str] = {"dialogues": "text", "pairs": "anchor", "downstream": "utterance"}
 
 
 @dataclass(frozen=True)
@@ -115,8 +111,8 @@ class Vectors:
                     if (vectors.get_shape(), keys.get_shape()) != ([count, self.dimension], [count, 16]):
                         raise ValueError(f"vectors {vectors.get_shape()} and keys {keys.get_shape()}")
                     for start in range(0, count, _AT_ONCE):
-                        block = vectors[start : start + _AT_ONCE].astype(np.float32, copy=False)
-                        yield block @ question, keys[start : start + _AT_ONCE]
+                        end = min(start + _AT_ONCE, count)
+                        yield vectors[start:end].astype(np.float32, copy=False) @ question, keys[start:end]
             except DataError:
                 raise
             except Exception as error:  # safetensors and the file system raise a dozen types
@@ -137,7 +133,7 @@ def similar(
     vectors: Vectors,
     encoder: Encoder,
     text: str,
-    kind: str,
+    kind: Kind,
     filters: Filters,
     ask: Callable[[str, list[Any]], list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
@@ -147,12 +143,13 @@ def similar(
         vectors: Vectors of the corpus.
         encoder: The encoder that made them.
         text: The text.
-        kind: `"dialogues"` for turns, `"downstream"` for labelled utterances.
+        kind: `"dialogues"` for turns, `"pairs"` for pairs by their anchors, `"downstream"` for labelled utterances.
         filters: Filters of the page.
         ask: Runs a query with parameters and returns its rows.
 
     Returns:
-        At most `MOST` rows, with their `score` (the cosine), most similar first.
+        At most `MOST` rows, most similar first: of rows with equal texts the first one, with `score` (the cosine) and
+        `times` (the number of these rows).
 
     Raises:
         DataError: Another encoder made the vectors, or a file is damaged.
@@ -168,10 +165,12 @@ def similar(
         cosines = vectors.best(question, most)
         where, parameters = filters.where(("source", "split", "language"))
         sql = (
-            f"WITH best AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::FLOAT[]) AS score), "
-            f"keyed AS (SELECT *, left(sha256({_TEXT[kind]}), 32) AS key FROM ({_TEXTS[kind]} {where})) "
-            f"SELECT keyed.* EXCLUDE (key), score FROM keyed JOIN best USING (key) "
-            f"ORDER BY score DESC, {_ORDER[kind]} LIMIT {MOST}"
+            "WITH best AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::FLOAT[]) AS score), "
+            f"keyed AS (SELECT {COLUMNS[kind]}, left(sha256({_TEXT[kind]}), 32) AS key FROM {TABLES[kind]} {where}) "
+            f"SELECT keyed.* EXCLUDE (key), score, count(*) OVER (PARTITION BY key) AS times "
+            f"FROM keyed JOIN best USING (key) "
+            f"QUALIFY row_number() OVER (PARTITION BY key ORDER BY {ORDER[kind]}) = 1 "
+            f"ORDER BY score DESC, {ORDER[kind]} LIMIT {MOST}"
         )
         rows = ask(sql, [list(cosines), list(cosines.values()), *parameters])
         if len(rows) >= MOST or len(cosines) < most:

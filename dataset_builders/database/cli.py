@@ -1,10 +1,10 @@
-"""The commands `database` and `sql`."""
+"""The commands `database`, `sql` and `argilla`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,11 +14,14 @@ from dataset_builders.database.printing import Format
 if TYPE_CHECKING:
     from rich.console import Console
 
+ReviewedConfig = Literal["dialogues", "pairs", "downstream"]
+
 
 def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(database)
     app.command()(sql)
+    app.command()(argilla)
 
 
 def database(
@@ -109,6 +112,45 @@ def sql(
             print_answer(ask(connection, text), shape)
         except BrokenPipeError:  # as with `| head`
             sys.stderr.close()
+
+
+def argilla(
+    config: Annotated[ReviewedConfig, typer.Option(help="Rows to review.")] = "pairs",
+    database: Annotated[Path | None, typer.Option(help="File made by `database`.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write, which `argilla.Dataset.from_disk` opens.")] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="File of decisions about rows: read for --out, written with --read.")
+    ] = None,
+    sources: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Rows of these sources. Default: the rows of --decisions.")
+    ] = None,
+    flag: Annotated[str | None, typer.Option(help="Rows with this flag, such as wrong_language.")] = None,
+    max_rows: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 1_000,
+    read: Annotated[
+        Path | None,
+        typer.Option(help="records.json that Argilla exported: append its responses to --decisions."),
+    ] = None,
+) -> None:
+    """Let people review rows in Argilla: write a dataset for it, or read their decisions back."""
+    from dataset_builders.common.command_options import comma_list
+    from dataset_builders.common.decisions import append_decisions, read_decisions
+    from dataset_builders.database.argilla import export_argilla, read_argilla
+    from dataset_builders.database.opening import open_database
+
+    if read is not None:
+        if decisions is None or out is not None:
+            raise DataError("--read FILE appends to --decisions FILE; leave out --out")
+        reviewed = read_argilla(read, config)
+        append_decisions(decisions, reviewed)
+        typer.echo(f"{len(reviewed):,} decisions appended to {decisions}; obey them: build --decisions {decisions}")
+        return
+    if database is None or out is None:
+        raise DataError("name --database FILE and --out FOLDER, or --read FILE and --decisions FILE")
+    decided = read_decisions(decisions) if decisions is not None else None
+    with open_database(database) as connection:
+        names = comma_list(sources) or []
+        count = export_argilla(connection, out, config, decisions=decided, sources=names, flag=flag, most=max_rows)
+    typer.echo(f"{count:,} rows are in {out}; open them: argilla.Dataset.from_disk({str(out)!r})")
 
 
 def _print_names() -> None:

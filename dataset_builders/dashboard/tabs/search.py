@@ -33,7 +33,7 @@ def show(page: Page) -> None:
         persist_state="session",
     )
     by_meaning = False
-    if page.settings.vectors and kind != "pairs":
+    if page.settings.vectors:
         ways = {"words": t("search.words"), "meaning": t("search.meaning")}
         by_meaning = switch("by", ways, t("search.by")) == "meaning"
     page.let_draw()
@@ -86,7 +86,7 @@ def _flag(page: Page, kind: str) -> str:
         flags,
         index=None,
         placeholder=page.texts("filter.all"),
-        key="flag",
+        key=f"flag-{kind}",  # each kind has its own flags
         bind="query-params",
         persist_state="session",
     )

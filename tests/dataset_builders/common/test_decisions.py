@@ -76,12 +76,15 @@ def test_a_wrong_line_is_named(tmp_path, line, problem):
     assert problem in str(caught.value)
 
 
-def test_no_foreign_file_is_written_to(tmp_path):
+@pytest.mark.parametrize("content", ["Chapter one\n", "Chapter one", '{"chapter": 1'])
+def test_no_foreign_file_is_written_to(tmp_path, content):
     path = tmp_path / "thesis.txt"
-    path.write_text("Chapter one\n")
+    path.write_text(content)
     with pytest.raises(DataError, match="line 1"):
         append_decisions(path, [RowDecision("pairs", "chat/1#0", "keep")])
-    assert path.read_text() == "Chapter one\n"
+    with pytest.raises(DataError, match="line 1"):
+        read_decisions(path)
+    assert path.read_text() == content
     with pytest.raises(DataError, match="cannot be written"):
         append_decisions(tmp_path, [RowDecision("pairs", "chat/1#0", "keep")])
     with pytest.raises(DataError, match="cannot be read"):
@@ -95,6 +98,9 @@ def test_an_unfinished_line_is_left_out_and_removed_by_the_next_writer(tmp_path)
     assert read_decisions(path).rows == (keep,)
     append_decisions(path, [bad])
     assert path.read_text() == f"{keep.to_line()}\n{bad.to_line()}\n"
+    path.write_text(bad.to_line()[:5])  # the very first line
+    append_decisions(path, [bad])
+    assert path.read_text() == f"{bad.to_line()}\n"
     path.write_text(keep.to_line())  # an editor left no end of line
     append_decisions(path, [bad])
     assert read_decisions(path).rows == (keep, bad)

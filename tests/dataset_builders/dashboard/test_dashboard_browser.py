@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builders.common.decisions import read_decisions
 from support.dashboard_fixtures import TABS
 from support.serving import free_port, serving
 
@@ -25,11 +26,18 @@ FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput"
 
 
 @pytest.fixture(scope="module")
-def address(database, tmp_path_factory):
+def decisions(tmp_path_factory):
+    """File of the rows that visitors mark."""
+    return tmp_path_factory.mktemp("marked") / "decisions.jsonl"
+
+
+@pytest.fixture(scope="module")
+def address(database, decisions, tmp_path_factory):
     """The command itself, serving the sample."""
     port = free_port()
     log = tmp_path_factory.mktemp("served") / "log.txt"
     command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", str(database), "--no-browser"]
+    command += ["--annotate", "--decisions", str(decisions)]
     with serving([*command, "--port", str(port)], port, "/_stcore/health", log, cwd=Path(__file__).parents[3]) as page:
         yield page
 
@@ -127,3 +135,19 @@ def test_numbers_and_the_choice_are_downloaded(visit):
     with page.expect_download() as config:
         page.get_by_role("button", name="Pipeline config").click()
     assert "sgd" in Path(config.value.path()).read_text()
+
+
+def test_hits_are_read_and_marked_with_the_keyboard(visit, decisions):
+    page = visit("?tab=search&in=pairs&q=the")
+    assert page.locator("mark").first.inner_text().lower() == "the"
+    page.locator(".st-key-open-1 button").click()
+    page.wait_for_function("location.search.includes('hit=2')")
+    page.get_by_text("Marks go to").wait_for()
+    settled(page)
+    page.keyboard.press("b")
+    page.get_by_text("Marked: Bad pair").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("location.search.includes('hit=1')")
+    page.get_by_text("Marked: Bad pair").wait_for(state="detached")
+    assert errors(page) == []
+    assert [(d.config, d.decision) for d in read_decisions(decisions)] == [("pairs", "bad_pair")]
