@@ -86,14 +86,14 @@ def _rows(page: Page, behind: Behind) -> None:
         every=(query.sql, query.parameters),
         height=min(38 + 35 * len(rows), 360),
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         key=f"opened-{hash(behind)}-{shown}",
     )
-    chosen = state.selection.rows
-    if not chosen or chosen[0] >= len(rows):
+    cells = state.selection.cells
+    if cells:
+        _row(page, rows.iloc[cells[0][0]].to_dict())
+    else:
         st.caption(t("rows.choose"))
-        return
-    _row(page, rows.iloc[chosen[0]].to_dict())
 
 
 def _table(behind: Behind) -> str:
