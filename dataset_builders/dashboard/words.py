@@ -49,7 +49,14 @@ def show_words(page: Page, words: pd.DataFrame, kind: str) -> None:
         kind: Kind of the rows that a bar opens; see `behind.Behind`.
     """
     t = page.texts
-    plain = st.toggle(t("words.without_function_words"), value=True, key="words-plain", help=t("words.function_words"))
+    plain = st.toggle(
+        t("words.without_function_words"),
+        value=True,
+        key="words-plain",
+        help=t("words.function_words"),
+        bind="query-params",
+        persist_state="session",
+    )
     if plain:
         words = words[~words["word"].isin(function_words())]
     if words.empty:
