@@ -174,7 +174,7 @@ def test_a_click_on_a_bar_opens_its_rows_whose_texts_stay_texts(visit):
         with page.expect_download() as rows:
             window.get_by_role("button", name="CSV").click()
         assert HOSTILE[:26] in Path(rows.value.path()).read_text(encoding="utf-8-sig")
-        page.keyboard.press("Escape")
+        window.get_by_role("button", name="Close").click()
         window.wait_for(state="detached")
         page.wait_for_function("!location.search.includes('rows=')")
         page.wait_for_selector(DRAWN)
