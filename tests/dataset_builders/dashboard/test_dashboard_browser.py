@@ -44,7 +44,7 @@ CHANGED = {
     "domain_counts": "t || name AS name",
     "flag_counts": "t || flag AS flag",
     "label_counts": "t || label AS label, [t || label] AS labels",
-    "word_counts": "t || word AS word",
+    "word_counts": "left(t, 27) || word AS word",
     "sources": "'javascript:hacked = 1' AS homepage, t AS title, t AS notes, t AS citation, t AS license_evidence",
 }
 
