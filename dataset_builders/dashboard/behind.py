@@ -39,7 +39,7 @@ _NUMBERS = {
     **{name: name for name in ("words", "characters")},
     "turns": "turn_count",
     **{f"{side}_{unit}": f"{side}_{unit}" for side in ("anchor", "positive") for unit in ("words", "characters")},
-    "score": "quality.score",
+    "score": "quality.score::DOUBLE",  # as in `score_counts`
 }
 """SQL of a number that a range limits, by the name of the condition."""
 

