@@ -39,7 +39,7 @@ _NUMBERS = {
     **{name: name for name in ("words", "characters")},
     "turns": "turn_count",
     **{f"{side}_{unit}": f"{side}_{unit}" for side in ("anchor", "positive") for unit in ("words", "characters")},
-    "score": "quality.score",
+    "score": "quality.score::DOUBLE",  # as in `score_counts`
 }
 """SQL of a number that a range limits, by the name of the condition."""
 
@@ -53,7 +53,7 @@ _TEXTS = "source, split, language, array_to_string(flags, ', ') AS flags, licens
 
 _SELECTS = {
     "dialogues": f"""
-        SELECT left(dialog_text, 300) AS text, turn_count, array_to_string(domains, ', ') AS domains, {_TEXTS},
+        SELECT dialog_text AS text, turn_count, array_to_string(domains, ', ') AS domains, {_TEXTS},
             dialogue_id
         FROM dialogs {{where}} ORDER BY dialogue_id""",
     "pairs": f"""
@@ -69,7 +69,7 @@ _SELECTS = {
         SELECT text, reason, "value", source, split, license, row_id, dialogue_id, "filter", config
         FROM drops {where} ORDER BY drop_id""",
     "clusters": """
-        SELECT left(text, 300) AS text, source, kind, similarity, nearest_id, dialogue_id
+        SELECT text, source, kind, similarity, nearest_id, dialogue_id
         FROM (
             SELECT clusters.*, coalesce(dialog_text, text) AS text FROM clusters
             LEFT JOIN (SELECT dialogue_id, dialog_text FROM dialogs) USING (dialogue_id)
@@ -99,7 +99,7 @@ _LEAKS = {
 """Config of the leaking rows of each kind, None for all, and the filter that drops them."""
 
 _KEPT = {
-    "dialogues": ("left(dialog_text, 300)", "dialogue_id", "dialogue_id", "dialogs"),
+    "dialogues": ("dialog_text", "dialogue_id", "dialogue_id", "dialogs"),
     "pairs": ("concat(anchor, ' -> ', positive)", "pair_id", "dialogue_id", "pairs"),
     "downstream": ("utterance", "utterance_id", "NULL", "downstream"),
 }

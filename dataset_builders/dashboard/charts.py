@@ -299,7 +299,7 @@ def intervals(
     return layers.properties(height=_height(len(frame)))
 
 
-def _opens(chart: alt.Chart, *fields: str) -> alt.Chart:
+def _opens(chart: Any, *fields: str) -> Any:
     """A chart that reports a click on a mark: the values of these fields; see `page.Page.chart`."""
     chosen = alt.selection_point(name=CLICKED, fields=list(fields), toggle=False)
     return chart.add_params(chosen)

@@ -31,6 +31,9 @@ _AT_ONCE = 256
 
 _SIZES = (1000, 5000, 20000)
 
+_SHARED = "near"
+"""Name of the utterance in the address."""
+
 
 def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
     """Show a form for an utterance, and its nearest neighbours.
@@ -41,11 +44,12 @@ def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
     """
     t = page.texts
     st.subheader(t("neighbours.title"), anchor=False)
+    shared = st.query_params.get(_SHARED, "")
     with st.form("neighbours", border=False):
         text = st.selectbox(
             t("neighbours.text"),
-            list(dict.fromkeys(utterances)),
-            index=None,
+            list(dict.fromkeys([*([shared] if shared else []), *utterances])),
+            index=0 if shared else None,
             placeholder=t("neighbours.hint"),
             accept_new_options=True,
             key="neighbours-text",
@@ -53,6 +57,7 @@ def show_neighbours(page: Page, utterances: Sequence[str]) -> None:
         size = st.select_slider(t("neighbours.size"), _SIZES, value=_SIZES[0], format_func=t.number)
         if st.form_submit_button(t("neighbours.find"), icon=":material/hub:"):
             st.session_state["neighbours-of"] = (text or "").strip(), size, page.filters
+            st.query_params[_SHARED] = (text or "").strip()
     submitted = st.session_state.get("neighbours-of")
     if submitted is None or submitted[2] != page.filters:
         st.caption(t("neighbours.note", teacher=page.settings.teacher))

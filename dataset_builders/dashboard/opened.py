@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ROWS = 100
 """Number of rows on a page of the window; the download has all of them."""
 
+_LETTERS = 300
+"""Number of characters of a text in the table; the download has whole texts."""
+
 _COLUMNS = {
     "dialogues": ("text", "turn_count", "domains", "flags", "source", "split", "language", "license", "dialogue_id"),
     "pairs": ("anchor", "positive", "score", "flags", "source", "split", "language", "license", "pair_id"),
@@ -75,29 +78,28 @@ def _rows(page: Page, behind: Behind) -> None:
     pages = math.ceil(number / ROWS)
     shown = st.pagination(pages, key=f"page-{hash(behind)}") if pages > 1 else 1
     rows = page.store.frame(f"{query.sql} LIMIT {ROWS} OFFSET {ROWS * (shown - 1)}", query.parameters)
+    cut = rows.assign(text=rows["text"].str.slice(0, _LETTERS)) if "text" in rows else rows
     if "fate" in rows:
-        rows = rows.assign(fate=rows["fate"].map(lambda fate: t(f"rows.{fate}")))
+        cut = cut.assign(fate=cut["fate"].map(lambda fate: t(f"rows.{fate}")))
     first = ROWS * (shown - 1) + 1
-    names = _COLUMNS["clusters" if behind.kind == "duplicates" and "similarity" in rows else _table(behind)]
+    kind = behind.kind
+    if kind == "duplicates":
+        kind = "clusters" if behind.get("config") == "dialogues" else "downstream"
     state = page.table(
         t("rows.shown", first=first, last=first + len(rows) - 1, all=number),
-        rows,
-        {name: _NUMBERS.get(name, "") for name in names},
+        cut,
+        {name: _NUMBERS.get(name, "") for name in _COLUMNS[kind]},
         every=(query.sql, query.parameters),
         height=min(38 + 35 * len(rows), 360),
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         key=f"opened-{hash(behind)}-{shown}",
     )
-    chosen = state.selection.rows
-    if not chosen or chosen[0] >= len(rows):
+    cells = state.selection.cells
+    if cells:
+        _row(page, rows.iloc[cells[0][0]].to_dict())
+    else:
         st.caption(t("rows.choose"))
-        return
-    _row(page, rows.iloc[chosen[0]].to_dict())
-
-
-def _table(behind: Behind) -> str:
-    return "downstream" if behind.kind == "duplicates" else behind.kind
 
 
 def _filter_button(page: Page, behind: Behind) -> None:
@@ -118,21 +120,21 @@ def _filter_button(page: Page, behind: Behind) -> None:
 def _row(page: Page, row: dict[str, Any]) -> None:
     """Show the texts of a row in full, and its dialogue."""
     t = page.texts
-    dialogue_id, row_id = row.get("dialogue_id"), row.get("row_id") or row.get("pair_id") or ""
+    values = {name: value for name, value in row.items() if isinstance(value, str)}  # a missing one is None or NaN
+    dialogue_id = values.get("dialogue_id")
     turns = page.store.only(None).rows(TURNS, [dialogue_id]) if dialogue_id else []
     for name in ("text", "anchor", "positive", "utterance"):
-        if row.get(name) and not (turns and name == "text"):
+        if name in values and not (turns and name == "text"):
             st.caption(t(f"column.{name}"))
-            st.text(row[name])
+            st.text(values[name])
     if not dialogue_id:
         return
     if not turns:
         page.nothing("rows.dialogue_dropped", id=dialogue_id)
-        st.text(row.get("text") or "")
         return
     marked = row.get("turn_index")
-    if marked is None and "#" in row_id:  # the id of a pair ends with the index of its first turn
-        number = row_id.rpartition("#")[2]
+    if marked is None:  # the id of a pair ends with the index of its first turn
+        number = values.get("row_id", "").rpartition("#")[2]
         marked = int(number) if number.isdecimal() else None
     with st.container(border=True, height=420, autoscroll=False):
         show_chat(turns, t, marked)

@@ -248,7 +248,7 @@ def _click_on_table(key: str, frame: pd.DataFrame, opens: Opens) -> None:
 def _number(texts: Texts, form: str, value: float) -> str:
     """A number in a table; see `Page.table`."""
     if form == "percent":
-        return texts.percent(value)
+        return texts.percent(value, 2)
     return texts.number(value, None if form == "localized" else int(form[2:-1]))
 
 

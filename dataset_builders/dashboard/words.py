@@ -49,7 +49,14 @@ def show_words(page: Page, words: pd.DataFrame, kind: str) -> None:
         kind: Kind of the rows that a bar opens; see `behind.Behind`.
     """
     t = page.texts
-    plain = st.toggle(t("words.without_function_words"), value=True, key="words-plain", help=t("words.function_words"))
+    plain = st.toggle(
+        t("words.without_function_words"),
+        value=True,
+        key="words-plain",
+        help=t("words.function_words"),
+        bind="query-params",
+        persist_state="session",
+    )
     if plain:
         words = words[~words["word"].isin(function_words())]
     if words.empty:
@@ -107,7 +114,8 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
         color_func=_colour,
     ).generate_from_frequencies(dict(counts))
     # without a view box the image would be cropped rather than scaled
-    return picture.to_svg(embed_font=True).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
+    has_words = bool(picture.layout_)  # without any, if all are too long, there is no font to embed
+    return picture.to_svg(embed_font=has_words).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
 
 
 _DARK = (charts.BLUE, charts.VERMILION, charts.GREEN)

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences")
-FIGURES = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stAlert]"
+TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences", "sql")
+FIGURES = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stTextArea], [data-testid=stAlert]"
 COMPLETE = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 # the page measures itself, since it answers questions from outside only when it is idle

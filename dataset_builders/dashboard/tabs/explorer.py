@@ -114,7 +114,8 @@ def _range(page: Page, name: str, longest: int) -> tuple[int, int] | None:
     if longest < 2:
         return None
     whole = (1, int(longest))  # Streamlit accepts no numpy integers
-    limits = st.slider(page.texts(f"explorer.{name}"), *whole, value=whole, key=f"range-{name}-{longest}")
+    title, key = page.texts(f"explorer.{name}"), f"range-{name}-{longest}"
+    limits = st.slider(title, *whole, value=whole, key=key, bind="query-params", persist_state="session")
     return None if limits == whole else limits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -136,8 +136,10 @@ def _core(page: Page, cores: Cores) -> None:
         return
     folder = _one_of(page, "core", page.settings.cores)
     with st.form("ask", border=False):
-        question = st.text_input(t("model.question"), placeholder=t("model.question_hint"))
-        context = st.text_area(t("model.context"), placeholder=t("model.context_hint"), height=80)
+        shared: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+        question = st.text_input(t("model.question"), placeholder=t("model.question_hint"), key="question", **shared)
+        hint = t("model.context_hint")
+        context = st.text_area(t("model.context"), placeholder=hint, height=80, key="context", **shared)
         size = st.select_slider(t("model.answers"), _SIZES, value=_SIZES[1], format_func=t.number)
         if st.form_submit_button(t("model.ask_button"), icon=":material/send:"):
             st.session_state["asked"] = question.strip(), context, size, page.filters

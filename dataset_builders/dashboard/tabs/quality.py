@@ -68,15 +68,16 @@ def _rows(page: Page) -> None:
         page.nothing("quality.no_rows")
         return
     page.unfiltered(("source",))
-    figures, notes = {}, {}
+    figures, notes = {}, []
     for config in CONFIGS:  # not added up: a pair is cut from a dialogue, and would count twice
         of_kind = rows[rows["config"] == config]
         before, after = int(of_kind["rows_in"].sum()), int(of_kind["rows_out"].sum())
         if before:
             label = t("quality.kept_of", config=t(f"config.{config}"))
             figures[label] = t.percent(after / before)
-            notes[label] = t(f"quality.kept_help_{config}", read=before, kept=after, dropped=before - after)
-    page.figures(figures, notes)
+            notes.append(t(f"quality.kept_note_{config}", read=before, kept=after, dropped=before - after))
+    page.figures(figures)
+    st.caption(" ".join(notes))
     shown = rows.assign(kind=rows["config"].map(lambda config: t(f"config.{config}")))
     columns = {"kind": "", "source": "", **dict.fromkeys(("rows_in", "dropped", "rows_out"), "localized")}
     page.table(t("quality.rows"), shown, {**columns, "kept": "percent"}, t("quality.rows_note"), opens=_dropped_or_kept)

@@ -35,7 +35,7 @@ def test_every_tab_is_drawn_in_russian_without_an_error(page, tab):
     at = page(tab=tab, lang="ru")
     assert not at.error
     assert not at.exception
-    names = ["Диалоги", "Пары", "Downstream", "Качество", "Поиск", "Модель", "Ход диалога", "Лицензии"]
+    names = ["Диалоги", "Пары", "Намерения", "Качество", "Поиск", "Модель", "Ход диалога", "Лицензии", "SQL"]
     assert [one.label for one in at.tabs] == names
     assert at.subheader[0].value == "Корпус диалогов"
 
@@ -119,21 +119,96 @@ def test_downstream_figures_are_those_of_the_rows(page, ask):
     assert by_source.loc["banking77", "class_balance"] == pytest.approx(balance)
 
 
-def test_quality_opens_the_rows_behind_a_reason(page, ask):
+def test_quality_counts_each_kind_of_rows_alone_and_explains_each_reason(page, ask):
     at = page(tab="quality")
-    for reason in at.selectbox("reason").options:
-        at.selectbox("reason").set_value(at.selectbox("reason").value)
-        assert reason
-    config, name = at.selectbox("reason").value.split(":", 1)
-    expected = ask(f"SELECT count(*) FROM drops WHERE config = '{config}' AND filter = '{name}'")[0]
-    rows = next(table.value for table in at.dataframe if "row_id" in table.value)
-    assert len(rows) == min(expected, 500)
-    assert rows["reason"].str.len().gt(0).all()
     shown = figures(at)
-    dropped = int(shown["Rows dropped"].replace(",", ""))
-    assert dropped == ask("SELECT sum(rows_in - rows_out) FROM source_rows")[0] == ask("SELECT count(*) FROM drops")[0]
+    kept = ask("SELECT sum(rows_out) / sum(rows_in) FROM source_rows WHERE config = 'pairs'")[0]
+    assert shown["Pairs: kept"] == f"{kept:.1%}"
+    assert ask("SELECT sum(rows_in - rows_out) FROM source_rows")[0] == ask("SELECT count(*) FROM drops")[0]
+    captions = " ".join(caption.value for caption in at.caption)
+    assert "pairs such as “Yes.” → “OK.” teach nothing" in captions
     after = ask("SELECT coalesce(sum(rows), 0) FROM leaks WHERE stage = 'after'")[0]
     assert shown["Leaked rows, after"] == f"{after:,}"
+
+
+def test_a_reason_opens_its_rows_and_the_address_opens_them_again(page, ask):
+    at = page(tab="quality")
+    config, name, number = ask("SELECT config, filter, count(*) FROM drops GROUP BY ALL ORDER BY ALL LIMIT 1")
+    at.button(f"reason-{config}-{name}").click().run()
+    assert at.query_params["rows"] == ["drops", f"config={config}", f"filter={name}"]
+    rows = at.dataframe[-1].value
+    assert len(rows) == min(number, 100)
+    assert rows["text"].str.len().gt(0).all()
+    again = page(tab="licences", rows=at.query_params["rows"])
+    assert again.dataframe[-1].value["row_id"].tolist() == rows["row_id"].tolist()
+
+
+def test_rows_of_an_address_are_those_that_were_counted(page, ask):
+    flag, config, number = ask("SELECT flag, config, sum(rows) FROM flag_counts GROUP BY ALL ORDER BY ALL LIMIT 1")
+    domain, dialogues = ask(
+        "SELECT name, sum(dialogues) FROM domain_counts WHERE kind = 'domain' GROUP BY 1 ORDER BY 1"
+    )
+    cases = {
+        (config, f"flag={flag}"): number,
+        ("dialogues", f"domain={domain}"): dialogues,
+        ("dialogues", "domain=–"): ask("SELECT count(*) FROM dialogs WHERE len(domains) = 0")[0],
+        ("dialogues", "turns=4..6"): ask("SELECT count(*) FROM dialogs WHERE turn_count BETWEEN 4 AND 6")[0],
+        ("pairs", "score=0.95.."): ask("SELECT sum(pairs) FROM score_counts WHERE round(score, 2) = 0.95")[0],
+        ("clusters", "cluster_id=none"): 0,
+        ("leaks", "leak=pair"): ask(
+            "SELECT (SELECT count(*) FROM drops WHERE config = 'pairs' AND filter = 'leak') "
+            "+ (SELECT count(*) FROM pairs WHERE list_contains(flags, 'leak:pair'))"
+        )[0],
+    }
+    for rows, expected in cases.items():
+        at = page(tab="flow", rows=list(rows))
+        assert not at.error
+        titles = " ".join(markdown.value for markdown in at.markdown)
+        assert f"of {expected:,}; the CSV" in titles if expected else "No row matches" in hints(at), rows
+    for rows in (["nowhere"], ["pairs", "1=1"], ["pairs", "score=x.."], ["leaks", "leak=no such"]):
+        assert "names no rows" in hints(page(tab="flow", rows=rows))
+
+
+def test_the_window_offers_to_filter_the_page(page):
+    at = page(tab="flow", rows=["pairs", "source=sgd", "split=train"])
+    at.button("filter-by-rows").click().run()
+    assert (at.multiselect("source").value, at.multiselect("split").value) == (["sgd"], ["train"])
+    assert "rows" not in at.query_params
+
+
+def test_sql_is_read_only_and_answers_in_one_line(page, ask, monkeypatch, tmp_path):
+    at = page(tab="sql", sql="FROM pairs")
+    assert at.text_area("sql").value == "FROM pairs"
+    assert len(at.dataframe) == 1  # a query of an address waits for the visitor
+
+    def asked(query):
+        at.text_area("sql").set_value(query)
+        at.button[0].click().run()
+        assert not at.exception
+        return at.error[0].value.replace("\\", "") if at.error else at.dataframe[-1].value
+
+    assert asked("SELECT count(*) FROM pairs").iat[0, 0] == ask("SELECT count(*) FROM pairs")[0]
+    assert list(asked("SELECT 1 AS a, [2] AS a").columns) == ["a", "a (2)"]
+    assert len(asked("FROM range(5000)")) == 1000
+    assert any("First 1,000 rows" in markdown.value for markdown in at.markdown)
+    target = tmp_path / "copy.csv"
+    for query, message in {
+        f"COPY (SELECT 1) TO '{target}'": "Cannot access file",
+        f"WITH x AS (COPY (SELECT 1) TO '{target}') FROM x": "",
+        "FROM read_csv('/etc/passwd')": "Cannot access file",
+        "DROP TABLE pairs": "returns no rows",
+        "SELECT 1; SELECT 2": "expected one SQL statement, found 2",
+        "FROM pears": "did you mean pairs",
+        "SELECT": "syntax error",
+    }.items():
+        error = asked(query)
+        assert isinstance(error, str)
+        assert message in error
+        assert "\n" not in error
+    assert not target.exists()
+    monkeypatch.setattr("dataset_builders.dashboard.querying.SECONDS", 0.3)
+    assert "stopped after 0.3 seconds" in asked("SELECT sum(a.range * b.range) FROM range(9000000) a, range(9000000) b")
+    assert asked("SELECT 42 AS n").iat[0, 0] == 42
 
 
 def test_quality_names_filters_that_do_not_apply(page):

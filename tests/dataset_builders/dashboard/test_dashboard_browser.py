@@ -1,9 +1,11 @@
 """The running page in a real browser, at the width of a desktop and of a phone."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from dataset_builders.common.decisions import read_decisions
@@ -21,8 +23,31 @@ DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
 
-FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput", "stAlert"))
+FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput", "stTextArea", "stAlert"))
 """What a tab begins with."""
+
+
+HOSTILE = (
+    "<script>hacked = 1</script><img src=x onerror='hacked = 1'><a href='https://evil.example'>a</a> "
+    "[link](https://evil.example) ![image](https://evil.example/x.png) https://evil.example $x^2$ **bold** =1+1"
+)
+
+MARKUP = "[href*='evil.example'], [src*='evil.example'], [href^=javascript], .katex"
+"""What a browser makes of `HOSTILE` if it interprets it."""
+
+CHANGED = {
+    # table -> columns with another value
+    "turns": "t || text AS text",
+    "dialogs": "t || dialog_text AS dialog_text, [t] AS domains, [t] AS intents, t AS scenario, [t] AS flags",
+    "pairs": "t || anchor AS anchor, t || positive AS positive, [t] AS flags",
+    "downstream": "t || utterance AS utterance, t || label AS label, [t || label] AS labels, t AS scenario",
+    "drops": 't || text AS text, t AS "value", t || "filter" AS "filter", t AS row_id',
+    "domain_counts": "t || name AS name",
+    "flag_counts": "t || flag AS flag",
+    "label_counts": "t || label AS label, [t || label] AS labels",
+    "word_counts": "left(t, 27) || word AS word",
+    "sources": "'javascript:hacked = 1' AS homepage, t AS title, t AS notes, t AS citation, t AS license_evidence",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +57,28 @@ def decisions(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(database, decisions, tmp_path_factory):
-    """The command itself, serving the sample."""
+def hostile(database, tmp_path_factory):
+    """The sample with markup in all its texts, and a cluster."""
+    copy = shutil.copy(database, tmp_path_factory.mktemp("hostile") / "sample.duckdb")
+    text = HOSTILE.replace("'", "''")
+    with duckdb.connect(str(copy)) as connection:
+        for table, columns in CHANGED.items():
+            values = f"SELECT * REPLACE ({columns}) FROM (SELECT *, '{text}' AS t FROM {table})"
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * EXCLUDE t FROM ({values})")
+        connection.execute(
+            "INSERT INTO clusters (cluster_id, dialogue_id, source) "
+            "SELECT 'one', min(dialogue_id), source FROM dialogs GROUP BY source"
+        )
+        connection.execute("INSERT INTO duplicates VALUES ('dialogues', 'sgd', 'woz', 1)")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def address(hostile, decisions, tmp_path_factory):
+    """The command itself, serving the sample with hostile texts."""
     port = free_port()
     log = tmp_path_factory.mktemp("served") / "log.txt"
-    command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", str(database), "--no-browser"]
+    command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", str(hostile), "--no-browser"]
     command += ["--annotate", "--decisions", str(decisions)]
     with serving([*command, "--port", str(port)], port, "/_stcore/health", log, cwd=Path(__file__).parents[3]) as page:
         yield page
@@ -56,7 +98,9 @@ def visit(browser, address):
     complaints, contexts = [], []
 
     def opened(query, size=DESKTOP):
-        contexts.append(browser.new_context(viewport=size, is_mobile=size is PHONE, has_touch=size is PHONE))
+        scheme = "dark" if size is PHONE else "light"
+        is_phone = {"is_mobile": size is PHONE, "has_touch": size is PHONE}
+        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **is_phone))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -82,6 +126,16 @@ def settled(page):
     return panel
 
 
+def check_nothing_is_interpreted(page):
+    assert page.evaluate("window.hacked === undefined")
+    assert page.locator(MARKUP).count() == 0
+
+
+def brightness(page):
+    colour = page.locator("[data-testid=stApp]").evaluate("e => getComputedStyle(e).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
 def errors(page):
     return page.locator("[data-testid=stException], [data-testid=stAlertContentError]").all_inner_texts()
 
@@ -89,6 +143,11 @@ def errors(page):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_tab_is_drawn_without_an_error_and_fits(visit, tmp_path, size):
     page = visit("", size)
+    assert (brightness(page) < 60) == (size is PHONE)  # the phone asks for dark mode
+    for tab in page.get_by_role("tab").all():
+        box = tab.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
     for number, tab in enumerate(TABS):
         page.get_by_role("tab").nth(number).click()
         page.wait_for_function("tab => location.search.includes(tab)", arg=f"tab={tab}" if number else "")
@@ -99,9 +158,34 @@ def test_every_tab_is_drawn_without_an_error_and_fits(visit, tmp_path, size):
         charts = panel.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")
         if panel.locator("[data-testid=stVegaLiteChart]").count():
             charts.first.wait_for()
+        check_nothing_is_interpreted(page)
+        assert page.get_by_role("button", name="Download as CSV").filter(visible=True).count() == 0
         picture = tmp_path / f"{tab}.png"
         page.screenshot(path=picture)
         assert picture.stat().st_size > 10_000
+
+
+def test_a_click_on_a_bar_opens_its_rows_whose_texts_stay_texts(visit):
+    page = visit("")
+    chart = page.get_by_test_id("stVegaLiteChart").nth(1)  # by split, train first
+    chart.locator("canvas, svg").first.wait_for()
+    for _ in range(2):  # the same bar opens the window again
+        chart.click(position={"x": chart.bounding_box()["width"] * 0.25, "y": 18})
+        window = page.get_by_role("dialog")
+        window.get_by_text("Split: train").wait_for()
+        assert "rows=dialogues&rows=split%3Dtrain" in page.url
+        page.wait_for_selector(DRAWN)
+        window.get_by_test_id("stDataFrame").click(position={"x": 100, "y": 55})
+        window.get_by_test_id("stChatMessage").first.wait_for()
+        assert HOSTILE[:26] in window.get_by_test_id("stChatMessage").first.inner_text()
+        check_nothing_is_interpreted(page)
+        with page.expect_download() as rows:
+            window.get_by_role("button", name="CSV").click()
+        assert HOSTILE[:26] in Path(rows.value.path()).read_text(encoding="utf-8-sig")
+        window.get_by_role("button", name="Close").click()
+        window.wait_for(state="detached")
+        page.wait_for_function("!location.search.includes('rows=')")
+        page.wait_for_selector(DRAWN)
 
 
 def test_the_address_includes_the_filters(visit):

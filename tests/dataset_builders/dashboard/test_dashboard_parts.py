@@ -15,15 +15,19 @@ import duckdb
 import pandas as pd
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.corpus.counts import REPEATED
 from dataset_builders.dashboard.chat import with_slots
 from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata
 from dataset_builders.dashboard.lengths import bin_width, binned
 from dataset_builders.dashboard.page import csv, file_name
+from dataset_builders.dashboard.querying import EXAMPLES
+from dataset_builders.dashboard.reasons import explained
 from dataset_builders.dashboard.scope import on_rows
 from dataset_builders.dashboard.searching import utterances
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import LABELS, TOTALS, balance, per_source
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
+from dataset_builders.quality.filters import FILTERS
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sql.run import open_folder
 from hub.invented import utterance, write_dataset
@@ -33,6 +37,8 @@ CODE = "\n".join(
     for path in sorted((Path(__file__).parents[3] / "dataset_builders" / "dashboard").rglob("*.py"))
 )
 
+LEAKS = {"dialogue", "pair", "text", "benchmark", "translated dialogue", "translated text"}
+
 GROUPS = {
     # by prefix of keys that the code composes: the names that it inserts
     "tab.": set(TABS),
@@ -40,11 +46,14 @@ GROUPS = {
     "config.": set(CONFIGS),
     "short.": set(CONFIGS),
     "speaker.": {"user", "system"},
-    "leak.": {"dialogue", "pair", "text", "benchmark", "translated dialogue", "translated text"},
+    "leak.": LEAKS,
     "unit.": {"words", "characters"},
     "licences.": {"yes", "no", "unknown"},
     "explorer.": {"turns", "words"},
-    "quality.": {"before", "after"},
+    "quality.": {"before", "after", *(f"kept_note_{config}" for config in CONFIGS)},
+    "rows.": {*CONFIGS, "turns", "drops", "clusters", "leaks", "duplicates", "dropped", "flagged"},
+    "reason.": {*FILTERS, "masked", REPEATED, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
+    "sql.": {*(f"example_{name}" for name in EXAMPLES), "shown", "shown_some"},
     "model.choose_": {"core", "leaderboard"},
     "flow.": {"dialogues", "turns", "steps", "transitions"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
@@ -83,9 +92,17 @@ def test_every_text_that_is_used_exists():
 
 
 def test_russian_texts_are_russian():
-    same = {"tab.downstream", "short.downstream", "column.mrr", "page.title"}
+    same = {"tab.sql", "column.mrr", "page.title"}
     texts = load_texts("ru").entries
     assert not [key for key, text in texts.items() if key not in same and not re.search("[а-яё]", text, re.IGNORECASE)]
+
+
+def test_every_filter_and_flag_has_a_sentence_in_both_languages():
+    for texts in map(load_texts, LANGUAGES):
+        for name in (*FILTERS, "leak", "benchmark", REPEATED, *(f"leak:{kind}" for kind in LEAKS)):
+            assert explained(name, texts).endswith((".", ".”", ".»")), name
+        assert explained("personal_data:email:masked", texts).startswith(explained("personal_data", texts))
+        assert explained("a filter of my own", texts) == ""
 
 
 @pytest.mark.parametrize(
