@@ -85,7 +85,7 @@ class Patience:
 
 
 def read_hub(call: Callable[[], T]) -> T:
-    """Call something that reads from the Hub, with a time-out and again after passing faults.
+    """Call something that reads from the Hub, with limits to its waiting, and again after passing faults.
 
     Args:
         call: Reads; may use the cache of an earlier attempt.
@@ -95,7 +95,7 @@ def read_hub(call: Callable[[], T]) -> T:
         'rows'
     """
     patiently = Patience(READ_ATTEMPTS)
-    with _time_out():
+    with _limits():
         return patiently(call)
 
 
@@ -113,13 +113,13 @@ def hub_fault(error: BaseException | None) -> Any:
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        error = error.__cause__ or error.__context__  # `datasets` hides the fault by `from None`
     for each in chain:
         if isinstance(each, HfHubHTTPError) and each.response is not None:
             return each
-    connections = (HTTPError, ConnectionError, TimeoutError)
-    # the last one says most: `datasets` wraps it in a ConnectionError of its own
-    return next((each for each in reversed(chain) if isinstance(each, connections)), None)
+    connections = [each for each in chain if isinstance(each, (HTTPError, ConnectionError, TimeoutError))]
+    # `datasets` wraps that of the Hub client in a ConnectionError of its own
+    return next((each for each in connections if isinstance(each, HTTPError)), connections[-1] if connections else None)
 
 
 def asked_pause(error: BaseException) -> float:
@@ -188,18 +188,31 @@ def without_token(message: str) -> str:
 
 
 @contextmanager
-def _time_out() -> Iterator[None]:
-    """Give the shared connection of the Hub client a time-out, where it has none."""
+def _limits() -> Iterator[None]:
+    """Limit how long the Hub client waits: for an answer, where it sets no time-out, and when a 429 asks it to."""
     from huggingface_hub import get_session
+    from huggingface_hub.utils import hf_raise_for_status
+
+    def refuse_long_pauses(response: Any) -> None:
+        if response.status_code == 429:
+            response.read()
+            error = None
+            try:
+                hf_raise_for_status(response)
+            except Exception as refused:
+                error = refused
+            if error is not None and asked_pause(error) > LONGEST_PAUSE:
+                raise error
 
     client = get_session()
-    before = client.timeout
-    if before.read is None:
+    timeout, hooks = client.timeout, client.event_hooks
+    if timeout.read is None:
         client.timeout = TIMEOUT
+    client.event_hooks = {**hooks, "response": [*hooks.get("response", []), refuse_long_pauses]}
     try:
         yield
     finally:
-        client.timeout = before
+        client.timeout, client.event_hooks = timeout, hooks
 
 
 def _never_connected(error: BaseException) -> bool:
