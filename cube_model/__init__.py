@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cube_model.core.registration import register_lazily
 
 if TYPE_CHECKING:
+    from cube_model.assistant.assistant import DialogueAssistant as DialogueAssistant
     from cube_model.core.configuration_cube import CubeConfig as CubeConfig
     from cube_model.core.modeling_cube import CubeModel as CubeModel
     from cube_model.data.autoencoder_dataset import AutoencoderDataset as AutoencoderDataset
@@ -37,6 +38,7 @@ _MODULES = {
     "CubeRetriever": "inference.retriever",
     "CubeTrainer": "training.trainer",
     "DatasetConfig": "data.config",
+    "DialogueAssistant": "assistant.assistant",
     "DialogueConfig": "data.config",
     "DialogueDataset": "data.dialogue_dataset",
     "EmbeddingCache": "vectors.cache",

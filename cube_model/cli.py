@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cube_model.assistant.command import assistant_app
 from cube_model.data.embed.config import EmbedConfig
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
@@ -16,6 +17,8 @@ from cube_model.evaluation.leaderboard.command import leaderboard
 from cube_model.flow.command import flow
 from cube_model.inference.ask import ask
 from cube_model.inference.export import export
+from cube_model.intents.command import predict_intents, suggest_intents, train_intents
+from cube_model.serving.command import serve
 from cube_model.training.config import TrainingConfig
 from cube_model.vectors.cli import cache_app
 from dataset_builders.common.command_options import takes_options
@@ -44,7 +47,12 @@ def register(app: typer.Typer) -> None:
     app.command("leaderboard")(leaderboard)
     app.command("benchmark")(benchmark)
     app.command("flow")(flow)
+    app.command("suggest-intents")(suggest_intents)
+    app.command("train-intents")(train_intents)
+    app.command("predict-intents")(predict_intents)
+    app.command("serve")(serve)
     app.command("export")(export)
+    app.add_typer(assistant_app, name="assistant")
     app.add_typer(cache_app, name="cache")
 
 

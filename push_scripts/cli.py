@@ -1,4 +1,4 @@
-"""`dialogue-cube push dataset | model | metric | space`."""
+"""`dialogue-cube push dataset | model | assistant | metric | space`."""
 
 from __future__ import annotations
 
@@ -59,6 +59,21 @@ def model(
     _show(repo, pushed.sizes, pushed.published, pushed.gate, options.card)
 
 
+@takes_options()
+def assistant(
+    assistant: Annotated[
+        Path, typer.Option("--assistant", metavar="DIR", help="Folder written by `dialogue-cube assistant build`.")
+    ],
+    repo: Repo,
+    options: PushOptions,
+) -> None:
+    """Publish an assistant in one commit; one with answers that may not be redistributed is refused."""
+    from push_scripts.push_assistant import push_assistant
+
+    pushed = push_assistant(assistant, repo, options)
+    _show(repo, pushed.sizes, pushed.published, card=options.card)
+
+
 @takes_options(leave_out=["card", "restricted_data"])
 def metric(repo: Repo, options: PushOptions) -> None:
     """Publish the metrics as a Space that `evaluate.load("ORG/NAME", "mrr")` loads without this package."""
@@ -101,7 +116,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Publish a dataset, a model, the metrics or a Space on the Hugging Face Hub.", no_args_is_help=True
     )
-    for command in (dataset, model, metric, space):
+    for command in (dataset, model, assistant, metric, space):
         group.command(command.__name__)(command)
     app.add_typer(group, name="push")
 

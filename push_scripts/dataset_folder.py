@@ -116,7 +116,7 @@ def fingerprint_of(digests: Mapping[str, str]) -> str:
 
 
 def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Remove some sources from the report: their counts, digests of raw files, leaks and duplicates.
+    """Remove some sources from the report: their counts, digests of raw files, leaks, duplicates and decisions.
 
     Args:
         report: Content of `quality/report.json`.
@@ -131,7 +131,7 @@ def without_sources(report: Mapping[str, Any], names: Collection[str]) -> dict[s
     return {**report, **{key: keep(report[key] or {}, depth) for key, depth in _DEPTHS.items() if key in report}}
 
 
-_DEPTHS = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2}
+_DEPTHS = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2, "decisions": 0}
 """Tables of the report -> levels above the names of the sources."""
 
 

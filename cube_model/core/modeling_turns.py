@@ -44,13 +44,16 @@ class TurnsModel(PreTrainedModel):
     config_class = TurnsConfig
     base_model_prefix = "turns"
     main_input_name = "input_ids"
+    _keep_in_fp32_modules_strict = ("composer",)  # small, and reads float32 vectors
 
     def __init__(self, config: TurnsConfig) -> None:
         from transformers import AutoConfig, AutoModel  # whose import may register this class
 
         super().__init__(config)
         encoder = dict(config.encoder or {})
-        self.encoder: Any = AutoModel.from_config(AutoConfig.for_model(encoder.pop("model_type"), **encoder))
+        text_config = AutoConfig.for_model(encoder.pop("model_type"), **encoder)
+        # the precision in which this model is loaded, not the one that the encoder's own configuration records
+        self.encoder: Any = AutoModel.from_config(text_config, dtype=torch.get_default_dtype())
         self.composer: Any = make_composer(config.composer, config.embedding_dim, config.context_turns, config.core)
         self.post_init()
 

@@ -1,7 +1,7 @@
 """Question -> answer rows from a user's pairs, conversations and files.
 
-Only this module uses `dataset_builders` as a library: it reads own data, forms pairs and filters them exactly as a
-build of the corpora does.
+Only this module and `own_utterances.py` use `dataset_builders` as a library. This one reads own data, forms pairs and
+filters them exactly as a build of the corpora does.
 """
 
 from __future__ import annotations
@@ -253,12 +253,12 @@ def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.
 
     from dataset_builders.own_data.builder import PRIVATE
 
-    rows: dict[str, list[Any]] = {"dialogue_id": [], "source": [], "language": [], "domains": []}
+    rows: dict[str, list[Any]] = {"dialogue_id": [], "source": [], "language": [], "metadata": [], "domains": []}
     speakers: list[str] = []
     texts: list[str] = []
     ends = [0]
     for source, name, dialogue in dialogues:
-        facts = (f"{source}/{name}", source, dialogue.language or language, dialogue.domains)
+        facts = (f"{source}/{name}", source, dialogue.language or language, dialogue.metadata, dialogue.domains)
         for column, fact in zip(rows.values(), facts, strict=True):
             column.append(fact)
         for turn in dialogue.turns:
@@ -276,7 +276,7 @@ def _table(dialogues: Iterable[tuple[str, str, Dialogue]], language: str) -> pa.
             **{name: pa.array(values, pa.string()) for name, values in rows.items()},
             "domains": domains,
             "turns": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns),
-            **{name: pa.nulls(count, pa.string()) for name in ("cluster_id", "parallel_id", "origin", "metadata")},
+            **{name: pa.nulls(count, pa.string()) for name in ("cluster_id", "parallel_id", "origin")},
             "license": pa.repeat(pa.scalar(PRIVATE), count),
             "redistributable": pa.repeat(pa.scalar(False), count),
         }

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cube_model.clustering import Clusters, Tree
 from cube_model.data.turns import Turns
 from cube_model.errors import ModelError
-from cube_model.flow.clustering import Clusters, Tree
 from cube_model.flow.config import SCALE
 from cube_model.flow.dialogues import SPEAKERS
 

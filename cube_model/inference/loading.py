@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
-from cube_model.teacher.find import is_known_or_local
-from cube_model.teacher.fingerprint import setting_differences
 from cube_model.teacher.quiet import quiet_transformers
+from cube_model.teacher.recorded import check_recorded, load_recorded
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
 from dataset_builders.common.patience import explain_fault, read_hub
@@ -113,27 +112,7 @@ def teacher_of(model: CubeModel, teacher: str | None = None, device: str | None 
     recorded = model.config.teacher
     if not recorded:
         raise ModelError("the core does not record its teacher; train it again with cube_model.train")
-    name = teacher or recorded["name"]
-    if teacher is None and not is_known_or_local(name):
-        raise ModelError(
-            f"the core was trained with {name}, a teacher that would be downloaded from the Hub: pass --teacher {name} "
-            "(in Python teacher=...) if you trust it, or the folder that holds it"
-        )
-    try:
-        loaded = Teacher.load(
-            name,
-            recorded["dtype"],
-            device,
-            revision=recorded.get("revision") if teacher == recorded["name"] else None,
-            dimension=recorded.get("dimension"),
-            **{option: recorded.get(option) for option in ("pooling", "prefix", "normalize", "max_length")},
-        )
-    except ModelError as error:
-        raise ModelError(
-            f"{error} (the core was trained with {recorded['name']}; pass its location with --teacher)"
-        ) from error
-    check_teacher(model, loaded)
-    return loaded
+    return load_recorded(recorded, teacher, device)
 
 
 def check_teacher(model: CubeModel, teacher: Teacher) -> None:
@@ -146,14 +125,7 @@ def check_teacher(model: CubeModel, teacher: Teacher) -> None:
     Raises:
         ModelError: The fingerprint (weights, tokenizer, pooling, prefix, dtype, ...) differs from the recorded one.
     """
-    recorded = model.config.teacher or {}
-    if teacher.fingerprint == recorded.get("fingerprint"):
-        return
-    raise ModelError(
-        f"teacher {teacher.name} (fingerprint {teacher.fingerprint[:12]}) is not the one the core was trained with: "
-        f"{recorded.get('name')} (fingerprint {str(recorded.get('fingerprint'))[:12]}); pass that one with --teacher"
-        + setting_differences(recorded, teacher.describe())
-    )
+    check_recorded(model.config.teacher or {}, teacher)
 
 
 def core_fingerprint(model: CubeModel) -> str:

@@ -182,9 +182,12 @@ def core_function(model: PreTrainedModel, function: Callable[..., Any]) -> Calla
     """Turn a method of the core, such as `model.encode_questions`, into a function of float32 arrays."""
     import torch
 
+    # an encoder of turns may run in bfloat16; what composes its vectors does not
+    dtype = torch.float32 if hasattr(model, "composer") else model.dtype
+
     def mapped(vectors: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            tensor = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, model.dtype)
+            tensor = torch.from_numpy(np.ascontiguousarray(vectors)).to(model.device, dtype)
             return function(tensor).float().cpu().numpy()
 
     return mapped

@@ -22,6 +22,35 @@ def map_tensors(path: Path, *names: str) -> list[np.ndarray]:
         return [np.asarray(file.get_tensor(name).numpy()) for name in names]
 
 
+def map_tensor(path: Path, name: str) -> np.ndarray:
+    """Open the only tensor of a file as a memory map that is read only, without torch.
+
+    Args:
+        path: File to open.
+        name: Name of the tensor, float32.
+
+    Raises:
+        ValueError: The file is not one of a single such tensor.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
+        size = path.stat().st_size
+        if not 0 < length <= size - 8:
+            raise ValueError("no header of safetensors")
+        header = json.loads(file.read(length))
+    facts = header.get(name) if isinstance(header, dict) else None
+    if not isinstance(facts, dict) or facts.get("dtype") != "F32":
+        raise ValueError(f"no tensor {name!r} of float32")
+    shape = tuple(int(extent) for extent in facts["shape"])
+    count = int(np.prod(shape))
+    if facts["data_offsets"] != [0, 4 * count] or size != 8 + length + 4 * count:
+        raise ValueError("more or fewer numbers than its header says")
+    if not count:
+        return np.zeros(shape, np.float32)
+    return np.memmap(path, np.dtype("<f4"), "r", 8 + length, shape)
+
+
 def create_tensor(path: Path, name: str, shape: tuple[int, int]) -> np.memmap:
     """Create a file of one float32 tensor, to be filled in place.
 

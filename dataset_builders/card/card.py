@@ -106,6 +106,7 @@ def dataset_card(
         duplicates=_duplicates(facts, report),
         copies=_copies(facts, report),
         dropped=_dropped(facts, report),
+        decisions=_decisions(facts, report),
         version=report.get("version", "unknown"),
         fingerprint=report.get("fingerprint", "unknown"),
         options=report.get("options") or {},
@@ -227,8 +228,19 @@ def _dropped(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _decisions(facts: Facts, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Number of decisions of people about rows, by source, decision and outcome."""
+    return [
+        {"source": source, "decision": decision.replace("_", " "), "outcome": outcome, "count": count}
+        for source, table in (report.get("decisions") or {}).items()
+        for decision, outcomes in table.items()
+        for outcome, count in outcomes.items()
+        if source in facts.sources and decision != "not_obeyed"
+    ]
+
+
 def _command(report: Mapping[str, Any]) -> str:
-    """Command that repeats the build from raw files; own data and custom filters must be filled in by hand."""
+    """Command that repeats the build; own data, custom filters and decisions must be filled in by hand."""
     options, sources = report.get("options") or {}, report.get("sources") or {}
     names = builders()
     words = ["dialogue-cube", "build"]
@@ -250,6 +262,7 @@ def _command(report: Mapping[str, Any]) -> str:
             "--origins": ",".join(options.get("origins") or []),
             "--splits": _unless_default(options.get("splits"), schema.SPLITS),
             "--directions": _unless_default(options.get("directions"), DIRECTIONS),
+            "--decisions": "DECISIONS" if options.get("decisions") else None,
         }
     )
     return shlex.join(words)

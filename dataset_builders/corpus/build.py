@@ -30,7 +30,13 @@ from dataset_builders.common.outputs import output_folder
 from dataset_builders.common.stages import Progress, Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
-from dataset_builders.corpus.finish import finish_folder, warn_of_copies, warn_of_differences, write_rejects_of
+from dataset_builders.corpus.finish import (
+    finish_folder,
+    warn_of_copies,
+    warn_of_decisions,
+    warn_of_differences,
+    write_rejects_of,
+)
 from dataset_builders.corpus.fragments import by_source
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.remote import dataset_folder, raw_folder, url_of
@@ -146,6 +152,7 @@ def build_dataset(
         for result in results:
             warn_of_differences(result, raw, warn)
         warn_of_copies(results, survey_result.duplicates, warn)
+        warn_of_decisions(results, options.decisions, warn)
     return results
 
 

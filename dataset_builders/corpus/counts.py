@@ -77,6 +77,7 @@ class SourceCounts:
         languages: BCP 47 tags of the rows.
         annotated: Number of written turns with `acts`, `slots` and `state`, and of written dialogues with `domains`.
         rejected: Number of records of own data that could not be used; the rejects file lists them.
+        decided: What the build made of the decisions about rows of this source, by key; see `deciding`.
     """
 
     info: SourceInfo
@@ -89,6 +90,7 @@ class SourceCounts:
     languages: set[str] = field(default_factory=set)
     annotated: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
+    decided: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; equal counts give equal values in one order."""
@@ -125,6 +127,7 @@ class SourceCounts:
         self.languages |= other.languages
         self.annotated += other.annotated
         self.rejected += other.rejected
+        self.decided |= other.decided
 
     def check(self) -> None:
         """Check every config with `Tally.check`."""

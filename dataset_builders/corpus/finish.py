@@ -10,10 +10,12 @@ from pathlib import Path
 from dataset_builders.arrow.exchange import load
 from dataset_builders.card import card
 from dataset_builders.card.copies import restricted_copies
+from dataset_builders.common.decisions import RowDecisions
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
+from dataset_builders.corpus.deciding import CHANGED, NEW_LABEL, NO_ROW
 from dataset_builders.corpus.files import write_clusters, write_files
 from dataset_builders.corpus.fragments import SourceRows
 from dataset_builders.corpus.options import BuildOptions
@@ -23,6 +25,9 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.hard_negatives import NegativeOptions, add_hard_negatives
 from dataset_builders.sources.raw_files import SAMPLE_NOTE
 from dataset_builders.survey.decisions import Survey
+
+_NAMED = 3
+"""Maximum number of ids that a warning names; the others are counted."""
 
 
 def finish_folder(
@@ -85,6 +90,28 @@ def warn_of_copies(
             f"{own}: {count:,} of its dialogues repeat {other}, which must not be passed on; `dialogue-cube push` will "
             f"hold them back. Build without {own}, or without these dialogues, if you want to share the dataset"
         )
+
+
+def warn_of_decisions(results: Sequence[SourceCounts], decisions: RowDecisions, warn: Callable[[str], None]) -> None:
+    """Warn with one line of the decisions that were not obeyed, and with one of labels that no other row has.
+
+    Args:
+        results: Counts of each source.
+        decisions: The decisions of the build.
+        warn: Called with the line.
+    """
+    decided = {key: outcome for counts in results for key, outcome in counts.decided.items()}
+    by_outcome: dict[str, list[str]] = {}
+    for decision in decisions:
+        by_outcome.setdefault(decided.get(decision.key, NO_ROW), []).append(decision.id)
+    for outcome, advice in (
+        (NO_ROW, "match no row of this build"),
+        (CHANGED, "are about another text than the row now has"),
+        (NEW_LABEL, "give a label that no other row of the source has"),
+    ):
+        if ids := by_outcome.get(outcome):
+            more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+            warn(f"decisions: {len(ids):,} of {len(decisions):,} {advice}: {', '.join(ids[:_NAMED])}{more}")
 
 
 @contextmanager

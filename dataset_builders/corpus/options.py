@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dataset_builders.common.choices import DIRECTIONS, SPLITS
+from dataset_builders.common.decisions import RowDecisions, read_decisions
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.options import option
 from dataset_builders.corpus.settings import DatasetSettings, RowSettings, Selection
@@ -31,6 +32,7 @@ class BuildOptions(RowSettings, Selection):
         low=0,
     )
     benchmark_words: int = option(BENCHMARK_WORDS, "See `BENCHMARK_WORDS`.", low=0)
+    decisions: RowDecisions = option(RowDecisions, "Decisions of people about rows, obeyed by the build.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,8 +42,10 @@ class BuildOptions(RowSettings, Selection):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the report, in its order."""
-        values = asdict(self) | {"quality": self.quality.as_dict()}
-        return {name: values[name] for name in _REPORTED}
+        values = asdict(replace(self, decisions=RowDecisions())) | {"quality": self.quality.as_dict()}
+        # only if there are any, so that a build without them is what it was before
+        decisions = {"decisions": self.decisions.digest} if self.decisions else {}
+        return {name: values[name] for name in _REPORTED} | decisions
 
 
 _REPORTED = (
@@ -50,15 +54,18 @@ _REPORTED = (
 )
 
 
-def build_options(dataset: DatasetSettings, selection: Selection) -> BuildOptions:
+def build_options(
+    dataset: DatasetSettings, selection: Selection, decisions: RowDecisions | None = None
+) -> BuildOptions:
     """The options of a build, from what a user sets.
 
     Args:
         dataset: How rows are filtered, split and paired.
         selection: Which rows are written.
+        decisions: Content of the file of decisions; None to read it.
 
     Raises:
-        DataError: The filters are wrong, or negatives are wanted without an encoder.
+        DataError: The filters or the file of decisions are wrong, or negatives are wanted without an encoder.
     """
     if isinstance(dataset.quality, str):
         quality = QualityConfig.load(dataset.quality)
@@ -68,11 +75,14 @@ def build_options(dataset: DatasetSettings, selection: Selection) -> BuildOption
         quality = quality.with_min_words(dataset.min_words)
     if dataset.hard_negatives and not dataset.encoder:
         raise DataError("hard negatives need an encoder: add one, for example --encoder minilm")
+    if decisions is None:
+        decisions = read_decisions(dataset.decisions) if dataset.decisions else RowDecisions()
     return BuildOptions(
         **_values(dataset, RowSettings),
         **_values(selection, Selection),
         quality=quality,
         own_min_words=dataset.min_words or 0,
+        decisions=decisions,
     )
 
 

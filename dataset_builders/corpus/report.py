@@ -10,6 +10,7 @@ from typing import Any
 
 from dataset_builders.common.listing import walk
 from dataset_builders.corpus.counts import SourceCounts
+from dataset_builders.corpus.deciding import outcomes
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.folder.layout import FORMAT, REPORT
 from dataset_builders.schema import CONFIGS, SPLITS
@@ -66,7 +67,16 @@ def write_report(folder: Path, results: list[SourceCounts], options: BuildOption
         },
         "duplicates": survey.duplicates,
         "not_compared": survey.skipped,
+        **_decisions(results, options),
         "files": digests,
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return fingerprint
+
+
+def _decisions(results: list[SourceCounts], options: BuildOptions) -> dict[str, Any]:
+    """What became of the decisions about the rows of each source; nothing for a build without decisions."""
+    if not options.decisions:
+        return {}
+    by_source = {r.info.name: outcomes(options.decisions.about(r.info.name), r.decided) for r in results}
+    return {"decisions": {name: entry for name, entry in by_source.items() if len(entry) > 1}}

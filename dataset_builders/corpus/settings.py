@@ -92,3 +92,8 @@ class DatasetSettings(RowSettings):
     min_words: int | None = option(
         None, "Drop pairs with a text of at most this many words.", low=0, none="3, for own data 0", panel=_PAIRS
     )
+    decisions: Path | None = option(
+        None,
+        "File of decisions about rows, as `dashboard --annotate` writes it: rows are left out or get other labels.",
+        panel=_FILTERS,
+    )

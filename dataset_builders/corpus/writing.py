@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,11 @@ import pyarrow.compute as pc
 
 from dataset_builders.arrow.chunks import turn_texts
 from dataset_builders.arrow.mapped import release_unused
+from dataset_builders.common.decisions import RowDecision
 from dataset_builders.common.storage import Storage
+from dataset_builders.corpus.batch import Batch
 from dataset_builders.corpus.counts import REPEATED
+from dataset_builders.corpus.deciding import DECISION, Deciding
 from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.shards import Shard
@@ -29,40 +32,6 @@ from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.leaks import TEST, TRAIN
 from dataset_builders.survey.parsed import ROWS_AT_ONCE
 from dataset_builders.text.ragged import Ragged
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows of a shard while they pass through the checks.
-
-    Attributes:
-        config: Config of the rows.
-        table: The n rows.
-        number: Row numbers in the shard, shape (n,); for pairs, the number of the anchor's utterance.
-        split: Index in `SPLITS` of each row's split, int8 of shape (n,). A row that will be dropped has the split that
-            it would go to.
-    """
-
-    config: Config
-    table: pa.Table
-    number: np.ndarray
-    split: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def where(self, mask: np.ndarray) -> Batch:
-        """The rows where the mask is true."""
-        if mask.all():
-            return self
-        return Batch(self.config, self.table.filter(pa.array(mask)), self.number[mask], self.split[mask])
-
-    def by_split(self) -> Iterator[tuple[Split, Batch]]:
-        """The rows of each split that has any."""
-        for index, split in enumerate(SPLITS):
-            part = self.where(self.split == index)
-            if len(part):
-                yield split, part
 
 
 def write_shard(
@@ -85,8 +54,11 @@ def write_shard(
     """
     shard = load(number)
     quality = options.quality.with_min_words(options.own_min_words) if shard.is_own else options.quality
+    masks = any(check.action == "mask" for check in quality.filters)
+    decisions = options.decisions.about(shard.counts.info.name)
+    deciding = Deciding(decisions, shard.counts.decided, shard.table, checks_texts=not masks)
     with fragment_writer(storage, shard.name) as sink:
-        writer = _ShardWriter(shard, options, quality, sink, encoder)
+        writer = _ShardWriter(shard, options, quality, deciding, sink, encoder)
         if shard.counts.info.kind == "dialogues":
             # vectors may differ in the last bit with the texts that are encoded together
             for start, count in shard.batches(turns=0 if encoder else None):
@@ -115,6 +87,7 @@ class _ShardWriter:
     shard: Shard
     options: BuildOptions
     quality: QualityConfig
+    deciding: Deciding
     sink: FragmentWriter
     encoder: Encoder | None
     records: list[tuple[pa.Table, np.ndarray]] = field(default_factory=list)
@@ -131,7 +104,7 @@ class _ShardWriter:
             table: Rows of the `dialogues` config.
         """
         decisions = self.shard.decisions
-        batch = self._usable("dialogues", start, table)
+        batch = self._obey(self._usable("dialogues", start, table))
         number = batch.number
         rows = _set(batch.table, "cluster_id", decisions.rows["cluster_id"].take(pa.array(number)))
         leaks, in_benchmark = (np.flatnonzero(decisions.row(name, number)) for name in ("flagged", "benchmark"))
@@ -158,7 +131,7 @@ class _ShardWriter:
         """Write all rows of an intent set, and same-intent pairs if the options ask for them."""
         # one text may have two labels in different rows, so the filters need all rows at once
         batches = [
-            self._usable("downstream", start, self.shard.table.slice(start, count))
+            self._obey(self._usable("downstream", start, self.shard.table.slice(start, count)))
             for start, count in self.shard.batches(turns=0)
         ]
         if not batches:
@@ -178,7 +151,8 @@ class _ShardWriter:
             if split == "train" and self.options.same_intent:
                 pairs = same_intent_pairs(part.table, self.options.same_intent, self.options.seed)
                 self.shard.counts.rows["pairs"].rows_in += len(pairs)
-                self._write("pairs", "train", pairs)
+                made = Batch("pairs", pairs, np.arange(len(pairs)), np.zeros(len(pairs), np.int8))
+                self._write("pairs", "train", self._obey(made).table)
 
     def _target_split(self, number: np.ndarray) -> np.ndarray:
         """Split of the rows of these numbers, int8 of shape (n,); for dropped rows, the one they would go to."""
@@ -209,6 +183,19 @@ class _ShardWriter:
         counts.languages.update(batch.table["language"].unique().to_pylist())
         return batch
 
+    def _obey(self, batch: Batch, about: Mapping[str, RowDecision] | None = None) -> Batch:
+        """Drop and relabel rows as people decided; `about` is the result of `Deciding.find`, None to look now."""
+        about = self.deciding.find(batch.config, batch.table) if about is None else about
+        if not about:
+            return batch
+        table, verdicts = self.deciding.obey(batch.table, about)
+        batch = replace(batch, table=table)
+        for verdict in sorted({*verdicts} - {""}):
+            reason = f"somebody marked it: {verdict.replace('_', ' ')}"
+            batch = self._drop(batch, verdicts == verdict, DECISION, reason, None, quoted=verdict != "personal_data")
+            verdicts = verdicts[verdicts != verdict]
+        return batch
+
     def _without_leaks(self, batch: Batch, match: str) -> Batch:
         leaks = self.shard.decisions.row("leak", batch.number)
         others = self.shard.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
@@ -228,13 +215,18 @@ class _ShardWriter:
             hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
         pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
+        # obeyed after the filters, of which some look at all pairs of a dialogue: the others stay as they are
+        about = self.deciding.find("pairs", pairs)
         pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
         number = self.shard.starts[row] + np.asarray(pairs["turn_index"])
+        made = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
+        made = self._obey(made, about)
+        pairs, number = made.table, made.number
         decision = self.shard.decisions.pair
         leaks, in_benchmark = (np.flatnonzero(decision(name, number)) for name in ("flagged", "benchmark"))
         pairs = with_flags(pairs, [("leak:pair", leaks), ("leak:benchmark", in_benchmark)])
-        batch = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
+        batch = replace(made, table=pairs)
         if self._drops_leaks:
             leaks = decision("leak", number)
             assert self.shard.decisions.pairs is not None
@@ -279,7 +271,14 @@ class _ShardWriter:
         return screened
 
     def _drop(
-        self, batch: Batch, mask: np.ndarray, name: str, reason: str, values: list[str] | pa.ChunkedArray | None
+        self,
+        batch: Batch,
+        mask: np.ndarray,
+        name: str,
+        reason: str,
+        values: list[str] | pa.ChunkedArray | None,
+        *,
+        quoted: bool = True,
     ) -> Batch:
         """Record the rows where the mask is true as dropped and return the others.
 
@@ -289,6 +288,7 @@ class _ShardWriter:
             name: Name of the check.
             reason: Reason in words.
             values: Offending value of each dropped row; None for the row's id.
+            quoted: Whether the records have the beginning of the texts.
         """
         if not mask.any():
             return batch
@@ -299,7 +299,12 @@ class _ShardWriter:
             "dialogues": dropped.number,
             "pairs": np.searchsorted(self.shard.starts, dropped.number, "right") - 1,
         }.get(batch.config)
-        self._record(batch.config, drop_rows(batch.config, dropped.table, splits, name, reason, values), numbers)
+        if self.shard.counts.info.kind != "dialogues":  # also pairs of the same intent: no dialogue is read in parts
+            numbers = None
+        records = drop_rows(batch.config, dropped.table, splits, name, reason, values)
+        if not quoted:
+            records = _set(records, "text", pa.nulls(len(records), pa.string()))
+        self._record(batch.config, records, numbers)
         return batch.where(~mask)
 
     def _record(self, config: Config, records: pa.Table, numbers: np.ndarray | None) -> None:

@@ -9,21 +9,15 @@ from collections.abc import Callable
 import streamlit as st
 
 from dataset_builders.dashboard import sidebar
+from dataset_builders.dashboard.opened import show_opened
 from dataset_builders.dashboard.page import Page, plain, switch
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
+from dataset_builders.dashboard.style import STYLE
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.texts import LANGUAGES, Texts, load_texts
 
 LOG = logging.getLogger(__name__)
-
-STYLE = """<style>
-.stMainBlockContainer {padding-top: 4.2rem}
-@media (min-width: 900px) {.stMainBlockContainer {padding-left: 2.5rem; padding-right: 2.5rem}}
-[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: .7rem}
-.stMetric [data-testid="stMetricValue"] {font-size: 1.6rem}
-.stMetric label p {white-space: normal; line-height: 1.2}
-</style>"""
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#56B4E9" d="M12 2 21 7 12 12 3 7z"/>'
@@ -55,6 +49,7 @@ def _body(settings: Settings, texts: Texts) -> None:
     filters = sidebar.choose(store, texts)
     page = Page(store.only(filters.metadata), filters, texts, settings)
     _tabs(page)
+    show_opened(page)
     sidebar.about(store, texts)
 
 

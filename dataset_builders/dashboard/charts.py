@@ -29,6 +29,12 @@ BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW = (
 PALETTE = [BLUE, ORANGE, GREEN, SKY, VERMILION, PURPLE, YELLOW]
 """Okabe and Ito's palette without black, which is the colour of text."""
 
+CLICKED = "clicked"
+"""Name of the selection in a chart that a click changes."""
+
+GREY = "#767676"
+"""Numbers and lines beside the marks, readable on white and on the dark background."""
+
 SPLIT_COLOURS: dict[str, str] = dict(zip(SPLITS, PALETTE, strict=False))
 
 _ROW = 24
@@ -86,6 +92,7 @@ def bars(
     tips = [_tip(name, titles, form if name == value else "") for name in (category, split, value) if name]
     if split is None:
         chart = alt.Chart(parts).mark_bar(cornerRadiusEnd=2, color=colour).encode(y=y, x=x, tooltip=tips)
+        chart = _opens(chart, category)
     else:
         parts = parts.assign(rank=parts[split].map({name: place for place, name in enumerate(colours)}))
         chart = (
@@ -93,6 +100,7 @@ def bars(
             .mark_bar()
             .encode(y=y, x=x, color=_colour(split, titles, colours), order=alt.Order("rank:Q"), tooltip=tips)
         )
+        chart = _opens(chart, category, split)
     return (chart + _numbers(whole, y, value, form)).properties(height=_height(len(whole), legend=split is not None))
 
 
@@ -118,6 +126,7 @@ def grouped_bars(
     )
     chart = alt.Chart(frame).mark_bar(cornerRadiusEnd=2)
     chart = chart.encode(y=y, yOffset=within, x=_counts(value, titles, frame[value].max()), color=colour, tooltip=tips)
+    chart = _opens(chart, category, series)
     numbers = _numbers(frame, y, value).encode(yOffset=within)
     rows = frame[category].nunique() * frame[series].nunique() + len(names)
     return (chart + numbers).properties(height=_height(rows, legend=True))
@@ -138,6 +147,7 @@ def split_bars(frame: pd.DataFrame, value: str, titles: dict[str, str]) -> alt.L
     tips = [_tip("split", titles), _tip(value, titles, ","), alt.Tooltip("share:Q", title="%", format=".1%")]
     colour = _colour("split", titles, SPLIT_COLOURS).legend(None)
     chart = alt.Chart(shares).mark_bar(cornerRadiusEnd=2).encode(y=y, x=x, color=colour, tooltip=tips)
+    chart = _opens(chart, "split")
     text = f"format(datum['{value}'], ',') + '  (' + format(datum.share, '.1%') + ')'"
     numbers = _numbers(shares, y, value).transform_calculate(label=text).encode(text="label:N")
     return (chart + numbers).properties(height=_height(len(frame)))
@@ -169,12 +179,8 @@ def histogram(
     x = alt.X(f"{bin}:Q", bin="binned", title=titles[bin], axis=alt.Axis(format=form, grid=False, tickCount=8))
     y = alt.Y(f"{value}:Q", title=titles[value], axis=alt.Axis(format=",d", tickCount=5, tickMinStep=1))
     tips = [_tip(bin, titles, form), _tip(value, titles, ",")]
-    return (
-        alt.Chart(bins)
-        .mark_bar(color=colour, binSpacing=0.5)
-        .encode(x=x, x2="end:Q", y=y, tooltip=tips)
-        .properties(height=_HEIGHT)
-    )
+    chart = alt.Chart(bins).mark_bar(color=colour, binSpacing=0.5).encode(x=x, x2="end:Q", y=y, tooltip=tips)
+    return _opens(chart, bin).properties(height=_HEIGHT)
 
 
 @specification
@@ -192,7 +198,7 @@ def joint(
         widths: Width of the bins of each axis, by column.
     """
     bins = frame.assign(x_end=frame[x] + widths[x], y_end=frame[y] + widths[y])
-    return (
+    chart = (
         alt.Chart(bins)
         .mark_rect()
         .encode(
@@ -205,12 +211,13 @@ def joint(
         )
         .properties(height=480)
     )
+    return _opens(chart, x, y)
 
 
 @specification
 def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]) -> alt.Chart:
     """Points whose size is the number of rows; `frame` has one row per point."""
-    return (
+    chart = (
         alt.Chart(frame)
         .mark_circle(color=BLUE, opacity=0.45)
         .encode(
@@ -226,6 +233,7 @@ def scatter(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, s
         )
         .properties(height=480)
     )
+    return _opens(chart, x, y)
 
 
 @specification
@@ -240,6 +248,7 @@ def grid(frame: pd.DataFrame, x: str, y: str, value: str, titles: dict[str, str]
     fields = body.mark_rect().encode(
         color=_amount(value, titles), tooltip=[_tip(x, titles), _tip(y, titles), _tip(value, titles, ",")]
     )
+    fields = _opens(fields, x, y)
     numbers = body.mark_text(fontSize=11).encode(
         text=alt.Text(f"{value}:Q", format=","),
         color=alt.condition(alt.datum[value] > middle, alt.value("black"), alt.value("white")),
@@ -286,8 +295,14 @@ def intervals(
     points = body.mark_circle(color=BLUE, size=90, opacity=1).encode(x=f"{value}:Q", tooltip=tips)
     layers = spans + points
     if reference is not None:
-        layers += alt.Chart().mark_rule(color="#555", strokeDash=[4, 3]).encode(x=alt.datum(reference))
+        layers += alt.Chart().mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.datum(reference))
     return layers.properties(height=_height(len(frame)))
+
+
+def _opens(chart: alt.Chart, *fields: str) -> alt.Chart:
+    """A chart that reports a click on a mark: the values of these fields; see `page.Page.chart`."""
+    chosen = alt.selection_point(name=CLICKED, fields=list(fields), toggle=False)
+    return chart.add_params(chosen)
 
 
 def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y:
@@ -308,7 +323,7 @@ def _numbers(frame: pd.DataFrame, y: alt.Y, value: str, form: str = ",") -> alt.
     """The numbers at the ends of bars."""
     text = alt.Text(f"{value}:Q", format=form)
     return (
-        alt.Chart(frame).mark_text(align="left", dx=4, fontSize=11, color="#555").encode(y=y, x=f"{value}:Q", text=text)
+        alt.Chart(frame).mark_text(align="left", dx=4, fontSize=11, color=GREY).encode(y=y, x=f"{value}:Q", text=text)
     )
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.dashboard.guard import OwnNames, is_public, new_token, own_names
+from dataset_builders.common.own_names import is_public, own_names
+from dataset_builders.dashboard.guard import OwnNames, new_token
 
 _APP = Path(__file__).with_name("app.py")
 
@@ -38,6 +39,22 @@ def dashboard(
     teacher: Annotated[
         str, typer.Option(help="Encoder to find similar utterances: short name, folder or Hub id.")
     ] = "minilm",
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `embed` with the vectors of the texts, for the search by meaning. Default: `vectors` "
+            "beside the database."
+        ),
+    ] = None,
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Let visitors mark rows; without it, the page is read-only.")
+    ] = False,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the marks, for `build --decisions`. Default: `decisions.jsonl` beside the database."
+        ),
+    ] = None,
     language: Annotated[Literal["en", "ru"], typer.Option(help="Language of the page; it has a switch, too.")] = "en",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 makes the page visible to the whole network.")
@@ -65,7 +82,11 @@ def dashboard(
         if not path.exists():
             raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
     _check(database, data)
-    token = new_token() if is_public(host) and cores else ""
+    vectors = vectors or next(filter(Path.is_dir, [database.parent / "vectors"]), None)
+    marks = _marks(database, decisions) if annotate else None
+    if decisions is not None and not annotate:
+        raise DataError("--decisions names the file to which --annotate writes: pass both")
+    token = new_token() if is_public(host) else ""
     settings = Settings(
         str(database.resolve()),
         cores=tuple(map(str, cores)),
@@ -74,14 +95,42 @@ def dashboard(
         teacher=teacher,
         language=language,
         token=token,
+        vectors=str(_vectors(vectors)) if vectors else "",
+        decisions=str(marks or ""),
     )
     settings.publish()
     if is_public(host):
         typer.echo(f"warning: everybody who can reach {host}:{port} can read the whole corpus", err=True)
     if token:
         place = socket.gethostname() if host in ("0.0.0.0", "::") else host
-        typer.echo(f"Asking cores needs this link: http://{place}:{port}/?token={token}", err=True)
+        typer.echo(f"Asking cores, SQL and marking rows need this link: http://{place}:{port}/?token={token}", err=True)
     _serve(host, port, browser, own_names(host, name or ()), f"/?token={token}" if token else "")
+
+
+def _marks(database: Path, file: Path | None) -> Path:
+    """The file for the decisions of visitors.
+
+    Raises:
+        DataError: It exists and is no file of decisions.
+    """
+    from dataset_builders.common.decisions import read_decisions
+
+    file = (file or database.parent / "decisions.jsonl").resolve()
+    if file.exists():
+        read_decisions(file)
+    return file
+
+
+def _vectors(folder: Path) -> Path:
+    """The folder of vectors.
+
+    Raises:
+        DataError: `dialogue-cube embed` has not written it.
+    """
+    from dataset_builders.dashboard.vector_search import Vectors
+
+    Vectors.open(folder)
+    return folder.resolve()
 
 
 def _check(database: Path, data: str | None) -> None:
@@ -118,7 +167,7 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
     import streamlit.emojis  # takes a quarter of a second
 
     import dataset_builders.dashboard.tabs.all  # noqa: F401
-    from dataset_builders.dashboard.charts import PALETTE
+    from dataset_builders.dashboard.charts import BLUE, PALETTE, SKY
 
     with socket.socket() as probe:
         try:
@@ -136,8 +185,11 @@ def _serve(host: str, port: int, browser: bool, names: Collection[str], place: s
         "runner_magicEnabled": False,
         "client_toolbarMode": "viewer",
         "client_showErrorDetails": "none",
-        "theme_primaryColor": PALETTE[0],
-        "theme_chartCategoricalColors": PALETTE,
+        # a theme of each kind, so that the page follows the system; a single one would always be light
+        "theme_light_primaryColor": BLUE,
+        "theme_dark_primaryColor": SKY,
+        "theme_light_chartCategoricalColors": PALETTE,
+        "theme_dark_chartCategoricalColors": PALETTE,
     }
     bootstrap.load_config_options(options)
     if browser:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import Behind, between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +23,13 @@ _WIDTHS = [step * 10**power for power in range(6) for step in (1, 2, 5)]
 
 
 def length_chart(
-    page: Page, title: str, frame: pd.DataFrame, counted: str, unit: str, colour: str = charts.BLUE
+    page: Page,
+    title: str,
+    frame: pd.DataFrame,
+    counted: str,
+    unit: str,
+    rows: tuple[str, str],
+    colour: str = charts.BLUE,
 ) -> None:
     """Show a histogram of lengths.
 
@@ -31,6 +39,7 @@ def length_chart(
         frame: Column `value` (lengths) and a column of counts.
         counted: Name of the column of counts.
         unit: Unit of the lengths, as text.
+        rows: Kind of the rows that a bar opens, and the condition on their length; see `behind.Behind`.
         colour: Colour of the bars.
     """
     if frame.empty:
@@ -40,7 +49,13 @@ def length_chart(
     titles = {"value": page.texts("lengths.axis", unit=unit), counted: page.texts(f"column.{counted}")}
     has_tail = frame["value"].max() >= last + width
     note = page.texts("lengths.tail", n=last) if has_tail else ""
-    page.chart(title, frame, charts.histogram(bins, "value", counted, titles, width=width, colour=colour), note)
+
+    def opens(bar: Mapping[str, Any]) -> Behind:
+        low = bar["value"]
+        return Behind(rows[0], ((rows[1], between(low, None if low >= last else low + width - 1)),))
+
+    chart = charts.histogram(bins, "value", counted, titles, width=width, colour=colour)
+    page.chart(title, frame, chart, note, opens)
 
 
 def bin_width(lengths: pd.Series, counts: pd.Series) -> tuple[int, int]:

@@ -6,10 +6,13 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dataset_builders.dashboard.behind import PARAMETER, Behind, Opens
+from dataset_builders.dashboard.charts import CLICKED
 from dataset_builders.dashboard.filters import COLUMNS, Filters
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
@@ -17,6 +20,7 @@ from dataset_builders.dashboard.texts import Texts
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandas.io.formats.style import Styler
 
     from dataset_builders.dashboard.charts import Specification
 
@@ -84,7 +88,9 @@ class Page:
             st.session_state["drawn"] = True
             time.sleep(PAUSE)
 
-    def chart(self, title: str, frame: pd.DataFrame, chart: Specification, note: str = "") -> None:
+    def chart(
+        self, title: str, frame: pd.DataFrame, chart: Specification, note: str = "", opens: Opens | None = None
+    ) -> None:
         """Show a chart with its title and a download of its numbers.
 
         Args:
@@ -92,23 +98,38 @@ class Page:
             frame: Numbers of the download.
             chart: The chart.
             note: Small print below.
+            opens: The rows that a click on a part of the chart opens, by the fields of that part.
         """
         self.heading(title, frame)
         config = chart["config"] | {"locale": {"number": self.texts.chart_locale}}
         options = {"embedOptions": {"actions": False}}
-        st.vega_lite_chart(spec=chart | {"config": config, "usermeta": options}, width="stretch", alt=title)
+        clicks: dict[str, Any] = {}
+        if opens is not None:
+            key = _clickable(f"chart-{title}")
+            clicks = {"key": key, "selection_mode": CLICKED, "on_select": partial(_click_on_chart, key, opens)}
+        spec = chart | {"config": config, "usermeta": options}
+        st.vega_lite_chart(spec=spec, width="stretch", alt=title, **clicks)
         if note:
             st.caption(note)
 
-    def heading(self, title: str, frame: pd.DataFrame, every: tuple[str, Sequence[Any]] | None = None) -> None:
+    def heading(
+        self,
+        title: str,
+        frame: pd.DataFrame,
+        every: tuple[str, Sequence[Any]] | None = None,
+        *,
+        is_table: bool = False,
+    ) -> None:
         """Show a title with a download at the right; the file is made on demand.
 
         Args:
             title: Title.
             frame: Numbers of the download.
             every: Query and parameters of the download, in place of `frame`.
+            is_table: Whether a table follows.
         """
-        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+        kind = "table" if is_table else "chart"  # beside a table, Streamlit's toolbar needs room
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center", key=f"heading-{kind}-{title}"):
             st.markdown(f"**{plain(title)}**", width="stretch")
             st.download_button(
                 "CSV",
@@ -130,6 +151,7 @@ class Page:
         note: str = "",
         every: tuple[str, Sequence[Any]] | None = None,
         config: Mapping[str, Any] | None = None,
+        opens: Opens | None = None,
         **options: Any,
     ) -> Any:
         """Show a table with its title and a download.
@@ -141,20 +163,23 @@ class Page:
             note: Small print below.
             every: Query and parameters of all rows for the download, if `frame` holds only the first ones.
             config: Streamlit's configuration of columns that are neither text nor numbers.
+            opens: The rows that a click on a row opens, by the columns of that row.
             options: Options of `st.dataframe`.
 
         Returns:
             The result of `st.dataframe`.
         """
-        self.heading(title, frame, every)
+        self.heading(title, frame, every, is_table=True)
+        if opens is not None:
+            key = _clickable(f"table-{title}")
+            click = partial(_click_on_table, key, frame, opens)
+            options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
         state = st.dataframe(
-            frame,
+            self._formatted(frame, columns),
             hide_index=True,
             column_order=list(columns),
             column_config={
-                name: st.column_config.NumberColumn(self.texts(f"column.{name}"), format=form)
-                if form
-                else st.column_config.Column(self.texts(f"column.{name}"))
+                name: (st.column_config.NumberColumn if form else st.column_config.Column)(self.texts(f"column.{name}"))
                 for name, form in columns.items()
             }
             | dict(config or {}),
@@ -164,6 +189,13 @@ class Page:
         if note:
             st.caption(note)
         return state
+
+    def _formatted(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame | Styler:
+        """The table with numbers in the format of the page's language rather than of the browser's."""
+        formats = {name: partial(_number, self.texts, form) for name, form in columns.items() if form and name in frame}
+        if not formats or frame.empty:
+            return frame
+        return frame.reset_index(drop=True).style.format(formats, na_rep="–")
 
     def nothing(self, key: str, **values: object) -> None:
         """Show a hint in place of missing data."""
@@ -175,6 +207,49 @@ class Page:
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
+
+
+def open_rows(behind: Behind, by: str = "") -> None:
+    """Name the rows in the address, so that the window with them opens.
+
+    Args:
+        behind: The rows.
+        by: Name of the chart or table that opens them.
+    """
+    st.query_params[PARAMETER] = behind.to_address()
+    st.session_state["opened-by"] = by
+
+
+def close_rows() -> None:
+    """Close the window with rows, and forget the click that opened it, so that the same click opens it again."""
+    st.query_params.pop(PARAMETER, None)
+    clicks = st.session_state.setdefault("clicks", {})
+    by = st.session_state.pop("opened-by", "")
+    clicks[by] = clicks.get(by, 0) + 1
+
+
+def _clickable(name: str) -> str:
+    """Key of a chart or table; a new one makes a new widget, in which nothing is selected."""
+    return f"{name}-{st.session_state.get('clicks', {}).get(name, 0)}"
+
+
+def _click_on_chart(key: str, opens: Opens) -> None:
+    points = st.session_state[key].selection.get(CLICKED) or []
+    if points and (behind := opens(points[0])):
+        open_rows(behind, key.rpartition("-")[0])
+
+
+def _click_on_table(key: str, frame: pd.DataFrame, opens: Opens) -> None:
+    cells = st.session_state[key].selection.cells
+    if cells and (behind := opens(frame.iloc[cells[0][0]].to_dict())):
+        open_rows(behind, key.rpartition("-")[0])
+
+
+def _number(texts: Texts, form: str, value: float) -> str:
+    """A number in a table; see `Page.table`."""
+    if form == "percent":
+        return texts.percent(value)
+    return texts.number(value, None if form == "localized" else int(form[2:-1]))
 
 
 def plain(text: str) -> str:

@@ -23,7 +23,10 @@ class Settings:
         flows: Folders of `dialogue-cube flow`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
-        token: What the address must show before a core is asked; empty if the page is for this machine only.
+        token: What the address must show before a core or SQL is asked or a row is marked; empty if only this machine
+            reaches the page.
+        vectors: Folder of `dialogue-cube embed`; empty for none.
+        decisions: File for the decisions of visitors about rows; empty if the page is read-only.
     """
 
     database: str
@@ -33,6 +36,8 @@ class Settings:
     teacher: str = "minilm"
     language: str = "en"
     token: str = ""
+    vectors: str = ""
+    decisions: str = ""
 
     def publish(self) -> None:
         """Set the environment variable for this process and its children."""

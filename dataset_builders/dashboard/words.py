@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,13 @@ def words_of(page: Page, config: str) -> pd.DataFrame:
     return page.ask(WORDS, f"config = '{config}'")
 
 
-def show_words(page: Page, words: pd.DataFrame) -> None:
+def show_words(page: Page, words: pd.DataFrame, kind: str) -> None:
     """Show bars at the left and the cloud at the right.
 
     Args:
         page: The page.
         words: Columns `word` and `occurrences`, most frequent first.
+        kind: Kind of the rows that a bar opens; see `behind.Behind`.
     """
     t = page.texts
     plain = st.toggle(t("words.without_function_words"), value=True, key="words-plain", help=t("words.function_words"))
@@ -57,7 +59,8 @@ def show_words(page: Page, words: pd.DataFrame) -> None:
     titles = {"word": t("column.word"), "occurrences": t("column.occurrences")}
     with left:
         top = words.head(BARS)
-        page.chart(t("words.frequent", n=len(top)), top, charts.bars(top, "word", "occurrences", titles))
+        chart = charts.bars(top, "word", "occurrences", titles)
+        page.chart(t("words.frequent", n=len(top)), top, chart, opens=by(kind, "word"))
     with right:
         page.heading(t("words.cloud"), words.head(CLOUD))
         counts = words.head(CLOUD)

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_any(
-    database: str | Path | None = None, data: str | Path | None = None, *, allow_files: bool = False
+    database: str | Path | None = None,
+    data: str | Path | None = None,
+    *,
+    allow_files: bool = False,
+    is_open: bool = False,
 ) -> Iterator[DuckDBPyConnection]:
     """Open a connection to a database or to the parquet files themselves; the same queries run on both.
 
@@ -37,6 +41,7 @@ def open_any(
         database: A file made by `dialogue-cube database`.
         data: A dataset folder or Hub repository; its metrics are computed by each query.
         allow_files: Whether statements may read and write any file of this process, by its path.
+        is_open: Whether this process keeps the database open already; see `open_without_path`.
 
     Raises:
         DataError: Neither or both are named, or the file or folder does not exist.
@@ -44,7 +49,7 @@ def open_any(
     if (database is None) == (data is None):
         raise DataError("name the data: either --database FILE, or --data DIR for the parquet files of a folder")
     if database is not None:
-        with open_without_path(database) as connection:
+        with open_without_path(database, is_open=is_open) as connection:
             lock(connection, allow_files=allow_files)
             yield connection
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,13 @@ def open_database(path: str | Path, memory: str = "1GB", threads: int | None = N
 
 
 @contextmanager
-def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBPyConnection]:
+def open_without_path(path: str | Path, memory: str = "1GB", *, is_open: bool = False) -> Iterator[DuckDBPyConnection]:
     """Open a read-only connection in which DuckDB does not know the file's path, for queries that a user typed.
 
     Args:
         path: A file made by `dialogue-cube database`.
         memory: Memory limit of DuckDB, such as "1GB"; beyond it, DuckDB uses temporary files.
+        is_open: Whether this process keeps the file open with `open_database`; DuckDB opens it once per process.
 
     Raises:
         DataError: As in `open_database`.
@@ -64,7 +65,7 @@ def open_without_path(path: str | Path, memory: str = "1GB") -> Iterator[DuckDBP
     parts = {f"corpus.duckdb{end}": file for end in ("", ".wal") if (file := Path(f"{path}{end}")).exists()}
     # the ordinary connection checks the file, and locks out writers of other programs while it is open
     with (
-        open_database(path, memory),
+        nullcontext() if is_open else open_database(path, memory),
         _settings(memory) as config,
         ReadOnlyFiles(parts) as files,
         duckdb.connect(config=config) as connection,

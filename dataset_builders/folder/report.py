@@ -19,6 +19,7 @@ _SHAPE = {
     "rows": {"*": {"*": {"in!": int, "out!": int, "dropped!": _COUNTS, "flagged!": _COUNTS}}},
     "leaks": {"*": {"*": {"*": _COUNTS}}},
     "duplicates": {"*": _COUNTS},
+    "decisions": {"*": {"*": dict}},
     "files": {"*": str},
 }
 

@@ -16,6 +16,7 @@ from dataset_builders.pipeline.steps import Stamps
 from dataset_builders.sources.registry import get_builder, select_sources
 
 if TYPE_CHECKING:
+    from dataset_builders.common.decisions import RowDecisions
     from dataset_builders.common.executor import Executor
     from dataset_builders.corpus.options import BuildOptions
     from dataset_builders.own_data import OwnBuilder
@@ -85,6 +86,7 @@ class Context:
     resources: ExitStack = field(default_factory=ExitStack)
     _parsed: dict[str, list[ParsedSource]] = field(default_factory=dict)
     _own: list[OwnBuilder] = field(default_factory=list)
+    _decisions: RowDecisions | None = None
     _encoder: Encoder | None = None
     _executor: Executor | None = None
 
@@ -163,11 +165,20 @@ class Context:
         """The options of the build.
 
         Raises:
-            DataError: The quality config is wrong, or hard negatives lack an encoder.
+            DataError: The quality config or the file of decisions is wrong, or hard negatives lack an encoder.
         """
         from dataset_builders.corpus.options import build_options
 
-        return build_options(self.config.dataset, self.config)
+        return build_options(self.config.dataset, self.config, self.decisions())
+
+    def decisions(self) -> RowDecisions:
+        """The decisions about rows, read once: somebody may add some during the run."""
+        from dataset_builders.common.decisions import RowDecisions, read_decisions
+
+        if self._decisions is None:
+            path = self.config.dataset.decisions
+            self._decisions = read_decisions(path) if path else RowDecisions()
+        return self._decisions
 
     def encoder(self) -> Encoder | None:
         """The encoder for relatedness and hard negatives, loaded once; None without one."""

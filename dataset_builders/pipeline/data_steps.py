@@ -9,12 +9,13 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from dataset_builders.common.decisions import RowDecisions
 from dataset_builders.common.outputs import OutputKind, output_folder
 from dataset_builders.folder.layout import DATASET as DATASET_FOLDER
 from dataset_builders.folder.layout import REPORT
 from dataset_builders.pipeline.code import PACKAGES, Code, Entries
 from dataset_builders.pipeline.context import OWN, Context, versions
-from dataset_builders.pipeline.digests import digest_of, signature
+from dataset_builders.pipeline.digests import DIGEST, digest_of, signature
 from dataset_builders.pipeline.steps import Product, Step
 from dataset_builders.sources.registry import source_modules
 
@@ -231,6 +232,7 @@ def _rows(context: Context, name: str, config: str | None, code: str, needs: Map
             f"rows of {name}": context.stamps.digest(source_step(name)),
             "duplicates and splits of its rows": digest_of(decisions),
             **_options(context),
+            **_decisions(context, None if name == OWN else name),
             "code": code,
             **dict(versions("datasets", "pyarrow", "py3langid", "ftfy")),
             **needs,
@@ -268,6 +270,7 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
             **_products(context, sources, rows_step, "rows and pairs of"),
             "duplicates over all": digest_of(figures),
             **_options(context),
+            **_decisions(context, ""),
             "dataset.hard_negatives": str(context.config.dataset.hard_negatives),
             "licenses": ", ".join(context.config.licenses),
             "code": code,
@@ -277,7 +280,12 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
 
     def run() -> Product:
         from dataset_builders.common.storage import Storage
-        from dataset_builders.corpus.finish import finish_folder, warn_of_copies, warn_of_differences
+        from dataset_builders.corpus.finish import (
+            finish_folder,
+            warn_of_copies,
+            warn_of_decisions,
+            warn_of_differences,
+        )
         from dataset_builders.corpus.fragments import by_source
         from dataset_builders.survey.decisions import Survey
 
@@ -292,7 +300,9 @@ def _dataset(context: Context, sources: list[str], code: str, needs: Mapping[str
             finish_folder(folder, storage, written, survey_result, context.options(), executor, context.encoder())
             for source in written:
                 warn_of_differences(source.counts, context.config.raw_dir, context.warn)
-            warn_of_copies([source.counts for source in written], survey_result.duplicates, context.warn)
+            results_of = [source.counts for source in written]
+            warn_of_copies(results_of, survey_result.duplicates, context.warn)
+            warn_of_decisions(results_of, context.decisions(), context.warn)
         return Product(digest_of(context.files.of(out / name) for name in (REPORT, "README.md")))
 
     return Step(DATASET, inputs, run, (out,), joins=tuple(map(rows_step, sources)))
@@ -321,7 +331,8 @@ def _products(
 def _options(context: Context) -> dict[str, str]:
     """The options that affect the rows of a source, by their keys in the config."""
     config, dataset = context.config, context.config.dataset
-    options = {f"dataset.{name}": _as_text(value) for name, value in vars(dataset).items() if name != "hard_negatives"}
+    others = ("hard_negatives", "decisions")
+    options = {f"dataset.{name}": _as_text(value) for name, value in vars(dataset).items() if name not in others}
     if isinstance(dataset.quality, str) and Path(dataset.quality).is_file():
         options["dataset.quality"] = context.files.of(Path(dataset.quality))
     return {
@@ -330,6 +341,21 @@ def _options(context: Context) -> dict[str, str]:
         "splits": _as_text(config.splits),
         **context.encoder_inputs("dataset.encoder", dataset.encoder),
     }
+
+
+def _decisions(context: Context, source: str | None) -> dict[str, str]:
+    """The decisions about rows of one source, so that those about others change nothing for it.
+
+    Args:
+        context: The run.
+        source: Name of the source; None for own data, whose names the user chose; empty for all sources.
+    """
+    decisions = context.decisions()
+    if source is None:
+        decisions = RowDecisions(tuple(d for d in decisions if d.source not in source_modules()))
+    elif source:
+        decisions = decisions.about(source)
+    return {"dataset.decisions": f"{DIGEST}{decisions.digest}"} if decisions else {}
 
 
 def _as_text(value: object) -> str:

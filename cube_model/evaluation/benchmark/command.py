@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cube_model._command import check_folder_of, check_locations, command_line
+from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.evaluation.benchmark.config import BenchmarkConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
 
 
 @takes_options()
@@ -40,18 +39,10 @@ def benchmark(
         _show([_read(file) for file in files], "benchmark")
         return
     check_locations(config.data, config.model)
-    if json_file is not None:
-        check_folder_of(json_file)
     from cube_model.evaluation.benchmark.run import run_benchmark
+    from cube_model.evaluation.cells import run_to_file
 
-    results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
-    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
-        output = {
-            "command": command_line("benchmark", config),
-            **run_benchmark(config, results_folder, progress=True),
-        }
-        if file is not None:
-            write_json(file, output)
+    output = run_to_file(json_file, "benchmark", config, lambda folder: run_benchmark(config, folder, progress=True))
     _show([output], config.data or "benchmark")
 
 

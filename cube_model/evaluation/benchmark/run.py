@@ -20,7 +20,7 @@ from cube_model.evaluation.benchmark.means import means
 from cube_model.evaluation.benchmark.part import Entry, Part, Subject
 from cube_model.evaluation.benchmark.plans import plans
 from cube_model.evaluation.benchmark.seen import seen_sources
-from cube_model.evaluation.cells import ResultCache
+from cube_model.evaluation.cells import ResultCache, announce_part, cached
 from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.machine import versions
 from cube_model.vectors.cache import EmbeddingCache
@@ -64,7 +64,7 @@ def run_benchmark(
     results: list[Entry] = []
     for number, part in enumerate(parts, 1):
         if progress:
-            _say(f"{number}/{len(parts)} {part.name}")
+            announce_part(number, len(parts), part.name)
         results += _results(part, subject, result_cache)
     return {
         "results": [*results, *means(results)],
@@ -81,11 +81,7 @@ def _results(part: Part, subject: Subject, result_cache: ResultCache | None) -> 
     """Return the results of a part, from the cache or newly computed."""
     libraries = {name: versions(_LIBRARIES).get(name) for name in ("dialogue-cube", "scikit-learn")}
     facts = {"libraries": libraries, "part": part.name, **part.facts, **subject.encoder.fingerprints}
-    entries = result_cache.get(facts) if result_cache else None
-    if entries is None:
-        entries = part.compute()
-        if result_cache:
-            result_cache.put(facts, entries)
+    entries = cached(result_cache, facts, part.compute)
     source = {"encoder": subject.encoder.name, "method": subject.encoder.method}
     return [{**entry, "seen": _seen(entry, subject), **source} for entry in entries]
 
@@ -105,9 +101,3 @@ def check_libraries() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise ModelError("the benchmark needs scikit-learn: pip install 'dialogue-cube[evaluation]'") from error
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)

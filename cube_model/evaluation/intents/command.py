@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cube_model._command import check_folder_of, check_locations, command_line
-from cube_model.errors import ModelError
+from cube_model._command import check_locations
 from cube_model.evaluation.intents.config import IntentsConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
 
 
 @takes_options()
@@ -31,21 +29,15 @@ def intents(
     resume an interrupted run, start it again with the same `--json`.
     """
     check_locations(config.data, config.model)
-    if json_file is not None:
-        check_folder_of(json_file)
     from rich.console import Console
 
+    from cube_model.evaluation.cells import run_to_file
     from cube_model.evaluation.intents.run import run_intents
     from cube_model.evaluation.intents.tables import NOTE, intents_table, left_out_lines
 
-    results_folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
-    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
-        output = {
-            "command": command_line("evaluate intents", config),
-            **run_intents(config, results_folder, progress=True),
-        }
-        if file is not None:
-            write_json(file, output)
+    output = run_to_file(
+        json_file, "evaluate intents", config, lambda folder: run_intents(config, folder, progress=True)
+    )
     results = output["results"]
     console = Console()
     console.print(intents_table(results, f"{config.data}, {output['encoder']['name']}, {results[0]['method']}"))

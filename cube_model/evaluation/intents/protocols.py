@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.metrics.metrics import normalize
+from cube_model.clustering import means
 
 if TYPE_CHECKING:
     from cube_model.evaluation.intents.task import IntentTask
@@ -105,16 +105,13 @@ def linear_probe(task: IntentTask, encode: Encode) -> tuple[Any, dict[str, Any]]
 def prototypes(task: IntentTask, encode: Encode) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes, int `[c]`, and their mean training embeddings, float32 `[c, d]`, with norm 1."""
     classes, rows = np.unique(task.train.labels, return_inverse=True)
-    vectors = encode(task.train.texts)
-    sums = np.zeros((len(classes), vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, rows, vectors)
-    return classes, normalize(sums).astype(np.float32)
+    return classes, means(encode(task.train.texts), rows)
 
 
 def prototype(task: IntentTask, encode: Encode) -> Guesses:
     """Nearest class by the cosine to its mean training embedding."""
-    classes, means = prototypes(task, encode)
-    nearest = (encode(task.test.texts) @ means.T).argmax(1)
+    classes, centres = prototypes(task, encode)
+    nearest = (encode(task.test.texts) @ centres.T).argmax(1)
     return Guesses(classes[nearest][None], len(task.train), None, {"similarity": "cosine"})
 
 
@@ -138,13 +135,13 @@ def scope_scores(task: IntentTask, encode: Encode) -> dict[str, np.ndarray]:
     the largest decision value of the linear probe. All detectors learn only from in-scope training rows.
     """
     test = encode(task.test.texts + task.outside.texts)
-    _, means = prototypes(task, encode)
+    _, centres = prototypes(task, encode)
     probe, _ = linear_probe(task, encode)
     logits = probe.decision_function(test)
     if logits.ndim == 1:  # for two classes scikit-learn returns only the signed distance to the boundary
         logits = np.stack([-logits, logits], axis=1)
     return {
-        "max_cosine": (test @ means.T).max(1),
+        "max_cosine": (test @ centres.T).max(1),
         "max_softmax": probe.predict_proba(test).max(1),
         "max_logit": logits.max(1),
     }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cube_model.errors import ModelError
-from cube_model.evaluation.cells import Facts, ResultCache
+from cube_model.evaluation.cells import Facts, ResultCache, announce_part, cached
 from cube_model.evaluation.intents.config import PROTOCOLS, IntentsConfig
 from cube_model.evaluation.intents.encoder import IntentEncoder
 from cube_model.evaluation.intents.scoring import Entry, applies, interval_of_mean, score
@@ -70,7 +70,7 @@ def run_intents(
     results: list[Entry] = []
     for number, (task, protocol) in enumerate(plan, 1):
         if progress:
-            _say(f"{number}/{len(plan)} {task.name}: {protocol}")
+            announce_part(number, len(plan), f"{task.name}: {protocol}")
         results += _entries(task, protocol, encoder, config.seeds, result_cache)
     results += _means(results)
     return {
@@ -95,9 +95,10 @@ def _entries(
         "seeds": seeds,
         **encoder.fingerprints,
     }
-    entries = result_cache.get(facts) if result_cache else None
-    if entries is None:
-        entries = [
+    return cached(
+        result_cache,
+        facts,
+        lambda: [
             {
                 "task": "intents",
                 "protocol_version": VERSION,
@@ -112,10 +113,8 @@ def _entries(
                 "parameters": encoder.parameters,
             }
             for entry in score(protocol, task, encoder.encode, seeds)
-        ]
-        if result_cache:
-            result_cache.put(facts, entries)
-    return list(entries)
+        ],
+    )
 
 
 _GROUP = ("source", "predicts", "protocol", "metric", "contaminated", "seed", "detector")
@@ -155,9 +154,3 @@ def _versions() -> dict[str, str]:
     import sklearn
 
     return {**versions(), "scikit-learn": sklearn.__version__}
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, style="dim", markup=False, highlight=False)

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cube_model.data.hub import MissingColumnsError, read_rows
+from cube_model.data.intent_rows import read_intent_rows
 from cube_model.data.selection import is_spoken
 from cube_model.errors import ModelError
 from cube_model.evaluation.intents.config import LABELS
@@ -27,8 +27,6 @@ LEAK = "leak:text"
 
 SEVERAL = "several labels or none, where one is expected"
 """Why the rows of an intent set are left out."""
-
-_COLUMNS = ("source", "utterance", "label", "scenario", "is_out_of_scope", "language", "flags")
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ class _Split:
 
     def __init__(self, data: str | os.PathLike[str], name: str, revision: str | None) -> None:
         self.name = name
-        self.table = _read(data, name, revision)
+        self.table = read_intent_rows(data, name, revision)
         lengths = pc.fill_null(pc.list_value_length(self.table["labels"]), 1)
         self.has_one_label = pc.equal(lengths, 1).to_numpy()
         sources, languages = (self.table[column].to_pylist() for column in ("source", "language"))
@@ -215,18 +213,6 @@ class _Split:
 
     def _numbers(self, source: str, language: str) -> np.ndarray:
         return np.array(self.rows.get((source, language), ()), dtype=np.int64)
-
-
-def _read(data: str | os.PathLike[str], split: str, revision: str | None) -> pa.Table:
-    """The columns of a split; `labels` is null if the dataset is older than this column."""
-    advice = " with an intent set, such as banking77,"
-    try:
-        return read_rows(data, "downstream", split, (*_COLUMNS, "labels"), revision=revision, advice=advice)
-    except MissingColumnsError as error:
-        if list(error.columns) != ["labels"]:
-            raise
-    table = read_rows(data, "downstream", split, _COLUMNS, revision=revision, advice=advice)
-    return table.append_column("labels", pa.nulls(len(table), pa.list_(pa.string())))
 
 
 def _task(

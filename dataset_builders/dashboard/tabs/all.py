@@ -13,15 +13,19 @@ from dataset_builders.dashboard.tabs import licences as tab_licences
 from dataset_builders.dashboard.tabs import model as tab_model
 from dataset_builders.dashboard.tabs import pairs as tab_pairs
 from dataset_builders.dashboard.tabs import quality as tab_quality
+from dataset_builders.dashboard.tabs import search as tab_search
+from dataset_builders.dashboard.tabs import sql as tab_sql
 
 TABS: dict[str, Callable[[Page], None]] = {
     "dialogs": tab_dialogs.show,
     "pairs": tab_pairs.show,
     "downstream": tab_downstream.show,
     "quality": tab_quality.show,
+    "search": tab_search.show,
     "explorer": tab_explorer.show,
     "model": tab_model.show,
     "flow": tab_flow.show,
     "licences": tab_licences.show,
+    "sql": tab_sql.show,
 }
 """Function that draws a tab, by the tab's name in the address."""

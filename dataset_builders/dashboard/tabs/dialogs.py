@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import NO_DOMAIN, Behind, by
 from dataset_builders.dashboard.lengths import length_chart
 from dataset_builders.dashboard.words import show_words, words_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dataset_builders.dashboard.page import Page
 
 TOTALS = """
@@ -34,6 +35,8 @@ DOMAINS = """
 SELECT name AS domain, sum(dialogues)::BIGINT AS dialogues FROM domain_counts {where}
 GROUP BY ALL ORDER BY dialogues DESC, domain LIMIT 25
 """
+
+WITHOUT_DOMAIN = "SELECT count(*)::BIGINT AS dialogues FROM dialogs {where}"
 
 ANNOTATIONS = """
 SELECT source, origin, acts, slots, state, domains FROM sources {where} ORDER BY source
@@ -69,27 +72,28 @@ def show(page: Page) -> None:
     counts = totals[totals["measure"] == "turns"].drop(columns=["measure", "total"])
     left, right = st.columns(2)
     with left:
-        page.chart(t("dialogs.by_source"), counts, charts.bars(counts, "source", "dialogues", titles, split="split"))
+        chart = charts.bars(counts, "source", "dialogues", titles, split="split")
+        page.chart(t("dialogs.by_source"), counts, chart, t("page.click"), by("dialogues", "source", "split"))
         splits = counts.groupby("split", as_index=False)["dialogues"].sum()
-        page.chart(t("dialogs.by_split"), splits, charts.split_bars(splits, "dialogues", titles))
+        chart = charts.split_bars(splits, "dialogues", titles)
+        page.chart(t("dialogs.by_split"), splits, chart, opens=by("dialogues", "split"))
         languages = ask(LANGUAGES, "config = 'dialogues'")
         chart = charts.bars(languages, "language", "dialogues", titles, split="split")
-        page.chart(t("dialogs.by_language"), languages, chart)
+        page.chart(t("dialogs.by_language"), languages, chart, opens=by("dialogues", "language", "split"))
     with right:
-        domains = ask(DOMAINS, "kind = 'domain'")
-        if not domains.empty:
-            page.chart(t("dialogs.by_domain"), domains, charts.bars(domains, "domain", "dialogues", titles))
+        _domains(page, titles)
     unit = page.unit()
     left, middle, right = st.columns(3)
     with left:
         turns = ask(LENGTHS, "measure = 'turns'")
-        length_chart(page, t("dialogs.by_turns"), turns, "dialogues", t("unit.turns"))
+        length_chart(page, t("dialogs.by_turns"), turns, "dialogues", t("unit.turns"), ("dialogues", "turns"))
     with middle:
         lengths = ask(LENGTHS, f"measure = '{unit}'")
-        length_chart(page, t("dialogs.by_length"), lengths, "dialogues", t(f"unit.{unit}"))
+        length_chart(page, t("dialogs.by_length"), lengths, "dialogues", t(f"unit.{unit}"), ("dialogues", unit))
     with right:
         utterances = ask(UTTERANCES, f"measure = '{unit}'")
-        length_chart(page, t("dialogs.by_utterance_length"), utterances, "utterances", t(f"unit.{unit}"))
+        title = t("dialogs.by_utterance_length")
+        length_chart(page, title, utterances, "utterances", t(f"unit.{unit}"), ("turns", unit))
     page.table(
         t("dialogs.per_source"),
         by_source,
@@ -100,6 +104,7 @@ def show(page: Page) -> None:
             **{f"{unit}_per_{of}": "%.1f" for of in ("utterance", "dialogue") for unit in ("words", "characters")},
             "turns_per_dialogue": "%.1f",
         },
+        opens=by("dialogues", "source"),
     )
     where = ("kind = 'dialogues'", "acts IS NOT NULL")
     annotations = ask(ANNOTATIONS, *where, columns=("source",)) if page.store.value(HAS_ANNOTATIONS) else None
@@ -108,7 +113,23 @@ def show(page: Page) -> None:
         page.table(
             t("dialogs.annotations"), annotations, {"source": "", "origin": "", **shares}, t("dialogs.annotations_note")
         )
-    show_words(page, words_of(page, "dialogues"))
+    show_words(page, words_of(page, "dialogues"), "turns")
+
+
+def _domains(page: Page, titles: dict[str, str]) -> None:
+    """Show the dialogues by domain, also those that name none."""
+    t = page.texts
+    domains = page.ask(DOMAINS, "kind = 'domain'")
+    if domains.empty:
+        return
+    nameless, count = t("dialogs.no_domain"), int(page.ask(WITHOUT_DOMAIN, "len(coalesce(domains, [])) = 0").iat[0, 0])
+    if count:
+        domains = pd.concat([domains, pd.DataFrame({"domain": [nameless], "dialogues": [count]})], ignore_index=True)
+
+    def opens(bar: Mapping[str, Any]) -> Behind:
+        return Behind("dialogues", (("domain", NO_DOMAIN if bar["domain"] == nameless else bar["domain"]),))
+
+    page.chart(t("dialogs.by_domain"), domains, charts.bars(domains, "domain", "dialogues", titles), opens=opens)
 
 
 def means(totals: pd.DataFrame) -> pd.DataFrame:

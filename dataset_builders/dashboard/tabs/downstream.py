@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import by
 from dataset_builders.dashboard.lengths import length_chart
 from dataset_builders.dashboard.words import show_words, words_of
 
@@ -59,17 +60,18 @@ def show(page: Page) -> None:
     titles = {name: t(f"column.{name}") for name in ("source", "split", "language", "rows", "label")}
     left, right = st.columns(2)
     with left:
-        page.chart(t("downstream.by_source"), totals, charts.bars(totals, "source", "rows", titles, split="split"))
+        chart = charts.bars(totals, "source", "rows", titles, split="split")
+        page.chart(t("downstream.by_source"), totals, chart, t("page.click"), by("downstream", "source", "split"))
         splits = totals.groupby("split", as_index=False)["rows"].sum()
-        page.chart(t("downstream.by_split"), splits, charts.split_bars(splits, "rows", titles))
+        chart = charts.split_bars(splits, "rows", titles)
+        page.chart(t("downstream.by_split"), splits, chart, opens=by("downstream", "split"))
     with right:
-        page.chart(
-            t("downstream.language_by_split"), totals, charts.bars(totals, "language", "rows", titles, split="split")
-        )
+        chart = charts.bars(totals, "language", "rows", titles, split="split")
+        page.chart(t("downstream.language_by_split"), totals, chart, opens=by("downstream", "language", "split"))
     _labels(page, labels, titles)
     unit = page.unit()
     lengths = ask(LENGTHS, f"measure = '{unit}'")
-    length_chart(page, t("downstream.by_length"), lengths, "rows", t(f"unit.{unit}"))
+    length_chart(page, t("downstream.by_length"), lengths, "rows", t(f"unit.{unit}"), ("downstream", unit))
     page.table(
         t("downstream.per_source"),
         per_source(totals, labels),
@@ -81,8 +83,9 @@ def show(page: Page) -> None:
             "words_per_utterance": "%.1f",
         },
         t("downstream.class_balance_help"),
+        opens=by("downstream", "source"),
     )
-    show_words(page, words_of(page, "downstream"))
+    show_words(page, words_of(page, "downstream"), "downstream")
 
 
 def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
@@ -92,13 +95,14 @@ def _labels(page: Page, labels: pd.DataFrame, titles: dict[str, str]) -> None:
     with left:
         top = labels.head(_LABELS)
         title = t("downstream.largest", n=len(top), all=len(labels))
-        page.chart(title, labels, charts.bars(top, "label", "rows", titles, colour=charts.GREEN))
+        chart = charts.bars(top, "label", "rows", titles, colour=charts.GREEN)
+        page.chart(title, labels, chart, opens=by("downstream", "label"))
     if len(labels) > _LABELS:
         with right:
             bottom = labels.tail(min(_LABELS, len(labels) - _LABELS))
             title = t("downstream.smallest", n=len(bottom), all=len(labels))
             chart = charts.bars(bottom, "label", "rows", titles, ascending=True, colour=charts.VERMILION)
-            page.chart(title, bottom, chart)
+            page.chart(title, bottom, chart, opens=by("downstream", "label"))
 
 
 def per_source(totals: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import by
 from dataset_builders.licenses import get_license
 from dataset_builders.schema import CONFIGS
 
@@ -49,12 +50,14 @@ def show(page: Page) -> None:
         if not part.empty:
             with column:
                 chart = charts.bars(part, "license", "rows", titles, split="may", colours=colours)
-                page.chart(t("licences.rows_of", config=t(f"config.{config}")), part, chart)
+                title = t("licences.rows_of", config=t(f"config.{config}"))
+                page.chart(title, part, chart, opens=by(config, "license"))
     sources = page.ask(SOURCES, columns=("source",))
     licenses = sources["license"].map(get_license)
     sources = sources.assign(
         attribution=licenses.map(lambda license: license.attribution),
         share_alike=licenses.map(lambda license: license.share_alike),
+        homepage=sources["homepage"].where(sources["homepage"].str.match("https?://", na=False)),
         commercial_use=sources["commercial_use"].map(lambda answer: t(f"licences.{answer}")),
     )
     links = {"homepage": st.column_config.LinkColumn(t("column.homepage"))}

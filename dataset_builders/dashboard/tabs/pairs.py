@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import Behind, between, by
 from dataset_builders.dashboard.lengths import bin_width, binned, length_chart
 from dataset_builders.dashboard.page import switch
 from dataset_builders.dashboard.words import show_words, words_of
@@ -71,29 +74,41 @@ def show(page: Page) -> None:
     counts = counts[["source", "split", "pairs"]]
     left, right = st.columns(2)
     with left:
-        page.chart(t("pairs.by_source"), counts, charts.bars(counts, "source", "pairs", titles, split="split"))
+        chart = charts.bars(counts, "source", "pairs", titles, split="split")
+        page.chart(t("pairs.by_source"), counts, chart, t("page.click"), by("pairs", "source", "split"))
         splits = counts.groupby("split", as_index=False)["pairs"].sum()
-        page.chart(t("pairs.by_split"), splits, charts.split_bars(splits, "pairs", titles))
+        chart = charts.split_bars(splits, "pairs", titles)
+        page.chart(t("pairs.by_split"), splits, chart, opens=by("pairs", "split"))
     with right:
         languages = ask(LANGUAGES, "config = 'pairs'")
-        page.chart(
-            t("pairs.by_language"), languages, charts.bars(languages, "language", "pairs", titles, split="split")
-        )
+        chart = charts.bars(languages, "language", "pairs", titles, split="split")
+        page.chart(t("pairs.by_language"), languages, chart, opens=by("pairs", "language", "split"))
         scores = ask(SCORES)
         if not scores.empty:
             chart = charts.histogram(scores, "score", "pairs", titles, width=0.05, form=".1f")
-            page.chart(t("pairs.by_score"), scores, chart, t("pairs.score_note"))
+            page.chart(t("pairs.by_score"), scores, chart, t("pairs.score_note"), _of_score)
     unit = page.unit()
     left, right = st.columns(2)
     for column, side, colour in ((left, "anchor", charts.BLUE), (right, "positive", charts.GREEN)):
         with column:
             lengths = ask(LENGTHS, f"measure = '{unit}'", f"side = '{side}'")
-            length_chart(page, t(f"pairs.by_{side}_length"), lengths, "pairs", t(f"unit.{unit}"), colour)
+            title, rows = t(f"pairs.by_{side}_length"), ("pairs", f"{side}_{unit}")
+            length_chart(page, title, lengths, "pairs", t(f"unit.{unit}"), rows, colour)
     _joint(page)
     columns = {f"{side}_{unit}": "%.1f" for unit in ("words", "characters") for side in ("anchor", "positive")}
-    page.table(t("pairs.per_source"), means(totals), {"source": "", "pairs": "localized", **columns})
-    show_words(page, words_of(page, "dialogues"))
+    page.table(
+        t("pairs.per_source"),
+        means(totals),
+        {"source": "", "pairs": "localized", **columns},
+        opens=by("pairs", "source"),
+    )
+    show_words(page, words_of(page, "dialogues"), "turns")
     st.caption(t("pairs.words_note"))
+
+
+def _of_score(bar: Mapping[str, Any]) -> Behind:
+    low = round(bar["score"], 2)
+    return Behind("pairs", (("score", between(low, None if low >= 0.95 else round(low + 0.05, 2))),))
 
 
 def means(totals: pd.DataFrame) -> pd.DataFrame:
@@ -118,6 +133,13 @@ def _joint(page: Page) -> None:
     names = ("anchor_words", "positive_words")
     bins = {name: bin_width(lengths[name], lengths["pairs"]) for name in names}
     titles = {name: t(f"column.{name}") for name in (*names, "pairs")}
+
+    def opens(field: Mapping[str, Any]) -> Behind:
+        """The pairs of a field, or of a point, which is as wide as one word."""
+        ends = {name: (field[name], *(bins[name] if kind == "fields" else (1, math.inf))) for name in names}
+        ranges = {n: between(low, None if low >= last else low + width - 1) for n, (low, width, last) in ends.items()}
+        return Behind("pairs", tuple(ranges.items()))
+
     if kind == "fields":
         widths = {name: width for name, (width, _) in bins.items()}
         chart = charts.joint(binned(lengths, bins, "pairs"), *names, "pairs", titles, widths=widths)
@@ -125,4 +147,4 @@ def _joint(page: Page) -> None:
         inside = [lengths[name] <= last for name, (_, last) in bins.items()]
         chart = charts.scatter(lengths[inside[0] & inside[1]], *names, "pairs", titles)
     note = t(f"pairs.{kind}_note", first=bins["anchor_words"][1], second=bins["positive_words"][1])
-    page.chart(t("pairs.joint"), lengths, chart, note)
+    page.chart(t("pairs.joint"), lengths, chart, note, opens)

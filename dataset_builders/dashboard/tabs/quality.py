@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.behind import Behind, by
+from dataset_builders.dashboard.page import open_rows, plain
+from dataset_builders.dashboard.reasons import explained, show_reasons
+from dataset_builders.schema import CONFIGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,10 +28,6 @@ SELECT config, filter, sum(rows)::BIGINT AS rows FROM drop_counts {where}
 GROUP BY ALL ORDER BY rows DESC, config, filter
 """
 
-DROPPED = """
-SELECT row_id, source, split, reason, "value", text, license FROM drops {where} ORDER BY drop_id
-"""
-
 FLAGS = """
 SELECT config, flag, sum(rows)::BIGINT AS rows FROM flag_counts {where} GROUP BY ALL ORDER BY rows DESC, config, flag
 """
@@ -40,11 +41,6 @@ SELECT
 FROM clusters GROUP BY cluster_id HAVING count(DISTINCT source) > 1 {also} ORDER BY dialogues DESC, cluster_id LIMIT 100
 """
 
-MEMBERS = """
-SELECT dialogue_id, source, kind, similarity, nearest_id, left(dialog_text, 300) AS text
-FROM clusters LEFT JOIN dialogs USING (dialogue_id, source) WHERE clusters.cluster_id = ? ORDER BY ALL
-"""
-
 LEAKS = """
 SELECT
     kind, source, splits,
@@ -52,8 +48,8 @@ SELECT
 FROM leaks {where} GROUP BY ALL HAVING sum(rows) > 0 ORDER BY ALL
 """
 
-_SHOWN = 500
-"""Maximum number of dropped rows to show; the download has all of them."""
+_REASONS = 25
+"""Maximum number of flags in a chart; more would not be readable."""
 
 
 def show(page: Page) -> None:
@@ -72,23 +68,29 @@ def _rows(page: Page) -> None:
         page.nothing("quality.no_rows")
         return
     page.unfiltered(("source",))
-    before, after = int(rows["rows_in"].sum()), int(rows["rows_out"].sum())
-    page.figures(
-        {
-            t("quality.rows_in"): t.number(before),
-            t("quality.rows_out"): t.number(after),
-            t("quality.dropped"): t.number(before - after),
-            t("quality.kept"): t.percent(after / before if before else None),
-        },
-        {t("quality.rows_in"): t("quality.rows_help")},
-    )
-    rows = rows.assign(config=rows["config"].map(lambda config: t(f"config.{config}")))
-    columns = {"config": "", "source": "", **dict.fromkeys(("rows_in", "dropped", "rows_out"), "localized")}
-    page.table(t("quality.rows"), rows, {**columns, "kept": "percent"})
+    figures, notes = {}, {}
+    for config in CONFIGS:  # not added up: a pair is cut from a dialogue, and would count twice
+        of_kind = rows[rows["config"] == config]
+        before, after = int(of_kind["rows_in"].sum()), int(of_kind["rows_out"].sum())
+        if before:
+            label = t("quality.kept_of", config=t(f"config.{config}"))
+            figures[label] = t.percent(after / before)
+            notes[label] = t(f"quality.kept_help_{config}", read=before, kept=after, dropped=before - after)
+    page.figures(figures, notes)
+    shown = rows.assign(kind=rows["config"].map(lambda config: t(f"config.{config}")))
+    columns = {"kind": "", "source": "", **dict.fromkeys(("rows_in", "dropped", "rows_out"), "localized")}
+    page.table(t("quality.rows"), shown, {**columns, "kept": "percent"}, t("quality.rows_note"), opens=_dropped_or_kept)
+
+
+def _dropped_or_kept(row: Mapping[str, Any]) -> Behind:
+    """The dropped rows of a source, or its rows if none was dropped."""
+    if row["dropped"]:
+        return Behind("drops", (("config", row["config"]), ("source", row["source"])))
+    return Behind(row["config"], (("source", row["source"]),))
 
 
 def _drops(page: Page) -> None:
-    """Show the number of dropped rows by filter, and the rows of one filter."""
+    """Show the number of dropped rows by filter, and what each filter does."""
     t, columns = page.texts, ("source", "split")
     drops = page.ask(DROPS, columns=columns)
     st.subheader(t("quality.drops"), anchor=False)
@@ -96,28 +98,27 @@ def _drops(page: Page) -> None:
     if drops.empty:
         page.nothing("quality.no_drops")
         return
-    named = _named(page, drops, "filter")
-    titles = {"name": t("column.filter"), "rows": t("column.rows")}
-    page.chart(t("quality.by_reason"), drops, charts.bars(named, "name", "rows", titles, colour=charts.VERMILION))
-    names = dict(zip(drops["config"] + ":" + drops["filter"], named["name"], strict=True))
-    reason = st.selectbox(
-        t("quality.choose_reason"),
-        list(names),
-        format_func=lambda key: names.get(key, key),
-        key="reason",
-        persist_state="session",
-    )
-    config, name = str(reason).split(":", 1)
-    where, parameters = page.filters.where(columns, "config = ?", '"filter" = ?')
-    every, parameters = DROPPED.format(where=where), [*parameters, config, name]
-    first = page.store.frame(f"{every} LIMIT {_SHOWN}", parameters)
-    total = int(drops[(drops["config"] == config) & (drops["filter"] == name)]["rows"].iat[0])
-    page.table(
-        t("quality.dropped_rows", n=len(first), all=total),
-        first,
-        dict.fromkeys(("text", "reason", "value", "source", "split", "row_id", "license"), ""),
-        every=(every, parameters),
-    )
+    _reasons(page, t("quality.by_reason"), drops, "filter", charts.VERMILION)
+
+
+def _reasons(page: Page, title: str, rows: pd.DataFrame, column: str, colour: str) -> None:
+    """Show the rows by filter or flag as bars, and each filter or flag with its meaning beside them."""
+    t = page.texts
+    top = _named(page, rows.head(_REASONS), column)
+    reasons = dict(zip(top["name"], zip(top["config"], top[column], strict=True), strict=True))
+
+    def behind(config: str, name: str) -> Behind:
+        if column == "flag":
+            return Behind(config, (("flag", name),))
+        return Behind("drops", (("config", config), ("filter", name)))
+
+    titles = {"name": t(f"column.{column}"), "rows": t("column.rows")}
+    left, right = st.columns(2)
+    with left:
+        chart = charts.bars(top, "name", "rows", titles, colour=colour)
+        page.chart(title, rows, chart, t("page.click"), lambda bar: behind(*reasons[bar["name"]]))
+    with right:
+        show_reasons(page, rows, column, behind)
 
 
 def _flags(page: Page) -> None:
@@ -127,9 +128,7 @@ def _flags(page: Page) -> None:
     if flags.empty:
         page.nothing("quality.no_flags")
         return
-    titles = {"name": t("column.flag"), "rows": t("column.rows")}
-    top = _named(page, flags.head(25), "flag")
-    page.chart(t("quality.by_flag"), flags, charts.bars(top, "name", "rows", titles, colour=charts.ORANGE))
+    _reasons(page, t("quality.by_flag"), flags, "flag", charts.ORANGE)
 
 
 def _duplicates(page: Page) -> None:
@@ -146,7 +145,8 @@ def _duplicates(page: Page) -> None:
             has_duplicates = True
             with column:
                 title = t("quality.duplicates_of", config=t(f"config.{config}"))
-                page.chart(title, rows, charts.grid(rows, "also_in", "source", "rows", titles))
+                chart = charts.grid(rows, "also_in", "source", "rows", titles)
+                page.chart(title, rows, chart, opens=by("duplicates", "source", "also_in", config=config))
     if not has_duplicates:
         page.nothing("quality.no_duplicates")
         return
@@ -158,12 +158,8 @@ def _duplicates(page: Page) -> None:
         page.nothing("quality.no_clusters")
         return
     columns = {"sources": "", "dialogues": "localized", "similarity": "%.2f", "cluster_id": ""}
-    page.table(t("quality.clusters", n=len(clusters)), clusters, columns)
-    cluster = st.selectbox(t("quality.choose_cluster"), clusters["cluster_id"], key="cluster", persist_state="session")
-    members = page.store.only(None).frame(MEMBERS, [cluster])
-    texts = ("dialogue_id", "source", "kind")
-    columns = {**dict.fromkeys(texts, ""), "similarity": "%.2f", "nearest_id": "", "text": ""}
-    page.table(t("quality.members"), members, columns)
+    title = t("quality.clusters", n=len(clusters))
+    page.table(title, clusters, columns, t("quality.choose_cluster"), opens=by("clusters", "cluster_id"))
 
 
 def _leaks(page: Page) -> None:
@@ -182,16 +178,33 @@ def _leaks(page: Page) -> None:
             t("quality.leaks_after"): t.number(leaks["after"].sum()),
         }
     )
-    kinds = leaks.assign(kind=leaks["kind"].map(lambda kind: t(f"leak.{kind}")))
+    kinds = leaks.assign(leak=leaks["kind"], kind=leaks["kind"].map(lambda kind: t(f"leak.{kind}")))
     long = kinds.melt(["kind", "source"], ["before", "after"], "stage", "rows")
     long = long.groupby(["kind", "stage"], as_index=False)["rows"].sum()
     stages = {stage: t(f"quality.{stage}") for stage in ("before", "after")}
     long["stage"] = long["stage"].map(stages)
     titles = {"kind": t("column.kind"), "rows": t("column.rows"), "stage": t("column.stage")}
-    chart = charts.grouped_bars(long, "kind", "rows", "stage", titles, list(stages.values()))
-    page.chart(t("quality.leaks_by_kind"), long, chart, t("quality.leaks_note"))
+    names = dict(zip(kinds["kind"], kinds["leak"], strict=True))
+    left, right = st.columns(2)
+    with left:
+        chart = charts.grouped_bars(long, "kind", "rows", "stage", titles, list(stages.values()))
+        page.chart(
+            t("quality.leaks_by_kind"),
+            long,
+            chart,
+            t("page.click"),
+            lambda bar: Behind("leaks", (("leak", names[bar["kind"]]),)),
+        )
+    with right:
+        for shown, name in names.items():
+            behind = Behind("leaks", (("leak", name),))
+            icon = ":material/table_rows:"
+            st.button(plain(shown), key=f"leak-{name}", type="tertiary", icon=icon, on_click=open_rows, args=(behind,))
+            st.caption(explained(f"leak:{name}", t))
+        st.caption(t("quality.leaks_note"))
     numbers = {"before": "localized", "after": "localized"}
-    page.table(t("quality.leaks_by_source"), kinds, {"kind": "", "source": "", "splits": "", **numbers})
+    columns = {"kind": "", "source": "", "splits": "", **numbers}
+    page.table(t("quality.leaks_by_source"), kinds, columns, opens=by("leaks", "leak", "source"))
 
 
 def _named(page: Page, frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -303,6 +303,17 @@ def test_response_selection_evaluates_the_composed_turns(trained, data, tmp_path
     assert best["composed turns"] > best["identity"] + 0.2
 
 
+def test_in_bfloat16_the_composer_still_reads_float32(trained):
+    from cube_model.teacher.teacher import Teacher
+
+    folder, _ = trained
+    whole, half = (Teacher.load(str(folder), dtype, "cpu").composed for dtype in ("float32", "bfloat16"))
+    assert {weight.dtype for weight in half.encoder.parameters()} == {torch.bfloat16}
+    vectors = torch.nn.functional.normalize(torch.randn(4, 3, 32), dim=-1)
+    with torch.inference_mode():
+        assert torch.equal(half.compose(vectors), whole.compose(vectors))
+
+
 def test_neighbours_of_a_dialogue_stay_together_in_an_order_of_all_pairs():
     from cube_model.embedder.neighbours import NeighboursTogether
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import dialogue_cube
-from cube_model import ModelError
-from cube_model.flow import clustering, run
+from cube_model import ModelError, clustering
+from cube_model.flow import run
 from cube_model.flow.config import FlowConfig
 from cube_model.flow.output import FLOW, read_flow, write_flow
 from cube_model.flow.run import make_flow

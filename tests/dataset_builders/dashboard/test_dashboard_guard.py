@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from dataset_builders.common.own_names import is_own, is_public, own_names
 from dataset_builders.common.terminal import visible
-from dataset_builders.dashboard.guard import OwnNames, has_token, is_own, is_public, new_token, own_names
+from dataset_builders.dashboard.guard import OwnNames, has_token, new_token
 from dataset_builders.dashboard.page import csv, plain
 
 HOSTILE = [

@@ -16,8 +16,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from dataset_builders.common.decisions import RowDecision, append_decisions
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.build import build_dataset
+from dataset_builders.corpus.options import build_options
 from dataset_builders.pipeline.config import DatasetSettings, OwnSettings, PipelineConfig
 from dataset_builders.pipeline.pipeline import Listener, plan_pipeline, run_pipeline
 from dataset_builders.schema import CONFIGS
@@ -117,6 +119,28 @@ def test_first_run_second_run_changed_source(finished, config, raw, tmp_path):
     assert added == {"camrest676": 0, "woz": 0, "banking77": entries["banking77"]}
     build_dataset([], raw, tmp_path / "built", cache_dir=tmp_path / "cache")
     assert digests(config.out / "dataset") == digests(tmp_path / "built")
+
+
+def test_decisions_about_rows_of_a_source_run_its_steps_again(config, raw, tmp_path):
+    path, warnings = tmp_path / "decisions.jsonl", []
+
+    class Warned(Listener):
+        def warns(self, line):
+            warnings.append(line)
+
+    (utterance, *_) = pq.read_table(config.out / "dataset" / "downstream", columns=["utterance_id"])[0].to_pylist()
+    append_decisions(path, [RowDecision("downstream", utterance, "wrong_label"), RowDecision("pairs", "x/1#0", "keep")])
+    decided = replace(config, dataset=DatasetSettings(decisions=path))
+    assert ran(run_pipeline(decided, Warned())) == [
+        "quality and pairs: banking77",
+        "dataset",
+        "database",
+    ]
+    assert sum("match no row" in line for line in warnings) == 1
+    options = build_options(decided.dataset, decided)
+    build_dataset([], raw, tmp_path / "built", options, cache_dir=tmp_path / "cache", warn=lambda line: None)
+    assert digests(config.out / "dataset") == digests(tmp_path / "built")
+    assert ran(run_pipeline(decided)) == []
 
 
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(config):

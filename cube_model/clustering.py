@@ -46,7 +46,7 @@ class Tree:
     """The tree of merges of n texts.
 
     Above `limit` texts, the tree is that of a random sample, and the other texts join the cluster with the nearest
-    centre. A cluster that such a sample lacks is too rare for a flow to show it.
+    centre. A cluster that such a sample lacks is too rare to be shown.
 
     Args:
         vectors: Vectors of distinct texts, float32 `[n, d]`; n is at least 1.
@@ -92,7 +92,7 @@ class Tree:
                 labels = fcluster(self._merges, count, "maxclust")
                 distance = float(self._merges[-count, 2]) if count < self.size else 0.0
         labels = _by_first(labels)
-        centres = _centres(self.vectors[self._rows], labels)
+        centres = means(self.vectors[self._rows], labels)
         if self.size < len(self.vectors):
             every = np.empty(len(self.vectors), dtype=np.int64)
             for start in range(0, len(every), _BLOCK):
@@ -101,6 +101,21 @@ class Tree:
             labels, order = _by_first(every), np.unique(every, return_index=True)
             centres = centres[order[0][np.argsort(order[1], kind="stable")]]
         return Clusters(labels, centres, float(distance or 0.0))
+
+
+def means(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Compute the mean vector of each group, scaled to norm 1.
+
+    Args:
+        vectors: float `[n, d]`.
+        labels: Group of each vector, int `[n]`; each number from 0 to the largest occurs.
+
+    Returns:
+        float32 `[groups, d]`; zeros for a group whose vectors cancel out.
+    """
+    sums = np.zeros((int(labels.max()) + 1, vectors.shape[1]), dtype=np.float64)
+    np.add.at(sums, labels, vectors)
+    return _unit(sums)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -126,9 +141,3 @@ def _by_first(labels: np.ndarray) -> np.ndarray:
     """Number clusters from 0 in the order of their first texts."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first, kind="stable"), kind="stable")[inverse].astype(np.int64)
-
-
-def _centres(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    sums = np.zeros((int(labels.max()) + 1, vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, labels, vectors)
-    return _unit(sums)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cube_model.flow.clustering import Tree
+from cube_model.clustering import Tree
 
 pytest.importorskip("scipy", reason="install the extra `flow`")
 

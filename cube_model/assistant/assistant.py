@@ -1,0 +1,316 @@
+"""The assistant: replies with calibrated confidence, or "I do not know"; intents; vectors.
+
+>>> from cube_model import DialogueAssistant
+>>> assistant = DialogueAssistant.from_pretrained("assistant")  # a folder or a Hub repository
+>>> reply = assistant.reply("May my cat come along?")
+>>> reply.is_known, reply.answers[0].text
+(True, 'Dogs are welcome in all rooms.')
+>>> assistant.reply("What is the capital of France?").is_known
+False
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.assistant.calibration import CALIBRATION, Calibration
+from cube_model.assistant.entries import metadata_of
+from cube_model.assistant.folder import INTENTS, find_assistant, load_assistant_core, load_encoder
+from cube_model.assistant.grouping import AnswerGroup, group_answers
+from cube_model.assistant.retrieval import Matches, View, features, find
+from cube_model.assistant.store import AnswerStore
+from cube_model.assistant.topics import Topic, Topics
+from cube_model.assistant.unanswered import log_unanswered
+from cube_model.assistant.where import Where, matching
+from cube_model.errors import ModelError
+from dataset_builders.common.integrity import find_damage, xxh3
+from dataset_builders.common.reading import is_text, read_json
+
+if TYPE_CHECKING:
+    from cube_model.intents.head import IntentHead
+    from cube_model.intents.intent import Intent
+
+LONGEST = 20_000
+"""Largest number of characters of a text; encoders read a few hundred words."""
+
+_ADVICE = "build it again with `dialogue-cube assistant build`"
+
+
+@dataclass(frozen=True)
+class AssistantAnswer:
+    """An answer of a reply.
+
+    Attributes:
+        id: Id of the entry.
+        text: Text of the answer.
+        confidence: Probability that it is right, 0 to 1.
+        question: The question that it was given to.
+        dialogue_id: Dialogue that it comes from.
+        source: Source that it comes from.
+        language: BCP 47 tag.
+        license: SPDX identifier of its licence, or `LicenseRef-private`.
+        metadata: Other columns of own data.
+        similar: Number of the nearest entries whose answers are nearly the same as this one; they are not shown.
+    """
+
+    id: str
+    text: str
+    confidence: float
+    question: str
+    dialogue_id: str
+    source: str
+    language: str
+    license: str
+    metadata: dict[str, Any]
+    similar: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply to a question.
+
+    Attributes:
+        is_known: Whether the best answer is sure enough. False means "I do not know": a caller may show `answers` all
+            the same, or offer `topics`.
+        confidence: Probability that the best answer is right, 0 to 1.
+        answers: Answers, the best first.
+        topics: The nearest topics.
+        version: Version of the answers.
+    """
+
+    is_known: bool
+    confidence: float
+    answers: list[AssistantAnswer]
+    topics: list[Topic]
+    version: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question to an assistant.
+
+    Attributes:
+        text: The user's turn.
+        context: Turns before it, oldest first.
+        where: Values that an answer must have; see `DialogueAssistant.reply`.
+        k: Largest number of answers.
+    """
+
+    text: str
+    context: Sequence[str] = ()
+    where: Where | None = None
+    k: int = 5
+
+
+@dataclass
+class DialogueAssistant:
+    """Questions with their answers, an encoder, and when to refuse. Make one with `dialogue-cube assistant build`.
+
+    Threads may share it; it notices what other processes add and remove.
+
+    Attributes:
+        folder: Its folder.
+        unanswered: File to which questions are appended that it does not know; None: no log.
+    """
+
+    folder: Path
+    unanswered: Path | None = None
+    device: str | None = None
+    _manifest: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._store = AnswerStore(self.folder)
+        self._manifest = manifest = self._store.manifest()
+        if damage := find_damage(self.folder, manifest.get("files") or {}, xxh3):
+            raise ModelError(f"{self.folder / damage[0]}: {damage[1]} since the assistant was built; {_ADVICE}")
+        file = self.folder / CALIBRATION
+        self._calibration = Calibration.from_json(read_json(file, _ADVICE, error=ModelError), file)
+        self._topics = Topics.load(self.folder)
+        self._store.view()
+        self._encoder = load_encoder(self.folder, manifest["encoder"], self.device)
+        self._core = load_assistant_core(self.folder, manifest.get("core"))
+        self._intents: IntentHead | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        device: str | None = None,
+        unanswered: str | os.PathLike[str] | None = None,
+    ) -> DialogueAssistant:
+        """Open an assistant; nothing in it is run as code.
+
+        Args:
+            model: Folder made by `dialogue-cube assistant build`, or Hub repository.
+            revision: Branch, tag or commit of the repository.
+            device: Torch device of the encoder. Default: the first accelerator, else the processor.
+            unanswered: File to which questions are appended that the assistant does not know, for `assistant review`.
+                Default: no log.
+
+        Raises:
+            ModelError: There is no such assistant, it is damaged, or of another version of this package.
+        """
+        return cls(find_assistant(model, revision), None if unanswered is None else Path(unanswered), device)
+
+    @property
+    def version(self) -> int:
+        """Version of the answers, which grows with every change."""
+        return self._store.view().version
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Record of the assistant.
+
+        Returns:
+            `encoder`, `core`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
+            answers), `topics`, `labels`, `calibration`, `options`, `versions`.
+        """
+        view = self._store.view()
+        table = view.table.take(np.flatnonzero(view.alive))
+        counts = {
+            plural: {str(row["values"]): row["counts"] for row in table[name].value_counts().to_pylist()}
+            for plural, name in (("sources", "source"), ("languages", "language"), ("licenses", "license"))
+        }
+        record = {name: self._manifest.get(name) for name in ("encoder", "core", "options", "versions")}
+        calibration = {"threshold": self._calibration.threshold, **self._calibration.record}
+        labels = self._manifest.get("labels") or []
+        extra = {"labels": labels, "topics": self._topics.names, "calibration": calibration}
+        return {"version": view.version, "answers": len(view), **counts, **extra, **record}
+
+    def reply(self, text: str, context: Sequence[str] = (), *, where: Where | None = None, k: int = 5) -> Reply:
+        """Reply to a question.
+
+        Args:
+            text: The user's turn.
+            context: Turns before it, oldest first; read by an assistant with a core of several turns.
+            where: Values that an answer must have, one of several for each key: `language`, `source`, `license`,
+                `dialogue_id`, or `metadata.KEY` for a column of own data.
+            k: Largest number of answers.
+
+        Raises:
+            ModelError: The question is empty or too long, `k` is below 1, or no answer matches `where`.
+        """
+        return self.reply_many([Request(text, context, where, k)])[0]
+
+    def reply_many(self, requests: Sequence[Request]) -> list[Reply]:
+        """Reply to n questions; they are encoded together.
+
+        Raises:
+            ModelError: See `reply`.
+        """
+        if not requests:
+            return []
+        for request in requests:
+            _check_request(request)
+        view = self._store.view()
+        masks = [matching(view, request.where, self.folder) for request in requests]
+        texts = [request.text for request in requests]
+        vectors = self._vectors(texts)
+        matches = find(view, vectors, texts, lambda number: masks[number])
+        groups = [group_answers(view, matches.rows[number], request.k) for number, request in enumerate(requests)]
+        confidences = self._confidences(view, matches, groups)
+        replies = []
+        for request, vector, of_request, confidence in zip(requests, vectors, groups, confidences, strict=True):
+            best = confidence[0] if confidence else 0.0
+            answers = [_answer(view, *pair) for pair in zip(of_request, confidence, strict=True)]
+            is_known = bool(answers) and best >= self._calibration.threshold
+            reply = Reply(is_known, best, answers, self._topics.nearest(vector), view.version)
+            if not is_known and self.unanswered is not None:
+                log_unanswered(self.unanswered, request.text, reply)
+            replies.append(reply)
+        return replies
+
+    def intent(self, text: str) -> Intent:
+        """Recognise the intent of a text.
+
+        Raises:
+            ModelError: The assistant was built without intents, or the text is empty or too long.
+        """
+        return self.intent_many([text])[0]
+
+    def intent_many(self, texts: Sequence[str]) -> list[Intent]:
+        """Recognise the intents of n texts; they are encoded together.
+
+        Raises:
+            ModelError: See `intent`.
+        """
+        head = self._intent_head()
+        for text in texts:
+            _check_text(text)
+        return head.predict(self._vectors(list(texts))) if texts else []
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode n texts.
+
+        Returns:
+            float32 `[n, dimension]`, of length 1.
+
+        Raises:
+            ModelError: A text is empty or too long.
+        """
+        for text in texts:
+            _check_text(text)
+        return self._vectors(list(texts))
+
+    def _confidences(self, view: View, matches: Matches, groups: list[list[AnswerGroup]]) -> list[list[float]]:
+        """The probability of each answer of each question; never above that of an answer before it."""
+        lines = [number for number, part in enumerate(groups) for _ in part]
+        if not lines:
+            return [[] for _ in groups]
+        repeated = Matches([matches.questions[line] for line in lines], matches.rows[lines], matches.scores[lines])
+        places = np.array([group.place for part in groups for group in part])
+        values = iter(self._calibration.confidence(features(view, repeated, places)).tolist())
+        return [np.minimum.accumulate([next(values) for _ in part]).tolist() if part else [] for part in groups]
+
+    def _vectors(self, texts: list[str]) -> np.ndarray:
+        vectors = self._encoder.encode(texts)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+    def _intent_head(self) -> IntentHead:
+        if self._intents is None:
+            if not (self.folder / INTENTS).is_dir():
+                raise ModelError(
+                    f"{self.folder}: this assistant has no intents; build it with --intents FOLDER, the output of "
+                    "`dialogue-cube train-intents`"
+                )
+            from cube_model.intents.head import IntentHead
+
+            self._intents = IntentHead.load(self.folder / INTENTS)
+        return self._intents
+
+
+def _answer(view: View, group: AnswerGroup, confidence: float) -> AssistantAnswer:
+    row = view.table.slice(group.row, 1).to_pylist()[0]
+    names = ("question", "dialogue_id", "source", "language", "license")
+    facts = {name: row[name] or "" for name in names}
+    metadata = metadata_of(row["metadata"])
+    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, metadata=metadata, similar=group.similar)
+
+
+def _check_request(request: Request) -> None:
+    _check_text(request.text)
+    for turn in request.context:
+        _check_text(turn, "a turn of the context", may_be_empty=True)
+    if isinstance(request.context, str):
+        raise ModelError("the context is a text: expected a list of turns, oldest first")
+    if isinstance(request.k, bool) or not isinstance(request.k, int) or request.k < 1:
+        raise ModelError(f"k is {request.k!r}: expected a whole number of at least 1")
+
+
+def _check_text(text: str, what: str = "the text", *, may_be_empty: bool = False) -> None:
+    if not isinstance(text, str):
+        raise ModelError(f"{what} is a {type(text).__name__}: expected a string")
+    if not text.strip() and not may_be_empty:
+        raise ModelError(f"{what} is empty")
+    if len(text) > LONGEST:
+        raise ModelError(f"{what} has {len(text):,} characters: expected at most {LONGEST:,}")
+    if not is_text(text):
+        raise ModelError(f"{what} contains half of a character (a lone surrogate): it was not UTF-8; write it again")

@@ -1,0 +1,60 @@
+"""Configuration of a build of an assistant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
+from cube_model.vectors.option import vectors_option
+from dataset_builders.common.choices import Split
+from dataset_builders.common.options import Options, option
+
+
+@dataclass(frozen=True)
+class AssistantConfig(Options, error=ModelError):
+    """An assistant: questions with their answers, an encoder that compares questions, and when to refuse."""
+
+    data: str | None = option(
+        None, "Dataset: folder written by `dialogue-cube build`, or Hub repository.", none="only --own"
+    )
+    own: list[str] | None = option(
+        None,
+        "File or folder of your own questions and answers, or chats; repeatable.",
+        none="only --data",
+        repeatable=True,
+        flags=("--own",),
+    )
+    encoder: str = option(DEFAULT_TEACHER, "Encoder of the questions: short name, folder or Hub repository.")
+    core: str | None = option(
+        None,
+        "Trained core on that encoder, which compares questions with answers: folder or Hub repository.",
+        none="none",
+    )
+    intents: str | None = option(
+        None, "Intents that were trained on the encoder: folder written by `dialogue-cube train-intents`.", none="none"
+    )
+    vectors: str | None = vectors_option()
+    sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
+    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all")
+    language: str = option("und", "BCP 47 tag of rows of --own that name no language.")
+    splits: list[Split] | None = option(
+        None,
+        "Splits whose answers are used.",
+        none="train; all of a source with one question in each dialogue, such as a FAQ",
+    )
+    max_answers: int | None = option(
+        None, "Maximum number of questions with their answers; more are sampled at random.", low=1, none="all"
+    )
+    out_of_scope: str | None = option(
+        None,
+        "Text file of questions that must be refused, one a line; they calibrate the refusals.",
+        none="those of the dataset that are marked so",
+    )
+    max_refused: float = option(0.1, "Largest share of answerable questions that may be refused.", above=0, below=1)
+    seed: int = option(0, "Seed of all samples.", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data is None and not self.own:
+            raise ModelError("an assistant needs answers: pass a dataset (--data), your own files (--own), or both")

@@ -1,0 +1,235 @@
+"""The folder of an assistant, which is also its Hub repository.
+
+A/manifest.json                    format, version, encoder, core, segments, options, versions, digests of the files
+A/segments/...                     questions with their answers, and the vectors of the questions; see `store`
+A/encoder/                         files of the encoder: config.json, model.safetensors, tokenizer.json, ...
+A/core/                            config.json and model.safetensors of the core, if there is one
+A/intents/                         a head of intents, if there is one
+A/calibration.json                 probabilities, threshold, figures, the curve of coverage and risk
+A/topics.safetensors               names and centres of the topics
+A/README.md                        the card
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cube_model.assistant.store import MANIFEST, is_assistant
+from cube_model.errors import ModelError
+from dataset_builders.common.locations import is_folder
+from dataset_builders.common.outputs import OutputKind
+
+if TYPE_CHECKING:
+    from cube_model.assistant.config import AssistantConfig
+    from cube_model.core.modeling_cube import CubeModel
+    from cube_model.teacher.teacher import Teacher
+
+ENCODER, CORE, INTENTS, CARD = "encoder", "core", "intents", "README.md"
+
+ASSISTANT = OutputKind(
+    "`dialogue-cube assistant build`",
+    "--out",
+    is_assistant,
+    (MANIFEST, "*.json", "*.safetensors", CARD, ".lock", "segments/**", "encoder/**", "core/**", "intents/**"),
+    error=ModelError,
+)
+"""Existing folders that an assistant may replace."""
+
+_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
+_LEFT_OUT = {"training.json", "trainer_state.json", "SHA256.json"}
+"""Files of an encoder's folder that do not affect its vectors."""
+
+_SETTINGS = ("pooling", "prefix", "normalize", "max_length")
+
+_AN_ASSISTANT = "pass a folder made by `dialogue-cube assistant build`, or a Hub repository such as org/name"
+
+_MODULE = re.compile(r"\.|\d+_\w+|encoder")
+"""Folders of an encoder with weights and settings; that of an encoder of turns is `encoder`."""
+
+_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
+
+
+def is_part(path: Path) -> bool:
+    """Return whether a path below an assistant is that of a file of its encoder, core or intents.
+
+    >>> is_part(Path("encoder/model.safetensors")), is_part(Path("encoder/pytorch_model.bin"))
+    (True, False)
+    """
+    part, *rest = path.parts
+    folder = "/".join(rest[:-1]) or "."
+    return (
+        part in (ENCODER, CORE, INTENTS)
+        and bool(_MODULE.fullmatch(folder))
+        and path.suffix in _SUFFIXES
+        and path.name not in _LEFT_OUT
+    )
+
+
+def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -> Path:
+    """Return the folder of an assistant; one on the Hub is downloaded, without any code.
+
+    Args:
+        model: Folder or Hub repository.
+        revision: Branch, tag or commit of the repository.
+
+    Raises:
+        ModelError: There is no such folder or repository.
+    """
+    if is_folder(model, _AN_ASSISTANT, what="assistant", error=ModelError):
+        return Path(model).expanduser().resolve()
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(model), revision=revision, allow_patterns=_PATTERNS))
+    except Exception as error:  # unknown, offline, no network, no permission: a dozen exception types
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"assistant {model}: cannot be downloaded ({lines[0][:200]}); {_AN_ASSISTANT}") from error
+
+
+def copy_encoder(name: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
+    """Copy the files of an encoder, so that strangers load it without a name that only this machine knows.
+
+    Args:
+        name: Short name, folder or Hub repository of the encoder.
+        teacher: The same, loaded.
+        folder: Folder of the assistant.
+
+    Returns:
+        What `load_encoder` needs.
+
+    Raises:
+        ModelError: The encoder has no safetensors, or its copy gives other vectors.
+    """
+    from cube_model.teacher.find import find_teacher
+
+    source, target = find_teacher(name, teacher.revision).folder, folder / ENCODER
+    for path in sorted(source.rglob("*")):
+        below = path.relative_to(source)
+        if path.is_file() and is_part(Path(ENCODER) / below):
+            (target / below).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / below)
+    if not list(target.rglob("*.safetensors")):
+        raise ModelError(
+            f"encoder {name}: no weights as safetensors, the only form that an assistant keeps; save it again"
+        )
+    return teacher.describe()
+
+
+def load_encoder(folder: Path, recorded: dict[str, Any], device: str | None = None) -> Teacher:
+    """Load the encoder of an assistant.
+
+    Args:
+        folder: Folder of the assistant.
+        recorded: What `copy_encoder` returned.
+        device: Torch device. Default: the first accelerator, else the processor.
+
+    Raises:
+        ModelError: It is damaged, or gives other vectors than when the assistant was built.
+    """
+    from cube_model.teacher.fingerprint import setting_differences
+    from cube_model.teacher.teacher import Teacher
+
+    settings = {name: recorded.get(name) for name in _SETTINGS}
+    try:
+        teacher = Teacher.load(str(folder / ENCODER), str(recorded.get("dtype")), device, **settings)
+    except ModelError as error:
+        raise ModelError(f"{error} (the encoder of the assistant {folder}); build the assistant again") from error
+    if teacher.fingerprint != recorded.get("fingerprint"):
+        raise ModelError(
+            f"{folder / ENCODER}: damaged or changed, its vectors are not those of the assistant's questions"
+            f"{setting_differences(recorded, teacher.describe())}; build the assistant again"
+        )
+    teacher.name = str(recorded.get("name"))
+    return teacher
+
+
+def copy_core(core: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
+    """Copy a core that was trained on the encoder.
+
+    Args:
+        core: Folder or Hub repository.
+        teacher: The encoder of the assistant.
+        folder: Folder of the assistant.
+
+    Returns:
+        Its record for the manifest.
+
+    Raises:
+        ModelError: It is not a trained core of dialogues, or was trained on another encoder.
+    """
+    from cube_model.inference.loading import check_teacher, core_fingerprint, load_core
+
+    model = load_core(core)
+    if model.config.mode == "autoencoder":
+        raise ModelError(f"--core {core}: an autoencoder, which cannot answer; train a dialogue core")
+    check_teacher(model, teacher)
+    model.save_pretrained(folder / CORE)
+    return {"fingerprint": core_fingerprint(model), "context_turns": model.config.context_turns}
+
+
+def copy_intents(intents: str, teacher: Teacher, folder: Path) -> list[str]:
+    """Copy a head of intents that was trained on the encoder.
+
+    Args:
+        intents: Folder written by `dialogue-cube train-intents`.
+        teacher: The encoder of the assistant.
+        folder: Folder of the assistant.
+
+    Returns:
+        The labels.
+
+    Raises:
+        ModelError: It is no such folder, or was trained on another encoder.
+    """
+    from cube_model.intents.head import IntentHead
+
+    head = IntentHead.load(intents)
+    head.check_encoder(teacher)
+    (folder / INTENTS).mkdir()
+    head.write(folder / INTENTS)
+    return list(head.labels)
+
+
+def restricted_parts(config: AssistantConfig, source: Path) -> dict[str, str]:
+    """Return the parts of an assistant that were trained on data that may not be redistributed.
+
+    Args:
+        config: Options of the build.
+        source: Folder of the encoder.
+
+    Returns:
+        Part and source -> licences; intents are always the user's own labels.
+    """
+    from cube_model.card.licenses import restricted_data
+    from cube_model.inference.loading import load_core, training_record
+
+    parts = {}
+    if (source / "training.json").is_file():
+        record = training_record(source).get("data") or {}
+        parts |= {f"encoder: {name}": terms for name, terms in restricted_data(record).items()}
+    if config.core is not None:
+        record = training_record(config.core).get("data") or load_core(config.core).config.training or {}
+        parts |= {f"core: {name}": terms for name, terms in restricted_data(record).items()}
+    if config.intents is not None:
+        parts["intents"] = "your own labels"
+    return parts
+
+
+def load_assistant_core(folder: Path, recorded: dict[str, Any] | None) -> CubeModel | None:
+    """Load the core of an assistant; None if it has none.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    from cube_model.inference.loading import core_fingerprint, load_core
+
+    if recorded is None:
+        return None
+    core = load_core(folder / CORE)
+    if core_fingerprint(core) != recorded.get("fingerprint"):
+        raise ModelError(f"{folder / CORE}: damaged or changed; build the assistant again")
+    return core

@@ -1,0 +1,195 @@
+"""The questions that an assistant is calibrated on: some that its entries answer, some that they do not.
+
+| kind | answerable | which questions, and which entries they must not find |
+|---|---|---|
+| `held out` | yes | those of the validation split; none |
+| `another question` | yes | those of a FAQ whose answer has another question; the entries with the same question |
+| `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
+| `topic left out` | no | the first questions of dialogues; all entries of the same domains |
+| `answer left out` | no | those of a FAQ; all entries with the same answer |
+| `general` | no | `general_questions.txt`; none |
+| `out of scope` | no | those that the user or the dataset marks; none |
+
+The test split is never read for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cube_model.assistant.calibration import FEWEST, MARKED, Questions
+from cube_model.assistant.retrieval import View, features, find
+from cube_model.data.own_rows import text_keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cube_model.assistant.entries import EntryRows
+
+_MOST = 2000
+"""Questions of each kind; more are sampled."""
+
+_SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
+
+Encode = Callable[[list[str]], np.ndarray]
+"""Function of n texts that returns float32 `[n, dimension]`."""
+
+
+@dataclass
+class _Asked:
+    """Questions of one kind."""
+
+    kind: str
+    texts: list[str]
+    answerable: bool
+    groups: list[str]
+    hidden: Callable[[int], np.ndarray | None] = lambda _: None
+    answers: np.ndarray | None = None
+
+
+def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int) -> Questions:
+    """Ask the questions that calibrate an assistant.
+
+    Args:
+        view: The entries of the build.
+        rows: The same, with the questions that were held out.
+        encode: Encoder of the questions.
+        seed: Seed of the samples.
+    """
+    random = np.random.default_rng(seed)
+    asked = _held_out(rows.held_out, random)
+    asked += _of_single(view, rows.is_single, random)
+    if not asked or not len(rows.held_out):
+        asked += _of_dialogues(view, ~rows.is_single, random)
+    opening = rows.held_out if len(rows.held_out) else rows.index
+    asked += _without_topic(view, opening, random)
+    general = general_questions(view)
+    asked.append(_Asked("general", general, False, general))
+    if rows.out_of_scope:
+        texts = _sample(rows.out_of_scope, random)
+        asked.append(_Asked(MARKED, texts, False, texts))
+    return _ask(view, [part for part in asked if part.texts], encode)
+
+
+def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
+    parts, right, answerable, groups, kinds = [], [], [], [], []
+    for part in asked:
+        matches = find(view, encode(part.texts), part.texts, part.hidden)
+        parts.append(features(view, matches))
+        best = view.answers[np.maximum(matches.rows[:, 0], 0)]
+        is_right = np.full(len(part.texts), part.answerable)
+        right.append(is_right if part.answers is None else is_right & (best == part.answers))
+        answerable.append(np.full(len(part.texts), part.answerable))
+        groups += part.groups
+        kinds += [part.kind] * len(part.texts)
+    codes = np.unique(np.array(groups), return_inverse=True)[1]
+    arrays = (np.concatenate(part) for part in (parts, answerable, right))
+    return Questions(*arrays, codes, np.array(kinds), unrelated(view, encode))
+
+
+def unrelated(view: View, encode: Encode) -> float:
+    """Return the mean cosine of general questions and the questions of the entries."""
+    rows = np.flatnonzero(view.alive)
+    rows = rows[:: max(1, len(rows) // _MOST)]
+    return float((view.vectors(rows) @ encode(general_questions(view)).T).mean())
+
+
+def _held_out(table: pa.Table, random: np.random.Generator) -> list[_Asked]:
+    rows = _rows(np.arange(len(table)), random)
+    part = table.take(rows)
+    return [_Asked("held out", part["question"].to_pylist(), True, part["dialogue_id"].to_pylist())]
+
+
+def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -> list[_Asked]:
+    """The questions of a FAQ, each without itself, and each without its answer."""
+    candidates = np.flatnonzero(is_single)
+    if not len(candidates):
+        return []
+    questions = text_keys(view.table["question"].combine_chunks())
+    counts = dict(zip(*np.unique(view.answers, return_counts=True), strict=True))
+    others = np.array([counts[view.answers[row]] > 1 for row in candidates])
+    rows, left = _rows(candidates[others], random), _rows(candidates, random)
+    groups = [f"answer {key}" for key in view.answers]
+    return [
+        _Asked(
+            "another question",
+            [view.questions[row] for row in rows],
+            True,
+            [groups[row] for row in rows],
+            lambda number: questions == questions[rows[number]],
+            view.answers[rows],
+        ),
+        _Asked(
+            "answer left out",
+            [view.questions[row] for row in left],
+            False,
+            [groups[row] for row in left],
+            lambda number: (view.answers == view.answers[left[number]]) | (questions == questions[left[number]]),
+        ),
+    ]
+
+
+def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> list[_Asked]:
+    """Questions of dialogues, each without its dialogue; the answer is of the same kind in another dialogue."""
+    dialogues = view.table["dialogue_id"].to_numpy()
+    if len(np.unique(dialogues[mask])) < FEWEST:
+        return []
+    rows = _rows(np.flatnonzero(mask), random)
+    return [
+        _Asked(
+            "another dialogue",
+            [view.questions[row] for row in rows],
+            True,
+            [str(dialogues[row]) for row in rows],
+            lambda number: dialogues == dialogues[rows[number]],
+        )
+    ]
+
+
+def _without_topic(view: View, table: pa.Table, random: np.random.Generator) -> list[_Asked]:
+    """The first questions of dialogues, each without the entries that share a domain with it."""
+    domains = table["domains"].to_pylist()
+    openings = [row for row, context in enumerate(table["context"].to_pylist()) if not context and domains[row]]
+    if not openings:
+        return []
+    rows = _rows(np.array(openings), random)
+    names: dict[str, np.ndarray] = {}
+    for number, of_entry in enumerate(view.table["domains"].to_pylist()):
+        for name in of_entry or ():
+            if name not in names:
+                names[name] = np.zeros(len(view.table), bool)
+            names[name][number] = True
+    masks = [[names[name] for name in domains[row] if name in names] for row in rows]
+    keep = [number for number, parts in enumerate(masks) if parts and not np.logical_or.reduce(parts).all()]
+    part = table.take(rows[keep])
+    return [
+        _Asked(
+            "topic left out",
+            part["question"].to_pylist(),
+            False,
+            part["dialogue_id"].to_pylist(),
+            lambda number: np.logical_or.reduce(masks[keep[number]]),
+        )
+    ]
+
+
+def general_questions(view: View) -> list[str]:
+    """Return general questions in the scripts of the entries: weather, sports, small talk."""
+    text = " ".join(view.questions[:1000])
+    scripts = [script for script in _SCRIPTS.values() if script.search(text)] or list(_SCRIPTS.values())
+    lines = files("cube_model.assistant").joinpath("general_questions.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if any(script.search(line) for script in scripts)]
+
+
+def _rows(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return np.sort(random.permutation(rows)[:_MOST]) if len(rows) > _MOST else rows
+
+
+def _sample(texts: list[str], random: np.random.Generator) -> list[str]:
+    return [texts[row] for row in _rows(np.arange(len(texts)), random)]

@@ -1,0 +1,313 @@
+"""The entries of an assistant on disk: small segments that are only added, and a manifest that is replaced.
+
+A/manifest.json                              version, segments with the digests of their files
+A/segments/000001/entries.parquet            entries; see `entries.schema`
+A/segments/000001/vectors.safetensors        `questions`, float32 [n, dimension]
+A/segments/000001/removed.json               ids that are removed from the segments before it
+A/.lock                                      held by a writer
+
+A writer makes a segment aside, synchronises it with the disk, renames it, and only then replaces the manifest in one
+step. A writer that is killed leaves the version before or the one after; what else it leaves is swept by the next one.
+Readers take no lock: they read the manifest, then its segments. If a compaction deletes one meanwhile, the manifest has
+changed, and they read it again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.assistant.retrieval import Segment, View
+from cube_model.errors import ModelError
+from dataset_builders.common.files import exclusive, make_readable, needs_room, synchronise, write_whole
+from dataset_builders.common.integrity import find_damage, xxh3
+from dataset_builders.common.reading import read_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MANIFEST = "manifest.json"
+SEGMENTS = "segments"
+FORMAT = 1
+
+ENTRIES, VECTORS, REMOVED = "entries.parquet", "vectors.safetensors", "removed.json"
+
+_MOST_SEGMENTS = 32
+"""Segments that are merged when another one is added."""
+
+_TRIES = 20
+"""How often a reader reads again because a writer has changed the segments meanwhile."""
+
+_ADVICE = "build it again with `dialogue-cube assistant build`"
+_SEGMENT = {"name!": str, "entries!": int, "removed!": int, "digests!": {"*": str}}
+_SHAPE = {"format!": int, "version!": int, "segments!": [_SEGMENT], "encoder!": dict, "files": {"*": str}}
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A segment in memory.
+
+    Attributes:
+        segment: Its entries.
+        removed: Ids that it removes from earlier segments.
+    """
+
+    segment: Segment
+    removed: frozenset[str]
+
+
+class AnswerStore:
+    """The entries of an assistant's folder.
+
+    Args:
+        folder: Folder that `dialogue-cube assistant build` wrote.
+
+    Raises:
+        ModelError: It is not one, is damaged, or of another version of this package.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._loaded: dict[str, _Loaded] = {}
+        self._state: tuple[int, ...] = ()
+        self._view: View | None = None
+        self.manifest()
+
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest.
+
+        Raises:
+            ModelError: See `AnswerStore`.
+        """
+        return read_manifest(self.folder)
+
+    def view(self) -> View:
+        """Return the entries at the newest version; reads only what is new since the last call.
+
+        Raises:
+            ModelError: A segment is damaged.
+        """
+        state = self._file_state()
+        if self._view is not None and state == self._state:
+            return self._view
+        for last in [False] * (_TRIES - 1) + [True]:
+            state = self._file_state()
+            manifest = self.manifest()
+            try:
+                view = self._load(manifest)
+            except (ModelError, OSError):
+                if last or self.manifest()["version"] == manifest["version"]:
+                    raise
+                continue
+            self._view, self._state = view, state
+            return view
+        raise AssertionError
+
+    def add(self, table: pa.Table, vectors: np.ndarray) -> int:
+        """Add entries; those whose id is there already stay as they are.
+
+        Args:
+            table: n entries.
+            vectors: float32 `[n, dimension]`, of length 1: their questions.
+
+        Returns:
+            Number of entries that were added.
+
+        Raises:
+            ModelError: The folder cannot be written.
+        """
+        import pyarrow as pa
+
+        with self._writing() as manifest:
+            view = self._load(manifest)
+            there = set(view.table["id"].filter(pa.array(view.alive)).to_pylist())
+            new = np.array([id not in there for id in table["id"].to_pylist()], bool)
+            if new.any():
+                self._append(manifest, table.filter(pa.array(new)), vectors[new], ())
+            return int(new.sum())
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Remove entries.
+
+        Args:
+            ids: Their ids.
+
+        Returns:
+            Number of entries that were removed.
+
+        Raises:
+            ModelError: There is no entry of an id, none would be left, or the folder cannot be written.
+        """
+        import pyarrow as pa
+
+        with self._writing() as manifest:
+            view = self._load(manifest)
+            there = set(view.table["id"].filter(pa.array(view.alive)).to_pylist())
+            if missing := sorted(set(ids) - there):
+                raise ModelError(f"{self.folder}: no answer with the id {missing[0]}; `reply --json` shows the ids")
+            if there == set(ids):
+                raise ModelError(f"{self.folder}: these are all its answers; an assistant needs at least one")
+            empty = view.table.slice(0, 0)
+            self._append(manifest, empty, np.empty((0, view.segments[0].vectors.shape[1]), np.float32), ids)
+            return len(set(ids))
+
+    def compact(self) -> None:
+        """Merge all segments into one, without the entries that were removed.
+
+        Raises:
+            ModelError: The folder cannot be written.
+        """
+        with self._writing() as manifest:
+            self._compact(manifest)
+
+    def _compact(self, manifest: dict[str, Any]) -> None:
+        import pyarrow as pa
+
+        view = self._load(manifest)
+        rows = np.flatnonzero(view.alive)
+        table = view.table.take(pa.array(rows)).combine_chunks()
+        self._append({**manifest, "segments": []}, table, view.vectors(rows), ())
+        self._sweep(self.manifest())
+
+    def _append(self, manifest: dict[str, Any], table: pa.Table, vectors: np.ndarray, removed: Sequence[str]) -> None:
+        version = int(manifest["version"]) + 1
+        segments = [*manifest["segments"], write_segment(self.folder, version, table, vectors, removed)]
+        content = {**manifest, "version": version, "segments": segments}
+        write_whole(self.folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        if len(segments) > _MOST_SEGMENTS:
+            self._compact(content)
+
+    @contextmanager
+    def _writing(self) -> Iterator[dict[str, Any]]:
+        """Hold the lock of writers, and sweep what a killed one has left."""
+
+        def busy(holder: str) -> Exception:
+            return ModelError(f"{self.folder}: {holder} is writing it")
+
+        try:
+            room = needs_room(self.folder, "run the same command again", ModelError)
+            with room, exclusive(self.folder / ".lock", busy, wait=True):
+                manifest = self.manifest()
+                self._sweep(manifest)
+                yield manifest
+        except OSError as error:
+            raise ModelError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+
+    def _sweep(self, manifest: dict[str, Any]) -> None:
+        names = {segment["name"] for segment in manifest["segments"]}
+        for path in (self.folder / SEGMENTS).iterdir():
+            if path.name not in names:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _load(self, manifest: dict[str, Any]) -> View:
+        loaded = {}
+        for facts in manifest["segments"]:
+            name = facts["name"]
+            loaded[name] = self._loaded.get(name) or _read_segment(self.folder / SEGMENTS / name, facts)
+        self._loaded = loaded
+        return _view(list(loaded.values()), int(manifest["version"]))
+
+    def _file_state(self) -> tuple[int, ...]:
+        try:
+            state = (self.folder / MANIFEST).stat()
+        except OSError as error:
+            raise ModelError(f"{self.folder}: no assistant any more ({error.strerror}); {_ADVICE}") from error
+        return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of an assistant.
+
+    Raises:
+        ModelError: There is none, it is damaged, or of another version of this package.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise ModelError(f"{folder}: not an assistant; make one with `dialogue-cube assistant build --out {folder}`")
+    manifest: dict[str, Any] = read_json(file, _ADVICE, _SHAPE, error=ModelError)
+    if manifest["format"] != FORMAT:
+        raise ModelError(
+            f"{folder}: assistant of format {manifest['format']}, but this version reads {FORMAT}; {_ADVICE}"
+        )
+    return manifest
+
+
+def is_assistant(folder: Path) -> bool:
+    """Return whether a folder holds an assistant."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"segments", "encoder", "version"} <= content.keys()
+
+
+def write_segment(
+    folder: Path, version: int, table: pa.Table, vectors: np.ndarray, removed: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Write a segment as a whole or not at all.
+
+    Args:
+        folder: Folder of the assistant.
+        version: Version that the segment makes.
+        table: n entries.
+        vectors: float32 `[n, dimension]`.
+        removed: Ids that are removed from the segments before it.
+
+    Returns:
+        Its entry in the manifest.
+    """
+    import pyarrow.parquet as pq
+    from safetensors.numpy import save_file
+
+    place = folder / SEGMENTS / f"{version:06}"
+    aside = place.with_name(f".{place.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
+    aside.mkdir(parents=True)
+    pq.write_table(table, aside / ENTRIES, compression="zstd")
+    save_file({"questions": np.ascontiguousarray(vectors, np.float32)}, aside / VECTORS)
+    ids = sorted(set(removed))
+    (aside / REMOVED).write_text(json.dumps(ids) + "\n", encoding="utf-8")
+    make_readable(aside)
+    synchronise(aside)
+    digests = {path.name: xxh3(path) for path in sorted(aside.iterdir())}
+    aside.rename(place)
+    synchronise(place.parent, below=False)
+    return {"name": place.name, "entries": len(table), "removed": len(ids), "digests": digests}
+
+
+def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
+    import pyarrow.parquet as pq
+
+    from cube_model.assistant.entries import schema
+    from cube_model.vectors.tensors import map_tensor
+
+    if damage := find_damage(folder, facts["digests"], xxh3):
+        raise ModelError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
+    try:
+        table = pq.read_table(folder / ENTRIES).cast(schema())
+        vectors = map_tensor(folder / VECTORS, "questions")
+    except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
+        raise ModelError(f"{folder}: damaged ({str(error).splitlines()[0]}); {_ADVICE}") from error
+    if not len(table) == len(vectors) == facts["entries"]:
+        raise ModelError(f"{folder}: {len(table)} entries but {len(vectors)} vectors; {_ADVICE}")
+    removed = read_json(folder / REMOVED, _ADVICE, [str], error=ModelError)
+    return _Loaded(Segment.of(table, vectors), frozenset(removed))
+
+
+def _view(loaded: Sequence[_Loaded], version: int) -> View:
+    """Put segments together; an id counts as removed in the segments before the one that removes it."""
+    gone: set[str] = set()
+    alive = []
+    for part in reversed(loaded):
+        ids = part.segment.table["id"].to_pylist()
+        alive.append(np.array([id not in gone for id in ids], bool))
+        gone |= part.removed
+    return View([part.segment for part in loaded], np.concatenate(alive[::-1]), version)

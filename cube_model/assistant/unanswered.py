@@ -1,0 +1,197 @@
+"""A log of the questions that an assistant could not answer: opt-in, a local file, never pushed.
+
+Each line is a JSON object: `{"time": "2026-01-31T12:00:00+00:00", "question": ..., "confidence": 0.12, "topics": [...],
+"nearest": "the best question that has an answer"}`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cube_model.errors import ModelError
+from dataset_builders.common.outputs import file_kind, output_file
+from dataset_builders.common.reading import text_lines
+
+if TYPE_CHECKING:
+    from cube_model.assistant.assistant import Reply
+
+SAME = 0.8
+"""Cosine from which two questions are shown as one."""
+
+_LARGEST = 10_000
+"""Questions that are reviewed at once; of more, the newest."""
+
+_KIND = file_kind("a review of unanswered questions", b"question,", b"\xef\xbb\xbfquestion,", b"{", error=ModelError)
+
+
+@dataclass(frozen=True)
+class UnansweredQuestion:
+    """Similar questions that were not answered.
+
+    Attributes:
+        question: The one that is nearest to the others.
+        count: How often one of them was asked.
+        others: The others, at most five.
+        nearest: The nearest question that has an answer.
+        last: When one of them was asked last, ISO 8601.
+    """
+
+    question: str
+    count: int
+    others: list[str]
+    nearest: str
+    last: str
+
+
+def log_unanswered(file: Path, question: str, reply: Reply) -> None:
+    """Append a question to the log; several processes may do so at the same time.
+
+    Raises:
+        ModelError: The file cannot be written.
+    """
+    row = {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "question": question,
+        "confidence": round(reply.confidence, 4),
+        "topics": [topic.name for topic in reply.topics],
+        "nearest": reply.answers[0].question if reply.answers else "",
+    }
+    line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    try:  # one write to a file that is opened for appending: lines of several processes do not mix
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise ModelError(f"{file}: the log of unanswered questions cannot be written ({error.strerror})") from error
+
+
+def read_log(file: Path) -> list[dict[str, Any]]:
+    """Read a log; a line that a kill has cut is left out.
+
+    Raises:
+        ModelError: The file cannot be read, or is not a log.
+    """
+    try:
+        lines = text_lines(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ModelError(f"{file}: cannot be read ({reason}); `reply --log FILE` writes one") from error
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            if isinstance(row["question"], str) and row["question"].strip():
+                rows.append(row)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    if lines and not rows:
+        raise ModelError(f"{file}: not a log of unanswered questions; `reply --log FILE` writes one")
+    return rows[-_LARGEST:]
+
+
+def group_questions(
+    rows: Sequence[dict[str, Any]], encode: Callable[[list[str]], np.ndarray]
+) -> list[UnansweredQuestion]:
+    """Group similar questions, the most frequent first.
+
+    Args:
+        rows: Rows of `read_log`.
+        encode: Function of n texts that returns float32 `[n, dimension]`, of length 1.
+    """
+    texts = list(dict.fromkeys(row["question"] for row in rows))
+    if not texts:
+        return []
+    counts = dict.fromkeys(texts, 0)
+    for row in rows:
+        counts[row["question"]] += 1
+    vectors = encode(texts)
+    free = np.ones(len(texts), bool)
+    last = {row["question"]: row for row in rows}
+    groups = []
+    weight = np.array([counts[text] for text in texts])
+    reach = np.array([float(weight[vectors @ vector >= SAME].sum()) for vector in vectors])
+    for start in np.argsort(-reach, kind="stable"):
+        if not free[start]:
+            continue
+        members = np.flatnonzero(free & (vectors @ vectors[start] >= SAME))
+        members = np.unique(np.append(members, start))
+        free[members] = False
+        asked = [texts[row] for row in members]
+        newest = max(asked, key=lambda text: str(last[text].get("time", "")))
+        others = [text for text in asked if text != texts[start]][:5]
+        groups.append(
+            UnansweredQuestion(
+                texts[start],
+                int(weight[members].sum()),
+                others,
+                str(last[texts[start]].get("nearest", "")),
+                str(last[newest].get("time", "")),
+            )
+        )
+    return sorted(groups, key=lambda group: -group.count)
+
+
+def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
+    """Write questions for labelling: CSV with an empty column `answer`, or JSON lines if the name ends with `.jsonl`.
+
+    `dialogue-cube assistant add` reads the file once answers are filled in, and leaves out rows without one.
+
+    Raises:
+        ModelError: The file exists and is something else.
+    """
+    rows = [
+        {
+            "question": group.question,
+            "answer": "",
+            "count": group.count,
+            "similar": " | ".join(group.others),
+            "nearest": group.nearest,
+            "last": group.last,
+        }
+        for group in groups
+    ]
+    with output_file(file, _KIND) as path, path.open("w", encoding="utf-8", newline="") as stream:
+        if file.suffix in (".jsonl", ".ndjson"):
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return
+        table = csv.DictWriter(stream, ["question", "answer", "count", "similar", "nearest", "last"])
+        table.writeheader()
+        table.writerows(rows)
+
+
+def answered_rows(file: Path) -> list[tuple[str, str]] | None:
+    """Read the pairs of a review that has answers now; None if the file is no review.
+
+    Raises:
+        ModelError: No row of the review has an answer.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    rows: list[dict[str, Any]]
+    if text.startswith("question,answer,count,similar,nearest,last"):
+        rows = list(csv.DictReader(text.splitlines(keepends=True)))
+    else:
+        try:
+            rows = [json.loads(line) for line in text_lines(text) if line.strip()]
+            if not rows or not all({"question", "answer", "count", "similar", "last"} <= row.keys() for row in rows):
+                return None
+        except (ValueError, AttributeError, RecursionError):
+            return None
+    pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
+    pairs = [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]
+    if not pairs:
+        raise ModelError(f"{file}: no row has an answer yet; fill in the column `answer`")
+    return pairs

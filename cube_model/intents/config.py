@@ -1,0 +1,111 @@
+"""Configurations of the commands on a user's intents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cube_model.errors import ModelError
+from cube_model.teacher.find import DEFAULT_TEACHER
+from cube_model.vectors.option import vectors_option
+from dataset_builders.common.choices import Split
+from dataset_builders.common.options import Options, option
+
+SCALE = 0.6
+"""Default distance at which clusters are cut, as a share of the mean distance between two utterances.
+
+Chosen by the V-measure on training rows of Banking77, CLINC150 and HWU64 (`tests/benchmarks/bench_intents.py`).
+"""
+
+_DATA = "Dataset: folder written by `dialogue-cube build`, or Hub repository."
+
+
+@dataclass(frozen=True)
+class TrainIntentsConfig(Options, error=ModelError):
+    """A head on a frozen encoder that tells the intents of utterances, from labelled examples."""
+
+    data: str | None = option(None, _DATA, none="only --own")
+    own: list[str] | None = option(
+        None,
+        "File or folder of your own labelled utterances, such as a table with the columns text and intent; repeatable.",
+        none="only --data",
+        repeatable=True,
+        flags=("--own",),
+    )
+    encoder: str = option(DEFAULT_TEACHER, "Encoder of the utterances: short name, folder or Hub repository.")
+    vectors: str | None = vectors_option()
+    sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
+    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
+    splits: list[Split] | None = option(None, "Splits of the dataset to learn from.", none="train")
+    out_of_scope: str | None = option(
+        None,
+        "Text file of utterances that belong to none of the intents, one a line; they set the threshold.",
+        none="the rows that are marked so",
+    )
+    accepted: float = option(
+        0.95, "Share of the utterances in scope to accept, where none out of scope are at hand.", above=0, below=1
+    )
+    seed: int = option(0, "Seed of the folds.", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_inputs(self.data, self.own)
+
+
+@dataclass(frozen=True)
+class PredictIntentsConfig(Options, error=ModelError):
+    """The intents of utterances."""
+
+    intents: str = option(help="Folder written by `dialogue-cube train-intents`.")
+    encoder: str | None = option(
+        None, "Location of the encoder that the intents were trained with.", none="its recorded name"
+    )
+    level: int | None = option(
+        None, "Level of hierarchical names such as billing/refund, from 1 at the top.", low=1, none="the whole names"
+    )
+
+
+@dataclass(frozen=True)
+class SuggestIntentsConfig(Options, error=ModelError):
+    """Clusters of unlabelled utterances with proposed names, as a start for labelling."""
+
+    data: str | None = option(None, _DATA, none="only --own")
+    own: list[str] | None = option(
+        None,
+        "File or folder of your own texts: chats, tables, or a text file with one utterance a line; repeatable.",
+        none="only --data",
+        repeatable=True,
+        flags=("--own",),
+    )
+    encoder: str = option(DEFAULT_TEACHER, "Encoder of the utterances: short name, folder or Hub repository.")
+    vectors: str | None = vectors_option()
+    sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
+    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
+    splits: list[Split] | None = option(None, "Splits of the dataset to read.", none="train")
+    rows: Literal["utterances", "turns"] = option(
+        "utterances", "Rows of the dataset: the utterances of intent sets, or what users say in dialogues."
+    )
+    threshold: float | None = option(
+        None,
+        "Cosine distance up to which utterances are one cluster; a lower one gives more clusters.",
+        above=0,
+        below=2,
+        none=f"{SCALE:g} of the mean distance between two utterances",
+    )
+    clusters: int | None = option(None, "Number of clusters, in place of a threshold.", low=2, none="by the threshold")
+    min_size: int = option(
+        4, "Smallest cluster that gets a name; the utterances of smaller ones are listed last.", low=1
+    )
+    seed: int = option(0, "Seed of the sample that is clustered if there are too many utterances.", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_inputs(self.data, self.own)
+        if self.threshold is not None and self.clusters is not None:
+            raise ModelError("threshold and clusters: both decide on the number of clusters; give one of them")
+
+
+def _check_inputs(data: str | None, own: Sequence[str] | None) -> None:
+    if data is None and not own:
+        raise ModelError("no utterances: pass a dataset (--data), your own files (--own), or both")

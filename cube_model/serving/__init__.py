@@ -1,0 +1,1 @@
+"""Serve an assistant or an encoder over HTTP."""

@@ -1,0 +1,136 @@
+"""Mark rows: decisions of a visitor, appended to the file that `dialogue-cube build --decisions` obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dataset_builders.common.decisions import (
+    WITHDRAWN,
+    RowDecision,
+    RowDecisions,
+    append_decisions,
+    read_decisions,
+    text_digest,
+)
+from dataset_builders.dashboard.guard import has_token
+from dataset_builders.dashboard.page import plain
+
+if TYPE_CHECKING:
+    from dataset_builders.dashboard.page import Page
+
+_LABELS = """
+SELECT DISTINCT unnest(labels) AS label FROM label_counts WHERE source = ? ORDER BY label
+"""
+
+_TURNS = "SELECT text FROM turns WHERE dialogue_id = ? ORDER BY turn_index"
+
+IDS = {"dialogues": "dialogue_id", "pairs": "pair_id", "downstream": "utterance_id"}
+"""Column with the id of a row, by config."""
+
+_NAMES = {
+    "wrong_label": "mark.wrong_label",
+    "bad_pair": "mark.bad_pair",
+    "bad_dialogue": "mark.bad_dialogue",
+    "personal_data": "mark.personal_data",
+    "keep": "mark.keep",
+    WITHDRAWN: "mark.withdrawn",
+}
+
+_KEYS = {"wrong_label": "W", "bad_pair": "B", "bad_dialogue": "B", "personal_data": "P", "keep": "K", WITHDRAWN: "U"}
+"""Keys of the buttons; Streamlit reserves C and R."""
+
+_BUTTONS: dict[str, Sequence[str]] = {
+    "dialogues": ("bad_dialogue", "personal_data", "keep"),
+    "pairs": ("bad_pair", "personal_data", "keep"),
+    "downstream": ("wrong_label", "personal_data", "keep"),
+}
+
+
+def can_mark(page: Page) -> bool:
+    """Whether this visitor may mark rows: only with `--annotate`, and on a public page only with its link."""
+    settings = page.settings
+    return bool(settings.decisions) and has_token(settings.token, st.query_params.get("token", ""))
+
+
+def decisions_of(page: Page) -> RowDecisions:
+    """The decisions so far; none for a visitor who may not mark rows.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    path = Path(page.settings.decisions)
+    if not can_mark(page) or not path.exists():
+        return RowDecisions()
+    stat = path.stat()
+    return _read(str(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _read(path: str, state: tuple[int, int, int]) -> RowDecisions:
+    return read_decisions(Path(path))
+
+
+def show_marks(page: Page, kind: str, row: Mapping[str, Any]) -> None:
+    """Show the decision about a row, and the buttons to decide.
+
+    Args:
+        page: The page.
+        kind: Config of the row.
+        row: The row.
+    """
+    if not can_mark(page):
+        return
+    t, row_id = page.texts, row[IDS[kind]]
+    current = decisions_of(page).by_id(kind).get(row_id)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="marks"):
+        label = None
+        if kind == "downstream":
+            names = page.store.only(None).frame(_LABELS, [row["source"]])["label"].tolist()
+            label = st.selectbox(
+                t("mark.label"), names, index=None, placeholder=t("mark.leave_out"), key=f"label-{row_id}"
+            )
+        for decision in (*_BUTTONS[kind], WITHDRAWN):
+            st.button(
+                t(_NAMES[decision]),
+                key=f"mark-{decision}",
+                shortcut=_KEYS[decision],
+                type="primary" if current and current.decision == decision else "secondary",
+                disabled=decision == WITHDRAWN and current is None,
+                on_click=_mark,
+                args=(page, kind, dict(row), decision, label),
+            )
+    if current:
+        labels = f": {', '.join(current.labels)}" if current.labels else ""
+        st.caption(t("mark.marked", what=plain(f"{t(_NAMES[current.decision])}{labels}")))
+    st.caption(t("mark.note", file=plain(Path(page.settings.decisions).name)))
+
+
+def _mark(page: Page, kind: str, row: Mapping[str, Any], decision: str, label: str | None) -> None:
+    labels = (label,) if label and decision == "wrong_label" else ()
+    targets = [(kind, str(row[IDS[kind]]), _digest(page, kind, row))]
+    if kind == "pairs" and decision in ("personal_data", WITHDRAWN) and isinstance(row["dialogue_id"], str):
+        # the text is also in the dialogue, and in the context of its other pairs
+        dialogue = str(row["dialogue_id"])
+        if decision == "personal_data" or _was_private(page, dialogue):
+            targets.append(("dialogues", dialogue, _digest(page, "dialogues", row)))
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    append_decisions(
+        Path(page.settings.decisions),
+        [RowDecision(config, row_id, decision, labels, digest, at=now) for config, row_id, digest in targets],
+    )
+
+
+def _was_private(page: Page, dialogue_id: str) -> bool:
+    earlier = decisions_of(page).by_id("dialogues").get(dialogue_id)
+    return earlier is not None and earlier.decision == "personal_data"
+
+
+def _digest(page: Page, kind: str, row: Mapping[str, Any]) -> str:
+    if kind == "dialogues":
+        return text_digest(*page.store.only(None).frame(_TURNS, [row["dialogue_id"]])["text"].tolist())
+    return text_digest(row["anchor"], row["positive"]) if kind == "pairs" else text_digest(row["utterance"])

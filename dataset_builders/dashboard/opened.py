@@ -1,0 +1,138 @@
+"""The window with the rows behind a count, which a click on a bar or a reason opens and the address names."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dataset_builders.dashboard.behind import PARAMETER, Behind
+from dataset_builders.dashboard.chat import show_chat
+from dataset_builders.dashboard.filters import COLUMNS
+from dataset_builders.dashboard.page import close_rows, plain
+from dataset_builders.dashboard.reasons import explained
+from dataset_builders.dashboard.tabs.explorer import TURNS
+
+if TYPE_CHECKING:
+    from dataset_builders.dashboard.page import Page
+
+ROWS = 100
+"""Number of rows on a page of the window; the download has all of them."""
+
+_COLUMNS = {
+    "dialogues": ("text", "turn_count", "domains", "flags", "source", "split", "language", "license", "dialogue_id"),
+    "pairs": ("anchor", "positive", "score", "flags", "source", "split", "language", "license", "pair_id"),
+    "downstream": ("utterance", "label", "flags", "source", "split", "language", "license", "utterance_id"),
+    "turns": ("text", "speaker", "words", "source", "split", "language", "dialogue_id"),
+    "drops": ("text", "value", "source", "split", "license", "row_id"),
+    "clusters": ("text", "source", "kind", "similarity", "nearest_id", "dialogue_id"),
+    "leaks": ("text", "fate", "value", "source", "split", "row_id"),
+}
+"""Columns of the table by kind of rows."""
+
+_NUMBERS = {"turn_count": "localized", "words": "localized", "score": "%.2f", "similarity": "%.2f"}
+
+
+def show_opened(page: Page) -> None:
+    """Open the window if the address names any rows."""
+    values = st.query_params.get_all(PARAMETER)
+    if not values:
+        return
+    behind = Behind.of_address(values)
+    t = page.texts
+    title = t("rows.title") if behind is None else heading(page, behind)
+    window = st.dialog(plain(title), width="large", on_dismiss=close_rows)
+    window(lambda: page.nothing("rows.unknown") if behind is None else _rows(page, behind))()
+
+
+def heading(page: Page, behind: Behind) -> str:
+    """What the rows are, such as `Pairs · Flag: wrong_language · Split: train`."""
+    t = page.texts
+    named = []
+    for name, value in behind.conditions:
+        shown = {
+            "config": lambda value: t(f"short.{value}") if f"short.{value}" in t.entries else value,
+            "leak": lambda value: t(f"leak.{value}"),
+        }.get(name, lambda value: value.replace("..", "–"))(value)
+        named.append(shown if name in ("config", "leak") else f"{t(f'column.{name}')}: {shown}")
+    return " · ".join([t(f"rows.{behind.kind}"), *named])
+
+
+def _rows(page: Page, behind: Behind) -> None:
+    """Draw the window."""
+    t = page.texts
+    for name in ("filter", "flag", "leak"):
+        if value := behind.get(name):
+            st.markdown(explained(f"leak:{value}" if name == "leak" else value, t))
+    page.unfiltered(behind.columns)
+    query = behind.query(page.filters)
+    number = int(page.store.value(query.count, query.parameters))
+    if not number:
+        page.nothing("rows.none")
+        return
+    _filter_button(page, behind)
+    pages = math.ceil(number / ROWS)
+    shown = st.pagination(pages, key=f"page-{hash(behind)}") if pages > 1 else 1
+    rows = page.store.frame(f"{query.sql} LIMIT {ROWS} OFFSET {ROWS * (shown - 1)}", query.parameters)
+    if "fate" in rows:
+        rows = rows.assign(fate=rows["fate"].map(lambda fate: t(f"rows.{fate}")))
+    first = ROWS * (shown - 1) + 1
+    names = _COLUMNS["clusters" if behind.kind == "duplicates" and "similarity" in rows else _table(behind)]
+    state = page.table(
+        t("rows.shown", first=first, last=first + len(rows) - 1, all=number),
+        rows,
+        {name: _NUMBERS.get(name, "") for name in names},
+        every=(query.sql, query.parameters),
+        height=min(38 + 35 * len(rows), 360),
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"opened-{hash(behind)}-{shown}",
+    )
+    chosen = state.selection.rows
+    if not chosen or chosen[0] >= len(rows):
+        st.caption(t("rows.choose"))
+        return
+    _row(page, rows.iloc[chosen[0]].to_dict())
+
+
+def _table(behind: Behind) -> str:
+    return "downstream" if behind.kind == "duplicates" else behind.kind
+
+
+def _filter_button(page: Page, behind: Behind) -> None:
+    """Offer to filter the page by the source, split and language of these rows."""
+    values = {name: value for name, value in behind.conditions if name in COLUMNS}
+    if not values:
+        return
+
+    def choose() -> None:
+        for name, value in values.items():
+            st.session_state[name] = [value]
+        close_rows()
+
+    label = page.texts("rows.filter", names=", ".join(map(plain, values.values())))
+    st.button(label, icon=":material/filter_alt:", on_click=choose, key="filter-by-rows")
+
+
+def _row(page: Page, row: dict[str, Any]) -> None:
+    """Show the texts of a row in full, and its dialogue."""
+    t = page.texts
+    dialogue_id, row_id = row.get("dialogue_id"), row.get("row_id") or row.get("pair_id") or ""
+    turns = page.store.only(None).rows(TURNS, [dialogue_id]) if dialogue_id else []
+    for name in ("text", "anchor", "positive", "utterance"):
+        if row.get(name) and not (turns and name == "text"):
+            st.caption(t(f"column.{name}"))
+            st.text(row[name])
+    if not dialogue_id:
+        return
+    if not turns:
+        page.nothing("rows.dialogue_dropped", id=dialogue_id)
+        st.text(row.get("text") or "")
+        return
+    marked = row.get("turn_index")
+    if marked is None and "#" in row_id:  # the id of a pair ends with the index of its first turn
+        number = row_id.rpartition("#")[2]
+        marked = int(number) if number.isdecimal() else None
+    with st.container(border=True, height=420, autoscroll=False):
+        show_chat(turns, t, marked)

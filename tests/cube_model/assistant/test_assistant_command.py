@@ -1,0 +1,150 @@
+"""`dialogue-cube assistant`: build, reply, add, remove, review."""
+
+import csv
+import json
+
+import pytest
+
+from cube_model import DialogueAssistant
+from support.assistant_fixtures import write_faq, write_russian_faq
+from support.russian_faq import FAQ as RUSSIAN
+
+
+def message(result):
+    return str(result.exception)
+
+
+def test_a_russian_faq(run, tiny_encoder, tmp_path):
+    faq = write_russian_faq(tmp_path / "faq.csv")
+    build = ("assistant", "build", "--own", faq, "--encoder", tiny_encoder, "--language", "ru", "--out", tmp_path / "a")
+    done = run(*build)
+    assert done.exit_code == 0, done.output
+    assert "64 questions" in done.output.replace("\n", " ")
+    assert "Promised: at most 10% of answerable questions are refused" in " ".join(done.output.split())
+    assert "exists; pass --overwrite" in message(run(*build))
+    answer, (questions, _) = next(iter(RUSSIAN.items()))
+    done = run("assistant", "reply", "--assistant", tmp_path / "a", "--json", questions[0], "--where", "language=ru")
+    reply = json.loads(done.stdout)
+    assert reply["question"] == questions[0]
+    assert reply["answers"][0]["text"] == answer
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert '- "ru"' in card
+    assert "| faq | LicenseRef-private | 64 |" in card
+
+
+def test_answers_are_added_and_removed_beside_a_reader(run, folder):
+    reader = DialogueAssistant.from_pretrained(folder)
+    question = "Do you repair old telephones?"
+    assert question not in {each.question for each in reader.reply(question).answers}
+    done = run("assistant", "add", "--assistant", folder, "--question", question, "--answer", "We do, for a small fee.")
+    assert "1 added" in done.output, done.output
+    assert "version 2" in done.output
+    reply = reader.reply(question)
+    assert reply.version == 2
+    assert reply.answers[0].text == "We do, for a small fee."
+    assert reply.answers[0].source == "own"
+    id = reply.answers[0].id
+    assert "1 removed" in run("assistant", "remove", "--assistant", folder, "--id", id).output
+    assert question not in {each.question for each in reader.reply(question).answers}
+    assert "no answer with the id" in message(run("assistant", "remove", "--assistant", folder, "--id", id))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "pass either files, or both"),
+        (("--question", "Q"), "--question and --answer belong together"),
+        (("--question", "Q", "--answer", " "), "a question or its answer is empty"),
+        (("--question", "Q", "--answer", "A", "--language", "english"), "language 'english': expected a tag"),
+        (("nowhere.csv",), "nowhere.csv"),
+    ],
+)
+def test_what_cannot_be_added(run, folder, arguments, expected):
+    assert expected in message(run("assistant", "add", "--assistant", folder, *arguments))
+    assert DialogueAssistant.from_pretrained(folder).version == 1
+
+
+@pytest.mark.parametrize("name", ["review.csv", "review.jsonl"])
+def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_path, name, monkeypatch):
+    log = tmp_path / "unanswered.jsonl"
+    desk = DialogueAssistant.from_pretrained(folder, unanswered=log)
+    monkeypatch.setattr(desk, "_calibration", type(desk._calibration)(desk._calibration.regression, 1.1))
+    for question in ("Qué hora es?", "Do you sell\nwashing machines?", "Do you sell\nwashing machines?"):
+        assert not desk.reply(question).is_known
+    with log.open("a") as file:
+        file.write('{"question": "cut by a ki')  # the rest of the line is missing
+    done = run("assistant", "review", "--assistant", folder, "--log", log, "--out", tmp_path / name)
+    assert done.exit_code == 0, done.output
+    assert "2 unanswered questions" in done.output
+    if name.endswith("csv"):
+        with (tmp_path / name).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+    assert [(row["question"], str(row["count"])) for row in rows] == [
+        ("Do you sell\nwashing machines?", "2"),
+        ("Qué hora es?", "1"),
+    ]
+    assert "no row has an answer yet" in message(run("assistant", "add", "--assistant", folder, tmp_path / name))
+    rows[0]["answer"] = "Only small ones."
+    with (tmp_path / name).open("w", newline="") as file:
+        if name.endswith("csv"):
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    assert "1 added" in run("assistant", "add", "--assistant", folder, tmp_path / name).output
+    reply = DialogueAssistant.from_pretrained(folder).reply("Do you sell\nwashing machines?")
+    assert reply.answers[0].text == "Only small ones."
+
+
+def test_a_file_of_answers_is_added(run, folder, tmp_path):
+    write_faq(tmp_path / "more.csv")
+    with (tmp_path / "more.csv").open("a") as file:
+        file.write("Are you open on holidays?,Only in the morning.\n")
+    done = run("assistant", "add", "--assistant", folder, tmp_path / "more.csv", "--language", "en")
+    assert "25 added" in done.output  # of another source than desk.csv
+    assert "0 added" in run("assistant", "add", "--assistant", folder, tmp_path / "more.csv").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "an assistant needs answers: pass a dataset (--data), your own files (--own), or both"),
+        (("--own", "nowhere.csv"), "nowhere.csv"),
+        (("--own", "faq.csv", "--max-refused", "1"), "max_refused: expected a number above 0 and below 1"),
+        (("--own", "faq.csv", "--out-of-scope", "nowhere.txt"), "--out-of-scope nowhere.txt: cannot be read"),
+        (("--own", "faq.csv", "--languages", "de"), "--languages de: no answer in them; there is en"),
+        (("--own", "faq.csv", "--core", "nowhere"), "nowhere: no such folder"),
+        (("--own", "faq.csv", "--intents", "nowhere"), "nowhere"),
+    ],
+)
+def test_builds_that_are_refused(run, tiny_encoder, tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    write_faq(tmp_path / "faq.csv")
+    result = run("assistant", "build", *arguments, "--encoder", tiny_encoder, "--language", "en", "--out", "a")
+    assert result.exit_code
+    assert expected in message(result)
+    assert not (tmp_path / "a").exists()
+
+
+def test_nothing_foreign_is_replaced(run, tiny_encoder, tmp_path):
+    faq = write_faq(tmp_path / "faq.csv")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.txt").write_text("mine")
+    build = ("assistant", "build", "--own", faq, "--encoder", tiny_encoder, "--out", tmp_path / "a", "--overwrite")
+    assert "was not made by `dialogue-cube assistant build`" in message(run(*build))
+    assert (tmp_path / "a" / "thesis.txt").read_text() == "mine"
+
+
+def test_one_question_for_each_answer_promises_nothing(run, tiny_encoder, tmp_path):
+    pairs = [("When do you open?", "At nine."), ("Do you deliver?", "In the city only."), ("How do I pay?", "By card.")]
+    with (tmp_path / "faq.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("question", "answer"), *pairs])
+    done = run("assistant", "build", "--own", tmp_path / "faq.csv", "--encoder", tiny_encoder, "--out", tmp_path / "a")
+    assert "Promised: nothing" in " ".join(done.output.split())
+    assert "**Nothing is promised" in (tmp_path / "a" / "README.md").read_text()
+    record = json.loads((tmp_path / "a" / "calibration.json").read_text())
+    assert record["guarantee"] is None
+    assert DialogueAssistant.from_pretrained(tmp_path / "a").reply("When do you open?").answers[0].text == "At nine."

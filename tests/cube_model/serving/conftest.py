@@ -1,0 +1,5 @@
+"""Fixtures of the server."""
+
+from support.served_assistant import small_assistant
+
+__all__ = ["small_assistant"]
