@@ -216,7 +216,8 @@ def _limits() -> Iterator[None]:
 
 
 def _never_connected(error: BaseException) -> bool:
-    return type(error).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError")
+    # `datasets` raises a bare ConnectionError, after the attempts of the Hub client
+    return type(error).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "ConnectionError")
 
 
 def _short(error: Exception) -> str:
