@@ -167,9 +167,8 @@ def dataset_folder(data: str | Path) -> Path:
     try:
         return Path(read_hub(lambda: snapshot_download(str(data), repo_type="dataset", allow_patterns=_DOWNLOADED)))
     except (HfHubHTTPError, HFValidationError, OSError, HTTPError) as error:
-        if fault := explain_fault(error, str(data)):
-            raise DataError(f"cannot load {data}: {fault}; or make a folder with `dialogue-cube build`") from error
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        cause = explain_fault(error, str(data)) or lines[0][:200]
         raise DataError(
             f"no folder {data}, and no such dataset on the Hub ({cause}); make a folder with `dialogue-cube build`"
         ) from error
