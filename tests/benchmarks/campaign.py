@@ -61,19 +61,22 @@ CAMPAIGNS = {
         lambda i: ["embed", "--data", f"data{i}", "--teacher", "tiny"], "--out", "vectors", ("*",), ("--overwrite",)
     ),
     "index": Campaign(
-        lambda i: ["ask", "--model", f"core{i}", "--data", "data0", "--teacher", "tiny", "Where is it?"],
+        lambda i: [
+            *("ask", "--model", "core0", "--data", "data0", "--teacher", "tiny"),
+            *("--max-answers", str(20 + i), "Where is it?"),
+        ],
         *("--index", "index", ("answers.parquet", "vectors.safetensors"), ("--overwrite",)),
     ),
     "export": Campaign(
         lambda i: ["export", "--model", f"core{i}", "--teacher", "tiny"],
-        *("--output", "exported", ("**/*.safetensors", "modules.json"), ("--overwrite",)),
+        *("--output", "exported", ("**/*.safetensors", "**/config.json", "modules.json"), ("--overwrite",)),
     ),
     "train": Campaign(
         lambda i: [
-            *("train", "--data", "data0", "--teacher", "tiny", "--seed", str(i), "--epochs", "3", "--quiet"),
+            *("train", "--data", "data0", "--teacher", "tiny", "--context-turns", str(i), "--epochs", "3", "--quiet"),
             *("--validation", "split"),
         ],
-        *("--output", "core", ("model.safetensors", "modeling_cube.py"), ("--overwrite",)),
+        *("--output", "core", ("model.safetensors", "config.json"), ("--overwrite",)),
     ),
 }
 
@@ -117,7 +120,7 @@ def prepare(folder: Path) -> None:
             "split",
             "--quiet",
         ]
-        run(folder, [*train, "--output", f"core{i}"])
+        run(folder, [*train, "--context-turns", str(i), "--output", f"core{i}"])
 
 
 def attack(folder: Path, campaign: Campaign, points: int) -> tuple[list[str], Counter[str]]:
