@@ -146,6 +146,13 @@ class EmbedderConfig(Options, error=ModelError):
         low=0,
         below=1,
     )
+    base_share: float = option(
+        0.0,
+        "What the weights of the base count in the mean of both that is written: more keeps more of what the base can "
+        "do on other data; 0: the trained weights alone.",
+        low=0,
+        below=1,
+    )
     mixed_precision: Literal["auto", "bf16", "no"] = option(
         "auto", "Mixed precision; auto: bf16 where the hardware computes in it natively."
     )
@@ -191,6 +198,8 @@ class EmbedderConfig(Options, error=ModelError):
                 "same_intent and same_action cannot: raise it to batch_size, or leave them out"
             )
         if self.composer != "none":
+            if self.base_share:
+                raise ModelError("base_share is for encoders without a composer, which is not in the base")
             if self.static:
                 raise ModelError(f"composer {self.composer} needs a transformer: leave out static, or the composer")
             if not self.context_turns:

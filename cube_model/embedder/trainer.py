@@ -21,6 +21,7 @@ import numpy as np
 from cube_model.data.location import location_of
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.data import EmbedderData, load_embedder_data
+from cube_model.embedder.interpolation import copy_of_weights, move_towards
 from cube_model.embedder.streamed_data import StreamedEmbedderData
 from cube_model.errors import ModelError
 from cube_model.machine import default_device, hardware, has_native_bfloat16, versions
@@ -110,12 +111,15 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         check_arguments(output.work, arguments)
     elif os.environ.get("RANK", "0") == "0":
         write_arguments(output.work, arguments)
+    start = copy_of_weights(model) if config.base_share else {}
     trainer = _trainer(config, model, data, output.work)
     with (
         needs_room(output.place, "continue with --resume", ModelError),
         nullcontext() if static else fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if config.base_share:
+        move_towards(model, start, config.base_share)
     if length:
         model.max_seq_length = own_length  # later texts may be longer than those of the training
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

@@ -139,6 +139,19 @@ def test_same_seed_same_weights(trained, data, base, tmp_path):
     assert again["data"]["fingerprint"] == other["data"]["fingerprint"]
 
 
+def test_the_weights_of_the_base_count_as_much_as_its_share(trained, data, base, tmp_path):
+    from safetensors.numpy import load_file
+
+    from cube_model.embedder.trainer import train_embedder
+
+    train_embedder(config(data, base, tmp_path / "mean", base_share=0.25))
+    before, after, mean = (load_file(f"{place}/model.safetensors") for place in (base, trained[0], tmp_path / "mean"))
+    assert mean.keys() == after.keys()
+    for name, weight in mean.items():
+        np.testing.assert_allclose(weight, 0.75 * after[name] + 0.25 * before[name], atol=1e-6)
+    assert any(np.abs(weight - after[name]).max() > 1e-4 for name, weight in mean.items())
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
     from cube_model.embedder import pair_trainer as embedder_trainer
     from cube_model.embedder import trainer as embedder_training
