@@ -48,11 +48,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# compares the versions of constraints.txt with the published vulnerabilities; needs a network
+# compares the versions of constraints.txt with the published vulnerabilities; needs the network of pypi.org: a mirror of
+# the packages alone does not know them, which --strict makes an error
 audit:
 	$(PYTHON) -m venv .venv/audit
 	.venv/audit/bin/python -m pip install --quiet pip-audit
-	.venv/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 format: install
 	$(BIN)/ruff check --fix .

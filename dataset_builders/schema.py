@@ -176,7 +176,7 @@ FEATURES: dict[Config, Features] = {
 
 ARROW_SCHEMAS: dict[Config, pa.Schema] = {name: features.arrow_schema for name, features in FEATURES.items()}
 
-ADDED = ("metadata", "parallel_id", "origin", "common_domains", "labels")
+ADDED = ("metadata", "parallel_id", "origin", "common_domains", "labels", "messages", "message_count", "negative")
 """Columns that a dataset folder of an older version lacks; there, they are null."""
 
 NESTED = ("turns",)
@@ -186,6 +186,7 @@ CHANGES = {
     5: "new columns `parallel_id`, `origin`, `common_domains` and `labels`, `speaker_id` in the turns, `common_act`, "
     "`common_domain` and `common_slot` in their annotations; `label` joins several labels with `+`",
     4: "new column `metadata`",
+    3: "new columns `messages`, `message_count` and `negative`",
 }
 """What is new in each version of the schema (`folder.layout.FORMAT`). Older folders stay readable, with nulls there."""
 

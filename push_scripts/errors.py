@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dataset_builders.common.errors import DialogueCubeError
+from dataset_builders.common.patience import asked_pause, without_token
 
 _RESUME = "large files that have arrived are not sent again"
 
@@ -25,14 +26,7 @@ class PushError(DialogueCubeError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_without_token(" ".join(message.split())))
-
-
-def _without_token(message: str) -> str:
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return message.replace(token, "***") if token else message
+        super().__init__(without_token(" ".join(message.split())))
 
 
 @contextmanager
@@ -80,8 +74,6 @@ def _explain(error: BaseException | None, repo_id: str, endpoint: str) -> str | 
 
 def _explain_status(error: Exception, status: int, repo_id: str, endpoint: str) -> str:
     from huggingface_hub.errors import RevisionNotFoundError
-
-    from push_scripts.patience import asked_pause
 
     reason = getattr(error, "server_message", None) or "no reason given"
     organisation = repo_id.split("/")[0]

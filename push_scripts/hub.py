@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dataset_builders.common.patience import Patience
 from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version, check_not_newer
-from push_scripts.patience import Patience
 from push_scripts.push_options import PushOptions
 
 if TYPE_CHECKING:

@@ -5,12 +5,14 @@ Uploaded with the weights, so it imports nothing from this project except its co
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -400,6 +402,30 @@ class CubeModel(PreTrainedModel):
         super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
         if is_main_process:
             self._copy_text_files(Path(save_directory))
+
+    def push_to_hub(self, repo_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Publish as `PreTrainedModel` does, unless the training data may not be redistributed.
+
+        The licences are checked where this project is installed; `dialogue-cube push model` also checks the files.
+
+        Args:
+            repo_id: Repository, `org/name`.
+            args: As for `PreTrainedModel`.
+            kwargs: As for `PreTrainedModel`.
+
+        Raises:
+            ValueError: The training data may not be redistributed, or their licence is unknown.
+        """
+        file = self._file_of_origin("training.json")
+        record = json.loads(file.read_text(encoding="utf-8")).get("data") if file else self.config.training
+        for check in entry_points(group="dialogue_cube.push", name="restricted_data"):
+            if record and (restricted := check.load()(record)):
+                names = ", ".join(f"{source} ({license})" for source, license in restricted.items())
+                raise ValueError(
+                    f"{repo_id}: trained on data that may not be redistributed, or whose licence is unknown: {names}; "
+                    "nothing was pushed. `dialogue-cube push model --restricted-data` publishes if their owners agree"
+                )
+        return super().push_to_hub(repo_id, *args, **kwargs)
 
     def _upload_modified_files(
         self, working_dir: str | os.PathLike[str], repo_id: str, *args: Any, **kwargs: Any

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.errors import ModelError
-from dataset_builders.common.integrity import REPORT, check_dataset
+from dataset_builders.common.integrity import REPORT, check_dataset, rebuild_advice
 from dataset_builders.common.listing import walk
 from dataset_builders.common.locations import A_DATASET, is_folder
+from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def split_names(data: str | os.PathLike[str], revision: str | None = None) -> li
 
     is_folder(data, A_DATASET, error=ModelError)
     with as_model_error(data, "the pairs config"):
-        return list(_first("pairs", lambda name: get_dataset_split_names(str(data), name, revision=revision)))
+        call = _first("pairs", lambda name: get_dataset_split_names(str(data), name, revision=revision))
+        return list(_read(data, call))
 
 
 def data_files(data: str | os.PathLike[str], config: str, *, revision: str | None = None) -> dict[str, list[str]]:
@@ -74,7 +76,8 @@ def data_files(data: str | os.PathLike[str], config: str, *, revision: str | Non
     from datasets import load_dataset_builder
 
     with _quiet_datasets(), as_model_error(data, f"the {config} config"):
-        builder = _first(config, lambda name: load_dataset_builder(str(data), name, revision=revision))
+        call = _first(config, lambda name: load_dataset_builder(str(data), name, revision=revision))
+        builder = _read(data, call)
     return {str(split): [str(path) for path in paths] for split, paths in (builder.config.data_files or {}).items()}
 
 
@@ -108,11 +111,12 @@ def read_rows(
 
     with _quiet_datasets(), as_model_error(data, f"the split {split!r} of the {config} config", advice):
         cache = _cache_of_folder(data)
-        dataset = _first(
+        call = _first(
             config, lambda name: load_dataset(str(data), name, split=split, revision=revision, cache_dir=cache)
         )
+        dataset = _read(data, call)
     if missing := [name for name in columns if name not in dataset.column_names]:
-        message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
+        message = f"{data}: the {config} config lacks {', '.join(missing)}; {rebuild_advice(data)}"
         raise MissingColumnsError(message, missing)
     return dataset.select_columns(list(columns)).with_format("arrow")[:]
 
@@ -126,21 +130,29 @@ def _check_files(data: str | os.PathLike[str], config: str) -> None:
     folder = Path(data).expanduser()
     if not (folder / REPORT).is_file():
         return
-    advice = f"build the folder again with `dialogue-cube build --raw-dir RAW --out {folder}`"
-    report = read_json(folder / REPORT, advice, {"files": {"*": str}}, error=ModelError)
+    report = read_json(folder / REPORT, rebuild_advice(folder), {"files": {"*": str}}, error=ModelError)
     check_dataset(folder, report.get("files") or {}, [config], error=ModelError)
 
 
-def _first(config: str, load: Callable[[str], Any]) -> Any:
-    """Load a config under the first of its names that the dataset, or the cache when offline, has.
+def _read(data: str | os.PathLike[str], call: Callable[[], Any]) -> Any:
+    """Read a folder at once, and a repository with patience."""
+    return call() if Path(data).expanduser().is_dir() else read_hub(call)
+
+
+def _first(config: str, load: Callable[[str], Any]) -> Callable[[], Any]:
+    """A call that loads a config under the first of its names that the dataset, or the cache when offline, has.
 
     The name alone decides, without `columns=...`: offline, `datasets` finds only what was cached under a name.
     """
     *earlier, last = _COMPLETE.get(config, (config,))
-    for name in earlier:
-        with suppress(ValueError):  # no such config
-            return load(name)
-    return load(last)
+
+    def call() -> Any:
+        for name in earlier:
+            with suppress(ValueError):  # no such config
+                return load(name)
+        return load(last)
+
+    return call
 
 
 @contextmanager
@@ -162,6 +174,8 @@ def as_model_error(data: str | os.PathLike[str], part: str, advice: str = "") ->
         cause = error.__cause__ or error
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # not a fault of the dataset
             raise cause from error
+        if not Path(data).expanduser().exists() and (fault := explain_fault(error, str(data))):
+            raise ModelError(f"cannot load {part} of {data}: {fault}") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"{data}: cannot load {part}: {lines[0][:300]}; give a folder made by `dialogue-cube build`{advice} "

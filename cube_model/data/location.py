@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cube_model.errors import ModelError
 from dataset_builders.common.locations import A_DATASET, is_folder
+from dataset_builders.common.patience import TIMEOUT
 
 
 def location_of(data: str | os.PathLike[str]) -> dict[str, str | None]:
@@ -33,7 +34,7 @@ def _commit(repo: str) -> str | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return HfApi().dataset_info(repo).sha
+        return HfApi().dataset_info(repo, timeout=TIMEOUT).sha
     except Exception:  # offline, no network, no permission: a dozen exception types
         try:
             return Path(hf_hub_download(repo, "README.md", repo_type="dataset", local_files_only=True)).parent.name

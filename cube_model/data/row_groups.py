@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cube_model.data.hub import MissingColumnsError, as_model_error, data_files
 from cube_model.errors import ModelError
+from dataset_builders.common.integrity import rebuild_advice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +56,7 @@ class RowGroups:
         with self._opened(0) as file:
             missing = [name for name in self._columns if name not in file.schema_arrow.names]
         if missing:
-            message = f"{data}: the {config} config lacks {', '.join(missing)}; build the dataset again"
+            message = f"{data}: the {config} config lacks {', '.join(missing)}; {rebuild_advice(data)}"
             raise MissingColumnsError(message, missing)
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.recorded import check_recorded, load_recorded
 from cube_model.teacher.teacher import Teacher
 from dataset_builders.common.locations import A_CORE, is_folder
+from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.common.reading import misfit, read_json
 
 if TYPE_CHECKING:
@@ -46,25 +47,24 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     from cube_model.core.configuration_cube import CubeConfig
     from cube_model.core.modeling_cube import CubeModel
 
-    is_folder(model, A_CORE, error=ModelError)
+    def load() -> Any:
+        config = AutoConfig.from_pretrained(model, revision=revision or "main", trust_remote_code=False)
+        if not isinstance(config, CubeConfig):
+            raise ModelError(f"{model}: a {config.model_type} model, not a cube core; train one with cube_model.train")
+        # Any: with output_loading_info this returns a pair, contrary to its annotation
+        return CubeModel.from_pretrained(
+            model, revision=revision or "main", config=config, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+
+    in_folder = is_folder(model, A_CORE, error=ModelError)
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(model, revision=revision or "main", trust_remote_code=False)
-            if not isinstance(config, CubeConfig):
-                raise ModelError(
-                    f"{model}: a {config.model_type} model, not a cube core; train one with cube_model.train"
-                )
-            # typed Any: with output_loading_info this returns a pair, contrary to its annotation
-            loaded: Any = CubeModel.from_pretrained(
-                model,
-                revision=revision or "main",
-                config=config,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )
+            loaded = load() if in_folder else read_hub(load)
     except ModelError:
         raise
     except Exception as error:  # transformers and the Hub raise a dozen types for a model that is missing or unreadable
+        if not in_folder and (fault := explain_fault(error, str(model))):
+            raise ModelError(f"cannot load the core {model}: {fault}") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"{model}: not a trained core ({lines[0][:200]}); pass the output of a training") from error
     core, report = loaded

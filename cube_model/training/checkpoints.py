@@ -33,6 +33,15 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted((path for path, step in steps.items() if step.isdigit()), key=lambda path: int(steps[path]))
 
 
+def older_checkpoints(folder: Path) -> bool:
+    """Return whether a folder holds checkpoints of version 0.1.0, `checkpoint-EPOCH-STEP`, which nothing reads.
+
+    Args:
+        folder: Working folder of a training; it need not exist.
+    """
+    return any(path.name.count("-") > 1 for path in folder.glob(f"{_PREFIX}*"))
+
+
 def keep_checkpoint(written: Path, folder: Path) -> None:
     """Move a complete checkpoint into its folder, with a digest of each file, and remove all but the last two.
 

@@ -15,7 +15,7 @@ from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
-from cube_model.training.checkpoints import checkpoints
+from cube_model.training.checkpoints import checkpoints, older_checkpoints
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.options import Options
 from dataset_builders.common.outputs import Output, OutputKind
@@ -65,6 +65,11 @@ def check_output(output: Output, *, resume: bool, interrupted: bool) -> None:
             writes the output; the message names its process.
     """
     output.check()
+    if older_checkpoints(output.work) and (resume or not output.overwrite):
+        raise ModelError(
+            f"{output.work}: checkpoints of version 0.1.0, which this version cannot resume; pass --overwrite to start "
+            "again, or finish the training with version 0.1.0"
+        )
     if interrupted and not resume and not output.overwrite:
         # the first process, whose message is printed, looks first whether the training of the checkpoints still runs
         with output.claimed() if os.environ.get("RANK", "0") == "0" else nullcontext():

@@ -90,11 +90,17 @@ _EXTRA: dict[Config, list[str]] = {
 """The columns that only the counts of one config need."""
 
 
+_UNKNOWN = {"source": "unknown", "license": "unknown", "language": "und"}
+
+
 def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
     keys = ["source", "license", "language"]
     with pq.ParquetFile(shard) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group, [*keys, "flags", *_EXTRA[config]])
+            named = rows.filter(rows["source"].is_valid())  # a view selects rows by the name of their source
+            for key, value in _UNKNOWN.items():  # rows of other programs may lack them
+                rows = rows.set_column(rows.column_names.index(key), key, pc.fill_null(rows[key], value))
             dialogues = config == "dialogues"
             lengths = pc.list_value_length(rows["turns"]) if dialogues else pa.nulls(len(rows), pa.int32())
             turns = pc.fill_null(lengths, 0)  # rows of other programs may lack their turns
@@ -115,7 +121,7 @@ def _count(facts: Facts, config: Config, split: Split, shard: Path) -> None:
             if config == "pairs":
                 facts.negatives[split] += len(rows) - rows["negative"].null_count
             if config == "downstream":
-                _count_intents(facts, rows)
+                _count_intents(facts, named)
 
 
 def _count_intents(facts: Facts, rows: pa.Table) -> None:

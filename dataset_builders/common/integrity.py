@@ -37,6 +37,20 @@ def xxh3(path: Path) -> str:
     return _digest(path, xxh3_128())
 
 
+def rebuild_advice(data: object) -> str:
+    """What to do about a dataset folder that is damaged or of an older version, as the end of a message.
+
+    Args:
+        data: The folder, or a Hub repository.
+
+    Example:
+        >>> rebuild_advice("dataset")
+        'build it again with `dialogue-cube build --raw-dir RAW --out dataset`'
+    """
+    place = data if Path(str(data)).expanduser().is_dir() else "DIR"
+    return f"build it again with `dialogue-cube build --raw-dir RAW --out {place}`"
+
+
 def check_dataset(
     folder: Path, digests: Mapping[str, str], configs: Collection[str], *, error: type[DialogueCubeError] = DataError
 ) -> None:

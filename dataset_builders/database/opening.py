@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.locations import A_DATASET, is_folder
+from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.database.fingerprints import fingerprints
 from dataset_builders.quality.report.read import read_built
 from dataset_builders.sql.read_only_files import ROOT, ReadOnlyFiles
@@ -161,12 +162,13 @@ def dataset_folder(data: str | Path) -> Path:
     if is_folder(data, A_DATASET):
         return Path(data)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
     try:
-        return Path(snapshot_download(str(data), repo_type="dataset", allow_patterns=_DOWNLOADED))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        return Path(read_hub(lambda: snapshot_download(str(data), repo_type="dataset", allow_patterns=_DOWNLOADED)))
+    except (HfHubHTTPError, HFValidationError, OSError, HTTPError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        cause = explain_fault(error, str(data)) or lines[0][:200]
         raise DataError(
             f"no folder {data}, and no such dataset on the Hub ({cause}); make a folder with `dialogue-cube build`"
         ) from error

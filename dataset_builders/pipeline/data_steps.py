@@ -28,7 +28,7 @@ _INTERMEDIATE = OutputKind(
     "`dialogue-cube pipeline`",
     "--out",
     lambda folder: any((above / "steps").is_dir() for above in folder.parents[:3]),
-    ("figures.json", "members-*.arrow", "*/*.arrow", _BUILT, f"*/{_BUILT}"),
+    ("figures.json", "members-*.arrow", "*/*.arrow", _BUILT, f"*/{_BUILT}", "members.parquet"),  # the last: 0.1.0
 )
 """Folders that the pipeline keeps between runs: the survey, and the finished rows of each source."""
 

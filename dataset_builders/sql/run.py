@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import temporary_folder
+from dataset_builders.common.integrity import rebuild_advice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,8 +154,8 @@ def _complete_columns(connection: DuckDBPyConnection, folder: Path, name: str, s
         missing -= set(added)
     if missing:
         raise DataError(
-            f"{folder}: {name} lack the columns {', '.join(sorted(missing))}; another version built the folder, build "
-            "it again"
+            f"{folder}: {name} lack the columns {', '.join(sorted(missing))}; another version built the folder, "
+            f"{rebuild_advice(folder)}"
         )
 
 

@@ -26,6 +26,14 @@ class HangUp(Response):
         await send({"type": "http.response.body", "body": b"{", "more_body": False})
 
 
+class Hang(Response):
+    """A response that does not come."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # the request
+        await receive()  # until the client gives up
+
+
 async def error_answer(_: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)
     headers = {"X-Error-Message": error.message} | ({"X-Error-Code": error.code} if error.code else {})

@@ -10,9 +10,9 @@ import uuid
 import pytest
 from starlette.responses import Response
 
+from dataset_builders.common import patience
 from hub.invented import pair, write_dataset, write_model
 from hub.server import HangUp
-from push_scripts import patience
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
 from push_scripts.push_model import push_model

@@ -17,6 +17,7 @@ import numpy as np
 from cube_model.data.hub import as_model_error, data_files
 from cube_model.errors import ModelError
 from cube_model.vectors.keys import KEY_BYTES, cache_keys, key_array, key_heads
+from dataset_builders.common.integrity import rebuild_advice
 from dataset_builders.common.storage import Storage
 
 COLUMNS = {
@@ -110,7 +111,7 @@ def _batches(config: str, path: str) -> Iterator[list[str]]:
         file = pq.ParquetFile(opened)
         wanted = [name for name in COLUMNS[config] if name in file.schema_arrow.names]
         if not wanted:
-            raise ModelError(f"no column {' or '.join(COLUMNS[config])}; build the dataset again")
+            raise ModelError(f"no column {' or '.join(COLUMNS[config])}; {rebuild_advice(path)}")
         leaves = [file.schema.column(i).path for i in range(len(file.schema))]
         leaves = [leaf for leaf in leaves if leaf.split(".")[0] in wanted]
         nested = {leaf.split(".")[0] for leaf in leaves if leaf.endswith(".text")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import glob
 import re
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.listing import is_hidden
+from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.own_data.containers.inputs import EXTENSIONS, extension
 from dataset_builders.own_data.containers.not_data import not_data
 from dataset_builders.own_data.rejects import Rejected, one_line
@@ -87,11 +89,13 @@ def find(path: str) -> HubFiles | None:
     folder: Path | None = None
     try:
         # the name of its folder is the commit; it also stores the list of all files
-        folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=_ABOUT))
+        download = functools.partial(snapshot_download, repo, repo_type="dataset")
+        folder = Path(read_hub(lambda: download(revision=revision, allow_patterns=_ABOUT)))
         names = [file.path for file in get_cached_repo_tree(repo, repo_type="dataset", revision=folder.name)]
         files, skipped = _choose(path, place, names, folder)
         wanted = [glob.escape(name) for name, _ in files]
-        snapshot_download(repo, repo_type="dataset", revision=folder.name, allow_patterns=wanted)
+        commit = folder.name
+        read_hub(lambda: download(revision=commit, allow_patterns=wanted))
     except DataError:
         raise
     except HFValidationError as error:
@@ -233,4 +237,4 @@ def _explain(error: Exception, repo: str, path: str, *, is_listed: bool) -> str:
     if is_absent:
         local = "" if path.startswith("hf://") else "no such file or folder, "
         return f"{local}the Hub cannot be reached, and the cache lacks the dataset; check the path or the connection"
-    return f"cannot be downloaded ({cause})"
+    return explain_fault(error, repo) or f"cannot be downloaded ({cause})"

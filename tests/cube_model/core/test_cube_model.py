@@ -329,3 +329,19 @@ def test_public_names_can_be_imported():
         assert getattr(cube_model, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Sphere'"):
         _ = cube_model.Sphere
+
+
+@pytest.mark.parametrize("license", ["LicenseRef-private", "unknown"])
+def test_push_to_hub_of_transformers_refuses_restricted_data(tmp_path, license):
+    """The check is where this project is installed; nothing is sent, not even the name of the repository."""
+    config = CubeConfig(embedding_dim=8, training={"sources": ["faq"], "licenses": {"faq": [license]}})
+    model = random_model(config)
+    with pytest.raises(ValueError, match=rf"faq \({license}\); nothing was pushed"):
+        model.push_to_hub("org/core")
+    model.config.training = {}
+    model.save_pretrained(tmp_path / "core")
+    (tmp_path / "core" / "training.json").write_text(
+        f'{{"data": {{"licenses": {{"faq": "{license}"}}, "sources": ["faq"]}}}}'
+    )
+    with pytest.raises(ValueError, match="nothing was pushed"):
+        CubeModel.from_pretrained(tmp_path / "core").push_to_hub("org/core")

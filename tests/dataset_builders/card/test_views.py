@@ -191,3 +191,18 @@ def test_trl_fine_tunes_on_the_messages(example, tmp_path, monkeypatch):
     assert isinstance(scope["trainer"], SFTTrainer)
     assert scope["trainer"].state.global_step == 1
     assert scope["trainer"].state.log_history[-1]["train_loss"] > 0
+
+
+def test_rows_without_source_licence_or_language_are_counted_as_unknown(tmp_path):
+    """Another program may have written them; a push holds them back."""
+    nothing = {"source": None, "license": None, "language": None}
+    rows = {
+        ("pairs", "train"): [pair("a"), pair("b") | nothing],
+        ("dialogues", "train"): [dialogue("a"), dialogue("b") | nothing],
+        ("downstream", "train"): [utterance("a"), utterance("b") | nothing],
+    }
+    folder = write_dataset(tmp_path / "data", rows)
+    write_card(folder)
+    card = (folder / "README.md").read_text()
+    assert "| unknown |" in card
+    assert "| None |" not in card
