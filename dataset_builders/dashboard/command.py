@@ -81,11 +81,11 @@ def dashboard(
     for path in (*cores, *boards, *flows):
         if not path.exists():
             raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
-    _check(database, data)
     vectors = vectors or next(filter(Path.is_dir, [database.parent / "vectors"]), None)
-    marks = _marks(database, decisions) if annotate else None
     if decisions is not None and not annotate:
         raise DataError("--decisions names the file to which --annotate writes: pass both")
+    marks = _marks(database, decisions) if annotate else None
+    _check(database, data)
     token = new_token() if is_public(host) else ""
     settings = Settings(
         str(database.resolve()),
