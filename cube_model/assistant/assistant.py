@@ -203,7 +203,8 @@ class DialogueAssistant:
         lines = [number for number, part in enumerate(groups) for _ in part]
         if not lines:
             return [[] for _ in groups]
-        repeated = Matches([matches.questions[line] for line in lines], matches.rows[lines], matches.scores[lines])
+        texts = [matches.questions[line] for line in lines]
+        repeated = Matches(texts, matches.rows[lines], matches.scores[lines], matches.answers[lines])
         places = np.array([group.place for part in groups for group in part])
         values = iter(self._calibration.confidence(features(view, repeated, places)).tolist())
         return [np.minimum.accumulate([next(values) for _ in part]).tolist() if part else [] for part in groups]

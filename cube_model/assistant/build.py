@@ -71,13 +71,14 @@ def build_assistant(
             return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
         vectors = encode(rows.index["question"].to_pylist())
-        view = View([Segment.of(rows.index, vectors)], np.ones(len(rows.index), bool))
+        answers = encode(rows.index["answer"].to_pylist())
+        view = View([Segment.of(rows.index, vectors, answers)], np.ones(len(rows.index), bool))
         calibration = calibrate(calibration_questions(view, rows, encode, config.seed), config.max_refused, config.seed)
         topics = Topics.of(rows.index, vectors, config.seed)
         with needs_room(output.place, "build it again", ModelError):
             output.new.mkdir()
             manifest = _manifest(config, rows.index, teacher, output.new)
-            manifest["segments"] = [write_segment(output.new, 1, rows.index, vectors)]
+            manifest["segments"] = [write_segment(output.new, 1, rows.index, vectors, answers)]
             write_json(output.new / CALIBRATION, calibration.as_json())
             topics.save(output.new)
             card = assistant_card(manifest, rows.index, calibration, topics)

@@ -43,9 +43,9 @@ _OF_ANSWER = [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]
 """Features that depend on how many questions an answer has: leaving out two of four changes them too much."""
 
 PRIOR = Logistic(
-    mean=np.array([0.4235, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
-    scale=np.array([0.2486, 0.1904, 0.1399, 0.2, 0.35, 0.1810, 0.1924, 0.2563, 0.4256]),
-    weights=np.array([1.3905, 0.4618, 0.9160, 0.0, 0.0, -0.6244, 0.1027, -0.1818, 0.0644]),
+    mean=np.array([0.4235, 0.3, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
+    scale=np.array([0.2486, 0.2, 0.1904, 0.1399, 0.2, 0.35, 0.1810, 0.1924, 0.2563, 0.4256]),
+    weights=np.array([1.3905, 0.0, 0.4618, 0.9160, 0.0, 0.0, -0.6244, 0.1027, -0.1818, 0.0644]),
     bias=-0.7702,
 )
 """Regression on 40 FAQs of 5 to 77 answers with 1 to 10 questions each, made of the intents of MASSIVE and Banking77,
@@ -66,7 +66,7 @@ _PRIOR_REFUSED = {
 }
 """Share of the answerable questions of these FAQs -> the probability of `PRIOR` below which they are."""
 
-_SIMILARITIES = [FEATURES.index(name) for name in ("best", "mean_of_nearest", "mean_of_answer", "coherence")]
+_SIMILARITIES = [FEATURES.index(name) for name in ("best", "answer", "mean_of_nearest", "mean_of_answer", "coherence")]
 _DIFFERENCES = [FEATURES.index("margin")]
 
 

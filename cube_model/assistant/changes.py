@@ -62,5 +62,7 @@ def _add(store: AnswerStore, table: pa.Table) -> int:
         except DataError as error:
             raise ModelError(str(error)) from error
     encoder = load_encoder(store.folder, store.manifest()["encoder"])
-    vectors = encoder.encode(table["question"].to_pylist())
-    return store.add(table, vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+    vectors = [encoder.encode(table[name].to_pylist()) for name in ("question", "answer")]
+    return store.add(
+        table, *(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in vectors)
+    )

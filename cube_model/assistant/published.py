@@ -72,7 +72,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     )
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
-    manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors)]
+    manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors, view.answer_vectors(rows))]
     manifest["files"] = {**(manifest.get("files") or {}), TOPICS: xxh3(target / TOPICS)}
     write_json(target / MANIFEST, manifest)
     return card

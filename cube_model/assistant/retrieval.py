@@ -2,7 +2,7 @@
 
 >>> matches = find(view, teacher.encode(["May my dog come along?"]), ["May my dog come along?"])
 >>> features(view, matches).shape
-(1, 9)
+(1, 10)
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _WITHOUT_SPACES = re.compile("([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
 
 FEATURES = (
     "best",
+    "answer",
     "mean_of_nearest",
     "margin",
     "mean_of_answer",
@@ -69,6 +70,7 @@ class Segment:
     Attributes:
         table: n entries.
         vectors: float32 `[n, dimension]`, of length 1: their questions.
+        answer_vectors: The same for their answers; None: they are not compared.
         answers: int64 `[n]`, equal for answers that differ in case, punctuation and spacing only.
         words: Number of questions and answers with each stem.
     """
@@ -77,17 +79,18 @@ class Segment:
     vectors: np.ndarray
     answers: np.ndarray
     words: Counter[str]
+    answer_vectors: np.ndarray | None = None
 
     @classmethod
-    def of(cls, table: pa.Table, vectors: np.ndarray) -> Segment:
-        """Make a segment of entries and the vectors of their questions."""
+    def of(cls, table: pa.Table, vectors: np.ndarray, answer_vectors: np.ndarray | None = None) -> Segment:
+        """Make a segment of entries and the vectors of their questions and answers."""
         from cube_model.data.own_rows import text_keys
 
         words: Counter[str] = Counter()
         for column in ("question", "answer"):
             for text in table[column].to_pylist():
                 words.update(set(stems(text)))
-        return cls(table, vectors, text_keys(table["answer"].combine_chunks()), words)
+        return cls(table, vectors, text_keys(table["answer"].combine_chunks()), words, answer_vectors)
 
 
 class View:
@@ -128,11 +131,20 @@ class View:
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors of some entries: rows `[...]` to float32 `[..., dimension]`."""
-        result = np.empty((*rows.shape, self.segments[0].vectors.shape[1]), np.float32)
+        return self._gathered(rows, [segment.vectors for segment in self.segments])
+
+    def answer_vectors(self, rows: np.ndarray) -> np.ndarray:
+        """The same for their answers; zeros where they are not compared."""
+        parts = [segment.answer_vectors for segment in self.segments]
+        return self._gathered(rows, parts)
+
+    def _gathered(self, rows: np.ndarray, parts: Sequence[np.ndarray | None]) -> np.ndarray:
+        result = np.zeros((*rows.shape, self.segments[0].vectors.shape[1]), np.float32)
         start = 0
-        for segment in self.segments:
+        for segment, part in zip(self.segments, parts, strict=True):
             inside = (rows >= start) & (rows < start + len(segment.vectors))
-            result[inside] = segment.vectors[rows[inside] - start]
+            if part is not None:
+                result[inside] = part[rows[inside] - start]
             start += len(segment.vectors)
         return result
 
@@ -167,11 +179,13 @@ class Matches:
         questions: m questions.
         rows: int64 `[m, k]`, the nearest first; -1 where there are fewer.
         scores: float32 `[m, k]`, cosines of the questions; -1 where there is no entry.
+        answers: float32 `[m, k]`, cosines of question and answer; 0 where they are not compared.
     """
 
     questions: Sequence[str]
     rows: np.ndarray
     scores: np.ndarray
+    answers: np.ndarray
 
 
 def find(
@@ -194,6 +208,7 @@ def find(
     k = min(k, total)
     rows = np.full((len(vectors), k), -1, np.int64)
     scores = np.full((len(vectors), k), -1, np.float32)
+    answers = np.zeros((len(vectors), k), np.float32)
     step = max(1, _BLOCK // max(1, total))
     for start in range(0, len(vectors), step):
         block = vectors[start : start + step]
@@ -207,7 +222,8 @@ def find(
             best = best[np.lexsort((best, -line[best]))]
             best = best[np.isfinite(line[best])]
             rows[number, : len(best)], scores[number, : len(best)] = best, line[best]
-    return Matches(questions, rows, scores)
+            answers[number, : len(best)] = view.answer_vectors(best) @ vectors[number]
+    return Matches(questions, rows, scores, answers)
 
 
 def features(view: View, matches: Matches, places: np.ndarray | None = None) -> np.ndarray:
@@ -219,11 +235,11 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
         places: int64 `[m]`: which of the matches of each question to look at. Default: the best.
 
     Returns:
-        float64 `[m, 9]`, in the order of `FEATURES`: similarity of the questions; its mean over the nearest; how much
-        more similar it is than the best one with another answer; mean similarity of the best with the same answer;
-        share of the nearest that have it; mean similarity of the matched question to the nearest others; weighted share
-        of the words of the question that the matched entry has, and that the nearest entries have; logarithm of the
-        number of words. Zeros where there is no match.
+        float64 `[m, 10]`, in the order of `FEATURES`: similarity of the questions; that of question and answer; mean of
+        the first over the nearest; how much more similar the question is than the best one with another answer; mean
+        similarity of the best with the same answer; share of the nearest that have it; mean similarity of the matched
+        question to the nearest others; weighted share of the words of the question that the matched entry has, and that
+        the nearest entries have; logarithm of the number of words. Zeros where there is no match.
     """
     result = np.zeros((len(matches.rows), len(FEATURES)))
     places = np.zeros(len(result), np.int64) if places is None else places
@@ -247,6 +263,7 @@ def features(view: View, matches: Matches, places: np.ndarray | None = None) -> 
         nearby = set().union(*(stems(view.questions[near_row]) for near_row in near[number, :count]))
         result[number] = (
             score,
+            matches.answers[number, place],
             scores[:count].mean(),
             score - float(others[0]) if len(others) else 0.5,
             same[:ANSWERS].mean(),

@@ -3,6 +3,7 @@
 A/manifest.json                              version, segments with the digests of their files
 A/segments/000001/entries.parquet            entries; see `entries.schema`
 A/segments/000001/vectors.safetensors        `questions`, float32 [n, dimension]
+A/segments/000001/answers.safetensors        `answers`, float32 [n, dimension]
 A/segments/000001/removed.json               ids that are removed from the segments before it
 A/.lock                                      held by a writer
 
@@ -37,7 +38,7 @@ MANIFEST = "manifest.json"
 SEGMENTS = "segments"
 FORMAT = 1
 
-ENTRIES, VECTORS, REMOVED = "entries.parquet", "vectors.safetensors", "removed.json"
+ENTRIES, VECTORS, ANSWERS, REMOVED = "entries.parquet", "vectors.safetensors", "answers.safetensors", "removed.json"
 
 _MOST_SEGMENTS = 32
 """Segments that are merged when another one is added."""
@@ -110,12 +111,13 @@ class AnswerStore:
             return view
         raise AssertionError
 
-    def add(self, table: pa.Table, vectors: np.ndarray) -> int:
+    def add(self, table: pa.Table, vectors: np.ndarray, answers: np.ndarray) -> int:
         """Add entries; those whose id is there already stay as they are.
 
         Args:
             table: n entries.
             vectors: float32 `[n, dimension]`, of length 1: their questions.
+            answers: The same for their answers.
 
         Returns:
             Number of entries that were added.
@@ -130,7 +132,7 @@ class AnswerStore:
             there = set(view.table["id"].filter(pa.array(view.alive)).to_pylist())
             new = np.array([id not in there for id in table["id"].to_pylist()], bool)
             if new.any():
-                self._append(manifest, table.filter(pa.array(new)), vectors[new], ())
+                self._append(manifest, table.filter(pa.array(new)), vectors[new], answers[new], ())
             return int(new.sum())
 
     def remove(self, ids: Sequence[str]) -> int:
@@ -155,7 +157,8 @@ class AnswerStore:
             if there == set(ids):
                 raise ModelError(f"{self.folder}: these are all its answers; an assistant needs at least one")
             empty = view.table.slice(0, 0)
-            self._append(manifest, empty, np.empty((0, view.segments[0].vectors.shape[1]), np.float32), ids)
+            none = np.empty((0, view.segments[0].vectors.shape[1]), np.float32)
+            self._append(manifest, empty, none, none, ids)
             return len(set(ids))
 
     def compact(self) -> None:
@@ -173,12 +176,19 @@ class AnswerStore:
         view = self._load(manifest)
         rows = np.flatnonzero(view.alive)
         table = view.table.take(pa.array(rows)).combine_chunks()
-        self._append({**manifest, "segments": []}, table, view.vectors(rows), ())
+        self._append({**manifest, "segments": []}, table, view.vectors(rows), view.answer_vectors(rows), ())
         self._sweep(self.manifest())
 
-    def _append(self, manifest: dict[str, Any], table: pa.Table, vectors: np.ndarray, removed: Sequence[str]) -> None:
+    def _append(
+        self,
+        manifest: dict[str, Any],
+        table: pa.Table,
+        vectors: np.ndarray,
+        answers: np.ndarray,
+        removed: Sequence[str],
+    ) -> None:
         version = int(manifest["version"]) + 1
-        segments = [*manifest["segments"], write_segment(self.folder, version, table, vectors, removed)]
+        segments = [*manifest["segments"], write_segment(self.folder, version, table, vectors, answers, removed)]
         content = {**manifest, "version": version, "segments": segments}
         write_whole(self.folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         if len(segments) > _MOST_SEGMENTS:
@@ -249,7 +259,7 @@ def is_assistant(folder: Path) -> bool:
 
 
 def write_segment(
-    folder: Path, version: int, table: pa.Table, vectors: np.ndarray, removed: Iterable[str] = ()
+    folder: Path, version: int, table: pa.Table, vectors: np.ndarray, answers: np.ndarray, removed: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Write a segment as a whole or not at all.
 
@@ -257,7 +267,8 @@ def write_segment(
         folder: Folder of the assistant.
         version: Version that the segment makes.
         table: n entries.
-        vectors: float32 `[n, dimension]`.
+        vectors: float32 `[n, dimension]`: their questions.
+        answers: The same for their answers.
         removed: Ids that are removed from the segments before it.
 
     Returns:
@@ -273,6 +284,7 @@ def write_segment(
     aside.mkdir(parents=True)
     pq.write_table(table, aside / ENTRIES, compression="zstd")
     save_file({"questions": np.ascontiguousarray(vectors, np.float32)}, aside / VECTORS)
+    save_file({"answers": np.ascontiguousarray(answers, np.float32)}, aside / ANSWERS)
     ids = sorted(set(removed))
     (aside / REMOVED).write_text(json.dumps(ids) + "\n", encoding="utf-8")
     make_readable(aside)
@@ -294,12 +306,13 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     try:
         table = pq.read_table(folder / ENTRIES).cast(schema())
         vectors = map_tensor(folder / VECTORS, "questions")
+        answers = map_tensor(folder / ANSWERS, "answers")
     except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
         raise ModelError(f"{folder}: damaged ({str(error).splitlines()[0]}); {_ADVICE}") from error
-    if not len(table) == len(vectors) == facts["entries"]:
+    if not len(table) == len(vectors) == len(answers) == facts["entries"]:
         raise ModelError(f"{folder}: {len(table)} entries but {len(vectors)} vectors; {_ADVICE}")
     removed = read_json(folder / REMOVED, _ADVICE, [str], error=ModelError)
-    return _Loaded(Segment.of(table, vectors), frozenset(removed))
+    return _Loaded(Segment.of(table, vectors, answers), frozenset(removed))
 
 
 def _view(loaded: Sequence[_Loaded], version: int) -> View:

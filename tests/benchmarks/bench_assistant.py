@@ -123,7 +123,7 @@ def prior(options):
                 ws.append(questions.sample / questions.sample.sum())
                 kinds.append(questions.answerable)
     x, y, w, answerable = map(np.concatenate, (xs, ys, ws, kinds))
-    x[:, [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]] = 0
+    x[:, [FEATURES.index(name) for name in ("answer", "mean_of_answer", "agreement")]] = 0
     fitted = Logistic.fit(x, y, w / w.sum() * 2000)
     CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
     confidence = fitted.probability(x[answerable])
@@ -280,7 +280,11 @@ def answers(options):
         shown = np.full_like(rows[:, :5], -1)
         for number, line in enumerate(rows):
             groups = group_answers(
-                view, Matches([], line[None], -np.arange(len(line), dtype=np.float32)[None]), 0, 5, 0.0
+                view,
+                Matches([], line[None], -np.arange(len(line), dtype=np.float32)[None], np.zeros((1, len(line)))),
+                0,
+                5,
+                0.0,
             )
             shown[number, : len(groups)] = [group.row for group in groups]
         result.append({"ranking": f"{name}, grouped", **quality(view, shown, test, acts)})

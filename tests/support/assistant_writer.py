@@ -23,15 +23,16 @@ def vector(id):
 def rows(number):
     """Two entries: the number of the writer's round tells their texts."""
     table = entries_of_pairs([(f"question {number} {part}", f"answer {number} {part}") for part in "ab"])
-    return table, np.stack([vector(id) for id in table["id"].to_pylist()])
+    vectors = np.stack([vector(id) for id in table["id"].to_pylist()])
+    return table, vectors, -vectors
 
 
 def write(folder):
     """Add two entries and remove one of them, until killed; print each round when it is done."""
     store = AnswerStore(folder)
     for number in range(int(time.time() * 1000), sys.maxsize):
-        table, vectors = rows(number)
-        store.add(table, vectors)
+        table, vectors, answers = rows(number)
+        store.add(table, vectors, answers)
         store.remove([table["id"][0].as_py()])
         print(table["id"][0].as_py(), table["id"][1].as_py(), flush=True)
 
@@ -55,6 +56,7 @@ def check(view):
     assert len(ids) == len(view.alive)
     got = view.vectors(np.arange(len(ids)))
     assert np.allclose(got, [vector(id) for id in ids])
+    assert np.allclose(view.answer_vectors(np.arange(len(ids))), -got)
     assert len({id for id, there in zip(ids, view.alive, strict=True) if there}) == view.alive.sum()
 
 

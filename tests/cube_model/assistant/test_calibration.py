@@ -83,7 +83,7 @@ def test_the_curve_and_the_figures_agree():
 def test_figures_of_known_answers():
     kinds = np.array(["held out", "held out", "general", "general"])
     asked = Questions(
-        np.zeros((4, 9)), kinds == "held out", np.array([True, False, False, False]), np.arange(4), kinds, 0
+        np.zeros((4, 10)), kinds == "held out", np.array([True, False, False, False]), np.arange(4), kinds, 0
     )
     result = figures(asked, np.array([0.9, 0.6, 0.7, 0.1]), 0.5)
     assert result["answerable_refused"] == 0
@@ -95,7 +95,7 @@ def test_figures_of_known_answers():
 
 def test_marked_questions_count_as_much_as_all_other_unanswerable_ones():
     kinds = np.array(["held out"] * 4 + ["general"] * 3 + ["topic left out"] + [MARKED] * 2)
-    asked = Questions(np.zeros((10, 9)), kinds == "held out", kinds == "held out", np.arange(10), kinds, 0)
+    asked = Questions(np.zeros((10, 10)), kinds == "held out", kinds == "held out", np.arange(10), kinds, 0)
     counts = {kind: asked.sample[kinds == kind].sum() for kind in np.unique(kinds)}
     assert counts == pytest.approx({"held out": 5, "general": 1.25, "topic left out": 1.25, MARKED: 2.5})
 
@@ -205,7 +205,9 @@ def test_nearly_equal_answers_are_one_answer_and_its_questions_vote():
     ]
     table = entries_of_pairs(pairs)
     view = View([Segment.of(table, letters([question for question, _ in pairs]))], np.ones(5, bool))
-    matches = Matches(["is there parking for a car"], np.arange(5)[None], np.array([[0.8, 0.78, 0.77, 0.76, 0.2]]))
+    matches = Matches(
+        ["is there parking for a car"], np.arange(5)[None], np.array([[0.8, 0.78, 0.77, 0.76, 0.2]]), np.zeros((1, 5))
+    )
     groups = group_answers(view, matches, 0, 5, 0.0)
     assert [table["answer"][group.row].as_py()[:3] for group in groups] == ["Yes", "No.", "At "]
     assert [group.similar for group in groups] == [2, 0, 0]

@@ -44,14 +44,14 @@ def alive(store):
 
 def test_entries_are_added_removed_and_added_again(folder):
     store, other = AnswerStore(folder), AnswerStore(folder)
-    table, vectors = rows(1)
+    table, vectors, answers = rows(1)
     first, second = table["id"].to_pylist()
-    assert store.add(table, vectors) == 2
-    assert store.add(table, vectors) == 0  # there already: no new version
+    assert store.add(table, vectors, answers) == 2
+    assert store.add(table, vectors, answers) == 0  # there already: no new version
     assert other.view().version == store.view().version == 2
     assert other.remove([first, first]) == 1
     assert first not in alive(store)
-    assert store.add(table, vectors) == 1  # only the removed one is new
+    assert store.add(table, vectors, answers) == 1  # only the removed one is new
     assert {first, second} <= alive(other)
     store.compact()
     assert len(other.manifest()["segments"]) == 1
@@ -82,7 +82,7 @@ def test_what_cannot_be_removed(folder):
     assert store.view().version == 1
 
 
-@pytest.mark.parametrize("name", ["entries.parquet", "vectors.safetensors", "removed.json"])
+@pytest.mark.parametrize("name", ["entries.parquet", "vectors.safetensors", "answers.safetensors", "removed.json"])
 def test_a_damaged_segment_is_named(folder, name):
     file = folder / SEGMENTS / "000001" / name
     content = bytearray(file.read_bytes())
