@@ -86,8 +86,8 @@ class Logistic:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Logistic:
         """Return the regression that `as_json` described."""
-        arrays = (np.array(content[name], np.float64) for name in ("mean", "scale", "weights"))
-        return cls(*arrays, float(content["bias"]))
+        mean, scale, weights = (np.array(content[name], np.float64) for name in ("mean", "scale", "weights"))
+        return cls(mean, scale, weights, float(content["bias"]))
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
