@@ -199,7 +199,7 @@ def test_sql_is_read_only_and_answers_in_one_line(page, ask, monkeypatch, tmp_pa
         "DROP TABLE pairs": "returns no rows",
         "SELECT 1; SELECT 2": "expected one SQL statement, found 2",
         "FROM pears": "did you mean pairs",
-        "SELECT": "syntax error",
+        "SELEC": "syntax error",
     }.items():
         error = asked(query)
         assert isinstance(error, str)
