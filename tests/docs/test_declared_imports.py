@@ -16,6 +16,7 @@ CODE = [ROOT / name for name in ("dataset_builders", "cube_model", "push_scripts
 
 NOT_DECLARED = {
     "aim": "a tracker that the user installs",
+    "setfit": "a benchmark compares with it, in an environment of its own",
     "usearch": "a benchmark compares with it",
 }
 """Imports without a declaration."""

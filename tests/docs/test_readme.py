@@ -36,6 +36,8 @@ ELSEWHERE = {
     "source .venv/bin/activate": "test_strangers.py",
     "dialogue-cube pipeline --raw-dir raw --out out": "test_pipeline.py",
     "dialogue-cube export --model core --output core-onnx --format onnx --int8": "test_graph_export.py",
+    "dialogue-cube serve --assistant assistant": "test_server.py",
+    "dialogue-cube serve --assistant desk": "test_server.py",
     "dialogue-cube dashboard --data demo/dataset --database demo/corpus.duckdb": "test_dashboard_browser.py",
     "dialogue-cube dashboard --database corpus.duckdb --data dataset --core core": "test_dashboard_browser.py",
 }
