@@ -48,13 +48,22 @@ _ADVICE = "build it again with `dialogue-cube assistant build`"
 
 @dataclass
 class DialogueAssistant:
-    """Questions with their answers, an encoder, and when to refuse. Make one with `dialogue-cube assistant build`.
+    r"""Questions with their answers, an encoder, and when to refuse. Make one with `dialogue-cube assistant build`.
 
     Threads may share it; it notices what other processes add and remove.
 
     Attributes:
         folder: Its folder.
         unanswered: File to which questions are appended that it does not know; None: no log.
+
+    Example:
+        >>> from cube_model.assistant.build import build_assistant
+        >>> from cube_model.assistant.config import AssistantConfig
+        >>> _ = Path("faq.csv").write_text("question,answer\nWhen is breakfast?,From seven to ten.\n")
+        >>> folder = build_assistant(AssistantConfig(own=["faq.csv"], language="en"), "desk")
+        >>> assistant = DialogueAssistant.from_pretrained(folder)
+        >>> assistant.reply("When is breakfast?").answers[0].text
+        'From seven to ten.'
     """
 
     folder: Path

@@ -203,16 +203,20 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
     return Calibration(regression, threshold, questions.unrelated, record)
 
 
-def figures(questions: Questions, confidence: np.ndarray, threshold: float) -> dict[str, float]:
+def figures(questions: Questions, confidence: np.ndarray, threshold: float) -> dict[str, float | None]:
     """Compute what a threshold does.
 
     Returns:
         `answerable_refused` and `unanswerable_refused`: shares of the questions with and without an answer;
         `right_of_answered`: share of the replies that are right; `expected_calibration_error`: see there; `auroc`: how
-        often a question with an answer has a higher probability than one without.
+        often a question with an answer has a higher probability than one without. What needs questions with an answer
+        is None without any.
     """
     sample, refused = questions.sample, confidence < threshold
     yes, no = questions.answerable, ~questions.answerable
+    if not yes.any():
+        names = ("answerable_refused", "right_of_answered", "expected_calibration_error", "auroc")
+        return {"unanswerable_refused": _mean(refused[no], sample[no]), **dict.fromkeys(names)}
     answered = sample[~refused].sum()
     return {
         "answerable_refused": _mean(refused[yes], sample[yes]),

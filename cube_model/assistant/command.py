@@ -67,7 +67,7 @@ def reply(
     ] = None,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Largest number of answers.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each question.")] = False,
-    log: Annotated[
+    unanswered: Annotated[
         Path | None, typer.Option(help="File to which questions without an answer are appended, for `review`.")
     ] = None,
 ) -> None:
@@ -77,7 +77,7 @@ def reply(
     conditions = read_conditions(where or [])
     from cube_model.assistant.assistant import DialogueAssistant, Request
 
-    opened = DialogueAssistant.from_pretrained(assistant, unanswered=log)
+    opened = DialogueAssistant.from_pretrained(assistant, unanswered=unanswered)
     lines = questions if questions else (line.strip() for line in sys.stdin)
     for line in lines:
         if not line and not questions:
@@ -127,7 +127,9 @@ def remove(
 @assistant_app.command()
 def review(
     assistant: _Model,
-    log: Annotated[Path, typer.Option(help="Log of unanswered questions, written by `reply --log FILE`.")],
+    unanswered: Annotated[
+        Path, typer.Option(help="Log of unanswered questions, written by `reply --unanswered FILE`.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="CSV or .jsonl to fill in answers; `assistant add FILE` reads it.")
     ] = None,
@@ -137,7 +139,7 @@ def review(
     from cube_model.assistant.assistant import DialogueAssistant
     from cube_model.assistant.unanswered import group_questions, read_log, write_review
 
-    rows = read_log(log)
+    rows = read_log(unanswered)
     groups = group_questions(rows, DialogueAssistant.from_pretrained(assistant).embed)
     if out is not None:
         write_review(groups, out)
@@ -179,14 +181,16 @@ def _show_info(assistant: DialogueAssistant, out: Path) -> None:
     table = Table("on the calibration questions", title=f"{out}: {info['answers']:,} questions with an answer")
     table.add_column("", justify="right")
     for name, value in record["figures"].items():
-        table.add_row(name.replace("_", " "), f"{value:.3f}")
+        table.add_row(name.replace("_", " "), "-" if value is None else f"{value:.3f}")
     console = Console()
     console.print(table)
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in record["questions"].items())
+    kinds = ", ".join(f"{count:,} questions ({kind})" for kind, count in record["questions"].items())
     promise = (
         f"at most {record['guarantee']:.0%} of answerable questions are refused" if record["guarantee"] else "nothing"
     )
-    console.print(f"Calibrated on: {kinds} ({record['method']}). Promised: {promise}.", highlight=False, markup=False)
+    console.print(
+        f"Calibrated on {kinds}; method: {record['method']}. Promised: {promise}.", highlight=False, markup=False
+    )
 
 
 def _show_change(assistant: Path, what: str) -> None:

@@ -86,7 +86,7 @@ def read_log(file: Path) -> list[dict[str, Any]]:
         lines = text_lines(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ModelError(f"{file}: cannot be read ({reason}); `reply --log FILE` writes one") from error
+        raise ModelError(f"{file}: cannot be read ({reason}); `reply --unanswered FILE` writes one") from error
     rows = []
     for line in lines:
         try:
@@ -96,7 +96,7 @@ def read_log(file: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
     if lines and not rows:
-        raise ModelError(f"{file}: not a log of unanswered questions; `reply --log FILE` writes one")
+        raise ModelError(f"{file}: not a log of unanswered questions; `reply --unanswered FILE` writes one")
     return rows[-_LARGEST:]
 
 

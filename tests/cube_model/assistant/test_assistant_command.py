@@ -74,7 +74,7 @@ def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_
         assert not desk.reply(question).is_known
     with log.open("a") as file:
         file.write('{"question": "cut by a ki')  # the rest of the line is missing
-    done = run("assistant", "review", "--assistant", folder, "--log", log, "--out", tmp_path / name)
+    done = run("assistant", "review", "--assistant", folder, "--unanswered", log, "--out", tmp_path / name)
     assert done.exit_code == 0, done.output
     assert "2 unanswered questions" in done.output
     if name.endswith("csv"):

@@ -14,7 +14,8 @@ def answer(status, message="Not now"):
 
 def test_the_answer_of_the_hub_is_looked_for_in_all_causes():
     fault = answer(503)
-    try:
+
+    def load():
         try:
             try:
                 raise fault
@@ -22,9 +23,11 @@ def test_the_answer_of_the_hub_is_looked_for_in_all_causes():
                 raise OSError("We couldn't connect") from error
         except OSError:
             raise FileNotFoundError("no such dataset") from None
-    except FileNotFoundError as error:
-        assert hub_fault(error) is fault
-        assert "keeps failing (503)" in explain_fault(error, "org/it")
+
+    with pytest.raises(FileNotFoundError) as caught:
+        load()
+    assert hub_fault(caught.value) is fault
+    assert "keeps failing (503)" in explain_fault(caught.value, "org/it")
     assert explain_fault(ValueError("no such config"), "org/it") is None
 
 
