@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +110,8 @@ class Questions:
 
     def select(self, mask: np.ndarray) -> Questions:
         """Return some of the questions."""
-        parts = (self.features, self.answerable, self.right, self.groups, self.kinds)
-        return Questions(*(part[mask] for part in parts), self.unrelated, self.has_few)
+        names = ("features", "answerable", "right", "groups", "kinds")
+        return replace(self, **{name: getattr(self, name)[mask] for name in names})
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Calibration:
             regression = Logistic.from_json(numbers)
             if not all(len(part) == len(FEATURES) for part in (regression.mean, regression.scale, regression.weights)):
                 raise ValueError("another number of features")
-            return cls(regression, float(threshold), float(unrelated), content)  # type: ignore[arg-type]
+            return cls(regression, float(threshold), float(unrelated), content)
         except (TypeError, ValueError) as error:
             raise ModelError(f"{file}: damaged ({error}); build the assistant again") from error
 

@@ -31,8 +31,9 @@ def assistant_card(
     from jinja2 import Environment, StrictUndefined
 
     template = files("cube_model.assistant").joinpath("card.md.jinja").read_text(encoding="utf-8")
-    blanks = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
-    environment = Environment(undefined=StrictUndefined, **blanks)
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     rows = Counter(zip(table["source"].to_pylist(), table["license"].to_pylist(), strict=True))
     languages = sorted({tag for tag in table["language"].to_pylist() if tag and tag != _UNKNOWN})
     return environment.from_string(template).render(

@@ -131,7 +131,7 @@ def load_encoder(folder: Path, recorded: dict[str, Any], device: str | None = No
     from cube_model.teacher.fingerprint import setting_differences
     from cube_model.teacher.teacher import Teacher
 
-    settings = {name: recorded.get(name) for name in _SETTINGS}
+    settings: dict[str, Any] = {name: recorded.get(name) for name in _SETTINGS}
     try:
         teacher = Teacher.load(str(folder / ENCODER), str(recorded.get("dtype")), device, **settings)
     except ModelError as error:
@@ -181,7 +181,7 @@ def restricted_parts(config: AssistantConfig, source: Path) -> dict[str, str]:
     from cube_model.card.licenses import restricted_data
     from cube_model.inference.loading import training_record
 
-    parts = {}
+    parts: dict[str, str] = {}
     if (source / "training.json").is_file():
         record = training_record(source).get("data") or {}
         parts |= {f"encoder: {name}": terms for name, terms in restricted_data(record).items()}

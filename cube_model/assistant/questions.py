@@ -95,8 +95,15 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         groups += part.groups
         kinds += [part.kind] * len(part.texts)
     codes = np.unique(np.array(groups), return_inverse=True)[1]
-    arrays = (np.concatenate(part) for part in (parts, answerable, right))
-    return Questions(*arrays, codes, np.array(kinds), base, _has_few(view, asked))
+    return Questions(
+        np.concatenate(parts),
+        np.concatenate(answerable),
+        np.concatenate(right),
+        codes,
+        np.array(kinds),
+        base,
+        _has_few(view, asked),
+    )
 
 
 def _has_few(view: View, asked: list[_Asked]) -> bool:

@@ -403,7 +403,7 @@ class CubeModel(PreTrainedModel):
         if is_main_process:
             self._copy_text_files(Path(save_directory))
 
-    def push_to_hub(self, repo_id: str, *args: Any, **kwargs: Any) -> Any:
+    def push_to_hub(self, repo_id: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Publish as `PreTrainedModel` does, unless the training data may not be redistributed.
 
         The licences are checked where this project is installed; `dialogue-cube push model` also checks the files.
@@ -425,7 +425,7 @@ class CubeModel(PreTrainedModel):
                     f"{repo_id}: trained on data that may not be redistributed, or whose licence is unknown: {names}; "
                     "nothing was pushed. `dialogue-cube push model --restricted-data` publishes if their owners agree"
                 )
-        return super().push_to_hub(repo_id, *args, **kwargs)
+        return super().push_to_hub(repo_id, *args, **kwargs)  # type: ignore[arg-type]
 
     def _upload_modified_files(
         self, working_dir: str | os.PathLike[str], repo_id: str, *args: Any, **kwargs: Any

@@ -44,7 +44,7 @@ class TurnsModel(PreTrainedModel):
     config_class = TurnsConfig
     base_model_prefix = "turns"
     main_input_name = "input_ids"
-    _keep_in_fp32_modules_strict = ("composer",)  # small, and reads float32 vectors
+    _keep_in_fp32_modules_strict = ["composer"]  # noqa: RUF012  small, and reads float32 vectors
 
     def __init__(self, config: TurnsConfig) -> None:
         from transformers import AutoConfig, AutoModel  # whose import may register this class

@@ -38,7 +38,7 @@ class Service:
 
     def __init__(self, backend: DialogueAssistant | ServedEncoder, config: ServeConfig) -> None:
         self.config = config
-        computes: dict[str, Compute] = {"embed": backend.embed}
+        computes: dict[str, Compute] = {"embed": lambda texts: list(backend.embed(texts))}
         info = backend.info
         self._version = 0
         self._assistant = backend if isinstance(backend, DialogueAssistant) else None

@@ -9,7 +9,7 @@ import streamlit as st
 from dataset_builders.dashboard.hits import show_hits
 from dataset_builders.dashboard.neighbours import teacher
 from dataset_builders.dashboard.page import plain, switch
-from dataset_builders.dashboard.search import MOST, Search, Terms
+from dataset_builders.dashboard.search import MOST, Kind, Search, Terms
 from dataset_builders.dashboard.vector_search import Vectors, similar
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _hits(page: Page, search: Search) -> list[dict[str, Any]]:
     return rows
 
 
-def _flag(page: Page, kind: str) -> str:
+def _flag(page: Page, kind: Kind) -> str:
     flags = page.store.frame(_FLAGS.format(config=kind))["flag"].tolist()
     chosen = st.selectbox(
         page.texts("search.flag"),
@@ -93,7 +93,7 @@ def _flag(page: Page, kind: str) -> str:
     return chosen or ""
 
 
-def _by_meaning(page: Page, kind: str, text: str) -> None:
+def _by_meaning(page: Page, kind: Kind, text: str) -> None:
     t = page.texts
     if not text:
         st.caption(t("search.begin"))
