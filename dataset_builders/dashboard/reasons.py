@@ -45,15 +45,18 @@ def show_reasons(page: Page, rows: pd.DataFrame, column: str, behind: Callable[[
         behind: The rows of a config and a reason.
     """
     t = page.texts
-    for config, name, count in zip(rows["config"], rows[column], rows["rows"], strict=True):
-        label = f"{plain(name)} · {t(f'short.{config}')} · **{t.number(int(count))}**"
-        st.button(
-            label,
-            key=f"reason-{config}-{name}",
-            type="tertiary",
-            icon=":material/table_rows:",
-            on_click=open_rows,
-            args=(behind(config, name),),
-        )
-        if sentence := explained(name, t):
-            st.caption(sentence)
+    for name in dict.fromkeys(rows[column]):
+        of_name = rows[rows[column] == name]
+        with st.container(gap=None):
+            with st.container(horizontal=True):
+                for config, count in zip(of_name["config"], of_name["rows"], strict=True):
+                    st.button(
+                        f"{plain(name)} · {t(f'short.{config}')} · **{t.number(int(count))}**",
+                        key=f"reason-{config}-{name}",
+                        type="tertiary",
+                        icon=":material/table_rows:",
+                        on_click=open_rows,
+                        args=(behind(config, name),),
+                    )
+            if sentence := explained(name, t):
+                st.caption(sentence)
