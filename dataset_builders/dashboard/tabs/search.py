@@ -93,7 +93,7 @@ def _flag(page: Page, kind: Kind) -> str:
     return chosen or ""
 
 
-def _by_meaning(page: Page, kind: Kind, text: str) -> None:
+def _by_meaning(page: Page, kind: Any, text: str) -> None:
     t = page.texts
     if not text:
         st.caption(t("search.begin"))
