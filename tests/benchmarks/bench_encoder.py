@@ -37,7 +37,13 @@ RECIPE: dict[str, Any] = {
     "context_turns": 2,
     "vary_context": True,
 }
-TRANSFORMER: dict[str, Any] = {"batch_size": 128, "learning_rate": 3e-4, "train_embeddings": False, "max_length": 48}
+TRANSFORMER: dict[str, Any] = {
+    "batch_size": 128,
+    "learning_rate": 3e-4,
+    "train_embeddings": False,
+    "max_length": 48,
+    "base_share": 0.3,
+}
 STATIC: dict[str, Any] = {"batch_size": 256, "learning_rate": 5e-3}
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -55,6 +61,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no context": {"context_turns": 0, "vary_context": False},
     "label smoothing .1": {"label_smoothing": 0.1},
     "first 64 and 128 dimensions": {"matryoshka": [64, 128]},
+    "trained weights alone": {"base_share": 0.0},
+    "half of the base's weights": {"base_share": 0.5},
 }
 
 SHOWN: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -82,6 +90,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--max-rows", type=int)
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--action-set", type=Path)
     parser.add_argument("--languages", nargs="+", default=["en"])
     arguments = parser.parse_args()
@@ -121,6 +130,7 @@ def final(arguments: argparse.Namespace) -> None:
                 action_set=arguments.action_set and str(arguments.action_set),
                 languages=arguments.languages,
                 max_rows=arguments.max_rows,
+                dtype="auto",
             )
             output = run_benchmark(config, path.with_suffix(".cells"), progress=True)
             path.write_text(json.dumps(output, default=str))
@@ -139,6 +149,7 @@ def train(arguments: argparse.Namespace, name: str, changes: dict[str, Any], see
         **RECIPE,
         **(STATIC if arguments.static else TRANSFORMER),
         "static": arguments.static,
+        "threads": arguments.threads,
         "decontaminate": [str(arguments.action_set)] if arguments.action_set else [],
         **changes,
     }
@@ -163,7 +174,7 @@ def train(arguments: argparse.Namespace, name: str, changes: dict[str, Any], see
 def judged_on_validation(arguments: argparse.Namespace, data: Path, encoder: Path) -> list[dict[str, Any]]:
     """Return the results of the tasks that validation rows allow, each with `seen`."""
     tasks: list[Task] = ["responses", "actions"]
-    common: dict[str, Any] = {"encoder": str(encoder), "languages": arguments.languages}
+    common: dict[str, Any] = {"encoder": str(encoder), "languages": arguments.languages, "dtype": "auto"}
     output = run_benchmark(BenchmarkConfig(str(data), tasks=tasks, max_rows=1000, **common))
     results = [entry for entry in output["results"] if entry["source"] != "mean"]
     intents = run_intents(IntentsConfig(str(data), protocols=["prototype"], labels=("intent",), **common))
