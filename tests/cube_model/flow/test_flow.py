@@ -293,7 +293,7 @@ def test_tab_of_the_dashboard(page, settings, flow, folder, tmp_path):
     settings(flows=(str(folder), str(tmp_path)))
     at = page(tab="flow", lang="ru")
     assert not at.error
-    assert at.tabs[-2].label == "Ход диалога"
+    assert "Ход диалога" in [tab.label for tab in at.tabs]
     values = {metric.label: metric.value for metric in at.metric}
     assert values == {"Диалогов": "16", "Реплик": "64", "Шагов": "7", "Переходов": "10"}
     steps, transitions = (table.value for table in at.dataframe)

@@ -258,7 +258,7 @@ def test_answers_with_metadata(teams_folder, answers_folder):
     message = r"no answer has the metadata team=room; there is team \(rooms\), tier$"
     with pytest.raises(ModelError, match=message):
         read_answers(teams_folder, where={"team": "room"})
-    with pytest.raises(ModelError, match="lacks metadata; build the dataset again"):
+    with pytest.raises(ModelError, match="lacks metadata; build it again with"):
         read_answers(answers_folder, where={"team": "rooms"})
 
 
