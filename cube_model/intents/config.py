@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,17 +18,17 @@ Chosen on 3,000 training rows each of Banking77, CLINC150 and HWU64 with all-Min
 .002 on average and a fifth more clusters, .7 one lower by .013. `tests/benchmarks/bench_intents.py` measures it.
 """
 
-_DATA = "Dataset: folder written by `dialogue-cube build`, or Hub repository."
-
 
 @dataclass(frozen=True)
-class TrainIntentsConfig(Options, error=ModelError):
-    """A head on a frozen encoder that tells the intents of utterances, from labelled examples."""
+class _UtterancesConfig(Options, error=ModelError):
+    """Which utterances are read, and their encoder."""
 
-    data: str | None = option(None, _DATA, none="only --own")
+    data: str | None = option(
+        None, "Dataset: folder written by `dialogue-cube build`, or Hub repository.", none="only --own"
+    )
     own: list[str] | None = option(
         None,
-        "File or folder of your own labelled utterances, such as a table with the columns text and intent; repeatable.",
+        "File or folder of your own texts: chats, tables, or a text file with one utterance a line; repeatable.",
         none="only --data",
         repeatable=True,
         flags=("--own",),
@@ -38,7 +37,25 @@ class TrainIntentsConfig(Options, error=ModelError):
     vectors: str | None = vectors_option()
     sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
     languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
-    splits: list[Split] | None = option(None, "Splits of the dataset to learn from.", none="train")
+    splits: list[Split] | None = option(None, "Splits of the dataset to read.", none="train")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data is None and not self.own:
+            raise ModelError("no utterances: pass a dataset (--data), your own files (--own), or both")
+
+
+@dataclass(frozen=True)
+class TrainIntentsConfig(_UtterancesConfig, error=ModelError):
+    """A head on a frozen encoder that tells the intents of utterances, from labelled examples."""
+
+    own: list[str] | None = option(
+        None,
+        "File or folder of your own labelled utterances, such as a table with the columns text and intent; repeatable.",
+        none="only --data",
+        repeatable=True,
+        flags=("--own",),
+    )
     out_of_scope: str | None = option(
         None,
         "Text file of utterances that belong to none of the intents, one a line; they set the threshold.",
@@ -48,10 +65,6 @@ class TrainIntentsConfig(Options, error=ModelError):
         0.95, "Share of the utterances in scope to accept, where none out of scope are at hand.", above=0, below=1
     )
     seed: int = option(0, "Seed of the folds.", low=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_inputs(self.data, self.own)
 
 
 @dataclass(frozen=True)
@@ -68,22 +81,9 @@ class PredictIntentsConfig(Options, error=ModelError):
 
 
 @dataclass(frozen=True)
-class SuggestIntentsConfig(Options, error=ModelError):
+class SuggestIntentsConfig(_UtterancesConfig, error=ModelError):
     """Clusters of unlabelled utterances with proposed names, as a start for labelling."""
 
-    data: str | None = option(None, _DATA, none="only --own")
-    own: list[str] | None = option(
-        None,
-        "File or folder of your own texts: chats, tables, or a text file with one utterance a line; repeatable.",
-        none="only --data",
-        repeatable=True,
-        flags=("--own",),
-    )
-    encoder: str = option(DEFAULT_TEACHER, "Encoder of the utterances: short name, folder or Hub repository.")
-    vectors: str | None = vectors_option()
-    sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
-    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
-    splits: list[Split] | None = option(None, "Splits of the dataset to read.", none="train")
     rows: Literal["utterances", "turns"] = option(
         "utterances", "Rows of the dataset: the utterances of intent sets, or what users say in dialogues."
     )
@@ -102,11 +102,5 @@ class SuggestIntentsConfig(Options, error=ModelError):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_inputs(self.data, self.own)
         if self.threshold is not None and self.clusters is not None:
             raise ModelError("threshold and clusters: both decide on the number of clusters; give one of them")
-
-
-def _check_inputs(data: str | None, own: Sequence[str] | None) -> None:
-    if data is None and not own:
-        raise ModelError("no utterances: pass a dataset (--data), your own files (--own), or both")
