@@ -135,7 +135,8 @@ def test_seconds_saved_estimate_the_encoding_time(tmp_path):
     assert cache.stats.seconds_saved == 0
     again = EmbeddingCache(tmp_path)
     again.embed(Counter(), texts[:10])
-    assert 0.05 < again.stats.seconds_saved < 10 * cache.shelves()[0].seconds_per_text
+    # rounded to milliseconds
+    assert 0.05 < again.stats.seconds_saved <= round(10 * cache.shelves()[0].seconds_per_text, 3)
     assert cache.shelves()[0].seconds_per_text >= 0.01
 
 
