@@ -1,7 +1,7 @@
 """Settings of a head, its temperature and its figures, by cross-validation on the training rows alone.
 
-Few rows are divided into folds, each of which is judged by a scorer of the others. Of many rows, one part is held out.
-The least calibrated log-likelihood selects: on few rows the accuracy is too coarse to tell settings apart.
+A small set is divided into folds, and a scorer trained on the other folds judges each of them. Of a large set, one part
+is held out instead. The settings with the lowest log loss after calibration win: on few rows, accuracy is too coarse.
 """
 
 from __future__ import annotations

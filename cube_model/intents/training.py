@@ -112,8 +112,10 @@ def _leave_out_rare(rows: Utterances) -> None:
             texts.setdefault(label, set()).add(text.casefold())
     rare = {label for label, own in texts.items() if len(own) < LEAST}
     if len(texts) - len(rare) < 2:
-        which = f"{len(texts)} labels, of which {len(texts) - len(rare)} have {LEAST} different examples or more"
-        raise ModelError(f"{which}; expected two such labels: write more examples, or name the column with the labels")
+        which = f"{len(texts) - len(rare)} of {len(texts)} labels have at least {LEAST} different examples"
+        raise ModelError(
+            f"{which}; expected two or more: write more examples, or name the column with the labels"
+        )
     if not rare:
         return
     kept = [

@@ -71,8 +71,8 @@ class ServeConfig(Options, error=ModelError):
             raise ModelError("serve: pass either --assistant (replies, intents, embeddings) or --encoder (embeddings)")
         if self.max_texts > self.queue:
             raise ModelError(
-                f"max_texts {self.max_texts}: a request of so many texts never fits the queue of {self.queue}; raise "
-                "--queue or lower --max-texts"
+                f"max_texts {self.max_texts}: the queue holds {self.queue} texts, so such a request could never be "
+                "accepted; raise --queue or lower --max-texts"
             )
         if self.unanswered is not None and self.assistant is None:
             raise ModelError("unanswered: only an assistant has questions without an answer; leave it out")

@@ -86,7 +86,7 @@ class ReplyAnswer(BaseModel):
     language: str | None
     license: Annotated[str | None, Field(description="SPDX identifier.")]
     metadata: dict[str, Any]
-    similar: Annotated[int, Field(description="Number of nearly equal answers that this one stands for.")]
+    similar: Annotated[int, Field(description="Number of nearly identical answers that this one represents.")]
 
 
 class ReplyTopic(BaseModel):

@@ -215,7 +215,7 @@ class _ShardWriter:
             hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
         pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
-        # obeyed after the filters, of which some look at all pairs of a dialogue: the others stay as they are
+        # applied after the filters: some of them look at all pairs of a dialogue, and must not see fewer
         about = self.deciding.find("pairs", pairs)
         pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]

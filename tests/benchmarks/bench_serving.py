@@ -117,7 +117,7 @@ async def open_loop(client, rate, seconds, seed=0):
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         number += 1
-        if time.perf_counter() - start > 2 * seconds:  # the client cannot send so many
+        if time.perf_counter() - start > 2 * seconds:  # the client cannot keep up
             break
     reached = number / (time.perf_counter() - start)
     await asyncio.gather(*tasks)

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 FAQ = "question,answer\n" + "".join(
-    f"Where do I find the {colour} {thing} of the shop?,The {colour} {thing} stands in hall {number} near the door.\n"
+    f"Where do I find the {colour} {thing} of the shop?,The {colour} {thing} is in hall {number} near the door.\n"
     for number, colour in enumerate(("red", "blue", "green", "white", "old", "small", "round", "tall"))
     for thing in ("lamp", "chair", "kettle", "ladder", "table", "clock")
 )

@@ -1,15 +1,12 @@
-"""An assistant of an invented support desk, on a tiny encoder, and the command line."""
+"""An assistant of an invented support desk, on a tiny encoder."""
 
 import shutil
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from cube_model.assistant.assistant import DialogueAssistant
 from cube_model.assistant.build import build_assistant
 from cube_model.assistant.config import AssistantConfig
-from cube_model.cli import register
 from support.assistant_fixtures import save_encoder, write_faq
 
 
@@ -39,11 +36,3 @@ def folder(built, tmp_path):
 @pytest.fixture
 def assistant(folder):
     return DialogueAssistant.from_pretrained(folder)
-
-
-@pytest.fixture
-def run(monkeypatch, cache_folder):
-    monkeypatch.setenv("DIALOGUE_CUBE_CACHE", str(cache_folder))
-    app = typer.Typer()
-    register(app)
-    return lambda *arguments, **how: CliRunner().invoke(app, [str(argument) for argument in arguments], **how)

@@ -153,9 +153,9 @@ def test_another_encoder_is_refused(trained, minilm):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text,intent\nhello,a\nhi,a\nhey,a\n", "1 labels, of which 1 have 2 different examples or more; expected two"),
-        ("text,intent\nhello,a\nhi,b\n", "2 labels, of which 0 have 2 different examples"),
-        ("text,intent\nHello,a\nhello,a\nhi,b\nhey,b\n", "2 labels, of which 1 have 2 different examples"),
+        ("text,intent\nhello,a\nhi,a\nhey,a\n", "1 of 1 labels have at least 2 different examples; expected two"),
+        ("text,intent\nhello,a\nhi,b\n", "0 of 2 labels have at least 2 different examples"),
+        ("text,intent\nHello,a\nhello,a\nhi,b\nhey,b\n", "1 of 2 labels have at least 2 different examples"),
         ("text,intent\n,a\n,b\n", "the utterance is empty"),
     ],
 )

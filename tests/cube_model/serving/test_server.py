@@ -187,7 +187,7 @@ def test_serve_says_what_to_install_and_where_files_must_be(tmp_path, monkeypatc
     [
         ({}, "serve: pass either --assistant"),
         ({"assistant": "a", "encoder": "b"}, "serve: pass either --assistant"),
-        ({"encoder": "b", "max_texts": 300}, "max_texts 300: a request of so many texts never fits the queue of 256"),
+        ({"encoder": "b", "max_texts": 300}, "max_texts 300: the queue holds 256 texts"),
         ({"encoder": "b", "timeout": 0}, "timeout: expected a number above 0"),
         ({"encoder": "b", "port": 70000}, "port: expected a whole number from 0 to 65535"),
         ({"encoder": "b", "unanswered": "file"}, "unanswered: only an assistant"),
