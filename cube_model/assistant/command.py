@@ -56,7 +56,8 @@ def reply(
         list[str] | None, typer.Argument(metavar="[QUESTION]...", help="Questions. Default: one a line, from a prompt.")
     ] = None,
     context: Annotated[
-        list[str] | None, typer.Option(help="A turn before the question; repeatable, oldest first.")
+        list[str] | None,
+        typer.Option(help="A turn before the question; repeatable, oldest first. It does not change the reply yet."),
     ] = None,
     where: Annotated[
         list[str] | None,

@@ -113,9 +113,7 @@ def _leave_out_rare(rows: Utterances) -> None:
     rare = {label for label, own in texts.items() if len(own) < LEAST}
     if len(texts) - len(rare) < 2:
         which = f"{len(texts) - len(rare)} of {len(texts)} labels have at least {LEAST} different examples"
-        raise ModelError(
-            f"{which}; expected two or more: write more examples, or name the column with the labels"
-        )
+        raise ModelError(f"{which}; expected two or more: write more examples, or name the column with the labels")
     if not rare:
         return
     kept = [

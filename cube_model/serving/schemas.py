@@ -51,7 +51,9 @@ class ReplyRequest(Strict):
     """A question, in its dialogue."""
 
     text: Annotated[Text, Field(description="The user's turn.", examples=["May my cat come along?"])]
-    context: Annotated[list[Text], Field(description="Turns before it, the oldest first.")] = []
+    context: Annotated[
+        list[Text], Field(description="Turns before it, the oldest first; they do not change the reply yet.")
+    ] = []
     where: (
         Annotated[
             dict[str, str | list[str]],
