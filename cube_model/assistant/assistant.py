@@ -136,7 +136,7 @@ class DialogueAssistant:
 
         Args:
             text: The user's turn.
-            context: Turns before it, oldest first. They are checked, but do not change the reply: on SGD, they did not help.
+            context: Turns before it, oldest first. They do not change the reply, since they did not help on SGD.
             where: Values that an answer must have, one of several for each key: `language`, `source`, `license`,
                 `dialogue_id`, or `metadata.KEY` for a column of own data.
             k: Largest number of answers.

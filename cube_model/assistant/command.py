@@ -182,6 +182,8 @@ def _show_info(assistant: DialogueAssistant, out: Path) -> None:
     table = Table("on the calibration questions", title=f"{out}: {info['answers']:,} questions with an answer")
     table.add_column("", justify="right")
     for name, value in record["figures"].items():
+        if name == "right_of_answered" and not record["answers_known"]:
+            name = "answerable of answered"
         table.add_row(name.replace("_", " "), "-" if value is None else f"{value:.3f}")
     console = Console()
     console.print(table)

@@ -103,6 +103,7 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         np.array(kinds),
         base,
         _has_few(view, asked),
+        any(part.answers is not None for part in asked),
     )
 
 

@@ -48,7 +48,7 @@ class Reply:
     Attributes:
         is_known: Whether the best answer is sure enough. False means "I do not know": a caller may show `answers` all
             the same, or offer `topics`.
-        confidence: Probability that the best answer is right, 0 to 1.
+        confidence: Probability that the best answer is right, 0 to 1; see the card for an assistant of dialogues.
         answers: Answers, the best first.
         topics: The nearest topics.
         version: Version of the answers.
