@@ -82,8 +82,8 @@ class Questions:
         kinds: n names of how the question was made; those of one kind count together as much as those of another.
         unrelated: Mean cosine of texts that have nothing to do with each other; it differs between encoders.
         has_few: Whether the answers of a FAQ have few questions each, so that the features of the answer are not used.
-        answers_known: Whether the right answers are known. Those of dialogues are not: any answer to a question that has
-            one counts as right.
+        answers_known: Whether the right answers are known. Those of dialogues are not: any answer to a question that
+            has one counts as right.
     """
 
     features: np.ndarray
