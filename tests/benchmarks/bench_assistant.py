@@ -5,8 +5,8 @@
     python tests/benchmarks/bench_assistant.py dialogues --data DATASET --source sgd [--max-answers 20000] [--json FILE]
     python tests/benchmarks/bench_assistant.py answers --data DATASET --source sgd [--core CORE] [--json FILE]
 
-- `prior` prints the constants of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn from the
-  intents of MASSIVE and Banking77, each intent an answer.
+- `prior` fits constants such as those of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn
+  from the intents of MASSIVE and Banking77, each intent an answer.
 - `faq` makes FAQs of the intents of CLINC150 (train), of different sizes, and asks test questions: in scope, of intents
   that the FAQ lacks, and CLINC150's own out-of-scope questions. With `marked`, the out-of-scope questions of train and
   validation calibrate it too, as those of `--out-of-scope FILE` do. Its questions are drawn from those of the intent, or
