@@ -156,8 +156,8 @@ class EmbedderConfig(Options, error=ModelError):
     )
     distill: str | None = option(
         None,
-        "Text encoder, such as the base or a larger one, whose similarities of the anchors of a batch are kept: short "
-        "name of a teacher, folder or Hub repository.",
+        "Text encoder, such as the base or a larger one, whose similarities of the anchors without earlier turns are "
+        "kept: short name of a teacher, folder or Hub repository.",
     )
     distill_weight: float = option(1.0, "What the difference to those similarities counts in the loss.", above=0)
     mixed_precision: Literal["auto", "bf16", "no"] = option(

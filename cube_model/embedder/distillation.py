@@ -2,6 +2,8 @@
 
 Answers pull an encoder away from what it knows about texts like each other: after training on dialogues alone, it is
 worse on intents. Here, the similarities of the anchors of a batch are held near those that a frozen encoder sees.
+Anchors with earlier turns are left alone: an encoder that was not trained on dialogues finds them alike whenever
+the earlier turns are.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class SimilarityDistillation:
     Args:
         teacher: The frozen encoder, of any dimension and vocabulary.
         texts: The texts that the encoder is trained on.
+        separator: Separator of a text and its earlier turns.
         weight: What the difference counts in the loss.
         scale: Factor on the cosines: 1 / temperature.
 
@@ -35,8 +38,11 @@ class SimilarityDistillation:
         https://arxiv.org/abs/2101.04731, equation 4.
     """
 
-    def __init__(self, teacher: SentenceTransformer, texts: Sequence[str], *, weight: float, scale: float) -> None:
-        self._teacher, self._texts, self._weight, self._scale = teacher, texts, weight, scale
+    def __init__(
+        self, teacher: SentenceTransformer, texts: Sequence[str], separator: str, *, weight: float, scale: float
+    ) -> None:
+        self._teacher, self._texts, self._separator = teacher, texts, separator
+        self._weight, self._scale = weight, scale
 
     def __call__(self, embeddings: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the weighted divergence of the similarities of a batch, a scalar.
@@ -46,6 +52,10 @@ class SimilarityDistillation:
             rows: Which texts these are, int64 `[batch]`.
         """
         texts = [self._texts[row] for row in rows.tolist()]
+        single = [i for i, text in enumerate(texts) if self._separator not in text]
+        if len(single) < 2:
+            return embeddings.new_zeros(())
+        texts, embeddings = [texts[i] for i in single], embeddings[single]
         with torch.no_grad():
             targets = self._teacher.encode(texts, convert_to_tensor=True, show_progress_bar=False)
         return self._weight * similarity_divergence(embeddings.float(), targets.float(), self._scale)

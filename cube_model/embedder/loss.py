@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from cube_model.embedder.distillation import SimilarityDistillation, load_distillation_teacher
 from cube_model.embedder.streamed_data import StreamedEmbedderData
+from cube_model.teacher.teacher import turn_separator
 
 if TYPE_CHECKING:
     from cube_model.embedder.config import EmbedderConfig
@@ -197,7 +198,11 @@ def contrastive_loss(
     if config.distill and not isinstance(data, StreamedEmbedderData):
         teacher = load_distillation_teacher(config.distill, str(model.device))
         ranking["distillation"] = SimilarityDistillation(
-            teacher, data.anchors, weight=config.distill_weight, scale=config.scale
+            teacher,
+            data.anchors,
+            turn_separator(model.tokenizer),
+            weight=config.distill_weight,
+            scale=config.scale,
         )
     if config.has_labels or config.label_smoothing:
         return LabelRankingLoss(
