@@ -53,5 +53,5 @@ def test_the_encoder_stays_nearer_to_the_teacher(data, base, tmp_path):
 def test_a_teacher_that_cannot_be_read_is_named(data, base, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
         trained(data, base, tmp_path / "out", distill=str(tmp_path / "nowhere"))
-    with pytest.raises(ModelError, match="mini_batch_size 4 .*distill"):
+    with pytest.raises(ModelError, match=r"mini_batch_size 4 .*distill"):
         trained(data, base, tmp_path / "out", distill=str(base), mini_batch_size=4)
