@@ -50,7 +50,7 @@ class Massive(IntentBuilder):
             SourceFile(f"amazon-massive-dataset-{v}.tar.gz", f"{_URL}{v}.tar.gz", sha256=digest, config=v)
             for v, digest in _SHA256.items()
         ),
-        notes="In English 21 of 2,974 test texts stand in train.",
+        notes="In English 21 of 2,974 test texts occur in train.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:
