@@ -16,6 +16,7 @@ changed, and they read it again.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ _MOST_SEGMENTS = 32
 
 _TRIES = 20
 """How often a reader reads again because a writer has changed the segments meanwhile."""
+
+_SEGMENT_NAME = re.compile(r"\d{6,}|\.\d{6,}\.part")
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
 _SEGMENT = {"name!": str, "entries!": int, "removed!": int, "digests!": {"*": str}}
@@ -213,7 +216,7 @@ class AnswerStore:
     def _sweep(self, manifest: dict[str, Any]) -> None:
         names = {segment["name"] for segment in manifest["segments"]}
         for path in (self.folder / SEGMENTS).iterdir():
-            if path.name not in names:
+            if path.name not in names and _SEGMENT_NAME.fullmatch(path.name):  # nothing that somebody put there
                 shutil.rmtree(path, ignore_errors=True)
 
     def _load(self, manifest: dict[str, Any]) -> View:

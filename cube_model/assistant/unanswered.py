@@ -7,6 +7,7 @@ Each line is a JSON object: `{"time": "2026-01-31T12:00:00+00:00", "question": .
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.errors import ModelError
-from dataset_builders.common.outputs import file_kind, output_file
+from dataset_builders.common.outputs import OutputKind, output_file
 from dataset_builders.common.reading import text_lines
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ SAME = 0.8
 _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
 
-_KIND = file_kind("a review of unanswered questions", b"question,", b"\xef\xbb\xbfquestion,", b"{", error=ModelError)
+_HEAD = "question,answer,count,similar,nearest,last"
+_KIND = OutputKind("`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError)
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,13 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
     `dialogue-cube assistant add` reads the file once answers are filled in, and leaves out rows without one.
 
     Raises:
-        ModelError: The file exists and is something else.
+        ModelError: The file exists and is something else, or a review that has answers by now.
     """
+    if answered := _pairs_of(file):
+        raise ModelError(
+            f"{file}: {len(answered):,} questions have an answer there by now; add them with `dialogue-cube assistant add`, "
+            "or choose another --out"
+        )
     rows = [
         {
             "question": group.question,
@@ -176,22 +183,27 @@ def answered_rows(file: Path) -> list[tuple[str, str]] | None:
     Raises:
         ModelError: No row of the review has an answer.
     """
+    pairs = _pairs_of(file)
+    if pairs == []:
+        raise ModelError(f"{file}: no row has an answer yet; fill in the column `answer`")
+    return pairs
+
+
+def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
+    """The questions of a review that have an answer; None if the file is no review."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     rows: list[dict[str, Any]]
-    if text.startswith("question,answer,count,similar,nearest,last"):
-        rows = list(csv.DictReader(text.splitlines(keepends=True)))
-    else:
-        try:
+    try:
+        if text.startswith(_HEAD):
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))  # not by line: U+2028 in a question ends none
+        else:
             rows = [json.loads(line) for line in text_lines(text) if line.strip()]
             if not rows or not all({"question", "answer", "count", "similar", "last"} <= row.keys() for row in rows):
                 return None
-        except (ValueError, AttributeError, RecursionError):
-            return None
-    pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
-    pairs = [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]
-    if not pairs:
-        raise ModelError(f"{file}: no row has an answer yet; fill in the column `answer`")
-    return pairs
+        pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
+        return [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]
+    except (csv.Error, ValueError, AttributeError, RecursionError):
+        return None
