@@ -32,7 +32,9 @@ _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
 
 _HEAD = "question,answer,count,similar,nearest,last"
-_KIND = OutputKind("`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError)
+_KIND = OutputKind(
+    "`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError
+)
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,8 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
     """
     if answered := _pairs_of(file):
         raise ModelError(
-            f"{file}: {len(answered):,} questions have an answer there by now; add them with `dialogue-cube assistant add`, "
-            "or choose another --out"
+            f"{file}: has answers by now ({len(answered):,}); add them with `dialogue-cube assistant "
+            f"add {file}`, or choose another --out"
         )
     rows = [
         {

@@ -78,8 +78,8 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     recorded = training_record(model).get("fingerprint") if in_folder else None
     if recorded is not None and recorded != core_fingerprint(core):
         raise ModelError(
-            f"{model}: weights or config.json are damaged, or were changed since the training; train the core again, or "
-            "copy it again. If you changed them on purpose, delete `fingerprint` in training.json"
+            f"{model}: weights or config.json are damaged, or were changed since the training; train or copy the core "
+            "again. If you changed them on purpose, delete `fingerprint` in training.json"
         )
     return core.eval()
 

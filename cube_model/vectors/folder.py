@@ -3,8 +3,8 @@
 VECTORS/vectors.json                          data, teacher, dimension, precision, shards with digests, versions
 VECTORS/vectors-00000-of-00016.safetensors    keys uint8 [n, 16], ascending; vectors [n, dimension]
 
-The shards are opened as memory maps, once their digests were compared. The keys are those of the embedding cache; shard k
-holds the k-th of equal ranges of keys, so that looking up a text is a binary search in one shard.
+The shards are opened as memory maps, once their digests were compared. The keys are those of the embedding cache; shard
+k holds the k-th of equal ranges of keys, so that looking up a text is a binary search in one shard.
 """
 
 from __future__ import annotations

@@ -105,7 +105,9 @@ CAMPAIGNS = {
         *("--output", "core", ("model.safetensors", "config.json")),
     ),
     "encoder": Campaign(
-        *_variants("train-encoder", "--data", "data0", "--base", "tiny", "--epochs", "1", "--batch-size", "8", "--seed", "#"),
+        *_variants(
+            "train-encoder", "--data", "data0", "--base", "tiny", "--epochs", "1", "--batch-size", "8", "--seed", "#"
+        ),
         *("--output", "encoder", ("**/*.safetensors", "modules.json")),
     ),
     "intents": Campaign(
@@ -284,7 +286,7 @@ def started(folder: Path, words: list[str], port: int) -> Iterator[None]:
         yield
     finally:
         process.kill(signal.SIGTERM)
-        if process.wait(30) not in (0, -signal.SIGTERM):
+        if process.wait(30) not in (0, 128 + signal.SIGTERM):
             raise OSError(f"the server ended with {process.returncode} after SIGTERM")
 
 

@@ -69,7 +69,9 @@ def _encoder(folder: Path, tiny: Path) -> Iterator[Target]:
 
     place = folder / "encoder"
     train_embedder(
-        EmbedderConfig(data=str(folder / "data"), base=str(tiny), output=str(place), max_steps=2, batch_size=8, device="cpu")
+        EmbedderConfig(
+            data=str(folder / "data"), base=str(tiny), output=str(place), max_steps=2, batch_size=8, device="cpu"
+        )
     )
 
     def read() -> object:
@@ -89,7 +91,8 @@ def _vectors(folder: Path, tiny: Path) -> Iterator[Target]:
     from cube_model.vectors.keys import cache_keys
 
     place = folder / "vectors"
-    embed_dataset(EmbedConfig(data=str(folder / "data"), out=str(place), teacher=str(tiny), progress=False))
+    options: dict[str, Any] = {"teacher": str(tiny), "teacher_dtype": "float32", "progress": False}
+    embed_dataset(EmbedConfig(data=str(folder / "data"), out=str(place), **options))
     texts = read_rows(folder / "data", "pairs", "train", ["anchor"])["anchor"].to_pylist()
     teacher = Teacher.load(tiny, device="cpu")
     keys = cache_keys(texts)

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,8 @@ def _workbooks() -> Any:
     """The test that writes workbooks."""
     file = Path(__file__).parents[1] / "dataset_builders" / "own_data" / "test_spreadsheet.py"
     spec = importlib.util.spec_from_file_location("test_spreadsheet", file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -221,24 +222,23 @@ def _all_sources(folder: Path) -> Iterator[Target]:
     """The raw files that the tests of the parsers write; those in archives as they are, and unpacked."""
     from dataset_builders.sources.registry import builders
 
-    cases: list[tuple[Path, str, str | None]] = []
+    sources = set()
     for raw, name, config in _recorded(folder):
-        whole = list(_source(name, config, raw, folder.parent / "cache", 8))
-        try:
-            whole[0].read()
-        except DialogueCubeError:  # of a test of damaged files
-            continue
-        yield from whole
-        cases.append((raw, name, config))
+        places = [raw]
         if any(zipfile.is_zipfile(path) for path in raw.rglob("*") if path.is_file()):
-            bare = raw.with_name(f"{raw.name}-unpacked")
-            shutil.copytree(raw, bare)
-            for archive in [path for path in bare.rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
+            places.append(raw.with_name(f"{raw.name}-unpacked"))
+            shutil.copytree(raw, places[1])
+            for archive in [path for path in places[1].rglob("*") if path.is_file() and zipfile.is_zipfile(path)]:
                 with zipfile.ZipFile(archive) as opened:
                     opened.extractall(archive.parent)
                 archive.unlink()
-            yield from _source(name, config, bare, folder.parent / "cache", 8)
-    if missing := builders().keys() - {name for _, name, _ in cases}:
+        for place in places:
+            targets = list(_source(name, config, place, folder.parent / "cache", 8))
+            with suppress(DialogueCubeError):  # the files of a test of damaged ones
+                targets[0].read()
+                yield from targets
+                sources.add(name)
+    if missing := builders().keys() - sources:
         raise SystemExit(f"no test has raw files of {', '.join(sorted(missing))}")
 
 
@@ -265,19 +265,8 @@ def _recorded(folder: Path) -> list[tuple[Path, str, str | None]]:
     tests = Path(__file__).parents[1] / "dataset_builders" / "sources"
     registry.get_builder = record  # type: ignore[assignment]
     try:
-        quiet = [
-            "-q",
-            "-q",
-            "--no-header",
-            "--no-summary",
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "0",
-            "-k",
-            "parse or not slow",
-        ]
-        pytest.main([*quiet, *(str(tests / f"test_{name}.py") for name in TESTS)])
+        with redirect_stdout(io.StringIO()):
+            pytest.main(["-p", "no:cacheprovider", "-n", "0", *(str(tests / f"test_{name}.py") for name in TESTS)])
     finally:
         registry.get_builder = get_builder
     return cases
@@ -408,7 +397,14 @@ def _records(folder: Path) -> Iterator[Target]:
     )
     flow = folder / "flow"
     flow.mkdir()
-    node = {"name": "u1", "speaker": "user", "count": 3, "dialogues": 3, "examples": ["Hello!"], "actions": [["greet", 3]]}
+    node = {
+        "name": "u1",
+        "speaker": "user",
+        "count": 3,
+        "dialogues": 3,
+        "examples": ["Hello!"],
+        "actions": [["greet", 3]],
+    }
     edge = {"from": "u1", "to": "end", "probability": 1.0, "count": 3}
     facts = {"data": {"dialogues": 3, "turns": 3}, "true_graph": None, "main_path": ["u1"]}
     (flow / "flow.json").write_text(json.dumps({"command": "flow", **facts, "nodes": [node], "edges": [edge]}))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cube_model import DialogueAssistant
+from cube_model.assistant.unanswered import answered_rows
 from support.assistant_fixtures import write_faq, write_russian_faq
 from support.russian_faq import FAQ as RUSSIAN
 
@@ -95,9 +96,40 @@ def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_
             table.writerows(rows)
         else:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+    answered = (tmp_path / name).read_bytes()
+    again = run("assistant", "review", "--assistant", folder, "--unanswered", log, "--out", tmp_path / name)
+    assert "has answers by now (1); add them with" in message(again)  # somebody's work
+    assert (tmp_path / name).read_bytes() == answered
     assert "1 added" in run("assistant", "add", "--assistant", folder, tmp_path / name).output
     reply = DialogueAssistant.from_pretrained(folder).reply("Do you sell\nwashing machines?")
     assert reply.answers[0].text == "Only small ones."
+
+
+@pytest.mark.parametrize("name", ["faq.csv", "faq.jsonl"])
+def test_a_review_replaces_no_other_table(run, folder, tmp_path, name):
+    """A FAQ begins with the same words."""
+    (tmp_path / "log.jsonl").write_text('{"question": "Who won?"}\n')
+    content = {"faq.csv": "question,answer\nIs it open?,Yes.\n", "faq.jsonl": '{"question": "a", "answer": "b"}\n'}[
+        name
+    ]
+    (tmp_path / name).write_text(content)
+    options = ("--assistant", folder, "--unanswered", tmp_path / "log.jsonl", "--out", tmp_path / name)
+    assert "was not made by `dialogue-cube assistant review`" in message(run("assistant", "review", *options))
+    assert (tmp_path / name).read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "pairs"),
+    [
+        ("Is it\u2028open?,Yes.,1,,,\n", [("Is it\u2028open?", "Yes.")]),
+        ("x" * 200_000 + ",Yes.,1,,,\n", None),
+        ('{"question": 3, "answer": [1], "count": 1, "similar": "", "last": ""}\n', None),
+    ],
+)
+def test_odd_reviews(tmp_path, content, pairs):
+    head = "" if content.startswith("{") else "question,answer,count,similar,nearest,last\n"
+    (tmp_path / "review").write_text(head + content, encoding="utf-8", newline="")
+    assert answered_rows(tmp_path / "review") == pairs
 
 
 def test_a_file_of_answers_is_added(run, folder, tmp_path):

@@ -158,3 +158,12 @@ def test_vectors_keep_their_length(folder):
     vectors = AnswerStore(folder).view().vectors(np.array([[0, 1], [1, 0]]))
     assert vectors.shape == (2, 2, 8)
     assert np.allclose(np.linalg.norm(vectors, axis=-1), 1)
+
+
+def test_a_writer_leaves_what_somebody_else_has_put_among_the_segments(folder):
+    (folder / SEGMENTS / "backup").mkdir()
+    (folder / SEGMENTS / "backup" / "thesis.txt").write_text("mine")
+    (folder / SEGMENTS / ".000009.part").mkdir()  # of a killed writer
+    AnswerStore(folder).add(*rows(1))
+    assert (folder / SEGMENTS / "backup" / "thesis.txt").read_text() == "mine"
+    assert not (folder / SEGMENTS / ".000009.part").exists()

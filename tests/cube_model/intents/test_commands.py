@@ -102,6 +102,12 @@ def test_commands_from_suggestions_to_predictions(own, data, tiny_teacher, tmp_p
     result = command(monkeypatch, tmp_path, "suggest-intents", "--own", plain, *options)
     assert result.exit_code == 0, result.output
     assert "1 left out: equal to another one, or empty" in result.output
+    suggested = (tmp_path / "s.csv").read_bytes()
+    again = command(monkeypatch, tmp_path, "suggest-intents", "--own", plain, *options)
+    assert "s.csv: exists; pass --overwrite to replace it" in str(
+        again.exception
+    )  # somebody may have changed the names
+    assert (tmp_path / "s.csv").read_bytes() == suggested
     with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sorted(each["text"] for each in rows) == sorted(texts)
