@@ -385,14 +385,16 @@ class Run:
     def __init__(self, folder: Path, words: list[str]) -> None:
         self.printed = folder / "printed.txt"
         self.returncode: int | None = None
+        self._asking = threading.Lock()
         self.pid = os.fork()
         if not self.pid:
             os._exit(self._main(folder, words))
 
     def poll(self) -> int | None:
         """Exit code, negative after a signal; None while it runs."""
-        if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
-            self.returncode = os.waitstatus_to_exitcode(ended[1])
+        with self._asking:  # only one thread is told the end
+            if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+                self.returncode = os.waitstatus_to_exitcode(ended[1])
         return self.returncode
 
     def wait(self, seconds: float = 600) -> int | None:
