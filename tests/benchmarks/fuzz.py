@@ -195,7 +195,12 @@ def attempt(target: Target, content: bytes, result: Result) -> None:
 
 
 def campaign(
-    targets: list[Target], count: int, start: int = 0, operations: st.SearchStrategy[Any] = OPERATIONS
+    targets: list[Target],
+    count: int,
+    start: int = 0,
+    operations: st.SearchStrategy[Any] = OPERATIONS,
+    *,
+    progress: bool = False,
 ) -> dict[str, Result]:
     """Read mutated inputs.
 
@@ -204,6 +209,7 @@ def campaign(
         count: Number of inputs.
         start: Random seed.
         operations: Strategy of the operations on a file.
+        progress: Print what was done after each 500 inputs.
 
     Returns:
         What happened, by kind.
@@ -228,6 +234,10 @@ def campaign(
     @given(st.sampled_from(kinds).flatmap(lambda kind: st.sampled_from(by_kind[kind])), operations)
     def run(target: Target, operations: list[tuple[str, float, int]]) -> None:
         attempt(target, mutated(target.whole, operations), results[target.kind])
+        tried = sum(result.tried for result in results.values())
+        if progress and tried % 500 == 0:
+            failed = sum(result.failures.total() for result in results.values())
+            print(f"{tried:,} of {count:,}, {failed} failed, {peak() / 1e6:,.0f} MB", file=sys.stderr, flush=True)
 
     run()
     return results
@@ -259,13 +269,14 @@ def main() -> None:
             flip = st.tuples(st.just("flip"), st.floats(0, 1), st.integers(0, 7))
             operations = st.lists(flip | st.tuples(st.just("cut"), st.floats(0, 1), st.just(0)), min_size=1, max_size=1)
         print(f"{len(targets):,} files of {len({target.kind for target in targets})} kinds", flush=True)
-        results = campaign(targets, arguments.count, arguments.seed, operations)
+        before = peak()
+        results = campaign(targets, arguments.count, arguments.seed, operations, progress=True)
     print(f"{'kind':10} {'tried':>7} {'read':>7} {'refused':>8} {'failed':>7} {'slowest':>9}")
     for kind, result in results.items():
         failed = result.failures.total()
         read = result.tried - result.refused - failed
         print(f"{kind:10} {result.tried:7,} {read:7,} {result.refused:8,} {failed:7,} {result.slowest:7.2f} s")
-    print(f"peak memory {peak() / 1e6:,.0f} MB")
+    print(f"peak memory {peak() / 1e6:,.0f} MB, {before / 1e6:,.0f} MB of them for libraries and models")
     failures = sum((result.failures for result in results.values()), Counter())
     for failure, number in failures.most_common(40):
         print(f"{number:6} {failure}")

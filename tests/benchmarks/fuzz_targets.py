@@ -364,7 +364,9 @@ def _records(folder: Path) -> Iterator[Target]:
 
     def read_with_sql() -> object:
         with open_any(data=folder / "data") as connection:
-            return digest(*(list(ask(connection, f"FROM {table} ORDER BY ALL")) for table in ("pairs", "dialogs", "turns")))
+            return digest(
+                *(list(ask(connection, f"FROM {table} ORDER BY ALL")) for table in ("pairs", "dialogs", "turns"))
+            )
 
     yield from (Target("dataset", file, read_with_sql) for file in sorted((folder / "data").rglob("*.parquet")))
     decisions = folder / "decisions.jsonl"
