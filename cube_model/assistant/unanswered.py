@@ -80,6 +80,24 @@ def log_unanswered(file: Path, question: str, reply: Reply) -> None:
         raise ModelError(f"{file}: the log of unanswered questions cannot be written ({error.strerror})") from error
 
 
+def check_log(file: Path) -> None:
+    """Check that questions may be appended to a file: that it is a log, empty, or not there yet.
+
+    Raises:
+        ModelError: It is something else.
+    """
+    if not file.exists() or (file.is_file() and not file.stat().st_size):
+        return
+    try:
+        with file.open("rb") as stream:
+            first = json.loads(stream.readline(1 << 20))
+        is_log = {"time", "question", "confidence"} <= first.keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        is_log = False
+    if not is_log:
+        raise ModelError(f"{file}: exists and is no log of unanswered questions; name another file")
+
+
 def read_log(file: Path) -> list[dict[str, Any]]:
     """Read a log; a line that a kill has cut is left out.
 

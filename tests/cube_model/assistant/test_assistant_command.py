@@ -105,6 +105,16 @@ def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_
     assert reply.answers[0].text == "Only small ones."
 
 
+@pytest.mark.parametrize("content", ["question,answer\n", '{"question": "a", "answer": "b"}\n', "[" * 9_000, "\xff", "3"])
+def test_unanswered_questions_are_appended_to_no_other_file(run, folder, tmp_path, content):
+    (tmp_path / "mine").write_text(content, encoding="latin-1")
+    for file in (tmp_path / "mine", folder / "manifest.json"):
+        whole = file.read_bytes()
+        done = run("assistant", "reply", "--assistant", folder, "--unanswered", file, "Qué hora es?")
+        assert "exists and is no log of unanswered questions; name another file" in message(done)
+        assert file.read_bytes() == whole
+
+
 @pytest.mark.parametrize("name", ["faq.csv", "faq.jsonl"])
 def test_a_review_replaces_no_other_table(run, folder, tmp_path, name):
     """A FAQ begins with the same words."""

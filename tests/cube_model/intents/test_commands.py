@@ -73,6 +73,8 @@ def test_own_utterances_are_learnt(trained, tiny_teacher):
     assert predict_texts(head, teacher, rows.texts[:3])[0].label == "home/lamp_on"
     with pytest.raises(ModelError, match="utterance 2 is empty; expected a text"):
         predict_texts(head, teacher, ["tea", " "])
+    with pytest.raises(ModelError, match="utterance 1 contains half of a character"):
+        predict_texts(head, teacher, ["\ud83d"])
 
 
 def test_rows_of_a_dataset_are_learnt(data, tiny_teacher, cache):
