@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from cube_model.errors import ModelError
 from cube_model.teacher.sentence_files import TRANSFORMERS_FILES
 from dataset_builders.common.locations import is_folder
 from dataset_builders.common.outputs import OutputKind
+from dataset_builders.common.patience import explain_fault, read_hub
 
 if TYPE_CHECKING:
     from cube_model.assistant.config import AssistantConfig
@@ -89,8 +91,11 @@ def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(model), revision=revision, allow_patterns=_PATTERNS))
+        download = partial(snapshot_download, str(model), revision=revision, allow_patterns=_PATTERNS)
+        return Path(read_hub(download))
     except Exception as error:  # unknown, offline, no network, no permission: a dozen exception types
+        if fault := explain_fault(error, str(model)):
+            raise ModelError(f"assistant {model}: {fault}") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"assistant {model}: cannot be downloaded ({lines[0][:200]}); {_AN_ASSISTANT}") from error
 

@@ -10,7 +10,9 @@ import csv
 import io
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,7 +33,11 @@ SAME = 0.8
 _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
 
+_LONGEST_LINE = 1 << 20
+"""Bytes of a line that are read: a question has at most 20,000 characters."""
+
 _HEAD = "question,answer,count,similar,nearest,last"
+_KEYS = frozenset({"question", "answer", "count", "similar", "last"})
 _KIND = OutputKind(
     "`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError
 )
@@ -90,7 +96,7 @@ def check_log(file: Path) -> None:
         return
     try:
         with file.open("rb") as stream:
-            first = json.loads(stream.readline(1 << 20))
+            first = json.loads(stream.readline(_LONGEST_LINE))
         is_log = {"time", "question", "confidence"} <= first.keys()
     except (OSError, ValueError, AttributeError, RecursionError):
         is_log = False
@@ -99,27 +105,26 @@ def check_log(file: Path) -> None:
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:
-    """Read a log; a line that a kill has cut is left out.
+    """Read the newest rows of a log; a line that a kill has cut is left out.
 
     Raises:
         ModelError: The file cannot be read, or is not a log.
     """
+    rows: deque[dict[str, Any]] = deque(maxlen=_LARGEST)
+    is_empty = True
     try:
-        lines = text_lines(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ModelError(f"{file}: cannot be read ({reason}); `reply --unanswered FILE` writes one") from error
-    rows = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-            if isinstance(row["question"], str) and row["question"].strip():
-                rows.append(row)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    if lines and not rows:
+        with file.open("rb") as stream:
+            while line := stream.readline(_LONGEST_LINE):  # a log may be larger than the memory
+                is_empty = False
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    row = json.loads(line)
+                    if isinstance(row["question"], str) and row["question"].strip():
+                        rows.append(row)
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); `reply --unanswered FILE` writes one") from error
+    if not rows and not is_empty:
         raise ModelError(f"{file}: not a log of unanswered questions; `reply --unanswered FILE` writes one")
-    return rows[-_LARGEST:]
+    return list(rows)
 
 
 def group_questions(
@@ -212,8 +217,14 @@ def answered_rows(file: Path) -> list[tuple[str, str]] | None:
 def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
     """The questions of a review that have an answer; None if the file is no review."""
     try:
+        with file.open("rb") as stream:  # the data of a user may be larger than the memory
+            first = stream.readline(_LONGEST_LINE).removeprefix(b"\xef\xbb\xbf")
+        if not first.startswith((_HEAD.encode(), b"{")):
+            return None
+        if first.startswith(b"{") and not _KEYS <= json.loads(first).keys():
+            return None
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
     rows: list[dict[str, Any]]
     try:
@@ -221,7 +232,7 @@ def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
             rows = list(csv.DictReader(io.StringIO(text, newline="")))  # not by line: U+2028 in a question ends none
         else:
             rows = [json.loads(line) for line in text_lines(text) if line.strip()]
-            if not rows or not all({"question", "answer", "count", "similar", "last"} <= row.keys() for row in rows):
+            if not all(row.keys() >= _KEYS for row in rows):
                 return None
         pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
         return [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]

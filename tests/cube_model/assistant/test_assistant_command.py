@@ -105,7 +105,9 @@ def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_
     assert reply.answers[0].text == "Only small ones."
 
 
-@pytest.mark.parametrize("content", ["question,answer\n", '{"question": "a", "answer": "b"}\n', "[" * 9_000, "\xff", "3"])
+@pytest.mark.parametrize(
+    "content", ["question,answer\n", '{"question": "a", "answer": "b"}\n', "[" * 9_000, "\xff", "3"]
+)
 def test_unanswered_questions_are_appended_to_no_other_file(run, folder, tmp_path, content):
     (tmp_path / "mine").write_text(content, encoding="latin-1")
     for file in (tmp_path / "mine", folder / "manifest.json"):
