@@ -221,7 +221,7 @@ def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
             first = stream.readline(_LONGEST_LINE).removeprefix(b"\xef\xbb\xbf")
         if not first.startswith((_HEAD.encode(), b"{")):
             return None
-        if first.startswith(b"{") and not _KEYS <= json.loads(first).keys():
+        if first.startswith(b"{") and not json.loads(first).keys() >= _KEYS:
             return None
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError, RecursionError):
