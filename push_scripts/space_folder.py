@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import yaml
 
+from dataset_builders.common.listing import is_hidden
 from push_scripts.errors import PushError
 
 Kind = Literal["gradio", "dashboard"]
@@ -158,7 +159,7 @@ def copy_package(folder: Path, root: Path = Path(__file__).parents[1]) -> None:
     """
     for name in PACKAGES:
         files = {path for kind in ("**/*.py", *_PACKAGE_DATA[name]) for path in (root / name).glob(kind)}
-        for path in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
+        for path in sorted(path for path in files if path.is_file() and not is_hidden(path.relative_to(root))):
             target = folder / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

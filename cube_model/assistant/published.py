@@ -74,12 +74,15 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
         raise ModelError(f"{folder / damage[0]}: {damage[1]} since the assistant was built; {_ADVICE}")
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
-    load_encoder(folder, manifest["encoder"], "cpu")
     target.mkdir(parents=True)
     for path in _parts(folder, manifest):
         below = path.relative_to(folder)
         (target / below).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / below)
+    try:
+        load_encoder(target, manifest["encoder"], "cpu")
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(target), str(folder))) from error
     shutil.copyfile(folder / CALIBRATION, target / CALIBRATION)
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)

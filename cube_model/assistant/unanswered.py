@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SAME = 0.8
 """Cosine from which two questions are shown as one."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
 _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
 
@@ -199,7 +202,17 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
             return
         table = csv.DictWriter(stream, ["question", "answer", "count", "similar", "nearest", "last"])
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: _as_cell(value) for name, value in row.items()} for row in rows)
+
+
+def _as_cell(value: object) -> object:
+    """A text that no spreadsheet takes for a formula: whoever may ask the assistant has written it (OWASP)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _of_cell(text: str) -> str:
+    """The text of `_as_cell`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def answered_rows(file: Path) -> list[tuple[str, str]] | None:
@@ -229,7 +242,10 @@ def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
     rows: list[dict[str, Any]]
     try:
         if text.startswith(_HEAD):
-            rows = list(csv.DictReader(io.StringIO(text, newline="")))  # not by line: U+2028 in a question ends none
+            # not by line: U+2028 in a question ends none
+            rows = [
+                row | {"question": _of_cell(row["question"])} for row in csv.DictReader(io.StringIO(text, newline=""))
+            ]
         else:
             rows = [json.loads(line) for line in text_lines(text) if line.strip()]
             if not all(row.keys() >= _KEYS for row in rows):

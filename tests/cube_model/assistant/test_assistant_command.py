@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cube_model import DialogueAssistant
-from cube_model.assistant.unanswered import answered_rows
+from cube_model.assistant.unanswered import UnansweredQuestion, answered_rows, write_review
 from support.assistant_fixtures import write_faq, write_russian_faq
 from support.russian_faq import FAQ as RUSSIAN
 
@@ -133,6 +133,7 @@ def test_a_review_replaces_no_other_table(run, folder, tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "pairs"),
     [
+        ("'=1+1,Two.,1,,,\n'Tis open?,Yes.,1,,,\n", [("=1+1", "Two."), ("'Tis open?", "Yes.")]),
         ("Is it\u2028open?,Yes.,1,,,\n", [("Is it\u2028open?", "Yes.")]),
         ("x" * 200_000 + ",Yes.,1,,,\n", None),
         ('{"question": 3, "answer": [1], "count": 1, "similar": "", "last": ""}\n', None),
@@ -142,6 +143,23 @@ def test_odd_reviews(tmp_path, content, pairs):
     head = "" if content.startswith("{") else "question,answer,count,similar,nearest,last\n"
     (tmp_path / "review").write_text(head + content, encoding="utf-8", newline="")
     assert answered_rows(tmp_path / "review") == pairs
+
+
+def test_no_question_of_a_review_is_a_formula(tmp_path):
+    """Whoever may ask the assistant writes the questions, and a spreadsheet opens them."""
+    texts = ['=HYPERLINK("http://evil/")', "+1", "-1", "@x", "Is it open?"]
+    write_review([UnansweredQuestion(text, 1, [text], text, "") for text in texts], tmp_path / "review.csv")
+    with (tmp_path / "review.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["question"] for row in rows] == [*(f"'{text}" for text in texts[:4]), texts[4]]
+    assert [row["nearest"][0] for row in rows] == ["'"] * 4 + ["I"]
+    for row in rows:
+        row["answer"] = "Yes."
+    with (tmp_path / "answered.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    assert answered_rows(tmp_path / "answered.csv") == [(text, "Yes.") for text in texts]
 
 
 def test_a_file_of_answers_is_added(run, folder, tmp_path):
