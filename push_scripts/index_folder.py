@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from push_scripts.errors import PushError
+from push_scripts.held_back import LONG_TEXT
 from push_scripts.license_gate import GateReport, LicenseGate
 from push_scripts.model_folder import ModelFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def admitted(answers: pa.Table) -> pa.ChunkedArray:
+    """Return a mask of the answers that may be published, bool `[m]`.
+
+    An answer that repeats a held-back one, but for case and punctuation, is held back too; short ones may repeat.
+    """
+    import pyarrow.compute as pc
+
+    mask = LicenseGate({}).passes(answers)
+    letters = pc.replace_substring_regex(pc.utf8_lower(answers["text"]), r"[^\p{L}\p{N}]+", " ")
+    letters = pc.utf8_trim(letters, " ")
+    is_long = pc.greater_equal(pc.count_substring(letters, " "), LONG_TEXT - 1)
+    held_back = letters.filter(pc.invert(mask)).combine_chunks()
+    return pc.and_not(mask, pc.and_(is_long, pc.is_in(letters, value_set=held_back.unique())))
 
 
 def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[str, Any], GateReport]:
@@ -41,7 +60,7 @@ def admit_index(index: Path, folder: ModelFolder, target: Path) -> tuple[dict[st
         original = AnswerIndex.load(index, {"core": core_fingerprint(core), "teacher": str(teacher.get("fingerprint"))})
     except ModelError as error:
         raise PushError(f"--index {error}") from error
-    mask = LicenseGate({}).passes(original.answers)
+    mask = admitted(original.answers)
     report = GateReport()
     report.count("index", original.answers, mask)
     answers = original.answers.filter(mask)

@@ -235,7 +235,8 @@ class LicenseGate:
             mask = pc.and_(pc.fill_null(rows["redistributable"], False), pc.is_in(rows["license"], open_licenses))
             restricted = pa.array(sorted(self.held_back.sources), pa.string())
             is_restricted = pc.is_in(_letters(rows["source"]), _letters(restricted))  # also as "SMD"
-            mask = pc.and_(mask, pc.and_not(pc.is_valid(rows["source"]), is_restricted))
+            has_source = pc.fill_null(pc.not_equal(_letters(rows["source"]), ""), False)
+            mask = pc.and_(mask, pc.and_not(has_source, is_restricted))
             return pc.and_(mask, _has_license_of_source(rows))
         if "source" in rows.column_names:
             return pc.is_in(rows["source"], pa.array(sorted(self.held_back.open_sources), pa.string()))

@@ -42,14 +42,15 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 """Formats that can run code when they are loaded."""
 
 _TOKENIZER = re.compile(
-    r"tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(txt|json)|merges\.txt|.+\.model|"
+    r"tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(txt|json)|merges\.txt|"
+    r"(spiece|tokenizer|sentencepiece(\.bpe)?|source|target)\.model|"
     r"chat_template\.jinja"
 )
 _ENCODER = re.compile(
     rf"{CONFIG}|{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|sentence_bert_config\.json|"
     rf"config_sentence_transformers\.json|{_TOKENIZER.pattern}"
 )
-_MODULE = re.compile(rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|\w+\.json|{_TOKENIZER.pattern}")
+_MODULE = re.compile(rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|(\w+_)?config\.json|{_TOKENIZER.pattern}")
 
 
 _SHAPES = {

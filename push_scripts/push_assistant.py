@@ -105,6 +105,8 @@ def _check_training(folder: Path, manifest: Mapping[str, Any], options: PushOpti
     restricted = manifest.get("restricted")
     if restricted is None:
         restricted = {"an unknown part": "not recorded"}
+    if (manifest.get("options") or {}).get("own"):  # also if its answers were removed since
+        restricted = {**restricted, "calibration": "your own files"}
     if restricted and not options.restricted_data:
         names = ", ".join(f"{part} ({terms})" for part, terms in restricted.items())
         raise PushError(

@@ -81,6 +81,7 @@ def push_model(
     folder = read_model_folder(Path(model))
     with _explain_damage(folder):
         _check_data(folder, options)
+    _check_weights(folder)
     paths = [results] if isinstance(results, (str, Path)) else results
     figures = read_results([Path(path) for path in paths], folder)
     with explain_errors(repo, "the Hub"), temporary_folder() as name:
@@ -113,6 +114,20 @@ def _explain_damage(folder: ModelFolder) -> Iterator[None]:
     except (TypeError, ValueError, LookupError, AttributeError, TemplateError) as error:
         names = " or ".join(str(folder.path / name) for name in (TRAINING, CONFIG) if (folder.path / name).exists())
         raise PushError(f"{names}: damaged ({error!r}); train the model again, or export it again") from error
+
+
+def _check_weights(folder: ModelFolder) -> None:
+    """Refuse weights that are not those of the recorded training: its licences say nothing about them."""
+    from cube_model.errors import ModelError
+    from cube_model.inference.loading import load_core
+    from cube_model.teacher.trained_files import check_trained
+
+    try:
+        check_trained(folder.path)
+        if folder.kind == "core" and "fingerprint" in folder.training:
+            load_core(folder.path)
+    except ModelError as error:
+        raise PushError(f"--model {error}") from error
 
 
 def _check_data(folder: ModelFolder, options: PushOptions) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import yaml
 
+from dataset_builders.common.listing import is_hidden
 from push_scripts.errors import PushError
 
 Kind = Literal["gradio", "dashboard"]
@@ -34,6 +35,19 @@ OWNED = re.compile(
     rf"(?:{'|'.join(PACKAGES)})/.+|dialogue_cube-[^/]+\.dist-info/.+"
 )
 """Files of an earlier push that a new one replaces or deletes."""
+
+_PACKAGE_DATA: dict[str, tuple[str, ...]] = {
+    "dataset_builders": (
+        *("py.typed", "card/*.jinja", "quality/report/*.jinja", "sql/*.sql", "sql/*/*.sql", "notebooks/*.ipynb"),
+        *("pretrain/*.tsv", "downstream/*.tsv", "sample/texts/*.txt", "dashboard/texts/*.yaml"),
+    ),
+    "cube_model": (
+        *("py.typed", "assistant/*.jinja", "assistant/*.txt", "card/model_card.md", "inference/*.jinja"),
+        *("core/*.json", "core/*.txt", "flow/*.jinja", "flow/*.js", "serving/*.jinja"),
+    ),
+    "push_scripts": ("py.typed", "space/*"),
+}
+"""Files of the packages beside their code; a test compares them with pyproject.toml."""
 
 _TEMPLATES = Path(__file__).parent / "space"
 _CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -135,11 +149,20 @@ class Space:
             raise PushError(f"the Space needs {error.name}: pip install 'dialogue-cube[{extra}]'") from error
 
 
-def copy_package(folder: Path) -> None:
-    """Copy this package and its metadata to a folder, as an unpacked wheel."""
-    root = Path(__file__).parents[1]
+def copy_package(folder: Path, root: Path = Path(__file__).parents[1]) -> None:
+    """Copy this package and its metadata to a folder, as an unpacked wheel.
+
+    Args:
+        folder: Existing folder.
+        root: Folder of the package, an installation or a checkout: other files in it, such as a dataset that somebody
+            built there, are left out.
+    """
     for name in PACKAGES:
-        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        files = {path for kind in ("**/*.py", *_PACKAGE_DATA[name]) for path in (root / name).glob(kind)}
+        for path in sorted(path for path in files if path.is_file() and not is_hidden(path.relative_to(root))):
+            target = folder / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
     shutil.copyfile(root / "dialogue_cube.py", folder / "dialogue_cube.py")
     ours = distribution("dialogue-cube")
     metadata = folder / f"dialogue_cube-{ours.version}.dist-info"

@@ -30,7 +30,7 @@ from cube_model.assistant.reply import Where
 from cube_model.assistant.retrieval import Matches, View, features, find
 from cube_model.assistant.store import AnswerStore
 from cube_model.assistant.topics import Topics
-from cube_model.assistant.unanswered import log_unanswered
+from cube_model.assistant.unanswered import check_log, log_unanswered
 from cube_model.assistant.where import matching
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
@@ -72,6 +72,8 @@ class DialogueAssistant:
     _manifest: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        if self.unanswered is not None:
+            check_log(self.unanswered)
         self._store = AnswerStore(self.folder)
         self._manifest = manifest = self._store.manifest()
         if damage := find_damage(self.folder, manifest.get("files") or {}, xxh3):
@@ -102,7 +104,8 @@ class DialogueAssistant:
                 Default: no log.
 
         Raises:
-            ModelError: There is no such assistant, it is damaged, or of another version of this package.
+            ModelError: There is no such assistant, it is damaged, or of another version of this package; or the file of
+                `unanswered` is something else.
         """
         return cls(find_assistant(model, revision), None if unanswered is None else Path(unanswered), device)
 

@@ -21,7 +21,7 @@ from cube_model.assistant.folder import (
 )
 from cube_model.assistant.questions import calibration_questions
 from cube_model.assistant.retrieval import Segment, View
-from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, write_segment
+from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, write_segment, writers_locked_out
 from cube_model.assistant.topics import Topics
 from cube_model.data.digest import digest_of
 from cube_model.errors import ModelError
@@ -85,7 +85,8 @@ def build_assistant(
             (output.new / CARD).write_text(card, encoding="utf-8")
             manifest["files"] = _digests(output.new)
             write_json(output.new / MANIFEST, manifest)
-            return output.put()
+            with writers_locked_out(output.place):
+                return output.put()
 
 
 def _manifest(config: AssistantConfig, table: pa.Table, teacher: Teacher, folder: Path) -> dict[str, Any]:

@@ -14,13 +14,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_model.assistant.store import MANIFEST, is_assistant
 from cube_model.errors import ModelError
+from cube_model.teacher.sentence_files import TRANSFORMERS_FILES
 from dataset_builders.common.locations import is_folder
 from dataset_builders.common.outputs import OutputKind
+from dataset_builders.common.patience import explain_fault, read_hub
 
 if TYPE_CHECKING:
     from cube_model.assistant.config import AssistantConfig
@@ -32,14 +36,20 @@ ASSISTANT = OutputKind(
     "`dialogue-cube assistant build`",
     "--out",
     is_assistant,
-    (MANIFEST, "*.json", "*.safetensors", CARD, ".lock", "segments/**", "encoder/**", "intents/**"),
+    (
+        *(MANIFEST, "calibration.json", "topics.safetensors", CARD, ".lock", "encoder/**", "intents/**"),
+        *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
+    ),
     error=ModelError,
 )
 """Existing folders that an assistant may replace."""
 
-_SUFFIXES = {".json", ".safetensors", ".txt", ".model", ".jinja"}
-_LEFT_OUT = {"training.json", "trainer_state.json", "SHA256.json"}
-"""Files of an encoder's folder that do not affect its vectors."""
+_NAMES = (
+    *TRANSFORMERS_FILES,
+    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "*.model"),
+    *("intents.json", "intents.safetensors"),
+)
+"""Files of an encoder and of intents; others beside them are not copied, such as chats that it was tried on."""
 
 _SETTINGS = ("pooling", "prefix", "normalize", "max_length")
 
@@ -62,8 +72,7 @@ def is_part(path: Path) -> bool:
     return (
         part in (ENCODER, INTENTS)
         and bool(_MODULE.fullmatch(folder))
-        and path.suffix in _SUFFIXES
-        and path.name not in _LEFT_OUT
+        and any(fnmatchcase(path.name, name) for name in _NAMES)
     )
 
 
@@ -82,8 +91,11 @@ def find_assistant(model: str | os.PathLike[str], revision: str | None = None) -
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(model), revision=revision, allow_patterns=_PATTERNS))
+        download = partial(snapshot_download, str(model), revision=revision, allow_patterns=_PATTERNS)
+        return Path(read_hub(download))
     except Exception as error:  # unknown, offline, no network, no permission: a dozen exception types
+        if fault := explain_fault(error, str(model)):
+            raise ModelError(f"assistant {model}: {fault}") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"assistant {model}: cannot be downloaded ({lines[0][:200]}); {_AN_ASSISTANT}") from error
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part
+from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part, load_encoder
 from cube_model.assistant.store import MANIFEST, AnswerStore, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
@@ -33,6 +36,20 @@ def live_entries(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
     store = AnswerStore(folder)
     view = store.view()
     return view.table.take(np.flatnonzero(view.alive)).combine_chunks(), store.manifest()
+
+
+def _parts(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+    """The files of the encoder and its modules, and those of the intents that the build has written."""
+    modules = {"", "encoder"}
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        listed = json.loads((folder / ENCODER / "modules.json").read_text(encoding="utf-8"))
+        modules.update(module["path"] for module in listed)
+    built = manifest.get("files") or {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_part(path.relative_to(folder))):
+        below = path.relative_to(folder)
+        module = "/".join(below.parts[1:-1])
+        if below.as_posix() in built if below.parts[0] == INTENTS else module in modules:
+            yield path
 
 
 def write_published(folder: Path, target: Path, repo: str) -> str:
@@ -58,12 +75,14 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
     target.mkdir(parents=True)
-    for name in (ENCODER, INTENTS):
-        for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
-            below = path.relative_to(folder)
-            if is_part(below) and path.is_file():
-                (target / below).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target / below)
+    for path in _parts(folder, manifest):
+        below = path.relative_to(folder)
+        (target / below).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / below)
+    try:
+        load_encoder(target, manifest["encoder"], "cpu")
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(target), str(folder))) from error
     shutil.copyfile(folder / CALIBRATION, target / CALIBRATION)
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)

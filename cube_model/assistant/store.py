@@ -16,9 +16,10 @@ changed, and they read it again.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ _MOST_SEGMENTS = 32
 
 _TRIES = 20
 """How often a reader reads again because a writer has changed the segments meanwhile."""
+
+_SEGMENT_NAME = re.compile(r"\d{6,}|\.\d{6,}\.part")
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
 _SEGMENT = {"name!": str, "entries!": int, "removed!": int, "digests!": {"*": str}}
@@ -76,10 +79,10 @@ class AnswerStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[tuple[str, ...], _Loaded] = {}
         self._state: tuple[int, ...] = ()
         self._view: View | None = None
-        self.manifest()
+        self._encoder = self.manifest()["encoder"].get("fingerprint")
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest.
@@ -213,14 +216,17 @@ class AnswerStore:
     def _sweep(self, manifest: dict[str, Any]) -> None:
         names = {segment["name"] for segment in manifest["segments"]}
         for path in (self.folder / SEGMENTS).iterdir():
-            if path.name not in names:
+            if path.name not in names and _SEGMENT_NAME.fullmatch(path.name):  # nothing that somebody put there
                 shutil.rmtree(path, ignore_errors=True)
 
     def _load(self, manifest: dict[str, Any]) -> View:
+        if manifest["encoder"].get("fingerprint") != self._encoder:
+            raise ModelError(f"{self.folder}: was built again with another encoder meanwhile; open it again")
         loaded = {}
         for facts in manifest["segments"]:
-            name = facts["name"]
-            loaded[name] = self._loaded.get(name) or _read_segment(self.folder / SEGMENTS / name, facts)
+            # an assistant that is built again has other segments of the same names
+            key = (facts["name"], *sorted(facts["digests"].values()))
+            loaded[key] = self._loaded.get(key) or _read_segment(self.folder / SEGMENTS / facts["name"], facts)
         self._loaded = loaded
         return _view(list(loaded.values()), int(manifest["version"]))
 
@@ -230,6 +236,15 @@ class AnswerStore:
         except OSError as error:
             raise ModelError(f"{self.folder}: no assistant any more ({error.strerror}); {_ADVICE}") from error
         return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+@contextmanager
+def writers_locked_out(folder: Path) -> Iterator[None]:
+    """Keep `add` and `remove` from writing to an assistant while another one takes its place; free if there is none."""
+    with ExitStack() as held:
+        if is_assistant(folder):
+            held.enter_context(exclusive(folder / ".lock", ModelError, wait=True))
+        yield
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

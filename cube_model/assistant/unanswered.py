@@ -7,9 +7,12 @@ Each line is a JSON object: `{"time": "2026-01-31T12:00:00+00:00", "question": .
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.errors import ModelError
-from dataset_builders.common.outputs import file_kind, output_file
+from dataset_builders.common.outputs import OutputKind, output_file
 from dataset_builders.common.reading import text_lines
 
 if TYPE_CHECKING:
@@ -27,10 +30,20 @@ if TYPE_CHECKING:
 SAME = 0.8
 """Cosine from which two questions are shown as one."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
 _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
 
-_KIND = file_kind("a review of unanswered questions", b"question,", b"\xef\xbb\xbfquestion,", b"{", error=ModelError)
+_LONGEST_LINE = 1 << 20
+"""Bytes of a line that are read: a question has at most 20,000 characters."""
+
+_HEAD = "question,answer,count,similar,nearest,last"
+_KEYS = frozenset({"question", "answer", "count", "similar", "last"})
+_KIND = OutputKind(
+    "`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError
+)
 
 
 @dataclass(frozen=True)
@@ -76,28 +89,45 @@ def log_unanswered(file: Path, question: str, reply: Reply) -> None:
         raise ModelError(f"{file}: the log of unanswered questions cannot be written ({error.strerror})") from error
 
 
+def check_log(file: Path) -> None:
+    """Check that questions may be appended to a file: that it is a log, empty, or not there yet.
+
+    Raises:
+        ModelError: It is something else.
+    """
+    if not file.exists() or (file.is_file() and not file.stat().st_size):
+        return
+    try:
+        with file.open("rb") as stream:
+            first = json.loads(stream.readline(_LONGEST_LINE))
+        is_log = {"time", "question", "confidence"} <= first.keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        is_log = False
+    if not is_log:
+        raise ModelError(f"{file}: exists and is no log of unanswered questions; name another file")
+
+
 def read_log(file: Path) -> list[dict[str, Any]]:
-    """Read a log; a line that a kill has cut is left out.
+    """Read the newest rows of a log; a line that a kill has cut is left out.
 
     Raises:
         ModelError: The file cannot be read, or is not a log.
     """
+    rows: deque[dict[str, Any]] = deque(maxlen=_LARGEST)
+    is_empty = True
     try:
-        lines = text_lines(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ModelError(f"{file}: cannot be read ({reason}); `reply --unanswered FILE` writes one") from error
-    rows = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-            if isinstance(row["question"], str) and row["question"].strip():
-                rows.append(row)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    if lines and not rows:
+        with file.open("rb") as stream:
+            while line := stream.readline(_LONGEST_LINE):  # a log may be larger than the memory
+                is_empty = False
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    row = json.loads(line)
+                    if isinstance(row["question"], str) and row["question"].strip():
+                        rows.append(row)
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); `reply --unanswered FILE` writes one") from error
+    if not rows and not is_empty:
         raise ModelError(f"{file}: not a log of unanswered questions; `reply --unanswered FILE` writes one")
-    return rows[-_LARGEST:]
+    return list(rows)
 
 
 def group_questions(
@@ -148,8 +178,13 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
     `dialogue-cube assistant add` reads the file once answers are filled in, and leaves out rows without one.
 
     Raises:
-        ModelError: The file exists and is something else.
+        ModelError: The file exists and is something else, or a review that has answers by now.
     """
+    if answered := _pairs_of(file):
+        raise ModelError(
+            f"{file}: has answers by now ({len(answered):,}); add them with `dialogue-cube assistant "
+            f"add {file}`, or choose another --out"
+        )
     rows = [
         {
             "question": group.question,
@@ -167,7 +202,17 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
             return
         table = csv.DictWriter(stream, ["question", "answer", "count", "similar", "nearest", "last"])
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: _as_cell(value) for name, value in row.items()} for row in rows)
+
+
+def _as_cell(value: object) -> object:
+    """A text that no spreadsheet takes for a formula: whoever may ask the assistant has written it (OWASP)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _of_cell(text: str) -> str:
+    """The text of `_as_cell`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def answered_rows(file: Path) -> list[tuple[str, str]] | None:
@@ -176,22 +221,36 @@ def answered_rows(file: Path) -> list[tuple[str, str]] | None:
     Raises:
         ModelError: No row of the review has an answer.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return None
-    rows: list[dict[str, Any]]
-    if text.startswith("question,answer,count,similar,nearest,last"):
-        rows = list(csv.DictReader(text.splitlines(keepends=True)))
-    else:
-        try:
-            rows = [json.loads(line) for line in text_lines(text) if line.strip()]
-            if not rows or not all({"question", "answer", "count", "similar", "last"} <= row.keys() for row in rows):
-                return None
-        except (ValueError, AttributeError, RecursionError):
-            return None
-    pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
-    pairs = [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]
-    if not pairs:
+    pairs = _pairs_of(file)
+    if pairs == []:
         raise ModelError(f"{file}: no row has an answer yet; fill in the column `answer`")
     return pairs
+
+
+def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
+    """The questions of a review that have an answer; None if the file is no review."""
+    try:
+        with file.open("rb") as stream:  # the data of a user may be larger than the memory
+            first = stream.readline(_LONGEST_LINE).removeprefix(b"\xef\xbb\xbf")
+        if not first.startswith((_HEAD.encode(), b"{")):
+            return None
+        if first.startswith(b"{") and not json.loads(first).keys() >= _KEYS:
+            return None
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError, RecursionError):
+        return None
+    rows: list[dict[str, Any]]
+    try:
+        if text.startswith(_HEAD):
+            # not by line: U+2028 in a question ends none
+            rows = [
+                row | {"question": _of_cell(row["question"])} for row in csv.DictReader(io.StringIO(text, newline=""))
+            ]
+        else:
+            rows = [json.loads(line) for line in text_lines(text) if line.strip()]
+            if not all(row.keys() >= _KEYS for row in rows):
+                return None
+        pairs = [(row["question"] or "", row["answer"] or "") for row in rows]
+        return [(question, answer) for question, answer in pairs if question.strip() and answer.strip()]
+    except (csv.Error, ValueError, AttributeError, RecursionError):
+        return None

@@ -148,8 +148,13 @@ def _bare_texts(path: Path) -> list[str] | None:
             style = plain_text.find_style("".join(lines[:200]))
             is_bare = style is None or style.style == "bare"
             return [text for line in lines if (text := line.strip()) and not is_damaged(text)] if is_bare else None
+        if not lines:
+            return None
         delimiter = max(",;\t|", key=lines[0].count)
-        records = list(csv.DictReader(lines, delimiter=delimiter))
+        try:
+            records = list(csv.DictReader(lines, delimiter=delimiter))
+        except csv.Error:  # what is wrong is said by the reader of tables
+            return None
     keys = list(records[0]) if records and isinstance(records[0], dict) else []
     key = next((key for name in TEXT for key in keys if plain(str(key)) == name), None)
     if key is None or find_layout(keys, Options()) is not None:

@@ -12,7 +12,7 @@ from cube_model._command import check_folder_of, command_line
 from cube_model.errors import ModelError
 from dataset_builders.common.files import write_whole
 from dataset_builders.common.options import Options
-from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
+from dataset_builders.common.outputs import FIGURES, optional_file, write_json
 
 Facts = dict[str, Any]
 """Everything that a result depends on; its key in the cache."""
@@ -94,7 +94,7 @@ def run_to_file(
     """
     if json_file is not None:
         check_folder_of(json_file)
-    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
+    with optional_file(json_file, FIGURES.raising(ModelError)) as file:
         folder = json_file.with_name(f"{json_file.name}.cells") if json_file else None
         output = {"command": command_line(command, config), **run(folder)}
         if file is not None:

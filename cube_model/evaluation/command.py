@@ -11,7 +11,7 @@ from cube_model._command import check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.config import ResponseSelectionConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import JSON_FILE, optional_file, write_json
+from dataset_builders.common.outputs import FIGURES, optional_file, write_json
 
 
 @takes_options()
@@ -28,7 +28,7 @@ def response_selection(
     from cube_model.evaluation.run import run_response_selection
     from cube_model.evaluation.tables import show
 
-    with optional_file(json_file, JSON_FILE.raising(ModelError)) as file:
+    with optional_file(json_file, FIGURES.raising(ModelError)) as file:
         reports, output = run_response_selection(config, progress=True)
         if file is not None:
             write_json(file, {"command": command_line("evaluate response-selection", config), **output})

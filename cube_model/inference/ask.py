@@ -16,7 +16,7 @@ from cube_model.errors import ModelError
 from cube_model.inference.choices import SearchKind
 from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
-from dataset_builders.common.outputs import Output, file_kind, output_file
+from dataset_builders.common.outputs import Output, json_kind, output_file
 from dataset_builders.common.reading import is_text, text_lines
 from dataset_builders.common.terminal import visible
 
@@ -31,7 +31,7 @@ _SEARCH, _INDEX, _BATCH, _VARIATIONS = "Search", "Saved index", "File of questio
 _BATCH_SIZE = 512
 """Questions answered at once."""
 
-_ANSWER_FILE = file_kind("JSON lines", b"{", error=ModelError)
+_ANSWER_FILE = json_kind("answers as JSON lines", "question", "answers", error=ModelError)
 
 _HELP = "/new starts a new dialogue, /quit ends"
 

@@ -75,6 +75,12 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     keys = sorted({entry if isinstance(entry, str) else str(entry[0]) for kind in kinds for entry in report[kind]})
     if keys:
         raise ModelError(f"{model}: weights do not fit the model ({', '.join(keys)[:200]}); train it again")
+    recorded = training_record(model).get("fingerprint") if in_folder else None
+    if recorded is not None and recorded != core_fingerprint(core):
+        raise ModelError(
+            f"{model}: weights or config.json are damaged, or were changed since the training; train or copy the core "
+            "again. If you changed them on purpose, delete `fingerprint` in training.json"
+        )
     return core.eval()
 
 

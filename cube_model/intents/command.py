@@ -13,10 +13,10 @@ from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.intents.config import PredictIntentsConfig, SuggestIntentsConfig, TrainIntentsConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import Output, file_kind, optional_file, output_file
+from dataset_builders.common.outputs import Output, json_kind, optional_file
 from dataset_builders.common.terminal import visible
 
-_PREDICTIONS = file_kind("JSON lines", b"{", error=ModelError)
+_PREDICTIONS = json_kind("intents as JSON lines", "text", "label", "probability", error=ModelError)
 
 _NAMED = 10
 """Largest number of labels that a line names."""
@@ -101,6 +101,9 @@ def predict_intents(
 def suggest_intents(
     config: SuggestIntentsConfig,
     out: Annotated[Path, typer.Option(help="File for the suggestions, a CSV table.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace earlier suggestions, with the names that were changed in them.")
+    ] = False,
 ) -> None:
     """Suggest intents: clusters of unlabelled utterances with proposed names, as a start for labelling.
 
@@ -121,7 +124,7 @@ def suggest_intents(
     from cube_model.teacher.teacher import Teacher
     from cube_model.vectors.cache import EmbeddingCache
 
-    with output_file(out, SUGGESTIONS) as target:
+    with Output(out, SUGGESTIONS, overwrite=overwrite).claimed() as output:
         rows = read_unlabelled(config)
         cache = EmbeddingCache(vectors=config.vectors)
         vectors = cache.embed(Teacher.load(config.encoder), rows.texts, progress=True)
@@ -133,7 +136,8 @@ def suggest_intents(
             min_size=config.min_size,
             seed=config.seed,
         )
-        write_suggestions(suggestions, rows.texts, target)
+        write_suggestions(suggestions, rows.texts, output.new)
+        output.put()
     console = Console()
     console.print(suggestions_table(suggestions, rows.texts))
     for reason, count in rows.left_out.items():

@@ -1,11 +1,12 @@
 """The files of a head.
 
-INTENTS/intents.json          labels, encoder and its fingerprint, thresholds, figures, versions; digest of the weights
+INTENTS/intents.json          labels, encoder and its fingerprint, thresholds, figures, versions; digests of both files
 INTENTS/intents.safetensors   weights and bias of the labels, and the examples of each label
 """
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ _SHAPE = {
         "confusions!": list,
     },
     "digests!": {WEIGHTS + "!": str},
+    "digest": str,
 }
 
 INTENTS = OutputKind(
@@ -118,7 +120,7 @@ def write_head(head: HeadParts, folder: Path) -> None:
         "versions": versions(),
         "digests": {WEIGHTS: xxh3(folder / WEIGHTS)},
     }
-    write_json(folder / RECORD, record)
+    write_json(folder / RECORD, record | {"digest": _digest(record)})
 
 
 def read_head(folder: str | os.PathLike[str]) -> HeadParts:
@@ -131,6 +133,8 @@ def read_head(folder: str | os.PathLike[str]) -> HeadParts:
     record: dict[str, Any] = read_json(root / RECORD, _ADVICE, _SHAPE, error=ModelError)
     if record["format"] != _FORMAT:
         raise ModelError(f"{root}: intents of format {record['format']}, but this version reads {_FORMAT}; {_ADVICE}")
+    if "digest" in record and record.pop("digest") != _digest(record):
+        raise ModelError(f"{root / RECORD}: damaged or changed since the intents were written; {_ADVICE}")
     if damage := find_damage(root, record["digests"], xxh3):
         raise ModelError(f"{root / damage[0]}: {damage[1]} since the intents were written; {_ADVICE}")
     try:
@@ -161,6 +165,13 @@ def read_head(folder: str | os.PathLike[str]) -> HeadParts:
         added=record["added"],
         seed=record["seed"],
     )
+
+
+def _digest(record: dict[str, Any]) -> str:
+    """Digest of a record: a flipped bit in it could be another label or threshold."""
+    from xxhash import xxh3_128
+
+    return str(xxh3_128(json.dumps(record, sort_keys=True).encode()).hexdigest())
 
 
 def _check_shapes(scorer: Scorer, labels: int) -> None:

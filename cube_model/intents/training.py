@@ -12,6 +12,7 @@ from cube_model.intents.config import TrainIntentsConfig
 from cube_model.intents.head import LEAST, IntentHead
 from cube_model.intents.label_names import words_of
 from cube_model.intents.utterances import Utterances, read_labelled
+from dataset_builders.common.reading import is_text
 
 if TYPE_CHECKING:
     from cube_model.intents.intent import Intent
@@ -101,6 +102,8 @@ def predict_texts(head: IntentHead, teacher: Teacher, texts: Sequence[str], leve
     head.check_encoder(teacher)
     if empty := [number for number, text in enumerate(texts, start=1) if not text.strip()]:
         raise ModelError(f"utterance {empty[0]} is empty; expected a text")
+    if halves := [number for number, text in enumerate(texts, start=1) if not is_text(text)]:
+        raise ModelError(f"utterance {halves[0]} contains half of a character (a lone surrogate); write it again")
     return head.predict(teacher.encode(texts), level)
 
 

@@ -25,6 +25,7 @@ from cube_model.teacher.find import KNOWN_TEACHERS, TeacherUnavailableError, fin
 from cube_model.teacher.fingerprint import fingerprint, weights_sha256
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import read_sentence_files
+from cube_model.teacher.trained_files import check_trained
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_turns import TurnsModel
@@ -161,6 +162,7 @@ class Teacher:
     ) -> Teacher:
         preset = KNOWN_TEACHERS.get(name)
         folder, recorded_name, commit = find_teacher(name, revision, dimension)
+        check_trained(folder)
         own = read_sentence_files(folder)
         import torch  # only now, so that an unavailable teacher fails without waiting for the import
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
+from cube_model.inference.loading import core_fingerprint
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
+from cube_model.teacher.trained_files import digests_of
 from cube_model.training.checkpoints import checkpoints, older_checkpoints
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.options import Options
@@ -111,13 +113,17 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
     Args:
         output: Claimed output folder.
         model: Trained model.
-        record: Content of `training.json`.
+        record: Content of `training.json`, to which digests are added.
 
     Raises:
         ModelError: The disk is full, or files of others appeared in the folder.
     """
     with quiet_transformers(), needs_room(output.place, "continue with --resume", ModelError):
         model.save_pretrained(output.new)
+        if "base" in record:  # an encoder
+            record["files"] = digests_of(output.new)
+        else:
+            record["fingerprint"] = core_fingerprint(model)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         card = model_card(_facts(output.new, record), output.place.name)
         (output.new / "README.md").write_text(card, encoding="utf-8")

@@ -3,8 +3,8 @@
 VECTORS/vectors.json                          data, teacher, dimension, precision, shards with digests, versions
 VECTORS/vectors-00000-of-00016.safetensors    keys uint8 [n, 16], ascending; vectors [n, dimension]
 
-The shards are opened as memory maps. The keys are those of the embedding cache; shard k holds the k-th of equal ranges
-of keys, so that looking up a text is a binary search in one shard.
+The shards are opened as memory maps, once their digests were compared. The keys are those of the embedding cache; shard
+k holds the k-th of equal ranges of keys, so that looking up a text is a binary search in one shard.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cube_model.teacher.fingerprint import setting_differences
 from cube_model.vectors.keys import KEY_BYTES, key_array, key_heads, range_starts, same_keys
 from cube_model.vectors.store import PRECISIONS, gather
 from cube_model.vectors.tensors import map_tensors
+from dataset_builders.common.integrity import find_damage, sha256
 from dataset_builders.common.outputs import OutputKind
 from dataset_builders.common.reading import misfit, read_json
 
@@ -36,7 +37,7 @@ _SHAPE = {
     "dimension!": int,
     "teacher!": {"name!": str, "fingerprint!": str},
     "data!": {"configs!": [str]},
-    "shards!": [{"file!": str, "texts!": int}],
+    "shards!": [{"file!": str, "texts!": int, "sha256": str}],
 }
 _ADVICE = "write the folder again with `dialogue-cube embed --overwrite`"
 
@@ -194,6 +195,8 @@ class VectorFolder:
         if number not in self._shards:
             entry = self.record["shards"][number]
             path = self.folder / entry["file"]
+            if "sha256" in entry and (damage := find_damage(self.folder, {entry["file"]: entry["sha256"]}, sha256)):
+                raise ModelError(f"{path}: {damage[1]} since it was written; {_ADVICE}")
             try:
                 keys, vectors = map_tensors(path, "keys", "vectors")
                 expected = ((entry["texts"], KEY_BYTES), (entry["texts"], self.record["dimension"]))

@@ -322,7 +322,32 @@ def file_kind(what: str, *beginnings: bytes, error: type[Exception] = DataError)
     return OutputKind(f"a command that writes {what}", "file", is_ours, error=error)
 
 
-JSON_FILE = file_kind("JSON", b"{", b"[")
+def json_kind(what: str, *keys: str, error: type[Exception] = DataError) -> OutputKind:
+    """The kind of a single file of JSON, or of JSON lines, whose first object has some keys: not the data of a user.
+
+    Args:
+        what: Such as "figures as JSON", for messages.
+        keys: Keys of the first object; an empty file counts as ours.
+        error: Type of the errors.
+    """
+
+    def is_ours(path: Path) -> bool:
+        with path.open("rb") as file:
+            first = file.readline(1 << 24)
+            if not first.strip():
+                return not file.read(1 << 10).strip()
+            for text in (first, first + file.read(1 << 28)):
+                try:
+                    value = json.loads(text)
+                except (ValueError, RecursionError):
+                    continue
+                return isinstance(value, dict) and value.keys() >= set(keys)
+        return False
+
+    return OutputKind(f"a command that writes {what}", "file", is_ours, error=error)
+
+
+FIGURES = json_kind("figures as JSON", "command")
 HTML_FILE = file_kind("HTML", b"<!doctype html")
 
 

@@ -125,11 +125,11 @@ def _vectors(folder: Path) -> Path:
     """The folder of vectors.
 
     Raises:
-        DataError: `dialogue-cube embed` has not written it.
+        DataError: `dialogue-cube embed` has not written it, or it is damaged.
     """
     from dataset_builders.dashboard.vector_search import Vectors
 
-    Vectors.open(folder)
+    Vectors.check(folder)
     return folder.resolve()
 
 

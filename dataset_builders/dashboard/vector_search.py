@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.integrity import find_damage, sha256
 from dataset_builders.common.reading import read_json
 from dataset_builders.dashboard.filters import Filters
 from dataset_builders.dashboard.search import COLUMNS, ORDER, TABLES, Kind
@@ -27,7 +28,7 @@ _SHAPE = {
     "format!": int,
     "dimension!": int,
     "teacher!": {"name!": str, "fingerprint!": str},
-    "shards!": [{"file!": str, "texts!": int}],
+    "shards!": [{"file!": str, "texts!": int, "sha256": str}],
 }
 _FORMAT = 1
 _ADVICE = "write the folder again with `dialogue-cube embed --overwrite`"
@@ -78,6 +79,19 @@ class Vectors:
 
     def __len__(self) -> int:
         return sum(count for _, count in self.shards)
+
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Compare the digests of the files, which reads all of them.
+
+        Raises:
+            DataError: The folder cannot be opened, or a file is not as `dialogue-cube embed` wrote it.
+        """
+        Vectors.open(folder)
+        shards = read_json(folder / RECORD, _ADVICE)["shards"]
+        digests = {shard["file"]: shard["sha256"] for shard in shards if "sha256" in shard}
+        if damage := find_damage(folder, digests, sha256):
+            raise DataError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
 
     def best(self, question: np.ndarray, most: int) -> dict[str, float]:
         """The texts with the largest cosine to a question.

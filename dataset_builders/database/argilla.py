@@ -27,9 +27,21 @@ _RECORDS, _SETTINGS, _DATASET = "records.json", ".argilla/settings.json", ".argi
 ARGILLA = OutputKind(
     "`dialogue-cube argilla`",
     "--out",
-    lambda folder: (folder / _DATASET).is_file(),
+    lambda folder: (folder / _DATASET).is_file() and not _has_responses(folder / _RECORDS),
     (_RECORDS, _SETTINGS, _DATASET, ".argilla/version.json"),
 )
+
+
+def _has_responses(records: Path) -> bool:
+    """Whether people have answered: Argilla exports to a folder of the same form, which must not be replaced."""
+    try:
+        content = json.loads(records.read_text(encoding="utf-8"))
+        return any(record.get("responses") for record in content)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return True
+
 
 MOST_LABELS = 500
 """Maximum number of labels of a question in Argilla's server by default."""

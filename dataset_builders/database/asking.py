@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataset_builders import sql
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.integrity import check_dataset
 from dataset_builders.database.facts import COMMENTS, facts
 from dataset_builders.database.fingerprints import FILES
 from dataset_builders.database.opening import dataset_folder, open_without_path
@@ -44,7 +45,7 @@ def open_any(
         is_open: Whether this process keeps the database open already; see `open_without_path`.
 
     Raises:
-        DataError: Neither or both are named, or the file or folder does not exist.
+        DataError: Neither or both are named, the file or folder does not exist, or a file has changed since the build.
     """
     if (database is None) == (data is None):
         raise DataError("name the data: either --database FILE, or --data DIR for the parquet files of a folder")
@@ -55,6 +56,8 @@ def open_any(
         return
     folder = dataset_folder(str(data))
     report = read_built(folder)
+    # a flipped bit in a parquet file often gives other rows rather than an error
+    check_dataset(folder, report.get("files", {}), [pattern.partition("/")[0] for pattern in FILES.values()])
     parquet = {
         f"dataset/{file.relative_to(folder).as_posix()}": file for p in FILES.values() for file in folder.glob(p)
     }

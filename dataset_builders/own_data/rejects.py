@@ -12,12 +12,14 @@ from typing import Any
 import orjson
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.outputs import JSON_FILE, output_file
+from dataset_builders.common.outputs import json_kind, output_file
 
 SHOWN_CHARACTERS = 200
 """Number of characters of a rejected record to show, enough to recognise it."""
 
 SHOWN_REASONS = 3
+
+_REJECTS = json_kind("rejected records", "file", "reason")
 
 
 class BadRecord(Exception):  # noqa: N818  a reason, not a failure
@@ -157,7 +159,7 @@ def rejects_file(path: Path) -> Iterator[Callable[[Rejected], object]]:
     """
     stopped: DataError | None = None
     try:
-        with output_file(path, JSON_FILE) as aside, aside.open("wb") as out:
+        with output_file(path, _REJECTS) as aside, aside.open("wb") as out:
             try:
                 yield lambda entry: out.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
             except DataError as error:

@@ -54,7 +54,8 @@ class RawFile:
         try:
             return _content(self.path, self.members)
         except ARCHIVE_ERRORS as error:
-            raise DataError(f"{self}: cannot be read ({error}); fetch the file again") from error
+            what = " ".join(str(error).split())  # see `_member_files`
+            raise DataError(f"{self}: cannot be read ({what}); fetch the file again") from error
 
 
 class RawFolder:
@@ -127,7 +128,8 @@ def _member_files(archive: RawFile) -> list[RawFile]:
             # links count as files: tar stores a file with two names once, and the second name as a link
             names = [m.name for m in opened.getmembers() if m.isfile() or m.islnk() or m.issym()]
     except ARCHIVE_ERRORS as error:
-        raise DataError(f"{archive}: the archive is incomplete or damaged ({error}); fetch it again") from error
+        what = " ".join(str(error).split())  # tarfile lists the compressions that it has tried
+        raise DataError(f"{archive}: the archive is incomplete or damaged ({what}); fetch it again") from error
     folder = archive_name.with_suffix("") if archive.members else archive_name.parent
     return [
         RawFile((folder / name).as_posix(), archive.path, (*archive.members, name))

@@ -1,8 +1,11 @@
 """Damaged and odd input: raw files of sources, own data, configs and outputs, mutated at random by hypothesis.
 
     python tests/benchmarks/fuzz.py 10000 --seed 0
+    python tests/benchmarks/fuzz.py 300 --damage      # bit flips and truncations of outputs only
 
-Every input must be read, or refused with one line, within 5 seconds and 1 GiB. `test_fuzz.py` runs 300 of them.
+Every input must be read, or refused with one line, within 5 seconds of processor time and 1 GiB. Rows, vectors and
+replies that are read from a damaged output must be those of the whole one. `test_fuzz.py` runs 300 inputs.
+`fuzz_targets.py` lists the files.
 """
 
 from __future__ import annotations
@@ -11,14 +14,13 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +32,18 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from benchmarks.fuzz_targets import Target, make_targets  # noqa: E402
 from dataset_builders.common.errors import DialogueCubeError  # noqa: E402
 
-SECONDS = 5
+SECONDS, WAIT = 5, 120
+"""Limits of processor time and of time, since other programs may use the processor."""
+
 BYTES = 1 << 30
+
+SHARES = {"own data": 6, "sources": 8, "configs": 2}
+"""Inputs of a kind for each input of another one: they have many more files."""
+
+NO_OUTPUTS = ("own data", "sources", "configs", "records")
 
 TOKENS = [
     *(b"", b"\0", b"\n", b"\r", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b"\t", b"<", b"&", b"%", b": "),
@@ -77,22 +87,6 @@ OPERATIONS = st.lists(
 
 
 @dataclass
-class Target:
-    """A file to mutate, and what reads it.
-
-    Attributes:
-        kind: Kind of input, for the table.
-        file: The file; it is restored after each input.
-        read: Reads everything that depends on it.
-    """
-
-    kind: str
-    file: Path
-    read: Callable[[], object]
-    whole: bytes = b""
-
-
-@dataclass
 class Result:
     """What happened to the inputs of one kind."""
 
@@ -103,7 +97,7 @@ class Result:
 
 
 class HangError(BaseException):
-    """An input took longer than `SECONDS`; no handler of errors may catch it."""
+    """An input took longer than `SECONDS`, or `WAIT`; no handler of errors may catch it."""
 
 
 def mutated(content: bytes, operations: list[tuple[str, float, int]]) -> bytes:
@@ -157,28 +151,34 @@ def _places(value: Any, depth: int = 8) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Raise `HangError` after `SECONDS`."""
+    """Raise `HangError` after `SECONDS` of processor time, or after `WAIT`."""
 
     def stop(*_: object) -> None:
         raise HangError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, SECONDS), signal.SIGALRM: (signal.ITIMER_REAL, WAIT)}
+    before = {number: signal.signal(number, stop) for number in timers}
+    for timer, seconds in timers.values():
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, _ in timers.values():
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def attempt(target: Target, content: bytes, result: Result) -> None:
     """Read one input, and count what happens."""
     target.file.write_bytes(content)
-    begin = time.perf_counter()
+    begin = time.process_time()
     result.tried += 1
     try:
         with limited():
-            target.read()
+            rows = target.read()
+        if rows is not None and rows != target.rows:
+            result.failures[f"other rows by {target.file}"] += 1
     except (DialogueCubeError, OSError) as error:
         result.refused += 1
         if "\n" in str(error):
@@ -190,17 +190,26 @@ def attempt(target: Target, content: bytes, result: Result) -> None:
         place = f"{Path(frames[-1].filename).relative_to(ROOT)}:{frames[-1].lineno}"
         result.failures[f"{type(error).__name__}: {str(error)[:80]!r} at {place} by {target.file}"] += 1
     finally:
-        result.slowest = max(result.slowest, time.perf_counter() - begin)
+        result.slowest = max(result.slowest, time.process_time() - begin)
         target.file.write_bytes(target.whole)
 
 
-def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Result]:
+def campaign(
+    targets: list[Target],
+    count: int,
+    start: int = 0,
+    operations: st.SearchStrategy[Any] = OPERATIONS,
+    *,
+    progress: bool = False,
+) -> dict[str, Result]:
     """Read mutated inputs.
 
     Args:
         targets: The files; first a kind is chosen, then one of its files.
         count: Number of inputs.
         start: Random seed.
+        operations: Strategy of the operations on a file.
+        progress: Print what was done after each 500 inputs.
 
     Returns:
         What happened, by kind.
@@ -208,9 +217,11 @@ def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Res
     results: dict[str, Result] = {}
     by_kind: dict[str, list[Target]] = {}
     for target in targets:
-        target.whole = target.file.read_bytes()
+        target.whole, target.rows = target.file.read_bytes(), target.read()
         results.setdefault(target.kind, Result())
         by_kind.setdefault(target.kind, []).append(target)
+
+    kinds = [kind for kind in sorted(by_kind) for _ in range(SHARES.get(kind, 1))]
 
     @seed(start)
     @settings(
@@ -220,118 +231,16 @@ def campaign(targets: list[Target], count: int, start: int = 0) -> dict[str, Res
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.sampled_from(sorted(by_kind)).flatmap(lambda kind: st.sampled_from(by_kind[kind])), OPERATIONS)
+    @given(st.sampled_from(kinds).flatmap(lambda kind: st.sampled_from(by_kind[kind])), operations)
     def run(target: Target, operations: list[tuple[str, float, int]]) -> None:
         attempt(target, mutated(target.whole, operations), results[target.kind])
+        tried = sum(result.tried for result in results.values())
+        if progress and tried % 500 == 0:
+            failed = sum(result.failures.total() for result in results.values())
+            print(f"{tried:,} of {count:,}, {failed} failed, {peak() / 1e6:,.0f} MB", file=sys.stderr, flush=True)
 
     run()
     return results
-
-
-def make_targets(folder: Path) -> list[Target]:
-    """Write the files of all kinds below a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [*_own_data(folder / "own"), *_sources(folder / "raw"), *_configs(folder), *_outputs(folder / "outputs")]
-
-
-def _own_data(folder: Path) -> Iterator[Target]:
-    from dataset_builders.own_data import load
-    from support.own_samples import SAMPLES, cases, options_of
-
-    shutil.copytree(SAMPLES, folder)
-    for case in cases():
-        place, options = folder / case.relative_to(SAMPLES), options_of(case)
-
-        def read(place: Path = place, options: dict[str, Any] = options) -> None:
-            list(load(place, "mine", max_bad_share=1, **options))
-
-        for file in [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file()):
-            yield Target("own data", file, read)
-
-
-def _sources(folder: Path) -> Iterator[Target]:
-    from dataset_builders.sample import SOURCES, write_sample
-    from dataset_builders.sources.raw_files import close_archives
-    from dataset_builders.sources.registry import get_builder
-
-    write_sample(folder)
-    for name in SOURCES:
-
-        def read(name: str = name) -> None:
-            close_archives()
-            builder = get_builder(name)(data_dir=folder / name, cache_dir=folder.parent / "cache")
-            for split, files in builder.split_files.items():
-                for _ in builder._generate_tables([(file, split) for file in files[:2]]):
-                    pass
-
-        files = sorted(path for path in (folder / name).rglob("*") if path.is_file() and path.stat().st_size < 500_000)
-        for file in files[:6]:
-            yield Target("sources", file, read)
-
-
-def _configs(folder: Path) -> Iterator[Target]:
-    from dataset_builders.own_data.settings import EXAMPLE_MAPPING, read_mapping
-    from dataset_builders.pipeline.config import PipelineConfig
-    from dataset_builders.quality.config import QualityConfig
-
-    files = {
-        "pipeline.yaml": PipelineConfig(sources=("woz", "sgd"), languages=("en",)).to_yaml(),
-        "quality.yaml": "preset: strict\npair_length: {action: drop, min_words: 2}\nmarkup: {action: flag}\n",
-        "mapping.yaml": EXAMPLE_MAPPING.replace("# keep", "keep").replace("# session", "session"),
-    }
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    yield Target("configs", folder / "pipeline.yaml", lambda: PipelineConfig.load(folder / "pipeline.yaml"))
-    yield Target("configs", folder / "quality.yaml", lambda: QualityConfig.load(str(folder / "quality.yaml")))
-    yield Target("configs", folder / "mapping.yaml", lambda: read_mapping(folder / "mapping.yaml"))
-
-
-def _outputs(folder: Path) -> Iterator[Target]:
-    import numpy as np
-    import pyarrow as pa
-
-    from cube_model.core.configuration_cube import CubeConfig
-    from cube_model.core.modeling_cube import CubeModel
-    from cube_model.data.hub import read_rows
-    from cube_model.inference.ask import read_questions
-    from cube_model.inference.index import AnswerIndex
-    from cube_model.inference.loading import load_core, training_record
-    from cube_model.inference.search import make_search
-    from dataset_builders.quality.report.read import read_built
-    from hub.invented import dialogue, pair, write_dataset
-    from push_scripts.dataset_folder import read_folder
-    from push_scripts.model_folder import read_model_folder
-
-    rows = {("dialogues", "train"): [dialogue("1")], ("pairs", "train"): [pair("1"), pair("2")]}
-    data = write_dataset(folder / "dataset", rows)
-
-    def read_dataset() -> None:
-        read_built(data)
-        read_folder(data)
-        read_rows(data, "pairs", "train", ["anchor"])
-
-    for name in ("quality/report.json", "pairs/train-00000-of-00001.parquet"):
-        yield Target("outputs", data / name, read_dataset)
-    teacher = {"name": "minilm", "dtype": "float32", "fingerprint": "0" * 64}
-    core = folder / "core"
-    CubeModel(CubeConfig(embedding_dim=8, teacher=teacher)).save_pretrained(core)
-    (core / "training.json").write_text(json.dumps({"versions": {}, "arguments": {"data": "x"}}))
-
-    def read_core() -> None:
-        load_core(core)
-        training_record(core)
-        read_model_folder(core)
-
-    for name in ("config.json", "training.json", "model.safetensors"):
-        yield Target("outputs", core / name, read_core)
-    texts = pa.array(["one", "two"])
-    table = pa.table({"text": texts, "source": texts, "license": texts, "redistributable": [True, True]})
-    AnswerIndex(table, make_search(np.eye(2, 8, dtype=np.float32)), {}).save(folder / "index")
-    for name in ("index.json", "answers.parquet", "vectors.safetensors"):
-        yield Target("outputs", folder / "index" / name, lambda: AnswerIndex.load(folder / "index"))
-    questions = folder / "questions.jsonl"
-    questions.write_text('{"question": "Is it open?", "context": ["Hello!"]}\n' * 3)
-    yield Target("outputs", questions, lambda: read_questions(questions))
 
 
 def peak() -> int:
@@ -345,6 +254,7 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", default=None)
+    parser.add_argument("--damage", action="store_true", help="only bit flips and truncations, only of outputs")
     arguments = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     import logging
@@ -353,13 +263,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ["HF_DATASETS_CACHE"] = f"{name}/cache"
         targets = [t for t in make_targets(Path(name)) if arguments.kind in (None, t.kind)]
-        results = campaign(targets, arguments.count, arguments.seed)
+        operations = OPERATIONS
+        if arguments.damage:
+            targets = [target for target in targets if target.kind not in NO_OUTPUTS]
+            flip = st.tuples(st.just("flip"), st.floats(0, 1), st.integers(0, 7))
+            operations = st.lists(flip | st.tuples(st.just("cut"), st.floats(0, 1), st.just(0)), min_size=1, max_size=1)
+        print(f"{len(targets):,} files of {len({target.kind for target in targets})} kinds", flush=True)
+        before = peak()
+        results = campaign(targets, arguments.count, arguments.seed, operations, progress=True)
     print(f"{'kind':10} {'tried':>7} {'read':>7} {'refused':>8} {'failed':>7} {'slowest':>9}")
     for kind, result in results.items():
         failed = result.failures.total()
         read = result.tried - result.refused - failed
         print(f"{kind:10} {result.tried:7,} {read:7,} {result.refused:8,} {failed:7,} {result.slowest:7.2f} s")
-    print(f"peak memory {peak() / 1e6:,.0f} MB")
+    print(f"peak memory {peak() / 1e6:,.0f} MB, {before / 1e6:,.0f} MB of them for libraries and models")
     failures = sum((result.failures for result in results.values()), Counter())
     for failure, number in failures.most_common(40):
         print(f"{number:6} {failure}")

@@ -11,7 +11,7 @@ from cube_model._command import check_folder_of, check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import JSON_FILE, file_kind, optional_file, output_file, write_json
+from dataset_builders.common.outputs import FIGURES, file_kind, optional_file, output_file, write_json
 
 _CARD_FILE = file_kind("model card metadata", b"model-index:", b"model_name:", error=ModelError)
 
@@ -44,7 +44,7 @@ def leaderboard(
     if plot is not None:
         check_plot(plot)
     with (
-        output_file(json_file, JSON_FILE.raising(ModelError)) as file,
+        output_file(json_file, FIGURES.raising(ModelError)) as file,
         optional_file(card, _CARD_FILE) as card_file,
     ):
         board = Leaderboard(config, json_file.with_name(f"{json_file.name}.cells"), progress=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cube_model import DialogueAssistant
+from cube_model.assistant.unanswered import UnansweredQuestion, answered_rows, write_review
 from support.assistant_fixtures import write_faq, write_russian_faq
 from support.russian_faq import FAQ as RUSSIAN
 
@@ -95,9 +96,70 @@ def test_unanswered_questions_are_logged_reviewed_and_answered(run, folder, tmp_
             table.writerows(rows)
         else:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+    answered = (tmp_path / name).read_bytes()
+    again = run("assistant", "review", "--assistant", folder, "--unanswered", log, "--out", tmp_path / name)
+    assert "has answers by now (1); add them with" in message(again)  # somebody's work
+    assert (tmp_path / name).read_bytes() == answered
     assert "1 added" in run("assistant", "add", "--assistant", folder, tmp_path / name).output
     reply = DialogueAssistant.from_pretrained(folder).reply("Do you sell\nwashing machines?")
     assert reply.answers[0].text == "Only small ones."
+
+
+@pytest.mark.parametrize(
+    "content", ["question,answer\n", '{"question": "a", "answer": "b"}\n', "[" * 9_000, "\xff", "3"]
+)
+def test_unanswered_questions_are_appended_to_no_other_file(run, folder, tmp_path, content):
+    (tmp_path / "mine").write_text(content, encoding="latin-1")
+    for file in (tmp_path / "mine", folder / "manifest.json"):
+        whole = file.read_bytes()
+        done = run("assistant", "reply", "--assistant", folder, "--unanswered", file, "Qué hora es?")
+        assert "exists and is no log of unanswered questions; name another file" in message(done)
+        assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["faq.csv", "faq.jsonl"])
+def test_a_review_replaces_no_other_table(run, folder, tmp_path, name):
+    """A FAQ begins with the same words."""
+    (tmp_path / "log.jsonl").write_text('{"question": "Who won?"}\n')
+    content = {"faq.csv": "question,answer\nIs it open?,Yes.\n", "faq.jsonl": '{"question": "a", "answer": "b"}\n'}[
+        name
+    ]
+    (tmp_path / name).write_text(content)
+    options = ("--assistant", folder, "--unanswered", tmp_path / "log.jsonl", "--out", tmp_path / name)
+    assert "was not made by `dialogue-cube assistant review`" in message(run("assistant", "review", *options))
+    assert (tmp_path / name).read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "pairs"),
+    [
+        ("'=1+1,Two.,1,,,\n'Tis open?,Yes.,1,,,\n", [("=1+1", "Two."), ("'Tis open?", "Yes.")]),
+        ("Is it\u2028open?,Yes.,1,,,\n", [("Is it\u2028open?", "Yes.")]),
+        ("x" * 200_000 + ",Yes.,1,,,\n", None),
+        ('{"question": 3, "answer": [1], "count": 1, "similar": "", "last": ""}\n', None),
+    ],
+)
+def test_odd_reviews(tmp_path, content, pairs):
+    head = "" if content.startswith("{") else "question,answer,count,similar,nearest,last\n"
+    (tmp_path / "review").write_text(head + content, encoding="utf-8", newline="")
+    assert answered_rows(tmp_path / "review") == pairs
+
+
+def test_no_question_of_a_review_is_a_formula(tmp_path):
+    """Whoever may ask the assistant writes the questions, and a spreadsheet opens them."""
+    texts = ['=HYPERLINK("http://evil/")', "+1", "-1", "@x", "Is it open?"]
+    write_review([UnansweredQuestion(text, 1, [text], text, "") for text in texts], tmp_path / "review.csv")
+    with (tmp_path / "review.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["question"] for row in rows] == [*(f"'{text}" for text in texts[:4]), texts[4]]
+    assert [row["nearest"][0] for row in rows] == ["'"] * 4 + ["I"]
+    for row in rows:
+        row["answer"] = "Yes."
+    with (tmp_path / "answered.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    assert answered_rows(tmp_path / "answered.csv") == [(text, "Yes.") for text in texts]
 
 
 def test_a_file_of_answers_is_added(run, folder, tmp_path):

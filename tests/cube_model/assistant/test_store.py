@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from cube_model.assistant.entries import entries_of_pairs
-from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, AnswerStore, write_segment
+from cube_model.assistant.store import FORMAT, MANIFEST, SEGMENTS, AnswerStore, write_segment, writers_locked_out
 from cube_model.errors import ModelError
 from support import assistant_writer
 from support.assistant_writer import check, rows
@@ -158,3 +160,43 @@ def test_vectors_keep_their_length(folder):
     vectors = AnswerStore(folder).view().vectors(np.array([[0, 1], [1, 0]]))
     assert vectors.shape == (2, 2, 8)
     assert np.allclose(np.linalg.norm(vectors, axis=-1), 1)
+
+
+def test_a_writer_leaves_what_somebody_else_has_put_among_the_segments(folder):
+    (folder / SEGMENTS / "backup").mkdir()
+    (folder / SEGMENTS / "backup" / "thesis.txt").write_text("mine")
+    (folder / SEGMENTS / ".000009.part").mkdir()  # of a killed writer
+    AnswerStore(folder).add(*rows(1))
+    assert (folder / SEGMENTS / "backup" / "thesis.txt").read_text() == "mine"
+    assert not (folder / SEGMENTS / ".000009.part").exists()
+
+
+def test_a_reader_notices_an_assistant_that_was_built_again_in_the_same_place(folder, tmp_path):
+    """Its segments have the same names; a reader must not show the old ones, nor mix vectors of two encoders."""
+    store = AnswerStore(folder)
+    before = alive(store)
+    for encoder in ({}, {"fingerprint": "another"}):
+        other = tmp_path / "other"
+        other.mkdir()
+        segment = write_segment(other, 1, *rows(5))
+        manifest = {"format": FORMAT, "version": 1, "encoder": encoder, "segments": [segment]}
+        (other / MANIFEST).write_text(json.dumps(manifest))
+        shutil.rmtree(folder)
+        other.rename(folder)
+        if not encoder:
+            assert alive(store) == set(rows(5)[0]["id"].to_pylist()) != before
+    for use in (store.view, lambda: store.add(*rows(6)), lambda: store.remove(sorted(before))):
+        with pytest.raises(ModelError, match="was built again with another encoder meanwhile; open it again"):
+            use()
+
+
+def test_no_writer_writes_while_another_assistant_takes_the_place(folder, tmp_path):
+    writer = threading.Thread(target=lambda: AnswerStore(folder).add(*rows(1)))
+    with writers_locked_out(folder):
+        writer.start()
+        writer.join(0.3)
+        assert AnswerStore(folder).view().version == 1
+    writer.join()
+    assert AnswerStore(folder).view().version == 2
+    with writers_locked_out(tmp_path / "nothing"):
+        assert not (tmp_path / "nothing").exists()

@@ -10,7 +10,7 @@ from cube_model.core.configuration_cube import CubeConfig
 from cube_model.core.modeling_cube import CubeModel
 from cube_model.errors import ModelError
 from cube_model.inference.index import AnswerIndex
-from cube_model.inference.loading import load_core, teacher_of, training_record
+from cube_model.inference.loading import core_fingerprint, load_core, teacher_of, training_record
 from cube_model.inference.search import make_search
 from hub.invented import write_model
 from push_scripts.errors import PushError
@@ -103,3 +103,23 @@ def test_a_push_refuses_damaged_files(tmp_path):
             assert message is None or str(folder) in message, damage
             messages += [message] if message else []
         assert len(messages) > len(WHOLE)
+
+
+def test_a_core_that_is_not_as_its_training_wrote_it_is_refused(core):
+    """A flipped bit in a weight, or a digit in the config, would give other answers."""
+    record, weights, config = (core / name for name in ("training.json", "model.safetensors", "config.json"))
+    wholes = [file.read_bytes() for file in (record, weights, config)]
+    record.write_text(json.dumps({"fingerprint": core_fingerprint(load_core(core))}))
+    load_core(core)
+    settings = json.loads(wholes[2])
+    flipped = bytearray(wholes[1])
+    flipped[-2] ^= 1
+    for file, damage in ((weights, bytes(flipped)), (config, json.dumps(settings | {"steps": 7}).encode())):
+        whole = file.read_bytes()
+        file.write_bytes(damage)
+        assert "weights or config.json are damaged, or were changed since the training" in message_of(
+            lambda: load_core(core), ModelError
+        )
+        file.write_bytes(whole)
+    load_core(core)
+    record.write_bytes(wholes[0])

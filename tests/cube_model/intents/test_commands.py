@@ -73,6 +73,8 @@ def test_own_utterances_are_learnt(trained, tiny_teacher):
     assert predict_texts(head, teacher, rows.texts[:3])[0].label == "home/lamp_on"
     with pytest.raises(ModelError, match="utterance 2 is empty; expected a text"):
         predict_texts(head, teacher, ["tea", " "])
+    with pytest.raises(ModelError, match="utterance 1 contains half of a character"):
+        predict_texts(head, teacher, ["\ud83d"])
 
 
 def test_rows_of_a_dataset_are_learnt(data, tiny_teacher, cache):
@@ -102,6 +104,12 @@ def test_commands_from_suggestions_to_predictions(own, data, tiny_teacher, tmp_p
     result = command(monkeypatch, tmp_path, "suggest-intents", "--own", plain, *options)
     assert result.exit_code == 0, result.output
     assert "1 left out: equal to another one, or empty" in result.output
+    suggested = (tmp_path / "s.csv").read_bytes()
+    again = command(monkeypatch, tmp_path, "suggest-intents", "--own", plain, *options)
+    assert "s.csv: exists; pass --overwrite to replace it" in str(
+        again.exception
+    )  # somebody may have changed the names
+    assert (tmp_path / "s.csv").read_bytes() == suggested
     with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sorted(each["text"] for each in rows) == sorted(texts)

@@ -231,9 +231,17 @@ def damage_weights(folder):
     (folder / "intents.safetensors").write_bytes(data)
 
 
+def flip_bit_of_label(folder):
+    file = folder / "intents.json"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace(f'"{NAMES[0]}"', f'"{chr(ord(NAMES[0][0]) ^ 1)}{NAMES[0][1:]}"'), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != whole
+
+
 def change_record(**changes):
     def change(folder):
         record = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
+        del record["digest"]  # as of an earlier version
         (folder / "intents.json").write_text(json.dumps(record | changes), encoding="utf-8")
 
     return change
@@ -246,6 +254,7 @@ def change_record(**changes):
         (lambda folder: (folder / "intents.safetensors").unlink(), "intents.safetensors: removed"),
         (lambda folder: (folder / "intents.json").unlink(), "no intents; train them with `dialogue-cube train-intents"),
         (lambda folder: (folder / "intents.json").write_text("{"), "intents.json: damaged"),
+        (flip_bit_of_label, "intents.json: damaged or changed since the intents were written"),
         (change_record(format=2), "intents of format 2, but this version reads 1"),
         (change_record(labels=NAMES[:3]), "the intents are damaged .3 labels, but weights"),
         (change_record(temperature="hot"), '`temperature` is "hot" instead of'),

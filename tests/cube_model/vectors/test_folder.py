@@ -1,5 +1,6 @@
 """A folder of vectors in front of the embedding cache."""
 
+import hashlib
 import json
 import shutil
 
@@ -114,3 +115,21 @@ def test_damaged_folders_are_refused_with_the_file_and_what_to_do(made, tmp_path
         VectorFolder(damaged)
     with pytest.raises(ModelError, match="not finite"):
         write_shard(tmp_path / "shard", cache_keys(["a"]), np.full((1, 4), 1e9, np.float32), "float16")
+
+
+def test_a_flipped_bit_of_a_shard_is_refused_before_it_is_read(made, tmp_path):
+    """It would be another vector."""
+    folder = shutil.copytree(made, tmp_path / "flipped")
+    record = json.loads((folder / RECORD).read_text())
+    for shard in record["shards"]:
+        shard["sha256"] = hashlib.sha256((folder / shard["file"]).read_bytes()).hexdigest()
+    (folder / RECORD).write_text(json.dumps(record))
+    out, keys = np.zeros((len(TEXTS), 4), np.float32), cache_keys(TEXTS)
+    assert VectorFolder(folder).read(keys, out).any()
+    data = bytearray((folder / shard_name(1, 7)).read_bytes())
+    data[-2] ^= 1
+    (folder / shard_name(1, 7)).write_bytes(data)
+    with pytest.raises(
+        ModelError, match=rf"{shard_name(1, 7)}: damaged or changed since it was written; .*embed --over"
+    ):
+        VectorFolder(folder).read(keys, out)

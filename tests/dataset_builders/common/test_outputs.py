@@ -14,7 +14,7 @@ from cube_model.inference.index import INDEX
 from cube_model.training.output import TRAINED
 from dataset_builders.common import files, outputs
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.outputs import JSON_FILE, Output, OutputKind, output_file, output_folder
+from dataset_builders.common.outputs import FIGURES, Output, OutputKind, json_kind, output_file, output_folder
 from dataset_builders.folder.layout import DATASET
 
 TEA = OutputKind("`tea`", "--out", lambda folder: (folder / "mark.txt").is_file(), ("mark.txt", "leaves/*.txt"))
@@ -164,18 +164,30 @@ class TestRefusing:
 
     def test_a_file_of_another_kind_is_not_replaced(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("In the beginning")
-        with pytest.raises(DataError, match="was not made by a command that writes JSON"):
-            Output(tmp_path / "thesis.txt", JSON_FILE).check()
+        with pytest.raises(DataError, match="was not made by a command that writes figures as JSON"):
+            Output(tmp_path / "thesis.txt", FIGURES).check()
         with pytest.raises(DataError, match="neither a file nor a folder"):
-            Output(Path(os.devnull), JSON_FILE).check()
+            Output(Path(os.devnull), FIGURES).check()
         assert (tmp_path / "thesis.txt").read_text() == "In the beginning"
 
-    def test_json_replaces_json(self, tmp_path):
-        for text in ("{}", "[1]"):
-            with output_file(tmp_path / "figures.json", JSON_FILE) as file:
+    def test_figures_replace_figures(self, tmp_path):
+        for text in ('{"command": "dialogue-cube x"}', '{\n "command": "dialogue-cube y",\n "rows": [1]\n}\n'):
+            with output_file(tmp_path / "figures.json", FIGURES) as file:
                 file.write_text(text)
-        assert (tmp_path / "figures.json").read_text() == "[1]"
+        assert (tmp_path / "figures.json").read_text() == text
         assert beside(tmp_path / "figures.json") == ["figures.json"]
+
+    @pytest.mark.parametrize(
+        "content", ["{}", "[1]", '{"a": ', "[" * 100_000, '{"question": "Q", "answer": "A"}\n', "\xff"]
+    )
+    def test_json_of_a_user_is_not_replaced(self, tmp_path, content):
+        """All of it begins as the answers of `ask --questions` do."""
+        (tmp_path / "mine.jsonl").write_text(content, encoding="latin-1")
+        kind = json_kind("answers as JSON lines", "question", "answers")
+        with pytest.raises(DataError, match="was not made by a command that writes answers as JSON lines"):
+            Output(tmp_path / "mine.jsonl", kind).check()
+        (tmp_path / "mine.jsonl").write_text('{"question": "Q", "answers": []}\n{"question": "R", "answers": []}\n')
+        Output(tmp_path / "mine.jsonl", kind).check()
 
 
 HOLD = """

@@ -232,3 +232,17 @@ def test_a_wrong_file_of_decisions_is_refused_before_the_page_is_served(database
         assert isinstance(result.exception, DataError)
         assert message in str(result.exception)
     assert thesis.read_text() == "Chapter one"
+
+
+def test_damaged_vectors_are_refused_before_the_page_opens(vectors, tmp_path):
+    """A flipped bit would be another vector, without an error."""
+    record = json.loads((vectors / "vectors.json").read_text())
+    for shard in record["shards"]:
+        content = (vectors / shard["file"]).read_bytes()
+        shard["sha256"] = hashlib.sha256(content).hexdigest()
+        (tmp_path / shard["file"]).write_bytes(content)
+    (tmp_path / "vectors.json").write_text(json.dumps(record))
+    Vectors.check(tmp_path)
+    (tmp_path / shard["file"]).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"vectors-00001-of-00002.safetensors: damaged or changed since it was written"):
+        Vectors.check(tmp_path)

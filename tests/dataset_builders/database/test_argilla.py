@@ -67,6 +67,20 @@ def test_decisions_go_there_and_come_back(database, tmp_path):
     assert read_decisions(back).rows == (RowDecision("downstream", first, "wrong_label", (label,), text_digest(text)),)
 
 
+def test_the_responses_of_people_are_not_replaced(database, tmp_path):
+    """Argilla exports them to a folder of the same form."""
+    out = tmp_path / "review"
+    with open_database(database) as connection:
+        for _ in range(2):
+            export_argilla(connection, out, "pairs", sources=["camrest676"], most=2)
+        records = read(out)["records"]
+        records[1]["responses"] = {"decision": [{"value": "keep", "user_id": "1"}]}
+        (out / "records.json").write_text(json.dumps(records))
+        with pytest.raises(DataError, match=r"review: exists and was not made by `dialogue-cube argilla`"):
+            export_argilla(connection, out, "pairs", sources=["camrest676"], most=2)
+    assert read(out)["records"] == records
+
+
 def test_a_wrong_selection_or_file_is_one_line(database, tmp_path):
     with open_database(database) as connection, pytest.raises(DataError, match="no row to review"):
         export_argilla(connection, tmp_path / "review", "pairs", sources=["nowhere"])

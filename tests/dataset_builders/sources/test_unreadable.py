@@ -162,3 +162,13 @@ def test_the_command_prints_the_error_in_one_line(folder):
     assert done.stderr.startswith(f"error: {folder}/below/c.jsonl: the link to gone.jsonl is broken")
     assert len(done.stderr.splitlines()) == 1
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.xz", "a.tar", "a.zip"])
+@pytest.mark.parametrize("content", [b"", b"not an archive" * 99, b"\x1f\x8b\x08\x00rest", b"PK\x03\x04rest"])
+def test_what_is_no_archive_is_refused_in_one_line(tmp_path, name, content):
+    """`tarfile` names all compressions that it has tried, each in a line."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}: the archive is incomplete or damaged") as caught:
+        RawFolder(tmp_path).glob("*.json")
+    assert "\n" not in str(caught.value)

@@ -415,3 +415,17 @@ def test_metadata_is_read_by_its_keys(tmp_path):
                     f"SELECT {sql.KEYS[table][0]}, metadata->>'$.days' FROM {table} WHERE metadata->>'$.team' = 'sales'"
                 )
                 assert list(ask(connection, query)) == [(key, "3")]
+
+
+def test_a_folder_that_has_changed_since_its_build_is_refused(tmp_path):
+    """A flipped bit would be another row, without an error."""
+    folder = write_dataset(tmp_path / "data", {("pairs", "train"): [pair(str(number)) for number in range(9)]})
+    with open_any(data=folder) as connection:
+        assert list(ask(connection, "SELECT count(*) FROM pairs")) == [(9,)]
+    file = folder / "pairs/train-00000-of-00001.parquet"
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1
+    file.write_bytes(content)
+    refused = pytest.raises(DataError, match=r"train-00000-of-00001.parquet: damaged or changed since the build")
+    with refused, open_any(data=folder):
+        pass
