@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
@@ -198,7 +199,14 @@ class _Run:
         return self._run(name, work if bound else partial(work, self.plan), self.plan.parts)
 
     def _run(self, name: str, work: Callable[[int], Any], count: int) -> list[Any]:
-        return self.stages.run(f"survey-{name}", work, count, step=self.step)
+        return self.stages.run(f"survey-{name}", partial(_released, work), count, step=self.step)
+
+
+def _released(work: Callable[[int], Any], number: int) -> Any:
+    """Do a task, and return the memory that it no longer needs: the next one may run in another process."""
+    result = work(number)
+    release_unused()
+    return result
 
 
 def _bits(plan: Plan, hashed: Sequence[dict[str, int]]) -> int:

@@ -88,8 +88,8 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     Returns:
         `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
     """
-    bands, _ = plan.exchange("bands").receive(part, len(plan.shards))
     most, threshold = plan.config.most_alike, plan.config.jaccard
+    bands = _shared_bands(plan, part)
     bands = bands.take(pa.array(np.lexsort((array(bands, "content"), array(bands, "key"))))).combine_chunks()
     key, row, (sizes, hidden, maps) = array(bands, "key"), array(bands, "row"), _bitmaps_of(bands)
     candidates = [np.zeros(0, np.int64)]
@@ -103,6 +103,19 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     runs = np.diff(np.flatnonzero(np.append(True, np.append(key[1:] != key[:-1], True)))) if len(key) else key
     large = runs[runs > most].astype(np.int64)
     return {"keys": len(large), "skipped": int(((large - most) * (large - most + 1) // 2).sum())}
+
+
+def _shared_bands(plan: Plan, part: int) -> pa.Table:
+    """The signatures of a part that several dialogues have, with the bitmaps of these dialogues; most have one."""
+    exchange, shards = plan.exchange("bands"), len(plan.shards)
+    keys = [array(exchange.read(part, shard, ["key"]), "key") for shard in range(shards)]
+    ordered = np.sort(np.concatenate(keys))
+    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
+    tables = [exchange.read(part, 0).slice(0, 0)]
+    for shard in range(shards):
+        if len(mine := np.flatnonzero(np.isin(keys[shard], several))):
+            tables.append(exchange.read(part, shard).take(pa.array(mine)))
+    return pa.concat_tables(tables)
 
 
 def send_bitmaps(plan: Plan, number: int) -> None:
