@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dataset_builders.arrow.chunks import take
 from dataset_builders.arrow.exchange import array, load, records, save
-from dataset_builders.survey.clusters import clusters_of, send_members, translate
+from dataset_builders.survey.clusters import clusters_of, send_members, translated
 from dataset_builders.survey.contained import send_utterances
 from dataset_builders.survey.fill import Bounds, send_items
 from dataset_builders.survey.grouping import (
@@ -160,10 +160,7 @@ def send_components(plan: Plan, number: int) -> None:
     """Task of a shard: send the components of its rows without any split to their parts."""
     table = load(plan.storage, f"inherited/{number:05d}")
     groups = array(table, "group")[array(table, "split") == NO_SPLIT]
-    joined = load(plan.storage, JOINED)
-    components, counts = np.unique(
-        translate(groups, array(joined, "node"), array(joined, "component")), return_counts=True
-    )
+    components, counts = np.unique(translated(plan, JOINED, groups), return_counts=True)
     plan.exchange("components").send(
         number, records(component=components, rows=counts), plan.part_of(components), plan.parts
     )
@@ -238,8 +235,7 @@ def assign_rows(plan: Plan, number: int) -> None:
         inherited = load(plan.storage, f"inherited/{number:05d}")
         split = array(inherited, "split").copy()
         free = split == NO_SPLIT
-        joined = load(plan.storage, JOINED)
-        components = translate(array(inherited, "group")[free], array(joined, "node"), array(joined, "component"))
+        components = translated(plan, JOINED, array(inherited, "group")[free])
         answers = plan.exchange("components").answers(number, plan.parts)
         order = np.argsort(array(answers, "component"))
         place = order[np.searchsorted(array(answers, "component")[order], components)] if len(components) else order[:0]

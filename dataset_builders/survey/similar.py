@@ -32,7 +32,7 @@ from dataset_builders.text.near_duplicates import (
 from dataset_builders.text.normalize import normalize
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
-_TEXTS_AT_ONCE = 8192
+_TEXTS_AT_ONCE = 4096
 """Texts read at once: normalizing has a fixed cost."""
 _FEW_BITS = 1024
 """Bits of the small bitmaps."""
