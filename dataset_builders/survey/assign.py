@@ -37,6 +37,7 @@ from dataset_builders.survey.keys import (
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, leak_counts, overlaps
 from dataset_builders.survey.parsed import official_splits, read_splits
 from dataset_builders.survey.plan import Plan
+from dataset_builders.survey.references import ask
 from dataset_builders.survey.similar import sketch
 from dataset_builders.survey.splits import KEEPS_ITS_SPLITS, positions_of
 from dataset_builders.survey.translations import Translations
@@ -278,8 +279,7 @@ def drop_leaks(plan: Plan, translations: Translations, number: int) -> None:
     save(plan.storage, f"final/{number:05d}", records(split=split, leak=leak, flagged=flagged))
     places = np.flatnonzero(leak)
     targets = blocking[places]
-    requests = records(place=places, target=targets)
-    plan.exchange("rows-asked").send(number, requests, plan.shard_of(targets), len(plan.shards))
+    ask(plan, "rows-asked", number, places, targets, plan.shard_of)
     known = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
     shared = np.isin(groups, known)
     distinct, group = np.unique(groups[shared], return_inverse=True)
