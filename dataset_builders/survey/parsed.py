@@ -275,11 +275,11 @@ def official_splits(split: np.ndarray, without: np.ndarray, lengths: np.ndarray,
 
 
 def in_turns(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
-    """Join chunks of texts up to about `TURNS_AT_ONCE`: each step has a fixed cost."""
+    """Join chunks of texts up to about `TURNS_AT_ONCE`, and cut larger ones: each step has a fixed cost."""
     group, size = [], 0
-    for chunk in chunks:
-        group.append(chunk)
-        size += len(chunk)
+    for texts in (each.slice(start, TURNS_AT_ONCE) for each in chunks for start in range(0, len(each), TURNS_AT_ONCE)):
+        group.append(texts)
+        size += len(texts)
         if size >= TURNS_AT_ONCE:
             yield pa.chunked_array(group, pa.string())
             group, size = [], 0
