@@ -17,7 +17,7 @@ from dataset_builders.arrow.chunks import take
 from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.clusters import clusters_of, send_members, translated
 from dataset_builders.survey.contained import send_utterances
-from dataset_builders.survey.fill import Bounds, send_items
+from dataset_builders.survey.fill import Bounds, positions_of, send_items
 from dataset_builders.survey.grouping import (
     columns,
     combine,
@@ -39,9 +39,11 @@ from dataset_builders.survey.parsed import official_splits, read_splits
 from dataset_builders.survey.plan import Plan
 from dataset_builders.survey.references import ask
 from dataset_builders.survey.similar import sketch
-from dataset_builders.survey.splits import KEEPS_ITS_SPLITS, positions_of
 from dataset_builders.survey.translations import Translations
 from dataset_builders.text.normalize import ids_of_hashes
+
+KEEPS_ITS_SPLITS = "multiwoz"
+"""The only corpus that keeps its splits under the policy `original`."""
 
 
 def open_rows(plan: Plan, bits: int, number: int) -> None:
@@ -54,7 +56,7 @@ def open_rows(plan: Plan, bits: int, number: int) -> None:
         official = np.where(official == DROPPED, official, TRAIN).astype(np.int8)
     free = np.flatnonzero(official == NO_SPLIT)
     maps: list[Any] = []
-    ids = take(plan.table(number, maps)["dialogue_id"], free) if len(free) else pa.array([], pa.string())
+    ids = take(plan.table(number, maps).column(0), free) if len(free) else pa.array([], pa.string())
     positions = positions_of(ids.cast(pa.binary()).to_pylist(), plan.seed)
     save(plan.storage, f"official/{number:05d}", records(split=official))
     save(plan.storage, f"places/{number:05d}", records(row=free, position=positions))
@@ -286,7 +288,8 @@ def drop_leaks(plan: Plan, translations: Translations, number: int) -> None:
     counts = records(group=distinct, **columns("count", count_in_splits(group, len(distinct), split[shared])))
     plan.exchange("final-groups").send(number, counts, plan.part_of(distinct), plan.parts)
     contents = array(load(plan.storage, f"rows/{number:05d}"), "content")
-    send_members(plan, number, np.flatnonzero(shared), groups[shared], contents[shared])
+    if plan.has_dialogues:
+        send_members(plan, number, np.flatnonzero(shared), groups[shared], contents[shared])
     send_pair_splits(plan, number, split, undropped, before)
 
 

@@ -26,7 +26,7 @@ def hash_rows(plan: Plan, number: int) -> dict[str, int]:
     shard, maps = plan.shards[number], list[mmap.mmap]()
     table = plan.table(number, maps)
     lengths, hashes, size = hash_utterances(table, maps)
-    contents = hash_contents(hashes, lengths)
+    contents = hash_contents(hashes, lengths) if plan.has_dialogues else hashes
     save(plan.storage, f"rows/{number:05d}", records(length=lengths, content=contents))
     save(plan.storage, f"utterances/{number:05d}", records(hash=hashes))
     rows = shard.first + np.arange(len(table))

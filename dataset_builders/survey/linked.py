@@ -16,8 +16,8 @@ from dataset_builders.arrow.exchange import array, batches, load
 from dataset_builders.survey.assign import JOINED, distinct_pairs
 from dataset_builders.survey.clusters import save_names, translate
 from dataset_builders.survey.components import Forest
+from dataset_builders.survey.fill import TRAIN_SHARE
 from dataset_builders.survey.plan import Plan
-from dataset_builders.survey.splits import TRAIN_SHARE
 from dataset_builders.survey.translations import Translations
 
 _NODES_AT_ONCE = 1 << 13

@@ -27,7 +27,7 @@ def combine_pairs(plan: Plan, part: int) -> dict[str, Any]:
     """Task of a part: tell the shards the splits of the pairs that occur several times.
 
     Returns:
-        `leak_counts` of pairs `before` and `after` the decisions, and of `dialogues` after them.
+        `leak_counts` of pairs `before` and `after` the decisions, and of `rows` after them.
     """
     shards, names = len(plan.shards), len(plan.names)
     table, sent = plan.exchange("pair-splits").receive(part, shards)
@@ -48,11 +48,11 @@ def combine_pairs(plan: Plan, part: int) -> dict[str, Any]:
         for index in range(len(SPLITS)):
             after[index < splits.latest[group], index] = 0
     groups, sent = plan.exchange("final-groups").receive(part, shards)
-    dialogues = leak_counts(array(groups, "group"), plan.senders(sent), of_columns(groups, "count"), names)
+    rows = leak_counts(array(groups, "group"), plan.senders(sent), of_columns(groups, "count"), names)
     return {
         "before": leak_counts(keys, sources, of_columns(table, "before"), names).tolist(),
         "after": leak_counts(keys, sources, after, names).tolist(),
-        "dialogues": dialogues.tolist(),
+        "rows": rows.tolist(),
     }
 
 
@@ -81,7 +81,7 @@ def judge_pairs(plan: Plan, number: int) -> None:
 def name_rows(plan: Plan, number: int) -> None:
     """Task of a shard: answer the requests for the ids of its rows and pairs."""
     shard, shards, maps = plan.shards[number], len(plan.shards), list[mmap.mmap]()
-    ids = plan.table(number, maps)["dialogue_id"]
+    ids = plan.table(number, maps).column(0)
     asked, sent = plan.exchange("rows-asked").receive(number, shards)
     targets = array(asked, "target")
     answers = records(target=targets, id=take(ids, targets - shard.first))

@@ -93,6 +93,7 @@ class Plan:
         seed: Random seed of the splits of sources without official ones.
         benchmark_words: Dialogues outside test are dropped if they contain a test utterance of more words than this.
         config: Criteria for duplicate dialogues.
+        has_dialogues: Whether the rows are dialogues; else they are single utterances.
     """
 
     storage: Storage
@@ -102,6 +103,12 @@ class Plan:
     seed: int
     benchmark_words: int
     config: ClusterConfig
+    has_dialogues: bool = True
+
+    @property
+    def rows(self) -> str:
+        """What the rows are, for progress."""
+        return "dialogues" if self.has_dialogues else "intents"
 
     @staticmethod
     def places(parsed: Sequence[ParsedSource]) -> list[ShardPlace]:
