@@ -19,8 +19,6 @@ from cube_model.assistant.logistic import Logistic
 from cube_model.assistant.retrieval import FEATURES
 from cube_model.errors import ModelError
 
-CALIBRATION = "calibration.json"
-
 FEW = 200
 """Answerable questions below which the probabilities and the threshold share them, by cross-fitting."""
 
@@ -29,6 +27,9 @@ FEWEST = 10
 
 MARKED = "out of scope"
 """Kind of the questions that the user or the dataset marks; they count as much as all other unanswerable ones."""
+
+HELD_OUT = "held out"
+"""Kind of the questions of the validation split."""
 
 ANOTHER_QUESTION = "another question"
 """Kind of the questions of a FAQ that are asked without themselves."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cube_model.errors import ModelError
 from cube_model.teacher.find import DEFAULT_TEACHER
-from cube_model.vectors.option import vectors_option
+from cube_model.vectors.option import EncoderDtype, vectors_option
 from dataset_builders.common.choices import Split
 from dataset_builders.common.options import Options, option
 
@@ -26,6 +26,13 @@ class AssistantConfig(Options, error=ModelError):
         flags=("--own",),
     )
     encoder: str = option(DEFAULT_TEACHER, "Encoder of the questions: short name, folder or Hub repository.")
+    dtype: EncoderDtype = option("float32", "Precision of the encoder; a core's teacher keeps that of the training.")
+    core: str | None = option(
+        None,
+        "Core that was trained on the encoder, which composes a question with the turns before it: folder or Hub "
+        "repository.",
+        none="the encoder alone",
+    )
     intents: str | None = option(
         None, "Intents that were trained on the encoder: folder written by `dialogue-cube train-intents`.", none="none"
     )
@@ -53,3 +60,22 @@ class AssistantConfig(Options, error=ModelError):
         super().__post_init__()
         if self.data is None and not self.own:
             raise ModelError("an assistant needs answers: pass a dataset (--data), your own files (--own), or both")
+
+
+@dataclass(frozen=True)
+class CalibrateConfig(Options, error=ModelError):
+    """The questions that an assistant is calibrated on again, beside those of its own answers."""
+
+    data: str | None = option(
+        None,
+        "Dataset that it was built from, whose validation split calibrates it.",
+        none="only its own questions, as for a FAQ",
+    )
+    out_of_scope: str | None = option(
+        None,
+        "Text file of questions that must be refused, one a line.",
+        none="those of the dataset that are marked so",
+    )
+    max_refused: float | None = option(
+        None, "Largest share of answerable questions that may be refused.", above=0, below=1, none="as before"
+    )

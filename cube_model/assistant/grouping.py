@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
     there = rows >= 0
     rows, together = rows[there], (scores + _OF_ANSWER * matches.answers[number])[there]
     voters = set(np.argsort(-together, kind="stable")[:NEIGHBOURS].tolist())
-    answers = view.table["answer"].take(rows).to_pylist()
+    answers = [view.answer_texts[row] for row in rows]
     first: list[int] = []
     words: list[frozenset[str]] = []
     sizes: list[int] = []
@@ -74,7 +75,7 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
         key = int(view.answers[row])
         group = keys.get(key)
         if group is None:
-            own = frozenset(_WORD.findall(text.lower()))
+            own = _words(text)
             group = next((number for number, others in enumerate(words) if _is_alike(own, others)), None)
             if group is None:
                 group = len(first)
@@ -99,5 +100,14 @@ def best_places(view: View, matches: Matches, unrelated: float) -> np.ndarray:
     return places
 
 
+@lru_cache(maxsize=1 << 15)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.lower()))
+
+
 def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:
-    return bool(words and others) and len(words & others) >= _ALIKE * len(words | others)
+    fewer, more = sorted((len(words), len(others)))
+    if not fewer or fewer < _ALIKE * more:  # most pairs, without looking at the words
+        return False
+    both = len(words & others)
+    return both >= _ALIKE * (fewer + more - both)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part
-from cube_model.assistant.store import MANIFEST, AnswerStore, write_segment
+from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, read_calibration
+from cube_model.assistant.store import MANIFEST, AnswerStore, calibrated_of, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.outputs import write_json
-from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,18 +56,17 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
     target.mkdir(parents=True)
-    for name in (ENCODER, INTENTS):
+    for name in (ENCODER, CORE, INTENTS):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
             below = path.relative_to(folder)
             if is_part(below) and path.is_file():
                 (target / below).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / below)
-    shutil.copyfile(folder / CALIBRATION, target / CALIBRATION)
+    calibrated = calibrated_of(manifest)
+    shutil.copyfile(folder / calibrated["file"], target / calibrated["file"])
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)
-    calibration = Calibration.from_json(
-        read_json(folder / CALIBRATION, _ADVICE, error=ModelError), folder / CALIBRATION
-    )
+    calibration = read_calibration(folder, calibrated)
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
     manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors, view.answer_vectors(rows))]

@@ -67,7 +67,7 @@ class Request:
 
     Attributes:
         text: The user's turn.
-        context: Turns before it, oldest first; they do not change the reply yet.
+        context: Turns before it, oldest first; see `DialogueAssistant.reply`.
         where: Values that an answer must have; see `DialogueAssistant.reply`.
         k: Largest number of answers.
     """

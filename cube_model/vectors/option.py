@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from dataset_builders.common.options import option
+
+EncoderDtype = Literal["float32", "bfloat16", "float16", "auto"]
+"""Precision of an encoder; `auto` is bfloat16 on hardware with native support, else float32."""
 
 HELP = "Folder of vectors written by `dialogue-cube embed`, read in place of encoding."
 

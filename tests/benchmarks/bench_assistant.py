@@ -54,7 +54,7 @@ class Encoder:
     def __init__(self, name):
         self.teacher, self.cache = Teacher.load(name, device="cpu"), EmbeddingCache()
 
-    def __call__(self, texts):
+    def __call__(self, texts, contexts=()):
         vectors = self.cache.embed(self.teacher, texts)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
