@@ -256,8 +256,8 @@ def _confidences(
 def _answer(row: Mapping[str, Any], group: AnswerGroup, confidence: float) -> AssistantAnswer:
     names = ("question", "dialogue_id", "source", "language", "license")
     facts = {name: row[name] or "" for name in names}
-    metadata = metadata_of(row["metadata"])
-    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, metadata=metadata, similar=group.similar)
+    more = {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
+    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, **more)
 
 
 def _check_request(request: Request) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from cube_model.assistant.encoding import CONTEXT_TURNS
 from cube_model.data.hub import MissingColumnsError, read_rows, split_names
+from cube_model.assistant.templates import with_templates
 from cube_model.data.pairs import NoPairsError, read_pairs_table
 from cube_model.data.selection import chosen_rows, is_spoken
 from cube_model.errors import ModelError
@@ -60,7 +61,8 @@ def schema() -> pa.Schema:
     """Return the columns of the entries.
 
     Equal questions with equal answers of one source have one `id`, a digest of the three, so that adding a pair twice
-    changes nothing. `metadata` is a JSON object.
+    changes nothing. `metadata` is a JSON object. `template` is the answer with names in place of the values of slots;
+    null where no slot is annotated.
     """
     import pyarrow as pa
 
@@ -72,6 +74,7 @@ def schema() -> pa.Schema:
             ("context", pa.list_(pa.string())),
             ("domains", pa.list_(pa.string())),
             ("metadata", pa.string()),
+            ("template", pa.string()),
         ]
     )
 
@@ -125,7 +128,10 @@ def read_entries(config: AssistantConfig) -> EntryRows:
             "no question with an answer to build an assistant from; see --splits, --sources and --languages"
         )
     held_out = table.filter(pa.array((split == "validation") & ~used))
-    return EntryRows(index.take(rows), held_out, is_single[rows], _out_of_scope(config))
+    index = index.take(rows)
+    if config.data is not None:
+        index = with_templates(index, config.data, sorted(set(split[used])))
+    return EntryRows(index, held_out, is_single[rows], _out_of_scope(config))
 
 
 def entries_of_pairs(
@@ -150,7 +156,7 @@ def entries_of_pairs(
             raise ModelError("a question or its answer is empty; pass both, such as --question Q --answer A")
         rows.append({"question": question.strip(), "answer": answer.strip()})
     facts: dict[str, Any] = {"source": source, "language": language, "license": PRIVATE, "redistributable": False}
-    facts |= {"context": [], "domains": [], "metadata": metadata}
+    facts |= {"context": [], "domains": [], "metadata": metadata, "template": None}
     ids = [entry_id(source, row["question"], row["answer"]) for row in rows]
     table = [{"id": id, "dialogue_id": f"{source}/{id}", **row, **facts} for id, row in zip(ids, rows, strict=True)]
     return pa.Table.from_pylist(table, schema())
@@ -254,6 +260,7 @@ def _entries(pairs: pa.Table) -> pa.Table:
     services = columns["domains"].to_pylist()
     columns["domains"] = pa.array([domains_of(names) for names in services], pa.list_(pa.string()))
     texts = zip(*(columns[name].to_pylist() for name in ("source", "question", "answer")), strict=True)
+    columns["template"] = pa.nulls(len(pairs))
     columns["id"] = pa.array([entry_id(*row) for row in texts], pa.string())
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in schema()})
     return table.replace_schema_metadata(None)

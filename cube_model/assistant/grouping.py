@@ -11,6 +11,7 @@ FAQ, multilingual-e5-small then finds the right answer to 27 in place of 21. The
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,6 +69,7 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
     answers = [view.answer_texts[row] for row in rows]
     first: list[int] = []
     words: list[frozenset[str]] = []
+    having: dict[str, list[int]] = {}
     sizes: list[int] = []
     votes: list[float] = []
     keys: dict[int, int] = {}
@@ -75,12 +77,15 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
         key = int(view.answers[row])
         group = keys.get(key)
         if group is None:
-            own = _words(text)
-            group = next((number for number, others in enumerate(words) if _is_alike(own, others)), None)
+            own, rare = _words(text)
+            near = sorted({other for word in rare for other in having.get(word, ())})
+            group = next((other for other in near if _is_alike(own, words[other])), None)
             if group is None:
                 group = len(first)
                 first.append(place)
                 words.append(own)
+                for word in rare:
+                    having.setdefault(word, []).append(group)
                 sizes.append(0)
                 votes.append(0.0)
             keys[key] = group
@@ -101,13 +106,15 @@ def best_places(view: View, matches: Matches, unrelated: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=1 << 15)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.lower()))
+def _words(text: str) -> tuple[frozenset[str], list[str]]:
+    """The words of an answer, and its rarest ones, by their length: two that are alike have one of those in common.
+
+    This is the prefix filter of Bayardo et al. (WWW 2007): most pairs are told apart without comparing their words.
+    """
+    words = frozenset(_WORD.findall(text.lower()))
+    order = sorted(words, key=lambda word: (-len(word), word))
+    return words, order[: len(words) - math.ceil(_ALIKE * len(words)) + 1]
 
 
 def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:
-    fewer, more = sorted((len(words), len(others)))
-    if not fewer or fewer < _ALIKE * more:  # most pairs, without looking at the words
-        return False
-    both = len(words & others)
-    return both >= _ALIKE * (fewer + more - both)
+    return bool(words and others) and len(words & others) >= _ALIKE * len(words | others)

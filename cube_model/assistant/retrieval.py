@@ -145,8 +145,9 @@ class View:
 
     @cached_property
     def answer_texts(self) -> list[str]:
-        """The n answers."""
-        return list(self.table["answer"].to_pylist())
+        """The n answers, with names in place of the values of slots where those are annotated."""
+        both = zip(self.table["template"].to_pylist(), self.table["answer"].to_pylist(), strict=True)
+        return [template or answer for template, answer in both]
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors of some entries: rows `[...]` to float32 `[..., dimension]`."""

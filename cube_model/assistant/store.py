@@ -331,6 +331,7 @@ def write_segment(
 
 
 def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from cube_model.assistant.entries import schema
@@ -339,7 +340,10 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     if damage := find_damage(folder, facts["digests"], xxh3):
         raise ModelError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
     try:
-        table = pq.read_table(folder / ENTRIES).cast(schema())
+        table = pq.read_table(folder / ENTRIES)
+        if "template" not in table.column_names:  # written by an earlier version
+            table = table.append_column("template", pa.nulls(len(table)))
+        table = table.cast(schema())
         vectors = map_tensor(folder / VECTORS, "questions")
         answers = map_tensor(folder / ANSWERS, "answers")
     except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
