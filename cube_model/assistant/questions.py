@@ -3,7 +3,7 @@
 | kind | answerable | which questions, and which entries they must not find |
 |---|---|---|
 | `held out` | yes | those of the validation split; none |
-| `another question` | yes | those of a FAQ whose answer has another one; the same question, and of 8 the nearest one |
+| `another question` | yes | those of a FAQ whose answer has another one; the same question |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
 | `topic left out` | no | the first questions of dialogues; all entries that share a domain |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 _MOST = 2000
 """Questions of each kind; more are sampled."""
-
-_MANY = 8
-"""Questions of an answer from which the features of the answer are used."""
 
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
 
@@ -104,18 +101,8 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         codes,
         np.array(kinds),
         base,
-        _has_few(view, asked),
         any(part.answers is not None for part in asked),
     )
-
-
-def _has_few(view: View, asked: list[_Asked]) -> bool:
-    """Whether the answers of a FAQ have few questions each."""
-    answers = [part.answers for part in asked if part.answers is not None]
-    if not answers:
-        return False
-    keys, counts = np.unique(view.answers, return_counts=True)
-    return bool(np.median(counts[np.searchsorted(keys, np.concatenate(answers))]) < _MANY)
 
 
 def unrelated(view: View, encode: Encode) -> float:
@@ -163,7 +150,7 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
             [view.questions[row] for row in rows],
             True,
             [f"entry {row}" for row in rows],
-            lambda number: _with_nearest(view, rows[number], questions == questions[rows[number]]),
+            lambda number: questions == questions[rows[number]],
             view.answers[rows],
         ),
         _Asked(
@@ -174,20 +161,6 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
             lambda number: (view.answers == view.answers[left[number]]) | (questions == questions[left[number]]),
         ),
     ]
-
-
-def _with_nearest(view: View, row: int, hidden: np.ndarray) -> np.ndarray:
-    """Hide the nearest question with the same answer too, if there are many.
-
-    The questions of a FAQ are often variations of each other, more alike than the questions that users ask.
-    """
-    siblings = np.flatnonzero((view.answers == view.answers[row]) & ~hidden)
-    if len(siblings) < _MANY - 1:
-        return hidden
-    nearest = siblings[(view.vectors(siblings) @ view.vectors(np.array([row]))[0]).argmax()]
-    hidden = hidden.copy()
-    hidden[nearest] = True
-    return hidden
 
 
 def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> list[_Asked]:

@@ -144,8 +144,8 @@ def faqs(options):
                 name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
             }
             view, rows = faq(drawn, names, count, encode)
-            inside = some([(text, f"answer of {name}") for name in names for text in test[name]], 1000, random)
-            others = some([text for name in test if name not in names for text in test[name]], 1000, random)
+            inside = some([(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random)
+            others = some([text for name in test if name not in names for text in test[name]], options.questions, random)
             questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
             for how, texts in (("", []), ("marked", marked)):
                 of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
