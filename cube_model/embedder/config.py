@@ -154,6 +154,12 @@ class EmbedderConfig(Options, error=ModelError):
         low=0,
         below=1,
     )
+    share_of: str | None = option(
+        None,
+        "Encoder like the base whose weights count as much as base_share in place of the base's: that which the base "
+        "itself was trained from.",
+        none="the base",
+    )
     distill: str | None = option(
         None,
         "Text encoder, such as the base or a larger one, whose similarities of the anchors without earlier turns are "
@@ -197,6 +203,8 @@ class EmbedderConfig(Options, error=ModelError):
             raise ModelError(f"max_pairs is 0: set one of {', '.join(KINDS)}, or raise it")
         if self.hard_negatives and any(getattr(self, kind) for kind in KINDS):
             raise ModelError("hard_negatives are mined for pairs of a turn and the next: leave out one of both")
+        if self.share_of and not self.base_share:
+            raise ModelError("share_of counts nothing: set base_share, too, or leave it out")
         if self.vary_context and not self.context_turns:
             raise ModelError("vary_context needs earlier turns: set context_turns too, or leave it out")
         whole = {name: getattr(self, name) for name in ("label_smoothing", "matryoshka", "distill", *LABELLED)}

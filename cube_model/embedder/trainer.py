@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import os
@@ -111,7 +112,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         check_arguments(output.work, arguments)
     elif os.environ.get("RANK", "0") == "0":
         write_arguments(output.work, arguments)
-    start = copy_of_weights(model) if config.base_share else {}
+    start = _weights_to_share(config, model)
     trainer = _trainer(config, model, data, output.work)
     with (
         needs_room(output.place, "continue with --resume", ModelError),
@@ -200,6 +201,24 @@ def load_base(config: EmbedderConfig) -> tuple[SentenceTransformer, dict[str, An
         "parameters": sum(weight.numel() for weight in model.parameters()),
     }
     return model.float(), facts
+
+
+def _weights_to_share(config: EmbedderConfig, model: SentenceTransformer) -> dict[str, torch.Tensor]:
+    """The weights that count as much as `base_share`; none if it is 0.
+
+    Raises:
+        ModelError: The encoder that has them is unavailable, or of another shape.
+    """
+    if not config.base_share:
+        return {}
+    if config.share_of is None:
+        return copy_of_weights(model)
+    other, _ = load_base(dataclasses.replace(config, base=config.share_of, revision=None))
+    weights = copy_of_weights(other)
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (weights, model.state_dict())]
+    if shapes[0] != shapes[1]:
+        raise ModelError(f"share_of {config.share_of}: its weights have not the shapes of those of base {config.base}")
+    return weights
 
 
 def is_static(model: SentenceTransformer) -> bool:

@@ -49,6 +49,7 @@ SECOND: dict[str, Any] = {
     "same_intent": 50_000,
     "same_action": 50_000,
     "negatives": "source",
+    "base_share": 0.15,
 }
 """What a second training of the encoder changes: it reads no `TALK`, and keeps the similarities of the base."""
 
@@ -134,8 +135,14 @@ def final(arguments: argparse.Namespace) -> None:
     for seed in range(arguments.seeds):
         folder = train(arguments, f"recipe-{seed}", {}, seed)
         if not arguments.static:
-            second = {**SECOND, "base": str(folder), "distill": arguments.base, "leave_out": [*LEFT_OUT, *TALK]}
-            second["max_steps"] = arguments.second_steps
+            second = {
+                **SECOND,
+                "base": str(folder),
+                "distill": arguments.base,
+                "share_of": arguments.base,
+                "leave_out": [*LEFT_OUT, *TALK],
+                "max_steps": arguments.second_steps,
+            }
             folder = train(arguments, f"recipe-{seed}-second", second, seed + 1)
         encoders.append((f"recipe-{seed}", str(folder)))
     outputs = []

@@ -139,6 +139,10 @@ def test_same_seed_same_weights(trained, data, base, tmp_path):
     assert again["data"]["fingerprint"] == other["data"]["fingerprint"]
 
 
+def wider(folder):
+    return save_tiny_distilbert(folder / "wider", dimension=96)
+
+
 def test_the_weights_of_the_base_count_as_much_as_its_share(trained, data, base, tmp_path):
     from safetensors.numpy import load_file
 
@@ -150,6 +154,12 @@ def test_the_weights_of_the_base_count_as_much_as_its_share(trained, data, base,
     for name, weight in mean.items():
         np.testing.assert_allclose(weight, 0.75 * after[name] + 0.25 * before[name], atol=1e-6)
     assert any(np.abs(weight - after[name]).max() > 1e-4 for name, weight in mean.items())
+    again = config(data, trained[0], tmp_path / "again", base_share=0.25, share_of=str(base), learning_rate=1e-12)
+    train_embedder(again)
+    for name, weight in load_file(tmp_path / "again" / "model.safetensors").items():
+        np.testing.assert_allclose(weight, mean[name], atol=1e-5)
+    with pytest.raises(ModelError, match="shapes"):
+        train_embedder(config(data, base, tmp_path / "wrong", base_share=0.25, share_of=str(wider(tmp_path))))
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
