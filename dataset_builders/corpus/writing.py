@@ -20,7 +20,8 @@ from dataset_builders.corpus.deciding import DECISION, Deciding
 from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.shards import Shard
-from dataset_builders.pairs.consecutive import make_pairs
+from dataset_builders.folder.parquet import group_rows
+from dataset_builders.pairs.consecutive import Turns, make_pairs
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
@@ -54,9 +55,8 @@ def write_shard(
     """
     shard = load(number)
     quality = options.quality.with_min_words(options.own_min_words) if shard.is_own else options.quality
-    masks = any(check.action == "mask" for check in quality.filters)
     decisions = options.decisions.about(shard.counts.info.name)
-    deciding = Deciding(decisions, shard.counts.decided, shard.table, checks_texts=not masks)
+    deciding = Deciding(decisions, shard.counts.decided, shard.table, checks_texts=not quality.masks)
     with fragment_writer(storage, shard.name) as sink:
         writer = _ShardWriter(shard, options, quality, deciding, sink, encoder)
         if shard.counts.info.kind == "dialogues":
@@ -64,6 +64,7 @@ def write_shard(
             for start, count in shard.batches(turns=0 if encoder else None):
                 replace(writer, records=[]).write_dialogues(start, shard.table.slice(start, count))
                 shard.release()
+                release_unused()
         else:
             writer.write_intents()
             shard.release()
@@ -210,10 +211,11 @@ class _ShardWriter:
             split: That split.
         """
         hashes = None
-        if not any(check.action == "mask" for check in self.quality.filters):  # else the texts may have changed
+        if not self.quality.masks:  # else the texts may have changed
             kept = batch.number[np.asarray(pc.index_in(dialogues.rows["dialogue_id"], batch.table["dialogue_id"]), int)]
             hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
-        pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
+        context, directions = self.options.context_turns, self.options.directions
+        pairs = make_pairs(dialogues.rows, context, directions, hashes, with_context=self.quality.masks)
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
         # applied after the filters: some of them look at all pairs of a dialogue, and must not see fewer
         about = self.deciding.find("pairs", pairs)
@@ -241,7 +243,20 @@ class _ShardWriter:
             reason = "a side is a test utterance of an intent set"
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
         self.shard.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
-        self._write("pairs", split, batch.table)
+        self._write_with_context(batch.table, dialogues.rows, split)
+
+    def _write_with_context(self, pairs: pa.Table, dialogues: pa.Table, split: Split) -> None:
+        """Write pairs; those that are left get their context, which filters would only copy."""
+        if self.quality.masks:  # they have it, since it is masked, too
+            self._write("pairs", split, pairs)
+            return
+        turns, size = Turns.of(dialogues["turns"]), group_rows(pairs.schema)
+        dialogue = np.asarray(pc.index_in(pairs["dialogue_id"], dialogues["dialogue_id"]), np.int64)
+        index = np.asarray(pairs["turn_index"], np.int64)
+        for start in range(0, max(len(pairs), 1), size):
+            here = slice(start, start + size)
+            context = turns.before(dialogue[here], index[here], self.options.context_turns)
+            self._write("pairs", split, _set(pairs.slice(start, size), "context", context))
 
     def _screen(
         self,
