@@ -67,7 +67,7 @@ class Forest:
         roots = np.array(sorted(set(map(self._root, nodes.tolist())))) if few else distinct(self._roots(nodes))
         if len(roots) == 1:
             return
-        joined, before = np.zeros((1, self._sizes.shape[1]), np.int64), 0
+        joined, before = np.zeros((1, self._sizes.shape[1]), np.int64), np.zeros(self._sizes.shape[1], np.int64)
         for start in range(0, len(roots), _ROWS_AT_ONCE):
             sizes = self._sizes[roots[start : start + _ROWS_AT_ONCE]]
             joined += sizes.sum(axis=0)
