@@ -21,13 +21,13 @@ from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.shards import Shard
 from dataset_builders.folder.parquet import group_rows
-from dataset_builders.pairs.consecutive import Turns, make_pairs
+from dataset_builders.pairs.consecutive import contexts_of, make_pairs
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
-from dataset_builders.quality.filters.base import Texts
+from dataset_builders.quality.filters.base import Contexts, Texts
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.leaks import TEST, TRAIN
@@ -219,7 +219,8 @@ class _ShardWriter:
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
         # applied after the filters: some of them look at all pairs of a dialogue, and must not see fewer
         about = self.deciding.find("pairs", pairs)
-        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
+        contexts = None if self.quality.masks else contexts_of(dialogues.rows, context)
+        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts, contexts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
         number = self.shard.starts[row] + np.asarray(pairs["turn_index"])
         made = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
@@ -243,20 +244,14 @@ class _ShardWriter:
             reason = "a side is a test utterance of an intent set"
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
         self.shard.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
-        self._write_with_context(batch.table, dialogues.rows, split)
+        self._write_with_context(batch.table, split, contexts)
 
-    def _write_with_context(self, pairs: pa.Table, dialogues: pa.Table, split: Split) -> None:
+    def _write_with_context(self, pairs: pa.Table, split: Split, contexts: Contexts | None) -> None:
         """Write pairs; those that are left get their context, which filters would only copy."""
-        if self.quality.masks:  # they have it, since it is masked, too
-            self._write("pairs", split, pairs)
-            return
-        turns, size = Turns.of(dialogues["turns"]), group_rows(pairs.schema)
-        dialogue = np.asarray(pc.index_in(pairs["dialogue_id"], dialogues["dialogue_id"]), np.int64)
-        index = np.asarray(pairs["turn_index"], np.int64)
+        size = group_rows(pairs.schema)
         for start in range(0, max(len(pairs), 1), size):
-            here = slice(start, start + size)
-            context = turns.before(dialogue[here], index[here], self.options.context_turns)
-            self._write("pairs", split, _set(pairs.slice(start, size), "context", context))
+            some = pairs.slice(start, size)
+            self._write("pairs", split, _set(some, "context", contexts(some)) if contexts else some)
 
     def _screen(
         self,
@@ -266,6 +261,7 @@ class _ShardWriter:
         dialogues: Batch | None = None,
         encoder: Encoder | None = None,
         texts: Texts | None = None,
+        contexts: Contexts | None = None,
     ) -> Screened:
         """Run the quality filters.
 
@@ -276,8 +272,9 @@ class _ShardWriter:
             dialogues: The dialogues, or those that the pairs come from; None for intents.
             encoder: Text encoder that scores the relatedness of pairs.
             texts: The texts of the dialogues that the pairs come from.
+            contexts: Returns the context of some of the pairs, which they do not have yet.
         """
-        screened = screen(config, rows, split, self.quality, encoder, texts)
+        screened = screen(config, rows, split, self.quality, encoder, texts, contexts)
         numbers = None
         if dialogues is not None:
             place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])

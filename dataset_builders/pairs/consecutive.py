@@ -6,7 +6,7 @@ Pairs are made from whole arrow tables, without a Python object for each text. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,7 +36,7 @@ def make_pairs(
         context_turns: Maximum number of turns kept before the anchor; the nearest are kept, oldest first.
         directions: Speakers of anchor and positive, some of `DIRECTIONS`.
         hashes: `text_hashes` of the turns of all dialogues, uint64 of shape (turns,); computed if None.
-        with_context: Whether the pairs have their context; else it is empty, and `Turns.before` makes it later. It is
+        with_context: Whether the pairs have their context; else it is empty, and `contexts_of` makes it later. It is
             several times as large as all other columns.
 
     Returns:
@@ -84,6 +84,17 @@ def make_pairs(
     for name in ("source", "language", "domains", "cluster_id", "origin", "metadata", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
     return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+
+
+def contexts_of(dialogues: pa.Table, context_turns: int) -> Callable[[pa.Table], pa.ListArray]:
+    """Function that makes the context of pairs of some dialogues (`make_pairs`), for pairs that have none yet."""
+    turns, ids = Turns.of(dialogues["turns"]), dialogues["dialogue_id"]
+
+    def contexts(pairs: pa.Table) -> pa.ListArray:
+        dialogue = np.asarray(pc.index_in(pairs["dialogue_id"], ids), np.int64)
+        return turns.before(dialogue, np.asarray(pairs["turn_index"], np.int64), context_turns)
+
+    return contexts
 
 
 def check_directions(directions: Sequence[str]) -> list[Direction]:

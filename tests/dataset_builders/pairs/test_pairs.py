@@ -2,12 +2,11 @@
 
 import itertools
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.pairs.consecutive import DIRECTIONS, Turns, make_pairs
+from dataset_builders.pairs.consecutive import DIRECTIONS, contexts_of, make_pairs
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.schema import ALL, ARROW_SCHEMAS
 from dataset_builders.text.normalize import normalize, text_ids
@@ -134,9 +133,7 @@ def test_context_that_is_made_later_is_the_same(most):
     dialogues = table(SECOND, FIRST, SECOND).slice(1)
     pairs, bare = make_pairs(dialogues, most), make_pairs(dialogues, most, with_context=False)
     assert bare.drop_columns("context").equals(pairs.drop_columns("context"))
-    dialogue = np.searchsorted(["mine/1", "mine/2"], pairs["dialogue_id"].to_pylist())
-    context = Turns.of(dialogues["turns"]).before(dialogue, np.asarray(bare["turn_index"]), most)
-    assert context.equals(pairs["context"].combine_chunks())
+    assert contexts_of(dialogues, most)(bare).equals(pairs["context"].combine_chunks())
 
 
 def test_no_dialogue_no_pairs():
