@@ -6,7 +6,7 @@ of the senders. So nobody holds more than its own share, and the result does not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,13 +76,10 @@ class Exchange:
         tables = [self.read(receiver, sender) for sender in range(senders)]
         return pa.concat_tables(tables), np.array([len(table) for table in tables])
 
-    def read(self, receiver: int, sender: int, columns: Sequence[str] = ()) -> pa.Table:
-        """Read the records of a receiver from one sender; all columns, or those of these names."""
+    def read(self, receiver: int, sender: int) -> pa.Table:
+        """Read the records of a receiver from one sender."""
         with self.storage.open(self._file(sender)) as file:
             reader = pa.ipc.open_file(file)
-            if columns:
-                fields = [reader.schema.get_field_index(name) for name in columns]
-                reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
             receivers = int(reader.schema.metadata[_RECEIVERS])
             numbers = range(receiver, reader.num_record_batches, receivers)
             return pa.Table.from_batches([reader.get_batch(number) for number in numbers]).replace_schema_metadata()

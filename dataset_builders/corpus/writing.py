@@ -20,13 +20,14 @@ from dataset_builders.corpus.deciding import DECISION, Deciding
 from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.shards import Shard
-from dataset_builders.pairs.consecutive import make_pairs
+from dataset_builders.folder.parquet import group_rows
+from dataset_builders.pairs.consecutive import contexts_of, make_pairs
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
-from dataset_builders.quality.filters.base import Texts
+from dataset_builders.quality.filters.base import Contexts, Texts
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.leaks import TEST, TRAIN
@@ -54,9 +55,8 @@ def write_shard(
     """
     shard = load(number)
     quality = options.quality.with_min_words(options.own_min_words) if shard.is_own else options.quality
-    masks = any(check.action == "mask" for check in quality.filters)
     decisions = options.decisions.about(shard.counts.info.name)
-    deciding = Deciding(decisions, shard.counts.decided, shard.table, checks_texts=not masks)
+    deciding = Deciding(decisions, shard.counts.decided, shard.table, checks_texts=not quality.masks)
     with fragment_writer(storage, shard.name) as sink:
         writer = _ShardWriter(shard, options, quality, deciding, sink, encoder)
         if shard.counts.info.kind == "dialogues":
@@ -64,6 +64,7 @@ def write_shard(
             for start, count in shard.batches(turns=0 if encoder else None):
                 replace(writer, records=[]).write_dialogues(start, shard.table.slice(start, count))
                 shard.release()
+                release_unused()
         else:
             writer.write_intents()
             shard.release()
@@ -210,14 +211,16 @@ class _ShardWriter:
             split: That split.
         """
         hashes = None
-        if not any(check.action == "mask" for check in self.quality.filters):  # else the texts may have changed
+        if not self.quality.masks:  # else the texts may have changed
             kept = batch.number[np.asarray(pc.index_in(dialogues.rows["dialogue_id"], batch.table["dialogue_id"]), int)]
             hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
-        pairs = make_pairs(dialogues.rows, self.options.context_turns, self.options.directions, hashes)
+        context, directions = self.options.context_turns, self.options.directions
+        pairs = make_pairs(dialogues.rows, context, directions, hashes, with_context=self.quality.masks)
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
         # applied after the filters: some of them look at all pairs of a dialogue, and must not see fewer
         about = self.deciding.find("pairs", pairs)
-        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts).rows
+        contexts = None if self.quality.masks else contexts_of(dialogues.rows, context)
+        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts, contexts).rows
         row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
         number = self.shard.starts[row] + np.asarray(pairs["turn_index"])
         made = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
@@ -241,7 +244,14 @@ class _ShardWriter:
             reason = "a side is a test utterance of an intent set"
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
         self.shard.counts.benchmark_pairs += int((decision("benchmark", batch.number) & (batch.split != TEST)).sum())
-        self._write("pairs", split, batch.table)
+        self._write_with_context(batch.table, split, contexts)
+
+    def _write_with_context(self, pairs: pa.Table, split: Split, contexts: Contexts | None) -> None:
+        """Write pairs; those that are left get their context, which filters would only copy."""
+        size = group_rows(pairs.schema)
+        for start in range(0, max(len(pairs), 1), size):
+            some = pairs.slice(start, size)
+            self._write("pairs", split, _set(some, "context", contexts(some)) if contexts else some)
 
     def _screen(
         self,
@@ -251,6 +261,7 @@ class _ShardWriter:
         dialogues: Batch | None = None,
         encoder: Encoder | None = None,
         texts: Texts | None = None,
+        contexts: Contexts | None = None,
     ) -> Screened:
         """Run the quality filters.
 
@@ -261,8 +272,9 @@ class _ShardWriter:
             dialogues: The dialogues, or those that the pairs come from; None for intents.
             encoder: Text encoder that scores the relatedness of pairs.
             texts: The texts of the dialogues that the pairs come from.
+            contexts: Returns the context of some of the pairs, which they do not have yet.
         """
-        screened = screen(config, rows, split, self.quality, encoder, texts)
+        screened = screen(config, rows, split, self.quality, encoder, texts, contexts)
         numbers = None
         if dialogues is not None:
             place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])

@@ -38,6 +38,11 @@ class QualityConfig:
     base: Preset
     filters: tuple[Filter, ...]
 
+    @property
+    def masks(self) -> bool:
+        """Whether a filter changes texts."""
+        return any(check.action == "mask" for check in self.filters)
+
     @classmethod
     def preset(cls, name: Preset = "default") -> QualityConfig:
         """The config of a preset.

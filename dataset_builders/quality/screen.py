@@ -13,7 +13,7 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA, Findings, drop_rows
 from dataset_builders.quality.filters import FILTERS, Filter
-from dataset_builders.quality.filters.base import Rows, Texts
+from dataset_builders.quality.filters.base import Contexts, Rows, Texts
 from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
@@ -47,6 +47,7 @@ def screen(
     quality: QualityConfig,
     encoder: Encoder | None = None,
     texts: Texts | None = None,
+    contexts: Contexts | None = None,
 ) -> Screened:
     """Apply the filters.
 
@@ -62,17 +63,18 @@ def screen(
         quality: Action and limits of each filter.
         encoder: Encoder for `relatedness`; without one, that filter finds nothing and the score lacks that part.
         texts: The texts of dialogues that the pairs come from, to judge them only once.
+        contexts: Returns the context of some of the pairs, for filters that do not mask; None if the rows have it.
 
     Returns:
         The remaining rows (pairs with their `quality`) and the records of the dropped rows.
     """
     splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
-    whole = view = Rows.of(config, rows, encoder, texts)
+    whole = view = Rows.of(config, rows, encoder, texts, contexts)
     definition = _judge(whole, [f for f in active if f.defines_rows], splits)
     remaining = np.flatnonzero(~definition.is_dropped)
     if len(remaining) < len(rows):
-        view = Rows.of(config, rows.take(pa.array(remaining)), encoder, whole.texts)
+        view = Rows.of(config, rows.take(pa.array(remaining)), encoder, whole.texts, contexts)
     judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining])
 
     table = view.table

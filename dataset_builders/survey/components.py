@@ -67,11 +67,11 @@ class Forest:
         roots = np.array(sorted(set(map(self._root, nodes.tolist())))) if few else distinct(self._roots(nodes))
         if len(roots) == 1:
             return
-        joined, before = np.zeros((1, self._sizes.shape[1]), np.int64), 0
-        for start in range(0, len(roots), _ROWS_AT_ONCE):
+        sizes = self._sizes[roots[:_ROWS_AT_ONCE]]
+        joined, before = sizes.sum(axis=0, keepdims=True), self._rows_in_big(sizes)
+        for start in range(_ROWS_AT_ONCE, len(roots), _ROWS_AT_ONCE):
             sizes = self._sizes[roots[start : start + _ROWS_AT_ONCE]]
-            joined += sizes.sum(axis=0)
-            before += self._rows_in_big(sizes)
+            joined, before = joined + sizes.sum(axis=0), before + self._rows_in_big(sizes)
         in_big = self._in_big - before + self._rows_in_big(joined)
         if np.any((in_big > self._room) & (in_big > self._in_big)):
             return

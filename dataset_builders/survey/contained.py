@@ -74,11 +74,14 @@ def compare(plan: Plan, number: int) -> None:
     pairs, _ = plan.exchange("shares").receive(number, shards)
     items = plan.exchange("shares-items").receive(number, shards)[0].combine_chunks()
     left, right = array(pairs, "left"), array(pairs, "right")
-    row, first, parts = array(items, "row"), plan.shards[number].first, [np.zeros(0)]
+    row, parts, rows = array(items, "row"), [np.zeros(0)], distinct(right)
+    of_rows, words_of_rows = _words(plan, number, rows - plan.shards[number].first)  # once: most are in many pairs
+    of_words = Ragged(words_of_rows, of_rows.offsets)
     for start in range(0, len(left), _SHARED_AT_ONCE):
         lefts, rights = left[start : start + _SHARED_AT_ONCE], right[start : start + _SHARED_AT_ONCE]
         own_rows, other_rows = np.unique(rights), np.unique(lefts)
-        own, own_words = _words(plan, number, own_rows - first)
+        own_place = np.searchsorted(rows, own_rows)
+        own, own_words = of_rows.take(own_place), of_words.gather(own_place)[0]
         place = pa.array(np.searchsorted(row, other_rows))
         lists, word_lists = (items[name].combine_chunks().take(place) for name in ("hashes", "words"))
         offsets = lists.offsets.to_numpy()

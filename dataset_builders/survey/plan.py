@@ -19,8 +19,8 @@ from dataset_builders.text.near_duplicates import BANDS, PERMUTATIONS, SHINGLE, 
 _RECORDS_AT_ONCE = 1 << 19
 """Records that a task combines, about: 20 to 40 bytes each, and several times that while they are sorted."""
 
-_SIGNATURES_AT_ONCE = 1 << 18
-"""Parts of signatures that a task compares, about: 8 bytes each, and 170 where several dialogues have it."""
+_SIGNATURES_AT_ONCE = 1 << 17
+"""Parts of signatures that a task compares, about: 170 bytes each."""
 
 _ROWS_AT_ONCE = 1 << 18
 """Rows that a task sorts, about: 16 bytes each, and 200 for members of clusters."""

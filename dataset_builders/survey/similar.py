@@ -43,6 +43,8 @@ _PAIRS_AT_ONCE = 1 << 15
 _VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose sets are in memory at once."""
 _CHUNKS_AT_ONCE = 32
+_BANDS_AT_ONCE = 5
+"""Bands whose keys are sent at once, with the bitmaps for each."""
 
 
 def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits: int) -> np.ndarray:
@@ -76,7 +78,14 @@ def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits
     small = _table_of(folded(_bitmaps_of(table), _FEW_BITS))
     for name in own.column_names:
         small = small.append_column(name, own[name])
-    groups = ((small.append_column("key", pa.array(key)), plan.band_part_of(key)) for key in bands)
+    several = [bands[start : start + _BANDS_AT_ONCE] for start in range(0, len(bands), _BANDS_AT_ONCE)]
+    groups = (
+        (
+            pa.concat_tables([small.append_column("key", pa.array(key)) for key in some]),
+            plan.band_part_of(some.ravel()),
+        )
+        for some in several
+    )
     plan.exchange("bands").send_all(number, groups, plan.band_parts)
     return places
 
@@ -109,15 +118,10 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
 
 def _shared_bands(plan: Plan, part: int) -> pa.Table:
     """The signatures of a part that several dialogues have, with the bitmaps of these dialogues; most have one."""
-    exchange, shards = plan.exchange("bands"), len(plan.shards)
-    keys = [array(exchange.read(part, shard, ["key"]), "key") for shard in range(shards)]
-    ordered = np.sort(np.concatenate(keys))
-    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
-    tables = [exchange.read(part, 0).slice(0, 0)]
-    for shard in range(shards):
-        if len(mine := np.flatnonzero(np.isin(keys[shard], several))):
-            tables.append(exchange.read(part, shard).take(pa.array(mine)))
-    return pa.concat_tables(tables)
+    table, _ = plan.exchange("bands").receive(part, len(plan.shards))
+    keys = array(table, "key")
+    ordered = np.sort(keys)
+    return table.filter(pa.array(np.isin(keys, ordered[1:][ordered[1:] == ordered[:-1]])))
 
 
 def send_bitmaps(plan: Plan, number: int) -> None:

@@ -26,6 +26,8 @@ Action = Literal["off", "flag", "mask", "drop"]
 
 Known = TypeVar("Known")
 
+Contexts = Callable[[pa.Table], pa.Array]
+
 _PAIRS_AT_ONCE = 20_000
 """Number of pairs whose embeddings are in memory at once: about 60 MB at 384 dimensions."""
 
@@ -96,6 +98,7 @@ class Rows:
         row: Row number of each occurrence, ascending, int64 of shape (occurrences,).
         by_system: Whether the system is the speaker, bool of shape (occurrences,).
         encoder: Encoder of the texts, if any.
+        contexts: Returns the context of some of the pairs; None if the table has it.
     """
 
     config: Config
@@ -105,9 +108,17 @@ class Rows:
     row: np.ndarray
     by_system: np.ndarray
     encoder: Encoder | None = None
+    contexts: Contexts | None = None
 
     @classmethod
-    def of(cls, config: Config, table: pa.Table, encoder: Encoder | None = None, known: Texts | None = None) -> Rows:
+    def of(
+        cls,
+        config: Config,
+        table: pa.Table,
+        encoder: Encoder | None = None,
+        known: Texts | None = None,
+        contexts: Contexts | None = None,
+    ) -> Rows:
         """The rows of a table of `schema.FEATURES[config]`.
 
         Args:
@@ -116,6 +127,7 @@ class Rows:
             encoder: Encoder of the texts, if any.
             known: Texts that earlier filters have judged, used again if the rows have no others. An encoder gets the
                 rows' own texts, since vectors may differ in the last bit with the texts that are encoded together.
+            contexts: See above.
         """
         count = np.arange(len(table))
         if config == "dialogues":
@@ -134,12 +146,17 @@ class Rows:
             known = Texts.of(texts)
             text = pc.index_in(texts, known.distinct)
         by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
-        return cls(config, table, known, text.to_numpy().astype(np.int64), row, by_system, encoder)
+        return cls(config, table, known, text.to_numpy().astype(np.int64), row, by_system, encoder, contexts)
 
     @property
     def distinct(self) -> pa.Array:
         """The distinct texts."""
         return self.texts.distinct
+
+    def context(self, numbers: np.ndarray) -> list[list[dict[str, Any]]]:
+        """The turns before the anchors of the pairs of these numbers, shape (n,)."""
+        pairs = self.table.take(pa.array(numbers))
+        return (self.contexts(pairs) if self.contexts else pairs["context"]).to_pylist()
 
     def with_text(self, hits: Findings) -> Findings:
         """Convert findings among `distinct` to findings among rows; the first hit in a row gives its value."""

@@ -237,12 +237,13 @@ class _TaskData:
 
 def _task_data(rows: Rows, numbers: np.ndarray) -> Iterator[_TaskData]:
     """The task data of each row."""
-    columns = {"dialogues": ["turns"], "pairs": ["context", *_PAIR_SIDES]}.get(rows.config, ["utterance"])
-    for row in rows.table.select(columns).take(pa.array(numbers)).to_pylist():
+    columns = {"dialogues": ["turns"], "pairs": list(_PAIR_SIDES)}.get(rows.config, ["utterance"])
+    contexts = rows.context(numbers) if rows.config == "pairs" else []
+    for place, row in enumerate(rows.table.select(columns).take(pa.array(numbers)).to_pylist()):
         turns: list[dict[str, Any]] = []
         if rows.config == "pairs":
             turns = [
-                *row["context"],
+                *contexts[place],
                 *({"speaker": row[f"{s}_speaker"], "text": row[s]} for s in ("anchor", "positive")),
             ]
         elif rows.config == "dialogues":

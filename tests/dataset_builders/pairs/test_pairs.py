@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.pairs.consecutive import DIRECTIONS, make_pairs
+from dataset_builders.pairs.consecutive import DIRECTIONS, contexts_of, make_pairs
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.schema import ALL, ARROW_SCHEMAS
 from dataset_builders.text.normalize import normalize, text_ids
@@ -126,6 +126,14 @@ def test_a_slice_of_a_larger_table_gives_the_same_pairs():
 def test_a_table_in_chunks_gives_the_same_pairs():
     chunks = pa.concat_tables([table(FIRST), table(SECOND)])
     assert make_pairs(chunks).equals(make_pairs(table(FIRST, SECOND)))
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_context_that_is_made_later_is_the_same(most):
+    dialogues = table(SECOND, FIRST, SECOND).slice(1)
+    pairs, bare = make_pairs(dialogues, most), make_pairs(dialogues, most, with_context=False)
+    assert bare.drop_columns("context").equals(pairs.drop_columns("context"))
+    assert contexts_of(dialogues, most)(bare).equals(pairs["context"].combine_chunks())
 
 
 def test_no_dialogue_no_pairs():

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from dataset_builders.pairs.consecutive import contexts_of, make_pairs
 from dataset_builders.quality.config import PRESETS, QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA, VALUE_LENGTH
 from dataset_builders.quality.filters import FILTERS
@@ -245,3 +246,19 @@ def test_default_is_gentle_on_a_real_corpus(corpora, cache_dir):
             else:
                 assert number < 0.02 * len(done.rows)
         assert set(flagged) <= set(counts)
+
+
+def test_context_that_the_rows_do_not_have_yet_counts():
+    number = "the number of the tea room is 01223 000111"
+    talks = dialogues(
+        [turn(f"I think that {number}.", "system"), turn(f"So {number}?"), turn("Yes, that is right, sir.", "system")],
+        [turn(f"I think that {number}."), turn("Yes, that is right, sir.", "system"), turn(f"So {number}?")],
+    )
+    quality = QualityConfig.preset("default")
+    whole = screen("pairs", make_pairs(talks), "train", quality)
+    bare = make_pairs(talks, with_context=False)
+    later = screen("pairs", bare, "train", quality, contexts=contexts_of(talks, 5))
+    assert later.rows["flags"].equals(whole.rows["flags"])
+    assert later.dropped.equals(whole.dropped)
+    without = screen("pairs", bare, "train", quality)
+    assert not without.rows["flags"].equals(whole.rows["flags"])

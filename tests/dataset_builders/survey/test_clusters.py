@@ -17,7 +17,7 @@ from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import cluster_graph, contained, keys, plan, similar
+from dataset_builders.survey import cluster_graph, clusters, contained, keys, plan, similar
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import parse
@@ -265,11 +265,13 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         "_PAIRS_AT_ONCE": 4,
         "_VERIFIED_AT_ONCE": 2,
         "_CHUNKS_AT_ONCE": 1,
+        "_BANDS_AT_ONCE": 2,
     }
     for module, sizes in ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards)):
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
+    monkeypatch.setattr(clusters, "_AT_ONCE", 3)
     monkeypatch.setattr(keys, "_ROWS_AT_ONCE", 3)
     other_labels, _, found = cluster(talk, shard_rows=13)
     assert other_labels == labels
