@@ -198,9 +198,9 @@ def test_wrong_options_give_one_line(data, make, message):
 
 def test_damaged_lines_of_bare_texts_are_counted(tmp_path):
     """None of them is lost without a word."""
-    content = "text,number\nis it open,1\nwo ist der K\udcfchlschrank,1\nhow do I pay,1\n"
-    (tmp_path / "a.csv").write_bytes(content.encode("utf-8", "surrogateescape"))
-    rows = texts_of_files([tmp_path / "a.csv"])
+    lines = [json.dumps({"text": text}) + "\n" for text in ("is it open", "half of a character: \ud83d", "how do I pay")]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    rows = texts_of_files([tmp_path / "a.jsonl"])
     assert rows.texts == ["is it open", "how do I pay"]
     assert sum(rows.dropped.values()) == 1
 
