@@ -85,6 +85,11 @@ CAMPAIGNS = {
     ),
     "pipeline": Campaign(
         *_variants("pipeline", "--config", "pipeline#.yaml", more=()),
+        *("--out", "out", ("dataset/*/*.parquet", "corpus.duckdb")),
+        is_whole=False,
+    ),
+    "pipeline-core": Campaign(
+        *_variants("pipeline", "--config", "pipeline-core#.yaml", more=()),
         *("--out", "out", ("dataset/*/*.parquet", "core/model.safetensors", "core/config.json", "corpus.duckdb")),
         is_whole=False,
     ),
@@ -142,14 +147,14 @@ def main() -> None:
         os.environ |= {"HF_HUB_OFFLINE": "1", "DIALOGUE_CUBE_CACHE": str(folder / "cache")}
         preload()
         prepare(folder)
-        print(f"{'campaign':10} {'tried':>6} {'survived':>9} {'failed':>7}  kept by the kill")
+        print(f"{'campaign':13} {'tried':>6} {'survived':>9} {'failed':>7}  kept by the kill")
         for name in arguments.only.split(","):
             run = attack_server if name == "serve" else partial(attack, campaign=CAMPAIGNS[name])
             failures, kept = run(folder, points=arguments.points)
             failed += len(failures)
             states = ", ".join(f"{state} {count}" for state, count in sorted(kept.items()))
             survived = arguments.points - len(failures)
-            print(f"{name:10} {arguments.points:6} {survived:9} {len(failures):7}  {states}", flush=True)
+            print(f"{name:13} {arguments.points:6} {survived:9} {len(failures):7}  {states}", flush=True)
             for failure in failures:
                 print(f"    {failure}", flush=True)
     sys.exit(1 if failed else 0)
@@ -165,7 +170,9 @@ def prepare(folder: Path) -> None:
         labels = "".join(f"{line.partition(',')[0]},{line.split()[5]}\n" for line in FAQ.splitlines()[1:])
         (folder / f"intents{i}.csv").write_text("text,intent\n" + labels.replace("shop", ("shop", "market")[i]))
         train = f"{{teacher: {folder / 'tiny'}, epochs: 1, validation: split, context_turns: {i}}}"
-        (folder / f"pipeline{i}.yaml").write_text(f"own: {{path: faq{i}.csv, language: en}}\ntrain: {train}\n")
+        data = f"own: {{path: faq{i}.csv, language: en}}\n"
+        (folder / f"pipeline{i}.yaml").write_text(data)
+        (folder / f"pipeline-core{i}.yaml").write_text(f"{data}train: {train}\n")
         must(folder, ["build", "--own", f"faq{i}.csv", "--language", "en", "--out", f"data{i}"])
         words = [word.replace("#", str(i)) for word in _TRAIN]
         must(folder, ["train", "--data", f"data{i}", "--epochs", "1", *words, "--output", f"core{i}"])

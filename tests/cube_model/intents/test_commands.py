@@ -198,7 +198,9 @@ def test_wrong_options_give_one_line(data, make, message):
 
 def test_damaged_lines_of_bare_texts_are_counted(tmp_path):
     """None of them is lost without a word."""
-    lines = [json.dumps({"text": text}) + "\n" for text in ("is it open", "half of a character: \ud83d", "how do I pay")]
+    lines = [
+        json.dumps({"text": text}) + "\n" for text in ("is it open", "half of a character: \ud83d", "how do I pay")
+    ]
     (tmp_path / "a.jsonl").write_text("".join(lines))
     rows = texts_of_files([tmp_path / "a.jsonl"])
     assert rows.texts == ["is it open", "how do I pay"]
