@@ -22,6 +22,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Jaccard similarity of their words from which two answers count as one; numbers are no words."""
 
+_COMPARED = 10_000
+"""Characters of an answer that are compared: 64 answers of a million would take seconds for each question."""
+
 _OF_ANSWER = 0.5
 """Weight of the similarity of question and answer beside that of the questions."""
 
@@ -74,7 +77,7 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
         key = int(view.answers[row])
         group = keys.get(key)
         if group is None:
-            own = frozenset(_WORD.findall(text.lower()))
+            own = frozenset(_WORD.findall(text[:_COMPARED].lower()))
             group = next((number for number, others in enumerate(words) if _is_alike(own, others)), None)
             if group is None:
                 group = len(first)
