@@ -12,16 +12,15 @@ False
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.entries import metadata_of
-from cube_model.assistant.folder import INTENTS, find_assistant, load_encoder
+from cube_model.assistant.folder import INTENTS, find_assistant, load_encoding, read_calibration
 from cube_model.assistant.grouping import AnswerGroup, group_answers
 from cube_model.assistant.reply import AssistantAnswer as AssistantAnswer
 from cube_model.assistant.reply import Reply as Reply
@@ -34,9 +33,10 @@ from cube_model.assistant.unanswered import check_log, log_unanswered
 from cube_model.assistant.where import matching
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
-from dataset_builders.common.reading import is_text, read_json
+from dataset_builders.common.reading import is_text
 
 if TYPE_CHECKING:
+    from cube_model.assistant.calibration import Calibration
     from cube_model.intents.head import IntentHead
     from cube_model.intents.intent import Intent
 
@@ -55,6 +55,8 @@ class DialogueAssistant:
     Attributes:
         folder: Its folder.
         unanswered: File to which questions are appended that it does not know; None: no log.
+        device: Torch device of the encoder; None: the first accelerator, else the processor.
+        dtype: Precision of the encoder; None: that of the build.
 
     Example:
         >>> from cube_model.assistant.build import build_assistant
@@ -69,6 +71,7 @@ class DialogueAssistant:
     folder: Path
     unanswered: Path | None = None
     device: str | None = None
+    dtype: str | None = None
     _manifest: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -78,11 +81,10 @@ class DialogueAssistant:
         self._manifest = manifest = self._store.manifest()
         if damage := find_damage(self.folder, manifest.get("files") or {}, xxh3):
             raise ModelError(f"{self.folder / damage[0]}: {damage[1]} since the assistant was built; {_ADVICE}")
-        file = self.folder / CALIBRATION
-        self._calibration = Calibration.from_json(read_json(file, _ADVICE, error=ModelError), file)
         self._topics = Topics.load(self.folder)
-        self._store.view()
-        self._encoder = load_encoder(self.folder, manifest["encoder"], self.device)
+        calibrated = self._store.view().calibrated
+        self._calibration, self._calibrated = read_calibration(self.folder, calibrated), calibrated["number"]
+        self._encoding = load_encoding(self.folder, manifest, self.device, self.dtype)
         self._intents: IntentHead | None = None
 
     @classmethod
@@ -93,6 +95,7 @@ class DialogueAssistant:
         revision: str | None = None,
         device: str | None = None,
         unanswered: str | os.PathLike[str] | None = None,
+        dtype: str | None = None,
     ) -> DialogueAssistant:
         """Open an assistant; nothing in it is run as code.
 
@@ -102,12 +105,14 @@ class DialogueAssistant:
             device: Torch device of the encoder. Default: the first accelerator, else the processor.
             unanswered: File to which questions are appended that the assistant does not know, for `assistant review`.
                 Default: no log.
+            dtype: Precision of the encoder, `"auto"` for bfloat16 where the hardware computes in it: its vectors differ
+                from those of the build in the third digit. Default: that of the build.
 
         Raises:
             ModelError: There is no such assistant, it is damaged, or of another version of this package; or the file of
                 `unanswered` is something else.
         """
-        return cls(find_assistant(model, revision), None if unanswered is None else Path(unanswered), device)
+        return cls(find_assistant(model, revision), None if unanswered is None else Path(unanswered), device, dtype)
 
     @property
     def version(self) -> int:
@@ -120,7 +125,9 @@ class DialogueAssistant:
 
         Returns:
             `encoder`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
-            answers), `topics`, `labels`, `calibration`, `options`, `versions`.
+            answers), `topics`, `labels`, `calibration` (with its `version`, that of the answers it was made for, and the
+            `curve` of coverage and risk), `context_turns` (turns before a question that change a reply), `options`,
+            `versions`.
         """
         view = self._store.view()
         table = view.table.take(np.flatnonzero(view.alive))
@@ -129,9 +136,12 @@ class DialogueAssistant:
             for plural, name in (("sources", "source"), ("languages", "language"), ("licenses", "license"))
         }
         record = {name: self._manifest.get(name) for name in ("encoder", "options", "versions")}
-        calibration = {"threshold": self._calibration.threshold, **self._calibration.record}
+        version = view.calibrated["version"]
+        current = self._current_calibration(view)
+        calibration = {"threshold": current.threshold, "version": version, **current.record}
         labels = self._manifest.get("labels") or []
         extra = {"labels": labels, "topics": self._topics.names, "calibration": calibration}
+        extra["context_turns"] = self._encoding.context_turns
         return {"version": view.version, "answers": len(view), **counts, **extra, **record}
 
     def reply(self, text: str, context: Sequence[str] = (), *, where: Where | None = None, k: int = 5) -> Reply:
@@ -139,7 +149,8 @@ class DialogueAssistant:
 
         Args:
             text: The user's turn.
-            context: Turns before it, oldest first. They do not change the reply, since they did not help on SGD.
+            context: Turns before it, oldest first. They change the reply if the encoder or the core of the assistant
+                was trained with them; see `cube_model.assistant.encoding`.
             where: Values that an answer must have, one of several for each key: `language`, `source`, `license`,
                 `dialogue_id`, or `metadata.KEY` for a column of own data.
             k: Largest number of answers.
@@ -162,16 +173,23 @@ class DialogueAssistant:
         view = self._store.view()
         masks = [matching(view, request.where, self.folder) for request in requests]
         texts = [request.text for request in requests]
-        vectors = self._vectors(texts)
+        vectors = self._encoding.questions(texts, [request.context for request in requests])
+        calibration = self._current_calibration(view)
         matches = find(view, vectors, texts, lambda number: masks[number])
-        unrelated = self._calibration.unrelated
-        groups = [group_answers(view, matches, number, request.k, unrelated) for number, request in enumerate(requests)]
-        confidences = self._confidences(view, matches, groups)
+        groups = [
+            group_answers(view, matches, number, request.k, calibration.unrelated)
+            for number, request in enumerate(requests)
+        ]
+        confidences = _confidences(calibration, view, matches, groups)
+        # all entries at once: reading a row of the table takes longer than all else about it
+        entries = iter(
+            view.table.take(np.array([group.row for part in groups for group in part], np.int64)).to_pylist()
+        )
         replies = []
         for request, vector, of_request, confidence in zip(requests, vectors, groups, confidences, strict=True):
             best = confidence[0] if confidence else 0.0
-            answers = [_answer(view, *pair) for pair in zip(of_request, confidence, strict=True)]
-            is_known = bool(answers) and best >= self._calibration.threshold
+            answers = [_answer(next(entries), *pair) for pair in zip(of_request, confidence, strict=True)]
+            is_known = bool(answers) and best >= calibration.threshold
             reply = Reply(is_known, best, answers, self._topics.nearest(vector), view.version)
             if not is_known and self.unanswered is not None:
                 log_unanswered(self.unanswered, request.text, reply)
@@ -195,7 +213,7 @@ class DialogueAssistant:
         head = self._intent_head()
         for text in texts:
             _check_text(text)
-        return head.predict(self._vectors(list(texts))) if texts else []
+        return head.predict(self._encoding.texts(texts)) if texts else []
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Encode n texts.
@@ -208,22 +226,14 @@ class DialogueAssistant:
         """
         for text in texts:
             _check_text(text)
-        return self._vectors(list(texts))
+        return self._encoding.texts(texts)
 
-    def _confidences(self, view: View, matches: Matches, groups: list[list[AnswerGroup]]) -> list[list[float]]:
-        """The probability of each answer of each question; never above that of an answer before it."""
-        lines = [number for number, part in enumerate(groups) for _ in part]
-        if not lines:
-            return [[] for _ in groups]
-        texts = [matches.questions[line] for line in lines]
-        repeated = Matches(texts, matches.rows[lines], matches.scores[lines], matches.answers[lines])
-        places = np.array([group.place for part in groups for group in part])
-        values = iter(self._calibration.confidence(features(view, repeated, places)).tolist())
-        return [np.minimum.accumulate([next(values) for _ in part]).tolist() if part else [] for part in groups]
-
-    def _vectors(self, texts: list[str]) -> np.ndarray:
-        vectors = self._encoder.encode(texts)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    def _current_calibration(self, view: View) -> Calibration:
+        """The calibration of a view, which `assistant calibrate` may have replaced."""
+        if view.calibrated["number"] != self._calibrated:
+            self._calibration = read_calibration(self.folder, view.calibrated)
+            self._calibrated = view.calibrated["number"]
+        return self._calibration
 
     def _intent_head(self) -> IntentHead:
         if self._intents is None:
@@ -238,12 +248,21 @@ class DialogueAssistant:
         return self._intents
 
 
-def _answer(view: View, group: AnswerGroup, confidence: float) -> AssistantAnswer:
-    row = view.table.slice(group.row, 1).to_pylist()[0]
+def _confidences(
+    calibration: Calibration, view: View, matches: Matches, groups: list[list[AnswerGroup]]
+) -> list[list[float]]:
+    """The probability of each answer of each question; never above that of an answer before it."""
+    lines = np.array([number for number, part in enumerate(groups) for _ in part], np.int64)
+    places = np.array([group.place for part in groups for group in part], np.int64)
+    values = iter(calibration.confidence(features(view, matches, places, lines)).tolist())
+    return [np.minimum.accumulate([next(values) for _ in part]).tolist() if part else [] for part in groups]
+
+
+def _answer(row: Mapping[str, Any], group: AnswerGroup, confidence: float) -> AssistantAnswer:
     names = ("question", "dialogue_id", "source", "language", "license")
     facts = {name: row[name] or "" for name in names}
-    metadata = metadata_of(row["metadata"])
-    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, metadata=metadata, similar=group.similar)
+    more = {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
+    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, **more)
 
 
 def _check_request(request: Request) -> None:

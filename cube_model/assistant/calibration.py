@@ -19,8 +19,6 @@ from cube_model.assistant.logistic import Logistic
 from cube_model.assistant.retrieval import FEATURES
 from cube_model.errors import ModelError
 
-CALIBRATION = "calibration.json"
-
 FEW = 200
 """Answerable questions below which the probabilities and the threshold share them, by cross-fitting."""
 
@@ -30,6 +28,9 @@ FEWEST = 10
 MARKED = "out of scope"
 """Kind of the questions that the user or the dataset marks; they count as much as all other unanswerable ones."""
 
+HELD_OUT = "held out"
+"""Kind of the questions of the validation split."""
+
 ANOTHER_QUESTION = "another question"
 """Kind of the questions of a FAQ that are asked without themselves."""
 
@@ -38,9 +39,6 @@ _BINS = 10
 
 _PENALTY, _PENALTY_OF_FAQ = 10.0, 30.0
 """Questions that the prior counts as much as; more for a FAQ, whose questions are no sample of those that users ask."""
-
-_OF_ANSWER = [FEATURES.index(name) for name in ("mean_of_answer", "agreement")]
-"""Features that depend on how many questions an answer has: leaving out two of four changes them too much."""
 
 PRIOR = Logistic(
     mean=np.array([0.4235, 0.3, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
@@ -82,7 +80,6 @@ class Questions:
         groups: int64 `[n]`: equal for questions that depend on each other, such as those of a dialogue.
         kinds: n names of how the question was made; those of one kind count together as much as those of another.
         unrelated: Mean cosine of texts that have nothing to do with each other; it differs between encoders.
-        has_few: Whether the answers of a FAQ have few questions each, so that the features of the answer are not used.
         answers_known: Whether the right answers are known. Those of dialogues are not: any answer to a question that
             has one counts as right.
     """
@@ -93,7 +90,6 @@ class Questions:
     groups: np.ndarray
     kinds: np.ndarray
     unrelated: float
-    has_few: bool = False
     answers_known: bool = True
 
     @property
@@ -194,8 +190,6 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         answerable = np.sort(confidence[questions.answerable])
         rank = math.floor(max_refused * (len(answerable) + 1))
         threshold = float(answerable[rank - 1]) if rank else 0.0
-        if questions.has_few:  # they may be variations of each other, more alike than the questions that users ask
-            threshold = min(threshold, by_other_faqs)
     record = {
         "method": method,
         "guarantee": guarantee,
@@ -297,8 +291,6 @@ def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:
 
 def _fit(questions: Questions) -> Logistic:
     features = _from_unrelated(questions.features, questions.unrelated)
-    if questions.has_few:
-        features[:, _OF_ANSWER] = PRIOR.mean[_OF_ANSWER]
     penalty = _PENALTY_OF_FAQ if ANOTHER_QUESTION in questions.kinds else _PENALTY
     return Logistic.fit(features, questions.right, questions.sample, PRIOR, penalty)
 

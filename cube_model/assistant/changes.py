@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cube_model.assistant.entries import entries_of_files, entries_of_pairs
-from cube_model.assistant.folder import load_encoder
+from cube_model.assistant.folder import load_encoding
 from cube_model.assistant.store import AnswerStore
 from cube_model.assistant.unanswered import answered_rows
 from cube_model.errors import ModelError
@@ -61,8 +59,6 @@ def _add(store: AnswerStore, table: pa.Table) -> int:
             check_language(tag)
         except DataError as error:
             raise ModelError(str(error)) from error
-    encoder = load_encoder(store.folder, store.manifest()["encoder"])
-    vectors = [encoder.encode(table[name].to_pylist()) for name in ("question", "answer")]
-    return store.add(
-        table, *(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in vectors)
-    )
+    encoding = load_encoding(store.folder, store.manifest())
+    questions = encoding.questions(table["question"].to_pylist(), table["context"].to_pylist())
+    return store.add(table, questions, encoding.answers(table["answer"].to_pylist()))

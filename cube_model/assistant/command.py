@@ -1,4 +1,4 @@
-"""`dialogue-cube assistant build | reply | add | remove | review`; imports heavy modules only when a command runs."""
+"""`dialogue-cube assistant build | reply | add | remove | calibrate | review`; imports heavy modules only when a command runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cube_model._command import check_locations
-from cube_model.assistant.config import AssistantConfig
+from cube_model.assistant.config import AssistantConfig, CalibrateConfig
 from cube_model.errors import ModelError
 from dataset_builders.common.command_options import takes_options
 from dataset_builders.common.terminal import visible
@@ -57,7 +57,10 @@ def reply(
     ] = None,
     context: Annotated[
         list[str] | None,
-        typer.Option(help="A turn before the question; repeatable, oldest first. It does not change the reply yet."),
+        typer.Option(
+            help="A turn before the question; repeatable, oldest first. It changes the reply if the encoder or the core "
+            "was trained with earlier turns."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -123,6 +126,23 @@ def remove(
     from cube_model.assistant.store import AnswerStore
 
     _show_change(assistant, f"{AnswerStore(assistant).remove(ids):,} removed")
+
+
+@assistant_app.command()
+@takes_options()
+def calibrate(config: CalibrateConfig, assistant: _Folder) -> None:
+    """Choose the threshold of refusals again, after answers were added or removed.
+
+    A FAQ of at most 1,000 questions does so by itself. For dialogues, pass the dataset again, and for questions out of
+    scope their file: the assistant keeps neither.
+    """
+    if config.data is not None:
+        check_locations(config.data)
+    from cube_model.assistant.assistant import DialogueAssistant
+    from cube_model.assistant.recalibration import calibrate_again
+
+    calibrate_again(assistant, config)
+    _show_info(DialogueAssistant.from_pretrained(assistant), assistant)
 
 
 @assistant_app.command()
@@ -197,6 +217,16 @@ def _show_info(assistant: DialogueAssistant, out: Path) -> None:
 
 
 def _show_change(assistant: Path, what: str) -> None:
-    from cube_model.assistant.store import read_manifest
+    from cube_model.assistant.recalibration import calibrate_if_cheap
+    from cube_model.assistant.store import calibrated_of, read_manifest
 
-    typer.echo(f"{what}; {assistant} is at version {read_manifest(assistant)['version']}")
+    up_to_date = calibrate_if_cheap(assistant)
+    manifest = read_manifest(assistant)
+    typer.echo(f"{what}; {visible(str(assistant))} is at version {manifest['version']}")
+    if not up_to_date:
+        version = calibrated_of(manifest)["version"]
+        typer.echo(
+            f"note: its refusals are calibrated for version {version}; once many answers have changed, run "
+            f"`dialogue-cube assistant calibrate --assistant {visible(str(assistant))}`",
+            err=True,
+        )

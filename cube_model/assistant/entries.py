@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cube_model.assistant.encoding import CONTEXT_TURNS
 from cube_model.data.hub import MissingColumnsError, read_rows, split_names
+from cube_model.assistant.templates import with_templates
 from cube_model.data.pairs import NoPairsError, read_pairs_table
 from cube_model.data.selection import chosen_rows, is_spoken
 from cube_model.errors import ModelError
+from dataset_builders.common.reading import text_lines
 
 if TYPE_CHECKING:
     import os
@@ -27,9 +32,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cube_model.assistant.config import AssistantConfig
-
-CONTEXT_TURNS = 2
-"""Maximum number of turns before a question that an entry keeps."""
 
 OWN_SOURCE = "own"
 """Source of a single pair that a user adds."""
@@ -51,12 +53,16 @@ _PAIRS = {
 _OPTIONAL = ("domains", "metadata")
 """Columns that older datasets lack."""
 
+_SERVICE = re.compile(r"_\d+$")
+"""End of the name of a service, as SGD numbers those of a domain: `Hotels_1` and `Hotels_2` answer the same questions."""
+
 
 def schema() -> pa.Schema:
     """Return the columns of the entries.
 
     Equal questions with equal answers of one source have one `id`, a digest of the three, so that adding a pair twice
-    changes nothing. `metadata` is a JSON object.
+    changes nothing. `metadata` is a JSON object. `template` is the answer with names in place of the values of slots;
+    null where no slot is annotated.
     """
     import pyarrow as pa
 
@@ -68,6 +74,7 @@ def schema() -> pa.Schema:
             ("context", pa.list_(pa.string())),
             ("domains", pa.list_(pa.string())),
             ("metadata", pa.string()),
+            ("template", pa.string()),
         ]
     )
 
@@ -110,8 +117,7 @@ def read_entries(config: AssistantConfig) -> EntryRows:
             there = ", ".join(sorted(set(table["language"].to_pylist())))
             raise ModelError(f"--languages {','.join(config.languages)}: no answer in them; there is {there}")
         table, split = table.filter(pa.array(spoken)), split[spoken]
-    single = _single_sources(table)
-    is_single = np.isin(table["source"].to_numpy(), single) if single else np.zeros(len(table), bool)
+    is_single = single_entries(table)
     used = np.isin(split, config.splits) if config.splits else (split == "train") | is_single
     if not used.any():  # of a dataset without a train split
         used = split != "test"
@@ -122,7 +128,10 @@ def read_entries(config: AssistantConfig) -> EntryRows:
             "no question with an answer to build an assistant from; see --splits, --sources and --languages"
         )
     held_out = table.filter(pa.array((split == "validation") & ~used))
-    return EntryRows(index.take(rows), held_out, is_single[rows], _out_of_scope(config))
+    index = index.take(rows)
+    if config.data is not None:
+        index = with_templates(index, config.data, sorted(set(split[used])))
+    return EntryRows(index, held_out, is_single[rows], _out_of_scope(config))
 
 
 def entries_of_pairs(
@@ -147,7 +156,7 @@ def entries_of_pairs(
             raise ModelError("a question or its answer is empty; pass both, such as --question Q --answer A")
         rows.append({"question": question.strip(), "answer": answer.strip()})
     facts: dict[str, Any] = {"source": source, "language": language, "license": PRIVATE, "redistributable": False}
-    facts |= {"context": [], "domains": [], "metadata": metadata}
+    facts |= {"context": [], "domains": [], "metadata": metadata, "template": None}
     ids = [entry_id(source, row["question"], row["answer"]) for row in rows]
     table = [{"id": id, "dialogue_id": f"{source}/{id}", **row, **facts} for id, row in zip(ids, rows, strict=True)]
     return pa.Table.from_pylist(table, schema())
@@ -160,6 +169,16 @@ def entries_of_files(paths: Sequence[str | os.PathLike[str]], language: str = "u
         ModelError: A file cannot be read, or holds no question with an answer.
     """
     return _distinct(_of_files(list(paths), language)[0])[0]
+
+
+def single_entries(table: pa.Table) -> np.ndarray:
+    """Return whether each of n entries is of a source in which each dialogue is one question with its answer."""
+    counts = table.group_by(["source", "dialogue_id"]).aggregate([([], "count_all")])
+    largest = counts.group_by("source").aggregate([("count_all", "max")])
+    sources = table["source"].to_pylist()
+    with_context = {source for source, turns in zip(sources, table["context"].to_pylist(), strict=True) if turns}
+    single = {row["source"] for row in largest.to_pylist() if row["count_all_max"] == 1} - with_context
+    return np.array([source in single for source in sources], bool)
 
 
 def entry_id(source: str, question: str, answer: str) -> str:
@@ -221,6 +240,15 @@ def _of_files(paths: Sequence[str | os.PathLike[str]], language: str) -> tuple[p
     return entries, np.where(held_out, "validation", "train")
 
 
+def domains_of(names: Sequence[str] | None) -> list[str] | None:
+    """Return the domains of services.
+
+    >>> domains_of(["Hotels_2", "Hotels_4", "taxi"])
+    ['Hotels', 'taxi']
+    """
+    return None if names is None else list(dict.fromkeys(_SERVICE.sub("", name) for name in names))
+
+
 def _entries(pairs: pa.Table) -> pa.Table:
     """Rows of the `pairs` config as entries."""
     import pyarrow as pa
@@ -229,7 +257,10 @@ def _entries(pairs: pa.Table) -> pa.Table:
     columns["context"] = _last_turns(pairs["context"], CONTEXT_TURNS)
     for name in _OPTIONAL:
         columns[name] = pairs[name] if name in pairs.column_names else pa.nulls(len(pairs))
+    services = columns["domains"].to_pylist()
+    columns["domains"] = pa.array([domains_of(names) for names in services], pa.list_(pa.string()))
     texts = zip(*(columns[name].to_pylist() for name in ("source", "question", "answer")), strict=True)
+    columns["template"] = pa.nulls(len(pairs))
     columns["id"] = pa.array([entry_id(*row) for row in texts], pa.string())
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in schema()})
     return table.replace_schema_metadata(None)
@@ -250,18 +281,6 @@ def _last_turns(column: pa.ChunkedArray, count: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts)
 
 
-def _single_sources(table: pa.Table) -> list[str]:
-    """Sources in which each dialogue is one question with its answer."""
-    counts = table.group_by(["source", "dialogue_id"]).aggregate([([], "count_all")])
-    largest = counts.group_by("source").aggregate([("count_all", "max")])
-    with_context = {
-        source for source, turns in zip(table["source"].to_pylist(), table["context"].to_pylist(), strict=True) if turns
-    }
-    return [
-        row["source"] for row in largest.to_pylist() if row["count_all_max"] == 1 and row["source"] not in with_context
-    ]
-
-
 def _distinct(table: pa.Table, flags: np.ndarray | None = None) -> tuple[pa.Table, np.ndarray]:
     """The first entry of each id, and the flags of those."""
     import pyarrow as pa
@@ -271,23 +290,26 @@ def _distinct(table: pa.Table, flags: np.ndarray | None = None) -> tuple[pa.Tabl
     return table.take(pa.array(first)).combine_chunks(), flags[first]
 
 
+def out_of_scope_questions(file: str) -> list[str]:
+    """Read the questions of `--out-of-scope`, one a line.
+
+    Raises:
+        ModelError: The file cannot be read, or has none.
+    """
+    path = Path(file)
+    try:
+        lines = [line.strip() for line in text_lines(path.read_text(encoding="utf-8-sig"))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"--out-of-scope {path}: cannot be read as UTF-8 text; write one question a line") from error
+    if not any(lines):
+        raise ModelError(f"--out-of-scope {path}: no questions; write one a line")
+    return [line for line in lines if line]
+
+
 def _out_of_scope(config: AssistantConfig) -> list[str]:
     """Questions of the user's file, else those that the dataset marks, without its test split."""
-    from pathlib import Path
-
-    from dataset_builders.common.reading import text_lines
-
     if config.out_of_scope is not None:
-        path = Path(config.out_of_scope)
-        try:
-            lines = [line.strip() for line in text_lines(path.read_text(encoding="utf-8-sig"))]
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(
-                f"--out-of-scope {path}: cannot be read as UTF-8 text; write one question a line"
-            ) from error
-        if not any(lines):
-            raise ModelError(f"--out-of-scope {path}: no questions; write one a line")
-        return [line for line in lines if line]
+        return out_of_scope_questions(config.out_of_scope)
     if config.data is None:
         return []
     texts: list[str] = []

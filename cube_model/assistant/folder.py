@@ -3,8 +3,10 @@
 A/manifest.json                    format, version, encoder, segments, options, versions, digests of the files
 A/segments/...                     questions with their answers, and the vectors of the questions; see `store`
 A/encoder/                         files of the encoder: config.json, model.safetensors, tokenizer.json, ...
+A/core/                            config.json and model.safetensors of a core, if there is one
 A/intents/                         a head of intents, if there is one
-A/calibration.json                 probabilities, threshold, figures, the curve of coverage and risk
+A/calibration.json                 probabilities, threshold, figures, the curve of coverage and risk; calibration-N.json
+                                   after `assistant calibrate` at version N
 A/topics.safetensors               names and centres of the topics
 A/README.md                        the card
 """
@@ -14,30 +16,36 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cube_model.assistant.calibration import Calibration
 from cube_model.assistant.store import MANIFEST, is_assistant
 from cube_model.errors import ModelError
 from cube_model.teacher.sentence_files import TRANSFORMERS_FILES
 from dataset_builders.common.locations import is_folder
 from dataset_builders.common.outputs import OutputKind
 from dataset_builders.common.patience import explain_fault, read_hub
+from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
     from cube_model.assistant.config import AssistantConfig
+    from cube_model.assistant.encoding import Encoding
+    from cube_model.core.modeling_cube import CubeModel
     from cube_model.teacher.teacher import Teacher
 
-ENCODER, INTENTS, CARD = "encoder", "intents", "README.md"
+ENCODER, CORE, INTENTS, CARD = "encoder", "core", "intents", "README.md"
 
 ASSISTANT = OutputKind(
     "`dialogue-cube assistant build`",
     "--out",
     is_assistant,
     (
-        *(MANIFEST, "calibration.json", "topics.safetensors", CARD, ".lock", "encoder/**", "intents/**"),
+        *(MANIFEST, "calibration.json", "calibration-*.json", "topics.safetensors", CARD, ".lock"),
+        *("encoder/**", "core/**", "intents/**"),
         *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
     ),
     error=ModelError,
@@ -58,11 +66,11 @@ _AN_ASSISTANT = "pass a folder made by `dialogue-cube assistant build`, or a Hub
 _MODULE = re.compile(r"\.|\d+_\w+|encoder")
 """Folders of an encoder with weights and settings; that of an encoder of turns is `encoder`."""
 
-_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "intents/*"]
+_PATTERNS = ["manifest.json", "*.json", "*.safetensors", CARD, "segments/*", "encoder/*", "core/*", "intents/*"]
 
 
 def is_part(path: Path) -> bool:
-    """Return whether a path below an assistant is that of a file of its encoder or intents.
+    """Return whether a path below an assistant is that of a file of its encoder, core or intents.
 
     >>> is_part(Path("encoder/model.safetensors")), is_part(Path("encoder/pytorch_model.bin"))
     (True, False)
@@ -70,7 +78,7 @@ def is_part(path: Path) -> bool:
     part, *rest = path.parts
     folder = "/".join(rest[:-1]) or "."
     return (
-        part in (ENCODER, INTENTS)
+        part in (ENCODER, CORE, INTENTS)
         and bool(_MODULE.fullmatch(folder))
         and any(fnmatchcase(path.name, name) for name in _NAMES)
     )
@@ -129,13 +137,16 @@ def copy_encoder(name: str, teacher: Teacher, folder: Path) -> dict[str, Any]:
     return teacher.describe()
 
 
-def load_encoder(folder: Path, recorded: dict[str, Any], device: str | None = None) -> Teacher:
+def load_encoder(
+    folder: Path, recorded: dict[str, Any], device: str | None = None, dtype: str | None = None
+) -> Teacher:
     """Load the encoder of an assistant.
 
     Args:
         folder: Folder of the assistant.
         recorded: What `copy_encoder` returned.
         device: Torch device. Default: the first accelerator, else the processor.
+        dtype: Precision; see `Teacher.load`. Default: that of the build.
 
     Raises:
         ModelError: It is damaged, or gives other vectors than when the assistant was built.
@@ -145,16 +156,66 @@ def load_encoder(folder: Path, recorded: dict[str, Any], device: str | None = No
 
     settings: dict[str, Any] = {name: recorded.get(name) for name in _SETTINGS}
     try:
-        teacher = Teacher.load(str(folder / ENCODER), str(recorded.get("dtype")), device, **settings)
+        teacher = Teacher.load(str(folder / ENCODER), dtype or str(recorded.get("dtype")), device, **settings)
     except ModelError as error:
         raise ModelError(f"{error} (the encoder of the assistant {folder}); build the assistant again") from error
-    if teacher.fingerprint != recorded.get("fingerprint"):
+    if teacher.fingerprint_in(str(recorded.get("dtype"))) != recorded.get("fingerprint"):
         raise ModelError(
             f"{folder / ENCODER}: damaged or changed, its vectors are not those of the assistant's questions"
             f"{setting_differences(recorded, teacher.describe())}; build the assistant again"
         )
     teacher.name = str(recorded.get("name"))
     return teacher
+
+
+def read_calibration(folder: Path, calibrated: Mapping[str, Any]) -> Calibration:
+    """Read a calibration.
+
+    Args:
+        folder: Folder of the assistant.
+        calibrated: That of its manifest; see `store`.
+
+    Raises:
+        ModelError: It is missing, damaged, or of another version of this package.
+    """
+    file = folder / Path(str(calibrated["file"])).name
+    advice = "build it again with `dialogue-cube assistant build`"
+    return Calibration.from_json(read_json(file, advice, error=ModelError), file)
+
+
+def load_encoding(
+    folder: Path, manifest: dict[str, Any], device: str | None = None, dtype: str | None = None
+) -> Encoding:
+    """Load what encodes the questions and answers of an assistant.
+
+    Args:
+        folder: Folder of the assistant.
+        manifest: Its manifest.
+        device: See `load_encoder`.
+        dtype: See `load_encoder`.
+
+    Raises:
+        ModelError: See `load_encoder`; or the core is damaged.
+    """
+    from cube_model.assistant.encoding import Encoding
+    from cube_model.inference.loading import core_fingerprint, load_core
+
+    teacher = load_encoder(folder, manifest["encoder"], device, dtype)
+    core = None
+    if recorded := manifest.get("core"):
+        core = load_core(folder / CORE)
+        if core_fingerprint(core) != recorded.get("fingerprint"):
+            raise ModelError(f"{folder / CORE}: damaged or changed; build the assistant again")
+    joined = manifest["encoder"].get("joined_turns", 0)
+    return Encoding(teacher, lambda texts: teacher.encode(texts), joined if isinstance(joined, int) else 0, core)
+
+
+def copy_core(core: CubeModel, folder: Path) -> dict[str, Any]:
+    """Write a core into an assistant; returns what `load_encoding` verifies."""
+    from cube_model.inference.loading import core_fingerprint
+
+    core.save_pretrained(folder / CORE)
+    return {"fingerprint": core_fingerprint(core), "context_turns": core.config.context_turns}
 
 
 def copy_intents(intents: str, teacher: Teacher, folder: Path) -> list[str]:
@@ -194,9 +255,10 @@ def restricted_parts(config: AssistantConfig, source: Path) -> dict[str, str]:
     from cube_model.inference.loading import training_record
 
     parts: dict[str, str] = {}
-    if (source / "training.json").is_file():
-        record = training_record(source).get("data") or {}
-        parts |= {f"encoder: {name}": terms for name, terms in restricted_data(record).items()}
+    for what, place in (("encoder", str(source)), ("core", config.core)):
+        if place is not None and (what == "core" or (source / "training.json").is_file()):
+            record = training_record(place).get("data") or {}
+            parts |= {f"{what}: {name}": terms for name, terms in restricted_data(record).items()}
     if config.intents is not None:
         parts["intents"] = "your own labels"
     return parts

@@ -11,8 +11,10 @@ FAQ, multilingual-e5-small then finds the right answer to 27 in place of 21. The
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,8 +24,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Jaccard similarity of their words from which two answers count as one; numbers are no words."""
 
-_COMPARED = 10_000
-"""Characters of an answer that are compared: 64 answers of a million would take seconds for each question."""
+_COMPARED = 5_000
+"""Characters of an answer that are compared, since their words are kept for later questions."""
 
 _OF_ANSWER = 0.5
 """Weight of the similarity of question and answer beside that of the questions."""
@@ -67,9 +69,10 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
     there = rows >= 0
     rows, together = rows[there], (scores + _OF_ANSWER * matches.answers[number])[there]
     voters = set(np.argsort(-together, kind="stable")[:NEIGHBOURS].tolist())
-    answers = view.table["answer"].take(rows).to_pylist()
+    answers = [view.answer_texts[row] for row in rows]
     first: list[int] = []
     words: list[frozenset[str]] = []
+    having: dict[str, list[int]] = {}
     sizes: list[int] = []
     votes: list[float] = []
     keys: dict[int, int] = {}
@@ -77,12 +80,15 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
         key = int(view.answers[row])
         group = keys.get(key)
         if group is None:
-            own = frozenset(_WORD.findall(text[:_COMPARED].lower()))
-            group = next((number for number, others in enumerate(words) if _is_alike(own, others)), None)
+            own, rare = _words(text[:_COMPARED])
+            near = sorted({other for word in rare for other in having.get(word, ())})
+            group = next((other for other in near if _is_alike(own, words[other])), None)
             if group is None:
                 group = len(first)
                 first.append(place)
                 words.append(own)
+                for word in rare:
+                    having.setdefault(word, []).append(group)
                 sizes.append(0)
                 votes.append(0.0)
             keys[key] = group
@@ -100,6 +106,17 @@ def best_places(view: View, matches: Matches, unrelated: float) -> np.ndarray:
     for number in np.flatnonzero(matches.rows[:, 0] >= 0):
         places[number] = group_answers(view, matches, int(number), 1, unrelated)[0].place
     return places
+
+
+@lru_cache(maxsize=1 << 15)
+def _words(text: str) -> tuple[frozenset[str], list[str]]:
+    """The words of an answer, and its rarest ones, by their length: two that are alike have one of those in common.
+
+    This is the prefix filter of Bayardo et al. (WWW 2007): most pairs are told apart without comparing their words.
+    """
+    words = frozenset(_WORD.findall(text.lower()))
+    order = sorted(words, key=lambda word: (-len(word), word))
+    return words, order[: len(words) - math.ceil(_ALIKE * len(words)) + 1]
 
 
 def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cube_model.assistant.calibration import CALIBRATION, Calibration
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, ENCODER, INTENTS, is_part, load_encoder
-from cube_model.assistant.store import MANIFEST, AnswerStore, write_segment
+from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, load_encoder, read_calibration
+from cube_model.assistant.store import MANIFEST, AnswerStore, calibrated_of, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.outputs import write_json
-from dataset_builders.common.reading import read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +37,7 @@ def live_entries(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def _parts(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
-    """The files of the encoder and its modules, and those of the intents that the build has written."""
+    """The files of the encoder and its modules, and those of core and intents that the build has written."""
     modules = {"", "encoder"}
     with suppress(OSError, ValueError, LookupError, TypeError):
         listed = json.loads((folder / ENCODER / "modules.json").read_text(encoding="utf-8"))
@@ -48,7 +46,8 @@ def _parts(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_part(path.relative_to(folder))):
         below = path.relative_to(folder)
         module = "/".join(below.parts[1:-1])
-        if below.as_posix() in built if below.parts[0] == INTENTS else module in modules:
+        kept = {ENCODER: module in modules, CORE: not module, INTENTS: below.as_posix() in built}
+        if kept[below.parts[0]]:
             yield path
 
 
@@ -83,12 +82,11 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
         load_encoder(target, manifest["encoder"], "cpu")
     except ModelError as error:
         raise ModelError(str(error).replace(str(target), str(folder))) from error
-    shutil.copyfile(folder / CALIBRATION, target / CALIBRATION)
+    calibrated = calibrated_of(manifest)
+    shutil.copyfile(folder / calibrated["file"], target / calibrated["file"])
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)
-    calibration = Calibration.from_json(
-        read_json(folder / CALIBRATION, _ADVICE, error=ModelError), folder / CALIBRATION
-    )
+    calibration = read_calibration(folder, calibrated)
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
     manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors, view.answer_vectors(rows))]

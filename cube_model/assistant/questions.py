@@ -3,9 +3,9 @@
 | kind | answerable | which questions, and which entries they must not find |
 |---|---|---|
 | `held out` | yes | those of the validation split; none |
-| `another question` | yes | those of a FAQ whose answer has another one; the same question, and of 8 the nearest one |
+| `another question` | yes | those of a FAQ whose answer has another one; the same question |
 | `another dialogue` | yes | those of dialogues without a validation split; the entries of the same dialogue |
-| `topic left out` | no | the first questions of dialogues; all entries of the same domains |
+| `topic left out` | no | the first questions of dialogues; all entries that share a domain |
 | `answer left out` | no | those of a FAQ; all entries with the same answer |
 | `general` | no | `general_questions.txt`; none |
 | `out of scope` | no | those that the user or the dataset marks; none |
@@ -16,14 +16,14 @@ The test split is never read for them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cube_model.assistant.calibration import ANOTHER_QUESTION, FEWEST, MARKED, Questions
+from cube_model.assistant.calibration import ANOTHER_QUESTION, FEWEST, HELD_OUT, MARKED, Questions
 from cube_model.assistant.grouping import best_places
 from cube_model.assistant.retrieval import View, features, find
 from cube_model.data.own_rows import text_keys
@@ -36,13 +36,10 @@ if TYPE_CHECKING:
 _MOST = 2000
 """Questions of each kind; more are sampled."""
 
-_MANY = 8
-"""Questions of an answer from which the features of the answer are used."""
-
 _SCRIPTS = {"latin": re.compile("[A-Za-z]"), "cyrillic": re.compile("[А-Яа-яЁё]")}
 
-Encode = Callable[[list[str]], np.ndarray]
-"""Function of n texts that returns float32 `[n, dimension]`."""
+Encode = Callable[[Sequence[str], Sequence[Sequence[str] | None]], np.ndarray]
+"""Function of n questions and the turns before them that returns float32 `[n, dimension]`, of length 1."""
 
 
 @dataclass
@@ -55,6 +52,7 @@ class _Asked:
     groups: list[str]
     hidden: Callable[[int], np.ndarray | None] = lambda _: None
     answers: np.ndarray | None = None
+    contexts: list[Sequence[str] | None] = field(default_factory=list)
 
 
 def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int) -> Questions:
@@ -67,12 +65,13 @@ def calibration_questions(view: View, rows: EntryRows, encode: Encode, seed: int
         seed: Seed of the samples.
     """
     random = np.random.default_rng(seed)
-    asked = _held_out(rows.held_out, random)
+    topics = _entries_of_topics(view)
+    asked = _held_out(rows.held_out, topics, random)
     asked += _of_single(view, rows.is_single, random)
     if not asked or not len(rows.held_out):
         asked += _of_dialogues(view, ~rows.is_single, random)
     opening = rows.held_out if len(rows.held_out) else rows.index
-    asked += _without_topic(view, opening, random)
+    asked += _without_topic(view, opening, topics, random)
     general = general_questions(view)
     asked.append(_Asked("general", general, False, general))
     if rows.out_of_scope:
@@ -85,7 +84,7 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
     base = unrelated(view, encode)
     parts, right, answerable, groups, kinds = [], [], [], [], []
     for part in asked:
-        matches = find(view, encode(part.texts), part.texts, part.hidden)
+        matches = find(view, encode(part.texts, part.contexts or [()] * len(part.texts)), part.texts, part.hidden)
         places = best_places(view, matches, base)
         parts.append(features(view, matches, places))
         best = view.answers[np.maximum(matches.rows[np.arange(len(places)), places], 0)]
@@ -102,31 +101,38 @@ def _ask(view: View, asked: list[_Asked], encode: Encode) -> Questions:
         codes,
         np.array(kinds),
         base,
-        _has_few(view, asked),
         any(part.answers is not None for part in asked),
     )
-
-
-def _has_few(view: View, asked: list[_Asked]) -> bool:
-    """Whether the answers of a FAQ have few questions each."""
-    answers = [part.answers for part in asked if part.answers is not None]
-    if not answers:
-        return False
-    keys, counts = np.unique(view.answers, return_counts=True)
-    return bool(np.median(counts[np.searchsorted(keys, np.concatenate(answers))]) < _MANY)
 
 
 def unrelated(view: View, encode: Encode) -> float:
     """Return the mean cosine of general questions and the questions of the entries."""
     rows = np.flatnonzero(view.alive)
     rows = rows[:: max(1, len(rows) // _MOST)]
-    return float((view.vectors(rows) @ encode(general_questions(view)).T).mean())
+    general = general_questions(view)
+    return float((view.vectors(rows) @ encode(general, [()] * len(general)).T).mean())
 
 
-def _held_out(table: pa.Table, random: np.random.Generator) -> list[_Asked]:
-    rows = _rows(np.arange(len(table)), random)
-    part = table.take(rows)
-    return [_Asked("held out", part["question"].to_pylist(), True, part["dialogue_id"].to_pylist())]
+def _entries_of_topics(view: View) -> dict[str, np.ndarray]:
+    """Domain -> which entries have it, bool `[n]`."""
+    topics: dict[str, np.ndarray] = {}
+    for number, names in enumerate(view.table["domains"].to_pylist()):
+        for name in names or ():
+            topics.setdefault(name, np.zeros(len(view.table), bool))[number] = True
+    return topics
+
+
+def _held_out(table: pa.Table, topics: dict[str, np.ndarray], random: np.random.Generator) -> list[_Asked]:
+    """Questions of the validation split, without those whose domains no entry has."""
+    domains = table["domains"].to_pylist()
+    there = [row for row, names in enumerate(domains) if not names or any(name in topics for name in names)]
+    part = table.take(_rows(np.array(there, np.int64), random))
+    return [_asked_of(HELD_OUT, part, True)]
+
+
+def _asked_of(kind: str, table: pa.Table, answerable: bool) -> _Asked:
+    texts, contexts = table["question"].to_pylist(), table["context"].to_pylist()
+    return _Asked(kind, texts, answerable, table["dialogue_id"].to_pylist(), contexts=contexts)
 
 
 def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -> list[_Asked]:
@@ -144,7 +150,7 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
             [view.questions[row] for row in rows],
             True,
             [f"entry {row}" for row in rows],
-            lambda number: _with_nearest(view, rows[number], questions == questions[rows[number]]),
+            lambda number: questions == questions[rows[number]],
             view.answers[rows],
         ),
         _Asked(
@@ -155,20 +161,6 @@ def _of_single(view: View, is_single: np.ndarray, random: np.random.Generator) -
             lambda number: (view.answers == view.answers[left[number]]) | (questions == questions[left[number]]),
         ),
     ]
-
-
-def _with_nearest(view: View, row: int, hidden: np.ndarray) -> np.ndarray:
-    """Hide the nearest question with the same answer too, if there are many.
-
-    The questions of a FAQ are often variations of each other, more alike than the questions that users ask.
-    """
-    siblings = np.flatnonzero((view.answers == view.answers[row]) & ~hidden)
-    if len(siblings) < _MANY - 1:
-        return hidden
-    nearest = siblings[(view.vectors(siblings) @ view.vectors(np.array([row]))[0]).argmax()]
-    hidden = hidden.copy()
-    hidden[nearest] = True
-    return hidden
 
 
 def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> list[_Asked]:
@@ -184,35 +176,25 @@ def _of_dialogues(view: View, mask: np.ndarray, random: np.random.Generator) -> 
             True,
             [str(dialogues[row]) for row in rows],
             lambda number: dialogues == dialogues[rows[number]],
+            contexts=view.table["context"].take(rows).to_pylist(),
         )
     ]
 
 
-def _without_topic(view: View, table: pa.Table, random: np.random.Generator) -> list[_Asked]:
+def _without_topic(
+    view: View, table: pa.Table, topics: dict[str, np.ndarray], random: np.random.Generator
+) -> list[_Asked]:
     """The first questions of dialogues, each without the entries that share a domain with it."""
     domains = table["domains"].to_pylist()
     openings = [row for row, context in enumerate(table["context"].to_pylist()) if not context and domains[row]]
-    if not openings:
-        return []
-    rows = _rows(np.array(openings), random)
-    names: dict[str, np.ndarray] = {}
-    for number, of_entry in enumerate(view.table["domains"].to_pylist()):
-        for name in of_entry or ():
-            if name not in names:
-                names[name] = np.zeros(len(view.table), bool)
-            names[name][number] = True
-    masks = [[names[name] for name in domains[row] if name in names] for row in rows]
-    keep = [number for number, parts in enumerate(masks) if parts and not np.logical_or.reduce(parts).all()]
-    part = table.take(rows[keep])
-    return [
-        _Asked(
-            "topic left out",
-            part["question"].to_pylist(),
-            False,
-            part["dialogue_id"].to_pylist(),
-            lambda number: np.logical_or.reduce(masks[keep[number]]),
-        )
-    ]
+    rows = _rows(np.array(openings, np.int64), random)
+    nowhere = np.zeros(len(view.table), bool)
+    names = [tuple(domains[row]) for row in rows]
+    masks = {key: np.logical_or.reduce([topics.get(name, nowhere) for name in key]) for key in set(names)}
+    keep = [number for number, key in enumerate(names) if not masks[key].all()]
+    asked = _asked_of("topic left out", table.take(rows[keep]), False)
+    asked.hidden = lambda number: masks[names[keep[number]]]
+    return [asked]
 
 
 def general_questions(view: View) -> list[str]:

@@ -27,6 +27,8 @@ class AssistantAnswer:
         license: SPDX identifier of its licence, or `LicenseRef-private`.
         metadata: Other columns of own data.
         similar: Number of the nearest entries whose answers are nearly the same as this one; they are not shown.
+        template: The answer with names in place of the values of its slots, such as `The phone number is
+            [phone_number]`; empty where the dataset annotates none.
     """
 
     id: str
@@ -39,6 +41,7 @@ class AssistantAnswer:
     license: str
     metadata: dict[str, Any]
     similar: int
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Request:
 
     Attributes:
         text: The user's turn.
-        context: Turns before it, oldest first; they do not change the reply yet.
+        context: Turns before it, oldest first; see `DialogueAssistant.reply`.
         where: Values that an answer must have; see `DialogueAssistant.reply`.
         k: Largest number of answers.
     """

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,6 +63,12 @@ def stems(text: str) -> list[str]:
     return [word[:_STEM] for word in _WORD.findall(_WITHOUT_SPACES.sub(r" \1 ", text.lower()))]
 
 
+@lru_cache(maxsize=1 << 15)  # the entries near to one question are near to others too
+def stem_set(text: str) -> frozenset[str]:
+    """Return the different stems of a text."""
+    return frozenset(stems(text))
+
+
 @dataclass(frozen=True)
 class Segment:
     """Entries that were added together.
@@ -89,7 +95,7 @@ class Segment:
         words: Counter[str] = Counter()
         for column in ("question", "answer"):
             for text in table[column].to_pylist():
-                words.update(set(stems(text)))
+                words.update(set(stems(text)))  # not kept: there may be millions
         return cls(table, vectors, text_keys(table["answer"].combine_chunks()), words, answer_vectors)
 
 
@@ -100,16 +106,24 @@ class View:
         segments: Segments in the order in which they were added.
         alive: bool `[n]`: whether each of all n entries is still there.
         version: Version of the answers.
+        calibrated: Which file has the calibration, and for which version it was made; see `store`.
 
     Attributes:
         table: n entries, also those that were removed.
         answers: int64 `[n]`; see `Segment`.
     """
 
-    def __init__(self, segments: Sequence[Segment], alive: np.ndarray, version: int = 1) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        alive: np.ndarray,
+        version: int = 1,
+        calibrated: Mapping[str, Any] | None = None,
+    ) -> None:
         import pyarrow as pa
 
         self.segments, self.alive, self.version = tuple(segments), alive, version
+        self.calibrated: Mapping[str, Any] = calibrated or {}
         self.table: pa.Table = pa.concat_tables([segment.table for segment in segments])
         self.answers = np.concatenate([segment.answers for segment in segments])
 
@@ -128,6 +142,12 @@ class View:
     def questions(self) -> list[str]:
         """The n questions."""
         return list(self.table["question"].to_pylist())
+
+    @cached_property
+    def answer_texts(self) -> list[str]:
+        """The n answers, with names in place of the values of slots where those are annotated."""
+        both = zip(self.table["template"].to_pylist(), self.table["answer"].to_pylist(), strict=True)
+        return [template or answer for template, answer in both]
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the vectors of some entries: rows `[...]` to float32 `[..., dimension]`."""
@@ -165,7 +185,7 @@ class Weights:
         frequency = self._words.get(stem, 0)
         return math.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5))
 
-    def share(self, question: set[str], other: set[str]) -> float:
+    def share(self, question: Set[str], other: Set[str]) -> float:
         """Return the weighted share of a question's words that are among others, 0 to 1."""
         total = sum(map(self.of, question))
         return sum(self.of(stem) for stem in question & other) / total if total else 0.0
@@ -209,11 +229,12 @@ def find(
     rows = np.full((len(vectors), k), -1, np.int64)
     scores = np.full((len(vectors), k), -1, np.float32)
     answers = np.zeros((len(vectors), k), np.float32)
-    step = max(1, _BLOCK // max(1, total))
+    gone, step = np.flatnonzero(~view.alive), max(1, _BLOCK // max(1, total))
     for start in range(0, len(vectors), step):
         block = vectors[start : start + step]
         similarities = np.concatenate([block @ segment.vectors.T for segment in view.segments], axis=1)
-        similarities[:, ~view.alive] = -np.inf
+        if len(gone):
+            similarities[:, gone] = -np.inf
         for number, line in enumerate(similarities, start):
             mask = hidden(number)
             if mask is not None:
@@ -226,51 +247,67 @@ def find(
     return Matches(questions, rows, scores, answers)
 
 
-def features(view: View, matches: Matches, places: np.ndarray | None = None) -> np.ndarray:
+def features(
+    view: View, matches: Matches, places: np.ndarray | None = None, lines: np.ndarray | None = None
+) -> np.ndarray:
     """Compute what tells whether an entry answers a question.
 
     Args:
         view: Entries.
         matches: The nearest entries of m questions.
-        places: int64 `[m]`: which of the matches of each question to look at. Default: the best.
+        places: int64 `[n]`: which of the matches of each question to look at. Default: the best.
+        lines: int64 `[n]`: the question of each place, in ascending order. Default: one place for each question.
 
     Returns:
-        float64 `[m, 10]`, in the order of `FEATURES`: similarity of the questions; that of question and answer; mean of
+        float64 `[n, 10]`, in the order of `FEATURES`: similarity of the questions; that of question and answer; mean of
         the first over the nearest; how much more similar the question is than the best one with another answer; mean
         similarity of the best with the same answer; share of the nearest that have it; mean similarity of the matched
         question to the nearest others; weighted share of the words of the question that the matched entry has, and that
         the nearest entries have; logarithm of the number of words. Zeros where there is no match.
     """
-    result = np.zeros((len(matches.rows), len(FEATURES)))
-    places = np.zeros(len(result), np.int64) if places is None else places
-    near = matches.rows[:, :NEIGHBOURS]
-    near_vectors = view.vectors(np.maximum(near, 0))
-    weights = view.weights
-    for number, place in enumerate(places):
-        rows, scores = matches.rows[number], matches.scores[number]
-        rows, scores = rows[rows >= 0], scores[rows >= 0]
-        question = set(stems(matches.questions[number]))
-        if not len(rows):
-            continue
-        row, score = rows[place], float(scores[place])
-        same = scores[view.answers[rows] == view.answers[row]]
-        others = scores[view.answers[rows] != view.answers[row]]
-        count = min(NEIGHBOURS, len(rows))
-        own = view.vectors(rows[place : place + 1])[0]
-        others_near = near[number, :count] != row
-        coherence = (near_vectors[number, :count] @ own)[others_near]
-        words = set(stems(view.questions[row]))
-        nearby = set().union(*(stems(view.questions[near_row]) for near_row in near[number, :count]))
-        result[number] = (
-            score,
-            matches.answers[number, place],
-            scores[:count].mean(),
-            score - float(others[0]) if len(others) else 0.5,
-            same[:ANSWERS].mean(),
-            (view.answers[rows[:count]] == view.answers[row]).mean(),
-            coherence.mean() if len(coherence) else 0.0,
-            weights.share(question, words),
-            weights.share(question, nearby),
-            math.log1p(len(question)),
-        )
+    lines = np.arange(len(matches.rows)) if lines is None else lines
+    places = np.zeros(len(lines), np.int64) if places is None else places
+    result = np.zeros((len(lines), len(FEATURES)))
+    question: _Near | None = None
+    for number, (line, place) in enumerate(zip(lines.tolist(), places.tolist(), strict=True)):
+        if question is None or question.line != line:
+            question = _Near(view, matches, line)
+        if len(question.rows):
+            result[number] = question.features(place)
     return result
+
+
+class _Near:
+    """What is near to a question, computed once for all its answers."""
+
+    def __init__(self, view: View, matches: Matches, line: int) -> None:
+        self.line, self._view = line, view
+        there = matches.rows[line] >= 0
+        self.rows, self._scores = matches.rows[line][there], matches.scores[line][there]
+        self._of_answers = matches.answers[line][there]
+        near = self.rows[:NEIGHBOURS]
+        self._keys = view.answers[self.rows]
+        self._vectors = view.vectors(near)
+        self._words = stem_set(matches.questions[line])
+        nearby = frozenset().union(*(stem_set(view.questions[row]) for row in near))
+        self._nearby = view.weights.share(self._words, nearby)
+        self._mean = float(self._scores[:NEIGHBOURS].mean()) if len(near) else 0.0
+
+    def features(self, place: int) -> tuple[float, ...]:
+        row, score, count = self.rows[place], float(self._scores[place]), min(NEIGHBOURS, len(self.rows))
+        same = self._keys == self._keys[place]
+        others = self._scores[~same]
+        own = self._vectors[place] if place < count else self._view.vectors(self.rows[place : place + 1])[0]
+        coherence = (self._vectors @ own)[self.rows[:count] != row]
+        return (
+            score,
+            float(self._of_answers[place]),
+            self._mean,
+            score - float(others[0]) if len(others) else 0.5,
+            float(self._scores[same][:ANSWERS].mean()),
+            float(same[:count].mean()),
+            float(coherence.mean()) if len(coherence) else 0.0,
+            self._view.weights.share(self._words, stem_set(self._view.questions[row])),
+            self._nearby,
+            math.log1p(len(self._words)),
+        )

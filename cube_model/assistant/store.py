@@ -1,6 +1,7 @@
 """The entries of an assistant on disk: small segments that are only added, and a manifest that is replaced.
 
-A/manifest.json                              version, segments with the digests of their files
+A/manifest.json                              version, segments with the digests of their files, `calibrated`
+A/calibration.json                           the calibration; calibration-N.json after the N-th `assistant calibrate`
 A/segments/000001/entries.parquet            entries; see `entries.schema`
 A/segments/000001/vectors.safetensors        `questions`, float32 [n, dimension]
 A/segments/000001/answers.safetensors        `answers`, float32 [n, dimension]
@@ -39,6 +40,8 @@ MANIFEST = "manifest.json"
 SEGMENTS = "segments"
 FORMAT = 1
 
+CALIBRATION = "calibration.json"
+
 ENTRIES, VECTORS, ANSWERS, REMOVED = "entries.parquet", "vectors.safetensors", "answers.safetensors", "removed.json"
 
 _MOST_SEGMENTS = 32
@@ -51,7 +54,11 @@ _SEGMENT_NAME = re.compile(r"\d{6,}|\.\d{6,}\.part")
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
 _SEGMENT = {"name!": str, "entries!": int, "removed!": int, "digests!": {"*": str}}
-_SHAPE = {"format!": int, "version!": int, "segments!": [_SEGMENT], "encoder!": dict, "files": {"*": str}}
+_CALIBRATED = {"file!": str, "version!": int, "number!": int}
+_SHAPE = {
+    **{"format!": int, "version!": int, "segments!": [_SEGMENT], "encoder!": dict, "files": {"*": str}},
+    **{"calibrated": _CALIBRATED},
+}
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,34 @@ class AnswerStore:
         with self._writing() as manifest:
             self._compact(manifest)
 
+    def put_calibration(self, content: Mapping[str, Any], card: str, version: int) -> None:
+        """Replace the calibration, and the card, which shows its figures. Readers go on with the one before.
+
+        Args:
+            content: Content of the file.
+            card: Text of the card.
+            version: Version of the answers that it was made for.
+
+        Raises:
+            ModelError: The answers have changed since, or the folder cannot be written.
+        """
+        with self._writing() as manifest:
+            if manifest["version"] != version:
+                raise ModelError(f"{self.folder}: its answers have changed meanwhile; run the same command again")
+            before = calibrated_of(manifest)
+            number = before["number"] + 1
+            name = f"calibration-{number:06}.json"
+            write_whole(self.folder / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            write_whole(self.folder / "README.md", card)
+            files = {**(manifest.get("files") or {}), name: xxh3(self.folder / name)}
+            files.pop(before["file"], None)
+            calibrated = {"file": name, "version": version, "number": number}
+            content = {**manifest, "files": files, "calibrated": calibrated}
+            write_whole(self.folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            for path in self.folder.glob("calibration*.json"):
+                if path.name not in (name, before["file"]):  # somebody may have opened the one before just now
+                    path.unlink(missing_ok=True)
+
     def _compact(self, manifest: dict[str, Any]) -> None:
         import pyarrow as pa
 
@@ -228,7 +263,7 @@ class AnswerStore:
             key = (facts["name"], *sorted(facts["digests"].values()))
             loaded[key] = self._loaded.get(key) or _read_segment(self.folder / SEGMENTS / facts["name"], facts)
         self._loaded = loaded
-        return _view(list(loaded.values()), int(manifest["version"]))
+        return _view(list(loaded.values()), manifest)
 
     def _file_state(self) -> tuple[int, ...]:
         try:
@@ -311,6 +346,7 @@ def write_segment(
 
 
 def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from cube_model.assistant.entries import schema
@@ -319,7 +355,10 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     if damage := find_damage(folder, facts["digests"], xxh3):
         raise ModelError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
     try:
-        table = pq.read_table(folder / ENTRIES).cast(schema())
+        table = pq.read_table(folder / ENTRIES)
+        if "template" not in table.column_names:  # written by an earlier version
+            table = table.append_column("template", pa.nulls(len(table)))
+        table = table.cast(schema())
         vectors = map_tensor(folder / VECTORS, "questions")
         answers = map_tensor(folder / ANSWERS, "answers")
     except Exception as error:  # pyarrow, safetensors and the file system raise a dozen types
@@ -330,7 +369,12 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     return _Loaded(Segment.of(table, vectors, answers), frozenset(removed))
 
 
-def _view(loaded: Sequence[_Loaded], version: int) -> View:
+def calibrated_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the file of the calibration, the version it was made for, and how often it was made again."""
+    return dict(manifest.get("calibrated") or {"file": CALIBRATION, "version": 1, "number": 0})
+
+
+def _view(loaded: Sequence[_Loaded], manifest: Mapping[str, Any]) -> View:
     """Put segments together; an id counts as removed in the segments before the one that removes it."""
     gone: set[str] = set()
     alive = []
@@ -338,4 +382,5 @@ def _view(loaded: Sequence[_Loaded], version: int) -> View:
         ids = part.segment.table["id"].to_pylist()
         alive.append(np.array([id not in gone for id in ids], bool))
         gone |= part.removed
-    return View([part.segment for part in loaded], np.concatenate(alive[::-1]), version)
+    segments = [part.segment for part in loaded]
+    return View(segments, np.concatenate(alive[::-1]), int(manifest["version"]), calibrated_of(manifest))

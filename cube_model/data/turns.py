@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,6 +124,21 @@ def read_turns(
     if not len(table):
         raise ModelError(f"{data}: no dialogue in split {split}" + (f" in {', '.join(languages)}" if languages else ""))
     return _turns_of_table(table.combine_chunks())
+
+
+def filled(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Return a text with names in place of spans; of spans that overlap, the first is taken.
+
+    >>> filled("Italian food in San Jose", [(0, 7, "cuisine"), (16, 24, "city")])
+    '[cuisine] food in [city]'
+    """
+    parts, at = [], 0
+    for start, end, name in sorted(spans):
+        if start < at or end > len(text) or start >= end:
+            continue
+        parts += [text[at:start], f"[{name}]"]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def _turns_of_table(table: pa.Table) -> Turns:

@@ -21,7 +21,8 @@ DIRECTIONS = {
 KINDS = ("same_intent", "same_action", "templates", "translations")
 """Options of the kinds of positives besides the next turn: the maximum number of pairs of each."""
 
-_NEED_ALL = ("vary_context", "decontaminate", "languages", "leave_out")
+LABELLED = ("same_intent", "same_action")
+"""Those of them whose pairs have a label that others may have, too."""
 
 
 @dataclass
@@ -153,6 +154,12 @@ class EmbedderConfig(Options, error=ModelError):
         low=0,
         below=1,
     )
+    distill: str | None = option(
+        None,
+        "Text encoder, such as the base or a larger one, whose similarities of the anchors without earlier turns are "
+        "kept: short name of a teacher, folder or Hub repository.",
+    )
+    distill_weight: float = option(1.0, "What the difference to those similarities counts in the loss.", above=0)
     mixed_precision: Literal["auto", "bf16", "no"] = option(
         "auto", "Mixed precision; auto: bf16 where the hardware computes in it natively."
     )
@@ -182,7 +189,7 @@ class EmbedderConfig(Options, error=ModelError):
             "negatives": self.negatives != "all" and self.negatives,
             **{
                 name: getattr(self, name)
-                for name in ("vary_context", "decontaminate", "languages", "leave_out", *KINDS)
+                for name in ("vary_context", "decontaminate", "languages", "leave_out", "distill", *KINDS)
             },
         }
         check_streaming(self.streaming, self.shuffle_buffer, needs_all)
@@ -192,10 +199,11 @@ class EmbedderConfig(Options, error=ModelError):
             raise ModelError("hard_negatives are mined for pairs of a turn and the next: leave out one of both")
         if self.vary_context and not self.context_turns:
             raise ModelError("vary_context needs earlier turns: set context_turns too, or leave it out")
-        if self.mini_batch_size < self.batch_size and (self.has_labels or self.label_smoothing or self.matryoshka):
+        whole = {name: getattr(self, name) for name in ("label_smoothing", "matryoshka", "distill", *LABELLED)}
+        if self.mini_batch_size < self.batch_size and any(whole.values()):
             raise ModelError(
-                f"mini_batch_size {self.mini_batch_size} computes a batch in parts, which label_smoothing, matryoshka, "
-                "same_intent and same_action cannot: raise it to batch_size, or leave them out"
+                f"mini_batch_size {self.mini_batch_size} computes a batch in parts, which {', '.join(whole)} cannot: "
+                "raise it to batch_size, or leave them out"
             )
         if self.composer != "none":
             if self.base_share:
@@ -215,4 +223,4 @@ class EmbedderConfig(Options, error=ModelError):
     @property
     def has_labels(self) -> bool:
         """Whether some pairs share a label that others may have, too."""
-        return bool(self.same_intent or self.same_action)
+        return any(getattr(self, kind) for kind in LABELLED)

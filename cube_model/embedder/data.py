@@ -69,10 +69,16 @@ class EmbedderData:
         """The anchors and positives of some pairs."""
         return [column[i] for column in (self.anchors, self.positives) for i in rows]
 
-    def columns(self) -> dict[str, list[Any]]:
-        """The columns in the order that the losses of sentence-transformers expect."""
+    def columns(self, *, numbered: bool = False) -> dict[str, list[Any]]:
+        """The columns in the order that the losses of sentence-transformers expect.
+
+        Args:
+            numbered: Whether each label comes with the number of its pair.
+        """
         wrong = {f"negative_{i + 1}": texts for i, texts in enumerate(self.negatives)}
         labels = {"label": self.labels.tolist()} if self.label_texts else {}
+        if numbered:
+            labels = {"label": [[label, number] for number, label in enumerate(self.labels.tolist())]}
         return {"anchor": self.anchors, "positive": self.positives, **wrong, **labels}
 
     def describe(self) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from sentence_transformers.sentence_transformer.losses import (
 from sentence_transformers.util import all_gather, all_gather_with_grad, get_rank
 from torch.nn.functional import cross_entropy, normalize
 
+from cube_model.embedder.distillation import SimilarityDistillation, load_distillation_teacher
+from cube_model.embedder.streamed_data import StreamedEmbedderData
+from cube_model.teacher.teacher import turn_separator
+
 if TYPE_CHECKING:
     from cube_model.embedder.config import EmbedderConfig
     from cube_model.embedder.data import EmbedderData
-    from cube_model.embedder.streamed_data import StreamedEmbedderData
 
 _TEXTS_AT_ONCE = 32
 """Texts of similar length that are encoded together: fewer are slower, more need more padding."""
@@ -63,6 +66,8 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
         model: The encoder.
         dimensions: Numbers of first dimensions that are to serve alone; the loss is the mean over them and all.
         embed: Makes the embeddings of a batch.
+        distillation: What keeps the similarities of a teacher. The labels then have a second column, the numbers of
+            the pairs.
         **options: Arguments of `MultipleNegativesRankingLoss`.
 
     References:
@@ -75,18 +80,23 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
         *,
         dimensions: Sequence[int] = (),
         embed: Embed = columns_by_length,
+        distillation: SimilarityDistillation | None = None,
         **options: Any,
     ) -> None:
         super().__init__(model, **options)
-        self._dimensions, self._embed = dimensions, embed
+        self._dimensions, self._embed, self._distillation = dimensions, embed, distillation
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
         """Loss of a batch; `sentence_features`: tokens of anchors, positives and negatives, `[batch, width]` each."""
         embeddings = self._embed(self.model, sentence_features)
+        rows = None
+        if self._distillation:
+            labels, rows = labels.unbind(dim=1)
         losses = [self.compute_loss_from_embeddings(embeddings, labels)]
         for dimension in self._dimensions:
             losses.append(self.compute_loss_from_embeddings([each[:, :dimension] for each in embeddings], labels))
-        return torch.stack(losses).mean()
+        loss = torch.stack(losses).mean()
+        return loss if self._distillation is None or rows is None else loss + self._distillation(embeddings[0], rows)
 
 
 class LabelRankingLoss(ByLengthRankingLoss):
@@ -184,6 +194,16 @@ def contrastive_loss(
         https://arxiv.org/abs/2101.06983 (gradient caching).
     """
     options: dict[str, Any] = {"scale": config.scale, "gather_across_devices": processes > 1}
+    ranking: dict[str, Any] = {"dimensions": config.matryoshka, "embed": embed}
+    if config.distill and not isinstance(data, StreamedEmbedderData):
+        teacher = load_distillation_teacher(config.distill, str(model.device))
+        ranking["distillation"] = SimilarityDistillation(
+            teacher,
+            data.anchors,
+            turn_separator(model.tokenizer),
+            weight=config.distill_weight,
+            scale=config.scale,
+        )
     if config.has_labels or config.label_smoothing:
         return LabelRankingLoss(
             model,
@@ -191,15 +211,14 @@ def contrastive_loss(
             label_temperature=config.label_temperature,
             smoothing=config.label_smoothing,
             symmetric=config.symmetric,
-            dimensions=config.matryoshka,
-            embed=embed,
+            **ranking,
             **options,
         )
     if config.symmetric:
         options |= {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
     if config.mini_batch_size < config.batch_size:
         return CachedMultipleNegativesRankingLoss(model, mini_batch_size=config.mini_batch_size, **options)
-    return ByLengthRankingLoss(model, dimensions=config.matryoshka, embed=embed, **options)
+    return ByLengthRankingLoss(model, **ranking, **options)
 
 
 def _label_vectors(model: SentenceTransformer, labels: list[str]) -> torch.Tensor:

@@ -30,14 +30,14 @@ class DistinctAnswersSampler(DefaultBatchSampler):
     Args:
         anchors: n texts.
         answer_ids: int64 `[n]`.
-        groups: int `[n]`; a batch holds pairs of one group.
+        groups: int `[n]`; a batch holds pairs of one group. Groups that fill no batch share theirs.
         batch_size: Pairs per batch.
         processes: Number of processes that share the batches.
         seed: Seed of the order.
         order: Draws the order of the pairs at `rows` (int `[k]`) from a generator. Default: any order.
 
     Raises:
-        ModelError: A group does not fill one batch.
+        ModelError: The pairs do not fill one batch.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         numbers: dict[str, int] = {}
         self._anchors = [numbers.setdefault(text, len(numbers)) for text in anchors]
         self._answers: list[int] = answer_ids.tolist()
-        self._members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
         self._processes = processes
         self._order = order or (lambda rows, rng: rng.permutation(rows))
+        self._members = self._large_enough([np.flatnonzero(groups == group) for group in np.unique(groups)])
         self._length = len(self._batches(0, 0))
+        if not self._length:
+            raise _no_batch(len(anchors), batch_size * processes)
 
     def __len__(self) -> int:
         return self._length
@@ -76,11 +78,15 @@ class DistinctAnswersSampler(DefaultBatchSampler):
         rng = np.random.default_rng([self.seed, epoch, again])
         together: list[list[int]] = []
         for members in self._members:
-            made = self._of_group(self._order(members, rng).tolist())
-            if not made and not epoch and not again:
-                raise _no_batch(len(members), self.batch_size * self._processes)
-            together += made
+            together += self._of_group(self._order(members, rng).tolist())
         return _shares([together[i] for i in rng.permutation(len(together))], self.batch_size)
+
+    def _large_enough(self, groups: list[np.ndarray]) -> list[np.ndarray]:
+        """The groups that fill a batch, and the pairs of the others as one group."""
+        fills = [bool(self._of_group(members.tolist())) for members in groups]
+        small = [members for members, full in zip(groups, fills, strict=True) if not full]
+        large = [members for members, full in zip(groups, fills, strict=True) if full]
+        return [*large, np.sort(np.concatenate(small))] if small else large
 
     def _of_group(self, order: list[int]) -> list[list[int]]:
         return distinct_batches(order, self._anchors, self._answers, self.batch_size * self._processes)

@@ -281,7 +281,9 @@ def _trainer(
         neighbours=config.neighbours,
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(data.columns()),
+        train_dataset=Dataset.from_dict(
+            data.columns(numbered=bool(config.distill)) if isinstance(data, EmbedderData) else data.columns()
+        ),
         loss=contrastive_loss(config, model, data, arguments.world_size, embed),
     )
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
 from cube_model.errors import ModelError
+from cube_model.vectors.option import EncoderDtype as EncoderDtype
 from cube_model.vectors.option import vectors_option
 from dataset_builders.common.choices import Split
 from dataset_builders.common.options import Options, option
-
-EncoderDtype = Literal["float32", "bfloat16", "float16", "auto"]
-"""Precision of an encoder; `auto` is bfloat16 on hardware with native support, else float32."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cube_model.errors import ModelError
-from cube_model.teacher.find import DEFAULT_TEACHER
-from cube_model.vectors.option import vectors_option
+from cube_model.vectors.option import encoder_option, languages_option, sources_option, vectors_option
 from dataset_builders.common.choices import Split
 from dataset_builders.common.options import Options, option
 
@@ -25,13 +24,13 @@ class FlowConfig(Options, error=ModelError):
     """A flow: dialogues become trajectories of clusters of utterances, and those a graph of transitions."""
 
     data: str = option(help="Dataset: folder written by `dialogue-cube build`, or Hub repository.")
-    encoder: str = option(DEFAULT_TEACHER, "Encoder of the utterances: short name, folder or Hub repository.")
+    encoder: str = encoder_option("utterances")
     vectors: str | None = vectors_option()
-    sources: list[str] | None = option(None, "Sources.", none="all", aliases=("--source",))
+    sources: list[str] | None = sources_option()
     domain: str | None = option(
         None, "Read only dialogues that have this domain and no other.", none="all dialogues, whatever their domains"
     )
-    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
+    languages: list[str] | None = languages_option("--language")
     split: Literal[Split, "all"] = option("all", "Split to read, or all of them together.")
     threshold: float | None = option(
         None,

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cube_model.errors import ModelError
-from cube_model.teacher.find import DEFAULT_TEACHER
-from cube_model.vectors.option import vectors_option
+from cube_model.vectors.option import (
+    data_option,
+    encoder_option,
+    languages_option,
+    own_option,
+    sources_option,
+    vectors_option,
+)
 from dataset_builders.common.choices import Split
 from dataset_builders.common.options import Options, option
 
@@ -23,20 +29,12 @@ Chosen on 3,000 training rows each of Banking77, CLINC150 and HWU64 with all-Min
 class _UtterancesConfig(Options, error=ModelError):
     """Which utterances are read, and their encoder."""
 
-    data: str | None = option(
-        None, "Dataset: folder written by `dialogue-cube build`, or Hub repository.", none="only --own"
-    )
-    own: list[str] | None = option(
-        None,
-        "File or folder of your own texts: chats, tables, or a text file with one utterance a line; repeatable.",
-        none="only --data",
-        repeatable=True,
-        flags=("--own",),
-    )
-    encoder: str = option(DEFAULT_TEACHER, "Encoder of the utterances: short name, folder or Hub repository.")
+    data: str | None = data_option()
+    own: list[str] | None = own_option("texts: chats, tables, or a text file with one utterance a line")
+    encoder: str = encoder_option("utterances")
     vectors: str | None = vectors_option()
-    sources: list[str] | None = option(None, "Sources of the dataset.", none="all", aliases=("--source",))
-    languages: list[str] | None = option(None, "BCP 47 tags; en includes en-US.", none="all", aliases=("--language",))
+    sources: list[str] | None = sources_option()
+    languages: list[str] | None = languages_option("--language")
     splits: list[Split] | None = option(None, "Splits of the dataset to read.", none="train")
 
     def __post_init__(self) -> None:
@@ -49,13 +47,7 @@ class _UtterancesConfig(Options, error=ModelError):
 class TrainIntentsConfig(_UtterancesConfig, error=ModelError):
     """A head on a frozen encoder that tells the intents of utterances, from labelled examples."""
 
-    own: list[str] | None = option(
-        None,
-        "File or folder of your own labelled utterances, such as a table with the columns text and intent; repeatable.",
-        none="only --data",
-        repeatable=True,
-        flags=("--own",),
-    )
+    own: list[str] | None = own_option("labelled utterances, such as a table with the columns text and intent")
     out_of_scope: str | None = option(
         None,
         "Text file of utterances that belong to none of the intents, one a line; they set the threshold.",

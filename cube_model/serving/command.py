@@ -52,10 +52,14 @@ def _open(config: ServeConfig) -> DialogueAssistant | ServedEncoder:
         from cube_model.assistant.assistant import DialogueAssistant
 
         return DialogueAssistant.from_pretrained(
-            config.assistant, revision=config.revision, device=config.device, unanswered=config.unanswered
+            config.assistant,
+            revision=config.revision,
+            device=config.device,
+            unanswered=config.unanswered,
+            dtype=config.dtype,
         )
     from cube_model.serving.encoder import ServedEncoder
     from cube_model.teacher.teacher import Teacher
 
     assert config.encoder is not None
-    return ServedEncoder(Teacher.load(config.encoder, device=config.device, revision=config.revision))
+    return ServedEncoder(Teacher.load(config.encoder, config.dtype, config.device, revision=config.revision))

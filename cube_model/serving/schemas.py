@@ -57,7 +57,8 @@ class ReplyRequest(Strict):
 
     text: Annotated[Text, Field(description="The user's turn.", examples=["May my cat come along?"])]
     context: Annotated[
-        list[Text], Field(description="Turns before it, the oldest first; they do not change the reply yet.")
+        list[Text],
+        Field(description="Turns before it, the oldest first; they count if encoder or core were trained with them."),
     ] = []
     where: (
         Annotated[
@@ -99,6 +100,7 @@ class ReplyAnswer(BaseModel):
     license: Annotated[str | None, Field(description="SPDX identifier.")]
     metadata: dict[str, Any]
     similar: Annotated[int, Field(description="Number of nearly identical answers that this one represents.")]
+    template: Annotated[str, Field(description="The answer with names of slots in place of values; may be empty.")]
 
 
 class ReplyTopic(BaseModel):

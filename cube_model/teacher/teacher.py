@@ -225,6 +225,10 @@ class Teacher:
             "fallback_from": list(self.fallback_from),
         }
 
+    def fingerprint_in(self, dtype: str) -> str:
+        """Return the fingerprint that the same teacher has in another precision, such as the recorded one."""
+        return fingerprint(self.weights_sha256, self._tokenizer, {**self._settings(), "dtype": dtype})
+
     @property
     def turn_separator(self) -> str:
         """Separator between a question and its context when they are joined into one text."""

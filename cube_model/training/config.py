@@ -103,6 +103,12 @@ class TrainingConfig(Options, error=ModelError):
     temperature: float = option(
         20.0, "Factor on the cosine in the contrastive loss before training, which learns it.", above=0
     )
+    label_smoothing: float = option(
+        0.0,
+        "Share of the target of the contrastive loss that all answers of a batch have in common.",
+        low=0,
+        below=1,
+    )
     noise: float | None = option(
         None,
         "Expected norm of the Gaussian noise that training adds to embeddings of norm 1.",

@@ -249,7 +249,13 @@ def _loss(config: TrainingConfig, core: CubeModel) -> DialogueLoss | Autoencoder
     noise = config.noise or 0.0
     if config.mode == "autoencoder":
         return AutoencoderLoss(core, noise=noise)
-    return DialogueLoss(core, noise=noise, temperature=config.temperature, cosine_weight=config.cosine_weight)
+    return DialogueLoss(
+        core,
+        noise=noise,
+        temperature=config.temperature,
+        cosine_weight=config.cosine_weight,
+        label_smoothing=config.label_smoothing,
+    )
 
 
 def _arguments(config: TrainingConfig, pairs: int, folder: Path, accelerator: Accelerator) -> TrainingArguments:

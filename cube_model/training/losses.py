@@ -29,11 +29,21 @@ class DialogueLoss(nn.Module):
         noise: Expected norm of the Gaussian noise added to embeddings of norm 1 in training, missing turns included.
         temperature: Factor on the cosine before training.
         cosine_weight: w, 0 to 1.
+        label_smoothing: Share of the contrastive target that all answers have in common, 0 to below 1.
     """
 
-    def __init__(self, model: CubeModel, *, noise: float, temperature: float, cosine_weight: float) -> None:
+    def __init__(
+        self,
+        model: CubeModel,
+        *,
+        noise: float,
+        temperature: float,
+        cosine_weight: float,
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.model, self.noise, self.cosine_weight = model, noise, cosine_weight
+        self.label_smoothing = label_smoothing
         # without the contrastive part it gets no gradient, which DDP expects of every trained parameter
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=cosine_weight < 1)
 
@@ -58,7 +68,7 @@ class DialogueLoss(nn.Module):
             mapped_answers = self.model.encode_answers(self._noisy(answers))
             wrong = None if negatives is None else self._encode_negatives(negatives)
             loss = (1 - self.cosine_weight) * contrastive_loss(
-                mapped, mapped_answers, labels, self.log_temperature, wrong
+                mapped, mapped_answers, labels, self.log_temperature, wrong, self.label_smoothing
             )
         if self.cosine_weight > 0:
             loss = loss + self.cosine_weight * cosine_distance(mapped, answers)
@@ -112,6 +122,7 @@ def contrastive_loss(
     labels: torch.Tensor,
     log_temperature: torch.Tensor,
     negatives: torch.Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Return the cross-entropy of the true answer among the answers of all processes, in float32.
 
@@ -123,6 +134,7 @@ def contrastive_loss(
         labels: Int `[batch]`, equal for equal answers.
         log_temperature: Scalar.
         negatives: Mapped wrong answers `[batch, k, dimension]` of norm 1, zeros where missing.
+        label_smoothing: Share of the target that all answers have in common.
     """
     with torch.autocast(questions.device.type, enabled=False):
         questions = functional.normalize(questions.float(), dim=-1)
@@ -136,7 +148,33 @@ def contrastive_loss(
             equal = torch.cat([equal, (negatives == 0).all(-1)], dim=1)
         # masked after scaling: -inf times the temperature would give the temperature a gradient of nan
         scores = scores * log_temperature.float().clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
-        return functional.cross_entropy(scores.masked_fill(equal, float("-inf")), own)
+        return answer_loss(scores, own, equal, label_smoothing)
+
+
+def answer_loss(
+    scores: torch.Tensor, own: torch.Tensor, excluded: torch.Tensor, label_smoothing: float = 0.0
+) -> torch.Tensor:
+    """Return the cross-entropy of the true answer, a scalar.
+
+    Args:
+        scores: Float `[batch, answers]`.
+        own: Number of the true answer of each row, int64 `[batch]`.
+        excluded: Answers that are neither right nor wrong, bool `[batch, answers]`.
+        label_smoothing: Share of the target that is the same for all answers that are not excluded, 0 to below 1
+            (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7).
+
+    >>> scores, none = torch.zeros(1, 4), torch.zeros(1, 4, dtype=torch.bool)
+    >>> round(answer_loss(scores, torch.tensor([0]), none, 0.1).item(), 3)  # log 4
+    1.386
+    """
+    masked = scores.masked_fill(excluded, float("-inf"))
+    loss = functional.cross_entropy(masked, own)
+    if not label_smoothing:
+        return loss
+    # `cross_entropy` would smooth over the excluded answers, too, whose logarithm is -inf
+    logs = masked.log_softmax(dim=1).masked_fill(excluded, 0)
+    uniform = -(logs.sum(dim=1) / (~excluded).sum(dim=1)).mean()
+    return (1 - label_smoothing) * loss + label_smoothing * uniform
 
 
 def gather_answers(answers: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:

@@ -6,7 +6,7 @@ of the senders. So nobody holds more than its own share, and the result does not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,10 +76,13 @@ class Exchange:
         tables = [self.read(receiver, sender) for sender in range(senders)]
         return pa.concat_tables(tables), np.array([len(table) for table in tables])
 
-    def read(self, receiver: int, sender: int) -> pa.Table:
-        """Read the records of a receiver from one sender."""
+    def read(self, receiver: int, sender: int, columns: Sequence[str] = ()) -> pa.Table:
+        """Read the records of a receiver from one sender; all columns, or those of these names."""
         with self.storage.open(self._file(sender)) as file:
             reader = pa.ipc.open_file(file)
+            if columns:
+                fields = [reader.schema.get_field_index(name) for name in columns]
+                reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
             receivers = int(reader.schema.metadata[_RECEIVERS])
             numbers = range(receiver, reader.num_record_batches, receivers)
             return pa.Table.from_batches([reader.get_batch(number) for number in numbers]).replace_schema_metadata()
@@ -106,17 +109,29 @@ def array(table: pa.Table, column: str) -> np.ndarray:
     return table[column].to_numpy()
 
 
-def save(storage: Storage, name: str, table: pa.Table) -> None:
-    """Write a table that a later task reads as a whole."""
+def save(storage: Storage, name: str, table: pa.Table, rows: int | None = None) -> None:
+    """Write a table that a later task reads, as a whole (`load`) or in batches of so many rows (`batches`)."""
     with storage.create(name) as path, pa.OSFile(str(path), "wb") as file:  # noqa: SIM117
         with pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+            writer.write_table(table, rows)
 
 
 def load(storage: Storage, name: str) -> pa.Table:
     """Read a table that `save` wrote."""
     with storage.open(name) as file:
         return pa.ipc.open_file(file).read_all()
+
+
+def batches(storage: Storage, name: str) -> Iterator[pa.RecordBatch]:
+    """Read a table that `save` wrote batch by batch, at least one; the file is not open between two of them."""
+    number, count = 0, 1
+    while number < count:
+        with storage.open(name) as file:
+            reader = pa.ipc.open_file(file)
+            count = reader.num_record_batches
+            batch = reader.get_batch(number) if count else pa.RecordBatch.from_pylist([], schema=reader.schema)
+        yield batch
+        number += 1
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -27,8 +27,8 @@ from dataset_builders.sources.registry import builders
 
 LEAKS = {
     "dialogue": "dialogues with a near duplicate in the other split",
-    "pair": "pairs whose two texts stand in the other split",
-    "text": "labelled utterances that stand in the other split",
+    "pair": "pairs whose two texts occur in the other split",
+    "text": "labelled utterances that occur in the other split",
     "benchmark": "pretraining pairs with a test utterance of an intent set",
     "translated dialogue": "dialogues with a translation in the other split",
     "translated text": "labelled utterances with a translation in the other split",

@@ -125,7 +125,9 @@ class ShardFiles:
         counts = SourceCounts(builder.INFO, builder.config.name, builder.hash)
         if isinstance(builder, OwnBuilder) and number == 0:
             counts.rejected = source.rejected
-        decisions = Decisions.load(self.survey, self.name(index), pairs=source.has_dialogues)
+        numbers = [number] if source.has_dialogues else range(len(parts))
+        names = [shard_name(builder.INFO.name, each) for each in numbers]
+        decisions = Decisions.load(self.survey, names, pairs=source.has_dialogues)
         repeated = np.asarray(decisions.rows["repeated"])
         hashes = np.zeros(0, np.uint64) if decisions.pairs is None else array(decisions.pairs, "hash")
         return Shard(

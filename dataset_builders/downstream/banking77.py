@@ -47,7 +47,7 @@ class Banking77(IntentBuilder):
                 "d12d6e3bc4c3103966ae786dc435913c0c563dfa328f5a3646d0e62cfeeb474d",
             ),
         ),
-        notes="11 test texts stand in train; about 14 % of train labels are suspect (Ying & Thomas, 2022).",
+        notes="11 test texts occur in train; about 14 % of train labels are suspect (Ying & Thomas, 2022).",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

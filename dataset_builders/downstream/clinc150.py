@@ -87,7 +87,7 @@ class Clinc150(IntentBuilder):
                 "b947b579d3b8e74b06f93b01083d8efaff2888b43a3e362533bd88a6e1211b3a",
             ),
         ),
-        notes="26 test and 22 validation texts stand in train; 4 texts carry two labels.",
+        notes="26 test and 22 validation texts occur in train; 4 texts carry two labels.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -12,6 +12,10 @@ from dataset_builders.sources.readers import read_json_lines
 from dataset_builders.sources.source import IntentBuilder
 
 _URL = "https://amazon-massive-nlu-dataset.s3.amazonaws.com/amazon-massive-dataset-"
+_SHA256 = {
+    "1.0": "7df623fd2d300a4d235d6ee5bd396c9a28258d3a0ccb29abdb054506eba153f8",
+    "1.1": "4cba5faa11c71437928e17cb1b9b3d8b8e727e7ea363a3a9a8045e19c0491577",
+}
 _LOCALES_1_0 = (  # noqa: SIM905  shorter to read as words
     "af-ZA am-ET ar-SA az-AZ bn-BD cy-GB da-DK de-DE el-GR en-US es-ES fa-IR fi-FI fr-FR he-IL hi-IN hu-HU hy-AM id-ID "
     "is-IS it-IT ja-JP jv-ID ka-GE km-KH kn-IN ko-KR lv-LV ml-IN mn-MN ms-MY my-MM nb-NO nl-NL pl-PL pt-PT ro-RO ru-RU "
@@ -43,9 +47,10 @@ class Massive(IntentBuilder):
         counts={"1.0": _counts(_LOCALES_1_0), "1.1": _counts(_LOCALES_1_1)},
         configs={"1.0": "1.0", "1.1": "1.1"},
         files=tuple(
-            SourceFile(f"amazon-massive-dataset-{v}.tar.gz", f"{_URL}{v}.tar.gz", config=v) for v in ("1.0", "1.1")
+            SourceFile(f"amazon-massive-dataset-{v}.tar.gz", f"{_URL}{v}.tar.gz", sha256=digest, config=v)
+            for v, digest in _SHA256.items()
         ),
-        notes="In English 21 of 2,974 test texts stand in train.",
+        notes="In English 21 of 2,974 test texts occur in train.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

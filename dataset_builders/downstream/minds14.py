@@ -45,7 +45,13 @@ class Minds14(IntentBuilder):
   author={Gerz, Daniela and Su, Pei-Hao and Kusztos, Razvan and others}, booktitle={EMNLP}, year={2021}}""",
         counts={"default": {ALL: {"rows": 8168}}},
         configs={"default": "1.0"},
-        files=(SourceFile("MInDS-14.zip", "https://poly-public-data.s3.amazonaws.com/MInDS-14/MInDS-14.zip"),),
+        files=(
+            SourceFile(
+                "MInDS-14.zip",
+                "https://poly-public-data.s3.amazonaws.com/MInDS-14/MInDS-14.zip",
+                sha256="595c040b4c5fba0cfa55138f4954ef68ee4d38bad2bb46d620feb75b40f476fc",
+            ),
+        ),
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

@@ -54,7 +54,7 @@ class Snips(IntentBuilder):
         },
         configs=dict.fromkeys(_TRAIN, "2017-06"),
         files=file_table(__file__, _URL),
-        notes="26 of 700 test texts stand in train.",
+        notes="26 of 700 test texts occur in train.",
     )
 
     def files(self, raw: RawFolder, config: str) -> dict[str, list[RawFile]]:

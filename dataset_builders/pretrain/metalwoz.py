@@ -43,7 +43,9 @@ class MetaLWOz(DialogueBuilder):
                 sha256="2a2ae3b25760aa2725e70bc6480562fa5d720c9689a508d28417631496d6764f",
             ),
             SourceFile(
-                "metalwoz-test-v1.zip", f"{_URL}0/c/4/0c4a8893-cbf9-4a43-a44a-09bab9539234/metalwoz-test-v1.zip"
+                "metalwoz-test-v1.zip",
+                f"{_URL}0/c/4/0c4a8893-cbf9-4a43-a44a-09bab9539234/metalwoz-test-v1.zip",
+                sha256="6722d1d9ec05334dd801972767ae3bdefcd15f71bf73fea1d098f214a96a7c6c",
             ),
         ),
         accept_license=True,

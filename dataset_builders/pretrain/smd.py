@@ -35,7 +35,7 @@ class SMD(DialogueBuilder):
                 "https://nlp.stanford.edu/projects/kvret/kvret_dataset_public.zip",
             ),
         ),
-        notes="46 % of the test utterances stand verbatim in train.",
+        notes="46 % of the test utterances occur verbatim in train.",
         coverage={"default": {"acts": 0.0698, "state": 0.0647, "domains": 1.0}},
         terms=terms_of(__file__),
     )

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from dataset_builders.arrow.chunks import take
 from dataset_builders.arrow.exchange import array, load, records, save
-from dataset_builders.survey.clusters import clusters_of, send_members, translate
+from dataset_builders.survey.clusters import clusters_of, send_members, translated
 from dataset_builders.survey.contained import send_utterances
-from dataset_builders.survey.fill import Bounds, send_items
+from dataset_builders.survey.fill import Bounds, positions_of, send_items
 from dataset_builders.survey.grouping import (
     columns,
     combine,
@@ -37,10 +37,13 @@ from dataset_builders.survey.keys import (
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, leak_counts, overlaps
 from dataset_builders.survey.parsed import official_splits, read_splits
 from dataset_builders.survey.plan import Plan
+from dataset_builders.survey.references import ask
 from dataset_builders.survey.similar import sketch
-from dataset_builders.survey.splits import KEEPS_ITS_SPLITS, positions_of
 from dataset_builders.survey.translations import Translations
 from dataset_builders.text.normalize import ids_of_hashes
+
+KEEPS_ITS_SPLITS = "multiwoz"
+"""The only corpus that keeps its splits under the policy `original`."""
 
 
 def open_rows(plan: Plan, bits: int, number: int) -> None:
@@ -53,7 +56,7 @@ def open_rows(plan: Plan, bits: int, number: int) -> None:
         official = np.where(official == DROPPED, official, TRAIN).astype(np.int8)
     free = np.flatnonzero(official == NO_SPLIT)
     maps: list[Any] = []
-    ids = take(plan.table(number, maps)["dialogue_id"], free) if len(free) else pa.array([], pa.string())
+    ids = take(plan.table(number, maps).column(0), free) if len(free) else pa.array([], pa.string())
     positions = positions_of(ids.cast(pa.binary()).to_pylist(), plan.seed)
     save(plan.storage, f"official/{number:05d}", records(split=official))
     save(plan.storage, f"places/{number:05d}", records(row=free, position=positions))
@@ -160,10 +163,7 @@ def send_components(plan: Plan, number: int) -> None:
     """Task of a shard: send the components of its rows without any split to their parts."""
     table = load(plan.storage, f"inherited/{number:05d}")
     groups = array(table, "group")[array(table, "split") == NO_SPLIT]
-    joined = load(plan.storage, JOINED)
-    components, counts = np.unique(
-        translate(groups, array(joined, "node"), array(joined, "component")), return_counts=True
-    )
+    components, counts = np.unique(translated(plan, JOINED, groups), return_counts=True)
     plan.exchange("components").send(
         number, records(component=components, rows=counts), plan.part_of(components), plan.parts
     )
@@ -238,8 +238,7 @@ def assign_rows(plan: Plan, number: int) -> None:
         inherited = load(plan.storage, f"inherited/{number:05d}")
         split = array(inherited, "split").copy()
         free = split == NO_SPLIT
-        joined = load(plan.storage, JOINED)
-        components = translate(array(inherited, "group")[free], array(joined, "node"), array(joined, "component"))
+        components = translated(plan, JOINED, array(inherited, "group")[free])
         answers = plan.exchange("components").answers(number, plan.parts)
         order = np.argsort(array(answers, "component"))
         place = order[np.searchsorted(array(answers, "component")[order], components)] if len(components) else order[:0]
@@ -282,15 +281,15 @@ def drop_leaks(plan: Plan, translations: Translations, number: int) -> None:
     save(plan.storage, f"final/{number:05d}", records(split=split, leak=leak, flagged=flagged))
     places = np.flatnonzero(leak)
     targets = blocking[places]
-    requests = records(place=places, target=targets)
-    plan.exchange("rows-asked").send(number, requests, plan.shard_of(targets), len(plan.shards))
+    ask(plan, "rows-asked", number, places, targets, plan.shard_of)
     known = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
     shared = np.isin(groups, known)
     distinct, group = np.unique(groups[shared], return_inverse=True)
     counts = records(group=distinct, **columns("count", count_in_splits(group, len(distinct), split[shared])))
     plan.exchange("final-groups").send(number, counts, plan.part_of(distinct), plan.parts)
     contents = array(load(plan.storage, f"rows/{number:05d}"), "content")
-    send_members(plan, number, np.flatnonzero(shared), groups[shared], contents[shared])
+    if plan.has_dialogues:
+        send_members(plan, number, np.flatnonzero(shared), groups[shared], contents[shared])
     send_pair_splits(plan, number, split, undropped, before)
 
 

@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataset_builders.arrow.chunks import take
-from dataset_builders.arrow.exchange import array, load, records, save
+from dataset_builders.arrow.exchange import array, batches, load, records, save
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
 from dataset_builders.survey.cluster_graph import KINDS, Edges, components, cut_large, first_members
@@ -39,6 +39,8 @@ from dataset_builders.text.near_duplicates import Matches
 from dataset_builders.text.normalize import ids_of_hashes
 
 _LABELS, _EDGES = "labels.arrow", "edges.arrow"
+_AT_ONCE = 1 << 16
+"""Nodes or edges that a task reads at once."""
 
 
 def label_nodes(plan: Plan) -> None:
@@ -51,10 +53,10 @@ def label_nodes(plan: Plan) -> None:
     edges = Edges.of(numbered)
     stars = cut_large(components(len(linked), edges), edges, plan.config.max_linked)
     labels = first_members(stars)
-    save(plan.storage, _LABELS, records(node=linked, label=linked[labels]))
+    save_names(plan, _LABELS, linked, linked[labels])
     within = edges.within(labels)
     columns = {"similarity": within.similarity, "kind": within.kind}
-    save(plan.storage, _EDGES, records(node=linked[within.node], other=linked[within.other], **columns))
+    save(plan.storage, _EDGES, records(node=linked[within.node], other=linked[within.other], **columns), _AT_ONCE)
 
 
 def _matches(plan: Plan, kind: str) -> Matches:
@@ -73,8 +75,24 @@ def clusters_of(plan: Plan, contents: np.ndarray) -> np.ndarray:
         plan: The plan.
         contents: Hash of the texts of each dialogue, uint64 of shape (n,).
     """
-    table = load(plan.storage, _LABELS)
-    return translate(contents, array(table, "node"), array(table, "label"))
+    return translated(plan, _LABELS, contents)
+
+
+def save_names(plan: Plan, file: str, names: np.ndarray, others: np.ndarray) -> None:
+    """Write names, ascending, and what they stand for, for `translated`."""
+    save(plan.storage, file, records(name=names, other=others), _AT_ONCE)
+
+
+def translated(plan: Plan, file: str, values: np.ndarray) -> np.ndarray:
+    """Replace the values that occur among the names of a file by what they stand for; see `translate`."""
+    result = values.copy()
+    for batch in batches(plan.storage, file):
+        names, others = batch["name"].to_numpy(), batch["other"].to_numpy()
+        if len(names):
+            place = np.minimum(np.searchsorted(names, values), len(names) - 1)
+            here = names[place] == values
+            result[here] = others[place[here]]
+    return result
 
 
 def translate(values: np.ndarray, names: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -120,8 +138,8 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
     # a dialogue's nearest one is the first of its node; that one's nearest is the first of the best other node
     nearest, similarity = first[np.searchsorted(distinct_nodes, node)], np.ones(len(node), np.float32)
     kind = np.full(len(node), -1)
-    edges = load(plan.storage, _EDGES)
-    edges = edges.filter(pa.array(np.isin(array(edges, "node"), distinct_nodes)))
+    parts = (pa.Table.from_batches([batch]) for batch in batches(plan.storage, _EDGES))
+    edges = pa.concat_tables([part.filter(pa.array(np.isin(array(part, "node"), distinct_nodes))) for part in parts])
     matched, best = np.unique(array(edges, "node"), return_index=True)
     rows = first[np.searchsorted(distinct_nodes, matched)]
     nearest[rows] = first[np.searchsorted(distinct_nodes, array(edges, "other")[best])]

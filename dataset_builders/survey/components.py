@@ -11,6 +11,8 @@ from array import array
 
 import numpy as np
 
+from dataset_builders.text.ragged import distinct
+
 BIG = 0.05
 """Share of a source's rows above which a component is big: it would be half of validation and test or more."""
 
@@ -36,6 +38,11 @@ def sizes_by_source(groups: np.ndarray, sources: np.ndarray) -> np.ndarray:
     ).reshape(-1, count)
 
 
+_FEW = 64
+"""Nodes up to which Python is faster than NumPy."""
+_ROWS_AT_ONCE = 1 << 14
+
+
 class Forest:
     """Disjoint sets of nodes.
 
@@ -47,27 +54,40 @@ class Forest:
 
     def __init__(self, sizes: np.ndarray, totals: np.ndarray, room: float) -> None:
         self._sizes, self._big, self._room = sizes, big_from(totals), room * totals
-        self._parent = array("q", range(len(sizes)))
+        self._parent = array("q", range(len(sizes)))  # faster than an array of NumPy for single nodes
+        self._parents = np.frombuffer(self._parent, np.int64)  # the same memory
         self._in_big = self._rows_in_big(sizes)
 
-    def join(self, nodes: list[int]) -> None:
-        """Join the sets of these nodes, unless the big sets would have too many rows of a source."""
-        roots = sorted({self._root(node) for node in nodes})
+    def join(self, nodes: np.ndarray) -> None:
+        """Join the sets of these nodes, integers of shape (n,), unless big sets would have too many rows of a source.
+
+        A greeting that most dialogues contain has a node for each of them.
+        """
+        few = len(nodes) <= _FEW
+        roots = np.array(sorted(set(map(self._root, nodes.tolist())))) if few else distinct(self._roots(nodes))
         if len(roots) == 1:
             return
-        sizes = self._sizes[roots]
-        joined = sizes.sum(axis=0, keepdims=True)
-        in_big = self._in_big - self._rows_in_big(sizes) + self._rows_in_big(joined)
+        joined, before = np.zeros((1, self._sizes.shape[1]), np.int64), 0
+        for start in range(0, len(roots), _ROWS_AT_ONCE):
+            sizes = self._sizes[roots[start : start + _ROWS_AT_ONCE]]
+            joined += sizes.sum(axis=0)
+            before += self._rows_in_big(sizes)
+        in_big = self._in_big - before + self._rows_in_big(joined)
         if np.any((in_big > self._room) & (in_big > self._in_big)):
             return
         self._in_big, self._sizes[roots[0]] = in_big, joined
-        for root in roots:
-            if root != roots[0]:
-                self._parent[root] = roots[0]
+        self._parents[roots[1:]] = roots[0]
 
     def roots(self) -> np.ndarray:
         """Root of each node, its least member; int64 of shape (nodes,)."""
-        return np.fromiter(map(self._root, range(len(self._parent))), np.int64, len(self._parent))
+        return self._roots(np.arange(len(self._parents)))
+
+    def _roots(self, nodes: np.ndarray) -> np.ndarray:
+        roots = self._parents[nodes]
+        while not np.array_equal(upper := self._parents[roots], roots):
+            roots = upper
+        self._parents[nodes] = roots
+        return roots
 
     def _root(self, node: int) -> int:
         parent = self._parent

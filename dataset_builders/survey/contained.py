@@ -14,7 +14,7 @@ import pyarrow as pa
 from dataset_builders.arrow.exchange import array, records
 from dataset_builders.survey.keys import load_hashes
 from dataset_builders.survey.plan import Plan
-from dataset_builders.survey.similar import save_edges, send_pairs, turns_of
+from dataset_builders.survey.similar import blocks, save_edges, send_pairs, turns_of
 from dataset_builders.text.near_duplicates import equal_pairs, intersections
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 from dataset_builders.text.words import word_counts
@@ -103,5 +103,7 @@ def _words(plan: Plan, number: int, rows: np.ndarray) -> tuple[Ragged, np.ndarra
     """The hashes of the utterances of some dialogues, and the number of words of each utterance, at least 1."""
     starts, hashes = load_hashes(plan, number)
     values, _ = Ragged(hashes, starts).gather(rows)
-    words = np.maximum(word_counts(turns_of(plan, number, rows).values), 1)
-    return Ragged.of(values, np.diff(starts)[rows]), words
+    words = [np.zeros(0, np.int64)]
+    for here in blocks(plan, number, rows):
+        words.append(np.maximum(word_counts(turns_of(plan, number, rows[here]).values), 1))
+    return Ragged.of(values, np.diff(starts)[rows]), np.concatenate(words)

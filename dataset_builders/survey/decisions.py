@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -81,17 +82,20 @@ class Decisions:
             save(storage, f"{name}.pairs.arrow", self.pairs.combine_chunks())
 
     @classmethod
-    def load(cls, storage: Storage, name: str, pairs: bool) -> Decisions:
+    def load(cls, storage: Storage, names: Sequence[str], pairs: bool) -> Decisions:
         """Memory-map the tables that `save` wrote.
 
         Args:
             storage: Where they are.
-            name: Name of the shard (`shard_name`).
-            pairs: Whether the shard has dialogues.
+            names: Names of the shards (`shard_name`) whose rows follow each other.
+            pairs: Whether they have dialogues.
         """
         maps: list[mmap.mmap] = []
-        rows = mapped(storage.fetch(f"{name}.rows.arrow"), maps)
-        return cls(rows, mapped(storage.fetch(f"{name}.pairs.arrow"), maps) if pairs else None, maps)
+        rows, of_pairs = (
+            [mapped(storage.fetch(f"{name}.{kind}.arrow"), maps) for name in names if kind == "rows" or pairs]
+            for kind in ("rows", "pairs")
+        )
+        return cls(pa.concat_tables(rows), pa.concat_tables(of_pairs) if pairs else None, maps)
 
 
 def shard_name(source: str, number: int) -> str:
@@ -130,9 +134,3 @@ class Survey:
         """Read the figures that `save` wrote."""
         figures = json.loads(storage.fetch(FIGURES).read_text(encoding="utf-8"))
         return cls(storage, **figures)
-
-
-def blocking_ids(leaks: np.ndarray, ids: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Spread the ids of blocking rows, one for each leak, over the positions of the leaks; null elsewhere."""
-    index = np.cumsum(leaks) - 1
-    return pa.array(ids.to_pylist(), pa.string()).take(pa.array(index.astype(np.int32), mask=~leaks))

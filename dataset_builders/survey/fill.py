@@ -8,7 +8,8 @@ hashes, and only the bounds between the splits are known to all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,20 @@ import numpy as np
 from dataset_builders.arrow.exchange import Exchange, array, load, records, save
 from dataset_builders.common.choices import SHARES
 from dataset_builders.survey.plan import Plan
+
+TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
+
+
+def positions_of(keys: Iterable[bytes], seed: int) -> np.ndarray:
+    """Places of n keys in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
+    prefix = hashlib.blake2b(f"{seed}/".encode(), digest_size=8)
+
+    def digest(key: bytes) -> bytes:
+        state = prefix.copy()
+        state.update(key)
+        return state.digest()
+
+    return np.frombuffer(b"".join(map(digest, keys)), ">u8").astype(np.uint64)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,30 @@
-"""The survey of the intent sets, which fit into memory: equal utterances over all of them, and their splits."""
+"""The survey of the intent sets: equal utterances over all of them, and the decisions about each one."""
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.common.errors import DataError
+from dataset_builders.arrow.exchange import array, load, records, save
+from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.survey.decisions import Decisions, Survey, shard_name
-from dataset_builders.survey.keys import hash_utterances
-from dataset_builders.survey.leaks import DROPPED, TEST, TRAIN, SplitPolicy, count_leaks, duplicate_matrix, group_splits
-from dataset_builders.survey.parallel import Parallel
-from dataset_builders.survey.parsed import ParsedSource, official_splits, read_rows, read_splits
-from dataset_builders.survey.rows import IntentSet, Rows, copy_rows
-from dataset_builders.survey.splits import assign, split_by_row
-from dataset_builders.text.normalize import ids_of_hashes
+from dataset_builders.survey.keys import repeated_rows
+from dataset_builders.survey.leaks import TEST, SplitPolicy, by_source, matrix
+from dataset_builders.survey.parsed import ParsedSource
+from dataset_builders.survey.plan import ClusterConfig, Plan
+from dataset_builders.survey.references import ids_of
+from dataset_builders.survey.run import Run, total
+from dataset_builders.text.ragged import distinct
 
 
 def survey_intents(
-    parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: int, results: Storage
+    parsed: Sequence[ParsedSource], policy: SplitPolicy, seed: int, stages: Stages, results: Storage
 ) -> tuple[Survey, np.ndarray]:
     """Decide the splits of the rows of all intent sets.
 
@@ -30,6 +32,7 @@ def survey_intents(
         parsed: The intent sets.
         policy: See `leaks.SplitPolicy`; `original` acts like `official` here.
         seed: Random seed of the splits of sets without official ones.
+        stages: Runs the tasks; its storage holds the files that they exchange.
         results: Where to write the decisions.
 
     Returns:
@@ -38,61 +41,56 @@ def survey_intents(
     Raises:
         DataError: Two different records of a set have the same id.
     """
-    sets = [_read(source) for source in parsed]
-    rows, parallel = Rows.of(sets), Parallel.of([each.table for each in sets])
-    texts = ids_of_hashes(rows.hashes)
-    split = assign(rows.official, rows.hashes, texts, rows.ids, rows.source, policy, seed, parallel)
-    before = split_by_row(rows.official, rows.ids, rows.source, seed)
-    undropped = np.where(rows.official >= TRAIN, rows.official, split).astype(np.int8)
-    group = parallel.with_splits(group_splits(rows.hashes, undropped), undropped)
-    leaks = (split == DROPPED) & (rows.official != DROPPED)
-    blocking = parallel.blocking(rows.hashes, rows.official, group)
-    table = rows.table(split, leaks, blocking, group.earliest != group.latest)
-    for each, (name, start, length) in zip(sets, rows.ranges(), strict=True):
-        decisions = copy_rows(table, start, length)
-        decisions = decisions.append_column("repeated", pa.array(each.repeated))
-        decisions = decisions.append_column("length", pa.array(np.ones(length, np.int64)))
-        Decisions(decisions).save(results, shard_name(name, 0))
-    leaking = {
-        time: {
-            "text": count_leaks(rows.hashes, splits, rows.source, rows.names),
-            "translated text": parallel.leaks(splits, rows.source, rows.names),
-        }
-        for time, splits in (("before", before), ("after", split))
+    names = [source.builder.INFO.name for source in parsed]
+    if not parsed:
+        leaks: dict[str, dict] = {"text": {}, "translated text": {}}
+        return Survey(results, {"before": leaks, "after": leaks}, {"downstream": {}}, [], {}), np.zeros(0, np.uint64)
+    policy = "official" if policy == "original" else policy
+    storage, config = stages.storage.below("intents"), ClusterConfig(near=False)
+    plan = Plan(storage, names, Plan.places(parsed), policy, seed, 0, config, has_dialogues=False)
+    run = Run(plan, stages, "intents")
+    found = run.find()
+    small_talk = [
+        [f"{name}/{label}" for label in s.builder.INFO.small_talk] for name, s in zip(names, parsed, strict=True)
+    ]
+    run.shards("decisions", partial(decide, plan, results, small_talk), bound=True)
+    tests = [array(load(storage, f"test/{number:05d}"), "hash") for number in range(len(plan.shards))]
+    leaks = {
+        "before": {
+            "text": by_source(total(found.grouped, "before"), names, run.sources),
+            "translated text": found.translated.leaks(plan, "groups", "before"),
+        },
+        "after": {
+            "text": by_source(total(found.paired, "rows"), names, run.sources),
+            "translated text": found.translated.leaks(plan, "final", "split"),
+        },
     }
-    matrix = {"downstream": duplicate_matrix(rows.hashes, rows.source, rows.names)}
-    is_small_talk = np.concatenate([np.zeros(0, bool), *map(_is_small_talk, sets)])
-    benchmark = np.unique(rows.hashes[(split == TEST) & ~is_small_talk])
-    return Survey(results, leaking, matrix, [], {}), benchmark
+    duplicates = {"downstream": matrix(total(found.grouped, "duplicates"), names)}
+    return Survey(results, leaks, duplicates, [], {}), distinct(np.concatenate(tests))
 
 
-def _read(source: ParsedSource) -> IntentSet:
+def decide(plan: Plan, results: Storage, small_talk: Sequence[Sequence[str]], number: int) -> None:
+    """Task of a shard: write its decisions (`Decisions`), and the hashes of its test utterances.
+
+    Args:
+        plan: The plan.
+        results: Where to write.
+        small_talk: Labels of the small talk of each source.
+        number: Number of the shard.
+    """
+    final, source = load(plan.storage, f"final/{number:05d}"), plan.shards[number].source
+    columns = {
+        "split": final["split"],
+        "leak": final["leak"],
+        "blocking": ids_of(plan, "rows-asked", number, len(final)),
+        "flagged": final["flagged"],
+        "repeated": pa.array(repeated_rows(plan, number)),
+        "length": pa.array(np.ones(len(final), np.int64)),
+    }
+    own = number - int(np.searchsorted(plan.sources, source))
+    Decisions(pa.table(columns)).save(results, shard_name(plan.names[source], own))
     maps: list[mmap.mmap] = []
-    table = pa.concat_tables([read_rows(source.storage, part, maps) for part in source.parts])
-    lengths, hashes, _ = hash_utterances(table, maps)
-    splits = [read_splits(source.storage, part) for part in source.parts]
-    split, without = (np.concatenate(values) for values in zip(*splits, strict=True))
-    repeated = _repeated(source.builder.INFO.name, table.column(0), hashes)
-    official = official_splits(split, without, lengths, repeated)
-    return IntentSet(source.builder.INFO, table, official, hashes, repeated)
-
-
-def _repeated(name: str, ids: pa.ChunkedArray, hashes: np.ndarray) -> np.ndarray:
-    """Whether an earlier row has the same id, bool of shape (n,). Without those, ids are unique, as joins need it."""
-    repeated, first = np.zeros(len(ids), bool), dict[str, int]()
-    for row, key in enumerate(ids.to_pylist()):
-        earlier = first.setdefault(key, row)
-        if earlier != row:
-            repeated[row] = True
-            if hashes[row] != hashes[earlier]:
-                raise DataError(
-                    f"{name}: two different records have the id {key!r}; the raw folder mixes two releases, keep one"
-                )
-    return repeated
-
-
-def _is_small_talk(source: IntentSet) -> np.ndarray:
-    """Whether each row of an intent set is small talk (`SourceInfo.small_talk`), bool of shape (rows,)."""
-    info = source.info
-    labels = pa.array([f"{info.name}/{label}" for label in info.small_talk], pa.string())
-    return np.asarray(pc.is_in(source.table["label"], labels)) if len(labels) else np.zeros(len(source), bool)
+    labels = pa.array(small_talk[source], pa.string())
+    is_small_talk = np.asarray(pc.is_in(plan.table(number, maps)["label"], labels))
+    hashes = array(load(plan.storage, f"utterances/{number:05d}"), "hash")
+    save(plan.storage, f"test/{number:05d}", records(hash=hashes[(array(final, "split") == TEST) & ~is_small_talk]))

@@ -26,7 +26,7 @@ def hash_rows(plan: Plan, number: int) -> dict[str, int]:
     shard, maps = plan.shards[number], list[mmap.mmap]()
     table = plan.table(number, maps)
     lengths, hashes, size = hash_utterances(table, maps)
-    contents = hash_contents(hashes, lengths)
+    contents = hash_contents(hashes, lengths) if plan.has_dialogues else hashes
     save(plan.storage, f"rows/{number:05d}", records(length=lengths, content=contents))
     save(plan.storage, f"utterances/{number:05d}", records(hash=hashes))
     rows = shard.first + np.arange(len(table))
@@ -56,6 +56,16 @@ def find_twins(plan: Plan, part: int) -> dict[str, Any]:
     Returns:
         `conflict`: row that has the id of an earlier one with other texts, None without one; `texts`: see `overlaps`.
     """
+    conflict = _repeat_ids(plan, part)
+    _find_first_contents(plan, part)
+    _find_shared_pairs(plan, part)
+    texts, sent = plan.exchange("texts").receive(part, len(plan.shards))
+    table = overlaps(array(texts, "hash"), plan.senders(sent), array(texts, "count"), len(plan.names))
+    return {"conflict": conflict, "texts": table.tolist()}
+
+
+def _repeat_ids(plan: Plan, part: int) -> int | None:
+    """Tell the shards which rows have the id of an earlier one; returns the first one with other texts, if any."""
     shards = len(plan.shards)
     ids, _ = plan.exchange("ids").receive(part, shards)
     high, low, row, content = (array(ids, name) for name in ("high", "low", "row", "content"))
@@ -67,22 +77,27 @@ def find_twins(plan: Plan, part: int) -> dict[str, Any]:
     conflict = int(row[order[later[differs]]].min()) if differs.any() else None
     repeated = row[order[later]]
     plan.exchange("ids").answer(part, records(row=repeated), plan.shard_of(repeated), shards)
+    return conflict
 
+
+def _find_first_contents(plan: Plan, part: int) -> None:
+    """Tell the shards which rows are the first ones with their texts."""
+    shards = len(plan.shards)
     contents, _ = plan.exchange("contents").receive(part, shards)
     content, row = array(contents, "content"), array(contents, "row")
     order = np.lexsort((row, content))
     firsts = row[order[np.append(True, content[order[1:]] != content[order[:-1]])[: len(order)]]]
     plan.exchange("contents").answer(part, records(row=firsts), plan.shard_of(firsts), shards)
 
+
+def _find_shared_pairs(plan: Plan, part: int) -> None:
+    """Tell the shards which of their pairs occur several times."""
+    shards = len(plan.shards)
     pairs, sent = plan.exchange("pairs").receive(part, shards)
     hashes, sender = array(pairs, "hash"), np.repeat(np.arange(shards), sent)
     distinct, inverse = np.unique(hashes, return_inverse=True)
     several = (np.bincount(inverse, array(pairs, "count"), len(distinct)) > 1)[inverse]
     plan.exchange("pairs").answer(part, records(hash=hashes[several]), sender[several], shards)
-
-    texts, sent = plan.exchange("texts").receive(part, shards)
-    table = overlaps(array(texts, "hash"), plan.senders(sent), array(texts, "count"), len(plan.names))
-    return {"conflict": conflict, "texts": table.tolist()}
 
 
 def repeated_rows(plan: Plan, number: int) -> np.ndarray:

@@ -118,33 +118,6 @@ def _of_shared(groups: np.ndarray, split: np.ndarray) -> GroupSplits:
     return GroupSplits(earliest[group], latest[group], blocking[group])
 
 
-def leaking(groups: np.ndarray, split: np.ndarray) -> np.ndarray:
-    """Whether each row has a duplicate in a later split, bool of shape (n,)."""
-    return (split >= TRAIN) & (split < group_splits(groups, split).latest)
-
-
-def count_leaks(
-    groups: np.ndarray, split: np.ndarray, sources: np.ndarray, names: list[str], listed: np.ndarray | None = None
-) -> dict[str, dict]:
-    """Count the rows of each source that have a duplicate in a later split.
-
-    Args:
-        groups: Group of each row, shape (n,).
-        split: Split of each row, int8 of shape (n,).
-        sources: Source of each row as an index in `names`, shape (n,).
-        names: Names of the sources.
-        listed: Indices of the sources to list; None for those with rows.
-
-    Returns:
-        Source -> {"train-test": n, "train-validation": n, "validation-test": n}.
-    """
-    several = with_twins(groups)
-    _, group = np.unique(groups[several], return_inverse=True)
-    counts = np.stack([split[several] == index for index in range(len(SPLITS))], axis=1).astype(np.int64)
-    listed = np.flatnonzero(np.bincount(sources)) if listed is None else listed
-    return by_source(leak_counts(group, sources[several], counts, len(names)), names, listed)
-
-
 _KINDS = ((TRAIN, TEST), (TRAIN, VALIDATION), (VALIDATION, TEST))
 """Pairs of splits between which duplicates leak."""
 
@@ -176,22 +149,6 @@ def by_source(table: np.ndarray, names: list[str], listed: Iterable[int]) -> dic
     """Figures of `leak_counts` by the names of the listed sources, and of the splits."""
     kinds = [f"{SPLITS[earlier]}-{SPLITS[later]}" for earlier, later in _KINDS]
     return {names[number]: dict(zip(kinds, table[number].tolist(), strict=True)) for number in map(int, listed)}
-
-
-def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, int]:
-    """Count the rows of each source that have a duplicate in another source, or elsewhere in their own.
-
-    Args:
-        groups: Group of each row, shape (n,).
-        sources: Source of each row as an index in `names`, shape (n,).
-        names: Names of the sources.
-
-    Returns:
-        `"A|B"` -> number of rows of A with a duplicate in B; zeros are omitted. Not symmetric, since one row of A may
-        have many duplicates in B.
-    """
-    several = with_twins(groups)
-    return matrix(overlaps(groups[several], sources[several], np.ones(len(several), np.int64), len(names)), names)
 
 
 def overlaps(groups: np.ndarray, sources: np.ndarray, counts: np.ndarray, number: int) -> np.ndarray:

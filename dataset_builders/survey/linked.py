@@ -12,15 +12,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from dataset_builders.arrow.exchange import array, load, records, save
-from dataset_builders.survey.assign import JOINED
-from dataset_builders.survey.clusters import translate
+from dataset_builders.arrow.exchange import array, batches, load
+from dataset_builders.survey.assign import JOINED, distinct_pairs
+from dataset_builders.survey.clusters import save_names, translate
 from dataset_builders.survey.components import Forest
+from dataset_builders.survey.fill import TRAIN_SHARE
 from dataset_builders.survey.plan import Plan
-from dataset_builders.survey.splits import TRAIN_SHARE
 from dataset_builders.survey.translations import Translations
 
-_PAIRS_AT_ONCE = 1 << 14
+_NODES_AT_ONCE = 1 << 13
+"""Clusters with pairs that are in memory at once for each part, about."""
 
 _MOST = 1 << 20
 """Clusters with a pair from which on it joins none: it says nothing about them."""
@@ -34,11 +35,11 @@ def find_links(plan: Plan, part: int) -> int:
     """
     table, _ = plan.exchange("links").receive(part, len(plan.shards))
     keys, nodes = array(table, "hash"), array(table, "node")
-    order = np.lexsort((nodes, keys))
-    keys, nodes = keys[order], nodes[order]
-    new = np.append(True, (keys[1:] != keys[:-1]) | (nodes[1:] != nodes[:-1]))[: len(keys)]
-    hashes, starts, counts = np.unique(keys[new], return_index=True, return_counts=True)
-    nodes = nodes[new]
+    del table  # the records of a pair that most dialogues contain are all here
+    keys, nodes = distinct_pairs(keys, nodes)
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    hashes, counts = keys[starts], np.diff(starts, append=len(keys))
+    del keys
     shared = np.flatnonzero((counts > 1) & (counts <= _MOST))
     shared = shared[np.lexsort((shared, -counts[shared]))]
     schema = pa.schema({"count": pa.int64(), "hash": pa.uint64(), "nodes": pa.list_(pa.uint64())})
@@ -47,8 +48,11 @@ def find_links(plan: Plan, part: int) -> int:
         pa.OSFile(str(path), "wb") as file,
         pa.ipc.new_file(file, schema) as writer,
     ):
-        for start in range(0, len(shared), _PAIRS_AT_ONCE):
-            some = shared[start : start + _PAIRS_AT_ONCE]
+        ends, start = np.cumsum(counts[shared]), 0
+        while start < len(shared):
+            done = ends[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, done + _NODES_AT_ONCE, "right")))
+            some, start = shared[start:stop], stop
             offsets = np.concatenate([[0], np.cumsum(counts[some])])
             place = np.repeat(starts[some] - offsets[:-1], counts[some]) + np.arange(offsets[-1])
             lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(nodes[place]))
@@ -66,7 +70,7 @@ def join_clusters(plan: Plan, translations: Translations, totals: Sequence[int])
     """
     linked = np.zeros(0, np.uint64)
     for part in range(plan.parts):
-        of_part = [np.unique(batch["nodes"].flatten().to_numpy()) for batch in _batches(plan, part)]
+        of_part = [np.unique(batch["nodes"].flatten().to_numpy()) for batch in batches(plan.storage, _links(part))]
         linked = np.unique(np.concatenate([linked, *of_part]))
     sizes = np.zeros((len(linked), len(plan.names)), np.int32)
     for part in range(plan.parts) if len(linked) else ():
@@ -81,23 +85,16 @@ def join_clusters(plan: Plan, translations: Translations, totals: Sequence[int])
         forest.join(nodes)
     roots = forest.roots()
     joined = roots != np.arange(len(roots))
-    save(plan.storage, JOINED, records(node=linked[joined], component=linked[roots[joined]]))
+    save_names(plan, JOINED, linked[joined], linked[roots[joined]])
 
 
-def _pairs(plan: Plan, part: int, linked: np.ndarray) -> Iterator[tuple[int, int, list[int]]]:
+def _pairs(plan: Plan, part: int, linked: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     """Pairs of a part in their order: less their number of clusters, their hash, and the places of the clusters."""
-    for batch in _batches(plan, part):
+    for batch in batches(plan.storage, _links(part)):
         places = np.searchsorted(linked, batch["nodes"].flatten().to_numpy())
         offsets = batch["nodes"].offsets.to_numpy() - batch["nodes"].offsets[0].as_py()
         for row, (count, key) in enumerate(zip(batch["count"].to_pylist(), batch["hash"].to_pylist(), strict=True)):
-            yield -count, key, places[offsets[row] : offsets[row + 1]].tolist()
-
-
-def _batches(plan: Plan, part: int) -> Iterator[pa.RecordBatch]:
-    with plan.storage.open(_links(part)) as file:
-        reader = pa.ipc.open_file(file)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+            yield -count, key, places[offsets[row] : offsets[row + 1]]
 
 
 def _links(part: int) -> str:

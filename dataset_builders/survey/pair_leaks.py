@@ -19,6 +19,7 @@ from dataset_builders.survey.grouping import combine, of_columns, splits_of
 from dataset_builders.survey.keys import anchor_numbers, load_hashes, pair_hashes, repeated_rows
 from dataset_builders.survey.leaks import TRAIN, leak_counts
 from dataset_builders.survey.plan import Plan
+from dataset_builders.survey.references import ask, ids_of
 from dataset_builders.text.normalize import ids_of_hashes
 
 
@@ -26,7 +27,7 @@ def combine_pairs(plan: Plan, part: int) -> dict[str, Any]:
     """Task of a part: tell the shards the splits of the pairs that occur several times.
 
     Returns:
-        `leak_counts` of pairs `before` and `after` the decisions, and of `dialogues` after them.
+        `leak_counts` of pairs `before` and `after` the decisions, and of `rows` after them.
     """
     shards, names = len(plan.shards), len(plan.names)
     table, sent = plan.exchange("pair-splits").receive(part, shards)
@@ -47,11 +48,11 @@ def combine_pairs(plan: Plan, part: int) -> dict[str, Any]:
         for index in range(len(SPLITS)):
             after[index < splits.latest[group], index] = 0
     groups, sent = plan.exchange("final-groups").receive(part, shards)
-    dialogues = leak_counts(array(groups, "group"), plan.senders(sent), of_columns(groups, "count"), names)
+    rows = leak_counts(array(groups, "group"), plan.senders(sent), of_columns(groups, "count"), names)
     return {
         "before": leak_counts(keys, sources, of_columns(table, "before"), names).tolist(),
         "after": leak_counts(keys, sources, after, names).tolist(),
-        "dialogues": dialogues.tolist(),
+        "rows": rows.tolist(),
     }
 
 
@@ -74,25 +75,26 @@ def judge_pairs(plan: Plan, number: int) -> None:
         leak[anchors[shared]], flagged[anchors[shared]] = leaks, np.asarray(answers["flagged"])[answer]
         targets = array(answers, "blocking")[answer][leaks]
     save(plan.storage, f"pair-leaks/{number:05d}", records(leak=leak, flagged=flagged))
-    requests = records(place=np.flatnonzero(leak), target=targets)
-    plan.exchange("pairs-asked").send(number, requests, plan.shard_of_turns(targets), len(plan.shards))
+    ask(plan, "pairs-asked", number, np.flatnonzero(leak), targets, plan.shard_of_turns)
 
 
 def name_rows(plan: Plan, number: int) -> None:
     """Task of a shard: answer the requests for the ids of its rows and pairs."""
     shard, shards, maps = plan.shards[number], len(plan.shards), list[mmap.mmap]()
-    ids = plan.table(number, maps)["dialogue_id"]
+    ids = plan.table(number, maps).column(0)
     asked, sent = plan.exchange("rows-asked").receive(number, shards)
-    answers = records(place=array(asked, "place"), id=take(ids, array(asked, "target") - shard.first))
+    targets = array(asked, "target")
+    answers = records(target=targets, id=take(ids, targets - shard.first))
     plan.exchange("rows-asked").answer(number, answers, np.repeat(np.arange(shards), sent), shards)
     asked, sent = plan.exchange("pairs-asked").receive(number, shards)
     starts, _ = load_hashes(plan, number)
-    turns = array(asked, "target") - shard.first_turn
+    targets = array(asked, "target")
+    turns = targets - shard.first_turn
     rows = np.searchsorted(starts, turns, "right") - 1
     indices = pa.array(turns - starts[rows]).cast(pa.string())
     names = pc.binary_join_element_wise(take(ids, rows), indices, "#")
     plan.exchange("pairs-asked").answer(
-        number, records(place=array(asked, "place"), id=names), np.repeat(np.arange(shards), sent), shards
+        number, records(target=targets, id=names), np.repeat(np.arange(shards), sent), shards
     )
 
 
@@ -118,7 +120,7 @@ def decide(plan: Plan, results: Storage, benchmark_texts: np.ndarray, number: in
         {
             "split": final["split"],
             "leak": final["leak"],
-            "blocking": _ids(plan, "rows-asked", number, len(final)),
+            "blocking": ids_of(plan, "rows-asked", number, len(final)),
             "flagged": final["flagged"],
             "repeated": pa.array(repeated_rows(plan, number)),
             "length": pa.array(np.diff(starts)),
@@ -131,7 +133,7 @@ def decide(plan: Plan, results: Storage, benchmark_texts: np.ndarray, number: in
         {
             "hash": pa.array(hashes),
             "leak": pairs["leak"],
-            "blocking": _ids(plan, "pairs-asked", number, len(pairs)),
+            "blocking": ids_of(plan, "pairs-asked", number, len(pairs)),
             "flagged": pairs["flagged"],
             "first_in_benchmark": pa.array(benchmark.utterances),
             "benchmark": pa.array(benchmark.pairs),
@@ -141,14 +143,3 @@ def decide(plan: Plan, results: Storage, benchmark_texts: np.ndarray, number: in
     own = number - int(np.searchsorted(plan.sources, source))
     Decisions(rows_table, pairs_table).save(results, shard_name(plan.names[source], own))
     return benchmark.leaks(starts, array(final, "split"))
-
-
-def _ids(plan: Plan, name: str, number: int, count: int) -> pa.Array:
-    """The ids that other shards answered, at the places that asked; null elsewhere."""
-    answers = plan.exchange(name).answers(number, len(plan.shards))
-    index = np.zeros(count, np.int64)
-    mask = np.ones(count, bool)
-    places = array(answers, "place")
-    index[places], mask[places] = np.arange(len(places)), False
-    ids = answers["id"].combine_chunks()
-    return ids.take(pa.array(index, mask=mask)) if len(ids) else pa.nulls(count, pa.string())

@@ -181,19 +181,8 @@ def _parse_files(
 ) -> list[tuple[str, int, int]]:
     """Write the rows of a group of files; returns the fields of its `Part` objects."""
     split, files = groups[number]
-    parts: list[tuple[str, int, int]] = []
-    tables, turns = [], 0
     try:
-        for _, table in builder._generate_tables(shards=files):
-            tables.append(table)
-            turns += _turn_count(table)
-            if turns >= SHARD_TURNS or sum(map(len, tables)) >= SHARD_ROWS:
-                parts.append(
-                    _write_part(builder, storage, f"{number:05d}-{len(parts):05d}.arrow", split, tables, turns)
-                )
-                tables, turns = [], 0
-        if tables:
-            parts.append(_write_part(builder, storage, f"{number:05d}-{len(parts):05d}.arrow", split, tables, turns))
+        return _write_parts(builder, storage, number, split, (table for _, table in builder._generate_tables(files)))
     except DataError:
         raise
     except OSError as error:
@@ -202,20 +191,6 @@ def _parse_files(
         raise _failed(builder, error) from error
     except Exception as error:
         raise _failed(builder, error) from error
-    return parts
-
-
-def _shards(tables: Iterable[pa.Table]) -> Iterator[tuple[list[pa.Table], int]]:
-    """The tables of each shard, and its number of utterances."""
-    group, turns = list[pa.Table](), 0
-    for table in tables:
-        group.append(table)
-        turns += _turn_count(table)
-        if turns >= SHARD_TURNS or sum(map(len, group)) >= SHARD_ROWS:
-            yield group, turns
-            group, turns = [], 0
-    if group:
-        yield group, turns
 
 
 def _failed(builder: CorpusBuilder, cause: Exception) -> DataError:
@@ -226,17 +201,32 @@ def _turn_count(table: pa.Table) -> int:
     return (pc.sum(pc.list_value_length(table["turns"])).as_py() or 0) if "turns" in table.column_names else len(table)
 
 
-def _write_part(
-    builder: CorpusBuilder, storage: Storage, name: str, split: str, tables: list[pa.Table], turns: int
-) -> tuple[str, int, int]:
-    table = pa.concat_tables(tables)
-    part = Part(name, len(table), turns)
-    official = _splits_of_rows(builder, table["original_split"]) if builder.SPLITS_BY_ROW else None
-    splits = np.full(len(table), SPLITS.index(split), np.int8) if official is None else official
-    without = np.asarray(pc.equal(table["original_split"], ALL))
-    save(storage, part.splits, pa.table({"split": pa.array(splits), "without": pa.array(without)}))
-    save(storage, name, table)  # in batches of the tables, which are read one at a time
-    return name, part.rows, part.turns
+def _write_parts(
+    builder: CorpusBuilder, storage: Storage, number: int, split: str, tables: Iterator[pa.Table]
+) -> list[tuple[str, int, int]]:
+    """Write tables as parts, a batch for each table, which is in memory alone; returns the fields of the parts."""
+    parts: list[tuple[str, int, int]] = []
+    while (table := next(tables, None)) is not None:
+        name, rows, turns, splits = f"{number:05d}-{len(parts):05d}.arrow", 0, 0, list[pa.Table]()
+        with storage.create(name) as path, pa.OSFile(str(path), "wb") as file:  # noqa: SIM117
+            with pa.ipc.new_file(file, table.schema) as writer:
+                while table is not None:
+                    writer.write_table(table)
+                    splits.append(_splits_table(builder, split, table["original_split"]))
+                    rows, turns = rows + len(table), turns + _turn_count(table)
+                    is_full = turns >= SHARD_TURNS or rows >= SHARD_ROWS
+                    table = None if is_full else next(tables, None)
+        part = Part(name, rows, turns)
+        save(storage, part.splits, pa.concat_tables(splits).combine_chunks())
+        parts.append((name, rows, turns))
+    return parts
+
+
+def _splits_table(builder: CorpusBuilder, split: str, names: pa.ChunkedArray) -> pa.Table:
+    """The splits of some rows, and whether the source has none for them; see `read_splits`."""
+    official = _splits_of_rows(builder, names) if builder.SPLITS_BY_ROW else None
+    splits = np.full(len(names), SPLITS.index(split), np.int8) if official is None else official
+    return pa.table({"split": pa.array(splits), "without": pa.array(np.asarray(pc.equal(names, ALL)))})
 
 
 def _splits_of_rows(builder: CorpusBuilder, names: pa.ChunkedArray) -> np.ndarray:
@@ -285,11 +275,11 @@ def official_splits(split: np.ndarray, without: np.ndarray, lengths: np.ndarray,
 
 
 def in_turns(chunks: Iterable[pa.Array]) -> Iterator[pa.ChunkedArray]:
-    """Join chunks of texts up to about `TURNS_AT_ONCE`: each step has a fixed cost."""
+    """Join chunks of texts up to about `TURNS_AT_ONCE`, and cut larger ones: each step has a fixed cost."""
     group, size = [], 0
-    for chunk in chunks:
-        group.append(chunk)
-        size += len(chunk)
+    for texts in (each.slice(start, TURNS_AT_ONCE) for each in chunks for start in range(0, len(each), TURNS_AT_ONCE)):
+        group.append(texts)
+        size += len(texts)
         if size >= TURNS_AT_ONCE:
             yield pa.chunked_array(group, pa.string())
             group, size = [], 0

@@ -16,13 +16,14 @@ from dataset_builders.survey.leaks import SplitPolicy
 from dataset_builders.survey.parsed import ParsedSource, Part, read_rows
 from dataset_builders.text.near_duplicates import BANDS, PERMUTATIONS, SHINGLE, THRESHOLD
 
-_RECORDS_AT_ONCE = 1 << 21
+_RECORDS_AT_ONCE = 1 << 19
 """Records that a task combines, about: 20 to 40 bytes each, and several times that while they are sorted."""
 
 _SIGNATURES_AT_ONCE = 1 << 18
-"""Parts of signatures that a task compares, about: 170 bytes each."""
+"""Parts of signatures that a task compares, about: 8 bytes each, and 170 where several dialogues have it."""
 
-_ROWS_AT_ONCE = 1 << 20
+_ROWS_AT_ONCE = 1 << 18
+"""Rows that a task sorts, about: 16 bytes each, and 200 for members of clusters."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Plan:
         seed: Random seed of the splits of sources without official ones.
         benchmark_words: Dialogues outside test are dropped if they contain a test utterance of more words than this.
         config: Criteria for duplicate dialogues.
+        has_dialogues: Whether the rows are dialogues; else they are single utterances.
     """
 
     storage: Storage
@@ -101,6 +103,12 @@ class Plan:
     seed: int
     benchmark_words: int
     config: ClusterConfig
+    has_dialogues: bool = True
+
+    @property
+    def rows(self) -> str:
+        """What the rows are, for progress."""
+        return "dialogues" if self.has_dialogues else "intents"
 
     @staticmethod
     def places(parsed: Sequence[ParsedSource]) -> list[ShardPlace]:

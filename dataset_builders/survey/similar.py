@@ -9,7 +9,7 @@ Every dialogue goes only to the shards with a candidate for it, and is sent to e
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -32,8 +32,10 @@ from dataset_builders.text.near_duplicates import (
 from dataset_builders.text.normalize import normalize
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
-_TEXTS_AT_ONCE = 8192
-"""Texts read at once: normalizing has a fixed cost."""
+_TEXTS_AT_ONCE = 4096
+"""Dialogues read at once: normalizing has a fixed cost."""
+_BYTES_AT_ONCE = 1 << 21
+"""Bytes of their texts: a meeting has as many as a hundred chats."""
 _FEW_BITS = 1024
 """Bits of the small bitmaps."""
 _PAIRS_AT_ONCE = 1 << 15
@@ -58,11 +60,11 @@ def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits
     """
     config, first = plan.config, plan.shards[number].first
     rich, keys, maps = [np.zeros(0, np.int64)], [np.zeros((config.bands, 0), np.uint64)], [_no_maps(bits)]
-    for start in range(0, len(rows), _TEXTS_AT_ONCE):
-        sets = _sets(plan, number, rows[start : start + _TEXTS_AT_ONCE])
+    for here in blocks(plan, number, rows):
+        sets = _sets(plan, number, rows[here])
         large = sets.sizes >= config.min_shingles
         sets = sets.where(large)
-        rich.append(start + np.flatnonzero(large))
+        rich.append(here.start + np.flatnonzero(large))
         keys.append(band_keys(sets, config.permutations, config.bands, config.seed))
         maps.append(_table_of(bitmaps(sets, bits)))
     places, bands = np.concatenate(rich), np.concatenate(keys, axis=1)
@@ -88,8 +90,8 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     Returns:
         `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
     """
-    bands, _ = plan.exchange("bands").receive(part, len(plan.shards))
     most, threshold = plan.config.most_alike, plan.config.jaccard
+    bands = _shared_bands(plan, part)
     bands = bands.take(pa.array(np.lexsort((array(bands, "content"), array(bands, "key"))))).combine_chunks()
     key, row, (sizes, hidden, maps) = array(bands, "key"), array(bands, "row"), _bitmaps_of(bands)
     candidates = [np.zeros(0, np.int64)]
@@ -103,6 +105,19 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     runs = np.diff(np.flatnonzero(np.append(True, np.append(key[1:] != key[:-1], True)))) if len(key) else key
     large = runs[runs > most].astype(np.int64)
     return {"keys": len(large), "skipped": int(((large - most) * (large - most + 1) // 2).sum())}
+
+
+def _shared_bands(plan: Plan, part: int) -> pa.Table:
+    """The signatures of a part that several dialogues have, with the bitmaps of these dialogues; most have one."""
+    exchange, shards = plan.exchange("bands"), len(plan.shards)
+    keys = [array(exchange.read(part, shard, ["key"]), "key") for shard in range(shards)]
+    ordered = np.sort(np.concatenate(keys))
+    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
+    tables = [exchange.read(part, 0).slice(0, 0)]
+    for shard in range(shards):
+        if len(mine := np.flatnonzero(np.isin(keys[shard], several))):
+            tables.append(exchange.read(part, shard).take(pa.array(mine)))
+    return pa.concat_tables(tables)
 
 
 def send_bitmaps(plan: Plan, number: int) -> None:
@@ -186,10 +201,15 @@ def send_pairs(
     to, rows = sent >> 40, sent & ((1 << 40) - 1)
     unique = np.unique(rows)
     hashes = array(load(plan.storage, f"rows/{number:05d}"), "content")
-    table = records(row=unique, content=hashes[unique - content.first], **items(unique))
-    Exchange(plan.storage, f"{name}-items").send(
-        number, table.take(pa.array(np.searchsorted(unique, rows))), to, shards
-    )
+    place = np.searchsorted(unique, rows)
+
+    def groups() -> Iterator[tuple[pa.Table, np.ndarray]]:
+        for block in [*blocks(plan, number, unique - content.first)] or [slice(0, 0)]:
+            some, here = unique[block], (place >= block.start) & (place < block.stop)
+            table = records(row=some, content=hashes[some - content.first], **items(some))
+            yield table.take(pa.array(place[here] - block.start)), to[here]
+
+    Exchange(plan.storage, f"{name}-items").send_all(number, groups(), shards)
 
 
 def save_edges(
@@ -220,9 +240,40 @@ def turns_of(plan: Plan, number: int, rows: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(turns.offsets, normalize(turns.values))
 
 
+def blocks(plan: Plan, number: int, rows: np.ndarray) -> Iterator[slice]:
+    """Cut some dialogues of a shard into those that are in memory at once, by the bytes of their texts.
+
+    Args:
+        plan: The plan.
+        number: Number of the shard.
+        rows: Numbers of the dialogues in the shard, ascending.
+
+    Yields:
+        Places in `rows`.
+    """
+    maps, sizes = list[mmap.mmap](), [np.zeros(0, np.int64)]
+    for chunk in plan.table(number, maps)["turns"].chunks if len(rows) else ():
+        texts = turn_texts(chunk)
+        ends = np.cumsum(pc.binary_length(texts.values).to_numpy(), dtype=np.int64)
+        sizes.append(np.diff(np.append(0, ends)[texts.offsets.to_numpy()]))
+    release(maps)
+    ends, start = np.cumsum(np.concatenate(sizes)[rows]), 0
+    while start < len(rows):
+        done = ends[start - 1] if start else 0
+        fitting = int(np.searchsorted(ends, done + _BYTES_AT_ONCE, "right"))
+        here = slice(start, min(start + _TEXTS_AT_ONCE, max(start + 1, fitting)))
+        yield here
+        start = here.stop
+
+
 def _sets(plan: Plan, number: int, rows: np.ndarray) -> Ragged:
     """The sets of shingles of some dialogues of a shard, by their numbers in it, ascending."""
-    return shingle_sets(pc.binary_join(turns_of(plan, number, rows), " "), plan.config.shingle)
+    parts = [Ragged.of(np.zeros(0, np.uint32), np.zeros(0, np.int64))]
+    for here in blocks(plan, number, rows):
+        texts = pc.binary_join(turns_of(plan, number, rows[here]), " ")
+        parts.append(shingle_sets(texts, plan.config.shingle))
+    values, sizes = [part.values for part in parts], [part.sizes for part in parts]
+    return parts[-1] if len(parts) < 3 else Ragged.of(np.concatenate(values), np.concatenate(sizes))
 
 
 def _ragged(lists: pa.LargeListArray) -> Ragged:

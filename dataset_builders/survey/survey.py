@@ -40,7 +40,7 @@ def survey(
     """
     intents = [source for source in parsed if not source.has_dialogues]
     dialogues = [source for source in parsed if source.has_dialogues]
-    of_intents, test_texts = survey_intents(intents, split_policy, seed, results)
+    of_intents, test_texts = survey_intents(intents, split_policy, seed, stages, results)
     of_dialogues = survey_dialogues(
         dialogues, split_policy, seed, test_texts, benchmark_words, stages, results, cluster_config
     )

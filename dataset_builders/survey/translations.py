@@ -1,4 +1,4 @@
-"""Translations of dialogues: rows with the same `parallel_id`. All decisions about them fit into memory."""
+"""Translations: rows with the same `parallel_id`, which belong into one split. All of them fit into memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from dataset_builders.arrow.exchange import array, load
 from dataset_builders.common.choices import SPLITS
 from dataset_builders.survey.grouping import row_splits
-from dataset_builders.survey.leaks import NO_SPLIT, GroupSplits, by_source, group_splits, leak_counts
-from dataset_builders.survey.parallel import link, merge
+from dataset_builders.survey.leaks import NO_SPLIT, TRAIN, GroupSplits, by_source, group_splits, leak_counts
 from dataset_builders.survey.plan import Plan
 
 
@@ -172,3 +171,50 @@ class Translated:
         for number, (start, end) in enumerate(pairwise(ends.tolist())):
             if start < end:
                 yield number, self.rows[start:end] - plan.shards[number].first
+
+
+def link(groups: np.ndarray, place: np.ndarray, parallel: np.ndarray) -> np.ndarray:
+    """Join groups through translations of translations.
+
+    Args:
+        groups: Group of each of n rows, numbers from 0; shape (n,).
+        place: Rows that have translations, shape (p,).
+        parallel: Their `parallel_id`, numbers from 0; shape (p,).
+
+    Returns:
+        The least of all groups that are joined with each row's, shape (n,).
+    """
+    label, rows = groups.copy(), np.arange(len(groups))
+    while len(place):  # each pass goes one link further; chains are short
+        before = label.copy()
+        _lower(label, rows, groups)
+        _lower(label, place, parallel)
+        if np.array_equal(label, before):
+            break
+    return label
+
+
+def merge(of_groups: GroupSplits, of_translations: GroupSplits, rows: np.ndarray) -> GroupSplits:
+    """Splits of each row's group and of its translations together.
+
+    Args:
+        of_groups: Splits of the groups of p rows.
+        of_translations: Splits of their translations; `blocking` is an index in `rows`.
+        rows: Number of each row, shape (p,).
+    """
+    earliest, latest = of_groups.earliest, of_groups.latest
+    has_split = of_translations.earliest >= TRAIN
+    is_earlier = has_split & ((of_translations.earliest < earliest) | (earliest == NO_SPLIT))
+    is_later = of_translations.latest > latest
+    return GroupSplits(
+        np.where(is_earlier, of_translations.earliest, earliest).astype(np.int8),
+        np.where(is_later, of_translations.latest, latest).astype(np.int8),
+        np.where(is_later, rows[np.maximum(of_translations.blocking, 0)], of_groups.blocking),
+    )
+
+
+def _lower(label: np.ndarray, place: np.ndarray, groups: np.ndarray) -> None:
+    """Give the labels at these places the least label of their group."""
+    least = np.full(int(groups.max()) + 1, len(label))
+    np.minimum.at(least, groups, label[place])
+    label[place] = least[groups]

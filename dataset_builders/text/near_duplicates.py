@@ -31,7 +31,7 @@ THRESHOLD = 0.7
 
 _ROWS_AT_ONCE = 1024
 """Sets hashed at once: their keys fit into the processor's cache."""
-_CHARACTERS_AT_ONCE = 1 << 20
+_CHARACTERS_AT_ONCE = 1 << 18
 """Characters hashed at once: each takes 60 bytes, and 1,000 meetings have six million of them."""
 _SIGNATURES_AT_ONCE = 32
 """Signatures that are Python ints at once: more do not fit into the processor's cache, and take three times as long."""

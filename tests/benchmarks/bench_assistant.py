@@ -1,9 +1,8 @@
-"""Measure an assistant: which questions it refuses, how well its probabilities are calibrated, and how good its answers are.
+"""Measure which questions an assistant refuses, and how well its probabilities are calibrated.
 
     python tests/benchmarks/bench_assistant.py prior --data DATASET
     python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--json FILE]
     python tests/benchmarks/bench_assistant.py dialogues --data DATASET --source sgd [--max-answers 20000] [--json FILE]
-    python tests/benchmarks/bench_assistant.py answers --data DATASET --source sgd [--core CORE] [--json FILE]
 
 - `prior` fits constants such as those of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn
   from the intents of MASSIVE and Banking77, each intent an answer.
@@ -13,18 +12,16 @@
   the first ones as written, which are often variations of each other.
 - `dialogues` builds an assistant of the train split of a corpus and asks questions of its test split in the domains of the
   entries. It must refuse CLINC150's out-of-scope questions and the first questions of dialogues in other domains.
-- `answers` compares rankings by the true answer to test questions: its action (the annotated acts and slots), the overlap
-  of words (F1, as in SQuAD), and how often the true answer itself is among five.
+  `Hotels_1` and `Hotels_2` are services of one domain.
 
+`bench_assistant_answers.py` measures the answers.
 The thresholds never see a test question. All figures: answerable and unanswerable questions count as much as each other.
 """
 
 import argparse
 import json
-import re
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +48,10 @@ SIZES = ((150, 20), (150, 4), (150, 1), (50, 10), (50, 2), (20, 4), (20, 1), (8,
 
 
 class Encoder:
-    def __init__(self, name):
-        self.teacher, self.cache = Teacher.load(name, device="cpu"), EmbeddingCache()
+    def __init__(self, name, dtype="float32"):
+        self.teacher, self.cache = Teacher.load(name, dtype, "cpu"), EmbeddingCache()
 
-    def __call__(self, texts):
+    def __call__(self, texts, contexts=()):
         vectors = self.cache.embed(self.teacher, texts)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -103,7 +100,7 @@ def prior(options):
     from cube_model.assistant.calibration import _from_unrelated
     from cube_model.assistant.logistic import Logistic
 
-    encode, xs, ys, ws, kinds = Encoder(options.encoder), [], [], [], []
+    encode, xs, ys, ws, kinds = Encoder(options.encoder, options.dtype), [], [], [], []
     for seed, source in enumerate(("massive", "banking77"), 1):
         random = np.random.default_rng(seed)
         labels = {
@@ -135,7 +132,7 @@ def prior(options):
 
 def faqs(options):
     """Refusals of FAQs of CLINC150."""
-    encode, result = Encoder(options.encoder), []
+    encode, result = Encoder(options.encoder, options.dtype), []
     labels, _ = intents(options.data, "clinc150", "train")
     test, outside = intents(options.data, "clinc150", "test")
     marked = [text for split in ("train", "validation") for text in intents(options.data, "clinc150", split)[1]]
@@ -147,8 +144,12 @@ def faqs(options):
                 name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
             }
             view, rows = faq(drawn, names, count, encode)
-            inside = some([(text, f"answer of {name}") for name in names for text in test[name]], 1000, random)
-            others = some([text for name in test if name not in names for text in test[name]], 1000, random)
+            inside = some(
+                [(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random
+            )
+            others = some(
+                [text for name in test if name not in names for text in test[name]], options.questions, random
+            )
             questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
             for how, texts in (("", []), ("marked", marked)):
                 of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
@@ -186,15 +187,18 @@ def show(result, names):
 
 
 def test_entries(options):
-    config = AssistantConfig(data=options.data, sources=[options.source], splits=["test"], encoder=options.encoder)
-    return read_entries(config).index.to_pylist()
+    return read_entries(AssistantConfig(data=options.data, sources=[options.source], splits=["test"])).index.to_pylist()
 
 
 def dialogues(options):
     """Refusals of an assistant of a corpus."""
     random = np.random.default_rng(0)
     config = AssistantConfig(
-        data=options.data, sources=[options.source], encoder=options.encoder, max_answers=options.max_answers
+        data=options.data,
+        sources=[options.source],
+        encoder=options.encoder,
+        dtype=options.dtype,
+        max_answers=options.max_answers,
     )
     marked = some(
         intents(options.data, "clinc150", "train")[1] + intents(options.data, "clinc150", "validation")[1], 200, random
@@ -218,24 +222,23 @@ def asked_of(assistant, options, random):
     view = assistant._store.view()
     domains = {name for names in view.table["domains"].to_pylist() for name in names or ()}
     test = test_entries(options)
-    inside = some([row["question"] for row in test if set(row["domains"] or ()) <= domains], 1000, random)
+    inside = some([row for row in test if set(row["domains"] or ()) <= domains], options.questions, random)
     options_of_other = argparse.Namespace(**{**vars(options), "source": options.other})
     openings = [
         row for row in test_entries(options_of_other) if not row["context"] and not set(row["domains"]) & domains
     ]
-    others = some([row["question"] for row in openings], 500, random)
-    kinds = {
-        "held-out questions": inside,
-        "out of scope": intents(options.data, "clinc150", "test")[1],
-        "other domains": others,
-    }
-    texts, names = [], []
+    others = some(openings, options.questions // 2, random)
+    first = some([row for row in inside if not row["context"]], options.questions, random)
+    outside = intents(options.data, "clinc150", "test")[1][: options.questions]
+    kinds = {"held-out questions": inside, "out of scope": [{"question": text} for text in outside]}
+    kinds["other domains"] = others
+    asked_texts, names = [], []
     for kind, part in kinds.items():
-        texts += part
+        asked_texts += [Request(row["question"], row.get("context") or ()) for row in part]
         names += [kind] * len(part)
     start = time.perf_counter()
-    replies = assistant.reply_many([Request(text) for text in texts])
-    seconds = (time.perf_counter() - start) / len(texts)
+    replies = assistant.reply_many(asked_texts)
+    seconds = (time.perf_counter() - start) / len(asked_texts)
     names = np.array(names)
     answerable = names == "held-out questions"
     confidence = np.array([reply.confidence for reply in replies])
@@ -246,7 +249,15 @@ def asked_of(assistant, options, random):
     return {
         "entries": len(view),
         "domains": len(domains),
-        "refused": {kind: float((confidence < threshold)[names == kind].mean()) for kind in kinds},
+        "refused": {
+            **{kind: float((confidence < threshold)[names == kind].mean()) for kind in kinds},
+            "first questions of held-out dialogues": float(
+                np.mean(
+                    [not reply.is_known for reply in assistant.reply_many([Request(row["question"]) for row in first])]
+                )
+            ),
+        },
+        "other domains": sorted({name for row in others for name in row["domains"]}),
         **figures(questions, confidence, threshold),
         "threshold": threshold,
         "guarantee": assistant.info["calibration"]["guarantee"],
@@ -256,148 +267,19 @@ def asked_of(assistant, options, random):
     }
 
 
-def answers(options):
-    """Rankings by the true answer."""
-    encode, random = Encoder(options.encoder), np.random.default_rng(0)
-    config = AssistantConfig(data=options.data, sources=[options.source], max_answers=options.max_answers)
-    table = read_entries(config).index
-    view = View([Segment.of(table, encode(table["question"].to_pylist()))], np.ones(len(table), bool))
-    test = some(test_entries(options), options.questions, random)
-    texts = [row["question"] for row in test]
-    acts = actions(options)
-    rankings = {"dense": find(view, encode(texts), texts).rows}
-    rankings["BM25"] = bm25(view, texts)
-    rankings["dense + BM25"] = fused(rankings["dense"], rankings["BM25"])
-    previous = [row["context"][-1] if row["context"] else "" for row in test]
-    rankings["dense with context"] = with_context(view, encode, texts, previous, options.context_weight)
-    if options.core:
-        rankings["core"] = by_core(view, encode, test, options.core)
-        rankings["dense + core"] = fused(rankings["dense"], rankings["core"])
-        rankings["dense with context + core"] = fused(rankings["dense with context"], rankings["core"])
-    result = []
-    for name, rows in rankings.items():
-        result.append({"ranking": name, **quality(view, rows, test, acts)})
-        shown = np.full_like(rows[:, :5], -1)
-        for number, line in enumerate(rows):
-            groups = group_answers(
-                view,
-                Matches([], line[None], -np.arange(len(line), dtype=np.float32)[None], np.zeros((1, len(line)))),
-                0,
-                5,
-                0.0,
-            )
-            shown[number, : len(groups)] = [group.row for group in groups]
-        result.append({"ranking": f"{name}, grouped", **quality(view, shown, test, acts)})
-    columns = [name for name in result[0] if name != "ranking"]
-    shown = Table("ranking", *columns, title=f"{options.source}: {len(view):,} entries, {len(test):,} questions")
-    for row in result:
-        shown.add_row(row["ranking"], *(f"{row[name]:.3f}" for name in columns))
-    CONSOLE.print(shown)
-    return result
-
-
-def actions(options):
-    """(dialogue, text) -> acts and slots of a system turn."""
-    result = {}
-    for split in ("train", "test"):
-        turns = read_turns(options.data, split, sources=[options.source])
-        for row in range(len(turns)):
-            if turns.speakers[row] == "system" and turns.acts[row]:
-                result[turns.dialogue_ids[turns.dialogues[row]], turns.texts[row].strip()] = turns.action(row)
-    return result
-
-
-def bm25(view, texts):
-    import bm25s
-
-    index = bm25s.BM25()
-    index.index([stems(text) or [""] for text in view.questions], show_progress=False)
-    rows, _ = index.retrieve([stems(text) or [""] for text in texts], k=min(64, len(view)), show_progress=False)
-    return np.asarray(rows, np.int64)
-
-
-def fused(*rankings, constant=60):
-    """Reciprocal rank fusion (Cormack et al. 2009)."""
-    result = []
-    for lines in zip(*rankings, strict=True):
-        score = Counter()
-        for line in lines:
-            for place, row in enumerate(line.tolist()):
-                score[row] += 1 / (constant + place + 1)
-        result.append([row for row, _ in sorted(score.items(), key=lambda item: (-item[1], item[0]))][:64])
-    width = min(map(len, result))
-    return np.array([line[:width] for line in result])
-
-
-def with_context(view, encode, texts, previous, weight):
-    """The similarity of the questions, and that of the turns before them."""
-    lasts = [(context or [""])[-1] if context else "" for context in view.table["context"].to_pylist()]
-    before, asked_before = ([text if text else "-" for text in part] for part in (lasts, previous))
-    there = np.array([bool(text) for text in lasts])
-    score = encode(texts) @ view.segments[0].vectors.T
-    turns = encode(asked_before) @ encode(before).T
-    both = np.array([bool(text) for text in previous])[:, None] & there[None]
-    neither = ~np.array([bool(text) for text in previous])[:, None] & ~there[None]
-    score += weight * np.where(both, turns, np.where(neither, 1.0, 0.0))
-    return np.argsort(-score, axis=1, kind="stable")[:, :64]
-
-
-def by_core(view, encode, test, core):
-    from cube_model.inference.loading import load_core
-    from cube_model.inference.processor import EmbeddingProcessor
-
-    model = load_core(core)
-    processor, turns = EmbeddingProcessor(model), model.config.context_turns
-    mapped = processor.process_answers(encode(view.table["answer"].to_pylist()))
-    vectors = np.zeros((len(test), 1 + turns, mapped.shape[1]), np.float32)
-    for number, row in enumerate(test):
-        texts = [row["question"], *reversed(row["context"])][: 1 + turns]
-        vectors[number, : len(texts)] = encode(texts)
-    return np.argsort(-(processor.process_batch(vectors) @ mapped.T), axis=1, kind="stable")[:, :64]
-
-
-def quality(view, rows, test, acts):
-    """Compare the first five answers with the true one."""
-    keys = text_keys([row["answer"] for row in test])
-    answer_of, dialogue_of = view.table["answer"].to_pylist(), view.table["dialogue_id"].to_pylist()
-    action, overlap, exact, different = [], [], [], []
-    for line, row, key in zip(rows[:, :5].tolist(), test, keys, strict=True):
-        line = [place for place in line if place >= 0]
-        overlap.append(word_f1(answer_of[line[0]], row["answer"]))
-        exact.append(key in view.answers[line])
-        different.append(len({frozenset(re.findall(r"[^\W\d_]+", answer_of[place].lower())) for place in line}))
-        true = acts.get((row["dialogue_id"], row["answer"].strip()))
-        if true is not None:
-            found = acts.get((dialogue_of[line[0]], answer_of[line[0]].strip()))
-            action.append(found == true)
-    return {
-        "same action first": float(np.mean(action)) if action else float("nan"),
-        "F1 of words first": float(np.mean(overlap)),
-        "true answer in five": float(np.mean(exact)),
-        "different answers of five": float(np.mean(different)),
-    }
-
-
-def word_f1(one, other):
-    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (one, other))
-    same = sum((a & b).values())
-    return 2 * same / (sum(a.values()) + sum(b.values())) if same else 0.0
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["prior", "faq", "dialogues", "answers"])
+    parser.add_argument("what", choices=["prior", "faq", "dialogues"])
     parser.add_argument("--data", required=True)
     parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--source", default="sgd")
     parser.add_argument("--other", default="sgd", help="source of the questions in other domains")
     parser.add_argument("--max-answers", type=int)
     parser.add_argument("--questions", type=int, default=1000)
-    parser.add_argument("--core")
-    parser.add_argument("--context-weight", type=float, default=0.5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    result = {"prior": prior, "faq": faqs, "dialogues": dialogues, "answers": answers}[options.what](options)
+    result = {"prior": prior, "faq": faqs, "dialogues": dialogues}[options.what](options)
     if options.json:
         options.json.write_text(
             json.dumps({"options": {k: str(v) for k, v in vars(options).items()}, "rows": result}, indent=1) + "\n"

@@ -4,9 +4,10 @@
         [--steps 400] [--stage ablation|final] [--only NAME ...] [--seeds 1] [--action-set FILE]
 
 `ablation` trains `VARIANTS` and judges each by the benchmark on the validation split, at most 1,000 rows of each part.
-`final` trains the recipe with some seeds and judges it beside its base on the test split. Sources of `LEFT_OUT` are not
-trained on: they show what an encoder does with what it has not seen. No text of the action set is trained on. What is
-finished in `--work` is not computed again, and an interrupted training resumes. A graphics card is used if there is one.
+`final` trains the recipe with some seeds, a transformer then `SECOND`, and judges it beside its base on the test split.
+Sources of `LEFT_OUT` are not trained on: they show what an encoder does with what it has not seen. No text of the
+action set is trained on. What is finished in `--work` is not computed again, and an interrupted training resumes. A
+graphics card is used if there is one.
 """
 
 import argparse
@@ -42,8 +43,18 @@ TRANSFORMER: dict[str, Any] = {
     "learning_rate": 3e-4,
     "train_embeddings": False,
     "max_length": 48,
-    "base_share": 0.3,
 }
+SECOND: dict[str, Any] = {
+    "max_pairs": None,
+    "same_intent": 50_000,
+    "same_action": 50_000,
+    "negatives": "source",
+}
+"""What a second training of the encoder changes: it reads no `TALK`, and keeps the similarities of the base."""
+
+TALK = ("self_dialogue", "chitchat", "qmsum", "irc_disentanglement")
+"""Sources without a task: half of the pairs of a turn and the next."""
+
 STATIC: dict[str, Any] = {"batch_size": 256, "learning_rate": 5e-3}
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -61,8 +72,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no context": {"context_turns": 0, "vary_context": False},
     "label smoothing .1": {"label_smoothing": 0.1},
     "first 64 and 128 dimensions": {"matryoshka": [64, 128]},
-    "trained weights alone": {"base_share": 0.0},
-    "half of the base's weights": {"base_share": 0.5},
+    "distilled from the base": {"distill": "minilm"},
+    "with 30 % of the base's weights": {"base_share": 0.3},
+    "with half of the base's weights": {"base_share": 0.5},
 }
 
 SHOWN: dict[str, Callable[[dict[str, Any]], bool]] = {
@@ -86,6 +98,7 @@ def main() -> None:
     parser.add_argument("--base", default="minilm")
     parser.add_argument("--static", type=int, default=0)
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--second-steps", type=int, default=2000)
     parser.add_argument("--stage", choices=("ablation", "final"), default="ablation")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=1)
@@ -119,7 +132,12 @@ def final(arguments: argparse.Namespace) -> None:
     """Train the recipe, and print the benchmark of its seeds and of the base."""
     encoders = [(arguments.base, arguments.base)]
     for seed in range(arguments.seeds):
-        encoders.append((f"recipe-{seed}", str(train(arguments, f"recipe-{seed}", {}, seed))))
+        folder = train(arguments, f"recipe-{seed}", {}, seed)
+        if not arguments.static:
+            second = {**SECOND, "base": str(folder), "distill": arguments.base, "leave_out": [*LEFT_OUT, *TALK]}
+            second["max_steps"] = arguments.second_steps
+            folder = train(arguments, f"recipe-{seed}-second", second, seed + 1)
+        encoders.append((f"recipe-{seed}", str(folder)))
     outputs = []
     for name, encoder in encoders:
         path = arguments.work / f"{name}.test.json"
@@ -146,6 +164,9 @@ def train(arguments: argparse.Namespace, name: str, changes: dict[str, Any], see
     if folder.exists():
         return folder
     options: dict[str, Any] = {
+        "base": arguments.base,
+        "leave_out": list(LEFT_OUT),
+        "max_steps": arguments.steps,
         **RECIPE,
         **(STATIC if arguments.static else TRANSFORMER),
         "static": arguments.static,
@@ -155,11 +176,8 @@ def train(arguments: argparse.Namespace, name: str, changes: dict[str, Any], see
     }
     config = EmbedderConfig(
         data=str(arguments.data),
-        base=arguments.base,
         output=str(folder),
         languages=arguments.languages,
-        leave_out=list(LEFT_OUT),
-        max_steps=arguments.steps,
         seed=seed,
         checkpoint_every=50,
         resume=True,

@@ -52,6 +52,9 @@ SHARES = {"cube, random batches": 0.35}
 RATES = (1e-3, 2e-3, 5e-3, 1e-2)
 """Learning rates of a composer."""
 
+AT_ONCE = 32
+"""Chats whose new turns are encoded together."""
+
 
 class StepTimes(pair_trainer.PairTrainer):
     """Notes the CPU seconds of its steps."""
@@ -268,7 +271,7 @@ def table(arguments: argparse.Namespace, names: list[str], split: str) -> str:
 
 
 def cost(arguments: argparse.Namespace, name: str = "cube") -> dict[str, float]:
-    """Measure the CPU milliseconds of one turn of a chat, one thread, one question at a time."""
+    """Measure the CPU milliseconds of one turn of a chat, one thread: one question at a time, and of `AT_ONCE` chats."""
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(1)
@@ -303,12 +306,39 @@ def cost(arguments: argparse.Namespace, name: str = "cube") -> dict[str, float]:
             start = time.process_time()
             call(row)
             times[way].append(1000 * (time.process_time() - start))
+    times |= together(model[0].model, joined, [[pairs.texts[i] for i in row] for row in full[: 3 * AT_ONCE]], separator)
     tokens = [[len(joined.tokenizer(pairs.texts[i])["input_ids"]) for i in row] for row in full]
     counts = {
         "tokens of a user turn": np.mean([t[0] for t in tokens]),
         "tokens of all": np.mean([sum(t) for t in tokens]),
     }
     return {way: median(values) for way, values in times.items()} | {key: float(value) for key, value in counts.items()}
+
+
+@torch.inference_mode()
+def together(turns: TurnsModel, joined: Any, chats: list[list[str]], separator: str) -> dict[str, list[float]]:
+    """Measure the CPU milliseconds of one turn of each of `AT_ONCE` chats, as a server computes them."""
+    cached = torch.randn(AT_ONCE, turns.config.context_turns, turns.config.embedding_dim)
+
+    def composed(batch: list[list[str]]) -> None:
+        tokens = joined.tokenizer([chat[0] for chat in batch], padding=True, truncation=True, return_tensors="pt")
+        vectors = turns.encode_texts(tokens["input_ids"], tokens["attention_mask"])
+        turns.compose(torch.cat([vectors[:, None].float(), cached[: len(batch)]], dim=1))
+
+    ways: dict[str, Callable[[list[list[str]]], object]] = {
+        f"joined text, {AT_ONCE} chats": lambda batch: joined.encode(
+            [separator.join(chat) for chat in batch], batch_size=AT_ONCE
+        ),
+        f"composed, new user turn encoded, {AT_ONCE} chats": composed,
+    }
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for start in range(0, len(chats), AT_ONCE):
+        batch = chats[start : start + AT_ONCE]
+        for way, call in ways.items():
+            before = time.process_time()
+            call(batch)
+            times[way].append(1000 * (time.process_time() - before) / len(batch))
+    return times
 
 
 def main() -> None:

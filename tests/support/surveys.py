@@ -18,8 +18,6 @@ from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import ParsedSource, Part
 
-SCHEMA = ARROW_SCHEMAS["dialogues"]
-
 
 def dialogue(name, turns, split=None, parallel_id=None):
     """A row of the `dialogues` config."""
@@ -28,20 +26,27 @@ def dialogue(name, turns, split=None, parallel_id=None):
     return {"dialogue_id": name, "turns": said, "original_split": split or "all", "parallel_id": parallel_id}
 
 
+def utterance(name, text, split=None, parallel_id=None, label="a/x"):
+    """A row of the `downstream` config."""
+    row = {"utterance_id": name, "utterance": text, "label": label}
+    return row | {"original_split": split or "all", "parallel_id": parallel_id}
+
+
 def parsed_sources(folder: Path, rows: Iterable[dict], shard_rows: int = 1000) -> list[ParsedSource]:
-    """Dialogues as parsed sources, which are the beginnings of their ids, in shards of so many rows."""
+    """Dialogues or utterances as parsed sources, which are the beginnings of their ids, in shards of so many rows."""
     by_source: dict[str, list[dict]] = {}
     for row in rows:
-        by_source.setdefault(row["dialogue_id"].partition("/")[0], []).append(row)
+        by_source.setdefault(next(iter(row.values())).partition("/")[0], []).append(row)
     sources = []
     for name, of_source in by_source.items():
         storage, parts = Storage(str(folder / "rows" / name)), []
-        builder = SimpleNamespace(INFO=SimpleNamespace(name=name, kind="dialogues"))
+        kind = "dialogues" if "turns" in of_source[0] else "downstream"
+        builder = SimpleNamespace(INFO=SimpleNamespace(name=name, kind=kind, small_talk=("hello",)))
         for start in range(0, len(of_source), shard_rows):
-            some = of_source[start : start + shard_rows]
-            part = Part(f"{start:05d}.arrow", len(some), sum(len(row["turns"]) for row in some))
-            columns = {key: [row.get(key) for row in some] for key in SCHEMA.names}
-            save(storage, part.name, pa.table([pa.array(columns[f.name], f.type) for f in SCHEMA], schema=SCHEMA))
+            some, schema = of_source[start : start + shard_rows], ARROW_SCHEMAS[kind]
+            part = Part(f"{start:05d}.arrow", len(some), sum(len(row.get("turns", "1")) for row in some))
+            columns = {key: [row.get(key) for row in some] for key in schema.names}
+            save(storage, part.name, pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema))
             without = np.array([row["original_split"] == "all" for row in some], bool)
             split = np.array(
                 [0 if row["original_split"] == "all" else SPLITS.index(row["original_split"]) for row in some]
@@ -66,7 +71,7 @@ def survey_of(
     decisions: dict[str, dict] = {}
     for source in parsed:
         for number, part in enumerate(source.parts):
-            of_shard = Decisions.load(results, shard_name(source.builder.INFO.name, number), pairs=True)
+            of_shard = Decisions.load(results, [shard_name(source.builder.INFO.name, number)], pairs=True)
             ids = load(source.storage, part.name)["dialogue_id"].to_pylist()
             decisions |= dict(zip(ids, of_shard.rows.to_pylist(), strict=True))
     members = [load(results, name) for name in survey.members]

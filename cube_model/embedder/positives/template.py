@@ -7,10 +7,10 @@ References:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cube_model.data.digest import digest_of
-from cube_model.data.turns import read_turns
+from cube_model.data.turns import filled, read_turns
 from cube_model.embedder.positives.group import PairGroup, text_ids
 from cube_model.errors import ModelError
 
@@ -53,18 +53,3 @@ def template(
         languages=[turns.languages[d] for d in dialogues],
         fingerprint=digest_of((texts[i] for i in distinct), positives),
     )
-
-
-def filled(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
-    """Return a text with names in place of spans; of spans that overlap, the first is taken.
-
-    >>> filled("Italian food in San Jose", [(0, 7, "cuisine"), (16, 24, "city")])
-    '[cuisine] food in [city]'
-    """
-    parts, at = [], 0
-    for start, end, name in sorted(spans):
-        if start < at or end > len(text) or start >= end:
-            continue
-        parts += [text[at:start], f"[{name}]"]
-        at = end
-    return "".join([*parts, text[at:]])

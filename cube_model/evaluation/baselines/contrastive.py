@@ -19,7 +19,7 @@ from cube_model.evaluation.baselines.base import Baseline, EmbeddedPairs, Fitted
 from cube_model.evaluation.methods import Method
 from cube_model.training import schedule
 from cube_model.training.config import TrainingConfig
-from cube_model.training.losses import noisy
+from cube_model.training.losses import answer_loss, noisy
 
 GRID: tuple[Settings, ...] = tuple(
     {"learning_rate": rate, "noise": noise} for rate in (5e-4, 1.5e-3, 5e-3) for noise in (0.3, 0.6)
@@ -84,7 +84,13 @@ class Contrastive(Baseline):
 
 
 def _train(
-    maps: Maps, train: EmbeddedPairs, validation: EmbeddedPairs, seed: int, learning_rate: float, noise: float
+    maps: Maps,
+    train: EmbeddedPairs,
+    validation: EmbeddedPairs,
+    seed: int,
+    learning_rate: float,
+    noise: float,
+    label_smoothing: float = 0.0,
 ) -> float:
     """Train in place, restore the weights of the best epoch, and return its accuracy on `validation`."""
     config = TrainingConfig()
@@ -114,7 +120,7 @@ def _train(
     for epoch in range(1, epochs + 1):
         for rows in torch.randperm(len(train))[: steps * batch].view(steps, batch):
             x, y = noisy(table[questions[rows]], noise), noisy(table[answers[rows]], noise)
-            loss = in_batch_loss(maps.questions(x), maps.answers(y), labels[rows], log_temperature)
+            loss = in_batch_loss(maps.questions(x), maps.answers(y), labels[rows], log_temperature, label_smoothing)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_([*maps.parameters(), log_temperature], 1.0)
@@ -130,14 +136,18 @@ def _train(
 
 
 def in_batch_loss(
-    questions: torch.Tensor, answers: torch.Tensor, labels: torch.Tensor, log_temperature: torch.Tensor
+    questions: torch.Tensor,
+    answers: torch.Tensor,
+    labels: torch.Tensor,
+    log_temperature: torch.Tensor,
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Cross-entropy of the true answer among the answers of the batch, without copies of the true answer."""
     scores = functional.normalize(questions, dim=-1) @ functional.normalize(answers, dim=-1).T
     scores = scores * log_temperature.clamp(max=math.log(_HIGHEST_TEMPERATURE)).exp()
     rows = torch.arange(len(scores))
     copies = (labels[:, None] == labels[None, :]) & (rows[:, None] != rows[None, :])
-    return functional.cross_entropy(scores.masked_fill(copies, float("-inf")), rows)
+    return answer_loss(scores, rows, copies, label_smoothing)
 
 
 def _copy(maps: Maps) -> dict[str, torch.Tensor]:

@@ -26,7 +26,7 @@ from dataset_builders.own_data.plain.names import (
     plain,
 )
 from dataset_builders.own_data.plain.values import at_path, is_out_of_scope, metadata_of
-from dataset_builders.own_data.rejects import BadRecord, Tally, check_length
+from dataset_builders.own_data.rejects import LONGEST_TEXT, BadRecord, Tally, check_length
 from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.turns import speakers
 from dataset_builders.own_data.turns.clean import clean
@@ -36,6 +36,7 @@ from dataset_builders.schema import ALL, Dialogue, Speaker, Turn, Utterance
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MAX_LAYOUTS = 1000
+_NO_TURNS = speakers.PROMPT | speakers.TOOL
 _Described = TypeVar("_Described", Dialogue, Conversation)
 
 
@@ -158,7 +159,8 @@ def text_of(value: Any, what: str) -> str:
     """
     if value.__class__ is not str:
         value = _text_of_other(value, what)
-    check_length(value)
+    if len(value) > LONGEST_TEXT:
+        check_length(value)
     if not value.isascii():
         if is_damaged(value):
             raise BadRecord(f"the {what} holds bytes that are not text in this encoding")
@@ -186,10 +188,15 @@ def mark_prompts(messages: list[Message], prompt_first: bool) -> list[Message]:
         messages: Messages of one conversation; those with such names are changed.
         prompt_first: Whether a single leading `system` is a prompt, even if no assistant answers.
     """
-    names = [message.speaker.strip().casefold() for message in messages]
-    answered = any(speakers.side(name) == "system" for name in names)
-    leading = prompt_first and bool(names) and names[0] in speakers.PROMPT and names.count(names[0]) == 1
-    for message, name in zip(messages, names, strict=True):
+    distinct = {message.speaker for message in messages}
+    names = {speaker: name for speaker in distinct if (name := speaker.strip().casefold()) in _NO_TURNS}
+    if not names:
+        return messages
+    answered = any(speakers.side(speaker) == "system" for speaker in distinct)
+    first = names.get(messages[0].speaker, "")
+    leading = prompt_first and first in speakers.PROMPT and [names.get(m.speaker) for m in messages].count(first) == 1
+    for message in messages:
+        name = names.get(message.speaker, "")
         if name in speakers.TOOL and message.kind == "text":
             message.kind = "tool"
         elif name in speakers.PROMPT and (answered or leading):
@@ -216,7 +223,7 @@ def _turns(values: list[Any], options: Options) -> list[Message]:
     messages: list[Message] = []
     for number, value in enumerate(values, start=1):
         if isinstance(value, dict):
-            messages.extend(_turn(value, number, options))
+            messages += _turn(value, number, options)
         elif isinstance(value, list) and len(value) == 2 and all(isinstance(v, str | None) for v in value):
             first, second = (text_of(v, f"turn {number}") for v in value)
             if are_speakers:
@@ -265,13 +272,14 @@ def _turn(value: dict[str, Any], number: int, options: Options) -> list[Message]
         time = options.time_column or time
     time_value = at_path(value, time) if time else None
     if text is not None and speaker_key is not None:
-        speaker = at_path(value, speaker_key)
+        speaker = value[speaker_key] if speaker_key in value else at_path(value, speaker_key)
         if isinstance(speaker, dict):  # {"author": {"role": "user"}}
             speaker = speaker.get("role") or speaker.get("name")
-        has_calls = "tool_calls" in value or "function_call" in value
-        spoken = text_of(at_path(value, text), "text of a turn")
-        kind: Kind = "tool" if has_calls and not spoken else "text"
-        return [Message(text_of(speaker, "speaker"), spoken, seconds(time_value, options.date_order), kind=kind)]
+        spoken = text_of(value[text] if text in value else at_path(value, text), "text of a turn")
+        has_calls = not spoken and ("tool_calls" in value or "function_call" in value)
+        kind: Kind = "tool" if has_calls else "text"
+        moment = None if time_value is None else seconds(time_value, options.date_order)
+        return [Message(text_of(speaker, "speaker"), spoken, moment, kind=kind)]
     if keys.question is not None and keys.answer is not None:  # one object per exchange
         question, answer = text_of(value[keys.question], "question"), text_of(value[keys.answer], "answer")
         return _exchange(question, answer)

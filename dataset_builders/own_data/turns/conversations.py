@@ -11,10 +11,10 @@ from itertools import pairwise
 
 from dataset_builders.own_data.messages import Conversation, Message
 from dataset_builders.own_data.options import Options
-from dataset_builders.own_data.rejects import BadRecord, Tally, check_length
+from dataset_builders.own_data.rejects import LONGEST_TEXT, BadRecord, Tally, check_length
 from dataset_builders.own_data.turns import speakers
 from dataset_builders.own_data.turns.clean import clean, is_placeholder
-from dataset_builders.own_data.turns.participants import Participants, name_parts
+from dataset_builders.own_data.turns.participants import Participants, name_parts, participants
 from dataset_builders.own_data.turns.pauses import between_pauses
 from dataset_builders.schema import ALL, Dialogue, Turn
 
@@ -41,8 +41,9 @@ def dialogues_of(
     """
     messages = in_order(conversation.messages)
     for message in messages:
-        check_length(message.text)
-    people = None if options.keep_names else Participants({message.speaker for message in messages})
+        if len(message.text) > LONGEST_TEXT:
+            check_length(message.text)
+    people = None if options.keep_names else participants(frozenset([message.speaker for message in messages]))
     spoken, prompts = _spoken(messages, options, tally)
     if not any(message.text.strip() for message in spoken):
         raise BadRecord("no turn has a text")

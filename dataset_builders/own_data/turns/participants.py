@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 
@@ -39,6 +40,12 @@ def name_parts(name: str) -> set[str]:
     return {word for word in words if len(word) >= _SHORTEST and word.lower() not in speakers.ROLE_WORDS}
 
 
+@functools.lru_cache(maxsize=1024)
+def participants(names: frozenset[str]) -> Participants:
+    """The participants with these names, made once: the conversations of a help desk have the same agents."""
+    return Participants(names)
+
+
 class Participants:
     r"""The participants of a conversation, whose names are replaced in its texts.
 
@@ -53,6 +60,10 @@ class Participants:
         parts = {name.strip(): name_parts(name) for name in names}
         self._parts = {part for group in parts.values() for part in group}
         self._whole = sorted((name for name, group in parts.items() if group and " " in name), key=len, reverse=True)
+
+    def __bool__(self) -> bool:
+        """Whether there is a name that a text may have."""
+        return bool(self._parts)
 
     def replace(self, text: str, by: Callable[[str], str]) -> tuple[str, int]:
         """Replace names in a text.

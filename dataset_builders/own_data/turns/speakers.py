@@ -46,6 +46,7 @@ _MIN_CONVERSATIONS = 3
 """Number of conversations from which the one name in all of them is evidence for the agent."""
 
 
+@functools.lru_cache(maxsize=4096)
 def side(name: str) -> Speaker | None:
     """Return the role that a speaker's name implies, or None for a person's name.
 

@@ -25,7 +25,7 @@ class ConflictingLabels(Filter):
     """
 
     name: ClassVar[str] = "conflicting_labels"
-    description: ClassVar[str] = "The same text also stands under another label."
+    description: ClassVar[str] = "The same text also has another label."
     configs: ClassVar[tuple[Config, ...]] = ("downstream",)
 
     def find(self, rows: Rows) -> dict[str, Findings]:

@@ -40,7 +40,7 @@ class GluedSentences(TextFilter):
     """
 
     name: ClassVar[str] = "glued_sentences"
-    description: ClassVar[str] = "Two sentences stand together without a blank."
+    description: ClassVar[str] = "Two sentences follow each other without a space."
 
     def hits(self, texts: pa.Array) -> Findings:
         """The texts with glued sentences. Value: the first such spot."""

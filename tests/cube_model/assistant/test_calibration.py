@@ -122,7 +122,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
             Calibration.from_json({**content, **broken}, tmp_path)
 
 
-def letters(texts):
+def letters(texts, contexts=()):
     """An encoder for tests: counts of pairs of letters."""
     vectors = np.zeros((len(texts), 512), np.float32)
     for row, text in zip(vectors, texts, strict=True):

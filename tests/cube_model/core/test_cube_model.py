@@ -146,6 +146,19 @@ def test_equal_answers_are_not_negatives():
     assert contrastive_loss(questions, answers, torch.arange(4), temperature) > masked
 
 
+def test_label_smoothing_is_uniform_over_the_answers_that_count():
+    questions, answers, labels = vectors(4, 8), vectors(4, 8, seed=1), torch.tensor([5, 5, 6, 7])
+    temperature = torch.tensor(20.0).log()
+    scores = questions @ answers.T * 20
+    expected = []
+    for i in range(4):
+        others = [j for j in range(4) if j == i or labels[i] != labels[j]]
+        logs = scores[i, others].log_softmax(0)
+        expected.append(-0.9 * logs[others.index(i)] - 0.1 * logs.mean())
+    smoothed = contrastive_loss(questions, answers, labels, temperature, label_smoothing=0.1)
+    torch.testing.assert_close(smoothed, torch.stack(expected).mean())
+
+
 def test_hard_negatives_count_for_their_own_question_only():
     questions, answers, negatives = vectors(3, 8), vectors(3, 8, seed=1), vectors(3, 2, 8, seed=2)
     negatives[1, 1] = 0

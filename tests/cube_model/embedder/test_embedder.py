@@ -323,6 +323,14 @@ def test_too_few_different_answers_for_a_batch():
         DistinctAnswersSampler(["a", "b", "c"], np.array([1, 1, 1]), np.zeros(3), batch_size=2)
 
 
+def test_groups_that_fill_no_batch_share_theirs():
+    from cube_model.embedder.pair_trainer import DistinctAnswersSampler
+
+    groups = np.repeat([0, 1, 2], [16, 5, 3])
+    sampler = DistinctAnswersSampler([f"text {i}" for i in range(24)], np.arange(24), groups, batch_size=8)
+    assert sorted(sorted(set(groups[batch].tolist())) for batch in sampler) == [[0], [0], [1, 2]]
+
+
 def test_context_and_negatives(data, base, tmp_path):
     from cube_model.embedder.data import load_embedder_data
 

@@ -259,7 +259,13 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
     labels, _, whole = cluster(talk)
     of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_KEYS_AT_ONCE": 40}
     of_plan = {"_RECORDS_AT_ONCE": 100, "_SIGNATURES_AT_ONCE": 300, "_ROWS_AT_ONCE": 20}
-    of_shards = {"_TEXTS_AT_ONCE": 7, "_PAIRS_AT_ONCE": 4, "_VERIFIED_AT_ONCE": 2, "_CHUNKS_AT_ONCE": 1}
+    of_shards = {
+        "_TEXTS_AT_ONCE": 7,
+        "_BYTES_AT_ONCE": 900,
+        "_PAIRS_AT_ONCE": 4,
+        "_VERIFIED_AT_ONCE": 2,
+        "_CHUNKS_AT_ONCE": 1,
+    }
     for module, sizes in ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards)):
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
@@ -310,7 +316,7 @@ def test_camrest676_is_inside_woz(corpora, tmp_path):
     results, none = Storage(str(tmp_path / "survey")), np.zeros(0, np.uint64)
     survey_dialogues(parsed, "official", 0, none, 4, Stages(Storage(str(tmp_path / "work")), LocalExecutor()), results)
     shards = [shard_name(source.builder.INFO.name, number) for source in parsed for number in range(len(source.parts))]
-    decisions = [Decisions.load(results, shard, pairs=True).rows.select(["cluster_id"]) for shard in shards]
+    decisions = [Decisions.load(results, [shard], pairs=True).rows.select(["cluster_id"]) for shard in shards]
     clusters = pa.concat_tables(decisions)["cluster_id"].to_pylist()
     label = dict(zip(table["dialogue_id"].to_pylist(), clusters, strict=True))
 

@@ -6,12 +6,12 @@ import pytest
 from dataset_builders.common.storage import Storage
 from dataset_builders.survey import plan as plans
 from dataset_builders.survey.components import big_from
-from dataset_builders.survey.fill import find_bounds, send_items, sort_items
+from dataset_builders.survey.fill import find_bounds, positions_of, send_items, sort_items
 from dataset_builders.survey.leaks import NO_SPLIT
 from dataset_builders.survey.parsed import Part
 from dataset_builders.survey.plan import ClusterConfig, Plan, ShardPlace
-from dataset_builders.survey.splits import positions_of, seeded_splits
 from dataset_builders.text.normalize import ids_of_hashes
+from support.in_memory import seeded_splits
 
 SIZES = [[1], [1] * 2, [1] * 3, [1] * 57, [600, *[1] * 400], [850, *[1] * 150], [500, 400, *[1] * 100], [7, 3] * 80]
 

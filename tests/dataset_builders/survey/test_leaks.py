@@ -15,14 +15,11 @@ from dataset_builders.survey.leaks import (
     DROPPED,
     NO_SPLIT,
     check_policy,
-    count_leaks,
     group_splits,
-    leaking,
     with_twins,
 )
-from dataset_builders.survey.parallel import Parallel
-from dataset_builders.survey.splits import assign, seeded_splits
 from dataset_builders.text.normalize import ids_of_hashes
+from support.in_memory import Parallel, assign, count_leaks, leaking, seeded_splits
 from support.leak_check import contained_dialogues, leaks, rows
 
 TRAIN, VALIDATION, TEST = 0, 1, 2

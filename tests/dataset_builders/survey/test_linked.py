@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dataset_builders.arrow.exchange import array, load, records, save
+from dataset_builders.arrow.exchange import records, save
 from dataset_builders.common.storage import Storage
 from dataset_builders.survey import linked
 from dataset_builders.survey.assign import JOINED
-from dataset_builders.survey.clusters import translate
+from dataset_builders.survey.clusters import translated
 from dataset_builders.survey.linked import find_links, join_clusters
 from dataset_builders.survey.plan import ClusterConfig, Plan, ShardPlace
 from dataset_builders.survey.translations import Translations
@@ -33,8 +33,7 @@ def join(tmp_path):
         save(plan.storage, "free/00000", free)
         find_links(plan, 0)
         join_clusters(plan, Translations.none(), np.bincount(sources).tolist())
-        joined = load(plan.storage, JOINED)
-        return translate(groups, array(joined, "node"), array(joined, "component"))
+        return translated(plan, JOINED, groups)
 
     return components
 
@@ -51,7 +50,7 @@ def test_dialogues_that_share_a_pair_are_one_component(join):
 
 @pytest.mark.parametrize("block", [1 << 14, 1])
 def test_a_pair_of_most_dialogues_joins_none_and_the_most_frequent_of_the_others_join_first(join, block, monkeypatch):
-    monkeypatch.setattr(linked, "_PAIRS_AT_ONCE", block)
+    monkeypatch.setattr(linked, "_NODES_AT_ONCE", block)
     greeting, farewell, rare = np.uint64(1), np.uint64(2), np.uint64(3)
     pairs = np.repeat([greeting, farewell, rare], [90, 70, 2])
     rows = np.concatenate([np.arange(90), np.arange(30, 100), [0, 99]])

@@ -5,8 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, group_splits
-from dataset_builders.survey.parallel import Parallel
-from dataset_builders.survey.splits import assign
+from support.in_memory import Parallel, assign
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 

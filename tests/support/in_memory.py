@@ -1,9 +1,8 @@
-"""Assignment of rows to splits: official where the source has one, else seeded by all that belong together."""
+"""The survey's decisions about rows in memory, without shards and files: what the stages have to find, too."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,19 +10,96 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.arrow.chunks import take
-from dataset_builders.common.choices import SHARES, SPLITS
+from dataset_builders.common.choices import SHARES, SPLITS, SplitPolicy
 from dataset_builders.survey.components import big_from, sizes_by_source
-from dataset_builders.survey.leaks import DROPPED, NO_SPLIT, TRAIN, SplitPolicy, group_splits, with_twins
-from dataset_builders.survey.parallel import Parallel
+from dataset_builders.survey.fill import positions_of
+from dataset_builders.survey.leaks import (
+    DROPPED,
+    NO_SPLIT,
+    TRAIN,
+    GroupSplits,
+    by_source,
+    group_splits,
+    leak_counts,
+    matrix,
+    overlaps,
+    with_twins,
+)
+from dataset_builders.survey.translations import link, merge
 from dataset_builders.text.normalize import ids_of_hashes
-
-TRAIN_SHARE = SHARES["train"] / sum(SHARES.values())
-
-KEEPS_ITS_SPLITS = "multiwoz"
-"""The only corpus that keeps its splits under the policy `original`."""
 
 Keys: TypeAlias = "pa.Array | pa.ChunkedArray | np.ndarray"
 """Keys of rows: strings, or hashes of which the ids (`id_of_hash`) are the keys, uint64."""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """The rows of some sources that have a `parallel_id`.
+
+    Attributes:
+        rows: Their numbers, ascending, shape (p,).
+        groups: Equal for equal ids, shape (p,).
+    """
+
+    rows: np.ndarray
+    groups: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def joined(self, groups: np.ndarray, free: np.ndarray) -> np.ndarray:
+        """Join the groups of free rows that have translations of each other.
+
+        Args:
+            groups: Group of each of the n rows, integers of shape (n,).
+            free: Whether a row's split is still open, bool of shape (n,).
+
+        Returns:
+            Groups, shape (n,); those of rows that are not free are not changed.
+        """
+        mine = free[self.rows]
+        if not mine.any():
+            return groups
+        rows = np.flatnonzero(free)
+        place = np.searchsorted(rows, self.rows[mine])
+        _, group = np.unique(groups[rows], return_inverse=True)
+        label = link(group, place, self.groups[mine])
+        result = groups.copy()
+        first = np.full(int(label.max()) + 1, len(rows))
+        np.minimum.at(first, label, np.arange(len(rows)))
+        result[rows] = groups[rows[first[label]]]
+        return result
+
+    def with_splits(self, of_groups: GroupSplits, split: np.ndarray) -> GroupSplits:
+        """Splits of each row's group and of its translations together.
+
+        Args:
+            of_groups: Splits of the n rows' groups.
+            split: Split of each row, int8 of shape (n,).
+        """
+        if not len(self):
+            return of_groups
+        mine = group_splits(self.groups, split[self.rows])
+        result = GroupSplits(*(values.copy() for values in vars(of_groups).values()))
+        here = GroupSplits(*(values[self.rows] for values in vars(of_groups).values()))
+        for values, merged in zip(vars(result).values(), vars(merge(here, mine, self.rows)).values(), strict=True):
+            values[self.rows] = merged
+        return result
+
+    def blocking(self, groups: np.ndarray, official: np.ndarray, assigned: GroupSplits) -> np.ndarray:
+        """Number of the row that keeps each row out of an earlier split: one with an official split, if there is any.
+
+        Args:
+            groups: Group of each of the n rows, shape (n,).
+            official: Official split of each row, int8 of shape (n,).
+            assigned: Splits of each row's group and translations after the assignment.
+        """
+        blocking = self.with_splits(group_splits(groups, official), official)
+        return np.where(blocking.latest == assigned.latest, blocking.blocking, assigned.blocking)
+
+    def leaks(self, split: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, dict]:
+        """`leaks.count_leaks` of translations, for the sources that have some."""
+        return count_leaks(self.groups, split[self.rows], sources[self.rows], names) if len(self) else {}
 
 
 def seeded_splits(
@@ -94,18 +170,6 @@ def _keys_of(keys: Keys, rows: np.ndarray) -> pa.Array:
 def _positions(keys: Keys, rows: np.ndarray, seed: int) -> np.ndarray:
     """`positions_of` the keys of n rows."""
     return positions_of(_keys_of(keys, rows).cast(pa.binary()).to_pylist(), seed)
-
-
-def positions_of(keys: Iterable[bytes], seed: int) -> np.ndarray:
-    """Places of n keys in the seeded order, 0 to 2^64 - 1; uint64 of shape (n,)."""
-    prefix = hashlib.blake2b(f"{seed}/".encode(), digest_size=8)
-
-    def digest(key: bytes) -> bytes:
-        state = prefix.copy()
-        state.update(key)
-        return state.digest()
-
-    return np.frombuffer(b"".join(map(digest, keys)), ">u8").astype(np.uint64)
 
 
 def _fill(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -187,3 +251,46 @@ def assign(
 def split_by_row(official: np.ndarray, keys: Keys, sources: np.ndarray, seed: int) -> np.ndarray:
     """`seeded_splits` of rows by themselves, whatever their duplicates."""
     return seeded_splits(official, None, keys, sources, seed)
+
+
+def leaking(groups: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Whether each row has a duplicate in a later split, bool of shape (n,)."""
+    return (split >= TRAIN) & (split < group_splits(groups, split).latest)
+
+
+def count_leaks(
+    groups: np.ndarray, split: np.ndarray, sources: np.ndarray, names: list[str], listed: np.ndarray | None = None
+) -> dict[str, dict]:
+    """Count the rows of each source that have a duplicate in a later split.
+
+    Args:
+        groups: Group of each row, shape (n,).
+        split: Split of each row, int8 of shape (n,).
+        sources: Source of each row as an index in `names`, shape (n,).
+        names: Names of the sources.
+        listed: Indices of the sources to list; None for those with rows.
+
+    Returns:
+        Source -> {"train-test": n, "train-validation": n, "validation-test": n}.
+    """
+    several = with_twins(groups)
+    _, group = np.unique(groups[several], return_inverse=True)
+    counts = np.stack([split[several] == index for index in range(len(SPLITS))], axis=1).astype(np.int64)
+    listed = np.flatnonzero(np.bincount(sources)) if listed is None else listed
+    return by_source(leak_counts(group, sources[several], counts, len(names)), names, listed)
+
+
+def duplicate_matrix(groups: np.ndarray, sources: np.ndarray, names: list[str]) -> dict[str, int]:
+    """Count the rows of each source that have a duplicate in another source, or elsewhere in their own.
+
+    Args:
+        groups: Group of each row, shape (n,).
+        sources: Source of each row as an index in `names`, shape (n,).
+        names: Names of the sources.
+
+    Returns:
+        `"A|B"` -> number of rows of A with a duplicate in B; zeros are omitted. Not symmetric, since one row of A may
+        have many duplicates in B.
+    """
+    several = with_twins(groups)
+    return matrix(overlaps(groups[several], sources[several], np.ones(len(several), np.int64), len(names)), names)

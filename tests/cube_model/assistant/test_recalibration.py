@@ -1,0 +1,88 @@
+"""`assistant calibrate`, and what `add` and `remove` do about the calibration."""
+
+import csv
+import json
+
+import pytest
+
+from cube_model import DialogueAssistant, ModelError
+from cube_model.assistant.changes import add_pair
+from cube_model.assistant.config import CalibrateConfig
+from cube_model.assistant.recalibration import calibrate_again
+from cube_model.assistant.store import AnswerStore, read_manifest
+from support.assistant_fixtures import write_faq
+
+
+def calibrated_version(folder):
+    return DialogueAssistant.from_pretrained(folder).info["calibration"]["version"]
+
+
+def test_a_small_faq_is_calibrated_whenever_it_changes(run, folder):
+    reader = DialogueAssistant.from_pretrained(folder)
+    before = reader.info["calibration"]
+    done = run("assistant", "add", "--assistant", folder, "--question", "Who are you?", "--answer", "A desk.")
+    assert "note" not in done.output
+    after = reader.info["calibration"]  # the reader is still open
+    assert (before["version"], after["version"]) == (1, 2)
+    assert after["questions"]["answer left out"] == before["questions"]["answer left out"] + 1
+    assert "25 questions" in " ".join((folder / "README.md").read_text().split())
+    names = sorted(path.name for path in folder.glob("calibration*.json"))
+    assert names == ["calibration-000001.json", "calibration.json"]  # a reader may have just opened the one before
+    assert DialogueAssistant.from_pretrained(folder).reply("Who are you?").is_known
+    for _ in range(2):
+        calibrate_again(folder, CalibrateConfig())
+    assert len(list(folder.glob("calibration*.json"))) == 2
+
+
+def test_a_stale_calibration_is_named_and_made_again(run, folder, tiny_encoder, tmp_path):
+    add_pair(folder, "Who are you?", "A desk.")
+    assert calibrated_version(folder) == 1
+    done = run("assistant", "calibrate", "--assistant", folder, "--max-refused", "0.3")
+    assert done.exit_code == 0, done.output
+    assert "at most 30% of answerable questions are refused" in " ".join(done.output.split())
+    info = DialogueAssistant.from_pretrained(folder).info["calibration"]
+    assert (info["version"], info["guarantee"]) == (2, 0.3)
+    assert info["curve"][0]["coverage"] == 1
+
+
+def test_questions_out_of_scope_are_asked_for_again(run, tiny_encoder, tmp_path):
+    faq, marked = write_faq(tmp_path / "faq.csv"), tmp_path / "marked.txt"
+    marked.write_text("What is the capital of France?\nTell me a joke.\n")
+    build = ("assistant", "build", "--own", faq, "--encoder", tiny_encoder, "--out-of-scope", marked)
+    assert run(*build, "--out", tmp_path / "desk").exit_code == 0
+    done = run(
+        "assistant", "add", "--assistant", tmp_path / "desk", "--question", "Who are you?", "--answer", "A desk."
+    )
+    assert "note: its refusals are calibrated for version 1" in done.output
+    refused = run("assistant", "calibrate", "--assistant", tmp_path / "desk")
+    assert "pass their file: --out-of-scope" in str(refused.exception)
+    done = run("assistant", "calibrate", "--assistant", tmp_path / "desk", "--out-of-scope", marked)
+    assert "2 questions (out of scope)" in " ".join(done.output.split()), done.output
+    assert calibrated_version(tmp_path / "desk") == 2
+
+
+def test_a_calibration_of_answers_that_have_changed_is_not_kept(folder):
+    store = AnswerStore(folder)
+    content = json.loads((folder / "calibration.json").read_text())
+    version = store.view().version
+    add_pair(folder, "Who are you?", "A desk.")
+    with pytest.raises(ModelError, match="its answers have changed meanwhile; run the same command again"):
+        store.put_calibration(content, "card", version)
+    assert read_manifest(folder)["calibrated"]["file"] == "calibration.json"
+
+
+def test_an_assistant_of_dialogues_needs_its_dataset(folder):
+    file = folder / "calibration.json"
+    content = json.loads(file.read_text())
+    manifest = read_manifest(folder)
+    file.write_text(json.dumps({**content, "questions": {"held out": 30}}))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "files": {}}))
+    with pytest.raises(ModelError, match="which it does not hold; pass --data"):
+        calibrate_again(folder, CalibrateConfig())
+
+
+def test_a_file_of_pairs_is_calibrated_once(run, folder, tmp_path):
+    with (tmp_path / "more.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("question", "answer"), ("Is there tea?", "Yes."), ("And milk?", "Yes, too.")])
+    assert "2 added" in run("assistant", "add", "--assistant", folder, tmp_path / "more.csv").output
+    assert read_manifest(folder)["calibrated"] == {"file": "calibration-000001.json", "version": 2, "number": 1}
