@@ -89,7 +89,7 @@ class AnswerStore:
         self._loaded: dict[tuple[str, ...], _Loaded] = {}
         self._state: tuple[int, ...] = ()
         self._view: View | None = None
-        self._encoder = self.manifest()["encoder"].get("fingerprint")
+        self._encoded_by = _encoded_by(self.manifest())
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest.
@@ -255,8 +255,8 @@ class AnswerStore:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _load(self, manifest: dict[str, Any]) -> View:
-        if manifest["encoder"].get("fingerprint") != self._encoder:
-            raise ModelError(f"{self.folder}: was built again with another encoder meanwhile; open it again")
+        if _encoded_by(manifest) != self._encoded_by:
+            raise ModelError(f"{self.folder}: was built again with another encoder or core meanwhile; open it again")
         loaded = {}
         for facts in manifest["segments"]:
             # an assistant that is built again has other segments of the same names
@@ -271,6 +271,12 @@ class AnswerStore:
         except OSError as error:
             raise ModelError(f"{self.folder}: no assistant any more ({error.strerror}); {_ADVICE}") from error
         return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _encoded_by(manifest: Mapping[str, Any]) -> tuple[object, ...]:
+    """What the vectors of the entries depend on."""
+    core, encoder = manifest.get("core"), manifest["encoder"]
+    return encoder.get("fingerprint"), encoder.get("joined_turns"), core.get("fingerprint") if core else None
 
 
 @contextmanager

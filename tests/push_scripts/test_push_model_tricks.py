@@ -97,6 +97,7 @@ ASSISTANT = {
     "a module that the encoder does not have": put("encoder/2_Chats/model.safetensors"),
     "weights of another encoder": other_weights,
     "intents that were not built in": put("intents/intents.json"),
+    "a core that was not built in": put("core/config.json"),
     "a segment that the manifest does not name": put("segments/000009/entries.parquet"),
     "a file in a segment": put("segments/000001/chats.parquet"),
     "a working folder of a segment": put("segments/.000009.part/entries.parquet"),
