@@ -50,6 +50,7 @@ _MOST_SEGMENTS = 32
 _TRIES = 20
 """How often a reader reads again because a writer has changed the segments meanwhile."""
 
+_CALIBRATION_NAME = re.compile(r"calibration(-\d{6,})?\.json")
 _SEGMENT_NAME = re.compile(r"\d{6,}|\.\d{6,}\.part")
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
@@ -205,7 +206,8 @@ class AnswerStore:
             content = {**manifest, "files": files, "calibrated": calibrated}
             write_whole(self.folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
             for path in self.folder.glob("calibration*.json"):
-                if path.name not in (name, before["file"]):  # somebody may have opened the one before just now
+                # somebody may have opened the one before just now; `calibration-backup.json` is not ours
+                if path.name not in (name, before["file"]) and _CALIBRATION_NAME.fullmatch(path.name):
                     path.unlink(missing_ok=True)
 
     def _compact(self, manifest: dict[str, Any]) -> None:
