@@ -159,7 +159,8 @@ def _bare_texts(path: Path) -> list[str] | None:
             records = list(csv.DictReader(lines, delimiter=delimiter))
         except csv.Error:  # what is wrong is said by the reader of tables
             return None
-    keys = list(records[0]) if records and isinstance(records[0], dict) else []
+    # a row with more cells than the header has a key None
+    keys = [key for key in records[0] if key is not None] if records and isinstance(records[0], dict) else []
     key = next((key for name in TEXT for key in keys if plain(str(key)) == name), None)
     if key is None or find_layout(keys, Options()) is not None:
         return None

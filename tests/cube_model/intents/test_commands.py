@@ -207,7 +207,7 @@ def test_damaged_lines_of_bare_texts_are_counted(tmp_path):
     assert sum(rows.dropped.values()) == 1
 
 
-@pytest.mark.parametrize("content", [b"text,number\n" + b"x" * 200_000 + b",1\n", b"\n"])
+@pytest.mark.parametrize("content", [b"text,number\n" + b"x" * 200_000 + b",1\n", b"\n", b"a,b\nx,1,2,3\n"])
 def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(ModelError, match=r"a\.csv") as caught:
