@@ -37,7 +37,7 @@ def _read(path: Path, folder: ModelFolder) -> Results:
         raise PushError(
             f"--results {path}: no such file; `dialogue-cube evaluate ... --json FILE` writes one"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PushError(
             f"--results {path}: expected JSON with `results`, each with `metric` and `value` ({error!r}); "
             "`dialogue-cube evaluate ... --json FILE` writes it"

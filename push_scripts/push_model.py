@@ -124,7 +124,7 @@ def _check_weights(folder: ModelFolder) -> None:
 
     try:
         check_trained(folder.path)
-        if folder.kind == "core" and "fingerprint" in folder.training:
+        if folder.kind == "core" and "digest" in folder.training:
             load_core(folder.path)
     except ModelError as error:
         raise PushError(f"--model {error}") from error

@@ -44,7 +44,7 @@ ASSISTANT = OutputKind(
     "--out",
     is_assistant,
     (
-        *(MANIFEST, "calibration.json", "calibration-*.json", "topics.safetensors", CARD, ".lock"),
+        *(MANIFEST, "calibration.json", "calibration-[0-9]*.json", "topics.safetensors", CARD, ".lock"),
         *("encoder/**", "core/**", "intents/**"),
         *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
     ),

@@ -24,6 +24,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ALIKE = 0.8
 """Jaccard similarity of their words from which two answers count as one; numbers are no words."""
 
+_COMPARED = 5_000
+"""Characters of an answer that are compared, since their words are kept for later questions."""
+
 _OF_ANSWER = 0.5
 """Weight of the similarity of question and answer beside that of the questions."""
 
@@ -77,7 +80,7 @@ def group_answers(view: View, matches: Matches, number: int, k: int, unrelated: 
         key = int(view.answers[row])
         group = keys.get(key)
         if group is None:
-            own, rare = _words(text)
+            own, rare = _words(text[:_COMPARED])
             near = sorted({other for word in rare for other in having.get(word, ())})
             group = next((other for other in near if _is_alike(own, words[other])), None)
             if group is None:

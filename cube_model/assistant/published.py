@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, load_encoder, read_calibration
+from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, load_encoding, read_calibration
 from cube_model.assistant.store import MANIFEST, AnswerStore, calibrated_of, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
@@ -46,7 +46,8 @@ def _parts(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_part(path.relative_to(folder))):
         below = path.relative_to(folder)
         module = "/".join(below.parts[1:-1])
-        kept = {ENCODER: module in modules, CORE: not module, INTENTS: below.as_posix() in built}
+        is_core = bool(manifest.get("core")) and not module
+        kept = {ENCODER: module in modules, CORE: is_core, INTENTS: below.as_posix() in built}
         if kept[below.parts[0]]:
             yield path
 
@@ -79,7 +80,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
         (target / below).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / below)
     try:
-        load_encoder(target, manifest["encoder"], "cpu")
+        load_encoding(target, manifest, "cpu")
     except ModelError as error:
         raise ModelError(str(error).replace(str(target), str(folder))) from error
     calibrated = calibrated_of(manifest)

@@ -50,6 +50,7 @@ _MOST_SEGMENTS = 32
 _TRIES = 20
 """How often a reader reads again because a writer has changed the segments meanwhile."""
 
+_CALIBRATION_NAME = re.compile(r"calibration(-\d{6,})?\.json")
 _SEGMENT_NAME = re.compile(r"\d{6,}|\.\d{6,}\.part")
 
 _ADVICE = "build it again with `dialogue-cube assistant build`"
@@ -89,7 +90,7 @@ class AnswerStore:
         self._loaded: dict[tuple[str, ...], _Loaded] = {}
         self._state: tuple[int, ...] = ()
         self._view: View | None = None
-        self._encoder = self.manifest()["encoder"].get("fingerprint")
+        self._encoded_by = _encoded_by(self.manifest())
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest.
@@ -205,7 +206,8 @@ class AnswerStore:
             content = {**manifest, "files": files, "calibrated": calibrated}
             write_whole(self.folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
             for path in self.folder.glob("calibration*.json"):
-                if path.name not in (name, before["file"]):  # somebody may have opened the one before just now
+                # somebody may have opened the one before just now; `calibration-backup.json` is not ours
+                if path.name not in (name, before["file"]) and _CALIBRATION_NAME.fullmatch(path.name):
                     path.unlink(missing_ok=True)
 
     def _compact(self, manifest: dict[str, Any]) -> None:
@@ -255,8 +257,8 @@ class AnswerStore:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _load(self, manifest: dict[str, Any]) -> View:
-        if manifest["encoder"].get("fingerprint") != self._encoder:
-            raise ModelError(f"{self.folder}: was built again with another encoder meanwhile; open it again")
+        if _encoded_by(manifest) != self._encoded_by:
+            raise ModelError(f"{self.folder}: was built again with another encoder or core meanwhile; open it again")
         loaded = {}
         for facts in manifest["segments"]:
             # an assistant that is built again has other segments of the same names
@@ -271,6 +273,12 @@ class AnswerStore:
         except OSError as error:
             raise ModelError(f"{self.folder}: no assistant any more ({error.strerror}); {_ADVICE}") from error
         return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _encoded_by(manifest: Mapping[str, Any]) -> tuple[object, ...]:
+    """What the vectors of the entries depend on."""
+    core, encoder = manifest.get("core"), manifest["encoder"]
+    return encoder.get("fingerprint"), encoder.get("joined_turns"), core.get("fingerprint") if core else None
 
 
 @contextmanager

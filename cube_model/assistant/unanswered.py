@@ -42,7 +42,10 @@ _LONGEST_LINE = 1 << 20
 _HEAD = "question,answer,count,similar,nearest,last"
 _KEYS = frozenset({"question", "answer", "count", "similar", "last"})
 _KIND = OutputKind(
-    "`dialogue-cube assistant review`", "--out", lambda file: _pairs_of(file) is not None, error=ModelError
+    "`dialogue-cube assistant review`",
+    "--out",
+    lambda file: not file.stat().st_size or _pairs_of(file) is not None,
+    error=ModelError,
 )
 
 

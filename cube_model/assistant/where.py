@@ -49,7 +49,8 @@ def matching(view: View, where: Where | None, folder: Path) -> np.ndarray | None
         if key == "language":
             fits = {value: is_spoken(str(value), list(wanted)) for value in set(column)}
         else:
-            fits = {value: value in wanted for value in set(column)}
+            allowed = frozenset(wanted)
+            fits = {value: value in allowed for value in set(column)}
         wrong = wrong | ~np.array([fits[value] for value in column], bool)
     if wrong.all():
         raise ModelError(f"{folder}: no answer with {_conditions(where)}; {_there(view, where)}")

@@ -80,6 +80,7 @@ def texts_of_files(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[st
         ModelError: A path does not exist, or a file cannot be read.
     """
     from dataset_builders.common.errors import DataError
+    from dataset_builders.own_data.containers.text_encoding import is_damaged
     from dataset_builders.schema import Dialogue
 
     rows = OwnUtterances()
@@ -89,7 +90,10 @@ def texts_of_files(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[st
         except DataError as error:
             raise ModelError(str(error)) from error
         if texts is not None:
-            rows.texts.extend(texts)
+            whole = [text for text in texts if not is_damaged(text)]
+            rows.texts.extend(whole)
+            if len(whole) < len(texts):
+                rows.dropped["the text is damaged: it is not in the encoding of its file"] += len(texts) - len(whole)
             continue
         for event in _events([path], rows.dropped, options):
             if isinstance(event, Dialogue):
@@ -126,8 +130,8 @@ def _events(files: Sequence[Path], dropped: Counter[str], options: dict[str, Any
 
 
 def _bare_texts(path: Path) -> list[str] | None:
-    """The texts of a file that has nothing else; None for any other file."""
-    from dataset_builders.own_data.containers.text_encoding import detect_encoding, is_damaged, open_text
+    """The texts of a file that has nothing else, damaged ones too; None for any other file."""
+    from dataset_builders.own_data.containers.text_encoding import detect_encoding, open_text
     from dataset_builders.own_data.options import Options
     from dataset_builders.own_data.plain import plain_text
     from dataset_builders.own_data.plain.json_records import read_lines
@@ -147,7 +151,7 @@ def _bare_texts(path: Path) -> list[str] | None:
         if suffix == ".txt":
             style = plain_text.find_style("".join(lines[:200]))
             is_bare = style is None or style.style == "bare"
-            return [text for line in lines if (text := line.strip()) and not is_damaged(text)] if is_bare else None
+            return [text for line in lines if (text := line.strip())] if is_bare else None
         if not lines:
             return None
         delimiter = max(",;\t|", key=lines[0].count)
@@ -155,9 +159,10 @@ def _bare_texts(path: Path) -> list[str] | None:
             records = list(csv.DictReader(lines, delimiter=delimiter))
         except csv.Error:  # what is wrong is said by the reader of tables
             return None
-    keys = list(records[0]) if records and isinstance(records[0], dict) else []
+    # a row with more cells than the header has a key None
+    keys = [key for key in records[0] if key is not None] if records and isinstance(records[0], dict) else []
     key = next((key for name in TEXT for key in keys if plain(str(key)) == name), None)
     if key is None or find_layout(keys, Options()) is not None:
         return None
     texts = (record.get(key) for record in records if isinstance(record, dict))
-    return [text.strip() for text in texts if isinstance(text, str) and text.strip() and not is_damaged(text)]
+    return [text.strip() for text in texts if isinstance(text, str) and text.strip()]

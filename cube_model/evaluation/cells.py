@@ -34,7 +34,7 @@ class ResultCache:
         """Return the result for exactly these facts, or None if there is none or its file is damaged."""
         try:
             return json.loads(self._path(facts).read_text(encoding="utf-8"))["value"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
     def put(self, facts: Facts, value: Any) -> None:

@@ -60,7 +60,7 @@ def read_flow(folder: Path) -> dict[str, Any]:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if not all(isinstance(content[key], list) for key in ("nodes", "edges", "main_path")):
             raise ValueError("nodes or edges are missing")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{folder}: not a flow; make one with `dialogue-cube flow --data DIR --out FOLDER`") from error
     return dict(content)
 

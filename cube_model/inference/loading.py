@@ -12,6 +12,7 @@ from cube_model.errors import ModelError
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.recorded import check_recorded, load_recorded
 from cube_model.teacher.teacher import Teacher
+from dataset_builders.common.integrity import xxh3
 from dataset_builders.common.locations import A_CORE, is_folder
 from dataset_builders.common.patience import explain_fault, read_hub
 from dataset_builders.common.reading import misfit, read_json
@@ -75,13 +76,28 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     keys = sorted({entry if isinstance(entry, str) else str(entry[0]) for kind in kinds for entry in report[kind]})
     if keys:
         raise ModelError(f"{model}: weights do not fit the model ({', '.join(keys)[:200]}); train it again")
-    recorded = training_record(model).get("fingerprint") if in_folder else None
-    if recorded is not None and recorded != core_fingerprint(core):
+    recorded = training_record(model).get("digest") if in_folder else None
+    if recorded is not None and recorded != digest_of_core(Path(model).expanduser()):
         raise ModelError(
             f"{model}: weights or config.json are damaged, or were changed since the training; train or copy the core "
-            "again. If you changed them on purpose, delete `fingerprint` in training.json"
+            "again. If you changed them on purpose, delete `digest` in training.json"
         )
     return core.eval()
+
+
+def digest_of_core(folder: Path) -> str:
+    """Compute a digest of the weights in a folder, and of what `config.json` says about how they are used.
+
+    Unlike `core_fingerprint`, it is the same with every version of transformers: it is of the files.
+    """
+    from xxhash import xxh3_128
+
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    facts = {key: value for key, value in config.items() if key not in _METADATA}
+    digest = xxh3_128(json.dumps(facts, sort_keys=True).encode())
+    for file in sorted(folder.glob("model*.safetensors")):
+        digest.update(xxh3(file).encode())
+    return str(digest.hexdigest())
 
 
 def training_record(model: str | os.PathLike[str], revision: str | None = None) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from cube_model.assistant.where import KEYS
 MAX_K = 100
 """Maximum number of answers to a question."""
 
+MAX_KEYS, MAX_VALUES = 16, 100
+"""Maximum number of conditions on answers, and of values of each: every one is compared with every answer."""
+
 
 def is_blank(text: str) -> bool:
     """Whether a text has nothing but blanks, a byte order mark among them."""
@@ -36,6 +39,8 @@ def as_whole(number: Any) -> Any:
 
 
 def _known_keys(where: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    if len(where) > MAX_KEYS:
+        raise ValueError(f"expected at most {MAX_KEYS} keys, found {len(where)}")
     if any(key not in KEYS and not key.startswith("metadata.") for key in where):
         raise ValueError(f"expected the keys {', '.join(KEYS)}, or metadata.KEY")
     return where
@@ -57,9 +62,14 @@ class ReplyRequest(Strict):
     ] = []
     where: (
         Annotated[
-            dict[str, str | list[str]],
+            dict[str, str | Annotated[list[str], Field(max_length=MAX_VALUES)]],
             AfterValidator(_known_keys),
-            Field(json_schema_extra={"propertyNames": {"pattern": rf"^({'|'.join(KEYS)})$|^metadata\."}}),
+            Field(
+                json_schema_extra={
+                    "propertyNames": {"pattern": rf"^({'|'.join(KEYS)})$|^metadata\."},
+                    "maxProperties": MAX_KEYS,
+                }
+            ),
         ]
         | None
     ) = Field(

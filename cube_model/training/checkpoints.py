@@ -107,7 +107,7 @@ def check_arguments(folder: Path, arguments: dict[str, Any]) -> None:
         earlier = json.loads((folder / ARGUMENTS).read_text(encoding="utf-8"))
         now = json.loads(json.dumps(arguments))  # a tuple comes back as a list
         different = [(name, earlier.get(name), value) for name, value in now.items() if value != earlier.get(name)]
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{folder / ARGUMENTS}: cannot be read; pass --overwrite to start again") from error
     for name, before, value in different:
         raise ModelError(
@@ -124,7 +124,7 @@ def _damage(checkpoint: Path) -> str | None:
     """Say which file of a checkpoint is not as it was written; None if all are."""
     try:
         digests = dict(json.loads((checkpoint / _DIGESTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return f"{checkpoint / _DIGESTS}: missing or damaged"
     for name, digest in digests.items():
         path = checkpoint / name

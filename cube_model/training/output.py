@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
-from cube_model.inference.loading import core_fingerprint
+from cube_model.inference.loading import digest_of_core
 from cube_model.teacher.quiet import quiet_transformers
 from cube_model.teacher.sentence_files import SENTENCE_TRANSFORMERS_FILES, TRANSFORMERS_FILES
 from cube_model.teacher.trained_files import digests_of
@@ -123,7 +123,7 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
         if "base" in record:  # an encoder
             record["files"] = digests_of(output.new)
         else:
-            record["fingerprint"] = core_fingerprint(model)
+            record["digest"] = digest_of_core(output.new)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         card = model_card(_facts(output.new, record), output.place.name)
         (output.new / "README.md").write_text(card, encoding="utf-8")

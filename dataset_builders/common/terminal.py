@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""All control characters but tab and line feed. U+009B begins an escape sequence as ESC [ does."""
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All control characters but tab and line feed, and those that turn the order of the letters around.
+
+U+009B begins an escape sequence as ESC [ does.
+"""
 
 
 def visible(text: str) -> str:
@@ -13,5 +16,11 @@ def visible(text: str) -> str:
 
     >>> visible("red \x1b[31m, title \x9d0;x\x07")
     'red \\x1b[31m, title \\x9d0;x\\x07'
+    >>> visible("right to left \u202e")
+    'right to left \\u202e'
     """
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _CONTROLS.sub(lambda match: _escape(ord(match[0])), text)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

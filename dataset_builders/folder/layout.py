@@ -21,7 +21,7 @@ def is_dataset(folder: Path) -> bool:
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         return bool(report["format"].startswith("dialogue-cube"))
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return False
 
 

@@ -18,6 +18,9 @@ DIGEST = "sha256:"
 _RACY_NS = 2_000_000_000
 """Minimum age of a change in nanoseconds, before a file is remembered: it could change again within a clock tick."""
 
+_ENTRY = 4
+"""Length of an entry: size, both times, and the fact."""
+
 
 class FileDigests:
     """SHA-256 and other facts of files; a file is read again only if its size or one of its times has changed.
@@ -32,8 +35,9 @@ class FileDigests:
         self._is_changed = False
         if path.exists():
             try:
-                self._entries = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:  # a damaged file only costs time
+                entries = json.loads(path.read_text(encoding="utf-8"))
+                self._entries = {key: entry for key, entry in entries.items() if len(entry) == _ENTRY}
+            except (ValueError, TypeError, AttributeError, RecursionError):  # a damaged file only costs time
                 self._entries = {}
 
     def of(self, file: Path) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import write_whole
+from dataset_builders.common.reading import misfit
 from dataset_builders.pipeline.digests import DIGEST, digest_of, signature
 
 State = Literal["up to date", "runs", "may run", "done", "failed", "skipped"]
@@ -82,6 +83,12 @@ class Outcome:
     size: int | None = None
 
 
+_STAMP = {
+    **{"digest!": str, "seconds!": (int, float), "size!": int},
+    **{"inputs!": {"*": str}, "outputs!": {"*": {"*": list}}},
+}
+
+
 @dataclass
 class Stamps:
     """The stamps of finished steps.
@@ -94,11 +101,12 @@ class Stamps:
     _read: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The stamp of a step; None if it has not finished."""
+        """The stamp of a step; None if it has not finished, or if its stamp is damaged: then it runs again."""
         if name not in self._read:
             try:
-                self._read[name] = json.loads(self._path(name).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                stamp = json.loads(self._path(name).read_text(encoding="utf-8"))
+                self._read[name] = None if misfit(stamp, _STAMP) else stamp
+            except (OSError, ValueError, RecursionError):
                 self._read[name] = None
         return self._read[name]
 

@@ -50,6 +50,14 @@ NO_LABEL = "none"
 
 _ROWS_PER_TABLE = 1000
 
+_SHOWN = 300
+"""Characters of a message that quotes a value."""
+
+
+def _one_line(error: Exception) -> str:
+    """The message of an error that quotes a value of a raw file, which may be pages long."""
+    return " ".join(str(error).split())[:_SHOWN]
+
 
 class CorpusBuilder(datasets.ArrowBasedBuilder):
     """A `datasets` builder for a folder of raw files, the base of `DialogueBuilder` and `IntentBuilder`.
@@ -104,7 +112,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             raise
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise RawDataError(
-                f"{self.raw_dir}: a list of files is not in the expected form ({error}); {self._compare()}"
+                f"{self.raw_dir}: a list of files is not in the expected form ({_one_line(error)}); {self._compare()}"
             ) from error
         self.split_files = {split: files for split, files in split_files.items() if files}
         if not self.split_files:
@@ -201,7 +209,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
                 except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError, AttributeError) as error:
                     first, last = chunk[0][0], chunk[-1][0]
                     place = f"{first}" if first == last else f"{first} to {last.name}"
-                    raise RawDataError(f"{place}: a value has the wrong type ({error})") from error
+                    raise RawDataError(f"{place}: a value has the wrong type ({_one_line(error)})") from error
                 yield Key(0, number), table
 
     def _rows(self, file: RawFile, split: str) -> Iterator[Any]:
@@ -213,12 +221,12 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
                     if trimmed := self.trim(row):
                         yield trimmed
         except DataError as error:
-            raise RawDataError(str(error)) from error
+            raise RawDataError(" ".join(str(error).splitlines())) from error
         except KeyError as error:
-            raise RawDataError(f"{file}: record {number}: no key {error}; {self._compare()}") from error
+            raise RawDataError(f"{file}: record {number}: no key {_one_line(error)}; {self._compare()}") from error
         except (TypeError, ValueError, IndexError, AttributeError) as error:
             raise RawDataError(
-                f"{file}: record {number}: not in the expected form ({error}); {self._compare()}"
+                f"{file}: record {number}: not in the expected form ({_one_line(error)}); {self._compare()}"
             ) from error
 
     def trim(self, parsed: Any) -> Any:

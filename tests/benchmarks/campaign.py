@@ -14,10 +14,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import http.client
-import importlib
 import json
 import os
-import pkgutil
 import shutil
 import signal
 import socket
@@ -25,7 +23,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -38,15 +35,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benchmarks.forked import Run, finish, kill, must, preload  # noqa: E402
+
 FAQ = "question,answer\n" + "".join(
     f"Where do I find the {colour} {thing} of the shop?,The {colour} {thing} is in hall {number} near the door.\n"
     for number, colour in enumerate(("red", "blue", "green", "white", "old", "small", "round", "tall"))
     for thing in ("lamp", "chair", "kettle", "ladder", "table", "clock")
 )
-
-
-LIBRARIES = ("accelerate", "datasets", "duckdb", "fastapi", "safetensors.torch", "sentence_transformers", "uvicorn")
-NOT_LOADED = ("dataset_builders.dashboard", "dataset_builders.notebooks", "cube_model.core", "cube_model.evaluation")
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,11 @@ CAMPAIGNS = {
     ),
     "pipeline": Campaign(
         *_variants("pipeline", "--config", "pipeline#.yaml", more=()),
+        *("--out", "out", ("dataset/*/*.parquet", "corpus.duckdb")),
+        is_whole=False,
+    ),
+    "pipeline-core": Campaign(
+        *_variants("pipeline", "--config", "pipeline-core#.yaml", more=()),
         *("--out", "out", ("dataset/*/*.parquet", "core/model.safetensors", "core/config.json", "corpus.duckdb")),
         is_whole=False,
     ),
@@ -142,14 +142,14 @@ def main() -> None:
         os.environ |= {"HF_HUB_OFFLINE": "1", "DIALOGUE_CUBE_CACHE": str(folder / "cache")}
         preload()
         prepare(folder)
-        print(f"{'campaign':10} {'tried':>6} {'survived':>9} {'failed':>7}  kept by the kill")
+        print(f"{'campaign':13} {'tried':>6} {'survived':>9} {'failed':>7}  kept by the kill")
         for name in arguments.only.split(","):
             run = attack_server if name == "serve" else partial(attack, campaign=CAMPAIGNS[name])
             failures, kept = run(folder, points=arguments.points)
             failed += len(failures)
             states = ", ".join(f"{state} {count}" for state, count in sorted(kept.items()))
             survived = arguments.points - len(failures)
-            print(f"{name:10} {arguments.points:6} {survived:9} {len(failures):7}  {states}", flush=True)
+            print(f"{name:13} {arguments.points:6} {survived:9} {len(failures):7}  {states}", flush=True)
             for failure in failures:
                 print(f"    {failure}", flush=True)
     sys.exit(1 if failed else 0)
@@ -165,7 +165,9 @@ def prepare(folder: Path) -> None:
         labels = "".join(f"{line.partition(',')[0]},{line.split()[5]}\n" for line in FAQ.splitlines()[1:])
         (folder / f"intents{i}.csv").write_text("text,intent\n" + labels.replace("shop", ("shop", "market")[i]))
         train = f"{{teacher: {folder / 'tiny'}, epochs: 1, validation: split, context_turns: {i}}}"
-        (folder / f"pipeline{i}.yaml").write_text(f"own: {{path: faq{i}.csv, language: en}}\ntrain: {train}\n")
+        data = f"own: {{path: faq{i}.csv, language: en}}\n"
+        (folder / f"pipeline{i}.yaml").write_text(data)
+        (folder / f"pipeline-core{i}.yaml").write_text(f"{data}train: {train}\n")
         must(folder, ["build", "--own", f"faq{i}.csv", "--language", "en", "--out", f"data{i}"])
         words = [word.replace("#", str(i)) for word in _TRAIN]
         must(folder, ["train", "--data", f"data{i}", "--epochs", "1", *words, "--output", f"core{i}"])
@@ -370,96 +372,6 @@ def database_digest(file: Path) -> str:
             return repr(connection.execute("SELECT count(*), sum(hash(p)) FROM pairs AS p").fetchone())
     except duckdb.Error:
         return "damaged"
-
-
-class Run:
-    """A command line of this checkout in a process of its own, which is forked: its libraries are there already.
-
-    So kills hit the work rather than the start of Python. A pipeline starts its commands as anywhere.
-
-    Args:
-        folder: Working folder.
-        words: Command line.
-    """
-
-    def __init__(self, folder: Path, words: list[str]) -> None:
-        self.printed = folder / "printed.txt"
-        self.returncode: int | None = None
-        self._asking = threading.Lock()
-        self.pid = os.fork()
-        if not self.pid:
-            os._exit(self._main(folder, words))
-
-    def poll(self) -> int | None:
-        """Exit code, negative after a signal; None while it runs."""
-        with self._asking:  # only one thread is told the end
-            if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
-                self.returncode = os.waitstatus_to_exitcode(ended[1])
-        return self.returncode
-
-    def wait(self, seconds: float = 600) -> int | None:
-        """Wait for the end; None if it does not come."""
-        end = time.monotonic() + seconds
-        while self.poll() is None and time.monotonic() < end:
-            time.sleep(0.002)
-        return self.returncode
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal if it still runs."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def _main(self, folder: Path, words: list[str]) -> int:
-        with self.printed.open("wb") as file:
-            for number in (1, 2):
-                os.dup2(file.fileno(), number)
-        os.chdir(folder)
-        sys.argv = ["dialogue-cube", *words]
-        try:
-            import dialogue_cube
-
-            dialogue_cube.main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else int(end.code is not None)
-        except BaseException:
-            traceback.print_exc()
-            return 99
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        return 0
-
-
-def preload() -> None:
-    """Import what the commands import, before any process is forked."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    for package in ("cube_model", "dataset_builders"):
-        for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
-            if "__main__" not in module.name and not module.name.startswith(NOT_LOADED):
-                importlib.import_module(module.name)
-
-
-def kill(folder: Path, words: list[str], moment: float) -> None:
-    """Start a command, and kill it if it still runs at that moment."""
-    run = Run(folder, words)
-    run.wait(moment)
-    run.kill()
-    run.wait()
-
-
-def finish(folder: Path, words: list[str]) -> tuple[int, str]:
-    """Run a command to its end: exit code and what it printed."""
-    run = Run(folder, words)
-    code = run.wait()
-    return 1 if code is None else code, run.printed.read_text(errors="replace")
-
-
-def must(folder: Path, words: list[str]) -> None:
-    """Run a command that must succeed."""
-    code, printed = finish(folder, words)
-    if code:
-        raise SystemExit(f"{' '.join(words)}: {printed[-2000:]}")
 
 
 def remove(folder: Path) -> None:

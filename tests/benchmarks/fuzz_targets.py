@@ -59,8 +59,9 @@ def make_targets(folder: Path, *, everything: bool = True) -> list[Target]:
     targets = [*_own_data(folder / "own"), *_sample(folder / "raw"), *_configs(folder), *_outputs(folder / "outputs")]
     if everything:
         from benchmarks.fuzz_models import model_targets
+        from benchmarks.fuzz_records import record_targets
 
-        targets += [*_plain(folder / "plain"), *_all_sources(folder / "all"), *_records(folder / "records")]
+        targets += [*_plain(folder / "plain"), *_all_sources(folder / "all"), *record_targets(folder / "records")]
         targets += model_targets(folder / "models")
     return targets
 
@@ -123,7 +124,7 @@ def _plain(folder: Path) -> Iterator[Target]:
 _SPOKEN = ((0, "user", QUESTIONS), (1, "system", ANSWERS))
 
 
-def _csv(rows: list[dict[str, Any]], mark: str = ",") -> bytes:
+def table_of(rows: list[dict[str, Any]], mark: str = ",") -> bytes:
     lines = [mark.join(rows[0]), *(mark.join(str(value) for value in row.values()) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
 
@@ -159,8 +160,8 @@ def _ods(rows: list[dict[str, Any]]) -> bytes:
 
 
 _WRITERS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
-    "csv": _csv,
-    "tsv": lambda rows: _csv(rows, "\t"),
+    "csv": table_of,
+    "tsv": lambda rows: table_of(rows, "\t"),
     "json": lambda rows: json.dumps(rows).encode(),
     "jsonl": lambda rows: b"".join(json.dumps(row).encode() + b"\n" for row in rows),
     "parquet": _parquet,
@@ -286,12 +287,12 @@ def _configs(folder: Path) -> Iterator[Target]:
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     for name in ("pipeline.yaml", "every-key.yaml"):
-        yield Target("configs", folder / name, lambda name=name: _none(PipelineConfig.load(folder / name)))
-    yield Target("configs", folder / "quality.yaml", lambda: _none(QualityConfig.load(str(folder / "quality.yaml"))))
-    yield Target("configs", folder / "mapping.yaml", lambda: _none(read_mapping(folder / "mapping.yaml")))
+        yield Target("configs", folder / name, lambda name=name: nothing(PipelineConfig.load(folder / name)))
+    yield Target("configs", folder / "quality.yaml", lambda: nothing(QualityConfig.load(str(folder / "quality.yaml"))))
+    yield Target("configs", folder / "mapping.yaml", lambda: nothing(read_mapping(folder / "mapping.yaml")))
 
 
-def _none(_: object) -> None:
+def nothing(_: object) -> None:
     """Settings may be read in any way."""
 
 
@@ -333,82 +334,4 @@ def _outputs(folder: Path) -> Iterator[Target]:
         yield Target("index", folder / "index" / name, read_index)
     questions = folder / "questions.jsonl"
     questions.write_text('{"question": "Is it open?", "context": ["Hello!"]}\n' * 3)
-    yield Target("records", questions, lambda: _none(read_questions(questions)))
-
-
-def _records(folder: Path) -> Iterator[Target]:
-    """Files that people and programs write line by line: decisions, reviews, logs, suggestions, flows, databases."""
-    from cube_model.assistant.unanswered import answered_rows, read_log
-    from cube_model.data.own_utterances import texts_of_files, utterances_of_files
-    from cube_model.flow.shown import shown_flow
-    from dataset_builders.common.decisions import RowDecision, append_decisions, read_decisions
-    from dataset_builders.corpus.build import build_dataset
-    from dataset_builders.database.argilla import export_argilla, read_argilla
-    from dataset_builders.database.asking import ask, open_any
-    from dataset_builders.database.build import build_database
-    from dataset_builders.own_data import load, own_builders
-
-    folder.mkdir()
-    (folder / "faq.csv").write_bytes(_csv([{"question": f"{q} {n}", "answer": f"{a} {n}"}
-                                           for n in range(8) for q, a in zip(QUESTIONS, ANSWERS, strict=True)]))  # fmt: skip
-    own = own_builders(load(folder / "faq.csv", "faq"), cache_dir=folder / "cache")
-    build_dataset([], None, folder / "data", own=own, cache_dir=folder / "cache")
-    database = folder / "corpus.duckdb"
-    build_database(folder / "data", database)
-
-    def read_database() -> object:
-        with open_any(database) as connection:
-            return digest(*(list(ask(connection, f"FROM {table} ORDER BY ALL")) for table in ("pairs", "turns")))
-
-    yield Target("database", database, read_database)
-
-    def read_with_sql() -> object:
-        with open_any(data=folder / "data") as connection:
-            return digest(
-                *(list(ask(connection, f"FROM {table} ORDER BY ALL")) for table in ("pairs", "dialogs", "turns"))
-            )
-
-    yield from (Target("dataset", file, read_with_sql) for file in sorted((folder / "data").rglob("*.parquet")))
-    decisions = folder / "decisions.jsonl"
-    append_decisions(decisions, [RowDecision("pairs", f"faq/{n}#0", "bad_pair", note="no answer") for n in range(4)])
-    append_decisions(decisions, [RowDecision("downstream", "a/1", "wrong_label", ("a/open",), "9f86d081884c7d65")])
-    yield Target("records", decisions, lambda: _none(read_decisions(decisions)))
-    with open_any(database) as connection:
-        export_argilla(connection, folder / "argilla", "pairs", sources=["faq"])
-    records = folder / "argilla" / "records.json"
-    exported = json.loads(records.read_text())
-    for record in exported:
-        record["responses"] = {"decision": [{"value": "bad_pair", "user_id": "1"}]}
-    records.write_text(json.dumps(exported))
-    yield Target("records", records, lambda: _none(read_argilla(records, "pairs")))
-    review = folder / "review.csv"
-    head = "question,answer,count,similar,nearest,last"
-    review.write_text(f'{head}\nIs it open?,"From ten, to six.",3,Open? | Is it?,When?,2026-01-31T12:00:00+00:00\n')
-    yield Target("records", review, lambda: _none(answered_rows(review)))
-    log = folder / "unanswered.jsonl"
-    log.write_text(
-        '{"time": "2026-01-31T12:00:00+00:00", "question": "Who won?", "confidence": 0.1, "topics": []}\n' * 3
-    )
-    yield Target("records", log, lambda: _none(read_log(log)))
-    suggestions = folder / "suggestions.csv"
-    suggestions.write_text(
-        "text,intent,cluster,size,cohesion,similarity,representative\nIs it open?,open,1,2,.9,.9,yes\n"
-    )
-    yield Target(
-        "records", suggestions, lambda: _none((texts_of_files([suggestions]), utterances_of_files([suggestions])))
-    )
-    flow = folder / "flow"
-    flow.mkdir()
-    node = {
-        "name": "u1",
-        "speaker": "user",
-        "count": 3,
-        "dialogues": 3,
-        "examples": ["Hello!"],
-        "actions": [["greet", 3]],
-    }
-    edge = {"from": "u1", "to": "end", "probability": 1.0, "count": 3}
-    facts = {"data": {"dialogues": 3, "turns": 3}, "true_graph": None, "main_path": ["u1"]}
-    (flow / "flow.json").write_text(json.dumps({"command": "flow", **facts, "nodes": [node], "edges": [edge]}))
-    (flow / "flow.html").write_text("<!doctype html><p>flow")
-    yield Target("records", flow / "flow.json", lambda: _none(shown_flow(flow)))
+    yield Target("records", questions, lambda: nothing(read_questions(questions)))

@@ -17,7 +17,7 @@ from dataset_builders.common.integrity import xxh3
 from hub.invented import pair, write_dataset
 from push_scripts.errors import PushError
 from push_scripts.license_gate import LicenseGate
-from push_scripts.push_assistant import push_assistant
+from push_scripts.push_assistant import OWNED, push_assistant
 from push_scripts.push_model import push_model
 from push_scripts.push_options import PushOptions
 from push_scripts.space_folder import _PACKAGE_DATA, PACKAGES, copy_package
@@ -97,6 +97,7 @@ ASSISTANT = {
     "a module that the encoder does not have": put("encoder/2_Chats/model.safetensors"),
     "weights of another encoder": other_weights,
     "intents that were not built in": put("intents/intents.json"),
+    "a core that was not built in": put("core/config.json"),
     "a segment that the manifest does not name": put("segments/000009/entries.parquet"),
     "a file in a segment": put("segments/000001/chats.parquet"),
     "a working folder of a segment": put("segments/.000009.part/entries.parquet"),
@@ -128,6 +129,13 @@ def test_an_assistant_is_published_without_it_or_refused(assistant, tmp_path, tr
 def test_an_assistant_of_open_answers_is_published_otherwise(assistant):
     sizes = push_assistant(assistant, "org/name", DRY).sizes
     assert {"encoder/model.safetensors", "encoder/tokenizer.json", "manifest.json"} <= sizes.keys()
+
+
+@pytest.mark.parametrize("name", ["core/model.safetensors", "calibration-3.json", "segments/000001/entries.parquet"])
+def test_parts_of_an_earlier_push_are_deleted(name):
+    """A core that the next assistant does not have stays on the Hub otherwise."""
+    assert OWNED.fullmatch(name)
+    assert not OWNED.fullmatch(f"mine/{name}")
 
 
 def test_own_files_are_refused_also_when_their_answers_are_gone(tmp_path, built):

@@ -63,7 +63,7 @@ def _show(outputs: list[dict[str, Any]], title: str) -> None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         output = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{file}: cannot be read ({error}); give a file of `dialogue-cube benchmark --json`"
         ) from error

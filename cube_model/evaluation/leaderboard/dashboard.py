@@ -202,5 +202,5 @@ def _read_json(file: Path, writer: str) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror}); {writer} writes it") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{file}: not JSON ({error}); {writer} writes it") from error

@@ -56,9 +56,11 @@ def test_questions_out_of_scope_are_asked_for_again(run, tiny_encoder, tmp_path)
     assert "note: its refusals are calibrated for version 1" in done.output
     refused = run("assistant", "calibrate", "--assistant", tmp_path / "desk")
     assert "pass their file: --out-of-scope" in str(refused.exception)
+    (tmp_path / "desk" / "calibration-backup.json").write_text("mine")
     done = run("assistant", "calibrate", "--assistant", tmp_path / "desk", "--out-of-scope", marked)
     assert "2 questions (out of scope)" in " ".join(done.output.split()), done.output
     assert calibrated_version(tmp_path / "desk") == 2
+    assert (tmp_path / "desk" / "calibration-backup.json").read_text() == "mine"
 
 
 def test_a_calibration_of_answers_that_have_changed_is_not_kept(folder):

@@ -175,18 +175,21 @@ def test_a_reader_notices_an_assistant_that_was_built_again_in_the_same_place(fo
     """Its segments have the same names; a reader must not show the old ones, nor mix vectors of two encoders."""
     store = AnswerStore(folder)
     before = alive(store)
-    for encoder in ({}, {"fingerprint": "another"}):
+    for encoder, core in (({}, None), ({}, {"fingerprint": "another"}), ({"fingerprint": "another"}, None)):
         other = tmp_path / "other"
         other.mkdir()
         segment = write_segment(other, 1, *rows(5))
-        manifest = {"format": FORMAT, "version": 1, "encoder": encoder, "segments": [segment]}
+        manifest = {"format": FORMAT, "version": 1, "encoder": encoder, "core": core, "segments": [segment]}
         (other / MANIFEST).write_text(json.dumps(manifest))
         shutil.rmtree(folder)
         other.rename(folder)
-        if not encoder:
+        if not encoder and not core:
             assert alive(store) == set(rows(5)[0]["id"].to_pylist()) != before
+        else:
+            with pytest.raises(ModelError, match="was built again with another encoder or core meanwhile"):
+                store.view()
     for use in (store.view, lambda: store.add(*rows(6)), lambda: store.remove(sorted(before))):
-        with pytest.raises(ModelError, match="was built again with another encoder meanwhile; open it again"):
+        with pytest.raises(ModelError, match="was built again with another encoder or core meanwhile; open it again"):
             use()
 
 

@@ -10,7 +10,7 @@ from cube_model.core.configuration_cube import CubeConfig
 from cube_model.core.modeling_cube import CubeModel
 from cube_model.errors import ModelError
 from cube_model.inference.index import AnswerIndex
-from cube_model.inference.loading import core_fingerprint, load_core, teacher_of, training_record
+from cube_model.inference.loading import digest_of_core, load_core, teacher_of, training_record
 from cube_model.inference.search import make_search
 from hub.invented import write_model
 from push_scripts.errors import PushError
@@ -109,7 +109,7 @@ def test_a_core_that_is_not_as_its_training_wrote_it_is_refused(core):
     """A flipped bit in a weight, or a digit in the config, would give other answers."""
     record, weights, config = (core / name for name in ("training.json", "model.safetensors", "config.json"))
     wholes = [file.read_bytes() for file in (record, weights, config)]
-    record.write_text(json.dumps({"fingerprint": core_fingerprint(load_core(core))}))
+    record.write_text(json.dumps({"digest": digest_of_core(core)}))
     load_core(core)
     settings = json.loads(wholes[2])
     flipped = bytearray(wholes[1])

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import dialogue_cube
 from cube_model import EmbeddingCache, ModelError, Teacher
+from cube_model.data.own_utterances import texts_of_files
 from cube_model.intents.config import SuggestIntentsConfig, TrainIntentsConfig
 from cube_model.intents.head import IntentHead
 from cube_model.intents.training import predict_texts, train_intents
@@ -192,4 +193,23 @@ def test_files_that_no_head_can_learn_from(tmp_path, tiny_teacher, cache, conten
 def test_wrong_options_give_one_line(data, make, message):
     with pytest.raises(ModelError, match=message) as caught:
         make(str(data))
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_lines_of_bare_texts_are_counted(tmp_path):
+    """None of them is lost without a word."""
+    lines = [
+        json.dumps({"text": text}) + "\n" for text in ("is it open", "half of a character: \ud83d", "how do I pay")
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    rows = texts_of_files([tmp_path / "a.jsonl"])
+    assert rows.texts == ["is it open", "how do I pay"]
+    assert sum(rows.dropped.values()) == 1
+
+
+@pytest.mark.parametrize("content", [b"text,number\n" + b"x" * 200_000 + b",1\n", b"\n", b"a,b\nx,1,2,3\n"])
+def test_tables_that_cannot_be_read_are_refused_in_one_line(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ModelError, match=r"a\.csv") as caught:
+        texts_of_files([tmp_path / "a.csv"])
     assert "\n" not in str(caught.value)

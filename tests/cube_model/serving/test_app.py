@@ -143,6 +143,8 @@ def test_embeddings_have_the_shape_of_openai(ask, assistant, path):
         ("/reply", {"text": "a", "context": ["b"] * 8}, 422, "expected at most 8 texts in a request, found 9"),
         ("/reply", {"text": "a", "k": 0}, 422, "`k`: input should be greater than or equal to 1"),
         ("/reply", {"text": "a", "k": True}, 422, "`k`: expected a whole number"),
+        ("/reply", {"text": "a", "where": {f"metadata.{n}": "x" for n in range(17)}}, 422, "`where`: expected at most 16 keys, found 17"),
+        ("/reply", {"text": "a", "where": {"source": ["x"] * 101}}, 422, "at most 100 items"),
         ("/reply", {"text": "a", "where": ["de"]}, 422, "`where`: expected an object"),
         ("/reply", {"text": "a", "where": {"language": 3}}, 422, "`where.language`: expected a text; `where.language`: expected a list"),
         ("/reply", ["a"], 422, "expected an object as JSON; see /docs for its keys"),

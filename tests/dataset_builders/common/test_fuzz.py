@@ -18,7 +18,8 @@ def test_mutated_inputs_are_read_or_refused_with_one_line(tmp_path, monkeypatch)
     results = fuzz.campaign(fuzz.make_targets(tmp_path / "files", everything=False), 300)
     assert sum(result.tried for result in results.values()) == 300
     assert {kind: dict(result.failures) for kind, result in results.items()} == {kind: {} for kind in results}
-    assert all(result.refused for result in results.values())
+    assert all(result.tried for result in results.values())
+    assert sum(result.refused for result in results.values()) > 100
 
 
 @pytest.mark.parametrize("digits", [5_000, 70_000])

@@ -134,10 +134,33 @@ def test_keep_going_runs_the_steps_that_can_run(tmp_path):
     assert (outcomes["joined"].state, outcomes["joined"].why) == ("skipped", "upper a failed")
 
 
-def test_a_damaged_stamp_is_ignored(kitchen):
-    (kitchen.folder / "stamps" / "upper-a.json").write_text('{"step": "upp')
+DAMAGE = {
+    "text": lambda whole: "{",
+    "a list": lambda whole: "[]",
+    "a number": lambda whole: "3",
+    "deep": lambda whole: "[" * 100_000,
+    "another key": lambda whole: whole.replace('"digest"', '"digesu"'),
+    "no inputs": lambda whole: whole.replace('"inputs": {', '"inputs": [], "x": {'),
+    "another type": lambda whole: whole.replace('"size": ', '"size": "a", "x": '),
+    "other outputs": lambda whole: whole.replace('"outputs": {', '"outputs": {"a": 3, "b": {'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_stamp_is_ignored(kitchen, damage):
+    stamp = kitchen.folder / "stamps" / "upper-b.json"
+    whole = stamp.read_text()
+    stamp.write_text(damage(whole))
+    assert stamp.read_text() != whole
     kitchen.run()
-    assert kitchen.ran == ["upper a"]
+    assert kitchen.ran == ["upper b"]
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "3", "[" * 100_000, '{"a": 3}', '{"a": []}', '{"a": [1, 2, 3]}', "\xff"])
+def test_damaged_digests_are_computed_again(tmp_path, damage):
+    (tmp_path / "digests.json").write_text(damage, encoding="latin-1")
+    (tmp_path / "a").write_text("a")
+    assert FileDigests(tmp_path / "digests.json").of(tmp_path / "a").startswith("sha256:ca978112")
 
 
 def test_two_causes_are_named_and_the_others_counted(kitchen):

@@ -15,6 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.own_data import load
 from dataset_builders.own_data.containers.inputs import find_files
 from dataset_builders.sources.raw_files import RawFolder
+from dataset_builders.sources.registry import get_builder
 from support.permissions import folder_for_everybody, ordinary_user
 
 ROW = '{"question": "Is it open on Sundays?", "answer": "It is open until noon."}\n'
@@ -171,4 +172,17 @@ def test_what_is_no_archive_is_refused_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}: the archive is incomplete or damaged") as caught:
         RawFolder(tmp_path).glob("*.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_message_that_quotes_a_file_is_one_line(tmp_path):
+    """A name or value of the file may have line breaks, and be pages long."""
+    for name in ("TrainingSet", "TestSet-1-MEDIQA-Chat-2023"):
+        file = tmp_path / "Main-Dataset" / f"MTS-Dialog-{name}.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text('"ID\n\nof it",section_header,section_text,dialogue\n0,CC,Cough.,Doctor: Hi.\n')
+    builder = get_builder("mts_dialog")(data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    shards = [(file, split) for split, files in builder.split_files.items() for file in files]
+    with pytest.raises(DataError, match=r"MTS-Dialog-\S+\.csv") as caught:
+        list(builder._generate_tables(shards))
     assert "\n" not in str(caught.value)
