@@ -75,6 +75,14 @@ class Store:
 
         return _file(self.path).ask(self.only(None), read)
 
+    def columns(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
+        """The result as NumPy arrays by column; for many rows, and not cached."""
+
+        def read(connection: DuckDBPyConnection) -> dict[str, Any]:
+            return dict(connection.execute(self._on_rows(sql), list(parameters)).fetchnumpy())
+
+        return _file(self.path).ask(self.only(None), read)
+
     def _on_rows(self, sql: str) -> str:
         return on_rows(sql, self.metadata) if self.metadata else sql
 
