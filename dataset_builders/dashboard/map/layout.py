@@ -18,7 +18,7 @@ _PERPLEXITY = 30
 """Usual number of neighbours that t-SNE keeps together."""
 
 _NEAREST = 5
-"""Number of placed points whose median is the place of another one."""
+"""Number of placed points whose weighted mean is the place of another one."""
 
 
 def lay_out(vectors: np.ndarray, fitted: int, seed: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def lay_out(vectors: np.ndarray, fitted: int, seed: int) -> np.ndarray:
     parts = [np.asarray(placed)]
     for start in range(len(sample), len(vectors), _AT_ONCE):
         others = reduced.transform(vectors[start : start + _AT_ONCE]).astype(np.float64)
-        near = placed.prepare_partial(others, initialization="median", k=_NEAREST, perplexity=_NEAREST)
+        near = placed.prepare_partial(others, initialization="weighted", k=_NEAREST, perplexity=_NEAREST)
         parts.append(np.asarray(near))
     places = np.concatenate(parts)
     places -= places.min(axis=0)

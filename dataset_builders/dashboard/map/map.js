@@ -371,10 +371,10 @@ function distance(a, b) {
 // offsets of the pixels of a disc in a picture of this width
 function disc(radius, width) {
   const offsets = [];
-  const reach = Math.floor(radius);
+  const reach = Math.round(radius);
   for (let down = -reach; down <= reach; down++) {
     for (let across = -reach; across <= reach; across++) {
-      if (across * across + down * down <= radius * radius) offsets.push(down * width + across);
+      if (Math.hypot(across, down) <= radius + 0.4) offsets.push(down * width + across);
     }
   }
   return offsets.length ? offsets : [0];

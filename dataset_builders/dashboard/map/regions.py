@@ -28,6 +28,9 @@ _LEAST = 5
 WORDS = 3
 """Number of words that name a cluster."""
 
+_RATIO = 3
+"""How many times more frequent such a word is in the cluster than in all texts, at least."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
@@ -117,9 +120,9 @@ def telling_words(texts: Sequence[str], clusters: np.ndarray, count: int) -> lis
         clusters: Cluster of each, from 0; -1 for none.
         count: Number of clusters.
 
-    >>> texts = ["book a hotel", "a hotel please", "a train to Bonn", "the train please"]
-    >>> telling_words(texts, np.array([0, 0, 1, 1]), 2)
-    [('hotel',), ('train',)]
+    >>> texts = ["book a hotel", "a hotel please", *["a train please"] * 8]
+    >>> telling_words(texts, np.array([0, 0, 1, 1, 1, 1, -1, -1, -1, -1]), 2)
+    [('hotel',), ()]
     """
     every, within = Counter[str](), [Counter[str]() for _ in range(count)]
     for text, cluster in zip(texts, clusters.tolist(), strict=True):
@@ -134,7 +137,7 @@ def telling_words(texts: Sequence[str], clusters: np.ndarray, count: int) -> lis
         score = {
             word: n / size * np.log(n / size * total / every[word])
             for word, n in counts.items()
-            if n > 1 and n / size > every[word] / total
+            if n > 1 and n / size > _RATIO * every[word] / total
         }
         named.append(tuple(sorted(score, key=lambda word: (-score[word], word))[:WORDS]))
     return named

@@ -1,4 +1,4 @@
-"""SQL on the points of a map: their places and groups, those in an area, and those with some words; nothing here draws."""
+"""SQL on the points of a map: places and groups, the rows in an area, and those with some words; nothing here draws."""
 
 from __future__ import annotations
 
