@@ -73,7 +73,8 @@ LEFT JOIN clusters_there ON clusters_there.dialogue_id = changed.dialogue_id
 """
 
 COUNTS = """
-SELECT change, config, source, reason, count(*) AS rows FROM ({every}) GROUP BY ALL ORDER BY rows DESC, change, config, source, reason
+SELECT change, config, source, reason, count(*) AS rows FROM ({every})
+GROUP BY ALL ORDER BY rows DESC, change, config, source, reason
 """
 
 RUNS = """

@@ -25,7 +25,7 @@ SOURCES = "SELECT source, sum(rows)::BIGINT AS rows FROM row_counts GROUP BY sou
 
 ROWS = "SELECT source, config, sum(rows)::BIGINT AS rows FROM row_counts {where} GROUP BY ALL"
 
-_LENGTHS = {
+LENGTHS = {
     "turns": ("dialogue_histograms", "dialogues", "measure = 'turns'"),
     "utterance_words": ("utterance_histograms", "utterances", "measure = 'words'"),
     "label_words": ("downstream_histograms", "rows", "measure = 'words'"),
@@ -94,7 +94,7 @@ def show_sources(page: Page) -> None:
         return
     _figures(page, sources)
     left, right = st.columns(2)
-    for number, name in enumerate(_LENGTHS):
+    for number, name in enumerate(LENGTHS):
         with (left, right)[number % 2]:
             _lengths(page, sources, name)
     with right:
@@ -116,7 +116,7 @@ def _figures(page: Page, sources: Sequence[str]) -> None:
     rows = _ask(page, ROWS, sources)
     for config in ("dialogues", "pairs", "downstream"):
         numbers[t(f"config.{config}")] = rows[rows["config"] == config].set_index("source")["rows"].to_dict()
-    for name, (table, counted, condition) in _LENGTHS.items():
+    for name, (table, counted, condition) in LENGTHS.items():
         frame = _ask(page, HISTOGRAM.format(table=table, counted=counted), sources, condition)
         means, medians = {}, {}
         for source, part in frame.groupby("source"):
@@ -171,7 +171,7 @@ def _ratio(page: Page, values: Mapping[str, float], sources: Sequence[str]) -> s
 
 def _lengths(page: Page, sources: Sequence[str], name: str) -> None:
     t = page.texts
-    table, counted, condition = _LENGTHS[name]
+    table, counted, condition = LENGTHS[name]
     frame = _ask(page, HISTOGRAM.format(table=table, counted=counted), sources, condition)
     if frame.empty:
         return

@@ -21,7 +21,7 @@ from dataset_builders.database.build import DATABASE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS maps (kind VARCHAR PRIMARY KEY, facts JSON NOT NULL);
 COMMENT ON TABLE maps IS 'Maps of `dialogue-cube map`. facts: encoder, seed, number of points and of '
     'the rows that they are drawn from';
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS map_clusters (
 COMMENT ON TABLE map_clusters IS 'Clusters of the maps, large ones on level 0, small ones on level 1. words: those '
     'that tell it apart';
 """
+"""The tables. They are no part of `contents`, so an update of the database leaves them as they are."""
 
 _RUN = "SELECT dataset_fingerprint FROM runs ORDER BY run DESC LIMIT 1"
 
@@ -106,7 +107,7 @@ def _write(
     with Output(config.database, DATABASE).claimed(wait=True) as output:
         shutil.copyfile(output.place, output.new)
         with duckdb.connect(str(output.new)) as connection:
-            connection.execute(_TABLES)
+            connection.execute(TABLES)
             for name in ("maps", "map_points", "map_clusters"):
                 connection.execute(f"DELETE FROM {name} WHERE kind = ?", [config.kind])
             connection.execute("INSERT INTO maps VALUES (?, ?)", [config.kind, json.dumps(facts)])
