@@ -142,14 +142,14 @@ def _compared(database: Path, other: str) -> Path:
         DataError: It is neither a database nor a dataset, or it is this database itself.
     """
     path = Path(other)
-    if path.is_file():
-        _check(path, None)
-    else:
-        path = database.with_name(f"{database.stem}.compared.duckdb")
-        _check(path, other)
     if path.resolve() == database.resolve():
         raise DataError(f"--compare {other}: is the same database; name the one of another build")
-    return path.resolve()
+    if path.is_file():
+        _check(path, None)
+        return path.resolve()
+    made = database.with_name(f"{database.stem}.compared.duckdb")
+    _check(made, other)
+    return made.resolve()
 
 
 def _vectors(folder: Path) -> Path:

@@ -55,8 +55,8 @@ def show_questions(page: Page) -> None:
             second = st.selectbox(t("compare.second"), rivals, index=1, format_func=name_of, key="rival-2")
         size = st.select_slider(t("compare.questions"), _SIZES, value=_SIZES[0], format_func=t.number)
         if st.form_submit_button(t("compare.run"), icon=":material/play_arrow:"):
-            st.session_state["rivals"] = first, second, size, page.filters
-    first, second, size, filters = st.session_state.get("rivals", ("", "", 0, None))
+            st.session_state["rivals-of"] = first, second, size, page.filters
+    first, second, size, filters = st.session_state.get("rivals-of", ("", "", 0, None))
     if not first or filters != page.filters:
         st.caption(t("compare.run_note"))
         return

@@ -15,11 +15,15 @@ import streamlit as st
 from dataset_builders.dashboard.charts import GREY, PALETTE
 from dataset_builders.dashboard.filters import Filters
 from dataset_builders.dashboard.map.config import Kind
+from dataset_builders.dashboard.map.rows import inside
 from dataset_builders.dashboard.map.rows import placed as placed_query
 from dataset_builders.dashboard.store import Store
 
 COLOURS = (*PALETTE, GREY)
 """Colour of each group, the last one for all others."""
+
+_LETTERS = 90
+"""Number of characters of a text beside the pointer."""
 
 _LENGTH = 65_535
 """Largest coordinate in the browser."""
@@ -70,6 +74,12 @@ def placed_points(store: Store, kind: Kind, group: str, filters: Filters) -> Pla
         (*counts[top].tolist(), *([int(counts[order[len(PALETTE) :]].sum())] if others else [])),
         others,
     )
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def beginnings(store: Store, kind: Kind, filters: Filters) -> list[str]:
+    """The beginnings of the texts of the points, in the order of `placed_points`."""
+    return [text[:_LETTERS] for text in store.columns(*inside(kind, (), filters))["text"]]
 
 
 def _whole(values: Any) -> np.ndarray:

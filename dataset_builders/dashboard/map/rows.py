@@ -74,30 +74,34 @@ def near(kind: Kind, keys: Sequence[str]) -> tuple[str, list[Any]]:
     )
 
 
-def inside(kind: Kind, area: Corners, filters: Filters, condition: str = "") -> tuple[str, list[Any]]:
+def inside(
+    kind: Kind, area: Corners, filters: Filters, condition: str = "", values: Sequence[Any] = ()
+) -> tuple[str, list[Any]]:
     """SQL and parameters of the rows of the points in an area, in the order of the draw.
 
     Args:
         kind: What the points are.
         area: Corners of the area; empty for the whole map.
         filters: Filters of the page.
-        condition: One more condition, without parameters.
+        condition: One more condition.
+        values: Its parameters.
     """
     tests = [in_area(area)] if area else []
     where, parameters = filters.where(COLUMNS, *tests, *([condition] if condition else []))
-    return f"SELECT * FROM ({points_of(kind, with_texts=True)}) {where} ORDER BY point", parameters
+    return f"SELECT * FROM ({points_of(kind, with_texts=True)}) {where} ORDER BY point", [*parameters, *values]
 
 
 def in_area(area: Corners) -> str:
     """Whether a point is inside a polygon: a ray from it crosses the border an odd number of times."""
     crossings = []
-    for (x, y), (next_x, next_y) in zip(area, [*area[1:], area[0]], strict=True):
+    # the outermost corners are a little outside, so that the points on the edge of the map are inside
+    places = [tuple(value / UNIT if value < UNIT else 1.001 for value in corner) for corner in area]
+    for (x, y), (next_x, next_y) in zip(places, [*places[1:], places[0]], strict=True):
         if y != next_y:
             low, high = sorted((y, next_y))
             slope = (next_x - x) / (next_y - y)
             crossings.append(
-                f"(y >= {low / UNIT:.6f} AND y < {high / UNIT:.6f} AND "
-                f"x < {x / UNIT:.6f} + {slope:.8f} * (y - {y / UNIT:.6f}))::INTEGER"
+                f"(y >= {low:.6f} AND y < {high:.6f} AND x < {x:.6f} + {slope:.8f} * (y - {y:.6f}))::INTEGER"
             )
     return f"({' + '.join(crossings) or '0'}) % 2 = 1"
 

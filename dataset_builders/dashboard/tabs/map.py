@@ -11,7 +11,7 @@ import streamlit as st
 
 from dataset_builders.dashboard.chat import show_chat
 from dataset_builders.dashboard.map import rows as map_rows
-from dataset_builders.dashboard.map.plane import COLOURS, Placed, payload, placed_points, show_plane
+from dataset_builders.dashboard.map.plane import COLOURS, Placed, beginnings, payload, placed_points, show_plane
 from dataset_builders.dashboard.neighbours import teacher
 from dataset_builders.dashboard.page import plain, switch
 from dataset_builders.dashboard.search import Terms
@@ -30,9 +30,6 @@ NEAREST = 500
 
 TIPS = 20_000
 """Largest number of points whose texts the browser gets, to show them beside the pointer."""
-
-_LETTERS = 90
-"""Number of characters of such a text."""
 
 _RUN = "SELECT dataset_fingerprint FROM runs ORDER BY run DESC LIMIT 1"
 
@@ -59,7 +56,12 @@ def show(page: Page) -> None:
     hits = _hits(page, kind)
     area = map_rows.read_area(st.query_params.get(_AREA, ""))
     header = _header(page, kind, facts, group, placed, area)
-    show_plane(payload(placed, header, hits), f"plane-{kind}", _select, lambda place: _open(int(placed.points[place])))
+    show_plane(
+        payload(placed, header, hits[0] if hits else None),
+        f"plane-{kind}",
+        _select,
+        lambda place: _open(int(placed.points[place])),
+    )
     st.caption(_about(page, kind, facts, placed))
     if facts["dataset_fingerprint"] != whole.value(_RUN):
         st.caption(t("map.stale"))
@@ -90,10 +92,7 @@ def _header(
     t = page.texts
     names = [t("map.no_value") if name is None else name for name in placed.names]
     regions = page.store.only(None).rows(map_rows.REGIONS, [kind])
-    tips: list[str] = []
-    if len(placed.points) <= TIPS:
-        texts = page.store.columns(*map_rows.inside(kind, (), page.filters))["text"]
-        tips = [text[:_LETTERS] for text in texts]
+    tips = beginnings(page.store, kind, page.filters) if len(placed.points) <= TIPS else []
     return {
         "of": kind,
         "width": facts["width"],
@@ -130,8 +129,8 @@ def _about(page: Page, kind: Kind, facts: dict[str, Any], placed: Placed) -> str
     return " ".join([*parts, t("map.select")])
 
 
-def _hits(page: Page, kind: Kind) -> np.ndarray | None:
-    """Show a search, and return the numbers of the points that it lights up; None without a search."""
+def _hits(page: Page, kind: Kind) -> tuple[np.ndarray, str, list[Any]] | None:
+    """Show a search, and return the points that it lights up, their condition in SQL and its parameters."""
     t = page.texts
     has_vectors = kind == "utterances" and bool(page.settings.vectors)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -152,13 +151,14 @@ def _hits(page: Page, kind: Kind) -> np.ndarray | None:
         encoder = teacher(page.settings.teacher)
         vectors = Vectors.open(page.settings.vectors)
         best = vectors.best(encoder.encode([text])[0], NEAREST)
-        query = map_rows.near(kind, list(best))
+        hits = np.asarray(page.store.columns(*map_rows.near(kind, list(best)))["point"])
+        condition, values = f"point IN ({', '.join(map(str, hits.tolist())) or 'NULL'})", list[Any]()
     else:
-        terms = Terms.parse(text)
-        query = map_rows.lit(kind, terms)
-    hits = np.asarray(page.store.columns(*query)["point"])
+        query, values = map_rows.lit(kind, Terms.parse(text))
+        hits = np.asarray(page.store.columns(query, values)["point"])
+        condition = f"point IN ({query})"
     st.caption(t("map.lit_meaning" if by_meaning else "map.lit", n=len(hits)))
-    return hits
+    return hits, condition, values
 
 
 def _point(page: Page, kind: Kind) -> None:
@@ -191,21 +191,21 @@ def _row(page: Page, row: dict[str, Any]) -> None:
         show_chat(turns, page.texts, marked)
 
 
-def _selected(page: Page, kind: Kind, area: map_rows.Corners, hits: np.ndarray | None) -> None:
+def _selected(page: Page, kind: Kind, area: map_rows.Corners, hits: tuple[np.ndarray, str, list[Any]] | None) -> None:
     """Show the rows of the area, or those that light up."""
     t = page.texts
     if not area and hits is None:
         return
-    condition = ""
+    condition, values = "", list[Any]()
     if hits is not None and (not area or st.toggle(t("map.only_lit"), value=True, key="only-lit")):
-        condition = f"point IN ({', '.join(map(str, hits.tolist())) or 'NULL'})"
-    query, parameters = map_rows.inside(kind, area, page.filters, condition)
+        _, condition, values = hits
+    query, parameters = map_rows.inside(kind, area, page.filters, condition, values)
     number = int(page.store.value(f"SELECT count(*) FROM ({query})", parameters))
     if not number:
         page.nothing("map.no_rows")
         return
     pages = math.ceil(number / ROWS)
-    shown = st.pagination(pages, key=f"map-page-{hash((query, page.filters))}") if pages > 1 else 1
+    shown = st.pagination(pages, key=f"map-page-{hash((query, *map(str, parameters)))}") if pages > 1 else 1
     first = ROWS * (shown - 1)
     found = page.store.frame(f"{query} LIMIT {ROWS} OFFSET {first}", parameters)
     frame = found.assign(text=found["text"].str.slice(0, 300))
@@ -219,7 +219,7 @@ def _selected(page: Page, kind: Kind, area: map_rows.Corners, hits: np.ndarray |
         height=min(38 + 35 * len(found), 360),
         on_select="rerun",
         selection_mode="single-row",
-        key=f"map-rows-{hash((query, shown, page.filters))}",
+        key=f"map-rows-{hash((query, shown, *map(str, parameters)))}",
     )
     if state.selection.rows:
         with st.container(border=True):
