@@ -85,6 +85,10 @@ def _open(point: int) -> None:
     st.query_params[_POINT] = str(point)
 
 
+def _close() -> None:
+    st.query_params.pop(_POINT, None)
+
+
 def _header(
     page: Page, kind: Kind, facts: dict[str, Any], group: str, placed: Placed, area: map_rows.Corners
 ) -> dict[str, Any]:
@@ -174,7 +178,7 @@ def _point(page: Page, kind: Kind) -> None:
                 page.texts("map.close"),
                 icon=":material/close:",
                 type="tertiary",
-                on_click=lambda: st.query_params.pop(_POINT, None),
+                on_click=_close,
             )
 
 
