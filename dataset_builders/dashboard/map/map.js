@@ -87,8 +87,8 @@ class Plane {
     else {
       this.mode = tool;
       this.canvas.dataset.mode = tool;
-      for (const button of this.root.querySelectorAll("button")) {
-        button.toggleAttribute("aria-pressed", button.dataset.tool === tool);
+      for (const button of this.root.querySelectorAll("[aria-pressed]")) {
+        button.setAttribute("aria-pressed", button.dataset.tool === tool);
       }
     }
   }
@@ -257,10 +257,10 @@ class Plane {
         const count = document.createElement("small");
         count.textContent = counts[code];
         entry.append(swatch, name, count);
-        entry.toggleAttribute("aria-pressed", this.picked.has(code));
+        entry.setAttribute("aria-pressed", this.picked.has(code));
         entry.addEventListener("click", () => {
           if (!this.picked.delete(code)) this.picked.add(code);
-          entry.toggleAttribute("aria-pressed", this.picked.has(code));
+          entry.setAttribute("aria-pressed", this.picked.has(code));
           this.draw();
         });
         return entry;
@@ -345,15 +345,21 @@ class Plane {
 
   // labels of clusters: large ones first, and none over another one
   write(width, height) {
-    const taken = [];
+    const frame = this.canvas.getBoundingClientRect();
+    const tools = this.root.querySelector(".tools").getBoundingClientRect();
     const spans = [];
+    // middle and half of the size of each place that is taken
+    const [across, down] = [tools.left - frame.left + tools.width / 2, tools.top - frame.top + tools.height / 2];
+    const taken = [[across, down, tools.width / 2, tools.height / 2]];
     for (const { x, y, text, level } of this.header.labels) {
       if (level > 0 && this.zoom < 1.7) continue;
       const [across, down] = this.toScreen(x, y);
       const half = [text.length * 3.6 + 6, 11];
       if (across < half[0] || down < half[1] || across > width - half[0] || down > height - half[1]) continue;
-      if (taken.some(([a, b, c]) => Math.abs(a - across) < c + half[0] && Math.abs(b - down) < 24)) continue;
-      taken.push([across, down, half[0]]);
+      const overlaps = ([x, y, width, height]) =>
+        Math.abs(x - across) < width + half[0] && Math.abs(y - down) < height + half[1];
+      if (taken.some(overlaps)) continue;
+      taken.push([across, down, ...half]);
       const span = document.createElement("span");
       span.textContent = text;
       span.style.left = `${across}px`;
