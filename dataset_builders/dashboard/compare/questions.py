@@ -30,6 +30,8 @@ ORDER BY row_number() OVER (PARTITION BY source ORDER BY hash(pair_id), pair_id)
 
 _SIZES = (100, 300, 1000)
 
+_SHARED: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+
 _WHOLE = ""
 """Name of the row for all sources."""
 
@@ -39,8 +41,8 @@ def show_questions(page: Page) -> None:
     t, cores = page.texts, find_cores()
     _leaderboards(page, cores)
     st.subheader(t("compare.own_questions"), anchor=False)
-    rivals = [f"core:{folder}" for folder in page.settings.cores] if cores is not None else []
-    rivals += [f"encoder:{name}" for name in dict.fromkeys([page.settings.teacher, *page.settings.encoders])]
+    folders = page.settings.cores if cores is not None else ()
+    rivals = named(folders, [page.settings.teacher, *page.settings.encoders])
     if len(rivals) < 2:
         page.nothing("compare.one_encoder")
         return
@@ -50,9 +52,9 @@ def show_questions(page: Page) -> None:
     with st.form("rivals", border=False):
         left, right = st.columns(2)
         with left:
-            first = st.selectbox(t("compare.first"), rivals, format_func=name_of, key="rival-1")
+            first = st.selectbox(t("compare.first"), list(rivals), key="rival-1", **_SHARED)
         with right:
-            second = st.selectbox(t("compare.second"), rivals, index=1, format_func=name_of, key="rival-2")
+            second = st.selectbox(t("compare.second"), list(rivals), index=1, key="rival-2", **_SHARED)
         size = st.select_slider(t("compare.questions"), _SIZES, value=_SIZES[0], format_func=t.number)
         if st.form_submit_button(t("compare.run"), icon=":material/play_arrow:"):
             st.session_state["rivals-of"] = first, second, size, page.filters
@@ -69,15 +71,26 @@ def show_questions(page: Page) -> None:
         page.nothing("pairs.none")
         return
     ranks = []
-    for rival in (first, second):
-        with st.spinner(t("compare.ranking", name=plain(name_of(rival)), n=len(questions))):
-            ranks.append(_ranks(cores, rival, questions))
-    _results(page, questions.assign(first=ranks[0], second=ranks[1]), (name_of(first), name_of(second)))
+    for name in (first, second):
+        with st.spinner(t("compare.ranking", name=plain(name), n=len(questions))):
+            ranks.append(_ranks(cores, rivals[name], questions))
+    _results(page, questions.assign(first=ranks[0], second=ranks[1]), (first, second))
 
 
-def name_of(rival: str) -> str:
-    """Name of `core:FOLDER` or `encoder:NAME` for people, without a path of this machine."""
-    return Path(rival.partition(":")[2]).name
+def named(cores: Sequence[str], encoders: Sequence[str]) -> dict[str, str]:
+    """Short names of cores and encoders, which hold no path of this machine.
+
+    >>> named(["/a/core", "/b/core"], ["minilm", "minilm"])
+    {'a/core': 'core:/a/core', 'b/core': 'core:/b/core', 'minilm': 'encoder:minilm'}
+    """
+    every = [f"core:{folder}" for folder in dict.fromkeys(cores)]
+    every += [f"encoder:{name}" for name in dict.fromkeys(encoders)]
+    paths = [Path(rival.partition(":")[2]) for rival in every]
+    names = [path.name for path in paths]
+    return {
+        name if names.count(name) == 1 else f"{path.parent.name}/{name}": rival
+        for name, path, rival in zip(names, paths, every, strict=True)
+    }
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -196,9 +209,9 @@ def _leaderboards(page: Page, cores: Cores | None) -> None:
     st.subheader(t("compare.methods"), anchor=False)
     left, right = st.columns(2)
     with left:
-        first = st.selectbox(t("compare.first"), names, key="method-1")
+        first = st.selectbox(t("compare.first"), names, key="method-1", **_SHARED)
     with right:
-        second = st.selectbox(t("compare.second"), names, index=1, key="method-2")
+        second = st.selectbox(t("compare.second"), names, index=1, key="method-2", **_SHARED)
     both = methods_side_by_side(rows, (first, second))
     if both.empty:
         page.nothing("compare.no_shared")

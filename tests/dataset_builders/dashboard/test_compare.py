@@ -14,7 +14,7 @@ import duckdb
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.command import _compared
 from dataset_builders.dashboard.compare.builds import COUNTS, every_change
-from dataset_builders.dashboard.compare.questions import by_source, methods_side_by_side, true_ranks
+from dataset_builders.dashboard.compare.questions import by_source, methods_side_by_side, named, true_ranks
 from dataset_builders.dashboard.compare.sources import telling_words
 
 
@@ -116,6 +116,12 @@ def test_methods_are_compared_on_the_sources_that_both_know():
     columns = ["source", "name", "accuracy", "low", "high"]
     rows = pd.DataFrame([("x", "m", 0.1, 0, 1), ("x", "n", 0.2, 0, 1), ("y", "m", 0.3, 0, 1)], columns=columns)
     assert set(methods_side_by_side(rows, ("m", "n"))["source"]) == {"x"}
+
+
+def test_names_of_encoders_and_cores_are_short_and_differ():
+    rivals = named(["/a/core", "/b/core"], ["minilm", "/c/large", "minilm"])
+    assert list(rivals) == ["a/core", "b/core", "minilm", "large"]
+    assert rivals["large"] == "encoder:/c/large"
 
 
 def test_encoders_need_a_second_one_and_leave_the_questions_to_the_visitor(settings, page):
