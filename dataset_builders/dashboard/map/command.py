@@ -31,7 +31,8 @@ def map_texts(config: MapConfig) -> None:
     with step_bar() as progress:
         made = build_map(config, progress)
     sample = f" of {made['rows']:,}" if made["points"] < made["rows"] else ""
+    without = f" ({made['without_vector']:,} have no vector)" if made["without_vector"] else ""
     typer.echo(
-        f"{config.database}: a map of {made['points']:,}{sample} {config.kind} by {made['encoder']}, "
+        f"{config.database}: a map of {made['points']:,}{sample} {config.kind}{without} by {made['encoder']}, "
         f"{made['clusters']} clusters; see it: dialogue-cube dashboard --database {config.database}"
     )

@@ -122,8 +122,8 @@ def _about(page: Page, kind: Kind, facts: dict[str, Any], placed: Placed) -> str
     """What is on the map, how large the sample is, and how to read it."""
     t = page.texts
     key = "map.shown" if kind == "utterances" else "map.shown_dialogues"
-    is_sample = facts["points"] < facts["rows"]
-    parts = [t(key if is_sample else f"{key}_all", n=facts["points"], all=facts["rows"])]
+    drawn_from = facts["rows"] - facts["without_vector"]
+    parts = [t(key if facts["points"] < drawn_from else f"{key}_all", n=facts["points"], all=drawn_from)]
     if page.filters:
         parts.append(t("map.filtered", n=len(placed.points)))
     if facts["without_vector"]:

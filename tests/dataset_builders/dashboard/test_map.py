@@ -96,7 +96,8 @@ def test_every_point_is_a_row_with_a_vector_and_a_place(mapped):
     assert contents == 0  # an update of the database takes no map for its own
     assert points[["x", "y"]].min().min() >= 0
     assert max(points["x"].max(), points["y"].max()) == 1
-    assert f"300 of {distinct:,} utterances by words" in printed["utterances"]
+    without = facts["utterances"]["without_vector"]
+    assert f"300 of {distinct:,} utterances ({without:,} have no vector) by words" in printed["utterances"]
 
 
 def test_the_same_seed_gives_the_same_map_and_another_one_another(mapped, tmp_path):
