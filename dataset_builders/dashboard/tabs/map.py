@@ -31,6 +31,9 @@ NEAREST = 500
 TIPS = 20_000
 """Largest number of points whose texts the browser gets, to show them beside the pointer."""
 
+_WORD = 24
+"""Number of characters of a word in a label."""
+
 _RUN = "SELECT dataset_fingerprint FROM runs ORDER BY run DESC LIMIT 1"
 
 _AREA, _POINT = "area", "point"
@@ -106,7 +109,7 @@ def _header(
         "colours": COLOURS[: len(names)] + COLOURS[-1:] * bool(placed.others),
         "counts": [t.number(count) for count in placed.counts],
         "labels": [
-            {"x": region["x"], "y": region["y"], "level": region["level"], "text": ", ".join(region["words"])}
+            {"x": region["x"], "y": region["y"], "level": region["level"], "text": _label(region["words"])}
             for region in regions
             if region["words"]
         ],
@@ -116,6 +119,11 @@ def _header(
         "area": [list(corner) for corner in area],
         "tips": tips,
     }
+
+
+def _label(words: list[str]) -> str:
+    """The words of a cluster; a very long one would leave no room for others."""
+    return ", ".join(word if len(word) <= _WORD else f"{word[:_WORD]}…" for word in words)
 
 
 def _about(page: Page, kind: Kind, facts: dict[str, Any], placed: Placed) -> str:

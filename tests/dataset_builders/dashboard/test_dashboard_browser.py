@@ -207,7 +207,7 @@ def test_a_map_shows_the_rows_of_an_area_and_of_a_point_whose_texts_stay_texts(v
     canvas = plane.locator("canvas")
     colours = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
     assert canvas.evaluate(colours) > 1
-    assert "of the map" in plane.locator(".labels").inner_text()
+    assert plane.locator(".labels").inner_text() == f"{HOSTILE[:24]}…, of the map"
     box = canvas.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     side = 0.92 * min(box["width"], box["height"]) / 9  # between two points of the grid
