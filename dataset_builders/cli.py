@@ -15,6 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.execution import ExecutionSettings
 from dataset_builders.corpus.settings import DatasetSettings, RunSettings, Selection
 from dataset_builders.dashboard.command import dashboard
+from dataset_builders.dashboard.map.command import map_texts
 from dataset_builders.database import cli as database
 from dataset_builders.notebooks.cli import notebook
 from dataset_builders.own_data.cli import formats
@@ -53,6 +54,7 @@ def register(app: typer.Typer) -> None:
     database.register(app)
     app.command()(notebook)
     app.command()(dashboard)
+    app.command("map")(map_texts)
 
 
 def _mapping(value: bool) -> None:

@@ -46,6 +46,17 @@ def dashboard(
             "beside the database."
         ),
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            help="Another build to compare with: a database, or a dataset folder or Hub repository, whose database is "
+            "made beside this one."
+        ),
+    ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(help="Encoder to compare with the teacher and the cores; may be repeated."),
+    ] = None,
     annotate: Annotated[
         bool, typer.Option("--annotate", help="Let visitors mark rows; without it, the page is read-only.")
     ] = False,
@@ -86,6 +97,7 @@ def dashboard(
         raise DataError("--decisions names the file to which --annotate writes: pass both")
     marks = _marks(database, decisions) if annotate else None
     _check(database, data)
+    compared = _compared(database, compare) if compare else None
     token = new_token() if is_public(host) else ""
     settings = Settings(
         str(database.resolve()),
@@ -97,6 +109,8 @@ def dashboard(
         token=token,
         vectors=str(_vectors(vectors)) if vectors else "",
         decisions=str(marks or ""),
+        compared=str(compared or ""),
+        encoders=tuple(encoder or ()),
     )
     settings.publish()
     if is_public(host):
@@ -119,6 +133,23 @@ def _marks(database: Path, file: Path | None) -> Path:
     if file.exists():
         read_decisions(file)
     return file
+
+
+def _compared(database: Path, other: str) -> Path:
+    """The database of another build, made if a dataset is named.
+
+    Raises:
+        DataError: It is neither a database nor a dataset, or it is this database itself.
+    """
+    path = Path(other)
+    if path.resolve() == database.resolve():
+        raise DataError(f"--compare {other}: is the same database; name the one of another build")
+    if path.is_file():
+        _check(path, None)
+        return path.resolve()
+    made = database.with_name(f"{database.stem}.compared.duckdb")
+    _check(made, other)
+    return made.resolve()
 
 
 def _vectors(folder: Path) -> Path:

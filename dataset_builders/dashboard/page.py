@@ -181,6 +181,7 @@ class Page:
             column_config={
                 name: (st.column_config.NumberColumn if form else st.column_config.Column)(self.texts(f"column.{name}"))
                 for name, form in columns.items()
+                if name not in (config or {})
             }
             | dict(config or {}),
             placeholder="–",

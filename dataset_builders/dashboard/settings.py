@@ -27,6 +27,8 @@ class Settings:
             reaches the page.
         vectors: Folder of `dialogue-cube embed`; empty for none.
         decisions: File for the decisions of visitors about rows; empty if the page is read-only.
+        compared: Path of the database of another build, to compare with; empty for none.
+        encoders: Encoders to compare with each other, besides the teacher and the cores.
     """
 
     database: str
@@ -38,6 +40,8 @@ class Settings:
     token: str = ""
     vectors: str = ""
     decisions: str = ""
+    compared: str = ""
+    encoders: tuple[str, ...] = ()
 
     def publish(self) -> None:
         """Set the environment variable for this process and its children."""
@@ -53,4 +57,4 @@ class Settings:
         if not os.environ.get(VARIABLE):
             raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
         values = json.loads(os.environ[VARIABLE])
-        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards", "flows")})
+        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards", "flows", "encoders")})

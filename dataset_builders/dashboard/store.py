@@ -75,6 +75,27 @@ class Store:
 
         return _file(self.path).ask(self.only(None), read)
 
+    def columns(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
+        """The result as NumPy arrays by column; for many rows, and not cached."""
+
+        def read(connection: DuckDBPyConnection) -> dict[str, Any]:
+            return dict(connection.execute(self._on_rows(sql), list(parameters)).fetchnumpy())
+
+        return _file(self.path).ask(self.only(None), read)
+
+    def beside(self, other: str, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """The result of a query on this database and another one, cached; all rows of both.
+
+        Args:
+            other: Path of the other database, whose name in the query is `other`.
+            sql: SQL with `{this}` as the name of this database.
+            parameters: Values of the query.
+
+        Raises:
+            DataError: The other file does not exist.
+        """
+        return _beside(self.only(None), Store.at(other), sql, tuple(parameters))
+
     def _on_rows(self, sql: str) -> str:
         return on_rows(sql, self.metadata) if self.metadata else sql
 
@@ -82,6 +103,22 @@ class Store:
 @st.cache_data(max_entries=ANSWERS, show_spinner=False)
 def _frame(store: Store, sql: str, parameters: tuple[Any, ...]) -> pd.DataFrame:
     return _file(store.path).ask(store, lambda connection: connection.execute(sql, list(parameters)).df())
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _beside(store: Store, other: Store, sql: str, parameters: tuple[Any, ...]) -> pd.DataFrame:
+    def read(connection: DuckDBPyConnection) -> pd.DataFrame:
+        quoted = other.path.replace("'", "''")
+        # detached at the end, so that the queries of the page do not see its tables
+        connection.execute(f"ATTACH '{quoted}' AS other (READ_ONLY)")
+        try:
+            (this,) = connection.execute("SELECT current_database()").fetchall()[0]
+            name = '"' + this.replace('"', '""') + '"'
+            return connection.execute(sql.replace("{this}", f"{name}.main"), list(parameters)).df()
+        finally:
+            connection.execute("DETACH other")
+
+    return _file(store.path).ask(store, read)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -1,4 +1,4 @@
-"""All texts of the page in two languages: `texts/en.yaml` and `texts/ru.yaml`."""
+"""All texts of the page in two languages: `texts/en.yaml` and `texts/ru.yaml`, and those of single tabs beside them."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ class Texts:
 @cache
 def load_texts(language: str) -> Texts:
     """The texts of `"en"` or `"ru"`."""
-    content = yaml.safe_load(Path(__file__).with_name("texts").joinpath(f"{language}.yaml").read_text(encoding="utf-8"))
-    return Texts(language, dict(_flat(content)))
+    files = sorted(Path(__file__).with_name("texts").glob(f"*{language}.yaml"))
+    contents = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return Texts(language, {key: text for content in contents for key, text in _flat(content)})
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The running page in a real browser, at the width of a desktop and of a phone."""
 
+import json
 import re
 import shutil
 import sys
@@ -9,6 +10,7 @@ import duckdb
 import pytest
 
 from dataset_builders.common.decisions import read_decisions
+from dataset_builders.dashboard.map.build import TABLES
 from support.dashboard_fixtures import TABS
 from support.serving import free_port, serving
 
@@ -70,6 +72,16 @@ def hostile(database, tmp_path_factory):
             "SELECT 'one', min(dialogue_id), source FROM dialogs GROUP BY source"
         )
         connection.execute("INSERT INTO duplicates VALUES ('dialogues', 'sgd', 'woz', 1)")
+        connection.execute(TABLES)
+        facts = {"points": 100, "rows": 100, "width": 1, "height": 1, "seed": 0, "fitted": 9, "without_vector": 0}
+        facts |= {"encoder": HOSTILE, "dataset_fingerprint": HOSTILE}
+        connection.execute("INSERT INTO maps VALUES ('utterances', ?)", [json.dumps(facts)])
+        connection.execute(
+            "INSERT INTO map_points SELECT 'utterances', n, 'dialogues', dialogue_id, turn_index, 1, n % 10 / 9, "
+            "n // 10 / 9, 0 FROM (SELECT *, row_number() OVER () - 1 AS n FROM turns LIMIT 100)"
+        )
+        words = [HOSTILE, "of the map"]
+        connection.execute("INSERT INTO map_clusters VALUES ('utterances', 0, 0, 0.5, 0.55, 100, ?)", [words])
     return copy
 
 
@@ -186,6 +198,38 @@ def test_a_click_on_a_bar_opens_its_rows_whose_texts_stay_texts(visit):
         window.wait_for(state="detached")
         page.wait_for_function("!location.search.includes('rows=')")
         page.wait_for_selector(DRAWN)
+
+
+def test_a_map_shows_the_rows_of_an_area_and_of_a_point_whose_texts_stay_texts(visit):
+    page = visit("?tab=map")
+    plane = page.locator(".map[data-drawn='100']")
+    plane.wait_for()
+    canvas = plane.locator("canvas")
+    colours = "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    assert canvas.evaluate(colours) > 1
+    assert plane.locator(".labels").inner_text() == f"{HOSTILE[:24]}…, of the map"
+    box = canvas.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    side = 0.92 * min(box["width"], box["height"]) / 9  # between two points of the grid
+
+    page.get_by_role("button", name="Select a rectangle").click()
+    page.mouse.move(middle[0] - side, middle[1] - side)
+    page.mouse.down()
+    page.mouse.move(middle[0] + side, middle[1] + side, steps=3)
+    page.mouse.up()
+    page.wait_for_function("location.search.includes('area=')")
+    page.get_by_text("Rows 1–4 of 4 in the area").wait_for()
+    check_nothing_is_interpreted(page)
+
+    page.mouse.move(middle[0] + side / 2, middle[1] + side / 2)
+    plane.locator(".tip").wait_for()
+    assert HOSTILE[:26] in plane.locator(".tip").inner_text()
+    page.get_by_role("button", name="Clear the selection").click()
+    page.wait_for_function("!location.search.includes('area=')")
+    page.mouse.click(middle[0] + side / 2, middle[1] + side / 2)
+    page.wait_for_function("location.search.includes('point=')")
+    page.get_by_test_id("stChatMessage").first.wait_for()
+    check_nothing_is_interpreted(page)
 
 
 def test_the_address_includes_the_filters(visit):

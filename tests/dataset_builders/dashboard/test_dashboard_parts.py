@@ -17,6 +17,8 @@ import pandas as pd
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.counts import REPEATED
 from dataset_builders.dashboard.chat import with_slots
+from dataset_builders.dashboard.compare.builds import EVERY
+from dataset_builders.dashboard.compare.sources import LENGTHS
 from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata
 from dataset_builders.dashboard.lengths import bin_width, binned
 from dataset_builders.dashboard.page import csv, file_name
@@ -37,6 +39,8 @@ CODE = "\n".join(
     for path in sorted((Path(__file__).parents[3] / "dataset_builders" / "dashboard").rglob("*.py"))
 )
 
+TOOLS = {"title", "pan", "box", "lasso", "clear", "nearer", "farther", "whole"}
+
 LEAKS = {"dialogue", "pair", "text", "benchmark", "translated dialogue", "translated text"}
 
 GROUPS = {
@@ -55,6 +59,14 @@ GROUPS = {
     "reason.": {*FILTERS, "masked", REPEATED, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
     "sql.": {*(f"example_{name}" for name in EXAMPLES), "shown", "shown_some"},
     "model.choose_": {"core", "leaderboard"},
+    "map.": {"utterances", "dialogues", "shown_all", "shown_dialogues_all", *TOOLS},
+    "compare.reason_": {"kept", "dialogue", *re.findall(r"'([a-z_]+)'", EVERY)},
+    "compare.what_": {"sources", "builds", "encoders"},
+    "compare.": {
+        *(f"{name}{end}" for name in LENGTHS for end in ("", "_mean", "_median")),
+        *("domains", "intents", "dataset_fingerprint", "package_version", "dataset_written"),
+        *(f"{name}_of" for name in ("first", "second", "first_wins", "second_wins")),
+    },
     "flow.": {"dialogues", "turns", "steps", "transitions"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
 }
