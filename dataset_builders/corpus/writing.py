@@ -262,7 +262,9 @@ class _ShardWriter:
             encoder: Text encoder that scores the relatedness of pairs.
             texts: The texts of the dialogues that the pairs come from.
         """
-        screened = screen(config, rows, split, self.quality, encoder, texts)
+        kept = self.deciding.keeps(config, rows)
+        screened = screen(config, rows, split, self.quality, encoder, texts, kept)
+        self.deciding.rescue(config, rows.column(0).take(pa.array(screened.rescued)).to_pylist())
         numbers = None
         if dialogues is not None:
             place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])
@@ -317,6 +319,7 @@ class _ShardWriter:
         """
         if len(records):
             self.shard.counts.count_drops(config, records)
+            self.deciding.drop(config, records)
             if numbers is None:
                 self.sink.record(records)
             else:

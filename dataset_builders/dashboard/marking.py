@@ -1,4 +1,4 @@
-"""Mark rows: decisions of a visitor, appended to the file that `dialogue-cube build --decisions` obeys."""
+"""Mark rows and answers: decisions of a visitor, appended to the file that `dialogue-cube build --decisions` obeys."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import streamlit as st
 
 from dataset_builders.common.decisions import (
     WITHDRAWN,
+    ReplyJudgement,
     RowDecision,
     RowDecisions,
     append_decisions,
     read_decisions,
+    read_judgements,
     text_digest,
 )
 from dataset_builders.dashboard.guard import has_token
@@ -63,16 +65,68 @@ def decisions_of(page: Page) -> RowDecisions:
     Raises:
         DataError: The file cannot be read.
     """
+    return _read(*_file_of(page))[0]
+
+
+def _file_of(page: Page) -> tuple[str, tuple[int, int, int]]:
+    """The file of decisions and its state; an empty name for a visitor who may not mark, or if there is none yet."""
     path = Path(page.settings.decisions)
     if not can_mark(page) or not path.exists():
-        return RowDecisions()
+        return "", (0, 0, 0)
     stat = path.stat()
-    return _read(str(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return str(path), (stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def _read(path: str, state: tuple[int, int, int]) -> RowDecisions:
-    return read_decisions(Path(path))
+def _read(path: str, state: tuple[int, int, int]) -> tuple[RowDecisions, dict[tuple[str, str], str]]:
+    if not path:
+        return RowDecisions(), {}
+    judgements = {judgement.key: judgement.decision for judgement in read_judgements(Path(path))}
+    return read_decisions(Path(path)), judgements
+
+
+_THUMBS = ("wrong_answer", "right_answer")
+"""Decision by the value of Streamlit's thumbs: 0 is down, 1 is up."""
+
+
+def show_thumbs(page: Page, question: str, answer_id: str, text: str) -> None:
+    """Show the thumbs with which a visitor judges an answer of an assistant.
+
+    Args:
+        page: The page.
+        question: The question.
+        answer_id: Id of the entry of the assistant.
+        text: The answer.
+    """
+    if not can_mark(page):
+        return
+    current = _read(*_file_of(page))[1].get((question, answer_id), "")
+    # a new key, and so a new widget, after each change of the file, also by another visitor
+    key = f"thumbs-{answer_id}-{hash(question)}-{current}"
+    st.feedback(
+        "thumbs",
+        default=_THUMBS.index(current) if current else None,
+        key=key,
+        on_change=_judge,
+        args=(page, question, answer_id, text, key),
+    )
+
+
+def note_of_thumbs(page: Page) -> None:
+    """Say where the thumbs go."""
+    if can_mark(page):
+        st.caption(page.texts("ask.thumbs", file=plain(Path(page.settings.decisions).name)))
+
+
+def _judge(page: Page, question: str, answer_id: str, text: str, key: str) -> None:
+    value = st.session_state[key]
+    decision = WITHDRAWN if value is None else _THUMBS[value]
+    judgement = ReplyJudgement(question, answer_id, decision, text_digest(text), at=_now())
+    append_decisions(Path(page.settings.decisions), [judgement])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def show_marks(page: Page, kind: str, row: Mapping[str, Any]) -> None:
@@ -119,10 +173,9 @@ def _mark(page: Page, kind: str, row: Mapping[str, Any], decision: str, label: s
         dialogue = str(row["dialogue_id"])
         if decision == "personal_data" or _was_private(page, dialogue):
             targets.append(("dialogues", dialogue, _digest(page, "dialogues", row)))
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     append_decisions(
         Path(page.settings.decisions),
-        [RowDecision(config, row_id, decision, labels, digest, at=now) for config, row_id, digest in targets],
+        [RowDecision(config, row_id, decision, labels, digest, at=_now()) for config, row_id, digest in targets],
     )
 
 

@@ -21,6 +21,7 @@ class Settings:
         cores: Folders of trained cores.
         leaderboards: JSON files of `dialogue-cube leaderboard`.
         flows: Folders of `dialogue-cube flow`.
+        assistants: Folders of `dialogue-cube assistant build`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
         token: What the address must show before a core or SQL is asked or a row is marked; empty if only this machine
@@ -33,6 +34,7 @@ class Settings:
     cores: tuple[str, ...] = ()
     leaderboards: tuple[str, ...] = ()
     flows: tuple[str, ...] = ()
+    assistants: tuple[str, ...] = ()
     teacher: str = "minilm"
     language: str = "en"
     token: str = ""
@@ -53,4 +55,4 @@ class Settings:
         if not os.environ.get(VARIABLE):
             raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
         values = json.loads(os.environ[VARIABLE])
-        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards", "flows")})
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

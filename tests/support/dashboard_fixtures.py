@@ -6,7 +6,7 @@ import pytest
 
 APP = Path(__file__).parents[2] / "dataset_builders" / "dashboard" / "app.py"
 
-TABS = ("dialogs", "pairs", "downstream", "quality", "search", "explorer", "model", "flow", "licences", "sql")
+TABS = ("dialogs", "pairs", "downstream", "quality", "search", "explorer", "model", "ask", "flow", "licences", "sql")
 
 
 @pytest.fixture(scope="session")

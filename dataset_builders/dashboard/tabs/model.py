@@ -14,6 +14,7 @@ from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
+from dataset_builders.dashboard.page import switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -149,11 +150,13 @@ def _core(page: Page, cores: Cores) -> None:
         return
     with st.spinner(t("model.loading", core=Path(folder).name)):
         core = opened(cores, folder)
+    turns = [line.strip() for line in context.splitlines() if line.strip()]
     if core.facts["mode"] == "autoencoder":
         page.nothing("model.autoencoder")
+        turns = []
     else:
-        _answers(page, core, question, [line for line in context.splitlines() if line.strip()], size)
-    _lattice(page, core, question)
+        _answers(page, core, question, turns, size)
+    _lattice(page, core, question, turns)
 
 
 def _answers(page: Page, core: OpenCore, question: str, context: list[str], size: int) -> None:
@@ -174,19 +177,54 @@ def _answers(page: Page, core: OpenCore, question: str, context: list[str], size
     page.table(t("model.best", n=len(best), all=len(answers)), best, columns, t("model.best_note"))
 
 
-def _lattice(page: Page, core: OpenCore, question: str) -> None:
+def _lattice(page: Page, core: OpenCore, question: str, context: list[str]) -> None:
+    """Show the lattice with as much of the context as the visitor chooses, and what each turn adds."""
     t = page.texts
-    states = core.lattice(question)
-    shape = " × ".join(map(str, states.shape[1:]))
-    names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(states)))]
-    views = {name: states[step] for step, name in enumerate(names)} | {t("lattice.change"): states[-1] - states[0]}
+    states = core.lattice(question, context)
+    shape = " × ".join(map(str, states.shape[2:]))
     st.subheader(t("lattice.title"), anchor=False)
     st.caption(t("lattice.note", sides=shape, n=core.facts["parameters"], teacher=core.facts["teacher"]))
-    name = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
-    view = views[str(name)]
+    turns = len(states) - 1
+    if turns:
+        _added(page, states, context)
+        read = {str(number): t("lattice.read", n=number) for number in range(turns + 1)}
+        turns = int(switch("read", read, t("lattice.read_title"), first=str(turns)))
+    view = _view(page, states[: turns + 1])
     numbers = pd.DataFrame(np.ndindex(view.shape), columns=list("xyz")).assign(state=view.ravel())
     page.heading(t("lattice.cells", question=question), numbers)
     st.plotly_chart(lattice_picture(view, t), width="stretch", alt=t("lattice.title"))
+
+
+def _view(page: Page, states: np.ndarray) -> np.ndarray:
+    """Let the visitor choose a state or a difference of states, shape (x, y, z).
+
+    Args:
+        page: The page.
+        states: States with 0, 1, ... turns of context, of shape (1 + turns, steps + 1, x, y, z).
+    """
+    t, last = page.texts, states[-1]
+    names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(last)))]
+    views = {name: last[step] for step, name in enumerate(names)} | {t("lattice.change"): last[-1] - last[0]}
+    if len(states) > 1:
+        views[t("lattice.added")] = states[-1][-1] - states[-2][-1]
+    name = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
+    return views.get(str(name), last[-1])
+
+
+def _added(page: Page, states: np.ndarray, context: list[str]) -> None:
+    """Show how far each turn of the context, the last one first, moves the result."""
+    results = states[:, -1].reshape(len(states), -1)
+    results /= np.maximum(np.linalg.norm(results, axis=1, keepdims=True), 1e-12)
+    read = list(reversed(context))[: len(states) - 1]
+    rows = pd.DataFrame(
+        {
+            "turn": read,
+            "moved": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
+            "cosine": [float(results[n] @ results[0]) for n in range(1, len(results))],
+        }
+    )
+    t = page.texts
+    page.table(t("lattice.turns"), rows, {"turn": "", "moved": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
 
 
 def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:

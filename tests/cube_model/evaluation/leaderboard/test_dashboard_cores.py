@@ -114,10 +114,13 @@ def test_core_ranks_answers_and_returns_its_lattice(core):
     ranked = opened.rank("Hello, I need a room for 2 on Friday, request 9.", [], ANSWERS, 2)
     assert ranked[0][0] == 0
     assert ranked[0][1] > ranked[1][1]
-    states = opened.lattice("Hello, I need a room.")
-    assert states.shape == (opened.facts["steps"] + 1, *opened.facts["lattice"])
-    assert np.linalg.norm(states[0]) == pytest.approx(1, abs=1e-3)  # the question's embedding
-    assert not np.allclose(states[0], states[-1])
+    states = opened.lattice("Hello, I need a room.", ["Good evening.", "How can I help?"])  # it reads one
+    assert states.shape == (2, opened.facts["steps"] + 1, *opened.facts["lattice"])
+    assert np.linalg.norm(states[0][0]) == pytest.approx(1, abs=1e-3)  # the question's embedding
+    assert not np.allclose(states[0][0], states[0][-1])
+    assert np.allclose(opened.lattice("Hello, I need a room."), states[:1], atol=1e-5)
+    assert np.allclose(states[0][0], states[-1][0])  # a turn before the question changes the later states only
+    assert not np.allclose(states[0][-1], states[1][-1])
     with pytest.raises(ModelError, match="the question is empty"):
         opened.lattice(" ")
 
