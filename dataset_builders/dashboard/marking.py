@@ -129,40 +129,80 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def show_marks(page: Page, kind: str, row: Mapping[str, Any]) -> None:
+def show_marks(page: Page, kind: str, row: Mapping[str, Any], place: str = "") -> None:
     """Show the decision about a row, and the buttons to decide.
 
     Args:
         page: The page.
         kind: Config of the row.
         row: The row.
+        place: Where they are, if not in the tab: buttons of a window are not reached by keys.
     """
     if not can_mark(page):
         return
     t, row_id = page.texts, row[IDS[kind]]
     current = decisions_of(page).by_id(kind).get(row_id)
-    with st.container(horizontal=True, vertical_alignment="bottom", key="marks"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{place}marks"):
         label = None
         if kind == "downstream":
             names = page.store.only(None).frame(_LABELS, [row["source"]])["label"].tolist()
             label = st.selectbox(
-                t("mark.label"), names, index=None, placeholder=t("mark.leave_out"), key=f"label-{row_id}"
+                t("mark.label"), names, index=None, placeholder=t("mark.leave_out"), key=f"{place}label-{row_id}"
             )
         for decision in (*_BUTTONS[kind], WITHDRAWN):
-            st.button(
-                t(_NAMES[decision]),
-                key=f"mark-{decision}",
-                shortcut=_KEYS[decision],
-                type="primary" if current and current.decision == decision else "secondary",
-                disabled=decision == WITHDRAWN and current is None,
-                on_click=_mark,
-                args=(page, kind, dict(row), decision, label),
-            )
-    if current:
-        labels = f": {', '.join(current.labels)}" if current.labels else ""
-        st.caption(t("mark.marked", what=plain(f"{t(_NAMES[current.decision])}{labels}")))
+            _button(page, decision, current, place, _mark, page, kind, dict(row), decision, label)
+    _show_decision(page, current)
     note = t("mark.note", file=plain(Path(page.settings.decisions).name))
     st.caption(" ".join([note, t("mark.pair_note")]) if kind == "pairs" else note)
+
+
+def show_rescue(page: Page, row: Mapping[str, Any]) -> None:
+    """Show the buttons that bring a dropped row back in the next build, if anybody may decide that.
+
+    Args:
+        page: The page.
+        row: The record of the row, with `config`, `row_id` and `filter`.
+    """
+    if not can_mark(page):
+        return
+    from dataset_builders.quality.filters import FILTERS
+
+    t, config, row_id = page.texts, str(row["config"]), str(row["row_id"])
+    check = FILTERS.get(str(row["filter"]))
+    if row["filter"] != "decision" and not (check and check.is_overruled):
+        st.caption(t("mark.no_rescue"))
+        return
+    current = decisions_of(page).by_id(config).get(row_id)
+    with st.container(horizontal=True, key="rescue-marks"):
+        for decision in ("keep", WITHDRAWN):
+            _button(
+                page, decision, current, "rescue-", _append, page, [RowDecision(config, row_id, decision, at=_now())]
+            )
+    _show_decision(page, current)
+    st.caption(t("mark.rescue", file=plain(Path(page.settings.decisions).name)))
+
+
+def _button(page: Page, decision: str, current: RowDecision | None, place: str, click: Any, *arguments: Any) -> None:
+    st.button(
+        page.texts(_NAMES[decision]),
+        key=f"{place}mark-{decision}",
+        shortcut=None if place else _KEYS[decision],
+        type="primary" if current and current.decision == decision else "secondary",
+        disabled=decision == WITHDRAWN and current is None,
+        on_click=click,
+        args=arguments,
+    )
+
+
+def _show_decision(page: Page, current: RowDecision | None) -> None:
+    if current:
+        labels = f": {', '.join(current.labels)}" if current.labels else ""
+        what = plain(f"{page.texts(_NAMES[current.decision])}{labels}")
+        st.caption(page.texts("mark.marked", what=what))
+
+
+def _append(page: Page, decisions: Sequence[RowDecision]) -> None:
+    append_decisions(Path(page.settings.decisions), decisions)
 
 
 def _mark(page: Page, kind: str, row: Mapping[str, Any], decision: str, label: str | None) -> None:
@@ -173,8 +213,8 @@ def _mark(page: Page, kind: str, row: Mapping[str, Any], decision: str, label: s
         dialogue = str(row["dialogue_id"])
         if decision == "personal_data" or _was_private(page, dialogue):
             targets.append(("dialogues", dialogue, _digest(page, "dialogues", row)))
-    append_decisions(
-        Path(page.settings.decisions),
+    _append(
+        page,
         [RowDecision(config, row_id, decision, labels, digest, at=_now()) for config, row_id, digest in targets],
     )
 

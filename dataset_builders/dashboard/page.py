@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -29,6 +30,15 @@ _MARKUP = re.compile(r"^[-+=]|[\\`*_$\[\]<>~:!#&@.|)]")
 
 _MAX_HEIGHT = 20
 """Number of rows up to which tables do not scroll."""
+
+_PHONE_COLUMNS = 3
+"""Number of columns of a table on a phone."""
+
+_PHONE_WIDTH = 340
+"""Width of a table on a phone of 390 pixels, without its border."""
+
+_LONG, _LONG_SHARE = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn"}, 2
+"""Columns with sentences, and how much wider than others they are on a phone."""
 
 PAUSE = 0.5
 """Pause between a visitor's first figures and the charts, in seconds. In Chromium on two cores (median of eight visits)
@@ -152,9 +162,12 @@ class Page:
         every: tuple[str, Sequence[Any]] | None = None,
         config: Mapping[str, Any] | None = None,
         opens: Opens | None = None,
+        phone: Sequence[str] = (),
         **options: Any,
     ) -> Any:
         """Show a table with its title and a download.
+
+        A phone shows three columns, which fit, and the others on request.
 
         Args:
             title: Title.
@@ -164,6 +177,7 @@ class Page:
             every: Query and parameters of all rows for the download, if `frame` holds only the first ones.
             config: Streamlit's configuration of columns that are neither text nor numbers.
             opens: The rows that a click on a row opens, by the columns of that row.
+            phone: Columns on a phone; by default the first three.
             options: Options of `st.dataframe`.
 
         Returns:
@@ -174,12 +188,15 @@ class Page:
             key = _clickable(f"table-{title}")
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
+        widths = self._widths(title, columns, phone)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
-            column_order=list(columns),
+            column_order=list(widths),
             column_config={
-                name: (st.column_config.NumberColumn if form else st.column_config.Column)(self.texts(f"column.{name}"))
+                name: (st.column_config.NumberColumn if form else st.column_config.Column)(
+                    self.texts(f"column.{name}"), width=widths.get(name)
+                )
                 for name, form in columns.items()
             }
             | dict(config or {}),
@@ -189,6 +206,17 @@ class Page:
         if note:
             st.caption(note)
         return state
+
+    def _widths(self, title: str, columns: Iterable[str], phone: Sequence[str]) -> dict[str, int | None]:
+        """The columns to show, each with its width in pixels; None for one that Streamlit chooses."""
+        every = list(columns)
+        shown = list(phone) or every[:_PHONE_COLUMNS]
+        if not on_phone():
+            return dict.fromkeys(every)
+        if len(every) > len(shown) and st.toggle(self.texts("page.all_columns", n=len(every)), key=f"columns-{title}"):
+            return dict.fromkeys(every)
+        shares = {name: _LONG_SHARE if name in _LONG else 1 for name in shown}
+        return {name: _PHONE_WIDTH * share // sum(shares.values()) for name, share in shares.items()}
 
     def _formatted(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame | Styler:
         """The table with numbers in the format of the page's language rather than of the browser's."""
@@ -207,6 +235,12 @@ class Page:
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
+
+
+def on_phone() -> bool:
+    """Whether the visitor has a phone, by what the browser says of itself; a narrow window of a desktop is none."""
+    headers = st.context.headers
+    return headers.get("Sec-Ch-Ua-Mobile") == "?1" or "Mobi" in headers.get("User-Agent", "")
 
 
 def open_rows(behind: Behind, by: str = "") -> None:
@@ -291,23 +325,40 @@ def switch(name: str, labels: Mapping[str, str], title: str, *, first: str | Non
         first: Value if the address has none; None takes the first one.
         options: Options of `st.segmented_control`.
     """
-    first = first or next(iter(labels))
+    start, linked = _linked(name, labels, first)
+    return str(st.segmented_control(title, list(labels), default=start, required=True, **linked, **options))
+
+
+def choice(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
+    """Show a list to choose one of many values from, and return the value; see `switch`."""
+    start, linked = _linked(name, labels, first)
+    return str(st.selectbox(title, list(labels), index=list(labels).index(start), **linked, **options))
+
+
+def _linked(name: str, labels: Mapping[str, str], first: str | None) -> tuple[str, dict[str, Any]]:
+    """The value to begin with, and the options of a widget whose value is in the address."""
+    first = first if first in labels else next(iter(labels))
     # the labels are part of the key, so that each language has its own widget
-    key = f"{name} {' '.join(labels.values())}"
+    key = f"{name} {first} {' '.join(labels.values())}"
 
     def update_address() -> None:
         st.query_params[name] = st.session_state[key]
 
     in_address = st.query_params.get(name, first)
-    return str(
-        st.segmented_control(
-            title,
-            list(labels),
-            format_func=lambda value: labels.get(value, value),
-            default=in_address if in_address in labels else first,
-            required=True,
-            key=key,
-            on_change=update_address,
-            **options,
-        )
-    )
+    linked = {"format_func": lambda value: labels.get(value, value), "key": key, "on_change": update_address}
+    return in_address if in_address in labels else str(first), linked
+
+
+def one_of(name: str, paths: Sequence[str], title: str) -> str:
+    """The only path, or one that the visitor chooses; the address has its name, never a path.
+
+    Args:
+        name: Name of the parameter in the address.
+        paths: Paths.
+        title: Title of the list.
+    """
+    names: dict[str, str] = {}
+    for path in paths:
+        place = Path(path).name
+        names[place if place not in names else f"{place} ({len(names) + 1})"] = path
+    return paths[0] if len(paths) == 1 else names[choice(name, dict(zip(names, names, strict=True)), title)]

@@ -2,6 +2,8 @@
 
 A plain scan with a regular expression answers within a second: 0.3 s of processor time on the 2.6 million turns of 52
 sources. An index would have to be built for each corpus; DuckDB's own is an extension that needs a network to install.
+Scoring is slower: "the" is in 654,119 of these turns and 803,445 of 1.9 million pairs. Of more than `RANKED` hits, a
+part that is the same each time is scored.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ Order = Literal["relevance", "best", "worst"]
 
 MOST = 1_000
 """Maximum number of hits that can be paged through; all are counted, and the download has all."""
+
+RANKED = 100_000
+"""About the maximum number of hits that are scored."""
 
 _TERM = re.compile(r'(-?)(?:"([^"]+)"|(\S+))')
 
@@ -114,24 +119,34 @@ class Search:
     order: Order = "relevance"
 
     @property
+    def is_ranked(self) -> bool:
+        """Whether the hits are in the order of their scores."""
+        return bool(self.terms.wanted) and (self.kind != "pairs" or self.order == "relevance")
+
+    @property
     def count(self) -> tuple[str, list[Any]]:
         """SQL and parameters of the number of hits."""
         where, parameters = self._where()
         return f"SELECT count(*) FROM {TABLES[self.kind]} {where}", parameters
 
-    @property
-    def hits(self) -> tuple[str, list[Any]]:
-        """SQL and parameters of the hits, at most `MOST`, in their order; ties in the order of their ids."""
-        return self._select(f"LIMIT {MOST}")
+    def hits(self, count: int = 0) -> tuple[str, list[Any]]:
+        """SQL and parameters of the hits, at most `MOST`, in their order; ties in the order of their ids.
+
+        Args:
+            count: Number of all hits. If they are ranked and more than `RANKED`, one of so many is scored that about
+                `RANKED` are; 0 to score all.
+        """
+        every = -(-count // RANKED) if self.is_ranked else 1
+        return self._select(f"LIMIT {MOST}", every if every > 1 else 1)
 
     @property
     def every(self) -> tuple[str, list[Any]]:
         """SQL and parameters of all hits, for a download."""
         return self._select("")
 
-    def _select(self, limit: str) -> tuple[str, list[Any]]:
-        where, parameters = self._where()
-        score, of_score = self._score()
+    def _select(self, limit: str, every: int = 1) -> tuple[str, list[Any]]:
+        where, parameters = self._where(every)
+        score, of_score = self._score() if self.is_ranked else ("0.0", [])
         if self.kind == "pairs" and self.order != "relevance":
             order = f"quality.score {'DESC' if self.order == 'best' else 'ASC'} NULLS LAST"
         else:
@@ -142,12 +157,17 @@ class Search:
         )
         return sql, [*of_score, *parameters]
 
-    def _where(self) -> tuple[str, list[Any]]:
+    def _where(self, every: int = 1) -> tuple[str, list[Any]]:
+        """The WHERE clause and its parameters; of rows that differ in their ids only, one of `every` matches."""
         texts = _TEXTS[self.kind]
         conditions, parameters = list[str](), list[Any]()
         for term in self.terms.wanted:
             conditions.append(f"({' OR '.join(f'regexp_matches({text}, ?)' for text in texts)})")
             parameters += [pattern_of(term)] * len(texts)
+        if every > 1:
+            # in a CASE, since DuckDB would try the slower conditions first
+            found = " AND ".join(conditions)
+            conditions = [f"CASE WHEN hash({ORDER[self.kind]}) % {every} = 0 THEN {found} ELSE false END"]
         for term in self.terms.excluded:
             conditions += [f"NOT regexp_matches({text}, ?)" for text in texts]
             parameters += [pattern_of(term)] * len(texts)

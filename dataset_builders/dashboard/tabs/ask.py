@@ -11,7 +11,7 @@ import streamlit as st
 from dataset_builders.dashboard.cores import Cores, OpenAssistant, find_cores
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.marking import note_of_thumbs, show_thumbs
-from dataset_builders.dashboard.page import plain
+from dataset_builders.dashboard.page import one_of, plain
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -40,9 +40,7 @@ def show(page: Page) -> None:
     if not has_token(page.settings.token, st.query_params.get("token", "")):
         page.nothing("ask.no_token")
         return
-    folder = folders[0]
-    if len(folders) > 1:
-        folder = str(st.selectbox(t("ask.choose"), folders, format_func=lambda path: Path(path).name, key="choose-ask"))
+    folder = one_of("assistant", folders, t("ask.choose"))
     with st.form("ask-form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         question = st.text_input(
             t("ask.question"), placeholder=t("ask.hint"), key=_BOX, bind="query-params", persist_state="session"
@@ -70,7 +68,8 @@ def _reply(page: Page, assistant: OpenAssistant, question: str) -> None:
         if reply["is_known"]:
             _answer(page, question, answers[0])
         else:
-            st.markdown(f"**{t('ask.unknown')}**")
+            unknown = t("ask.unknown")
+            st.markdown(f"**{unknown}**")
             st.caption(t("ask.unknown_note", confidence=t.percent(reply["confidence"], 0)))
             if reply["topics"]:
                 st.caption(t("ask.topics", topics=_topics(page, reply["topics"])))
@@ -99,7 +98,8 @@ def _answer(page: Page, question: str, answer: Mapping[str, Any]) -> None:
     ]
     if answer["similar"]:
         facts.append(t("ask.similar", n=answer["similar"]))
-    st.caption(f"{t('ask.matched', question=plain(answer['question']))}  \n{' · '.join(facts)}")
+    matched = t("ask.matched", question=plain(answer["question"]))
+    st.caption(f"{matched}  \n{' · '.join(facts)}")
     show_thumbs(page, question, answer["id"], answer["text"])
 
 
@@ -126,7 +126,7 @@ def _facts(page: Page, assistant: OpenAssistant) -> None:
         "ask.facts", n=facts["answers"], encoder=plain(facts["encoder"]), threshold=t.percent(facts["threshold"], 0)
     )
     promise = t("ask.promise", share=t.percent(facts["refused"], 0)) if facts["refused"] else t("ask.no_promise")
-    st.caption(f"{shown} {promise} {t('ask.unfiltered')}")
+    st.caption(" ".join([shown, promise, t("ask.unfiltered")]))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -14,7 +14,7 @@ from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
-from dataset_builders.dashboard.page import switch
+from dataset_builders.dashboard.page import choice, one_of, switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -48,22 +48,21 @@ def _leaderboards(page: Page, cores: Cores) -> None:
     if not page.settings.leaderboards:
         page.nothing("model.no_leaderboard")
         return
-    file = _one_of(page, "leaderboard", page.settings.leaderboards)
+    file = one_of("board", page.settings.leaderboards, t("model.choose_leaderboard"))
     rows = pd.DataFrame(cores.leaderboard(Path(file)))
     if rows.empty:
         page.nothing("model.empty_leaderboard", file=file)
         return
     left, right = st.columns(2)
     with left:
-        sources = list(rows["source"].unique())
-        start = next((number for number, name in enumerate(sources) if name in page.filters.source), 0)
-        key = f"board-source {page.filters.source}"  # a change of the filter resets the choice
-        source = st.selectbox(t("model.tested_on"), sources, index=start, key=key)
+        sources = {str(name): str(name) for name in rows["source"].unique()}
+        filtered = next((name for name in sources if name in page.filters.source), None)
+        source = choice("tested", sources, t("model.tested_on"), first=filtered)
     rows = rows[rows["source"] == source]
-    sizes = {t("model.all_pairs") if pd.isna(n) else t.number(n): n for n in rows["pairs"].unique()}
-    options = [name for name, n in sizes.items() if not pd.isna(n)] or list(sizes)
+    sizes = {"all" if pd.isna(n) else f"{n:.0f}": n for n in rows["pairs"].unique()}
+    labels = {name: t.number(n) for name, n in sizes.items() if not pd.isna(n)} or {"all": t("model.all_pairs")}
     with right:
-        size = sizes[st.selectbox(t("model.trained_on"), options, index=len(options) - 1, key="board-size")]
+        size = sizes[choice("trained", labels, t("model.trained_on"), first=list(labels)[-1])]
     methods = rows[(rows["pairs"] == size) | rows["pairs"].isna()].sort_values("accuracy", ascending=False)
     titles = {name: t(f"column.{name}") for name in ("method", "accuracy", "parameters")}
     chart = charts.intervals(methods, "method", "accuracy", "low", "high", titles)
@@ -76,7 +75,7 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         "seconds": "%.1f",
         "microseconds": "%.2f",
     }
-    page.table(t("model.leaderboard_table"), methods, columns)
+    page.table(t("model.leaderboard_table"), methods, columns, phone=("method", "parameters", "accuracy"))
 
 
 def _differences(page: Page, cores: Cores, file: str, source: str, size: float) -> None:
@@ -135,7 +134,7 @@ def _core(page: Page, cores: Cores) -> None:
     if not has_token(page.settings.token, st.query_params.get("token", "")):
         page.nothing("model.no_token")
         return
-    folder = _one_of(page, "core", page.settings.cores)
+    folder = one_of("core", page.settings.cores, t("model.choose_core"))
     with st.form("ask", border=False):
         shared: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
         question = st.text_input(t("model.question"), placeholder=t("model.question_hint"), key="question", **shared)
@@ -225,14 +224,6 @@ def _added(page: Page, states: np.ndarray, context: list[str]) -> None:
     )
     t = page.texts
     page.table(t("lattice.turns"), rows, {"turn": "", "moved": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
-
-
-def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:
-    """The only path, or one that the visitor chooses."""
-    if len(paths) == 1:
-        return paths[0]
-    title = page.texts(f"model.choose_{name}")
-    return str(st.selectbox(title, paths, format_func=lambda path: Path(path).name, key=f"choose-{name}"))
 
 
 _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")

@@ -56,7 +56,7 @@ def test_what_it_does_not_know_is_refused_with_the_nearest_topics(page, settings
     reply = DialogueAssistant.from_pretrained(folder).reply("Qué hora es?")
     text = shown(at)
     assert "I do not know." in text
-    assert f"I know about: {reply.topics[0].name} ({reply.topics[0].similarity:.2f})" in text
+    assert f"Nearest topics: {reply.topics[0].name} ({reply.topics[0].similarity:.2f})" in text
     assert f"Matched question: {reply.answers[0].question}" in text  # in the list of unsure answers
     assert not at.error
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.counts import REPEATED
+from dataset_builders.corpus.deciding import DECISION
 from dataset_builders.dashboard.chat import with_slots
 from dataset_builders.dashboard.filters import COLUMNS, Filters, Metadata
 from dataset_builders.dashboard.lengths import bin_width, binned
@@ -52,9 +53,8 @@ GROUPS = {
     "explorer.": {"turns", "words"},
     "quality.": {"before", "after", *(f"kept_note_{config}" for config in CONFIGS)},
     "rows.": {*CONFIGS, "turns", "drops", "clusters", "leaks", "duplicates", "dropped", "flagged"},
-    "reason.": {*FILTERS, "masked", REPEATED, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
+    "reason.": {*FILTERS, "masked", REPEATED, DECISION, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
     "sql.": {*(f"example_{name}" for name in EXAMPLES), "shown", "shown_some"},
-    "model.choose_": {"core", "leaderboard"},
     "flow.": {"dialogues", "turns", "steps", "transitions"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
 }
@@ -99,7 +99,7 @@ def test_russian_texts_are_russian():
 
 def test_every_filter_and_flag_has_a_sentence_in_both_languages():
     for texts in map(load_texts, LANGUAGES):
-        for name in (*FILTERS, "leak", "benchmark", REPEATED, *(f"leak:{kind}" for kind in LEAKS)):
+        for name in (*FILTERS, "leak", "benchmark", REPEATED, DECISION, *(f"leak:{kind}" for kind in LEAKS)):
             assert explained(name, texts).endswith((".", ".”", ".»")), name
         assert explained("personal_data:email:masked", texts).startswith(explained("personal_data", texts))
         assert explained("a filter of my own", texts) == ""

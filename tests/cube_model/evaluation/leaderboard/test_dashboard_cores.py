@@ -142,8 +142,12 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     at = page(tab="model", source=["woz"], split=["test"])
     assert not at.error
     assert list(at.dataframe[0].value["method"]) == ["core", "sim"]
-    at.selectbox("board-size").set_value("100").run()
+    next(box for box in at.selectbox if box.label == "Number of training pairs").set_value("100").run()
     assert at.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
+    assert at.query_params["trained"] == ["100"]  # so that a link shows the same
+    again = page(tab="model", trained="100", tested="invented", board="leaderboard.json")
+    assert again.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
+    assert not page(tab="model", trained="-1", tested="nothing", board="../../etc/passwd").error
     assert len(at.get("vega_lite_chart")) == 4  # accuracy, differences, loss, figures on the validation pairs
     assert any("Difference to core" in chart.proto.spec for chart in at.get("vega_lite_chart"))
     assert any("minus that of core" in note.value for note in at.caption)
