@@ -132,7 +132,7 @@ def opened(browser: Browser) -> Iterator[tuple[Page, CDPSession]]:
     """Open a page of a new visitor, whose main thread is measured."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(600_000)
     page.add_init_script(WATCH % FIGURES)
     meter = context.new_cdp_session(page)
     meter.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -186,7 +186,7 @@ def _lattice(page: Page, core: OpenCore, question: str, context: list[str]) -> N
     turns = len(states) - 1
     if turns:
         _added(page, states, context)
-        read = {str(number): t("lattice.read", n=number) for number in range(turns + 1)}
+        read = {str(number): t.number(number) for number in range(turns + 1)}
         turns = int(switch("read", read, t("lattice.read_title"), first=str(turns)))
     view = _view(page, states[: turns + 1])
     numbers = pd.DataFrame(np.ndindex(view.shape), columns=list("xyz")).assign(state=view.ravel())
