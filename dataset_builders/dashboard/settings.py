@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 
@@ -54,5 +55,6 @@ class Settings:
         """
         if not os.environ.get(VARIABLE):
             raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
-        values = json.loads(os.environ[VARIABLE])
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        values: dict[str, Any] = json.loads(os.environ[VARIABLE])
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values | lists)
