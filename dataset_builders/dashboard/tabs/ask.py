@@ -10,8 +10,8 @@ import streamlit as st
 
 from dataset_builders.dashboard.cores import Cores, OpenAssistant, find_cores
 from dataset_builders.dashboard.guard import has_token
-from dataset_builders.dashboard.marking import note_of_thumbs, show_thumbs
 from dataset_builders.dashboard.page import one_of, plain
+from dataset_builders.dashboard.reading.marking import note_of_thumbs, show_thumbs
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dataset_builders.dashboard.hits import show_hits
 from dataset_builders.dashboard.neighbours import teacher
 from dataset_builders.dashboard.page import plain, switch
+from dataset_builders.dashboard.reading.hits import show_hits
 from dataset_builders.dashboard.search import MOST, RANKED, Kind, Search, Terms
 from dataset_builders.dashboard.vector_search import Vectors, similar
 

@@ -16,7 +16,7 @@ from cube_model.vectors.keys import cache_keys
 from dataset_builders.common.decisions import read_decisions, text_digest
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.filters import Filters
-from dataset_builders.dashboard.hits import marked_html
+from dataset_builders.dashboard.reading.hits import marked_html
 from dataset_builders.dashboard.search import Search, Terms, page_of
 from dataset_builders.dashboard.vector_search import Vectors, similar
 from dialogue_cube import app
@@ -246,8 +246,8 @@ def test_a_hit_is_opened_and_marked(page, settings, tmp_path):
 def dropped_rows():
     """A page with the buttons of three dropped rows."""
     from dataset_builders.dashboard.filters import Filters
-    from dataset_builders.dashboard.marking import show_rescue
     from dataset_builders.dashboard.page import Page
+    from dataset_builders.dashboard.reading.marking import show_rescue
     from dataset_builders.dashboard.settings import Settings
     from dataset_builders.dashboard.store import Store
     from dataset_builders.dashboard.texts import load_texts

@@ -10,8 +10,8 @@ import streamlit as st
 from dataset_builders.dashboard.behind import PARAMETER, Behind
 from dataset_builders.dashboard.chat import show_chat
 from dataset_builders.dashboard.filters import COLUMNS
-from dataset_builders.dashboard.marking import IDS, show_marks, show_rescue
 from dataset_builders.dashboard.page import close_rows, plain
+from dataset_builders.dashboard.reading.marking import IDS, show_marks, show_rescue
 from dataset_builders.dashboard.reasons import explained
 from dataset_builders.dashboard.tabs.explorer import TURNS
 
