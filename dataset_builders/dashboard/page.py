@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -183,12 +183,15 @@ class Page:
         Returns:
             The result of `st.dataframe`.
         """
-        self.heading(title, frame, every, is_table=True)
+        names = list(columns)
+        short = (list(phone) or names[:_PHONE_COLUMNS]) if on_phone() else names
+        # the toolbar of a table covers what is above it: the heading, or on a phone the toggle of the columns
+        self.heading(title, frame, every, is_table=len(short) == len(names))
         if opens is not None:
             key = _clickable(f"table-{title}")
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
-        widths = self._widths(title, columns, phone)
+        widths = self._widths(title, names, short)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
@@ -207,15 +210,21 @@ class Page:
             st.caption(note)
         return state
 
-    def _widths(self, title: str, columns: Iterable[str], phone: Sequence[str]) -> dict[str, int | None]:
-        """The columns to show, each with its width in pixels; None for one that Streamlit chooses."""
-        every = list(columns)
-        shown = list(phone) or every[:_PHONE_COLUMNS]
-        if not on_phone():
-            return dict.fromkeys(every)
-        if len(every) > len(shown) and st.toggle(self.texts("page.all_columns", n=len(every)), key=f"columns-{title}"):
-            return dict.fromkeys(every)
-        shares = {name: _LONG_SHARE if name in _LONG else 1 for name in shown}
+    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str]) -> dict[str, int | None]:
+        """The columns to show, each with its width in pixels; None for one that Streamlit chooses.
+
+        Args:
+            title: Title of the table.
+            columns: All columns.
+            short: Those that are shown on a phone until the visitor asks for all.
+        """
+        if len(short) < len(columns) and st.toggle(
+            self.texts("page.all_columns", n=len(columns)), key=f"columns-{title}"
+        ):
+            short = columns
+        if not on_phone() or len(short) > _PHONE_COLUMNS:
+            return dict.fromkeys(short)
+        shares = {name: _LONG_SHARE if name in _LONG else 1 for name in short}
         return {name: _PHONE_WIDTH * share // sum(shares.values()) for name, share in shares.items()}
 
     def _formatted(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame | Styler:

@@ -222,16 +222,16 @@ class Chat:
 
 ACTIONS: dict[str, Filter | Search | Chat] = {
     **{f"{tab} by {name}": Filter(tab, name) for tab in ("dialogs", "pairs", "quality") for name in FILTERED},
-    "turns, broad word": Search("?tab=search", BROAD),
-    "turns, word": Search("?tab=search", NARROW),
-    "turns, words": Search("?tab=search", PHRASES),
-    "pairs, broad word": Search("?tab=search&in=pairs", BROAD),
-    "pairs, word": Search("?tab=search&in=pairs", NARROW),
-    "pairs, worst with word": Search("?tab=search&in=pairs&order=worst", NARROW),
-    "labelled, word": Search("?tab=search&in=downstream", NARROW),
-    "explorer, word": Search("?tab=explorer", NARROW),
-    "turns, meaning": Search("?tab=search&by=meaning", PHRASES),
-    "pairs, meaning": Search("?tab=search&by=meaning&in=pairs", PHRASES),
+    "turns: broad word": Search("?tab=search", BROAD),
+    "turns: word": Search("?tab=search", NARROW),
+    "turns: words": Search("?tab=search", PHRASES),
+    "pairs: broad word": Search("?tab=search&in=pairs", BROAD),
+    "pairs: word": Search("?tab=search&in=pairs", NARROW),
+    "pairs: worst with word": Search("?tab=search&in=pairs&order=worst", NARROW),
+    "labelled: word": Search("?tab=search&in=downstream", NARROW),
+    "explorer: word": Search("?tab=explorer", NARROW),
+    "turns: meaning": Search("?tab=search&by=meaning", PHRASES),
+    "pairs: meaning": Search("?tab=search&by=meaning&in=pairs", PHRASES),
     "open a chat": Chat(),
 }
 

@@ -101,6 +101,10 @@ def visit(browser, address):
     def opened(query, size=DESKTOP):
         scheme = "dark" if size is PHONE else "light"
         is_phone = {"is_mobile": size is PHONE, "has_touch": size is PHONE}
+        if size is PHONE:
+            is_phone["user_agent"] = (
+                "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
+            )
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **is_phone))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
@@ -159,6 +163,10 @@ def test_every_tab_is_drawn_without_an_error_and_fits(visit, tmp_path, size):
         charts = panel.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")
         if panel.locator("[data-testid=stVegaLiteChart]").count():
             charts.first.wait_for()
+        if size is PHONE and panel.get_by_test_id("stDataFrame").count():
+            panel.locator(".dvn-scroller").first.wait_for()
+            scrolled = "tables => tables.map(table => table.scrollWidth - table.clientWidth)"
+            assert not any(panel.locator(".dvn-scroller").evaluate_all(scrolled)), tab
         check_nothing_is_interpreted(page)
         assert page.get_by_role("button", name="Download as CSV").filter(visible=True).count() == 0
         picture = tmp_path / f"{tab}.png"
