@@ -218,7 +218,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
 
     monkeypatch.setenv(VARIABLE, "")
     file = tmp_path / "corpus.duckdb"
-    for name in ("core", "evaluation", "flow"):
+    for name in ("core", "evaluation", "flow", "assistant"):
         (tmp_path / name).mkdir()
     (tmp_path / "evaluation" / "leaderboard.json").write_text("{}")
     result = command("--database", file, "--data", sample_dataset, "--no-browser", "--port", 8763)
@@ -230,6 +230,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
     assert settings.cores == (str(tmp_path / "core"),)  # what a pipeline put beside the database
     assert settings.leaderboards == (str(tmp_path / "evaluation" / "leaderboard.json"),)
     assert settings.flows == (str(tmp_path / "flow"),)
+    assert settings.assistants == (str(tmp_path / "assistant"),)
 
 
 @pytest.mark.parametrize(
