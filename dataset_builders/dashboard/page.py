@@ -110,7 +110,7 @@ class Page:
             note: Small print below.
             opens: The rows that a click on a part of the chart opens, by the fields of that part.
         """
-        self.heading(title, frame)
+        self.heading(title, frame, has_toolbar=not on_phone())
         config = chart["config"] | {"locale": {"number": self.texts.chart_locale}}
         options = {"embedOptions": {"actions": False}}
         clicks: dict[str, Any] = {}
@@ -128,7 +128,7 @@ class Page:
         frame: pd.DataFrame,
         every: tuple[str, Sequence[Any]] | None = None,
         *,
-        is_table: bool = False,
+        has_toolbar: bool = False,
     ) -> None:
         """Show a title with a download at the right; the file is made on demand.
 
@@ -136,9 +136,9 @@ class Page:
             title: Title.
             frame: Numbers of the download.
             every: Query and parameters of the download, in place of `frame`.
-            is_table: Whether a table follows.
+            has_toolbar: Whether Streamlit's toolbar of a table or chart needs room at the right.
         """
-        kind = "table" if is_table else "chart"  # beside a table, Streamlit's toolbar needs room
+        kind = "toolbar" if has_toolbar else "plain"
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", key=f"heading-{kind}-{title}"):
             st.markdown(f"**{plain(title)}**", width="stretch")
             st.download_button(
@@ -186,7 +186,7 @@ class Page:
         names = list(columns)
         short = (list(phone) or names[:_PHONE_COLUMNS]) if on_phone() else names
         # the toolbar of a table covers what is above it: the heading, or on a phone the toggle of the columns
-        self.heading(title, frame, every, is_table=len(short) == len(names))
+        self.heading(title, frame, every, has_toolbar=len(short) == len(names))
         if opens is not None:
             key = _clickable(f"table-{title}")
             click = partial(_click_on_table, key, frame, opens)

@@ -10,9 +10,9 @@ STYLE = """<style>
 .stMetric label p {font-size: .85rem; white-space: normal; line-height: 1.2}
 .stMetric label p {overflow-wrap: normal; word-break: normal}
 
-/* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so the toolbar leaves it room */
+/* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so it leaves the toolbar room */
 [data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
-[class*="st-key-heading-table"] {padding-right: 7.5rem}
+[class*="st-key-heading-toolbar"] {padding-right: 7.5rem}
 
 /* all tabs are in view on a phone, too: they wrap, and the open one has its own line below it */
 @media (max-width: 640px) {

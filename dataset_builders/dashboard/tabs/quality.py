@@ -78,7 +78,7 @@ def _rows(page: Page) -> None:
             notes.append(t(f"quality.kept_note_{config}", read=before, kept=after, dropped=before - after))
     page.figures(figures)
     st.caption(" ".join(notes))
-    shown = rows.assign(kind=rows["config"].map(lambda config: t(f"config.{config}")))
+    shown = rows.assign(kind=rows["config"].map(lambda config: t(f"short.{config}")))
     columns = {"kind": "", "source": "", **dict.fromkeys(("rows_in", "dropped", "rows_out"), "localized")}
     page.table(
         t("quality.rows"),
