@@ -179,7 +179,7 @@ def show_rescue(page: Page, row: Mapping[str, Any]) -> None:
                 page, decision, current, "rescue-", _append, page, [RowDecision(config, row_id, decision, at=_now())]
             )
     _show_decision(page, current)
-    st.caption(t("mark.rescue", file=plain(Path(page.settings.decisions).name)))
+    st.caption(t("mark.rescue"))
 
 
 def _button(page: Page, decision: str, current: RowDecision | None, place: str, click: Any, *arguments: Any) -> None:
