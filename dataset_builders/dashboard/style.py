@@ -5,7 +5,7 @@ from __future__ import annotations
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.2rem}
 @media (min-width: 900px) {.stMainBlockContainer {padding-left: 2.5rem; padding-right: 2.5rem}}
-[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: .7rem}
+[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .7rem}
 .stMetric [data-testid="stMetricValue"] {font-size: 1.6rem}
 .stMetric label p {font-size: .85rem; white-space: normal; line-height: 1.2}
 .stMetric label p {overflow-wrap: normal; word-break: normal}
