@@ -37,6 +37,9 @@ _PHONE_COLUMNS = 3
 _PHONE_WIDTH = 340
 """Width of a table on a phone of 390 pixels, without its border."""
 
+_SELECTOR = 40
+"""Width of the column in which rows are selected, in pixels."""
+
 _LONG, _LONG_SHARE = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn"}, 2
 """Columns with sentences, and how much wider than others they are on a phone."""
 
@@ -191,7 +194,8 @@ class Page:
             key = _clickable(f"table-{title}")
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
-        widths = self._widths(title, names, short)
+        room = _PHONE_WIDTH - (_SELECTOR if options.get("selection_mode") == "single-row" else 0)
+        widths = self._widths(title, names, short, room)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
@@ -210,13 +214,14 @@ class Page:
             st.caption(note)
         return state
 
-    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str]) -> dict[str, int | None]:
+    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str], room: int) -> dict[str, int | None]:
         """The columns to show, each with its width in pixels; None for one that Streamlit chooses.
 
         Args:
             title: Title of the table.
             columns: All columns.
             short: Those that are shown on a phone until the visitor asks for all.
+            room: Width of a phone's table in pixels.
         """
         if len(short) < len(columns) and st.toggle(
             self.texts("page.all_columns", n=len(columns)), key=f"columns-{title}"
@@ -225,7 +230,7 @@ class Page:
         if not on_phone() or len(short) > _PHONE_COLUMNS:
             return dict.fromkeys(short)
         shares = {name: _LONG_SHARE if name in _LONG else 1 for name in short}
-        return {name: _PHONE_WIDTH * share // sum(shares.values()) for name, share in shares.items()}
+        return {name: room * share // sum(shares.values()) for name, share in shares.items()}
 
     def _formatted(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame | Styler:
         """The table with numbers in the format of the page's language rather than of the browser's."""
