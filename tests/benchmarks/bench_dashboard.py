@@ -43,7 +43,8 @@ new MutationObserver((_, observer) => {
 """
 
 ANSWERED = """
-window.answered = new Promise(resolve => {
+window.answered = new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error("no answer after ten minutes")), 600_000)
     const app = document.querySelector("[data-testid=stApp]"), began = performance.now()
     let running = false
     new MutationObserver((_, observer) => {
@@ -171,11 +172,12 @@ class Filter:
     def prepare(self, page: Page, number: int) -> None:
         """Type the value."""
         page.locator(f".st-key-{self.name} input").fill(FILTERED[self.name][number])
-        page.get_by_role("option").first.wait_for()
+        self.option = page.get_by_role("option", name=FILTERED[self.name][number], exact=True)
+        self.option.wait_for()
 
     def act(self, page: Page, number: int) -> None:
         """Choose it."""
-        page.keyboard.press("Enter")
+        self.option.click()
 
     def undo(self, page: Page) -> None:
         """Clear the filter."""

@@ -152,6 +152,7 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     assert any("Difference to core" in chart.proto.spec for chart in at.get("vega_lite_chart"))
     assert any("minus that of core" in note.value for note in at.caption)
     at.text_input[0].set_value("I need a cheap room")
+    at.text_area[0].set_value("Good evening.\nHow can I help?")
     at.select_slider[0].set_value(500)
     at.button[-1].click().run()
     assert not at.error
@@ -159,6 +160,9 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     best = next(table.value for table in at.dataframe if "answer" in table.value)
     assert list(best["cosine"]) == sorted(best["cosine"], reverse=True)
     assert len(at.get("plotly_chart")) == 1
+    added = next(table.value for table in at.dataframe if "moved" in table.value)
+    assert list(added["turn"]) == ["How can I help?"]  # the core reads one turn
+    assert 0 < added["moved"].iat[0] == pytest.approx(1 - added["cosine"].iat[0])
 
 
 def test_broken_core_gives_a_one_line_error(page, settings, core, tmp_path):
