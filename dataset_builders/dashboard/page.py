@@ -351,16 +351,20 @@ def choice(name: str, labels: Mapping[str, str], title: str, *, first: str | Non
 
 def _linked(name: str, labels: Mapping[str, str], first: str | None) -> tuple[str, dict[str, Any]]:
     """The value to begin with, and the options of a widget whose value is in the address."""
-    first = first if first in labels else next(iter(labels))
+    start = first if first is not None and first in labels else next(iter(labels))
     # the labels are part of the key, so that each language has its own widget
-    key = f"{name} {first} {' '.join(labels.values())}"
+    key = f"{name} {start} {' '.join(labels.values())}"
 
     def update_address() -> None:
         st.query_params[name] = st.session_state[key]
 
-    in_address = st.query_params.get(name, first)
-    linked = {"format_func": lambda value: labels.get(value, value), "key": key, "on_change": update_address}
-    return in_address if in_address in labels else str(first), linked
+    in_address = st.query_params.get(name, start)
+    linked: dict[str, Any] = {
+        "format_func": lambda value: labels.get(value, value),
+        "key": key,
+        "on_change": update_address,
+    }
+    return in_address if in_address in labels else start, linked
 
 
 def one_of(name: str, paths: Sequence[str], title: str) -> str:

@@ -124,50 +124,46 @@ class Search:
         return bool(self.terms.wanted) and (self.kind != "pairs" or self.order == "relevance")
 
     @property
-    def count(self) -> tuple[str, list[Any]]:
-        """SQL and parameters of the number of hits."""
-        where, parameters = self._where()
-        return f"SELECT count(*) FROM {TABLES[self.kind]} {where}", parameters
-
-    def hits(self, count: int = 0) -> tuple[str, list[Any]]:
+    def hits(self) -> tuple[str, list[Any]]:
         """SQL and parameters of the hits, at most `MOST`, in their order; ties in the order of their ids.
 
-        Args:
-            count: Number of all hits. If they are ranked and more than `RANKED`, one of so many is scored that about
-                `RANKED` are; 0 to score all.
+        Each has the number of all hits in the column `hits`. If they are ranked and more than `RANKED`, one of so many
+        is scored that about `RANKED` are.
         """
-        every = -(-count // RANKED) if self.is_ranked else 1
-        return self._select(f"LIMIT {MOST}", every if every > 1 else 1)
+        where, parameters = self._where()
+        score, of_score = self._score("found_words")
+        sample = f"WHERE hash({ORDER[self.kind]}) % greatest(1, ceil(hits / {RANKED}))::BIGINT = 0"
+        sql = (
+            f"WITH found AS MATERIALIZED (SELECT {COLUMNS[self.kind]}, {_WORDS[self.kind]} AS found_words "
+            f"FROM {TABLES[self.kind]} {where}), size AS (SELECT count(*) AS hits FROM found) "
+            f"SELECT found.* EXCLUDE (found_words), hits, {score} AS score FROM found, size "
+            f"{sample if self.is_ranked else ''} ORDER BY {self._order}, {ORDER[self.kind]} LIMIT {MOST}"
+        )
+        return sql, [*parameters, *of_score]
 
     @property
     def every(self) -> tuple[str, list[Any]]:
         """SQL and parameters of all hits, for a download."""
-        return self._select("")
-
-    def _select(self, limit: str, every: int = 1) -> tuple[str, list[Any]]:
-        where, parameters = self._where(every)
-        score, of_score = self._score() if self.is_ranked else ("0.0", [])
-        if self.kind == "pairs" and self.order != "relevance":
-            order = f"quality.score {'DESC' if self.order == 'best' else 'ASC'} NULLS LAST"
-        else:
-            order = "score DESC"
+        where, parameters = self._where()
+        score, of_score = self._score(_WORDS[self.kind])
         sql = (
             f"SELECT {COLUMNS[self.kind]}, {score} AS score FROM {TABLES[self.kind]} {where} "
-            f"ORDER BY {order}, {ORDER[self.kind]} {limit}"
+            f"ORDER BY {self._order}, {ORDER[self.kind]}"
         )
         return sql, [*of_score, *parameters]
 
-    def _where(self, every: int = 1) -> tuple[str, list[Any]]:
-        """The WHERE clause and its parameters; of rows that differ in their ids only, one of `every` matches."""
+    @property
+    def _order(self) -> str:
+        if self.kind == "pairs" and self.order != "relevance":
+            return f"quality.score {'DESC' if self.order == 'best' else 'ASC'} NULLS LAST"
+        return "score DESC"
+
+    def _where(self) -> tuple[str, list[Any]]:
         texts = _TEXTS[self.kind]
         conditions, parameters = list[str](), list[Any]()
         for term in self.terms.wanted:
             conditions.append(f"({' OR '.join(f'regexp_matches({text}, ?)' for text in texts)})")
             parameters += [pattern_of(term)] * len(texts)
-        if every > 1:
-            # in a CASE, since DuckDB would try the slower conditions first
-            found = " AND ".join(conditions)
-            conditions = [f"CASE WHEN hash({ORDER[self.kind]}) % {every} = 0 THEN {found} ELSE false END"]
         for term in self.terms.excluded:
             conditions += [f"NOT regexp_matches({text}, ?)" for text in texts]
             parameters += [pattern_of(term)] * len(texts)
@@ -180,11 +176,11 @@ class Search:
         where, of_filters = self.filters.where(("source", "split", "language"), *conditions)
         return where, [*of_filters, *parameters]
 
-    def _score(self) -> tuple[str, list[Any]]:
+    def _score(self, words: str) -> tuple[str, list[Any]]:
         """BM25 without the weights by rarity, which are equal for all hits: each contains every term."""
-        if not self.terms.wanted:
+        if not self.is_ranked:
             return "0.0", []
-        texts, words = _TEXTS[self.kind], _WORDS[self.kind]
+        texts = _TEXTS[self.kind]
         parts, parameters = [], []
         for term in self.terms.wanted:
             count = " + ".join(

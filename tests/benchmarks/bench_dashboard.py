@@ -43,7 +43,7 @@ new MutationObserver((_, observer) => {
 """
 
 ANSWERED = """
-window.answered = new Promise((resolve, reject) => {
+void (window.answered = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error("no answer after ten minutes")), 600_000)
     const app = document.querySelector("[data-testid=stApp]"), began = performance.now()
     let running = false
@@ -54,7 +54,7 @@ window.answered = new Promise((resolve, reject) => {
         observer.disconnect()
         requestAnimationFrame(() => requestAnimationFrame(() => resolve((performance.now() - began) / 1000)))
     }).observe(app, {attributes: true})
-})
+}))
 """
 
 FILTERED = {

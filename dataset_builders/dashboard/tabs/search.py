@@ -61,12 +61,12 @@ def _by_words(page: Page, kind: Any, text: str) -> None:
     if not search.terms and not flag and order == "relevance":
         st.caption(t("search.begin"))
         return
-    number = int(page.store.value(*search.count))
-    if not number:
+    frame = page.store.frame(*search.hits)
+    if frame.empty:
         page.nothing("search.none")
         return
+    number = int(frame["hits"].iat[0])
     title = t("search.found", n=number) if number <= MOST else t("search.found_most", n=number, most=MOST)
-    frame = page.store.frame(*search.hits(number))
     page.heading(title, frame, search.every)
     if search.is_ranked and number > RANKED:
         st.caption(t("search.sampled", n=RANKED))
