@@ -42,6 +42,9 @@ _IN_CACHE = 1024
 MOST = 100
 """Number of hits."""
 
+_KEY = 15
+"""Hex digits of a key that `text_key` in the database has."""
+
 _HAS_KEYS = "SELECT count(*) > 0 AS has FROM duckdb_columns() WHERE table_name = ? AND column_name = 'text_key'"
 """Whether a table has the beginnings of its keys; one of an older version has not, and all its texts are hashed."""
 
@@ -216,9 +219,9 @@ def similar(
     most = 10 * MOST  # a text is of another kind of rows, or of many
     while True:
         cosines = compared.best(most)
-        keyed = ["text_key IN (SELECT unnest(?::UBIGINT[]))"] if has_keys else []
+        keyed = ["text_key IN (SELECT unnest(?::BIGINT[]))"] if has_keys else []
         where, parameters = filters.where(("source", "split", "language"), *keyed)
-        parameters += [[int(key[:16], 16) for key in cosines]] if has_keys else []
+        parameters += [[int(key[:_KEY], 16) for key in cosines]] if has_keys else []
         sql = (
             "WITH best AS (SELECT unnest(?::VARCHAR[]) AS key, unnest(?::FLOAT[]) AS score), "
             f"keyed AS (SELECT {COLUMNS[kind]}, left(sha256({_TEXT[kind]}), 32) AS key FROM {TABLES[kind]} {where}) "
