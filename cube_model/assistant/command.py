@@ -149,21 +149,34 @@ def calibrate(config: CalibrateConfig, assistant: _Folder) -> None:
 def review(
     assistant: _Model,
     unanswered: Annotated[
-        Path, typer.Option(help="Log of unanswered questions, written by `reply --unanswered FILE`.")
-    ],
+        Path | None, typer.Option(help="Log of unanswered questions, written by `reply --unanswered FILE`.")
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="File of marks by `dashboard --annotate`: questions whose answer was wrong, or right."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="CSV or .jsonl to fill in answers; `assistant add FILE` reads it.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of questions to print.")] = 20,
 ) -> None:
-    """List the questions that were not answered, similar ones together, the most frequent first."""
+    """List the questions that were not answered, similar ones together, the most frequent first.
+
+    Questions whose answer somebody marked as right are in the file, answered; `assistant add` learns them.
+    """
+    if unanswered is None and decisions is None:
+        raise ModelError("what is reviewed? pass --unanswered FILE, --decisions FILE, or both")
     from cube_model.assistant.assistant import DialogueAssistant
+    from cube_model.assistant.judged import JudgedQuestions, judged_questions
     from cube_model.assistant.unanswered import group_questions, read_log, write_review
 
-    rows = read_log(unanswered)
-    groups = group_questions(rows, DialogueAssistant.from_pretrained(assistant).embed)
+    opened = DialogueAssistant.from_pretrained(assistant)
+    judged = JudgedQuestions([], [], 0) if decisions is None else judged_questions(decisions, opened.folder)
+    answered = {row.question for row in judged.right}
+    rows = [*([] if unanswered is None else read_log(unanswered)), *judged.wrong]
+    groups = group_questions([row for row in rows if row["question"] not in answered], opened.embed)
     if out is not None:
-        write_review(groups, out)
+        write_review([*groups, *judged.right], out)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -172,6 +185,13 @@ def review(
     for group in groups[:top]:
         table.add_row(str(group.count), Text(visible(group.question)), Text(visible(group.nearest)))
     Console().print(table)
+    if judged.right:
+        typer.echo(
+            f"{len(judged.right):,} questions have an answer that was marked as right"
+            + ("" if out else "; --out FILE writes them with it")
+        )
+    if judged.stale:
+        typer.echo(f"{judged.stale:,} marks are about answers that the assistant no longer has")
 
 
 def _show_reply(question: str, reply: Reply) -> None:

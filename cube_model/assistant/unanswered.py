@@ -59,6 +59,7 @@ class UnansweredQuestion:
         others: The others, at most five.
         nearest: The nearest question that has an answer.
         last: When one of them was asked last, ISO 8601.
+        answer: The right answer, if somebody has marked one.
     """
 
     question: str
@@ -66,6 +67,7 @@ class UnansweredQuestion:
     others: list[str]
     nearest: str
     last: str
+    answer: str = ""
 
 
 def log_unanswered(file: Path, question: str, reply: Reply) -> None:
@@ -176,7 +178,7 @@ def group_questions(
 
 
 def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
-    """Write questions for labelling: CSV with an empty column `answer`, or JSON lines if the name ends with `.jsonl`.
+    """Write questions for labelling: CSV with a column `answer` to fill in, or JSON lines if the name is `*.jsonl`.
 
     `dialogue-cube assistant add` reads the file once answers are filled in, and leaves out rows without one.
 
@@ -191,7 +193,7 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
     rows = [
         {
             "question": group.question,
-            "answer": "",
+            "answer": group.answer,
             "count": group.count,
             "similar": " | ".join(group.others),
             "nearest": group.nearest,

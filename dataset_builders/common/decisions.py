@@ -6,6 +6,11 @@ The file is beside the dataset, never in it. Each line is one decision:
      "labels": ["banking77/card_arrival"], "text": "9f86d081884c7d65", "note": "", "at": "2026-01-31T12:00:00+00:00"}
 
 Only `config`, `id` and `decision` are required. Lines are only ever appended; the last one about a row counts.
+
+What people think of the answers of an assistant is in the same file, for `dialogue-cube assistant review --decisions`;
+a build passes over these lines:
+
+    {"config": "replies", "id": "2c624232cc3cd5ae", "decision": "right_answer", "question": "May my cat come along?"}
 """
 
 from __future__ import annotations
@@ -37,11 +42,18 @@ earlier decision back. The others leave the row out, except `wrong_label` with o
 
 _CONFIGS = ("dialogues", "pairs", "downstream")
 
+REPLIES = "replies"
+"""`config` of the lines about answers of an assistant."""
+
+JUDGEMENTS = ("right_answer", "wrong_answer", WITHDRAWN)
+"""What a line about an answer says of it."""
+
 _SHAPE = {
     "config!": str,
     "id!": str,
     "decision!": str,
     "labels": [str],
+    "question": str,
     "text": str,
     "note": str,
     "at": str,
@@ -102,24 +114,52 @@ class RowDecision:
 
     def to_line(self) -> str:
         """The decision as a line of the file, without its end."""
-        values = {name: value for name, value in asdict(self).items() if value not in ("", ())}
-        return json.dumps(values, ensure_ascii=False)
+        return _line(asdict(self))
 
-    @classmethod
-    def of_line(cls, line: str, where: str) -> RowDecision:
-        """Parse a line of the file; `where` names it in messages.
 
-        Raises:
-            DataError: The line is not a decision.
-        """
-        values: dict[str, Any] = parse_json(line, where, _ADVICE, _SHAPE)
-        if unknown := sorted(values.keys() - {name.rstrip("!") for name in _SHAPE}):
-            raise DataError(f"{where}: unknown key `{unknown[0]}`; {_ADVICE}")
-        given = {name: value for name, value in values.items() if value is not None}
-        try:
-            return cls(**given | {"labels": tuple(given.get("labels", ()))})
-        except DataError as error:
-            raise DataError(f"{where}: {error}; {_ADVICE}") from None
+@dataclass(frozen=True)
+class ReplyJudgement:
+    """What somebody thinks of an answer of an assistant to a question.
+
+    Args:
+        question: The question.
+        id: Id of the entry of the assistant whose answer it is.
+        decision: One of `JUDGEMENTS`.
+        text: `text_digest` of the answer, so that the judgement does not count once the entry has another one; empty if
+            it is about any text.
+        note: Words of the person who judged.
+        at: Time of the judgement, ISO 8601.
+
+    Raises:
+        DataError: The decision is unknown, or the question or the id is empty.
+
+    Example:
+        >>> ReplyJudgement("When is tea?", "2c624232cc3cd5ae", "right_answer").to_line()
+        '{"config": "replies", "question": "When is tea?", "id": "2c624232cc3cd5ae", "decision": "right_answer"}'
+    """
+
+    question: str
+    id: str
+    decision: str
+    text: str = ""
+    note: str = field(default="", compare=False)
+    at: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("question", self.question), ("id", self.id)):
+            if not value.strip() or not is_text(value):
+                raise DataError(f"{name}: expected a text")
+        if self.decision not in JUDGEMENTS:
+            raise DataError(f"decision {self.decision!r}: expected one of {', '.join(JUDGEMENTS)} for {REPLIES}")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Question and id."""
+        return self.question, self.id
+
+    def to_line(self) -> str:
+        """The judgement as a line of the file, without its end."""
+        return _line({"config": REPLIES, **asdict(self)})
 
 
 @dataclass(frozen=True)
@@ -186,17 +226,30 @@ def read_decisions(path: Path) -> RowDecisions:
         >>> [decision.id for decision in read_decisions(path)]
         ['woz/1#2']
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); name a file of decisions") from error
-    *lines, last = content.split(b"\n")
-    if last.strip() and not _is_unfinished(last):
-        lines.append(last)
-    return RowDecisions.last_of(_decisions(lines, path))
+    return RowDecisions.last_of(decision for decision in _read(path) if isinstance(decision, RowDecision))
 
 
-def append_decisions(path: Path, decisions: Iterable[RowDecision]) -> None:
+def read_judgements(path: Path) -> list[ReplyJudgement]:
+    """Read what people think of answers of an assistant: the last judgement of each, without those withdrawn.
+
+    Args:
+        path: A file of decisions.
+
+    Returns:
+        The judgements, in the order of the file.
+
+    Raises:
+        DataError: As in `read_decisions`.
+    """
+    last: dict[tuple[str, str], ReplyJudgement] = {}
+    for judgement in _read(path):
+        if isinstance(judgement, ReplyJudgement):
+            last.pop(judgement.key, None)
+            last[judgement.key] = judgement
+    return [judgement for judgement in last.values() if judgement.decision != WITHDRAWN]
+
+
+def append_decisions(path: Path, decisions: Iterable[RowDecision | ReplyJudgement]) -> None:
     """Append decisions to a file, each as one line, and wait until they are on the disk.
 
     Several processes can append at the same time. If one is killed, its decisions are there as a whole or not at all:
@@ -233,7 +286,18 @@ def append_decisions(path: Path, decisions: Iterable[RowDecision]) -> None:
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another file of decisions") from error
 
 
-def _decisions(lines: Iterable[bytes], path: Path) -> Iterator[RowDecision]:
+def _read(path: Path) -> Iterator[RowDecision | ReplyJudgement]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name a file of decisions") from error
+    *lines, last = content.split(b"\n")
+    if last.strip() and not _is_unfinished(last):
+        lines.append(last)
+    return _decisions(lines, path)
+
+
+def _decisions(lines: Iterable[bytes], path: Path) -> Iterator[RowDecision | ReplyJudgement]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{path}, line {number}"
@@ -241,7 +305,31 @@ def _decisions(lines: Iterable[bytes], path: Path) -> Iterator[RowDecision]:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(f"{where}: damaged (byte {error.start}: not UTF-8); {_ADVICE}") from error
-            yield RowDecision.of_line(text, where)
+            yield _of_line(text, where)
+
+
+def _of_line(line: str, where: str) -> RowDecision | ReplyJudgement:
+    """Parse a line of the file; `where` names it in messages."""
+    values: dict[str, Any] = parse_json(line, where, _ADVICE, _SHAPE)
+    if unknown := sorted(values.keys() - {name.rstrip("!") for name in _SHAPE}):
+        raise DataError(f"{where}: unknown key `{unknown[0]}`; {_ADVICE}")
+    values = {name: value for name, value in values.items() if value is not None}
+    kind = ReplyJudgement if values["config"] == REPLIES else RowDecision
+    if kind is ReplyJudgement:
+        values = {"question": "", **values}
+        del values["config"]
+    if foreign := sorted(values.keys() - kind.__dataclass_fields__.keys()):
+        raise DataError(f"{where}: `{foreign[0]}` does not belong to a line of this config; {_ADVICE}")
+    if "labels" in values:
+        values["labels"] = tuple(values["labels"])
+    try:
+        return kind(**values)
+    except DataError as error:
+        raise DataError(f"{where}: {error}; {_ADVICE}") from None
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps({name: value for name, value in values.items() if value not in ("", ())}, ensure_ascii=False)
 
 
 def _end_last_line(path: Path, handle: int) -> None:

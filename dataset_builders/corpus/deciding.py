@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.common.decisions import RowDecision, RowDecisions, text_digest
-from dataset_builders.schema import Config
+from dataset_builders.schema import CONFIGS, Config
+
+KEEP = "keep"
 
 DECISION = "decision"
 """Name of the check that drops rows."""
 
 DROPPED, RELABELLED, NEW_LABEL = "dropped", "relabelled", "relabelled with a new label"
 KEPT, LEFT_OUT, CHANGED, NO_ROW = "kept", "left out already", "text has changed", "no such row"
-"""What a build made of a decision. Left out already: a filter drops the row, whatever the decision says."""
+RESCUED, NOT_RESCUED = "rescued", "not rescued"
+"""What a build made of a decision.
+
+Left out already: a filter drops the row, whatever the decision says. Rescued: a quality filter would have dropped a row
+that is to be kept. Not rescued: another check drops it, such as a leak, whose name follows: nobody can overrule that.
+"""
 
 _LABEL_COLUMNS = ("label", "labels", "scenario", "is_out_of_scope")
 
@@ -77,12 +85,44 @@ class Deciding:
             if decision.labels:
                 labels[place] = decision.labels
                 self.decided[decision.key] = RELABELLED if self._like(decision.labels) else NEW_LABEL
-            elif decision.decision == "keep":
-                self.decided[decision.key] = KEPT
+            elif decision.decision == KEEP:
+                if self.decided[decision.key] != RESCUED:
+                    self.decided[decision.key] = KEPT
             else:
                 verdicts[place] = decision.decision
                 self.decided[decision.key] = DROPPED
         return self._relabelled(rows, labels), verdicts
+
+    def keeps(self, config: Config, rows: pa.Table) -> np.ndarray | None:
+        """Which rows somebody wants to keep, bool of shape (n,), of those that `find` has seen; None for no row."""
+        kept = [d.id for d in self._keep[config].values() if self.decided.get(d.key, CHANGED) != CHANGED]
+        return np.asarray(pc.is_in(rows.column(0), pa.array(kept, rows.column(0).type)), bool) if kept else None
+
+    def rescue(self, config: Config, ids: Iterable[str]) -> None:
+        """Record the rows that were only kept since somebody wanted it."""
+        for row_id in ids:
+            self.decided[self._keep[config][row_id].key] = RESCUED
+
+    def drop(self, config: Config, records: pa.Table) -> None:
+        """Record the rows that a check drops although somebody wants to keep them.
+
+        Args:
+            config: Config of the rows.
+            records: Their drop records.
+        """
+        if not (keep := self._keep[config]):
+            return
+        names = records.filter(pc.is_in(records["row_id"], pa.array(list(keep)))).select(["row_id", "filter"])
+        for record in names.to_pylist():
+            decision = keep[record["row_id"]]
+            if self.decided.get(decision.key) != CHANGED:
+                self.decided[decision.key] = f"{NOT_RESCUED}: {record['filter']}"
+
+    @cached_property
+    def _keep(self) -> dict[str, dict[str, RowDecision]]:
+        """The decisions to keep a row, by config and id."""
+        keep = [decision for decision in self.decisions if decision.decision == KEEP]
+        return {config: {d.id: d for d in keep if d.config == config} for config in CONFIGS}
 
     def _relabelled(self, rows: pa.Table, labels: Mapping[int, tuple[str, ...]]) -> pa.Table:
         if not labels:
@@ -139,7 +179,7 @@ def outcomes(decisions: RowDecisions, decided: Mapping[str, str]) -> dict[str, A
     for decision in decisions:
         outcome = decided.get(decision.key, NO_ROW)
         counts.setdefault(decision.decision, Counter())[outcome] += 1
-        if outcome in (CHANGED, NO_ROW):
+        if outcome in (CHANGED, NO_ROW) or outcome.startswith(NOT_RESCUED):
             not_obeyed.setdefault(outcome, []).append(decision.id)
     return {
         **{name: dict(sorted(counts[name].items())) for name in sorted(counts)},

@@ -15,7 +15,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.executor import Executor
 from dataset_builders.common.storage import Storage
 from dataset_builders.corpus.counts import SourceCounts
-from dataset_builders.corpus.deciding import CHANGED, NEW_LABEL, NO_ROW
+from dataset_builders.corpus.deciding import CHANGED, NEW_LABEL, NO_ROW, NOT_RESCUED
 from dataset_builders.corpus.files import write_clusters, write_files
 from dataset_builders.corpus.fragments import SourceRows
 from dataset_builders.corpus.options import BuildOptions
@@ -103,10 +103,11 @@ def warn_of_decisions(results: Sequence[SourceCounts], decisions: RowDecisions, 
     decided = {key: outcome for counts in results for key, outcome in counts.decided.items()}
     by_outcome: dict[str, list[str]] = {}
     for decision in decisions:
-        by_outcome.setdefault(decided.get(decision.key, NO_ROW), []).append(decision.id)
+        by_outcome.setdefault(decided.get(decision.key, NO_ROW).partition(":")[0], []).append(decision.id)
     for outcome, advice in (
         (NO_ROW, "match no row of this build"),
         (CHANGED, "are about another text than the row now has"),
+        (NOT_RESCUED, "are to keep a row that no decision can keep (a leak, personal data, a repeated record)"),
         (NEW_LABEL, "give a label that no other row of the source has"),
     ):
         if ids := by_outcome.get(outcome):

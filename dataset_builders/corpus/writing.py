@@ -274,7 +274,9 @@ class _ShardWriter:
             texts: The texts of the dialogues that the pairs come from.
             contexts: Returns the context of some of the pairs, which they do not have yet.
         """
-        screened = screen(config, rows, split, self.quality, encoder, texts, contexts)
+        kept = self.deciding.keeps(config, rows)
+        screened = screen(config, rows, split, self.quality, encoder, texts, contexts, kept)
+        self.deciding.rescue(config, rows.column(0).take(pa.array(screened.rescued)).to_pylist())
         numbers = None
         if dialogues is not None:
             place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])
@@ -329,6 +331,7 @@ class _ShardWriter:
         """
         if len(records):
             self.shard.counts.count_drops(config, records)
+            self.deciding.drop(config, records)
             if numbers is None:
                 self.sink.record(records)
             else:

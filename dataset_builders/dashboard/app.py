@@ -9,8 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from dataset_builders.dashboard import sidebar
-from dataset_builders.dashboard.opened import show_opened
 from dataset_builders.dashboard.page import Page, plain, switch
+from dataset_builders.dashboard.reading.opened import show_opened
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.style import STYLE

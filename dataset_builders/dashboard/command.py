@@ -36,6 +36,10 @@ def dashboard(
         list[Path] | None,
         typer.Option(help="Folder of `flow`; may be repeated. Default: `flow` beside the database."),
     ] = None,
+    assistant: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of an assistant; may be repeated. Default: `assistant` beside the database."),
+    ] = None,
     teacher: Annotated[
         str, typer.Option(help="Encoder to find similar utterances: short name, folder or Hub id.")
     ] = "minilm",
@@ -89,9 +93,13 @@ def dashboard(
     default = database.parent / "evaluation" / "leaderboard.json"
     boards = leaderboard if leaderboard is not None else [path for path in [default] if path.is_file()]
     flows = flow if flow is not None else [path for path in [database.parent / "flow"] if path.is_dir()]
-    for path in (*cores, *boards, *flows):
+    default = database.parent / "assistant"
+    assistants = assistant if assistant is not None else [path for path in [default] if path.is_dir()]
+    for path in (*cores, *boards, *flows, *assistants):
         if not path.exists():
-            raise DataError(f"{path} does not exist; name the folder of a core or a flow, or the JSON of a leaderboard")
+            raise DataError(
+                f"{path} does not exist; name the folder of a core, flow or assistant, or the JSON of a leaderboard"
+            )
     vectors = vectors or next(filter(Path.is_dir, [database.parent / "vectors"]), None)
     if decisions is not None and not annotate:
         raise DataError("--decisions names the file to which --annotate writes: pass both")
@@ -104,6 +112,7 @@ def dashboard(
         cores=tuple(map(str, cores)),
         leaderboards=tuple(map(str, boards)),
         flows=tuple(map(str, flows)),
+        assistants=tuple(map(str, assistants)),
         teacher=teacher,
         language=language,
         token=token,
@@ -117,7 +126,10 @@ def dashboard(
         typer.echo(f"warning: everybody who can reach {host}:{port} can read the whole corpus", err=True)
     if token:
         place = socket.gethostname() if host in ("0.0.0.0", "::") else host
-        typer.echo(f"Asking cores, SQL and marking rows need this link: http://{place}:{port}/?token={token}", err=True)
+        typer.echo(
+            f"Asking cores and assistants, SQL and marking rows need this link: http://{place}:{port}/?token={token}",
+            err=True,
+        )
     _serve(host, port, browser, own_names(host, name or ()), f"/?token={token}" if token else "")
 
 

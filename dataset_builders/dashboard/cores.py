@@ -1,4 +1,4 @@
-"""Trained cores, loaded through an entry point rather than an import, so that the page also works without them.
+"""Trained cores and assistants, loaded through an entry point, so that the page also works without them.
 
 A package offers them with a class that its `pyproject.toml` registers:
 
@@ -37,8 +37,34 @@ class OpenCore(Protocol):
         """
         ...
 
-    def lattice(self, question: str) -> np.ndarray:
-        """States of the cells before the first step and after each step, float32 of shape (steps + 1, x, y, z)."""
+    def lattice(self, question: str, context: Sequence[str] = ()) -> np.ndarray:
+        """States of the cells with more and more of the context, float32 of shape (1 + turns, steps + 1, x, y, z).
+
+        Args:
+            question: The user's turn.
+            context: Turns before it, oldest first; the core reads the last few.
+        """
+        ...
+
+
+class OpenAssistant(Protocol):
+    """An assistant, which answers from questions and answers."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`encoder` (name), `answers` (number), `threshold`, `refused` (largest share or None), `intents` (if any)."""
+        ...
+
+    def reply(self, question: str, k: int) -> dict[str, Any]:
+        """Reply to a question.
+
+        `is_known`, `confidence`, `answers` (best first: `id`, `text`, `confidence`, `question`, `source`, `license`,
+        `language`, `dialogue_id`, `similar`), `topics` (nearest first: `name`, `similarity`).
+        """
+        ...
+
+    def intent(self, question: str) -> dict[str, Any]:
+        """`label` (None if out of scope), `probability`, `alternatives` (pairs of label and probability)."""
         ...
 
 
@@ -77,6 +103,10 @@ class Cores(Protocol):
 
     def open(self, folder: Path) -> OpenCore:
         """Load a core and its teacher."""
+        ...
+
+    def assistant(self, folder: Path) -> OpenAssistant:
+        """Load an assistant and its encoder."""
         ...
 
 

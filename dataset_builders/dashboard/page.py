@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -29,6 +30,18 @@ _MARKUP = re.compile(r"^[-+=]|[\\`*_$\[\]<>~:!#&@.|)]")
 
 _MAX_HEIGHT = 20
 """Number of rows up to which tables do not scroll."""
+
+_PHONE_COLUMNS = 3
+"""Number of columns of a table on a phone."""
+
+_PHONE_WIDTH = 340
+"""Width of a table on a phone of 390 pixels, without its border."""
+
+_SELECTOR = 40
+"""Width of the column in which rows are selected, in pixels."""
+
+_LONG, _LONG_SHARE = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn"}, 2
+"""Columns with sentences, and how much wider than others they are on a phone."""
 
 PAUSE = 0.5
 """Pause between a visitor's first figures and the charts, in seconds. In Chromium on two cores (median of eight visits)
@@ -100,7 +113,7 @@ class Page:
             note: Small print below.
             opens: The rows that a click on a part of the chart opens, by the fields of that part.
         """
-        self.heading(title, frame)
+        self.heading(title, frame, has_toolbar=not on_phone())
         config = chart["config"] | {"locale": {"number": self.texts.chart_locale}}
         options = {"embedOptions": {"actions": False}}
         clicks: dict[str, Any] = {}
@@ -118,7 +131,7 @@ class Page:
         frame: pd.DataFrame,
         every: tuple[str, Sequence[Any]] | None = None,
         *,
-        is_table: bool = False,
+        has_toolbar: bool = False,
     ) -> None:
         """Show a title with a download at the right; the file is made on demand.
 
@@ -126,9 +139,9 @@ class Page:
             title: Title.
             frame: Numbers of the download.
             every: Query and parameters of the download, in place of `frame`.
-            is_table: Whether a table follows.
+            has_toolbar: Whether Streamlit's toolbar of a table or chart needs room at the right.
         """
-        kind = "table" if is_table else "chart"  # beside a table, Streamlit's toolbar needs room
+        kind = "toolbar" if has_toolbar else "plain"
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", key=f"heading-{kind}-{title}"):
             st.markdown(f"**{plain(title)}**", width="stretch")
             st.download_button(
@@ -152,9 +165,12 @@ class Page:
         every: tuple[str, Sequence[Any]] | None = None,
         config: Mapping[str, Any] | None = None,
         opens: Opens | None = None,
+        phone: Sequence[str] = (),
         **options: Any,
     ) -> Any:
         """Show a table with its title and a download.
+
+        A phone shows three columns, which fit, and the others on request.
 
         Args:
             title: Title.
@@ -164,22 +180,30 @@ class Page:
             every: Query and parameters of all rows for the download, if `frame` holds only the first ones.
             config: Streamlit's configuration of columns that are neither text nor numbers.
             opens: The rows that a click on a row opens, by the columns of that row.
+            phone: Columns on a phone; by default the first three.
             options: Options of `st.dataframe`.
 
         Returns:
             The result of `st.dataframe`.
         """
-        self.heading(title, frame, every, is_table=True)
+        names = list(columns)
+        short = (list(phone) or names[:_PHONE_COLUMNS]) if on_phone() else names
+        # the toolbar of a table covers what is above it: the heading, or on a phone the toggle of the columns
+        self.heading(title, frame, every, has_toolbar=len(short) == len(names))
         if opens is not None:
             key = _clickable(f"table-{title}")
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
+        room = _PHONE_WIDTH - (_SELECTOR if options.get("selection_mode") == "single-row" else 0)
+        widths = self._widths(title, names, short, room)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
-            column_order=list(columns),
+            column_order=list(widths),
             column_config={
-                name: (st.column_config.NumberColumn if form else st.column_config.Column)(self.texts(f"column.{name}"))
+                name: (st.column_config.NumberColumn if form else st.column_config.Column)(
+                    self.texts(f"column.{name}"), width=widths.get(name)
+                )
                 for name, form in columns.items()
                 if name not in (config or {})
             }
@@ -190,6 +214,24 @@ class Page:
         if note:
             st.caption(note)
         return state
+
+    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str], room: int) -> dict[str, int | None]:
+        """The columns to show, each with its width in pixels; None for one that Streamlit chooses.
+
+        Args:
+            title: Title of the table.
+            columns: All columns.
+            short: Those that are shown on a phone until the visitor asks for all.
+            room: Width of a phone's table in pixels.
+        """
+        if len(short) < len(columns) and st.toggle(
+            self.texts("page.all_columns", n=len(columns)), key=f"columns-{title}"
+        ):
+            short = columns
+        if not on_phone() or len(short) > _PHONE_COLUMNS:
+            return dict.fromkeys(short)
+        shares = {name: _LONG_SHARE if name in _LONG else 1 for name in short}
+        return {name: room * share // sum(shares.values()) for name, share in shares.items()}
 
     def _formatted(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame | Styler:
         """The table with numbers in the format of the page's language rather than of the browser's."""
@@ -208,6 +250,12 @@ class Page:
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
+
+
+def on_phone() -> bool:
+    """Whether the visitor has a phone, by what the browser says of itself; a narrow window of a desktop is none."""
+    headers = st.context.headers
+    return headers.get("Sec-Ch-Ua-Mobile") == "?1" or "Mobi" in headers.get("User-Agent", "")
 
 
 def open_rows(behind: Behind, by: str = "") -> None:
@@ -292,23 +340,44 @@ def switch(name: str, labels: Mapping[str, str], title: str, *, first: str | Non
         first: Value if the address has none; None takes the first one.
         options: Options of `st.segmented_control`.
     """
-    first = first or next(iter(labels))
+    start, linked = _linked(name, labels, first)
+    return str(st.segmented_control(title, list(labels), default=start, required=True, **linked, **options))
+
+
+def choice(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
+    """Show a list to choose one of many values from, and return the value; see `switch`."""
+    start, linked = _linked(name, labels, first)
+    return str(st.selectbox(title, list(labels), index=list(labels).index(start), **linked, **options))
+
+
+def _linked(name: str, labels: Mapping[str, str], first: str | None) -> tuple[str, dict[str, Any]]:
+    """The value to begin with, and the options of a widget whose value is in the address."""
+    start = first if first is not None and first in labels else next(iter(labels))
     # the labels are part of the key, so that each language has its own widget
-    key = f"{name} {' '.join(labels.values())}"
+    key = f"{name} {start} {' '.join(labels.values())}"
 
     def update_address() -> None:
         st.query_params[name] = st.session_state[key]
 
-    in_address = st.query_params.get(name, first)
-    return str(
-        st.segmented_control(
-            title,
-            list(labels),
-            format_func=lambda value: labels.get(value, value),
-            default=in_address if in_address in labels else first,
-            required=True,
-            key=key,
-            on_change=update_address,
-            **options,
-        )
-    )
+    in_address = st.query_params.get(name, start)
+    linked: dict[str, Any] = {
+        "format_func": lambda value: labels.get(value, value),
+        "key": key,
+        "on_change": update_address,
+    }
+    return in_address if in_address in labels else start, linked
+
+
+def one_of(name: str, paths: Sequence[str], title: str) -> str:
+    """The only path, or one that the visitor chooses; the address has its name, never a path.
+
+    Args:
+        name: Name of the parameter in the address.
+        paths: Paths.
+        title: Title of the list.
+    """
+    names: dict[str, str] = {}
+    for path in paths:
+        place = Path(path).name
+        names[place if place not in names else f"{place} ({len(names) + 1})"] = path
+    return paths[0] if len(paths) == 1 else names[choice(name, dict(zip(names, names, strict=True)), title)]

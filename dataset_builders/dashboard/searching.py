@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.dashboard.filters import Filters
+from dataset_builders.dashboard.search import pattern_of
 
 SHOWN = 200
 """Maximum number of results to show; the download has all of them."""
@@ -47,7 +48,7 @@ def dialogues(
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []
     if text.strip():
-        conditions.append(("contains(lower(dialog_text), lower(?))", (text.strip(),)))
+        conditions.append(("regexp_matches(dialog_text, ?)", (pattern_of(text),)))
     if domains:
         conditions.append((f"list_has_any(domains, [{', '.join('?' * len(domains))}])", domains))
     if intents:
@@ -76,7 +77,7 @@ def utterances(
     """
     conditions: list[tuple[str, tuple[Any, ...]]] = []
     if text.strip():
-        conditions.append(("contains(lower(utterance), lower(?))", (text.strip(),)))
+        conditions.append(("regexp_matches(utterance, ?)", (pattern_of(text),)))
     if labels:
         conditions.append((f"list_has_any(coalesce(labels, [label]), [{', '.join('?' * len(labels))}])", labels))
     if words is not None:

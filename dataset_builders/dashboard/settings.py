@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from dataset_builders.common.errors import DataError
 
@@ -21,6 +22,7 @@ class Settings:
         cores: Folders of trained cores.
         leaderboards: JSON files of `dialogue-cube leaderboard`.
         flows: Folders of `dialogue-cube flow`.
+        assistants: Folders of `dialogue-cube assistant build`.
         teacher: Encoder to find similar utterances.
         language: Language of the page, if the address names none.
         token: What the address must show before a core or SQL is asked or a row is marked; empty if only this machine
@@ -35,6 +37,7 @@ class Settings:
     cores: tuple[str, ...] = ()
     leaderboards: tuple[str, ...] = ()
     flows: tuple[str, ...] = ()
+    assistants: tuple[str, ...] = ()
     teacher: str = "minilm"
     language: str = "en"
     token: str = ""
@@ -56,5 +59,6 @@ class Settings:
         """
         if not os.environ.get(VARIABLE):
             raise DataError("start this page with the command: dialogue-cube dashboard --database FILE")
-        values = json.loads(os.environ[VARIABLE])
-        return cls(**values | {key: tuple(values[key]) for key in ("cores", "leaderboards", "flows", "encoders")})
+        values: dict[str, Any] = json.loads(os.environ[VARIABLE])
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values | lists)

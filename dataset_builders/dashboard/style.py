@@ -5,14 +5,14 @@ from __future__ import annotations
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 4.2rem}
 @media (min-width: 900px) {.stMainBlockContainer {padding-left: 2.5rem; padding-right: 2.5rem}}
-[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: .7rem}
+[class*="st-key-figures"] {display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .7rem}
 .stMetric [data-testid="stMetricValue"] {font-size: 1.6rem}
 .stMetric label p {font-size: .85rem; white-space: normal; line-height: 1.2}
 .stMetric label p {overflow-wrap: normal; word-break: normal}
 
-/* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so the toolbar leaves it room */
+/* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so it leaves the toolbar room */
 [data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
-[class*="st-key-heading-table"] {padding-right: 7.5rem}
+[class*="st-key-heading-toolbar"] {padding-right: 7.5rem}
 
 /* all tabs are in view on a phone, too: they wrap, and the open one has its own line below it */
 @media (max-width: 640px) {

@@ -23,6 +23,9 @@ CLOUD = 100
 
 _WIDTH, _HEIGHT = 720, 540
 
+_SCALE = 2
+"""Pixels of the picture for each pixel of the canvas on which the words are placed; 1 takes four times as long."""
+
 
 WORDS = """
 SELECT word, sum(occurrences)::BIGINT AS occurrences FROM word_counts {where}
@@ -98,17 +101,18 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
     # it logs each table of the font
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     picture = WordCloud(
-        width=_WIDTH,
-        height=_HEIGHT,
+        width=_WIDTH // _SCALE,
+        height=_HEIGHT // _SCALE,
+        scale=_SCALE,
         # matplotlib's font has Latin, Cyrillic, Greek, Arabic, Hebrew and more
         font_path=str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
         mode="RGBA",
         background_color=None,
         prefer_horizontal=1.0,
         relative_scaling=0.4,
-        margin=5,
-        min_font_size=13,
-        max_font_size=84,
+        margin=5 // _SCALE,
+        min_font_size=13 // _SCALE,
+        max_font_size=84 // _SCALE,
         max_words=CLOUD,
         random_state=0,
         color_func=_colour,

@@ -32,12 +32,14 @@ class Screened:
     Attributes:
         rows: Rows that were kept, in the schema of the input.
         dropped: Records of the dropped rows, in `schema.DROPS`.
+        rescued: Numbers of the rows that only `kept` has saved, ascending.
         texts: The texts of all rows, as they were before a filter masked any.
     """
 
     rows: pa.Table
     dropped: pa.Table
     texts: Texts
+    rescued: np.ndarray
 
 
 def screen(
@@ -48,6 +50,7 @@ def screen(
     encoder: Encoder | None = None,
     texts: Texts | None = None,
     contexts: Contexts | None = None,
+    kept: np.ndarray | None = None,
 ) -> Screened:
     """Apply the filters.
 
@@ -64,18 +67,20 @@ def screen(
         encoder: Encoder for `relatedness`; without one, that filter finds nothing and the score lacks that part.
         texts: The texts of dialogues that the pairs come from, to judge them only once.
         contexts: Returns the context of some of the pairs, for filters that do not mask; None if the rows have it.
+        kept: Whether somebody wants to keep each row, bool of shape (rows,): filters that are overruled flag it then.
 
     Returns:
         The remaining rows (pairs with their `quality`) and the records of the dropped rows.
     """
     splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
+    kept = np.zeros(len(rows), bool) if kept is None else kept
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
     whole = view = Rows.of(config, rows, encoder, texts, contexts)
-    definition = _judge(whole, [f for f in active if f.defines_rows], splits)
+    definition = _judge(whole, [f for f in active if f.defines_rows], splits, kept)
     remaining = np.flatnonzero(~definition.is_dropped)
     if len(remaining) < len(rows):
         view = Rows.of(config, rows.take(pa.array(remaining)), encoder, whole.texts, contexts)
-    judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining])
+    judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining], kept[remaining])
 
     table = view.table
     if config == "pairs":
@@ -88,8 +93,10 @@ def screen(
 
     drops = definition.drops + [(name, Findings(remaining[f.rows], f.values)) for name, f in judgement.drops]
     private = quality.get(PersonalData).action in ("mask", "drop")
-    kept = table if not judgement.is_dropped.any() else table.filter(pa.array(~judgement.is_dropped))
-    return Screened(kept, _drop_records(config, rows, splits, drops, private), whole.texts)
+    stay = ~judgement.is_dropped
+    rescued = np.flatnonzero((definition.is_rescued[remaining] | judgement.is_rescued) & stay)
+    table = table if stay.all() else table.filter(pa.array(stay))
+    return Screened(table, _drop_records(config, rows, splits, drops, private), whole.texts, remaining[rescued])
 
 
 @dataclass
@@ -98,19 +105,21 @@ class _Verdict:
 
     Attributes:
         is_dropped: Whether each row is dropped, bool of shape (rows,).
+        is_rescued: Whether each row would be dropped if nobody wanted to keep it, bool of shape (rows,).
         drops: (filter, dropped rows), each row once.
         flags: (flag, row numbers); may include rows that another filter drops.
         masks: (filter that masks, its findings by flag).
     """
 
     is_dropped: np.ndarray
+    is_rescued: np.ndarray
     drops: list[tuple[str, Findings]] = field(default_factory=list)
     flags: list[tuple[str, np.ndarray]] = field(default_factory=list)
     masks: list[tuple[Filter, dict[str, Findings]]] = field(default_factory=list)
 
 
-def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray) -> _Verdict:
-    verdict = _Verdict(np.zeros(len(view.table), bool))
+def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray, kept: np.ndarray) -> _Verdict:
+    verdict = _Verdict(*np.zeros((2, len(view.table)), bool))
     for check in filters:
         matches = {flag: f for flag, f in check.find(view).items() if len(f.rows)}
         masks = check.action == "mask"
@@ -118,6 +127,9 @@ def _judge(view: Rows, filters: Sequence[Filter], splits: np.ndarray) -> _Verdic
             drops = np.full(len(findings.rows), check.action == "drop")
             if not check.defines_rows:
                 drops &= splits[findings.rows] != "test"
+            if check.is_overruled:
+                verdict.is_rescued[findings.rows[drops & kept[findings.rows]]] = True
+                drops &= ~kept[findings.rows]
             new = drops & ~verdict.is_dropped[findings.rows]
             verdict.drops.append((check.name, Findings(findings.rows[new], findings.values.filter(pa.array(new)))))
             verdict.is_dropped[findings.rows[drops]] = True

@@ -23,3 +23,5 @@ CREATE OR REPLACE MACRO word_count(t) AS CASE
 END;
 -- SPLIT-00000-of-00001.parquet -> SPLIT
 CREATE OR REPLACE MACRO split_of(path) AS regexp_extract(path, '([a-z]+)-[^/\\]*$', 1);
+-- first 60 bits of the SHA-256 of a text, which is its key among the vectors of `dialogue-cube embed`: finds its rows
+CREATE OR REPLACE MACRO text_key(t) AS ('0x' || left(sha256(t), 15))::BIGINT;

@@ -1,13 +1,20 @@
-"""Measure how fast the dashboard loads in a real browser.
+"""Measure how fast the dashboard loads and answers in a real browser.
 
-    python tests/benchmarks/bench_dashboard.py --database FILE [--visits 5] [--tabs dialogs,pairs] [--port 8765]
+    python tests/benchmarks/bench_dashboard.py --database FILE [--vectors FOLDER] [--visits 5] [--tabs dialogs,pairs]
+        [--actions filter,words] [--port 8765]
 
 Starts the command and opens every tab in headless Chromium, without a cache. For the first visit and the median of the
 later ones, it prints the wall seconds until the first paint of content, until the first figures and until the page is
 complete, and the CPU seconds of the server and of the browser's main thread. These two work one after the other: their
-sum is about the wall time on an idle machine, and less on a busy one. Requires the extras `dashboard` and `test`, and
+sum is about the wall time on an idle machine, and less on a busy one.
+
+Then it acts: filters by source, split and language, searches turns and pairs by words and by meaning, sorts pairs, and
+opens a chat. For each action it prints the median of the same seconds until the answer is complete and painted. Each
+repetition asks for something else, since the server keeps answers. Requires the extras `dashboard` and `test`, and
 Chromium.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
@@ -22,7 +29,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import psutil
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 TABS = ("dialogs", "pairs", "downstream", "quality", "explorer", "model", "licences", "sql")
 FIGURES = "[data-testid=stMetric], [data-testid=stTextInput], [data-testid=stTextArea], [data-testid=stAlert]"
@@ -34,6 +41,37 @@ new MutationObserver((_, observer) => {
     if (document.querySelector("%s")) { window.firstFigures = performance.now(); observer.disconnect() }
 }).observe(document, {childList: true, subtree: true})
 """
+
+ANSWERED = """
+void (window.answered = new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error("no answer after ten minutes")), 600_000)
+    const app = document.querySelector("[data-testid=stApp]"), began = performance.now()
+    let running = false
+    new MutationObserver((_, observer) => {
+        const state = app.dataset.testScriptState
+        running = running || state === "running"
+        if (!running || state !== "notRunning") return
+        observer.disconnect()
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve((performance.now() - began) / 1000)))
+    }).observe(app, {attributes: true})
+}))
+"""
+
+FILTERED = {
+    "source": ("sgd", "multiwoz", "abcd", "crosswoz", "frames", "taskmaster"),
+    "split": ("validation", "test", "train"),
+    "language": ("en", "zh", "ru", "de", "fr", "ja"),
+}
+BROAD = ("the", "you", "to", "is", "for", "and")
+NARROW = ("hotel", "train", "music", "doctor", "refund", "weather")
+PHRASES = (
+    "book a table",
+    "cancel my order",
+    "what is the weather",
+    "my card is lost",
+    "play a song",
+    "a flight to rome",
+)
 
 
 class Visit(NamedTuple):
@@ -49,14 +87,27 @@ class Visit(NamedTuple):
         return "".join(f"{value:9.2f}" for value in self)
 
 
+class Answer(NamedTuple):
+    """Seconds of one action."""
+
+    wall: float
+    server: float
+    browser: float
+
+    def __str__(self) -> str:
+        return "".join(f"{value:9.2f}" for value in self)
+
+
 def say(*words: object) -> None:
     sys.stdout.write(" ".join(str(word) for word in words) + "\n")
     sys.stdout.flush()
 
 
 @contextmanager
-def serve(database: str, port: int) -> Iterator[psutil.Process]:
-    command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", database, "--no-browser"]
+def serve(options: argparse.Namespace) -> Iterator[psutil.Process]:
+    command = [sys.executable, "-m", "dialogue_cube", "dashboard", "--database", options.database, "--no-browser"]
+    command += ["--vectors", options.vectors] if options.vectors else []
+    port = options.port
     with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as server:
         try:
             while True:
@@ -72,48 +123,168 @@ def serve(database: str, port: int) -> Iterator[psutil.Process]:
             server.terminate()
 
 
-def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
-    def processor() -> float:
-        times = server.cpu_times()
-        return times.user + times.system
+def processor(server: psutil.Process) -> float:
+    times = server.cpu_times()
+    return float(times.user + times.system)
 
+
+@contextmanager
+def opened(browser: Browser) -> Iterator[tuple[Page, CDPSession]]:
+    """Open a page of a new visitor, whose main thread is measured."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(600_000)
     page.add_init_script(WATCH % FIGURES)
     meter = context.new_cdp_session(page)
     meter.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before, start = processor(), time.perf_counter()
-    page.goto(address, wait_until="commit")
+    yield page, meter
+    context.close()
+
+
+def main_thread(meter: CDPSession) -> float:
+    metrics = meter.send("Performance.getMetrics")["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
+
+
+def settle(page: Page) -> None:
     page.wait_for_selector(FIGURES)
     page.wait_for_selector(COMPLETE)
-    complete = time.perf_counter() - start
-    metrics = {metric["name"]: metric["value"] for metric in meter.send("Performance.getMetrics")["metrics"]}
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
-    figures = page.evaluate("window.firstFigures") / 1000
-    result = Visit(paint, figures, complete, processor() - before, metrics["TaskDuration"])
-    context.close()
-    return result
+
+
+def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
+    with opened(browser) as (page, meter):
+        before, start = processor(server), time.perf_counter()
+        page.goto(address, wait_until="commit")
+        settle(page)
+        complete = time.perf_counter() - start
+        thread = main_thread(meter)
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+        figures = page.evaluate("window.firstFigures") / 1000
+        return Visit(paint, figures, complete, processor(server) - before, thread)
+
+
+class Filter:
+    """Choose a value of a filter in the sidebar; afterwards it is cleared."""
+
+    def __init__(self, tab: str, name: str) -> None:
+        self.address, self.name, self.times = f"?tab={tab}", name, len(FILTERED[name])
+
+    def prepare(self, page: Page, number: int) -> None:
+        """Type the value."""
+        page.locator(f".st-key-{self.name} input").fill(FILTERED[self.name][number])
+        self.option = page.get_by_role("option", name=FILTERED[self.name][number], exact=True)
+        self.option.wait_for()
+
+    def act(self, page: Page, number: int) -> None:
+        """Choose it."""
+        self.option.click()
+
+    def undo(self, page: Page) -> None:
+        """Clear the filter."""
+        page.evaluate(ANSWERED)
+        page.locator(f".st-key-{self.name} input").press("Backspace")
+        page.evaluate("window.answered")
+
+
+class Search:
+    """Type words and press Enter."""
+
+    def __init__(self, address: str, words: tuple[str, ...]) -> None:
+        self.address, self.words, self.times = address, words, len(words)
+
+    def prepare(self, page: Page, number: int) -> None:
+        """Type the words."""
+        page.locator(".st-key-q input, .st-key-text input").first.fill(self.words[number])
+
+    def act(self, page: Page, number: int) -> None:
+        """Search them."""
+        page.keyboard.press("Enter")
+
+    def undo(self, page: Page) -> None:
+        """Leave the answer."""
+
+
+class Chat:
+    """Open a hit as a chat, then the next ones."""
+
+    address, times = "?tab=search&q=hotel", 20
+
+    def prepare(self, page: Page, number: int) -> None:
+        """Wait for the button."""
+        self.button = page.locator(".st-key-open-0 button") if not number else page.get_by_role("button", name="Next")
+        self.button.wait_for()
+
+    def act(self, page: Page, number: int) -> None:
+        """Open it."""
+        self.button.click()
+
+    def undo(self, page: Page) -> None:
+        """Leave the chat open."""
+
+
+ACTIONS: dict[str, Filter | Search | Chat] = {
+    **{f"{tab} by {name}": Filter(tab, name) for tab in ("dialogs", "pairs", "quality") for name in FILTERED},
+    "turns: broad word": Search("?tab=search", BROAD),
+    "turns: word": Search("?tab=search", NARROW),
+    "turns: words": Search("?tab=search", PHRASES),
+    "pairs: broad word": Search("?tab=search&in=pairs", BROAD),
+    "pairs: word": Search("?tab=search&in=pairs", NARROW),
+    "pairs: worst with word": Search("?tab=search&in=pairs&order=worst", NARROW),
+    "labelled: word": Search("?tab=search&in=downstream", NARROW),
+    "explorer: word": Search("?tab=explorer", NARROW),
+    "turns: meaning": Search("?tab=search&by=meaning", PHRASES),
+    "pairs: meaning": Search("?tab=search&by=meaning&in=pairs", PHRASES),
+    "open a chat": Chat(),
+}
+
+
+def answers(browser: Browser, server: psutil.Process, base: str, action: Filter | Search | Chat, times: int) -> Answer:
+    """Do an action several times; the median of each figure, without the first time, which loads the encoder."""
+    measured = []
+    with opened(browser) as (page, meter):
+        page.goto(base + action.address)
+        settle(page)
+        for number in range(min(times + 1, action.times)):
+            action.prepare(page, number)
+            before, thread = processor(server), main_thread(meter)
+            page.evaluate(ANSWERED)
+            action.act(page, number)
+            wall = page.evaluate("window.answered")
+            measured.append(Answer(wall, processor(server) - before, main_thread(meter) - thread))
+            action.undo(page)
+    return Answer(*map(statistics.median, zip(*measured[1:], strict=True)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", required=True)
+    parser.add_argument("--vectors", help="folder of `embed`; without it, nothing is searched by meaning")
     parser.add_argument("--visits", type=int, default=5)
-    parser.add_argument("--tabs", default=",".join(TABS))
+    parser.add_argument("--tabs", default=",".join(TABS), help="empty for none")
+    parser.add_argument(
+        "--actions", default="", help="parts of the names of the actions; empty for all, `none` for none"
+    )
     parser.add_argument("--port", type=int, default=8765)
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    say(f"{'':18}{'paint':>9}{'figures':>9}{'complete':>9}{'server':>9}{'browser':>9}")
-    with serve(options.database, options.port) as server, sync_playwright() as playwright:
+    wanted = options.actions.split(",")
+    actions = {name: action for name, action in ACTIONS.items() if any(part in name for part in wanted)}
+    if not options.vectors:
+        actions = {name: action for name, action in actions.items() if "meaning" not in name}
+    base = f"http://localhost:{options.port}/"
+    say(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} of {os.cpu_count()} processors")
+    with serve(options) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for tab in options.tabs.split(","):
-            visits = [
-                visit(browser, server, f"http://localhost:{options.port}/?tab={tab}") for _ in range(options.visits)
-            ]
+        if options.tabs:
+            say(f"{'':18}{'paint':>9}{'figures':>9}{'complete':>9}{'server':>9}{'browser':>9}")
+        for tab in filter(None, options.tabs.split(",")):
+            visits = [visit(browser, server, f"{base}?tab={tab}") for _ in range(options.visits)]
             say(f"{tab:11} 1st   {visits[0]}")
             say(f"{'':11} median{Visit(*map(statistics.median, zip(*visits[1:], strict=True)))}")
+        if actions:
+            say(f"{'median of an action':24}{'answer':>9}{'server':>9}{'browser':>9}")
+        for name, action in actions.items():
+            say(f"{name:24}{answers(browser, server, base, action, options.visits)}")
         browser.close()
 
 

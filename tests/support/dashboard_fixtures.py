@@ -16,6 +16,7 @@ TABS = (
     "explorer",
     "compare",
     "model",
+    "ask",
     "flow",
     "licences",
     "sql",

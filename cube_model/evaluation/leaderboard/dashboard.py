@@ -1,4 +1,4 @@
-"""Model results and trained cores for the dashboard of `dataset_builders`.
+"""Model results, trained cores and assistants for the dashboard of `dataset_builders`.
 
 The dashboard loads this module by the entry point `dialogue_cube.dashboard`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _LEADERBOARD = "dialogue-cube leaderboard --json"
 
 
 class Cores:
-    """Results of leaderboards and training runs, and trained cores."""
+    """Results of leaderboards and training runs, trained cores, and assistants."""
 
     def leaderboard(self, file: Path) -> list[dict[str, Any]]:
         """Read the JSON of `dialogue-cube leaderboard` as rows, one per test source, method and training size.
@@ -106,6 +107,70 @@ class Cores:
         """
         return DashboardCore(folder)
 
+    def assistant(self, folder: Path) -> DashboardAssistant:
+        """Load an assistant with its encoder.
+
+        Raises:
+            ModelError: The assistant cannot be loaded.
+        """
+        return DashboardAssistant(folder)
+
+
+class DashboardAssistant:
+    """An assistant, whose replies are plain values.
+
+    Args:
+        folder: Folder of the assistant.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from cube_model.assistant.assistant import DialogueAssistant
+
+        self._assistant = DialogueAssistant.from_pretrained(folder)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Encoder, number of answers, threshold, what is promised, and whether it knows intents."""
+        info = self._assistant.info
+        calibration = info["calibration"]
+        return {
+            "encoder": info["encoder"]["name"],
+            "answers": info["answers"],
+            "threshold": calibration["threshold"],
+            "refused": calibration.get("guarantee"),
+            "intents": bool(info["labels"]),
+        }
+
+    def reply(self, question: str, k: int) -> dict[str, Any]:
+        """Reply to a question.
+
+        Args:
+            question: Question text.
+            k: Largest number of answers.
+
+        Returns:
+            `is_known`, `confidence`, `answers` and `topics`; see `assistant.reply`.
+
+        Raises:
+            ModelError: The question is empty or too long.
+        """
+        return asdict(self._assistant.reply(question, k=k))
+
+    def intent(self, question: str) -> dict[str, Any]:
+        """Recognise the intent of a question.
+
+        Returns:
+            `label` (None if it is out of scope), `probability`, `alternatives` (label, probability), and more; see
+            `intents.intent`.
+
+        Raises:
+            ModelError: The question is empty or too long, or the assistant has no intents.
+        """
+        return asdict(self._assistant.intent(question))
+
 
 class DashboardCore:
     """A trained core and its teacher.
@@ -161,8 +226,16 @@ class DashboardCore:
             self._index = {text: index for index, text in enumerate(answers)}
         return [(self._index[answer.text], answer.score) for answer in self._retriever.ask(question, context, k)]
 
-    def lattice(self, question: str) -> np.ndarray:
-        """Return the state of every cell before the first step and after each step, float32 `[steps + 1, x, y, z]`.
+    def lattice(self, question: str, context: Sequence[str] = ()) -> np.ndarray:
+        """Return the states of all cells with more and more of the context, from the question alone to all of it.
+
+        Args:
+            question: Question text.
+            context: Turns before the question, oldest first; the core reads the last `context_turns` of them.
+
+        Returns:
+            float32 `[1 + turns, steps + 1, x, y, z]`: with the last 0, 1, ... turns, before the first step and after
+            each step.
 
         Raises:
             ModelError: The question is empty.
@@ -171,10 +244,13 @@ class DashboardCore:
 
         if not question.strip():
             raise ModelError("the question is empty")
-        vector = torch.from_numpy(self._teacher.encode([question]))
+        turns = [question, *reversed(context)][: 1 + self._core.config.context_turns]
+        vectors = torch.from_numpy(self._teacher.encode(turns))
+        # a turn that is left out is a row of zeros, as in training
+        inputs = torch.stack([vectors * (torch.arange(len(turns)) <= last)[:, None] for last in range(len(turns))])
         with torch.inference_mode():
-            output = self._core(vector.to(self._core.device, self._core.dtype), output_lattice=True)
-        return output.cell_states[0].float().cpu().numpy()
+            output = self._core(inputs.to(self._core.device, self._core.dtype), output_lattice=True)
+        return output.cell_states.float().cpu().numpy()
 
     def _search(self, answers: Sequence[str]) -> Any:
         import pyarrow as pa

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dataset_builders.dashboard.page import Page
+from dataset_builders.dashboard.tabs import ask as tab_ask
 from dataset_builders.dashboard.tabs import compare as tab_compare
 from dataset_builders.dashboard.tabs import dialogs as tab_dialogs
 from dataset_builders.dashboard.tabs import downstream as tab_downstream
@@ -28,6 +29,7 @@ TABS: dict[str, Callable[[Page], None]] = {
     "explorer": tab_explorer.show,
     "compare": tab_compare.show,
     "model": tab_model.show,
+    "ask": tab_ask.show,
     "flow": tab_flow.show,
     "licences": tab_licences.show,
     "sql": tab_sql.show,

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dataset_builders.dashboard.cores import find_cores
+from dataset_builders.dashboard.page import one_of
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -29,7 +30,7 @@ def show(page: Page) -> None:
     if not folders:
         page.nothing("flow.none")
         return
-    folder = folders[0] if len(folders) == 1 else str(st.selectbox(t("flow.choose"), folders, key="choose-flow"))
+    folder = one_of("flow", folders, t("flow.choose"))
     flow = cores.flow(Path(folder))
     figures = flow["figures"]
     shown = {t(f"flow.{name}"): t.number(figures[name]) for name in ("dialogues", "turns", "steps", "transitions")}

@@ -14,6 +14,7 @@ from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
+from dataset_builders.dashboard.page import choice, one_of, switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -47,22 +48,21 @@ def _leaderboards(page: Page, cores: Cores) -> None:
     if not page.settings.leaderboards:
         page.nothing("model.no_leaderboard")
         return
-    file = _one_of(page, "leaderboard", page.settings.leaderboards)
+    file = one_of("board", page.settings.leaderboards, t("model.choose_leaderboard"))
     rows = pd.DataFrame(cores.leaderboard(Path(file)))
     if rows.empty:
         page.nothing("model.empty_leaderboard", file=file)
         return
     left, right = st.columns(2)
     with left:
-        sources = list(rows["source"].unique())
-        start = next((number for number, name in enumerate(sources) if name in page.filters.source), 0)
-        key = f"board-source {page.filters.source}"  # a change of the filter resets the choice
-        source = st.selectbox(t("model.tested_on"), sources, index=start, key=key)
+        sources = {str(name): str(name) for name in rows["source"].unique()}
+        filtered = next((name for name in sources if name in page.filters.source), None)
+        source = choice("tested", sources, t("model.tested_on"), first=filtered)
     rows = rows[rows["source"] == source]
-    sizes = {t("model.all_pairs") if pd.isna(n) else t.number(n): n for n in rows["pairs"].unique()}
-    options = [name for name, n in sizes.items() if not pd.isna(n)] or list(sizes)
+    sizes = {"all" if pd.isna(n) else f"{n:.0f}": n for n in rows["pairs"].unique()}
+    labels = {name: t.number(n) for name, n in sizes.items() if not pd.isna(n)} or {"all": t("model.all_pairs")}
     with right:
-        size = sizes[st.selectbox(t("model.trained_on"), options, index=len(options) - 1, key="board-size")]
+        size = sizes[choice("trained", labels, t("model.trained_on"), first=list(labels)[-1])]
     methods = rows[(rows["pairs"] == size) | rows["pairs"].isna()].sort_values("accuracy", ascending=False)
     titles = {name: t(f"column.{name}") for name in ("method", "accuracy", "parameters")}
     chart = charts.intervals(methods, "method", "accuracy", "low", "high", titles)
@@ -75,7 +75,7 @@ def _leaderboards(page: Page, cores: Cores) -> None:
         "seconds": "%.1f",
         "microseconds": "%.2f",
     }
-    page.table(t("model.leaderboard_table"), methods, columns)
+    page.table(t("model.leaderboard_table"), methods, columns, phone=("method", "parameters", "accuracy"))
 
 
 def _differences(page: Page, cores: Cores, file: str, source: str, size: float) -> None:
@@ -134,7 +134,7 @@ def _core(page: Page, cores: Cores) -> None:
     if not has_token(page.settings.token, st.query_params.get("token", "")):
         page.nothing("model.no_token")
         return
-    folder = _one_of(page, "core", page.settings.cores)
+    folder = one_of("core", page.settings.cores, t("model.choose_core"))
     with st.form("ask", border=False):
         shared: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
         question = st.text_input(t("model.question"), placeholder=t("model.question_hint"), key="question", **shared)
@@ -149,11 +149,13 @@ def _core(page: Page, cores: Cores) -> None:
         return
     with st.spinner(t("model.loading", core=Path(folder).name)):
         core = opened(cores, folder)
+    turns = [line.strip() for line in context.splitlines() if line.strip()]
     if core.facts["mode"] == "autoencoder":
         page.nothing("model.autoencoder")
+        turns = []
     else:
-        _answers(page, core, question, [line for line in context.splitlines() if line.strip()], size)
-    _lattice(page, core, question)
+        _answers(page, core, question, turns, size)
+    _lattice(page, core, question, turns)
 
 
 def _answers(page: Page, core: OpenCore, question: str, context: list[str], size: int) -> None:
@@ -174,27 +176,54 @@ def _answers(page: Page, core: OpenCore, question: str, context: list[str], size
     page.table(t("model.best", n=len(best), all=len(answers)), best, columns, t("model.best_note"))
 
 
-def _lattice(page: Page, core: OpenCore, question: str) -> None:
+def _lattice(page: Page, core: OpenCore, question: str, context: list[str]) -> None:
+    """Show the lattice with as much of the context as the visitor chooses, and what each turn adds."""
     t = page.texts
-    states = core.lattice(question)
-    shape = " × ".join(map(str, states.shape[1:]))
-    names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(states)))]
-    views = {name: states[step] for step, name in enumerate(names)} | {t("lattice.change"): states[-1] - states[0]}
+    states = core.lattice(question, context)
+    shape = " × ".join(map(str, states.shape[2:]))
     st.subheader(t("lattice.title"), anchor=False)
     st.caption(t("lattice.note", sides=shape, n=core.facts["parameters"], teacher=core.facts["teacher"]))
-    name = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
-    view = views[str(name)]
+    turns = len(states) - 1
+    if turns:
+        _added(page, states, context)
+        read = {str(number): t.number(number) for number in range(turns + 1)}
+        turns = int(switch("read", read, t("lattice.read_title"), first=str(turns)))
+    view = _view(page, states[: turns + 1])
     numbers = pd.DataFrame(np.ndindex(view.shape), columns=list("xyz")).assign(state=view.ravel())
     page.heading(t("lattice.cells", question=question), numbers)
     st.plotly_chart(lattice_picture(view, t), width="stretch", alt=t("lattice.title"))
 
 
-def _one_of(page: Page, name: str, paths: tuple[str, ...]) -> str:
-    """The only path, or one that the visitor chooses."""
-    if len(paths) == 1:
-        return paths[0]
-    title = page.texts(f"model.choose_{name}")
-    return str(st.selectbox(title, paths, format_func=lambda path: Path(path).name, key=f"choose-{name}"))
+def _view(page: Page, states: np.ndarray) -> np.ndarray:
+    """Let the visitor choose a state or a difference of states, shape (x, y, z).
+
+    Args:
+        page: The page.
+        states: States with 0, 1, ... turns of context, of shape (1 + turns, steps + 1, x, y, z).
+    """
+    t, last = page.texts, states[-1]
+    names = [t("lattice.start"), *(t("lattice.step", n=step) for step in range(1, len(last)))]
+    views = {name: last[step] for step, name in enumerate(names)} | {t("lattice.change"): last[-1] - last[0]}
+    if len(states) > 1:
+        views[t("lattice.added")] = states[-1][-1] - states[-2][-1]
+    name = st.segmented_control(t("lattice.when"), list(views), default=names[-1], required=True, key="step")
+    return views.get(str(name), last[-1])
+
+
+def _added(page: Page, states: np.ndarray, context: list[str]) -> None:
+    """Show how far each turn of the context, the last one first, moves the result."""
+    results = states[:, -1].reshape(len(states), -1)
+    results /= np.maximum(np.linalg.norm(results, axis=1, keepdims=True), 1e-12)
+    read = list(reversed(context))[: len(states) - 1]
+    rows = pd.DataFrame(
+        {
+            "turn": read,
+            "moved": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
+            "cosine": [float(results[n] @ results[0]) for n in range(1, len(results))],
+        }
+    )
+    t = page.texts
+    page.table(t("lattice.turns"), rows, {"turn": "", "moved": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
 
 
 _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")

@@ -78,9 +78,16 @@ def _rows(page: Page) -> None:
             notes.append(t(f"quality.kept_note_{config}", read=before, kept=after, dropped=before - after))
     page.figures(figures)
     st.caption(" ".join(notes))
-    shown = rows.assign(kind=rows["config"].map(lambda config: t(f"config.{config}")))
+    shown = rows.assign(kind=rows["config"].map(lambda config: t(f"short.{config}")))
     columns = {"kind": "", "source": "", **dict.fromkeys(("rows_in", "dropped", "rows_out"), "localized")}
-    page.table(t("quality.rows"), shown, {**columns, "kept": "percent"}, t("quality.rows_note"), opens=_dropped_or_kept)
+    page.table(
+        t("quality.rows"),
+        shown,
+        {**columns, "kept": "percent"},
+        t("quality.rows_note"),
+        opens=_dropped_or_kept,
+        phone=("source", "kind", "kept"),
+    )
 
 
 def _dropped_or_kept(row: Mapping[str, Any]) -> Behind:
@@ -205,7 +212,13 @@ def _leaks(page: Page) -> None:
         st.caption(t("quality.leaks_note"))
     numbers = {"before": "localized", "after": "localized"}
     columns = {"kind": "", "source": "", "splits": "", **numbers}
-    page.table(t("quality.leaks_by_source"), kinds, columns, opens=by("leaks", "leak", "source"))
+    page.table(
+        t("quality.leaks_by_source"),
+        kinds,
+        columns,
+        opens=by("leaks", "leak", "source"),
+        phone=("kind", "source", "after"),
+    )
 
 
 def _named(page: Page, frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dataset_builders.dashboard.hits import show_hits
 from dataset_builders.dashboard.neighbours import teacher
 from dataset_builders.dashboard.page import plain, switch
-from dataset_builders.dashboard.search import MOST, Kind, Search, Terms
+from dataset_builders.dashboard.reading.hits import show_hits
+from dataset_builders.dashboard.search import MOST, RANKED, Kind, Search, Terms
 from dataset_builders.dashboard.vector_search import Vectors, similar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dataset_builders.dashboard.page import Page
 
 _FLAGS = "SELECT DISTINCT flag FROM flag_counts WHERE config = '{config}' ORDER BY flag"
@@ -59,19 +61,20 @@ def _by_words(page: Page, kind: Any, text: str) -> None:
     if not search.terms and not flag and order == "relevance":
         st.caption(t("search.begin"))
         return
-    hits = _hits(page, search)
-    if not hits:
+    frame = page.store.frame(*search.hits)
+    if frame.empty:
         page.nothing("search.none")
         return
-    number = len(hits) if len(hits) < MOST else int(page.store.value(*search.count))
+    number = int(frame["hits"].iat[0])
     title = t("search.found", n=number) if number <= MOST else t("search.found_most", n=number, most=MOST)
-    page.heading(title, page.store.frame(*search.hits), search.every)
-    show_hits(page, kind, hits, search.terms, search)
+    page.heading(title, frame, search.every)
+    if search.is_ranked and number > RANKED:
+        st.caption(t("search.sampled", n=RANKED))
+    show_hits(page, kind, _plain(frame), search.terms, search)
 
 
-def _hits(page: Page, search: Search) -> list[dict[str, Any]]:
-    """The hits with plain values, cached as a frame."""
-    frame = page.store.frame(*search.hits)
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The hits as plain values."""
     rows: list[dict[str, Any]] = frame.to_dict("records")
     for row in rows:
         if "flags" in row:

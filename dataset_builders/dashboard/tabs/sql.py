@@ -105,7 +105,7 @@ def _answer(page: Page, query: str) -> None:
     except DataError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    with st.container(horizontal=True, wrap=False, vertical_alignment="center", key="heading-table-sql"):
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", key="heading-toolbar-sql"):
         key = "sql.shown_some" if is_cut else "sql.shown"
         st.markdown(f"**{t(key, n=len(rows))}**", width="stretch")
         st.download_button(

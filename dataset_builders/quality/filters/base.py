@@ -199,6 +199,7 @@ class Filter:
         configs: Configs that it checks.
         actions: Actions to choose from.
         defines_rows: Whether it defines what a row of the config is. Only such filters drop rows of the test split.
+        is_overruled: Whether it drops no row that somebody has marked with `keep`.
         action: What to do with offending rows.
     """
 
@@ -207,6 +208,7 @@ class Filter:
     configs: ClassVar[tuple[Config, ...]] = ("dialogues", "pairs", "downstream")
     actions: ClassVar[tuple[Action, ...]] = ("off", "flag", "drop")
     defines_rows: ClassVar[bool] = False
+    is_overruled: ClassVar[bool] = True
 
     action: Action = "flag"
 

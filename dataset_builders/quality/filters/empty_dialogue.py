@@ -26,6 +26,7 @@ class EmptyDialogue(Filter):
     description: ClassVar[str] = "A dialogue has no turn with a text."
     configs: ClassVar[tuple[Config, ...]] = ("dialogues",)
     defines_rows: ClassVar[bool] = True
+    is_overruled: ClassVar[bool] = False
 
     action: Action = "drop"
 

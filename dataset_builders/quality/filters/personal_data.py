@@ -118,6 +118,7 @@ class PersonalData(Filter):
     name: ClassVar[str] = "personal_data"
     description: ClassVar[str] = "A text holds an e-mail address, phone or card number that is not task data."
     actions: ClassVar[tuple[Action, ...]] = ("off", "flag", "mask", "drop")
+    is_overruled: ClassVar[bool] = False
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows by kind, `personal_data:email` and so on. Value: only the kind, because drop records are published."""

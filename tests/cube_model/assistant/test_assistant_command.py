@@ -8,6 +8,7 @@ import pytest
 
 from cube_model import DialogueAssistant
 from cube_model.assistant.unanswered import UnansweredQuestion, answered_rows, write_review
+from dataset_builders.common.decisions import ReplyJudgement, RowDecision, append_decisions, text_digest
 from support.assistant_fixtures import write_faq, write_russian_faq
 from support.russian_faq import FAQ as RUSSIAN
 
@@ -160,6 +161,37 @@ def test_no_question_of_a_review_is_a_formula(tmp_path):
         table.writeheader()
         table.writerows(rows)
     assert answered_rows(tmp_path / "answered.csv") == [(text, "Yes.") for text in texts]
+
+
+def test_questions_whose_answer_was_judged_are_reviewed_and_learned(run, folder, tmp_path):
+    desk, marks, review = DialogueAssistant.from_pretrained(folder), tmp_path / "marks.jsonl", tmp_path / "review.csv"
+    first, second = desk.reply("Do you sell washing machines?").answers[:2]
+    reset = desk.reply("How do I reset the router?").answers[0]
+    append_decisions(
+        marks,
+        [
+            ReplyJudgement("Do you sell washing machines?", first.id, "wrong_answer", text_digest(first.text)),
+            ReplyJudgement("Do you sell washing machines?", second.id, "wrong_answer"),
+            ReplyJudgement("The box is stuck, what now?", reset.id, "right_answer", text_digest(reset.text)),
+            ReplyJudgement("How do I reset the router?", reset.id, "right_answer"),  # an entry asks just this
+            ReplyJudgement("Is it a good one?", reset.id, "right_answer", text_digest("what it said once")),
+            ReplyJudgement("Is it a bad one?", "nothing", "wrong_answer"),
+            RowDecision("pairs", "chat/1#0", "keep"),
+        ],
+    )
+    command = ("assistant", "review", "--assistant", folder)
+    assert "pass --unanswered FILE, --decisions FILE" in message(run(*command))
+    done = run(*command, "--decisions", marks, "--out", review)
+    assert "1 questions have an answer" in done.output, done.output
+    assert "2 marks are about answers" in done.output
+    rows = list(csv.DictReader(review.open()))
+    assert [(row["question"], row["answer"], row["nearest"]) for row in rows] == [
+        ("Do you sell washing machines?", "", second.question),
+        ("The box is stuck, what now?", reset.text, reset.question),
+    ]
+    assert "1 added" in run("assistant", "add", "--assistant", folder, review).output
+    learned = desk.reply("The box is stuck, what now?").answers[0]
+    assert (learned.question, learned.text) == ("The box is stuck, what now?", reset.text)
 
 
 def test_a_file_of_answers_is_added(run, folder, tmp_path):

@@ -9,7 +9,15 @@ import time
 
 import pytest
 
-from dataset_builders.common.decisions import RowDecision, RowDecisions, append_decisions, read_decisions, text_digest
+from dataset_builders.common.decisions import (
+    ReplyJudgement,
+    RowDecision,
+    RowDecisions,
+    append_decisions,
+    read_decisions,
+    read_judgements,
+    text_digest,
+)
 from dataset_builders.common.errors import DataError
 
 WRITER = """
@@ -42,6 +50,18 @@ def test_the_last_decision_about_a_row_counts(tmp_path):
     assert [decision.decision for decision in read_decisions(path)] == ["keep", "keep"]
 
 
+def test_judgements_of_answers_are_in_the_same_file_and_no_decisions_about_rows(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    keep = RowDecision("pairs", "chat/1#0", "keep")
+    first, second = (ReplyJudgement("May my cat\ncome?", name, "wrong_answer", text_digest("No")) for name in "ab")
+    append_decisions(path, [first, keep, second])
+    append_decisions(
+        path, [ReplyJudgement("Is it open?", "a", "right_answer"), ReplyJudgement(*first.key, "withdrawn")]
+    )
+    assert read_judgements(path) == [second, ReplyJudgement("Is it open?", "a", "right_answer")]
+    assert read_decisions(path).rows == (keep,)
+
+
 def test_the_digest_covers_what_a_build_obeys_and_nothing_else():
     one = RowDecision("pairs", "chat/1#0", "bad_pair", note="dull", at="2026-01-01")
     two = RowDecision("pairs", "chat/1#2", "bad_pair")
@@ -62,6 +82,9 @@ def test_the_digest_covers_what_a_build_obeys_and_nothing_else():
         ('{"config": "downstream", "id": "tea/1", "decision": "keep", "labels": ["tea/x"]}', "belong to the decision"),
         ('{"config": "downstream", "id": "tea/1", "decision": "wrong_label", "labels": ["x"]}', "begins with tea/"),
         ('{"config": "pairs", "id": "chat/1#0", "decision": "keep", "lable": "x"}', "unknown key `lable`"),
+        ('{"config": "replies", "id": "a", "decision": "right_answer"}', "question: expected a text"),
+        ('{"config": "replies", "id": "a", "decision": "keep", "question": "Q"}', "expected one of right_answer"),
+        ('{"config": "pairs", "id": "chat/1#0", "decision": "keep", "question": "Q"}', "`question` does not belong"),
         ("a thesis", "damaged"),
         ("\udcff", "not UTF-8"),
     ],

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +12,7 @@ from dataset_builders.corpus.build import build_dataset
 from dataset_builders.corpus.deciding import joined, row_texts
 from dataset_builders.corpus.options import BuildOptions, build_options
 from dataset_builders.corpus.settings import DatasetSettings, Selection
+from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.report.read import read_report
 from push_scripts.dataset_folder import without_sources
 
@@ -31,10 +33,10 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def build(sample_raw, cache_dir, tmp_path_factory):
-    def run(decisions=(), num_proc=1, **options):
+    def run(decisions=(), num_proc=1, sources=SOURCES, **options):
         out, warnings = tmp_path_factory.mktemp("built") / "data", []
         build_dataset(
-            SOURCES,
+            sources,
             sample_raw,
             out,
             BuildOptions(same_intent=1, decisions=RowDecisions.last_of(decisions), **options),
@@ -163,6 +165,52 @@ def test_personal_data_is_not_quoted_among_the_dropped_rows(decided):
     assert (private["filter"], private["text"], private["value"]) == ("decision", None, decisions[0].id)
     assert (bad["filter"], bad["reason"]) == ("decision", "somebody marked it: bad pair")
     assert bad["text"]
+
+
+@pytest.fixture(scope="module")
+def strict(build):
+    """A build that drops short dialogues, too, and its dropped rows."""
+    quality = {"dialogue_length": {"action": "drop", "min_turns": 6}}
+    options = {"quality": QualityConfig.of(quality, "test"), "sources": ["camrest676", "woz"]}
+    folder, _ = build(**options)
+    return folder, options, pq.read_table(folder / "quality/drops.parquet").to_pylist()
+
+
+def test_keep_rescues_a_row_from_a_quality_filter_and_from_nothing_else(strict, build):
+    before, options, drops = strict
+    checks = {(row["config"], row["filter"], row["split"]): row for row in drops}
+    rescued = {key: row for key, row in checks.items() if key[1] not in ("leak", "benchmark")}
+    lost = {key: row for key, row in checks.items() if key[1] in ("leak", "benchmark")}
+    assert {config for config, *_ in rescued} == {"dialogues", "pairs"}, checks.keys()
+    assert "leak" in {check for _, check, _ in lost}
+    decisions = [RowDecision(row["config"], row["row_id"], "keep") for row in (*rescued.values(), *lost.values())]
+    kept = next(iter(rows_of(before)["pairs"]))
+    stale = next(
+        row for row in drops if row["row_id"] not in {d.id for d in decisions} and row["filter"] == "pair_length"
+    )
+    decisions += [RowDecision("pairs", kept, "keep"), RowDecision("pairs", stale["row_id"], "keep", text="0" * 16)]
+    folder, warnings = build(decisions, **options)
+    rows, was = rows_of(folder), rows_of(before)
+    for (config, check, _), row in rescued.items():
+        assert check in rows[config][row["row_id"]]["flags"]
+        assert row["row_id"] not in was[config]
+    gone = {row["row_id"] for row in pq.read_table(folder / "quality/drops.parquet").to_pylist()}
+    assert {row["row_id"] for row in lost.values()} | {stale["row_id"]} <= gone
+    dialogues = {row["row_id"] for (config, *_), row in rescued.items() if config == "dialogues"}
+    ids = {row["row_id"] for row in rescued.values()}
+    new = {i for config in rows for i in rows[config].keys() - was[config].keys()}
+    derived = {i for i, row in rows["pairs"].items() if row["dialogue_id"] in dialogues}
+    assert new == ids | derived
+    for config, each in was.items():
+        assert all(rows[config][row_id] == row for row_id, row in each.items())
+    report = json.loads((folder / "quality/report.json").read_text())["decisions"]
+    outcomes = sum((Counter(of_source["keep"]) for of_source in report.values()), Counter())
+    assert outcomes == {"rescued": len(ids), "kept": 1, "text has changed": 1, "not rescued: leak": len(lost)}
+    named = [i for of_source in report.values() for i in of_source["not_obeyed"].get("not rescued: leak", ())]
+    assert set(named) == {row["row_id"] for row in lost.values()}
+    assert any("no decision can keep" in line for line in warnings)
+    again, _ = build(reversed(decisions), num_proc=2, **options)
+    assert digests(again) == digests(folder)
 
 
 def test_the_bytes_do_not_depend_on_the_processes_or_on_notes(decided, build, tmp_path):

@@ -1,9 +1,12 @@
 """What a hostile address, site or text can do to the dashboard and to a terminal: nothing."""
 
 import asyncio
+import builtins
 import csv as csv_reader
 import io
 import json
+import os
+from dataclasses import fields
 
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ from dataset_builders.common.own_names import is_own, is_public, own_names
 from dataset_builders.common.terminal import visible
 from dataset_builders.dashboard.guard import OwnNames, has_token, new_token
 from dataset_builders.dashboard.page import csv, plain
+from dataset_builders.dashboard.settings import Settings
 
 HOSTILE = [
     "![x](https://evil.example/pixel.png)",
@@ -122,6 +126,27 @@ def test_errors_and_answers_print_no_escape_sequences(capsys):
     printed = capsys.readouterr()
     assert "\\x1b[31mred" in printed.err
     assert not set("\x1b\x07\x9b\x7f") & set(printed.out + printed.err)
+
+
+def test_no_file_is_opened_because_an_address_names_it(page, settings, tmp_path, monkeypatch):
+    secret, seen = tmp_path / "secret.txt", []
+    secret.write_text("secret")
+    for module, name in ((builtins, "open"), (io, "open"), (os, "open"), (os, "stat")):
+
+        def spy(path, *args, whole=getattr(module, name), **options):
+            seen.append(path)
+            return whole(path, *args, **options)
+
+        monkeypatch.setattr(module, name, spy)
+    settings(decisions=str(tmp_path / "decisions.jsonl"))
+    names = [field.name for field in fields(Settings)]
+    names += ["board", "core", "flow", "assistant", "dialogue", "rows", "q", "in", "by", "sql", "tested", "trained"]
+    for tab in ("dialogs", "search", "explorer", "model", "ask", "flow", "sql"):
+        at = page(**dict.fromkeys(names, str(secret)), tab=tab)
+        assert not at.exception
+        assert "secret\n" not in " ".join(each.value for each in [*at.text, *at.markdown])
+    assert seen
+    assert not [path for path in seen if str(path) == str(secret)]
 
 
 def test_an_address_adds_no_image_to_the_page_and_asks_no_core_without_the_token(page, settings, tmp_path):

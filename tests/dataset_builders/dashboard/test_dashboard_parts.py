@@ -16,6 +16,7 @@ import pandas as pd
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.corpus.counts import REPEATED
+from dataset_builders.corpus.deciding import DECISION
 from dataset_builders.dashboard.chat import with_slots
 from dataset_builders.dashboard.compare.builds import EVERY
 from dataset_builders.dashboard.compare.sources import LENGTHS
@@ -56,7 +57,7 @@ GROUPS = {
     "explorer.": {"turns", "words"},
     "quality.": {"before", "after", *(f"kept_note_{config}" for config in CONFIGS)},
     "rows.": {*CONFIGS, "turns", "drops", "clusters", "leaks", "duplicates", "dropped", "flagged"},
-    "reason.": {*FILTERS, "masked", REPEATED, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
+    "reason.": {*FILTERS, "masked", REPEATED, DECISION, "leak", "benchmark", *(f"leak:{kind}" for kind in LEAKS)},
     "sql.": {*(f"example_{name}" for name in EXAMPLES), "shown", "shown_some"},
     "model.choose_": {"core", "leaderboard"},
     "map.": {"utterances", "dialogues", "shown_all", "shown_dialogues_all", *TOOLS},
@@ -111,7 +112,7 @@ def test_russian_texts_are_russian():
 
 def test_every_filter_and_flag_has_a_sentence_in_both_languages():
     for texts in map(load_texts, LANGUAGES):
-        for name in (*FILTERS, "leak", "benchmark", REPEATED, *(f"leak:{kind}" for kind in LEAKS)):
+        for name in (*FILTERS, "leak", "benchmark", REPEATED, DECISION, *(f"leak:{kind}" for kind in LEAKS)):
             assert explained(name, texts).endswith((".", ".”", ".»")), name
         assert explained("personal_data:email:masked", texts).startswith(explained("personal_data", texts))
         assert explained("a filter of my own", texts) == ""
@@ -230,7 +231,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
 
     monkeypatch.setenv(VARIABLE, "")
     file = tmp_path / "corpus.duckdb"
-    for name in ("core", "evaluation", "flow"):
+    for name in ("core", "evaluation", "flow", "assistant"):
         (tmp_path / name).mkdir()
     (tmp_path / "evaluation" / "leaderboard.json").write_text("{}")
     result = command("--database", file, "--data", sample_dataset, "--no-browser", "--port", 8763)
@@ -242,6 +243,7 @@ def test_a_missing_database_is_built_and_the_page_served(command, served, sample
     assert settings.cores == (str(tmp_path / "core"),)  # what a pipeline put beside the database
     assert settings.leaderboards == (str(tmp_path / "evaluation" / "leaderboard.json"),)
     assert settings.flows == (str(tmp_path / "flow"),)
+    assert settings.assistants == (str(tmp_path / "assistant"),)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cube_model.vectors.keys import cache_keys
 from dataset_builders.common.decisions import read_decisions, text_digest
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.filters import Filters
-from dataset_builders.dashboard.hits import marked_html
+from dataset_builders.dashboard.reading.hits import marked_html
 from dataset_builders.dashboard.search import Search, Terms, page_of
 from dataset_builders.dashboard.vector_search import Vectors, similar
 from dialogue_cube import app
@@ -69,9 +69,10 @@ def ask():
 
 def turns(ask, text, filters=None):
     search = Search("dialogues", Terms.parse(text), filters or Filters())
-    hits = [f"{row['dialogue_id']} {row['turn_index']}" for row in ask(*search.hits)]
-    assert ask(*search.count)[0] == {"count_star()": len(hits)}
-    assert len(ask(*search.every)) == len(hits)
+    rows = ask(*search.hits)
+    hits = [f"{row['dialogue_id']} {row['turn_index']}" for row in rows]
+    assert {row.pop("hits") for row in rows} <= {len(hits)}
+    assert ask(*search.every) == rows
     return hits
 
 
@@ -103,6 +104,18 @@ def test_pairs_are_sorted_by_quality_and_filtered_by_flag(ask):
     assert pairs("tea", order="worst", flag="glued_sentences") == ["tea/1#0"]
     assert pairs("cup green") == ["tea/1#0"]  # one word in each side
     assert pairs("green -cup") == ["tea/1#1"]
+
+
+def test_of_too_many_hits_an_even_sample_is_ranked(ask, monkeypatch):
+    search = Search("dialogues", Terms.parse("tea -alert"), Filters(language=("en",)))
+    whole = ask(*search.hits)
+    monkeypatch.setattr("dataset_builders.dashboard.search.RANKED", 1)
+    part = ask(*search.hits)
+    assert 0 < len(part) < len(whole) == 4
+    places = [[whole.index(row)] for row in part]
+    assert places == sorted(places)
+    assert ask(*search.hits) == part
+    assert [row["score"] for row in ask(*Search("pairs", Terms.parse("tea"), order="worst").hits)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("text", [text for texts in TURNS.values() for text in texts])
@@ -169,6 +182,20 @@ def test_meaning_is_compared_with_every_vector(ask, vectors):
     assert list(best) == [hashlib.sha256(rows[0]["text"].encode()).hexdigest()[:32]]
 
 
+def test_the_keys_of_a_database_find_the_same_rows_without_hashing_every_text(ask, vectors):
+    found = {}
+    for kind, texts in (("dialogues", "turns"), ("pairs", "pairs")):
+        search = (Vectors.open(vectors), Letters(), "green tea", kind, Filters(source=("tea",)), ask)
+        found[kind] = similar(*search)
+        ask(f"ALTER TABLE {texts} ADD COLUMN text_key BIGINT", [])
+        assert similar(*search) == []
+        text = "text" if kind == "dialogues" else "anchor"
+        ask(f"UPDATE {texts} SET text_key = ('0x' || left(sha256({text}), 15))::BIGINT", [])
+        assert similar(*search) == found[kind]
+        ask(f"ALTER TABLE {texts} DROP COLUMN text_key", [])
+    assert all(found.values())
+
+
 def test_filters_that_leave_few_texts_still_find_them(ask, vectors, monkeypatch):
     monkeypatch.setattr("dataset_builders.dashboard.vector_search.MOST", 1)
     rows = similar(Vectors.open(vectors), Letters(), "black tea", "dialogues", Filters(language=("ru",)), ask)
@@ -215,6 +242,37 @@ def test_a_hit_is_opened_and_marked(page, settings, tmp_path):
     button(at, "mark-withdrawn").click().run()
     assert read_decisions(path).rows == (first,)
     assert not at.exception
+
+
+def dropped_rows():
+    """A page with the buttons of three dropped rows."""
+    from dataset_builders.dashboard.filters import Filters
+    from dataset_builders.dashboard.page import Page
+    from dataset_builders.dashboard.reading.marking import show_rescue
+    from dataset_builders.dashboard.settings import Settings
+    from dataset_builders.dashboard.store import Store
+    from dataset_builders.dashboard.texts import load_texts
+
+    settings = Settings.read()
+    page = Page(Store.at(settings.database), Filters(), load_texts("en"), settings)
+    for check in ("leak", "personal_data", "pair_length"):
+        show_rescue(page, {"config": "pairs", "row_id": f"sgd/{check}#0", "filter": check})
+
+
+def test_a_dropped_row_is_rescued_unless_nobody_may_decide_that(settings, tmp_path):
+    from streamlit.testing.v1 import AppTest
+
+    path = tmp_path / "decisions.jsonl"
+    settings(decisions=str(path))
+    at = AppTest.from_function(dropped_rows).run()
+    assert [caption.value.startswith("No mark brings") for caption in at.caption] == [True, True, False]
+    button(at, "rescue-mark-keep").click().run()
+    assert [(d.config, d.id, d.decision) for d in read_decisions(path)] == [("pairs", "sgd/pair_length#0", "keep")]
+    button(at, "rescue-mark-withdrawn").click().run()
+    assert not read_decisions(path)
+    assert not at.exception
+    settings()
+    assert not AppTest.from_function(dropped_rows).run().caption
 
 
 def test_the_page_is_read_only_without_the_option(page):

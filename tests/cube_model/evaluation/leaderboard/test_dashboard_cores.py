@@ -114,10 +114,13 @@ def test_core_ranks_answers_and_returns_its_lattice(core):
     ranked = opened.rank("Hello, I need a room for 2 on Friday, request 9.", [], ANSWERS, 2)
     assert ranked[0][0] == 0
     assert ranked[0][1] > ranked[1][1]
-    states = opened.lattice("Hello, I need a room.")
-    assert states.shape == (opened.facts["steps"] + 1, *opened.facts["lattice"])
-    assert np.linalg.norm(states[0]) == pytest.approx(1, abs=1e-3)  # the question's embedding
-    assert not np.allclose(states[0], states[-1])
+    states = opened.lattice("Hello, I need a room.", ["Good evening.", "How can I help?"])  # it reads one
+    assert states.shape == (2, opened.facts["steps"] + 1, *opened.facts["lattice"])
+    assert np.linalg.norm(states[0][0]) == pytest.approx(1, abs=1e-3)  # the question's embedding
+    assert not np.allclose(states[0][0], states[0][-1])
+    assert np.allclose(opened.lattice("Hello, I need a room."), states[:1], atol=1e-5)
+    assert np.allclose(states[0][0], states[-1][0])  # a turn before the question changes the later states only
+    assert not np.allclose(states[0][-1], states[1][-1])
     with pytest.raises(ModelError, match="the question is empty"):
         opened.lattice(" ")
 
@@ -139,12 +142,17 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     at = page(tab="model", source=["woz"], split=["test"])
     assert not at.error
     assert list(at.dataframe[0].value["method"]) == ["core", "sim"]
-    at.selectbox("board-size").set_value("100").run()
+    next(box for box in at.selectbox if box.label == "Number of training pairs").set_value("100").run()
     assert at.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
+    assert "100" in at.query_params["trained"]  # so that a link shows the same
+    again = page(tab="model", trained="100", tested="invented", board="leaderboard.json")
+    assert again.dataframe[0].value["accuracy"].max() == pytest.approx(0.51)
+    assert not page(tab="model", trained="-1", tested="nothing", board="../../etc/passwd").error
     assert len(at.get("vega_lite_chart")) == 4  # accuracy, differences, loss, figures on the validation pairs
     assert any("Difference to core" in chart.proto.spec for chart in at.get("vega_lite_chart"))
     assert any("minus that of core" in note.value for note in at.caption)
     at.text_input[0].set_value("I need a cheap room")
+    at.text_area[0].set_value("Good evening.\nHow can I help?")
     at.select_slider[0].set_value(500)
     at.button[-1].click().run()
     assert not at.error
@@ -152,6 +160,9 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     best = next(table.value for table in at.dataframe if "answer" in table.value)
     assert list(best["cosine"]) == sorted(best["cosine"], reverse=True)
     assert len(at.get("plotly_chart")) == 1
+    added = next(table.value for table in at.dataframe if "moved" in table.value)
+    assert list(added["turn"]) == ["How can I help?"]  # the core reads one turn
+    assert 0 < added["moved"].iat[0] == pytest.approx(1 - added["cosine"].iat[0])
 
 
 def test_broken_core_gives_a_one_line_error(page, settings, core, tmp_path):

@@ -11,6 +11,7 @@ from dataset_builders.dashboard.behind import PARAMETER, Behind
 from dataset_builders.dashboard.chat import show_chat
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.page import close_rows, plain
+from dataset_builders.dashboard.reading.marking import IDS, show_marks, show_rescue
 from dataset_builders.dashboard.reasons import explained
 from dataset_builders.dashboard.tabs.explorer import TURNS
 
@@ -97,7 +98,7 @@ def _rows(page: Page, behind: Behind) -> None:
     )
     cells = state.selection.cells
     if cells:
-        _row(page, rows.iloc[cells[0][0]].to_dict())
+        _row(page, kind, rows.iloc[cells[0][0]].to_dict())
     else:
         st.caption(t("rows.choose"))
 
@@ -117,9 +118,13 @@ def _filter_button(page: Page, behind: Behind) -> None:
     st.button(label, icon=":material/filter_alt:", on_click=choose, key="filter-by-rows")
 
 
-def _row(page: Page, row: dict[str, Any]) -> None:
-    """Show the texts of a row in full, and its dialogue."""
+def _row(page: Page, kind: str, row: dict[str, Any]) -> None:
+    """Show the texts of a row in full, the buttons that mark it, and its dialogue."""
     t = page.texts
+    if kind == "drops":
+        show_rescue(page, row)
+    elif kind in IDS:
+        show_marks(page, kind, row, "rows-")
     values = {name: value for name, value in row.items() if isinstance(value, str)}  # a missing one is None or NaN
     dialogue_id = values.get("dialogue_id")
     turns = page.store.only(None).rows(TURNS, [dialogue_id]) if dialogue_id else []
