@@ -122,7 +122,7 @@ class DialogueAssistant:
 
         Returns:
             `encoder`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
-            answers), `topics`, `labels`, `calibration` (with its `version`, that of the answers it was made for, and the
+            answers), `topics`, `labels`, `calibration` (with the `version` of the answers it was made for, and the
             `curve` of coverage and risk), `context_turns` (turns before a question that change a reply), `options`,
             `versions`.
         """
@@ -179,7 +179,9 @@ class DialogueAssistant:
         ]
         confidences = _confidences(calibration, view, matches, groups)
         # all entries at once: reading a row of the table takes longer than all else about it
-        entries = iter(view.table.take(np.array([group.row for part in groups for group in part], np.int64)).to_pylist())
+        entries = iter(
+            view.table.take(np.array([group.row for part in groups for group in part], np.int64)).to_pylist()
+        )
         replies = []
         for request, vector, of_request, confidence in zip(requests, vectors, groups, confidences, strict=True):
             best = confidence[0] if confidence else 0.0

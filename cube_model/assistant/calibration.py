@@ -37,8 +37,8 @@ ANOTHER_QUESTION = "another question"
 _FOLDS = 5
 _BINS = 10
 
-_PENALTY, _PENALTY_OF_FAQ = 10.0, 30.0
-"""Questions that the prior counts as much as; more for a FAQ, whose questions are no sample of those that users ask."""
+_PENALTY = 10.0
+"""Questions that the prior counts as much as."""
 
 PRIOR = Logistic(
     mean=np.array([0.4235, 0.3, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
@@ -291,8 +291,7 @@ def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:
 
 def _fit(questions: Questions) -> Logistic:
     features = _from_unrelated(questions.features, questions.unrelated)
-    penalty = _PENALTY_OF_FAQ if ANOTHER_QUESTION in questions.kinds else _PENALTY
-    return Logistic.fit(features, questions.right, questions.sample, PRIOR, penalty)
+    return Logistic.fit(features, questions.right, questions.sample, PRIOR, _PENALTY)
 
 
 def _probability(regression: Logistic, questions: Questions) -> np.ndarray:

@@ -33,12 +33,11 @@ from cube_model.assistant.build import build_assistant
 from cube_model.assistant.calibration import Questions, calibrate, curve, figures
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
-from cube_model.assistant.grouping import best_places, group_answers
+from cube_model.assistant.grouping import best_places
 from cube_model.assistant.questions import calibration_questions, general_questions, unrelated
-from cube_model.assistant.retrieval import FEATURES, Matches, Segment, View, features, find, stems
+from cube_model.assistant.retrieval import FEATURES, Segment, View, features, find
 from cube_model.data.hub import read_rows
 from cube_model.data.own_rows import text_keys
-from cube_model.data.turns import read_turns
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
 
@@ -144,8 +143,12 @@ def faqs(options):
                 name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
             }
             view, rows = faq(drawn, names, count, encode)
-            inside = some([(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random)
-            others = some([text for name in test if name not in names for text in test[name]], options.questions, random)
+            inside = some(
+                [(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random
+            )
+            others = some(
+                [text for name in test if name not in names for text in test[name]], options.questions, random
+            )
             questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
             for how, texts in (("", []), ("marked", marked)):
                 of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
@@ -248,7 +251,9 @@ def asked_of(assistant, options, random):
         "refused": {
             **{kind: float((confidence < threshold)[names == kind].mean()) for kind in kinds},
             "first questions of held-out dialogues": float(
-                np.mean([not reply.is_known for reply in assistant.reply_many([Request(row["question"]) for row in first])])
+                np.mean(
+                    [not reply.is_known for reply in assistant.reply_many([Request(row["question"]) for row in first])]
+                )
             ),
         },
         "other domains": sorted({name for row in others for name in row["domains"]}),

@@ -62,9 +62,7 @@ def answers(options):
     questions, context_of = table["question"].to_pylist(), table["context"].to_pylist()
     answer_vectors = plain.answers(table["answer"].to_pylist())
     alone = plain.questions(texts, [()] * len(test))
-    view = View(
-        [Segment.of(table, plain.questions(questions, no_context), answer_vectors)], np.ones(len(table), bool)
-    )
+    view = View([Segment.of(table, plain.questions(questions, no_context), answer_vectors)], np.ones(len(table), bool))
     scores = {"questions": alone @ view.segments[0].vectors.T}
     scores["questions and answers"] = scores["questions"] + 0.5 * (alone @ answer_vectors.T)
     if with_context.context_turns:
@@ -77,7 +75,10 @@ def answers(options):
     if core is not None:
         composing = Encoding(encode.teacher, encode, 0, core)
         mapped = composing.answers(table["answer"].to_pylist())
-        for name, before, before_entry in (("", [()] * len(test), no_context), (", with context", contexts, context_of)):
+        for name, before, before_entry in (
+            ("", [()] * len(test), no_context),
+            (", with context", contexts, context_of),
+        ):
             asked = composing.questions(texts, before)
             of_questions = asked @ composing.questions(questions, before_entry).T
             scores[f"core{name}: answers"] = asked @ mapped.T

@@ -50,7 +50,9 @@ def test_questions_out_of_scope_are_asked_for_again(run, tiny_encoder, tmp_path)
     marked.write_text("What is the capital of France?\nTell me a joke.\n")
     build = ("assistant", "build", "--own", faq, "--encoder", tiny_encoder, "--out-of-scope", marked)
     assert run(*build, "--out", tmp_path / "desk").exit_code == 0
-    done = run("assistant", "add", "--assistant", tmp_path / "desk", "--question", "Who are you?", "--answer", "A desk.")
+    done = run(
+        "assistant", "add", "--assistant", tmp_path / "desk", "--question", "Who are you?", "--answer", "A desk."
+    )
     assert "note: its refusals are calibrated for version 1" in done.output
     refused = run("assistant", "calibrate", "--assistant", tmp_path / "desk")
     assert "pass their file: --out-of-scope" in str(refused.exception)
