@@ -26,7 +26,9 @@ from push_scripts.hub import Published, Target, publish, require_token
 from push_scripts.license_gate import GateReport, LicenseGate
 from push_scripts.push_options import PushOptions
 
-OWNED = re.compile(r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|intents/.+|README\.md")
+OWNED = re.compile(
+    r"manifest\.json|calibration\.json|topics\.safetensors|segments/.+|encoder/.+|core/.+|intents/.+|README\.md"
+)
 """Files of an earlier push that a new one replaces or deletes."""
 
 _NAMED = 5

@@ -257,9 +257,9 @@ def _confidences(
 
 def _answer(row: Mapping[str, Any], group: AnswerGroup, confidence: float) -> AssistantAnswer:
     names = ("question", "dialogue_id", "source", "language", "license")
-    facts = {name: row[name] or "" for name in names}
-    more = {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
-    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, **more)
+    facts: dict[str, Any] = {name: row[name] or "" for name in names}
+    facts |= {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
+    return AssistantAnswer(row["id"], row["answer"], confidence, **facts)
 
 
 def _check_request(request: Request) -> None:
