@@ -125,7 +125,7 @@ class DialogueAssistant:
 
         Returns:
             `encoder`, `answers` (number), `version`, `sources`, `languages` and `licenses` (numbers of
-            answers), `topics`, `labels`, `calibration` (with its `version`, that of the answers it was made for, and the
+            answers), `topics`, `labels`, `calibration` (with the `version` of the answers it was made for, and the
             `curve` of coverage and risk), `context_turns` (turns before a question that change a reply), `options`,
             `versions`.
         """
@@ -260,9 +260,9 @@ def _confidences(
 
 def _answer(row: Mapping[str, Any], group: AnswerGroup, confidence: float) -> AssistantAnswer:
     names = ("question", "dialogue_id", "source", "language", "license")
-    facts = {name: row[name] or "" for name in names}
-    more = {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
-    return AssistantAnswer(row["id"], row["answer"], confidence, **facts, **more)
+    facts: dict[str, Any] = {name: row[name] or "" for name in names}
+    facts |= {"metadata": metadata_of(row["metadata"]), "similar": group.similar, "template": row["template"] or ""}
+    return AssistantAnswer(row["id"], row["answer"], confidence, **facts)
 
 
 def _check_request(request: Request) -> None:

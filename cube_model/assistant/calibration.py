@@ -37,8 +37,8 @@ ANOTHER_QUESTION = "another question"
 _FOLDS = 5
 _BINS = 10
 
-_PENALTY, _PENALTY_OF_FAQ = 10.0, 30.0
-"""Questions that the prior counts as much as; more for a FAQ, whose questions are no sample of those that users ask."""
+_PENALTY = 10.0
+"""Questions that the prior counts as much as."""
 
 PRIOR = Logistic(
     mean=np.array([0.4235, 0.3, 0.2583, 0.1284, 0.35, 0.5, 0.2750, 0.1924, 0.4181, 2.1023]),
@@ -168,15 +168,15 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         max_refused: Largest share of the answerable questions that may be refused.
         seed: Seed of the halves.
 
-    With fewer than `FEWEST` answerable questions, such as in a FAQ that asks each question in one way only, the
-    probabilities and the threshold are those of other FAQs, and nothing is promised.
+    With fewer than `FEW` answerable questions of a FAQ, the threshold is at most the one that refuses twice that share
+    of the questions of other FAQs. With fewer than `FEWEST`, such as in a FAQ that asks each question in one way only,
+    the probabilities and the threshold are those of other FAQs, and nothing is promised.
     """
     count = int(questions.answerable.sum())
-    by_other_faqs = float(np.interp(max_refused, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
     if count < FEWEST:
         method, regression, guarantee = "probabilities and threshold of other FAQs", PRIOR, None
         confidence = _probability(PRIOR, questions)
-        threshold = by_other_faqs
+        threshold = _refused_by_other_faqs(max_refused)
     else:
         guarantee = max_refused
         is_faq = ANOTHER_QUESTION in questions.kinds
@@ -190,6 +190,8 @@ def calibrate(questions: Questions, max_refused: float, seed: int) -> Calibratio
         answerable = np.sort(confidence[questions.answerable])
         rank = math.floor(max_refused * (len(answerable) + 1))
         threshold = float(answerable[rank - 1]) if rank else 0.0
+        if is_faq and count < FEW:  # so few tell little
+            threshold = min(threshold, _refused_by_other_faqs(min(1.0, 2 * max_refused)))
     record = {
         "method": method,
         "guarantee": guarantee,
@@ -269,6 +271,11 @@ def expected_calibration_error(
     return float(gaps.sum() / weight.sum())
 
 
+def _refused_by_other_faqs(share: float) -> float:
+    """The probability below which a share of the answerable questions of other FAQs are."""
+    return float(np.interp(share, [*_PRIOR_REFUSED], [*_PRIOR_REFUSED.values()]))
+
+
 def _half(questions: Questions, seed: int) -> np.ndarray:
     """Whether each question is in the half to which the probabilities are fitted: a half of the groups."""
     groups = np.unique(questions.groups)
@@ -291,8 +298,7 @@ def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:
 
 def _fit(questions: Questions) -> Logistic:
     features = _from_unrelated(questions.features, questions.unrelated)
-    penalty = _PENALTY_OF_FAQ if ANOTHER_QUESTION in questions.kinds else _PENALTY
-    return Logistic.fit(features, questions.right, questions.sample, PRIOR, penalty)
+    return Logistic.fit(features, questions.right, questions.sample, PRIOR, _PENALTY)
 
 
 def _probability(regression: Logistic, questions: Questions) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`dialogue-cube assistant build | reply | add | remove | calibrate | review`; imports heavy modules only when a command runs."""
+"""`dialogue-cube assistant build | reply | add | remove | calibrate | review`; heavy modules are imported late."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def reply(
     context: Annotated[
         list[str] | None,
         typer.Option(
-            help="A turn before the question; repeatable, oldest first. It changes the reply if the encoder or the core "
-            "was trained with earlier turns."
+            help="A turn before the question; repeatable, oldest first. It counts if encoder or core were trained with "
+            "earlier turns."
         ),
     ] = None,
     where: Annotated[

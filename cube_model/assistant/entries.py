@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.assistant.encoding import CONTEXT_TURNS
-from cube_model.data.hub import MissingColumnsError, read_rows, split_names
 from cube_model.assistant.templates import with_templates
+from cube_model.data.hub import MissingColumnsError, read_rows, split_names
 from cube_model.data.pairs import NoPairsError, read_pairs_table
 from cube_model.data.selection import chosen_rows, is_spoken
 from cube_model.errors import ModelError
@@ -54,7 +54,7 @@ _OPTIONAL = ("domains", "metadata")
 """Columns that older datasets lack."""
 
 _SERVICE = re.compile(r"_\d+$")
-"""End of the name of a service, as SGD numbers those of a domain: `Hotels_1` and `Hotels_2` answer the same questions."""
+"""End of the name of a service, as SGD numbers those of a domain: `Hotels_1` and `Hotels_2` answer like questions."""
 
 
 def schema() -> pa.Schema:

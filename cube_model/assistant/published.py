@@ -13,7 +13,7 @@ import numpy as np
 
 from cube_model.assistant.card import assistant_card
 from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, load_encoding, read_calibration
-from cube_model.assistant.store import MANIFEST, AnswerStore, calibrated_of, write_segment
+from cube_model.assistant.store import CALIBRATION, MANIFEST, AnswerStore, calibrated_of, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
 from dataset_builders.common.integrity import find_damage, xxh3
@@ -84,13 +84,15 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     except ModelError as error:
         raise ModelError(str(error).replace(str(target), str(folder))) from error
     calibrated = calibrated_of(manifest)
-    shutil.copyfile(folder / calibrated["file"], target / calibrated["file"])
+    shutil.copyfile(folder / calibrated["file"], target / CALIBRATION)
     topics = Topics.of(table, vectors, int((manifest.get("options") or {}).get("seed") or 0))
     topics.save(target)
     calibration = read_calibration(folder, calibrated)
     card = assistant_card(manifest, table, calibration, topics, repo)
     (target / CARD).write_text(card, encoding="utf-8")
     manifest["segments"] = [write_segment(target, int(manifest["version"]), table, vectors, view.answer_vectors(rows))]
-    manifest["files"] = {**(manifest.get("files") or {}), TOPICS: xxh3(target / TOPICS)}
+    manifest["calibrated"] = {**calibrated, "file": CALIBRATION}
+    digests = {name: digest for name, digest in (manifest.get("files") or {}).items() if name != calibrated["file"]}
+    manifest["files"] = digests | {name: xxh3(target / name) for name in (CALIBRATION, TOPICS)}
     write_json(target / MANIFEST, manifest)
     return card

@@ -89,6 +89,6 @@ def _questions_of_build(
     if config.data is None:
         return None, [] if config.out_of_scope is None else out_of_scope_questions(config.out_of_scope)
     names = ("sources", "languages", "splits", "language")
-    facts = {name: options.get(name) for name in names if options.get(name) is not None}
+    facts: dict[str, Any] = {name: options.get(name) for name in names if options.get(name) is not None}
     rows = read_entries(AssistantConfig(data=config.data, out_of_scope=config.out_of_scope, **facts))
     return rows.held_out, rows.out_of_scope

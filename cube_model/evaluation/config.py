@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from cube_model.errors import ModelError
 from cube_model.vectors.option import EncoderDtype as EncoderDtype
 from cube_model.vectors.option import vectors_option

@@ -35,8 +35,8 @@ class ServeConfig(Options, error=ModelError):
     device: str | None = option(None, "Torch device.", none="the first accelerator, otherwise the processor")
     dtype: EncoderDtype = option(
         "auto",
-        "Precision of the encoder; auto: bfloat16 where the hardware computes in it natively, which takes half the time "
-        "and changes the third digit of a vector.",
+        "Precision of the encoder; auto: bfloat16 where the hardware computes in it natively, in half the time, with "
+        "vectors that differ in the third digit.",
     )
     host: str = option("127.0.0.1", "Address to listen on; another one than that of this machine needs a token.")
     port: int = option(8000, "Port to listen on; 0: any free one.", low=0, high=65535)

@@ -33,12 +33,11 @@ from cube_model.assistant.build import build_assistant
 from cube_model.assistant.calibration import Questions, calibrate, curve, figures
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
-from cube_model.assistant.grouping import best_places, group_answers
+from cube_model.assistant.grouping import best_places
 from cube_model.assistant.questions import calibration_questions, general_questions, unrelated
-from cube_model.assistant.retrieval import FEATURES, Matches, Segment, View, features, find, stems
+from cube_model.assistant.retrieval import FEATURES, Segment, View, features, find
 from cube_model.data.hub import read_rows
 from cube_model.data.own_rows import text_keys
-from cube_model.data.turns import read_turns
 from cube_model.teacher.teacher import Teacher
 from cube_model.vectors.cache import EmbeddingCache
 

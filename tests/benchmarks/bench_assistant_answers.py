@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from bench_assistant import CONSOLE, Encoder, some
 from rich.table import Table
 
@@ -90,11 +91,11 @@ def answers(options):
     rankings[f"{best} + BM25"] = fused(rankings[best], rankings["BM25"])
     acts = actions(options) if not options.faq else {}
     result = [{"ranking": name, **quality(view, rows, test, acts)} for name, rows in rankings.items()]
-    for name, templates in (("grouped", None), ("grouped as templates", table["template"].to_pylist())):
-        rows = grouped(view, rankings[best], scores[best], test, templates)
+    for name, as_templates in (("grouped", False), ("grouped as templates", True)):
+        rows = grouped(view, rankings[best], scores[best], test, as_templates=as_templates)
         result.append({"ranking": f"{best}, {name}", **quality(view, rows, test, acts)})
     columns = [name for name in result[0] if name != "ranking"]
-    shown = Table("ranking", *columns, title=f"{options.source}: {len(view):,} entries, {len(test):,} questions")
+    shown = Table("ranking", *columns, title=f"{options.faq or options.source}: {len(view):,} entries, {len(test):,} questions")
     for row in result:
         shown.add_row(row["ranking"], *(f"{row[name]:.3f}" for name in columns))
     CONSOLE.print(shown)
@@ -145,12 +146,12 @@ def turns_before(encoding, contexts, context_of):
     return np.where(asked[:, None] & there, turns, np.where(~asked[:, None] & ~there, 1.0, 0.0))
 
 
-def grouped(view, rankings, scores, test, templates):
-    """Rows of the first five groups of each question, -1 where there are fewer; in the words of templates if given."""
-    if templates is not None:
-        table = view.table.set_column(view.table.schema.get_field_index("answer"), "answer", [templates])
-        segment = Segment.of(table, view.segments[0].vectors)
-        view = View([segment], view.alive)
+def grouped(view, rankings, scores, test, *, as_templates):
+    """Rows of the first five groups of each question, -1 where there are fewer."""
+    if not as_templates:
+        place, nothing = view.table.schema.get_field_index("template"), pa.nulls(len(view.table), pa.string())
+        table = view.table.set_column(place, "template", nothing)
+        view = View([Segment.of(table, view.segments[0].vectors)], view.alive)
     result = np.full((len(rankings), 5), -1)
     for number, line in enumerate(rankings):
         close = scores[number][line].astype(np.float32)

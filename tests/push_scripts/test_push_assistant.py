@@ -6,7 +6,8 @@ import pytest
 
 from cube_model import DialogueAssistant
 from cube_model.assistant.build import build_assistant
-from cube_model.assistant.config import AssistantConfig
+from cube_model.assistant.config import AssistantConfig, CalibrateConfig
+from cube_model.assistant.recalibration import calibrate_again
 from cube_model.assistant.store import AnswerStore
 from hub.invented import pair, write_dataset
 from push_scripts.errors import PushError
@@ -72,6 +73,7 @@ def test_a_pushed_assistant_is_loaded_by_its_name(hub, tmp_path, encoder, monkey
     view = store.view()
     secret = [row["id"] for row in view.table.to_pylist() if row["question"] == SECRET]
     store.remove(secret)
+    calibrate_again(folder, CalibrateConfig())
     for stray in ("unanswered.jsonl", "encoder/pytorch_model.bin", "encoder/training.json", "notes.txt", ".env"):
         (folder / stray).write_text("secret")
     hub.use_here(monkeypatch)

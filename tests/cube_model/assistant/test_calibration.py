@@ -149,6 +149,27 @@ def test_the_questions_of_a_faq_are_asked_without_themselves():
     assert not asked.right[asked.kinds != "another question"].any()
 
 
+def test_variations_of_a_question_do_not_answer_it():
+    asked = ("Where is your place of origin?", "What is your place of origin?", "Which country do you come from?")
+    view, rows = view_of({"From Peru.": asked, "At nine.": ("When do you open?", "Is the shop open on Sunday?")})
+    vectors = view.segments[0].vectors
+    made = calibration_questions(view, rows, letters, 0)
+    best = made.features[made.kinds == "another question", 0]
+    others = [
+        max(vectors[0] @ vectors[row] for row in (2, 3, 4)),
+        max(vectors[2] @ vectors[row] for row in (0, 1, 3, 4)),
+    ]
+    assert best[[0, 2]].tolist() == pytest.approx(others)
+    assert vectors[0] @ vectors[1] > best[0] + 0.2
+
+
+def test_few_questions_of_a_faq_move_the_threshold_less():
+    few, many = (questions(count, count, 0, kind="another question") for count in (100, 1000))
+    cap = calibrate(questions(FEWEST - 1, 50, 0), 0.2, 0).threshold
+    assert calibrate(few, 0.1, 0).threshold == pytest.approx(cap)
+    assert calibrate(many, 0.1, 0).threshold > 1.2 * cap
+
+
 def test_general_questions_have_the_script_of_the_entries():
     russian_faq = {answer: asked for answer, (asked, _) in RUSSIAN.items()}
     english, russian = (general_questions(view_of(faq)[0]) for faq in (ENGLISH, russian_faq))

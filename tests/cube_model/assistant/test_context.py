@@ -83,6 +83,7 @@ def test_a_plain_encoder_reads_the_question_alone(chats, tiny_encoder, tmp_path)
 def test_a_core_composes_the_turns(chats, tiny_encoder, core, tmp_path):
     config = AssistantConfig(own=[chats], encoder=str(tiny_encoder), core=core)
     assistant = DialogueAssistant.from_pretrained(build_assistant(config, tmp_path / "desk"))
+    assert "reads up to 2 turns before a question, composed by its core." in (tmp_path / "desk/README.md").read_text()
     assert assistant.info["context_turns"] == 2
     for asked, done in CHATS.items():
         assert answer(assistant, ["Hello", asked]) == done

@@ -45,6 +45,8 @@ def server(encoder, tmp_path_factory):
         folder / "token",
         "--timeout",
         "3",
+        "--dtype",
+        "float32",
         "--max-bytes",
         "4096",
         "--max-wait-ms",
