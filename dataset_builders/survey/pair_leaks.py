@@ -86,6 +86,8 @@ def name_rows(plan: Plan, number: int) -> None:
     targets = array(asked, "target")
     answers = records(target=targets, id=take(ids, targets - shard.first))
     plan.exchange("rows-asked").answer(number, answers, np.repeat(np.arange(shards), sent), shards)
+    if not plan.has_dialogues:
+        return
     asked, sent = plan.exchange("pairs-asked").receive(number, shards)
     starts, _ = load_hashes(plan, number)
     targets = array(asked, "target")

@@ -90,7 +90,8 @@ class Run:
         self.step = "leaks" if plan.has_dialogues else f"leaks of {plan.rows}"
         self.shards("leaks", partial(assign.drop_leaks, plan, found), bound=True)
         paired = self._parts("pairs", pair_leaks.combine_pairs)
-        self.shards("pair-leaks-found", pair_leaks.judge_pairs)
+        if plan.has_dialogues:
+            self.shards("pair-leaks-found", pair_leaks.judge_pairs)
         self.shards("names", pair_leaks.name_rows)
         return Found(twins, alike, grouped, paired, translated, common)
 
