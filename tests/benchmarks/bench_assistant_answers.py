@@ -95,7 +95,9 @@ def answers(options):
         rows = grouped(view, rankings[best], scores[best], test, as_templates=as_templates)
         result.append({"ranking": f"{best}, {name}", **quality(view, rows, test, acts)})
     columns = [name for name in result[0] if name != "ranking"]
-    shown = Table("ranking", *columns, title=f"{options.faq or options.source}: {len(view):,} entries, {len(test):,} questions")
+    shown = Table(
+        "ranking", *columns, title=f"{options.faq or options.source}: {len(view):,} entries, {len(test):,} questions"
+    )
     for row in result:
         shown.add_row(row["ranking"], *(f"{row[name]:.3f}" for name in columns))
     CONSOLE.print(shown)
