@@ -357,14 +357,16 @@ def _read_segment(folder: Path, facts: Mapping[str, Any]) -> _Loaded:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from cube_model.assistant.entries import schema
+    from cube_model.assistant.entries import domains_of, schema
     from cube_model.vectors.tensors import map_tensor
 
     if damage := find_damage(folder, facts["digests"], xxh3):
         raise ModelError(f"{folder / damage[0]}: {damage[1]} since it was written; {_ADVICE}")
     try:
         table = pq.read_table(folder / ENTRIES)
-        if "template" not in table.column_names:  # written by an earlier version
+        if "template" not in table.column_names:  # an earlier version wrote services, and no templates
+            domains = pa.array([domains_of(names) for names in table["domains"].to_pylist()], pa.list_(pa.string()))
+            table = table.set_column(table.schema.get_field_index("domains"), "domains", domains)
             table = table.append_column("template", pa.nulls(len(table)))
         table = table.cast(schema())
         vectors = map_tensor(folder / VECTORS, "questions")

@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from cube_model import DialogueAssistant
@@ -61,7 +62,9 @@ def test_an_assistant_without_templates_is_read(folder):
     from dataset_builders.common.integrity import xxh3
 
     file = folder / "segments" / "000001" / "entries.parquet"
-    pq.write_table(pq.read_table(file).drop_columns(["template"]), file)
+    table = pq.read_table(file).drop_columns(["template"])
+    services = pa.array([["Hotels_1", "Hotels_3"]] * len(table))
+    pq.write_table(table.set_column(table.schema.get_field_index("domains"), "domains", services), file)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["segments"][0]["digests"]["entries.parquet"] = xxh3(file)
     for name in ("calibrated", "core", "context_turns"):
@@ -71,4 +74,6 @@ def test_an_assistant_without_templates_is_read(folder):
     assistant = DialogueAssistant.from_pretrained(folder)
     assert assistant.reply("How can I pay?").answers[0].template == ""
     assert assistant.info["calibration"]["version"] == 1
-    assert AnswerStore(folder).view().table["template"].null_count == 24
+    table = AnswerStore(folder).view().table
+    assert table["template"].null_count == 24
+    assert table["domains"].to_pylist() == [["Hotels"]] * 24
