@@ -130,7 +130,7 @@ def test_errors_and_answers_print_no_escape_sequences(capsys):
 def test_an_address_adds_no_image_to_the_page_and_asks_no_core_without_the_token(page, settings, tmp_path):
     at = page(tab="explorer", kind="dialogues", dialogue=HOSTILE[0])
     (hint,) = (info.value for info in at.info)
-    assert "\\!\\[x\\](https\\://evil\\.example/pixel\\.png\\)" in hint
+    assert plain(HOSTILE[0]) in hint
     (tmp_path / "training.json").write_text(json.dumps({"history": [{"epoch": 0, "loss": 1.0}]}))
     settings(cores=(str(tmp_path),), token="secret")
     for address in ({}, {"token": "guess"}):
