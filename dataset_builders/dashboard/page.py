@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _MARKUP = re.compile(r"^[-+=]|[\\`*_$\[\]<>~:!#&@.|)]")
 """Signs with a meaning in Markdown or in Streamlit; dots and colons make links of addresses."""
 
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+"""Where an address is broken by a word joiner, which has no width. Markdown would make a link of it even if its signs
+are escaped, since it looks for addresses in the text that results."""
+
 _MAX_HEIGHT = 20
 """Number of rows up to which tables do not scroll."""
 
@@ -303,7 +307,7 @@ def _number(texts: Texts, form: str, value: float) -> str:
 
 def plain(text: str) -> str:
     """A text as Markdown that shows it as it is: no link, image or formula in it takes effect."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", _ADDRESS.sub("\u2060", " ".join(text.split())))
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

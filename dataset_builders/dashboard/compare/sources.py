@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dataset_builders.dashboard.behind import Behind, between, by
-from dataset_builders.dashboard.charts import PALETTE, specification
+from dataset_builders.dashboard.charts import CLICKED, PALETTE, specification
 from dataset_builders.dashboard.lengths import bin_width, binned
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ LENGTHS = {
 HISTOGRAM = """
 SELECT source, value, sum({counted})::BIGINT AS count FROM {table} {{where}} GROUP BY ALL ORDER BY ALL
 """
+
+_SCORE = "score"
+"""Name of the histogram of quality scores."""
 
 SCORES = """
 SELECT source, score AS value, sum(pairs)::BIGINT AS count, sum(millionths)::BIGINT AS millionths
@@ -93,13 +96,22 @@ def show_sources(page: Page) -> None:
         page.nothing("compare.choose_sources")
         return
     _figures(page, sources)
-    left, right = st.columns(2)
-    for number, name in enumerate(LENGTHS):
-        with (left, right)[number % 2]:
-            _lengths(page, sources, name)
-    with right:
-        _scores(page, sources)
+    frames = {name: _histogram_of(page, sources, name) for name in (*LENGTHS, _SCORE)}
+    columns = st.columns(2)
+    for number, (name, frame) in enumerate((name, frame) for name, frame in frames.items() if not frame.empty):
+        with columns[number % 2]:
+            if name == _SCORE:
+                _scores(page, sources, frame)
+            else:
+                _lengths(page, sources, name, frame)
     _words(page, sources)
+
+
+def _histogram_of(page: Page, sources: Sequence[str], name: str) -> pd.DataFrame:
+    if name == _SCORE:
+        return _ask(page, SCORES, sources)
+    table, counted, condition = LENGTHS[name]
+    return _ask(page, HISTOGRAM.format(table=table, counted=counted), sources, condition)
 
 
 def _ask(page: Page, sql: str, sources: Sequence[str], *conditions: str) -> pd.DataFrame:
@@ -116,8 +128,8 @@ def _figures(page: Page, sources: Sequence[str]) -> None:
     rows = _ask(page, ROWS, sources)
     for config in ("dialogues", "pairs", "downstream"):
         numbers[t(f"config.{config}")] = rows[rows["config"] == config].set_index("source")["rows"].to_dict()
-    for name, (table, counted, condition) in LENGTHS.items():
-        frame = _ask(page, HISTOGRAM.format(table=table, counted=counted), sources, condition)
+    for name in LENGTHS:
+        frame = _histogram_of(page, sources, name)
         means, medians = {}, {}
         for source, part in frame.groupby("source"):
             means[str(source)] = float(np.average(part["value"], weights=part["count"]))
@@ -169,12 +181,8 @@ def _ratio(page: Page, values: Mapping[str, float], sources: Sequence[str]) -> s
     return f"× {page.texts.number(second / first, 2)}" if first and second else ""
 
 
-def _lengths(page: Page, sources: Sequence[str], name: str) -> None:
+def _lengths(page: Page, sources: Sequence[str], name: str, frame: pd.DataFrame) -> None:
     t = page.texts
-    table, counted, condition = LENGTHS[name]
-    frame = _ask(page, HISTOGRAM.format(table=table, counted=counted), sources, condition)
-    if frame.empty:
-        return
     width, last = bin_width(frame["value"], frame["count"])
     bins = pd.concat(
         [
@@ -194,11 +202,7 @@ def _lengths(page: Page, sources: Sequence[str], name: str) -> None:
     _histogram(page, t(f"compare.{name}"), frame, bins, width, sources, note, opens)
 
 
-def _scores(page: Page, sources: Sequence[str]) -> None:
-    frame = _ask(page, SCORES, sources)
-    if frame.empty:
-        return
-
+def _scores(page: Page, sources: Sequence[str], frame: pd.DataFrame) -> None:
     def opens(bar: Mapping[str, Any]) -> Behind:
         low = float(bar["value"])
         top = None if low >= 0.949 else round(low + 0.05, 2)
@@ -218,6 +222,12 @@ def _histogram(
     opens: Any,
 ) -> None:
     t = page.texts
+    # with the empty bins, at which the outline of a source goes down to zero
+    ends = np.arange(round(bins["value"].min() / width), round(bins["value"].max() / width) + 2)
+    every = pd.MultiIndex.from_product([bins["source"].unique(), ends], names=["source", "bin"])
+    placed = bins.assign(bin=(bins["value"] / width).round().astype(int)).set_index(["source", "bin"])["count"]
+    bins = placed.reindex(every, fill_value=0).reset_index()
+    bins["value"] = bins["bin"] * width if width >= 1 else (bins["bin"] * width).round(2)
     whole = bins.groupby("source")["count"].transform("sum")
     titles = {"value": title, "share": t("compare.share"), "source": t("column.source"), "count": t("column.rows")}
     chart = overlaid(bins.assign(share=bins["count"] / whole), titles, list(sources), width=width)
@@ -225,7 +235,7 @@ def _histogram(
 
 
 @specification
-def overlaid(frame: pd.DataFrame, titles: dict[str, str], names: list[str], *, width: float) -> alt.Chart:
+def overlaid(frame: pd.DataFrame, titles: dict[str, str], names: list[str], *, width: float) -> alt.LayerChart:
     """Histograms of several sources in one picture, each in its colour, as shares of the source.
 
     Args:
@@ -235,32 +245,26 @@ def overlaid(frame: pd.DataFrame, titles: dict[str, str], names: list[str], *, w
         width: Width of a bin.
     """
     form = ",d" if width >= 1 else ".2f"
-    clicked = alt.selection_point(name="clicked", fields=["source", "value"], toggle=False)
-    return (
-        alt.Chart(frame.assign(end=frame["value"] + width))
-        .mark_bar(opacity=0.5, binSpacing=0)
-        .encode(
-            x=alt.X(
-                "value:Q", bin="binned", title=titles["value"], axis=alt.Axis(format=form, grid=False, tickCount=8)
-            ),
-            x2="end:Q",
-            y=alt.Y("share:Q", title=titles["share"], stack=None, axis=alt.Axis(format=".0%", tickCount=5)),
-            color=alt.Color(
-                "source:N",
-                title=titles["source"],
-                scale=alt.Scale(domain=names, range=PALETTE),
-                legend=alt.Legend(orient="top", columns=3, symbolOpacity=1),
-            ),
-            tooltip=[
-                alt.Tooltip("source:N", title=titles["source"]),
-                alt.Tooltip("value:Q", title=titles["value"], format=form),
-                alt.Tooltip("share:Q", title=titles["share"], format=".1%"),
-                alt.Tooltip("count:Q", title=titles["count"], format=","),
-            ],
-        )
-        .add_params(clicked)
-        .properties(height=320)
+    clicked = alt.selection_point(name=CLICKED, fields=["source", "value"], toggle=False)
+    x = alt.X("value:Q", title=titles["value"], axis=alt.Axis(format=form, grid=False, tickCount=8))
+    y = alt.Y("share:Q", title=titles["share"], stack=None, axis=alt.Axis(format=".0%", tickCount=5))
+    colour = alt.Color(
+        "source:N",
+        title=titles["source"],
+        scale=alt.Scale(domain=names, range=PALETTE),
+        legend=alt.Legend(orient="top", columns=3, symbolOpacity=1),
     )
+    tips = [
+        alt.Tooltip("source:N", title=titles["source"]),
+        alt.Tooltip("value:Q", title=titles["value"], format=form),
+        alt.Tooltip("share:Q", title=titles["share"], format=".1%"),
+        alt.Tooltip("count:Q", title=titles["count"], format=","),
+    ]
+    body = alt.Chart(frame.assign(end=frame["value"] + width))
+    bars = body.transform_filter("datum.count > 0").mark_bar(opacity=0.3, binSpacing=0)
+    bars = bars.encode(x=x.bin("binned"), x2="end:Q", y=y, color=colour, tooltip=tips).add_params(clicked)
+    outline = body.mark_line(interpolate="step-after", strokeWidth=2).encode(x=x, y=y, color=colour)
+    return (bars + outline).properties(height=320)
 
 
 def _words(page: Page, sources: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import csv as csv_reader
 import io
 import json
 import os
+import re
 from dataclasses import fields
 
 import pandas as pd
@@ -34,8 +35,10 @@ def test_no_text_becomes_markup(text):
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     assert {child.type for child in tokens[1].children} <= {"text", "text_special"}
     shown = "".join(child.content for child in tokens[1].children)
-    assert shown == " ".join(text.split())
-    assert plain("a@b.c: - 1,234") == "a\\@b\\.c\\: - 1,234"  # no addresses
+    assert shown.replace("\u2060", "") == " ".join(text.split())
+    # GitHub's Markdown looks for addresses in this text, whatever was escaped
+    assert not re.search(r"https?://\S|www\.\S|[\w.+-]@[\w.-]", shown)
+    assert plain("a.b: - 1,234") == "a\\.b\\: - 1,234"
 
 
 @pytest.fixture
@@ -152,7 +155,7 @@ def test_no_file_is_opened_because_an_address_names_it(page, settings, tmp_path,
 def test_an_address_adds_no_image_to_the_page_and_asks_no_core_without_the_token(page, settings, tmp_path):
     at = page(tab="explorer", kind="dialogues", dialogue=HOSTILE[0])
     (hint,) = (info.value for info in at.info)
-    assert "\\!\\[x\\](https\\://evil\\.example/pixel\\.png\\)" in hint
+    assert plain(HOSTILE[0]) in hint
     (tmp_path / "training.json").write_text(json.dumps({"history": [{"epoch": 0, "loss": 1.0}]}))
     settings(cores=(str(tmp_path),), token="secret")
     for address in ({}, {"token": "guess"}):
