@@ -40,6 +40,7 @@ _PACKAGE_DATA: dict[str, tuple[str, ...]] = {
     "dataset_builders": (
         *("py.typed", "card/*.jinja", "quality/report/*.jinja", "sql/*.sql", "sql/*/*.sql", "notebooks/*.ipynb"),
         *("pretrain/*.tsv", "downstream/*.tsv", "sample/texts/*.txt", "dashboard/texts/*.yaml"),
+        *("dashboard/map/*.html", "dashboard/map/*.css", "dashboard/map/*.js"),
     ),
     "cube_model": (
         *("py.typed", "assistant/*.jinja", "assistant/*.txt", "card/model_card.md", "inference/*.jinja"),

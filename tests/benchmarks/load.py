@@ -106,7 +106,11 @@ def running(folder: Path, words: list[str], address: str) -> Iterator[Watched]:
             raise SystemExit(server.printed()[-3000:])
     finally:
         server.process.terminate()
-        server.process.wait(60)
+        try:
+            server.process.wait(60)
+        except subprocess.TimeoutExpired:  # it finishes the pages of its visitors first
+            server.process.kill()
+            server.process.wait()
 
 
 def run(folder: Path, words: list[str]) -> Watched:
@@ -164,12 +168,12 @@ async def _visit(port: int, tab: str) -> str:
             origin=origin,  # type: ignore[arg-type]
             subprotocols=["streamlit"],  # type: ignore[list-item]
             max_size=None,
-            open_timeout=300,
+            open_timeout=3600,
             ping_interval=None,
             proxy=None,
         ) as socket:
             await socket.send(message.SerializeToString())
-            async with asyncio.timeout(900):
+            async with asyncio.timeout(3600):
                 while True:
                     forward = ForwardMsg()
                     forward.ParseFromString(await socket.recv())
