@@ -182,7 +182,7 @@ class Filter:
     def undo(self, page: Page) -> None:
         """Clear the filter."""
         page.evaluate(ANSWERED)
-        page.locator(f".st-key-{self.name} input").press("Backspace")
+        page.locator(f".st-key-{self.name}").get_by_role("button", name="Clear all").click()
         page.evaluate("window.answered")
 
 

@@ -1,5 +1,6 @@
 """The content of the database, compared with the rows of the parquet files."""
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -49,6 +50,7 @@ def test_turns_are_the_dialogues(connection, folder):
             **turn,
             "words": len(turn["text"].split()),
             "characters": len(turn["text"]),
+            "text_key": int(hashlib.sha256(turn["text"].encode()).hexdigest()[:15], 16),
         }
         for row in dialogues
         for index, turn in enumerate(row["turns"])
