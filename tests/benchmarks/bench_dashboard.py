@@ -180,7 +180,8 @@ class Filter:
         self.option.click()
 
     def undo(self, page: Page) -> None:
-        """Clear the filter."""
+        """Close the list, which hides all else, and clear the filter."""
+        page.keyboard.press("Escape")
         page.evaluate(ANSWERED)
         page.locator(f".st-key-{self.name}").get_by_role("button", name="Clear all").click()
         page.evaluate("window.answered")
