@@ -26,7 +26,9 @@ DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 
 DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
 
-FIRST = ", ".join(f"[data-testid={name}]" for name in ("stMetric", "stTextInput", "stTextArea", "stAlert"))
+FIRST = ", ".join(
+    f"[data-testid={name}]" for name in ("stMetric", "stTextInput", "stTextArea", "stMultiSelect", "stAlert")
+)
 """What a tab begins with."""
 
 
