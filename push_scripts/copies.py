@@ -51,15 +51,15 @@ def find_copies(
     def restricted(rows: pa.Table) -> pa.ChunkedArray:
         return pc.invert(passes(rows))
 
-    found: set[tuple[str, str]] = set()
+    copies: set[tuple[str, str]] = set()
     if own_sources:
         clusters = pa.array(sorted(_clusters([*files, *notes], keys, restricted)), pa.string())
         for rows in row_groups([*files, *notes] if len(clusters) else [], [*keys, "cluster_id"]):
             if "cluster_id" in rows.column_names:
-                found.update(_names(rows.filter(pc.and_(own(rows), pc.is_in(rows["cluster_id"], clusters)))))
+                copies.update(_names(rows.filter(pc.and_(own(rows), pc.is_in(rows["cluster_id"], clusters)))))
         if texts := {key for key, _ in _long_texts(files, keys, restricted)}:
-            found.update(name for key, name in _long_texts(files, keys, own) if key in texts)
-    sources, ids = zip(*sorted(found), strict=True) if found else ((), ())
+            copies.update(name for key, name in _long_texts(files, keys, own) if key in texts)
+    sources, ids = zip(*sorted(copies), strict=True) if copies else ((), ())
     return pa.table({"source": pa.array(sources, pa.string()), "id": pa.array(ids, pa.string())})
 
 

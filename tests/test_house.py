@@ -1,5 +1,6 @@
-"""Components import only lower layers, as `LAYERS` in `support/imports.py` declares them, and nothing imports in cycles."""
+"""Components import only lower layers, as `LAYERS` in `support/imports.py` declares, without cycles; names are nouns."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,17 @@ def test_forbidden_imports_and_cycles_are_detected(tmp_path):
         ("dataset_builders.common.files", "cube_model.errors", True),
     ]
     assert graph.cycles() == [["cube_model.core", "cube_model.training"]]
+
+
+PARTICIPLES = {"found", "known", "given", "chosen", "told", "said"}
+"""They say what was done to a thing, not what it is."""
+
+
+def test_no_variable_is_called_by_a_participle(graph):
+    named = []
+    for path in graph.files.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id
+            if (name := stored or (isinstance(node, ast.arg) and node.arg)) in PARTICIPLES:
+                named.append(f"{path.relative_to(ROOT)}:{node.lineno}: {name}")
+    assert named == []

@@ -279,8 +279,8 @@ def _refused_by_other_faqs(share: float) -> float:
 def _half(questions: Questions, seed: int) -> np.ndarray:
     """Whether each question is in the half to which the probabilities are fitted: a half of the groups."""
     groups = np.unique(questions.groups)
-    chosen = np.random.default_rng(seed).permutation(groups)[: len(groups) // 2]
-    return np.isin(questions.groups, chosen)
+    half = np.random.default_rng(seed).permutation(groups)[: len(groups) // 2]
+    return np.isin(questions.groups, half)
 
 
 def _cross_fitted(questions: Questions, seed: int) -> np.ndarray:

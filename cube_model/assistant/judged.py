@@ -64,9 +64,9 @@ def judged_questions(file: Path, assistant: str | os.PathLike[str]) -> JudgedQue
             wrong[question] = {"time": judgement.at, "question": question, "nearest": nearest}
         else:
             right[question] = UnansweredQuestion(question, 1, [], nearest, judgement.at, entry["answer"])
-    known = {entry["question"] for entry in entries.values()}
+    questions = {entry["question"] for entry in entries.values()}
     return JudgedQuestions(
         [row for question, row in wrong.items() if question not in right],
-        [row for question, row in right.items() if question not in known],
+        [row for question, row in right.items() if question not in questions],
         stale,
     )

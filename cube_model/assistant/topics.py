@@ -113,13 +113,13 @@ def _domains(table: pa.Table) -> dict[str, np.ndarray]:
 def _spherical_k_means(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Centres of groups (Dhillon and Modha, 2001), from vectors that are far from each other (k-means++)."""
     random = np.random.default_rng(seed)
-    chosen = [int(random.integers(len(vectors)))]
-    distance = 1 - vectors @ vectors[chosen[0]]
-    while len(chosen) < count:
+    seeds = [int(random.integers(len(vectors)))]
+    distance = 1 - vectors @ vectors[seeds[0]]
+    while len(seeds) < count:
         weight = np.maximum(distance, 0) + 1e-12
-        chosen.append(int(random.choice(len(vectors), p=weight / weight.sum())))
-        distance = np.minimum(distance, 1 - vectors @ vectors[chosen[-1]])
-    centres = vectors[chosen]
+        seeds.append(int(random.choice(len(vectors), p=weight / weight.sum())))
+        distance = np.minimum(distance, 1 - vectors @ vectors[seeds[-1]])
+    centres = vectors[seeds]
     for _ in range(_ROUNDS):
         label = (vectors @ centres.T).argmax(1)
         sums = np.zeros_like(centres)

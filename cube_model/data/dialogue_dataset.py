@@ -253,8 +253,8 @@ def create_dialogue_dataset(
         >>> len(dataset), len(dataset.validation)
         (1, 1)
     """
-    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
-    config = with_options(config or DialogueConfig(), {**options}, **chosen)
+    named = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **named)
     return DialogueDataset.from_pairs(dialogue_pairs, config, language=language)
 
 
@@ -301,8 +301,8 @@ def create_conversation_dataset(
     """
     if context_turns is None and config is None and options.get("support_multiturn", True):
         context_turns = CONVERSATION_CONTEXT_TURNS
-    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
-    config = with_options(config or DialogueConfig(), {**options}, **chosen)
+    named = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **named)
     return DialogueDataset.from_conversations(conversations, config, language=language)
 
 
@@ -341,8 +341,8 @@ def load_dialogue_dataset_from_files(
         >>> len(load_dialogue_dataset_from_files("hotel.csv", teacher="minilm", validation_split=0.5))
         1
     """
-    chosen = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
-    config = with_options(config or DialogueConfig(), {**options}, **chosen)
+    named = {"teacher": teacher, "validation_split": validation_split, "context_turns": context_turns}
+    config = with_options(config or DialogueConfig(), {**options}, **named)
     return DialogueDataset._from_rows(rows_of_files(paths, language, **(reader or {})), config)
 
 

@@ -138,7 +138,7 @@ class QuestionAnswerPairs:
         if self.negatives is not None:
             missing = np.full((len(other), self.negatives.shape[1]), NO_TURN, self.negatives.dtype)
             negatives = np.concatenate([self.negatives, missing])
-        known = self.clusters is not None and other.clusters is not None
+        clustered = self.clusters is not None and other.clusters is not None
         return replace(
             self,
             texts=[*self.texts, *other.texts] if offset else self.texts,
@@ -151,7 +151,7 @@ class QuestionAnswerPairs:
             languages=[*self.languages, *other.languages],
             fingerprint=hashlib.sha256(f"{self.fingerprint} {other.fingerprint}".encode()).hexdigest(),
             negatives=negatives,
-            clusters=np.concatenate([self.clusters, other.clusters]) if known else None,
+            clusters=np.concatenate([self.clusters, other.clusters]) if clustered else None,
         )
 
 

@@ -28,14 +28,14 @@ def benchmark_texts(files: Sequence[str]) -> frozenset[str]:
         try:
             content = Path(file).expanduser().read_text(encoding="utf-8")
             is_json = Path(file).suffix == ".json"
-            found = set(map(spelling, _strings(json.loads(content)) if is_json else content.splitlines()))
+            spellings = set(map(spelling, _strings(json.loads(content)) if is_json else content.splitlines()))
         except (OSError, ValueError, RecursionError) as error:
             message = f"{file}: cannot read the texts of a benchmark: {error}; expected JSON or a text a line"
             raise ModelError(message) from error
-        found.discard("")
-        if not found:
+        spellings.discard("")
+        if not spellings:
             raise ModelError(f"{file}: no text in it; expected JSON or a text a line")
-        texts |= found
+        texts |= spellings
     return frozenset(texts)
 
 

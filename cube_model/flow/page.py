@@ -86,10 +86,10 @@ def _notes(facts: dict[str, Any]) -> list[str]:
         f"Encoder {teacher['name']}{revision}. Data {data['fingerprint'][:12]}, {facts['format']}.",
     ]
     if true := facts["true_graph"]:
-        drawn, given = true["as_drawn"], true["dialog2flow"]
+        drawn, protocol = true["as_drawn"], true["dialog2flow"]
         notes.append(
             f"The annotated actions, pruned alike, give {drawn['true_nodes']} nodes; this flow has {drawn['nodes']}. "
-            f"With the true number of steps, as Dialog2Flow is judged: {given['nodes']} of {given['true_nodes']}."
+            f"With the true number of steps, as Dialog2Flow is judged: {protocol['nodes']} of {protocol['true_nodes']}."
         )
     return notes
 

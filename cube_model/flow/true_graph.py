@@ -113,10 +113,10 @@ def compare(
         return None
     counts = {s: len({actions[row] for row in each.rows.tolist()} - {""}) for s, each in speakers.items()}
     clusters = {s: each.tree.cut(count=max(1, min(counts[s], each.tree.size))) for s, each in speakers.items()}
-    given = names_of_turns(turns, speakers, clusters)
+    node_names = names_of_turns(turns, speakers, clusters)
     return {
         "as_drawn": difference(turns, names, actions, pruning),
-        "dialog2flow": difference(turns, given, actions, DIALOG2FLOW),
+        "dialog2flow": difference(turns, node_names, actions, DIALOG2FLOW),
         "actions": counts,
         "reported_by_dialog2flow": REPORTED,
     }

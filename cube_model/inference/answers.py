@@ -95,8 +95,8 @@ def _with_metadata(table: pa.Table, where: Where, data: str | os.PathLike[str]) 
     if len(rows):
         return table.take(rows)
     conditions = " and ".join(f"{key}={' or '.join(values)}" for key, values in wanted.items())
-    known = ", ".join(_known(objects, wanted)) or "no metadata at all"
-    raise ModelError(f"{data}: no answer has the metadata {conditions}; there is {known}")
+    available = ", ".join(_known(objects, wanted)) or "no metadata at all"
+    raise ModelError(f"{data}: no answer has the metadata {conditions}; there is {available}")
 
 
 def _known(objects: list[dict[str, Any]], wanted: Collection[str]) -> list[str]:

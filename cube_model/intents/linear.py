@@ -97,7 +97,7 @@ def fit_row(
 
     rows = np.concatenate([others, vectors]).astype(np.float64)
     mean = rows.mean(0)
-    centred, known = torch.from_numpy(rows - mean), torch.from_numpy(logits.astype(np.float64))
+    centred, other_logits = torch.from_numpy(rows - mean), torch.from_numpy(logits.astype(np.float64))
     is_new = torch.from_numpy(np.arange(len(rows)) >= len(others))
     goal = torch.from_numpy(np.concatenate([numbers, np.full(len(vectors), logits.shape[1])]).astype(np.int64))
     weights = torch.zeros(rows.shape[1], dtype=torch.float64, requires_grad=True)
@@ -106,7 +106,7 @@ def fit_row(
     def loss() -> torch.Tensor:
         own = centred @ weights + bias
         if single:
-            fit = cross_entropy(torch.cat([known, own[:, None]], dim=1), goal)
+            fit = cross_entropy(torch.cat([other_logits, own[:, None]], dim=1), goal)
         else:
             fit = binary_cross_entropy_with_logits(own, is_new.double())
         return fit + (weights**2).sum() / (2 * strength * len(rows))

@@ -82,8 +82,8 @@ class Scorer:
             seed: Seed of the choice of the examples that are kept.
         """
         owners = np.repeat(np.arange(len(self.starts)), np.diff(np.append(self.starts, len(self.examples))))
-        known = self.linear.logits(np.concatenate([self.examples, vectors]))
-        weights, bias = fit_row(known, self.examples, owners, vectors, self.settings.strength, single=single)
+        logits = self.linear.logits(np.concatenate([self.examples, vectors]))
+        weights, bias = fit_row(logits, self.examples, owners, vectors, self.settings.strength, single=single)
         linear = Linear(
             np.concatenate([self.linear.weights, weights[None]]),
             np.append(self.linear.bias, np.float32(bias)).astype(np.float32),

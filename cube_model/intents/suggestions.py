@@ -201,14 +201,14 @@ def _name(texts: Sequence[Sequence[str]], overall: Counter[str], count: int) -> 
         if share >= _SHARE and elsewhere < _COMMON * share:
             # a pair says more than its words, but not if they only happen to meet
             scores[gram] = share * float(np.log(share / elsewhere)) * (1.2 if " " in gram else 1)
-    chosen: list[str] = []
+    parts: list[str] = []
     for gram in sorted(scores, key=lambda each: (-scores[each], each)):
-        if not any(set(gram.split()) & set(other.split()) for other in chosen):
-            chosen.append(gram)
-        if len(chosen) == _PARTS or sum(len(each.split()) for each in chosen) >= _PARTS + 1:
+        if not any(set(gram.split()) & set(other.split()) for other in parts):
+            parts.append(gram)
+        if len(parts) == _PARTS or sum(len(each.split()) for each in parts) >= _PARTS + 1:
             break
-    place = {gram: _mean_place(gram, texts) for gram in chosen}
-    return "_".join(" ".join(sorted(chosen, key=place.__getitem__)).split())
+    place = {gram: _mean_place(gram, texts) for gram in parts}
+    return "_".join(" ".join(sorted(parts, key=place.__getitem__)).split())
 
 
 def _beginning(text: str) -> str:

@@ -56,15 +56,15 @@ class Deciding:
             return {}
         ids = rows.column(0)
         matching = rows.select(_TEXT_COLUMNS[config]).filter(pc.is_in(ids, pa.array(list(decisions), ids.type)))
-        found = {}
+        by_id = {}
         for row in matching.to_pylist():
             decision = decisions[row[rows.column_names[0]]]
             if self.checks_texts and decision.text and decision.text != text_digest(*row_texts(config, row)):
                 self.decided[decision.key] = CHANGED
             else:
                 self.decided[decision.key] = LEFT_OUT
-                found[decision.id] = decision
-        return found
+                by_id[decision.id] = decision
+        return by_id
 
     def obey(self, rows: pa.Table, decisions: Mapping[str, RowDecision]) -> tuple[pa.Table, np.ndarray]:
         """Give rows the labels that were decided, and tell which rows to leave out.

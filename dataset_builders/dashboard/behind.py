@@ -166,8 +166,8 @@ class Behind:
         if self.kind == "duplicates":
             return self.get("config") in ("dialogues", "downstream") and {"source", "also_in"} <= set(names)
         ranges = (value for name, value in self.conditions if name in _NUMBERS)
-        known = _CONDITIONS.get(self.kind)
-        return known is not None and set(names) <= known and all(map(_range, ranges))
+        condition = _CONDITIONS.get(self.kind)
+        return condition is not None and set(names) <= condition and all(map(_range, ranges))
 
     def _leaks(self, filters: Filters) -> Query:
         """Leaking rows: those that were dropped, and those that stay with a flag."""

@@ -301,8 +301,8 @@ def intervals(
 
 def _opens(chart: Any, *fields: str) -> Any:
     """A chart that reports a click on a mark: the values of these fields; see `page.Page.chart`."""
-    chosen = alt.selection_point(name=CLICKED, fields=list(fields), toggle=False)
-    return chart.add_params(chosen)
+    click = alt.selection_point(name=CLICKED, fields=list(fields), toggle=False)
+    return chart.add_params(click)
 
 
 def _names(category: str, titles: dict[str, str], order: Sequence[str]) -> alt.Y:

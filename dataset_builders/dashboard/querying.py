@@ -91,15 +91,15 @@ class _Typed:
         with self._lock, _limited(self._connection):
             try:
                 rows = ask(self._connection, text)
-                found = list(islice(rows, most + 1))
+                fetched = list(islice(rows, most + 1))
             except Exception as error:
                 if is_interrupt(error):
                     raise DataError(f"stopped after {SECONDS:g} seconds; ask for less, as with LIMIT") from None
                 raise
         columns = {
-            name: [_shown(row[place]) for row in found[:most]] for place, name in enumerate(_unique(rows.columns))
+            name: [_shown(row[place]) for row in fetched[:most]] for place, name in enumerate(_unique(rows.columns))
         }
-        return pd.DataFrame(columns), len(found) > most
+        return pd.DataFrame(columns), len(fetched) > most
 
     def close(self) -> None:
         self._opened.close()

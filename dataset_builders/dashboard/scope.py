@@ -33,4 +33,4 @@ def on_rows(query: str, metadata: Metadata) -> str:
     tables = ",\n".join(f"{name} AS (\n{part}\n)" for name, part in parts.items() if name in used)
     if not tables:
         return query
-    return f"WITH {tables}, {query[found.end() :]}" if (found := _WITH.match(query)) else f"WITH {tables}\n{query}"
+    return f"WITH {tables}, {query[match.end() :]}" if (match := _WITH.match(query)) else f"WITH {tables}\n{query}"

@@ -43,29 +43,29 @@ def formats(
     from dataset_builders.common.errors import DataError
     from dataset_builders.own_data.formats.registry import all_formats
 
-    known = all_formats()
+    layouts = all_formats()
     if as_json:
         keys = ("name", "title", "rows", "looks", "checked", "roles")
-        rows = [{key: getattr(f, key) for key in keys} for f in known if name in (None, f.name)]
+        rows = [{key: getattr(f, key) for key in keys} for f in layouts if name in (None, f.name)]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     console = Console()
     if name is not None:
-        chosen = next((f for f in known if f.name == name), None)
-        if chosen is None:
-            raise DataError(f"no format {name!r}; expected one of {', '.join(f.name for f in known)}")
-        console.print(Text(f"{chosen.title}: {chosen.rows}"))
-        for place, content in chosen.looks:
+        layout = next((f for f in layouts if f.name == name), None)
+        if layout is None:
+            raise DataError(f"no format {name!r}; expected one of {', '.join(f.name for f in layouts)}")
+        console.print(Text(f"{layout.title}: {layout.rows}"))
+        for place, content in layout.looks:
             console.print(Text.assemble((place, "bold"), "\n  ", content.replace("\n", "\n  ")), soft_wrap=True)
-        if chosen.roles:
-            console.print(Text(f"roles: {chosen.roles}"), soft_wrap=True)
-        console.print(Text(f"checked against: {chosen.checked}"), soft_wrap=True)
+        if layout.roles:
+            console.print(Text(f"roles: {layout.roles}"), soft_wrap=True)
+        console.print(Text(f"checked against: {layout.checked}"), soft_wrap=True)
         return
     table = Table(box=box.SIMPLE_HEAD, padding=0, caption="how one looks: dialogue-cube formats NAME")
     table.add_column("format", no_wrap=True)
     table.add_column("what", overflow="fold")
     table.add_column("rows")
-    for f in known:
+    for f in layouts:
         table.add_row(f.name, f.title, f.rows)
     table.add_section()
     for form, what in _PLAIN:

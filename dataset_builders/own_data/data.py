@@ -148,12 +148,12 @@ def load(
     dataset = find(str(path))
     path = Path(path)
     if dataset is None:
-        found, splits = find_all(path, skip_bad_files), split_of
+        files, splits = find_all(path, skip_bad_files), split_of
     else:
         places = [(file, place) for file, place, _ in dataset.files]
-        found, splits = sort_out(str(path), places, skip_bad_files), dataset.split
-    opened, unread = open_all(found.data, found.others, settings, skip_bad_files)
-    skipped = [*found.skipped, *unread, *(dataset.skipped if dataset else [])]
+        files, splits = sort_out(str(path), places, skip_bad_files), dataset.split
+    opened, unread = open_all(files.data, files.others, settings, skip_bad_files)
+    skipped = [*files.skipped, *unread, *(dataset.skipped if dataset else [])]
     if len(opened) == 1 and not opened[0].is_intents:
         opened = [replace(opened[0], is_single=_is_single(opened[0]))]
     if not opened:

@@ -77,8 +77,8 @@ def check_languages(data: OwnData) -> None:
         rows = [row for row in _first_rows(own) if row.language is None]
         looks, confidence, characters = identify(rows)
         named = data.language.split("-")[0].lower()
-        known = named in identifier().labels
-        if known and characters >= _MIN_CHARACTERS and confidence >= _MIN_CONFIDENCE and not are_alike(looks, named):
+        listed = named in identifier().labels
+        if listed and characters >= _MIN_CHARACTERS and confidence >= _MIN_CONFIDENCE and not are_alike(looks, named):
             raise DataError(
                 f"{own.file}: its texts look like {looks}, not {data.language}; say language {looks} (--language "
                 f"{looks}), or trust_language (--trust-language) if {data.language} is right"

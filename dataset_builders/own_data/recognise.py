@@ -123,13 +123,13 @@ def _recognise(file: RawFile, options: Options, files: Sequence[RawFile]) -> Own
     encoding = "" if rows else options.encoding or detect_encoding(file)
     named = next((f for f in all_formats() if f.name == options.format), None)
     probe = Probe(file, encoding, rows)
-    found = named
+    layout = named
     if named is None and options.format is None and not options.columns:
-        found = next((f for f in all_formats() if f.recognises(probe)), None)
-    if found:
-        companions = found.companions(file, files)
+        layout = next((f for f in all_formats() if f.recognises(probe)), None)
+    if layout:
+        companions = layout.companions(file, files)
         form = Form("format", rows=rows)
-        return OwnFile(file, options, encoding, form, found.rows == "intents", found, tuple(companions))
+        return OwnFile(file, options, encoding, form, layout.rows == "intents", layout, tuple(companions))
     if rows:
         return OwnFile(file, options, encoding, Form("rows", rows=rows), is_intents=False)
     with open_text(file, encoding) as stream:

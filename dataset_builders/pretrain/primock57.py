@@ -59,14 +59,14 @@ class PriMock57(DialogueBuilder):
         if not patient:
             raise RawDataError(f"{file}: no file of the patient beside it; fetch the whole folder transcripts/")
         sides: tuple[tuple[Speaker, RawFile], ...] = (("system", file), ("user", patient))
-        intervals = [(side, found) for side, each in sides for found in _INTERVAL.findall(each.read().decode())]
+        intervals = [(side, interval) for side, each in sides for interval in _INTERVAL.findall(each.read().decode())]
         return [sorted((float(start), side, text) for side, (start, text) in intervals)]
 
     def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue]:
         """Intervals without a word are silence, or nothing but a tag. A sentence keeps one full stop at most."""
         turns = []
         for _, side, text in record:
-            known = _LOST_WORDS.sub("", _LOST_SENTENCE.sub(r"\1", _UNSURE.sub("", text))).strip()
-            if known:
-                turns.append(Turn(side, known))
+            audible = _LOST_WORDS.sub("", _LOST_SENTENCE.sub(r"\1", _UNSURE.sub("", text))).strip()
+            if audible:
+                turns.append(Turn(side, audible))
         yield Dialogue(file.name.rpartition("/")[2].removesuffix("_doctor.TextGrid"), split, turns)

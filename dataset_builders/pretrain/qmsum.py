@@ -69,9 +69,9 @@ class QMSum(DialogueBuilder):
         for start, end in pairwise(sorted({0, *starts, len(transcript)})):
             numbers: dict[str, str] = {}
             turns = []
-            for said in transcript[start:end]:
-                text = _MARK.sub("", said["content"]).strip()
-                number = numbers.setdefault(said["speaker"], str(len(numbers) + 1)) if text else None
+            for speech in transcript[start:end]:
+                text = _MARK.sub("", speech["content"]).strip()
+                number = numbers.setdefault(speech["speaker"], str(len(numbers) + 1)) if text else None
                 turns.append(Turn("user" if number == "1" else "system", text, speaker_id=number))
             if numbers:  # otherwise nobody says a word
                 yield Dialogue(f"{split}/{meeting}/{start}", split, turns)

@@ -84,13 +84,13 @@ def _matches(
     from dataset_builders.schema import ORIGINS
     from dataset_builders.sources.info import COVERAGE
 
-    for given, allowed, what in (
+    for values, allowed, what in (
         ([kind] if kind else [], _KINDS, "--kind"),
         (licenses, LICENSES, "--license"),
         (annotated, COVERAGE, "--annotated"),
         (origins, ORIGINS, "--origin"),
     ):
-        for one in given:
+        for one in values:
             if one not in allowed:
                 raise DataError(f"{what} {one}: expected one of {', '.join(allowed)}")
     for one in languages:
@@ -162,10 +162,10 @@ def _print_table(infos: Sequence[SourceInfo]) -> None:
         table.add_column(column, overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     for name, kind in _KINDS.items():
-        chosen = [info for info in infos if info.kind == kind]
-        if chosen:
+        rows = [info for info in infos if info.kind == kind]
+        if rows:
             table.add_row(f"[bold]{name}[/bold]")
-        for info in chosen:
+        for info in rows:
             use = f"{'yes' if info.redistributable else 'no'} / {get_license(info.license).commercial}"
             size = sum(next(iter(counts.values())) for counts in info.counts[info.default_config].values())
             cells = (
@@ -192,15 +192,15 @@ def markdown_table(infos: Sequence[SourceInfo]) -> str:
     """The sources as Markdown, a table for each kind."""
     lines = []
     for kind, title in (("dialogues", "Dialogues"), ("downstream", "Intents")):
-        chosen = [info for info in infos if info.kind == kind]
-        if chosen:
+        rows = [info for info in infos if info.kind == kind]
+        if rows:
             lines += [
                 f"## {title}",
                 "",
                 "| source | languages | licence | origin | annotated | size |",
                 "|---|" + "---|" * 5,
             ]
-        for info in chosen:
+        for info in rows:
             cells = (
                 _languages(info),
                 _license(info),
@@ -209,7 +209,7 @@ def markdown_table(infos: Sequence[SourceInfo]) -> str:
                 _size(info, ", "),
             )
             lines.append(f"| [{info.name}]({info.homepage}) | {' | '.join(cells)} |")
-        if chosen:
+        if rows:
             lines.append("")
     return "\n".join(lines)
 
@@ -231,22 +231,22 @@ def download(
     """
     from dataset_builders.sources import download as downloads
 
-    chosen = downloads.fetched_automatically(names or [])
-    plan = downloads.missing(chosen, to)
+    selection = downloads.fetched_automatically(names or [])
+    plan = downloads.missing(selection, to)
     if plan:
         typer.echo(_plan_line(plan), err=True)
     with download_bars() as advance:
-        files = downloads.download(chosen, to, advance)
+        files = downloads.download(selection, to, advance)
     typer.echo(f"{len(files)} files are in {to}")
 
 
 def _plan_line(plan: Sequence[Any]) -> str:
     """What is downloaded, with the large sources by name."""
-    files, known = sum(one.files for one in plan), sum(one.bytes or 0 for one in plan)
+    files, size_known = sum(one.files for one in plan), sum(one.bytes or 0 for one in plan)
     unknown = [f"{one.name} of unknown size" for one in plan if one.bytes is None]
     large = [f"{one.name} {_megabytes(one.bytes)}" for one in plan if one.bytes is not None and one.bytes >= LARGE]
     named = f": {', '.join([*unknown, *large])}" if unknown or large else ""
-    size = f"{_megabytes(known)}{' or more' if unknown else ''}"
+    size = f"{_megabytes(size_known)}{' or more' if unknown else ''}"
     return f"to download: {files:,} files of {len(plan)} sources, {size}{named}"
 
 

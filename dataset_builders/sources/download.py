@@ -58,8 +58,8 @@ def missing(names: Sequence[str], to: str | Path) -> list[Missing]:
     plans = {text: [(file, path) for file, path in _plan(text, to) if not path.exists()] for text in names}
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         sizes = {text: list(pool.map(_size, (file for file, _ in plan))) for text, plan in plans.items() if plan}
-    found = [Missing(t, len(each), None if None in each else sum(filter(None, each))) for t, each in sizes.items()]
-    return sorted(found, key=lambda one: (one.bytes is not None, -(one.bytes or 0), one.name))
+    lacking = [Missing(t, len(each), None if None in each else sum(filter(None, each))) for t, each in sizes.items()]
+    return sorted(lacking, key=lambda one: (one.bytes is not None, -(one.bytes or 0), one.name))
 
 
 def _size(file: SourceFile) -> int | None:

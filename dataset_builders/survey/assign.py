@@ -245,8 +245,8 @@ def assign_rows(plan: Plan, number: int) -> None:
         split[free] = array(answers, "split")[place]
     undropped = np.where(official >= TRAIN, official, split).astype(np.int8)
     save(plan.storage, f"splits/{number:05d}", records(split=split, undropped=undropped))
-    known = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
-    shared = np.isin(groups, known)
+    taken = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
+    shared = np.isin(groups, taken)
     distinct, group = np.unique(groups[shared], return_inverse=True)
     rows = plan.shards[number].first + np.flatnonzero(shared)
     first = first_in_splits(group, len(distinct), rows, undropped[shared])
@@ -282,8 +282,8 @@ def drop_leaks(plan: Plan, translations: Translations, number: int) -> None:
     places = np.flatnonzero(leak)
     targets = blocking[places]
     ask(plan, "rows-asked", number, places, targets, plan.shard_of)
-    known = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
-    shared = np.isin(groups, known)
+    taken = np.sort(array(plan.exchange("groups").answers(number, plan.parts), "group"))
+    shared = np.isin(groups, taken)
     distinct, group = np.unique(groups[shared], return_inverse=True)
     counts = records(group=distinct, **columns("count", count_in_splits(group, len(distinct), split[shared])))
     plan.exchange("final-groups").send(number, counts, plan.part_of(distinct), plan.parts)

@@ -49,39 +49,39 @@ def survey_dialogues(
         return Survey(results, {"before": _leaks(), "after": _leaks()}, {"dialogues": {}, "utterances": {}}, [], {})
     plan = Plan(stages.storage, names, Plan.places(parsed), policy, seed, benchmark_words, config or ClusterConfig())
     run = Run(plan, stages, "survey")
-    found = run.find()
+    outcome = run.find()
     decide = partial(pair_leaks.decide, plan, results, benchmark_texts)
     in_benchmark = run.shards("decisions", decide, bound=True)
     run.run("clusters-listed", partial(list_members, plan, results), plan.ranges)
     by_sources = np.bincount(plan.sources, in_benchmark, len(names)).astype(int).tolist()
     spoken = [source for source in run.sources if sum(s.part.turns for s in plan.shards if s.source == source)]
     before = _leaks(
-        dialogue=by_source(total(found.grouped, "before"), names, run.sources),
-        pair=by_source(total(found.paired, "before"), names, spoken),
-        translated_dialogue=found.translated.leaks(plan, "groups", "before"),
+        dialogue=by_source(total(outcome.grouped, "before"), names, run.sources),
+        pair=by_source(total(outcome.paired, "before"), names, spoken),
+        translated_dialogue=outcome.translated.leaks(plan, "groups", "before"),
     )
     after = _leaks(
-        dialogue=by_source(total(found.paired, "rows"), names, run.sources),
-        pair=by_source(total(found.paired, "after"), names, spoken),
-        translated_dialogue=found.translated.leaks(plan, "final", "split"),
+        dialogue=by_source(total(outcome.paired, "rows"), names, run.sources),
+        pair=by_source(total(outcome.paired, "after"), names, spoken),
+        translated_dialogue=outcome.translated.leaks(plan, "final", "split"),
     )
     benchmark = {name: {"train-test": count} for name, count in zip(names, by_sources, strict=True)}
     return Survey(
         results,
         {"before": {"benchmark": benchmark, **before}, "after": after},
         {
-            "dialogues": matrix(total(found.grouped, "duplicates"), names),
-            "utterances": matrix(total(found.twins, "texts"), names),
+            "dialogues": matrix(total(outcome.grouped, "duplicates"), names),
+            "utterances": matrix(total(outcome.twins, "texts"), names),
         },
         [members_file(part) for part in range(plan.ranges)],
         {
-            "signature parts": sum(part["keys"] for part in found.alike),
-            "comparisons": sum(part["skipped"] for part in found.alike),
-            "pairs": found.common,
+            "signature parts": sum(part["keys"] for part in outcome.alike),
+            "comparisons": sum(part["skipped"] for part in outcome.alike),
+            "pairs": outcome.common,
         },
     )
 
 
-def _leaks(**known: Any) -> dict[str, Any]:
+def _leaks(**counts: Any) -> dict[str, Any]:
     """Figures of all kinds of leaks; without any for those that are not given."""
-    return {kind: known.get(kind.replace(" ", "_"), {}) for kind in ("dialogue", "pair", "translated dialogue")}
+    return {kind: counts.get(kind.replace(" ", "_"), {}) for kind in ("dialogue", "pair", "translated dialogue")}

@@ -103,8 +103,8 @@ def find_bounds(plan: Plan, name: str, big: Sequence[tuple[int, int]], ranges: S
         done = stop.before
         # whole numbers, so that a bound is the same on every machine: (twice_middle - 2 done) / 2 < share of the rest
         bound = 2 * share * (total - done) + 2 * done * tenths
-        found = line.first_from(-(-bound // tenths))
-        stop = max(stop, found, key=lambda place: place.before)
+        place_of_bound = line.first_from(-(-bound // tenths))
+        stop = max(stop, place_of_bound, key=lambda place: place.before)
         for _, place in big[start : stop.big]:
             splits[place] = number
         ends.append(stop.position)

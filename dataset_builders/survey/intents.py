@@ -49,7 +49,7 @@ def survey_intents(
     storage, config = stages.storage.below("intents"), ClusterConfig(near=False)
     plan = Plan(storage, names, Plan.places(parsed), policy, seed, 0, config, has_dialogues=False)
     run = Run(plan, stages, "intents")
-    found = run.find()
+    outcome = run.find()
     small_talk = [
         [f"{name}/{label}" for label in s.builder.INFO.small_talk] for name, s in zip(names, parsed, strict=True)
     ]
@@ -57,15 +57,15 @@ def survey_intents(
     tests = [array(load(storage, f"test/{number:05d}"), "hash") for number in range(len(plan.shards))]
     leaks = {
         "before": {
-            "text": by_source(total(found.grouped, "before"), names, run.sources),
-            "translated text": found.translated.leaks(plan, "groups", "before"),
+            "text": by_source(total(outcome.grouped, "before"), names, run.sources),
+            "translated text": outcome.translated.leaks(plan, "groups", "before"),
         },
         "after": {
-            "text": by_source(total(found.paired, "rows"), names, run.sources),
-            "translated text": found.translated.leaks(plan, "final", "split"),
+            "text": by_source(total(outcome.paired, "rows"), names, run.sources),
+            "translated text": outcome.translated.leaks(plan, "final", "split"),
         },
     }
-    duplicates = {"downstream": matrix(total(found.grouped, "duplicates"), names)}
+    duplicates = {"downstream": matrix(total(outcome.grouped, "duplicates"), names)}
     return Survey(results, leaks, duplicates, [], {}), distinct(np.concatenate(tests))
 
 

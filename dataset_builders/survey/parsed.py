@@ -108,12 +108,12 @@ def parse(builder: CorpusBuilder, executor: Executor | None = None, storage: Sto
     with _beside_rows(builder, storage) as claim:
         stages = Stages(storage, executor or LocalExecutor())
         work = partial(_parse_files, builder, storage, groups)
-        found = stages.run("parts", work, len(groups), label=partial(_file_names, groups))
+        groups_of_parts = stages.run("parts", work, len(groups), label=partial(_file_names, groups))
         claim.collect()
     close_archives()
     release_unused()
     builder.check_rows()
-    parts = [Part(*part) for group in found for part in group]
+    parts = [Part(*part) for group in groups_of_parts for part in group]
     if not parts:
         files = [str(file) for names in builder.split_files.values() for file in names]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""

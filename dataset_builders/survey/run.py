@@ -73,8 +73,8 @@ class Run:
         plan = self.plan
         hashed = self.shards("hashes", keys.hash_rows)
         twins = self._parts("twins", keys.find_twins)
-        self._check_ids([found["conflict"] for found in twins])
-        translated = Translated.of(plan, [found["parallel"] for found in hashed])
+        self._check_ids([outcome["conflict"] for outcome in twins])
+        translated = Translated.of(plan, [outcome["parallel"] for outcome in hashed])
         self.shards("signatures", partial(assign.open_rows, plan, _bits(plan, hashed)), bound=True)
         alike = self._match() if plan.config.near else []
         self.step = "splits" if plan.has_dialogues else f"splits of {plan.rows}"
@@ -82,13 +82,13 @@ class Run:
         alone = self._bounds({source: [] for source in self.sources}, assign.rows_of, self._senders)
         self.shards("clusters", partial(assign.group_rows, plan, alone), bound=True)
         grouped = self._parts("clusters-joined", assign.combine_groups)
-        found = translated.find(plan)
-        common = self._seed_splits(found) if plan.policy == "leak-free" else 0
+        outcome = translated.find(plan)
+        common = self._seed_splits(outcome) if plan.policy == "leak-free" else 0
         self.shards("splits", assign.assign_rows)
         self._parts("splits-joined", assign.combine_assigned)
-        found = translated.with_assigned(plan, found)
+        outcome = translated.with_assigned(plan, outcome)
         self.step = "leaks" if plan.has_dialogues else f"leaks of {plan.rows}"
-        self.shards("leaks", partial(assign.drop_leaks, plan, found), bound=True)
+        self.shards("leaks", partial(assign.drop_leaks, plan, outcome), bound=True)
         paired = self._parts("pairs", pair_leaks.combine_pairs)
         if plan.has_dialogues:
             self.shards("pair-leaks-found", pair_leaks.judge_pairs)
@@ -108,13 +108,13 @@ class Run:
         self.shards("contained", contained.compare)
         return alike
 
-    def _seed_splits(self, found: Translations) -> int:
+    def _seed_splits(self, translations: Translations) -> int:
         """Seeded splits of all that has no official one; returns the number of pairs that are too common to join."""
         plan = self.plan
-        counts = self.shards("free-rows", partial(assign.link_rows, plan, found), bound=True)
+        counts = self.shards("free-rows", partial(assign.link_rows, plan, translations), bound=True)
         totals = np.bincount(plan.sources, counts, len(plan.names)).astype(int).tolist()
         common = sum(self._parts("links-found", find_links))
-        join_clusters(plan, found, totals)
+        join_clusters(plan, translations, totals)
         self.shards("components-found", assign.send_components)
         sized = self._parts("components-sized", partial(assign.size_components, plan, totals), bound=True)
         rows = np.sum(sized, axis=0)
@@ -146,9 +146,9 @@ class Run:
         if rows:
             number = int(self.plan.shard_of(np.array(min(rows))))
             name = self.plan.names[self.plan.shards[number].source]
-            found = self.plan.table(number, []).column(0)[min(rows) - self.plan.shards[number].first].as_py()
+            identifier = self.plan.table(number, []).column(0)[min(rows) - self.plan.shards[number].first].as_py()
             raise DataError(
-                f"{name}: two different records have the id {found!r}; the raw folder mixes two releases, keep one"
+                f"{name}: two different records have the id {identifier!r}; the raw folder mixes two releases, keep one"
             )
 
     def shards(self, name: str, work: Callable[..., Any], *, bound: bool = False) -> list[Any]:
@@ -172,10 +172,10 @@ def _released(work: Callable[[int], Any], number: int) -> Any:
 
 def _bits(plan: Plan, hashed: Sequence[dict[str, int]]) -> int:
     """Number of bits of the bitmaps of shingles: four times the mean number of characters, which has little effect."""
-    mean = sum(found["characters"] for found in hashed) / max(int(plan.first_rows[-1]), 1)
+    mean = sum(each["characters"] for each in hashed) / max(int(plan.first_rows[-1]), 1)
     return int(np.clip(1 << int(np.ceil(np.log2(max(4 * mean, 1)))), 256, 4096))
 
 
 def total(results: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     """Sum of a table in the results of several tasks."""
-    return np.sum([np.array(found[key], np.int64) for found in results], axis=0)
+    return np.sum([np.array(outcome[key], np.int64) for outcome in results], axis=0)

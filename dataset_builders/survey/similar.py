@@ -147,9 +147,9 @@ def send_sets(plan: Plan, number: int) -> None:
     first = plan.shards[number].first
 
     def sets(rows: np.ndarray) -> dict[str, pa.Array]:
-        found = _sets(plan, number, rows - first)
-        offsets = pa.array(found.offsets, pa.int64())
-        return {"values": pa.LargeListArray.from_arrays(offsets, pa.array(found.values))}
+        of_rows = _sets(plan, number, rows - first)
+        offsets = pa.array(of_rows.offsets, pa.int64())
+        return {"values": pa.LargeListArray.from_arrays(offsets, pa.array(of_rows.values))}
 
     send_pairs(plan, "verify", number, right, left, plan.shard_of(left), sets, item="right")
 
@@ -305,12 +305,12 @@ def _bitmaps_of(table: pa.Table) -> Bitmaps:
 
 
 def _at(table: pa.Table, rows: np.ndarray) -> dict[str, pa.Array]:
-    found = (
+    part_table = (
         table.take(pa.array(np.searchsorted(array(table, "row"), rows)))
         .select(["size", "hidden", "bits"])
         .combine_chunks()
     )
-    return {name: found[name].combine_chunks() for name in found.column_names}
+    return {name: part_table[name].combine_chunks() for name in part_table.column_names}
 
 
 def _bitmaps(table: pa.Table, rows: np.ndarray) -> Bitmaps:

@@ -153,8 +153,8 @@ class Translated:
         for number, here in self._places(plan):
             groups = array(load(plan.storage, f"groups/{number:05d}"), "group")
             split = array(load(plan.storage, f"{name}/{number:05d}"), column)
-            found = row_splits(plan, number, exchange, groups, split)
-            parts.append([values[here] for values in vars(found).values()])
+            rows_of = row_splits(plan, number, exchange, groups, split)
+            parts.append([values[here] for values in vars(rows_of).values()])
         of_clusters = GroupSplits(*(np.concatenate(values) for values in zip(*parts, strict=True)))
         mine = group_splits(self.keys, self._gather(plan, name, column))
         return _Overrides(self.rows, merge(of_clusters, mine, self.rows))

@@ -102,8 +102,8 @@ with gr.Blocks(title=SETTINGS["title"]) as app:
         question = gr.Textbox(label="Question", placeholder="Is there a cheap hotel in the north?", autofocus=True)
         gr.Examples(SETTINGS["questions"], question)
         button = gr.Button("Find answers", variant="primary")
-        found = table(["cosine", "answer", "source", "licence"], ["10%", "60%", "15%", "15%"])
-        gr.on([button.click, question.submit], ask, question, found, api_name="ask")
+        answers_table = table(["cosine", "answer", "source", "licence"], ["10%", "60%", "15%", "15%"])
+        gr.on([button.click, question.submit], ask, question, answers_table, api_name="ask")
     if intents[0]:
         with gr.Tab("Intents"):
             utterance = gr.Textbox(label="Utterance", placeholder="I lost my card")

@@ -68,5 +68,5 @@ def mixed_rows(keys: Sequence[Hashable], limit: int | None, temperature: float, 
     sizes = np.bincount(groups)
     starts = np.cumsum(sizes) - sizes
     counts = quotas(sizes, limit, temperature)
-    chosen = [by_group[start : start + count] for start, count in zip(starts, counts, strict=True)]
-    return np.sort(np.concatenate(chosen))
+    samples = [by_group[start : start + count] for start, count in zip(starts, counts, strict=True)]
+    return np.sort(np.concatenate(samples))

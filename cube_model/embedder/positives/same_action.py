@@ -47,7 +47,7 @@ def same_action(
     texts = [turns.texts[i] for i in rows]
     anchors, positives = same_label_pairs(texts, labels, seed)
     dialogues = [int(turns.dialogues[rows[i]]) for i in anchors]
-    chosen = [labels[i] for i in anchors]
+    anchor_labels = [labels[i] for i in anchors]
     return PairGroup(
         kind="same_action",
         anchors=[texts[i] for i in anchors],
@@ -56,6 +56,6 @@ def same_action(
         sources=[turns.sources[d] for d in dialogues],
         licenses=[turns.licenses[d] for d in dialogues],
         languages=[turns.languages[d] for d in dialogues],
-        labels=chosen,
+        labels=anchor_labels,
         fingerprint=digest_of(texts, labels, anchors, positives),
     )

@@ -47,16 +47,16 @@ def same_intent(
     ]
     texts, labels = [row["utterance"] for row in kept], [row["label"] for row in kept]
     anchors, positives = same_label_pairs(texts, labels, seed)
-    chosen = [kept[i] for i in anchors]
+    anchor_rows = [kept[i] for i in anchors]
     return PairGroup(
         kind="same_intent",
         anchors=[texts[i] for i in anchors],
         positives=[texts[i] for i in positives],
         answer_ids=text_ids(texts[i] for i in positives),
-        sources=[row["source"] for row in chosen],
-        licenses=[row["license"] for row in chosen],
-        languages=[row["language"] for row in chosen],
-        labels=[words_of(row["label"]) for row in chosen],
+        sources=[row["source"] for row in anchor_rows],
+        licenses=[row["license"] for row in anchor_rows],
+        languages=[row["language"] for row in anchor_rows],
+        labels=[words_of(row["label"]) for row in anchor_rows],
         fingerprint=digest_of(texts, labels, anchors, positives),
         left_out=int(np.sum(leaks)),
     )

@@ -61,15 +61,15 @@ def translation(
     anchors, positives = anchors[foreign], positives[foreign]
     if not len(anchors):
         raise ModelError(f"{data}: no sentence in two languages in split train; leave out --translations")
-    chosen = [rows[i] for i in anchors]
+    anchor_rows = [rows[i] for i in anchors]
     return PairGroup(
         kind="translation",
-        anchors=[row[0] for row in chosen],
+        anchors=[row[0] for row in anchor_rows],
         positives=[texts[i] for i in positives],
-        answer_ids=text_ids(row[1] for row in chosen),
-        sources=[row[2] for row in chosen],
-        licenses=[row[3] for row in chosen],
-        languages=[row[4] for row in chosen],
+        answer_ids=text_ids(row[1] for row in anchor_rows),
+        sources=[row[2] for row in anchor_rows],
+        licenses=[row[3] for row in anchor_rows],
+        languages=[row[4] for row in anchor_rows],
         fingerprint=digest_of(texts, ids, anchors, positives),
         left_out=leaks,
     )

@@ -229,10 +229,10 @@ def _nearest(subject: Subject, _: list[Dialogue], test: list[Dialogue]) -> Itera
     for metric, names in _groupings(test).items():
         if _repeated(names):
             labels = np.unique(names, return_inverse=True)[1]
-            known = np.array([bool(name) for name in names])
-            hits, chance = nearest_hits(vectors[known], labels[known])
+            named = np.array([bool(name) for name in names])
+            hits, chance = nearest_hits(vectors[named], labels[named])
             interval = bootstrap_interval(hits, np.arange(len(hits)), seed=subject.config.seed)[1:]
-            facts = {"chance": float(chance.mean()), "test_rows": len(hits), "dialogues": int(known.sum())}
+            facts = {"chance": float(chance.mean()), "test_rows": len(hits), "dialogues": int(named.sum())}
             yield {"setting": "nearest", **figure(metric, hits.mean(), interval, "dialogues"), **facts}
 
 

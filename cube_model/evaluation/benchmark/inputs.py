@@ -76,11 +76,11 @@ class Inputs:
         table = read_rows(self.data, part, "test", ("source",))
         names = [str(name) for name in table["source"].unique().to_pylist()]
         self.available |= set(names)
-        chosen = [name for name in names if self.config.sources is None or name in self.config.sources]
-        if not chosen:
+        selection = [name for name in names if self.config.sources is None or name in self.config.sources]
+        if not selection:
             wanted = ", ".join(self.config.sources or ())
             raise NoDataError(f"{self.data}: no test rows of {wanted} in the {part} config; it has {', '.join(names)}")
-        return chosen
+        return selection
 
     def wants_language(self, tag: str) -> bool:
         """Return whether `languages` selects a BCP 47 tag."""

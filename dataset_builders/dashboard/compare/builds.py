@@ -185,8 +185,8 @@ def reason_text(page: Page, reason: str) -> str:
         if name.startswith(prefix):
             before += t(f"compare.reason_{prefix[:-1]}") + " "
             name = name.removeprefix(prefix)
-    known = f"compare.reason_{name}"
-    return (before + (t(known) if known in t.entries else f"{name}. {explained(name, t)}")).strip()
+    key = f"compare.reason_{name}"
+    return (before + (t(key) if key in t.entries else f"{name}. {explained(name, t)}")).strip()
 
 
 def _why(page: Page, other: str, counts: pd.DataFrame) -> None:
@@ -209,17 +209,17 @@ def _why(page: Page, other: str, counts: pd.DataFrame) -> None:
     )
     if not state.selection.rows:
         return
-    chosen = counts.iloc[state.selection.rows[0]]
+    selected = counts.iloc[state.selection.rows[0]]
     query = (
         f"SELECT * FROM ({every_change('{this}')}) "
         "WHERE change = ? AND config = ? AND source = ? AND reason = ? ORDER BY row_id"
     )
-    parameters = [str(chosen[name]) for name in ("change", "config", "source", "reason")]
+    parameters = [str(selected[name]) for name in ("change", "config", "source", "reason")]
     rows = page.store.beside(other, f"{query} LIMIT {_ROWS}", parameters)
-    names = ("text", "text_before") if chosen["change"] == "changed" else ("text",)
+    names = ("text", "text_before") if selected["change"] == "changed" else ("text",)
     cut = rows.assign(text=rows["text"].fillna(rows["text_before"]))
     cut = cut.assign(**{name: cut[name].str.slice(0, 300) for name in names})
     columns = dict.fromkeys((*names, "split_before", "split", "value", "row_id"), "")
-    title = t("compare.changed_rows", n=len(rows), all=int(chosen["rows"]), what=t(f"column.{chosen['change']}"))
-    st.caption(plain(reason_text(page, str(chosen["reason"]))))
+    title = t("compare.changed_rows", n=len(rows), all=int(selected["rows"]), what=t(f"column.{selected['change']}"))
+    st.caption(plain(reason_text(page, str(selected["reason"]))))
     page.table(title, cut, columns, height=min(38 + 35 * len(cut), 360))

@@ -228,7 +228,7 @@ def methods_side_by_side(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
         rows: Columns `source`, `name` and `accuracy`.
         names: Names of the methods.
     """
-    chosen = rows[rows["name"].isin(list(names))]
-    shared = chosen.groupby("source")["name"].nunique() == len(set(names))
-    kept: Any = chosen[chosen["source"].map(shared)]
+    selected = rows[rows["name"].isin(list(names))]
+    shared = selected.groupby("source")["name"].nunique() == len(set(names))
+    kept: Any = selected[selected["source"].map(shared)]
     return kept[["source", "name", "accuracy", "low", "high"]].sort_values(["source", "name"]).reset_index(drop=True)

@@ -294,7 +294,7 @@ def telling_words(counts: pd.DataFrame) -> pd.DataFrame:
     total = counts["occurrences"].sum()
     share = counts["occurrences"] / here
     elsewhere = (everywhere - counts["occurrences"]) / (total - here).where(total > here)
-    known = counts.assign(share=share, elsewhere=elsewhere)
-    known["telling"] = share * np.log(share / (everywhere / total))
-    ranked = known[(share > 2 * elsewhere)].sort_values(["telling", "word"], ascending=[False, True])
+    table = counts.assign(share=share, elsewhere=elsewhere)
+    table["telling"] = share * np.log(share / (everywhere / total))
+    ranked = table[(share > 2 * elsewhere)].sort_values(["telling", "word"], ascending=[False, True])
     return ranked.groupby("source").head(_TELLING)[["source", "word", "share", "elsewhere"]].reset_index(drop=True)

@@ -119,8 +119,8 @@ def _write(
                 "INSERT INTO map_clusters VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     [config.kind, level, region.cluster, region.x, region.y, region.points, list(region.words)]
-                    for level, (_, found) in enumerate(levels)
-                    for region in found
+                    for level, (_, level_regions) in enumerate(levels)
+                    for region in level_regions
                 ],
             )
         output.put()

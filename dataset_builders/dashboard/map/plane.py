@@ -58,19 +58,19 @@ def placed_points(store: Store, kind: Kind, group: str, filters: Filters) -> Pla
     import pandas as pd
 
     columns = store.columns(*placed_query(kind, group, filters))
-    codes, found = pd.factorize(pd.Series(columns["name"]), use_na_sentinel=False)
-    counts = np.bincount(codes, minlength=len(found))
-    order = np.lexsort([np.arange(len(found)), -counts])
-    others = max(0, len(found) - len(PALETTE))
-    rank = np.empty(len(found), np.int64)
-    rank[order] = np.minimum(np.arange(len(found)), len(PALETTE))
+    codes, labels = pd.factorize(pd.Series(columns["name"]), use_na_sentinel=False)
+    counts = np.bincount(codes, minlength=len(labels))
+    order = np.lexsort([np.arange(len(labels)), -counts])
+    others = max(0, len(labels) - len(PALETTE))
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.minimum(np.arange(len(labels)), len(PALETTE))
     top = order[: len(PALETTE)]
     return Placed(
         np.asarray(columns["point"], np.int32),
         _whole(columns["x"]),
         _whole(columns["y"]),
         rank[codes].astype(np.uint8) if len(codes) else np.zeros(0, np.uint8),
-        tuple(None if pd.isna(found[place]) else str(found[place]) for place in top),
+        tuple(None if pd.isna(labels[place]) else str(labels[place]) for place in top),
         (*counts[top].tolist(), *([int(counts[order[len(PALETTE) :]].sum())] if others else [])),
         others,
     )

@@ -190,9 +190,9 @@ def _read(stored: Vectors, keys: np.ndarray, *, with_vectors: bool = True) -> It
                 if packed.shape != (count,):
                     raise ValueError(f"{len(packed)} keys instead of {count}")
                 places = np.minimum(np.searchsorted(keys, packed), max(len(keys) - 1, 0))
-                known = np.flatnonzero(keys[places] == packed) if len(keys) else np.zeros(0, int)
-                vectors = file.get_tensor("vectors")[known].astype(np.float32) if with_vectors else np.zeros((0, 0))
-                yield places[known], vectors
+                matches = np.flatnonzero(keys[places] == packed) if len(keys) else np.zeros(0, int)
+                vectors = file.get_tensor("vectors")[matches].astype(np.float32) if with_vectors else np.zeros((0, 0))
+                yield places[matches], vectors
         except DataError:
             raise
         except Exception as error:  # safetensors and the file system raise a dozen types

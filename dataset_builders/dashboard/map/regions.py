@@ -76,7 +76,7 @@ def regions(places: np.ndarray, texts: Sequence[str], smoothing: float) -> tuple
     number[order[ranked]] = np.arange(len(ranked))
     clusters = number[peaks]
     words = telling_words(texts, clusters, len(ranked))
-    found = []
+    results = []
     for cluster, peak in enumerate(order[ranked]):
         inside = clusters == cluster
         # where the points are densest, rather than their mean, which may lie outside of a bent cluster
@@ -85,8 +85,8 @@ def regions(places: np.ndarray, texts: Sequence[str], smoothing: float) -> tuple
             if (inside & (cells == peak)).any()
             else np.median(places[inside], axis=0)
         )
-        found.append(Region(cluster, float(x), float(y), int(counts[ranked][cluster]), words[cluster]))
-    return clusters, found
+        results.append(Region(cluster, float(x), float(y), int(counts[ranked][cluster]), words[cluster]))
+    return clusters, results
 
 
 def _climb(places: np.ndarray, smoothing: float) -> tuple[np.ndarray, np.ndarray]:

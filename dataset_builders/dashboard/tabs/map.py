@@ -219,20 +219,20 @@ def _selected(page: Page, kind: Kind, area: map_rows.Corners, hits: tuple[np.nda
     pages = math.ceil(number / ROWS)
     shown = st.pagination(pages, key=f"map-page-{hash((query, *map(str, parameters)))}") if pages > 1 else 1
     first = ROWS * (shown - 1)
-    found = page.store.frame(f"{query} LIMIT {ROWS} OFFSET {first}", parameters)
-    frame = found.assign(text=found["text"].str.slice(0, 300))
+    window = page.store.frame(f"{query} LIMIT {ROWS} OFFSET {first}", parameters)
+    frame = window.assign(text=window["text"].str.slice(0, 300))
     names = ("text", "source", "split", "language", "domain", "intent", "flag")
     state = page.table(
-        t("map.selected" if area else "map.selected_lit", first=first + 1, last=first + len(found), all=number),
+        t("map.selected" if area else "map.selected_lit", first=first + 1, last=first + len(window), all=number),
         frame,
         {**dict.fromkeys(names, ""), "rows": "localized", "row_id": ""},
         t("rows.choose"),
         every=(query, parameters),
-        height=min(38 + 35 * len(found), 360),
+        height=min(38 + 35 * len(window), 360),
         on_select="rerun",
         selection_mode="single-row",
         key=f"map-rows-{hash((query, shown, *map(str, parameters)))}",
     )
     if state.selection.rows:
         with st.container(border=True):
-            _row(page, found.iloc[state.selection.rows[0]].to_dict())
+            _row(page, window.iloc[state.selection.rows[0]].to_dict())

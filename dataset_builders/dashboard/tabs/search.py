@@ -84,7 +84,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _flag(page: Page, kind: Kind) -> str:
     flags = page.store.frame(_FLAGS.format(config=kind))["flag"].tolist()
-    chosen = st.selectbox(
+    flag = st.selectbox(
         page.texts("search.flag"),
         flags,
         index=None,
@@ -93,7 +93,7 @@ def _flag(page: Page, kind: Kind) -> str:
         bind="query-params",
         persist_state="session",
     )
-    return chosen or ""
+    return flag or ""
 
 
 def _by_meaning(page: Page, kind: Any, text: str) -> None:

@@ -132,21 +132,21 @@ def _choose(
     skipped = {name: reason for name in names if (reason := not_data(name, every) or _not_by_name(name))}
     data = [name for name in names if name not in skipped]
     if inside := (place["path"] or "").strip("/"):
-        chosen = [(name, split_of(name)) for name in data if name.startswith(f"{inside}/")]
-        chosen += [(inside, split_of(inside))] if inside in every else []
-        if not chosen:
+        selection = [(name, split_of(name)) for name in data if name.startswith(f"{inside}/")]
+        selection += [(inside, split_of(inside))] if inside in every else []
+        if not selection:
             raise DataError(f"{path}: no data file there; the dataset holds {_some(data or names)}")
-        return chosen, []
+        return selection, []
     configs = _configs(folder / _README)
     if configs or place["config"]:
-        chosen = _of_config(path, place, configs, data)
+        selection = _of_config(path, place, configs, data)
     else:
-        chosen = [(name, split_of(name)) for name in _by_convention(data)]
-    if not chosen:
+        selection = [(name, split_of(name)) for name in _by_convention(data)]
+    if not selection:
         raise DataError(f"{path}: no data file in the dataset; it holds {_some(names)}")
-    read = {name for name, _ in chosen}
+    read = {name for name, _ in selection}
     other = f"other data than those that `datasets` loads; to read it: {_PREFIX}{place['repo']}/FILE"
-    return chosen, [Rejected(name, None, None, skipped.get(name, other)) for name in names if name not in read]
+    return selection, [Rejected(name, None, None, skipped.get(name, other)) for name in names if name not in read]
 
 
 def _not_by_name(name: str) -> str:
@@ -176,8 +176,8 @@ def _of_config(
     name = place["config"] or next(iter(configs if len(configs) == 1 else defaults), None)
     if name not in configs:
         problem = f"no config {name}" if name else "several configs"
-        known = ", ".join(configs) or "none"
-        raise DataError(f"{path}: {problem}; name one, as in {place['repo']}:CONFIG; there are: {known}")
+        available = ", ".join(configs) or "none"
+        raise DataError(f"{path}: {problem}; name one, as in {place['repo']}:CONFIG; there are: {available}")
     files = configs[name].get("data_files", "**")
     entries = files if isinstance(files, list) else [files]
     splits: dict[str, str] = {}
@@ -204,9 +204,9 @@ def _glob(names: Iterable[str], pattern: str) -> list[str]:
 def _by_convention(names: list[str]) -> list[str]:
     """The files that `datasets` loads if the card has no configs."""
     shards = [name for name in names if _SHARD.fullmatch(name)]
-    chosen = shards or [name for name in names if split_of(name) != ALL] or names
-    types = Counter(map(_type, chosen))
-    return [name for name in chosen if _type(name) == max(types, key=lambda t: types[t])]
+    selection = shards or [name for name in names if split_of(name) != ALL] or names
+    types = Counter(map(_type, selection))
+    return [name for name in selection if _type(name) == max(types, key=lambda t: types[t])]
 
 
 def _type(name: str) -> str:

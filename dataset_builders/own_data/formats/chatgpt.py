@@ -92,10 +92,10 @@ def _last_leaf(mapping: dict[str, Any]) -> str:
     )
     for _ in mapping:
         children = as_dict(mapping[key]).get("children")
-        known = [child for child in map(as_text, children) if child in mapping] if isinstance(children, list) else []
-        if not known:
+        replies = [child for child in map(as_text, children) if child in mapping] if isinstance(children, list) else []
+        if not replies:
             break
-        key = known[-1]
+        key = replies[-1]
     return key
 
 

@@ -116,15 +116,15 @@ def _messages(text: str) -> list[Message]:
         raise BadRecord("expected turns of a user and an assistant in a chat template")
     before, *parts = template.start.split(text)
     turns = [("system", before)]
-    for name, said in zip(parts[::2], parts[1::2], strict=True):
+    for name, content in zip(parts[::2], parts[1::2], strict=True):
         role = _ROLES.get(name.lower())
         if role is None:
             raise BadRecord(f"expected a turn of user, assistant, system or tool, not {name[:40]!r}")
-        if system := _SYSTEM.search(said):
+        if system := _SYSTEM.search(content):
             turns.append(("system", system[1]))
-            said = said[: system.start()] + said[system.end() :]
-        turns.append((role, said))
-    cleaned = [{"role": role, "content": _END.sub("", said).strip()} for role, said in turns]
+            content = content[: system.start()] + content[system.end() :]
+        turns.append((role, content))
+    cleaned = [{"role": role, "content": _END.sub("", content).strip()} for role, content in turns]
     return messages_of([turn for turn in cleaned if turn["content"]])  # an empty turn at the end waits for an answer
 
 

@@ -121,17 +121,17 @@ class _Threads:
         self.seen |= own
         ids = own | set(_ID.findall(f"{header['references'] or ''} {header['in-reply-to'] or ''}"))
         ids |= {f"gmail {header['x-gm-thrid']}"} if header["x-gm-thrid"] else set()
-        known = {self._thread(self.by_id[i]) for i in ids if i in self.by_id}
+        threads = {self._thread(self.by_id[i]) for i in ids if i in self.by_id}
         subject = _header(header, "subject")
         topic = without_answer_marks(subject).casefold()
         addresses = getaddresses([str(header[key]) for key in ("from", "to", "cc") if header[key]])
         keys = [(topic, address.lower()) for _, address in addresses if address and topic]
-        if not known and ids == own and topic != subject.casefold():  # an answer by a program that names no ids
-            known = {self._thread(self.by_subject[key]) for key in keys if key in self.by_subject}
-        thread = min(known, default=len(self.mails))
-        if not known:
+        if not threads and ids == own and topic != subject.casefold():  # an answer by a program that names no ids
+            threads = {self._thread(self.by_subject[key]) for key in keys if key in self.by_subject}
+        thread = min(threads, default=len(self.mails))
+        if not threads:
             self.mails.append([])
-        for other in known - {thread}:
+        for other in threads - {thread}:
             self.mails[thread] += self.mails[other]
             self.mails[other] = []
             self.merged[other] = thread

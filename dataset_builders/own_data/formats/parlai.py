@@ -105,8 +105,8 @@ def _numbered(export: Export) -> Iterator[Item]:
             yield Conversation([*messages, *_exchange("\n".join(waiting), "")], line=start)
             messages, waiting, start = [], [], 0
         start = start or number
-        said, _, others = match[2].partition("\t")
-        waiting.append(_unescaped(said))
+        question, _, others = match[2].partition("\t")
+        waiting.append(_unescaped(question))
         if answer := others.split("\t")[0]:
             messages += _exchange("\n".join(waiting), _unescaped(answer.split("|")[0]))
             waiting = []
@@ -114,9 +114,9 @@ def _numbered(export: Export) -> Iterator[Item]:
         yield Conversation([*messages, *_exchange("\n".join(waiting), "")], line=start)
 
 
-def _exchange(said: str, answer: str) -> list[Message]:
+def _exchange(text: str, answer: str) -> list[Message]:
     """The persona, the question and the answer of one line."""
-    lines = said.split("\n")
+    lines = text.split("\n")
     personas = [line for line in lines if _PERSONA.match(line)]
     question = "\n".join(line for line in lines if not _PERSONA.match(line)).strip()
     messages = [Message("", _PERSONA.sub("", line), kind="prompt") for line in personas]

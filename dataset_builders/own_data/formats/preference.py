@@ -69,9 +69,9 @@ def _conversations(record: dict[str, Any]) -> Iterator[Conversation]:
         yield _conversation(record, good, rejected, answer, verdict)
     else:
         better, worse = next(side for side in _SIDES if _is_pair(record, *side))
-        chosen = _turns(record[better])
-        has_prompt = any(message.role == "user" for message in chosen)
-        messages = chosen if has_prompt else [*_prompt(record), *chosen]
+        preferred = _turns(record[better])
+        has_prompt = any(message.role == "user" for message in preferred)
+        messages = preferred if has_prompt else [*_prompt(record), *preferred]
         if not any(message.role == "user" for message in messages):
             raise BadRecord(f"the answer in `{better}` has no question; expected one of {', '.join(_PROMPTS)}")
         yield _conversation(record, messages, _last(_turns(record[worse])), better, worse)
@@ -115,8 +115,8 @@ def _turns(value: Any, role: str = "assistant") -> list[Message]:
     parts = _HH.split(value)
     if len(parts) < 3 or parts[0].strip():
         return messages_of([{"role": role, "content": value}])
-    said = zip(parts[1::2], parts[2::2], strict=True)
-    turns = [{"role": "user" if name == "Human" else "assistant", "content": text.strip()} for name, text in said]
+    speeches = zip(parts[1::2], parts[2::2], strict=True)
+    turns = [{"role": "user" if name == "Human" else "assistant", "content": text.strip()} for name, text in speeches]
     return messages_of(turns if turns[-1]["content"] else turns[:-1])  # a prompt may end with "Assistant:"
 
 

@@ -49,8 +49,8 @@ def _is_texts(value: Any) -> bool:
 
 def _keys(record: dict[str, Any]) -> list[str]:
     """The keys of the questions and of the answers; fewer if it has none."""
-    found = (next((key for key in record if plain(key) in names), None) for names in (_QUESTIONS, _ANSWERS))
-    return [key for key in found if key is not None]
+    matches = (next((key for key in record if plain(key) in names), None) for names in (_QUESTIONS, _ANSWERS))
+    return [key for key in matches if key is not None]
 
 
 def _texts(record: dict[str, Any]) -> list[list[str]]:

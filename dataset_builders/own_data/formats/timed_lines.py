@@ -107,13 +107,13 @@ def _form(lines: Iterable[str]) -> re.Pattern[str] | None:
     spoken = [match["rest"] for match in stamps if not _EVENT.fullmatch(match["rest"])]
     has_columns = any("\t" in match["rest"] and match["gap"] == "\t" for match in events)
     for form in (_NICK, *([_COLUMN] if has_columns else []), _ZOOM, _NAMED):
-        said = [match for rest in spoken if (match := form.fullmatch(rest))]
-        names = {match["name"] for match in said}
-        if len(said) < 0.9 * len(spoken) or len(names) < 2 or 2 * len(names) > len(said):
+        matches = [match for rest in spoken if (match := form.fullmatch(rest))]
+        names = {match["name"] for match in matches}
+        if len(matches) < 0.9 * len(spoken) or len(names) < 2 or 2 * len(names) > len(matches):
             continue
         if any(_LOG_NAME.fullmatch(name) for name in names):
             return None
-        if form is not _NAMED or _are_people(names, [match["text"] or "" for match in said]):
+        if form is not _NAMED or _are_people(names, [match["text"] or "" for match in matches]):
             return form
     return None
 

@@ -71,9 +71,9 @@ def recognises(probe: Probe) -> bool:
         stamped = [match["rest"] for line in lines if (match := stamp.match(line))]
         if len(stamped) < 2 or not stamp.match(lines[0]) or len(stamped) < 0.2 * len(lines):
             continue
-        said = [match for rest in stamped if (match := _SENDER.match(rest))]
-        levels = {_clean(match["sender"]).strip("[] ").casefold() for match in said} & _LEVELS
-        return bool(said) and not levels and any(_is_sign(match["text"]) for match in said)
+        matches = [match for rest in stamped if (match := _SENDER.match(rest))]
+        levels = {_clean(match["sender"]).strip("[] ").casefold() for match in matches} & _LEVELS
+        return bool(matches) and not levels and any(_is_sign(match["text"]) for match in matches)
     return False
 
 

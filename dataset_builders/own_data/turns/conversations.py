@@ -70,8 +70,8 @@ def dialogues_of(
 def in_order(messages: list[Message]) -> list[Message]:
     """The messages in the order of their times, if all have one; else in the order of the file."""
     times = [message.time for message in messages]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times) or all(a <= b for a, b in pairwise(known)):
+    stamps = [time for time in times if time is not None]
+    if len(stamps) < len(times) or all(a <= b for a, b in pairwise(stamps)):
         return messages
     return sorted(messages, key=lambda message: message.time or 0.0)
 
@@ -106,8 +106,8 @@ def _roles(spoken: list[Message], answering: frozenset[str]) -> list[str]:
     if any(m.role for m in spoken):  # the others are on the side that is free
         taken = {m.role for m in spoken if m.role}
         free = "user" if taken == {"system"} else "system" if taken == {"user"} else ""
-        known = {m.speaker: m.role for m in spoken if m.role}
-        roles = [m.role or known.get(m.speaker) or speakers.side(m.speaker) or free for m in spoken]
+        stated = {m.speaker: m.role for m in spoken if m.role}
+        roles = [m.role or stated.get(m.speaker) or speakers.side(m.speaker) or free for m in spoken]
         if all(roles):
             return [role or "" for role in roles]
     by_name = iter(speakers.assign(names, answering=answering))

@@ -116,7 +116,7 @@ class Rows:
         config: Config,
         table: pa.Table,
         encoder: Encoder | None = None,
-        known: Texts | None = None,
+        judged: Texts | None = None,
         contexts: Contexts | None = None,
     ) -> Rows:
         """The rows of a table of `schema.FEATURES[config]`.
@@ -125,7 +125,7 @@ class Rows:
             config: Config of the rows.
             table: The rows.
             encoder: Encoder of the texts, if any.
-            known: Texts that earlier filters have judged, used again if the rows have no others. An encoder gets the
+            judged: Texts that earlier filters have judged, used again if the rows have no others. An encoder gets the
                 rows' own texts, since vectors may differ in the last bit with the texts that are encoded together.
             contexts: See above.
         """
@@ -140,13 +140,13 @@ class Rows:
             row = np.repeat(count, 2)
         else:
             texts, speakers, row = table["utterance"], pa.repeat(pa.scalar("user"), len(table)), count
-        known = None if encoder else known
-        text = pc.index_in(texts, known.distinct) if known else None
-        if known is None or text is None or text.null_count:
-            known = Texts.of(texts)
-            text = pc.index_in(texts, known.distinct)
+        judged = None if encoder else judged
+        text = pc.index_in(texts, judged.distinct) if judged else None
+        if judged is None or text is None or text.null_count:
+            judged = Texts.of(texts)
+            text = pc.index_in(texts, judged.distinct)
         by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
-        return cls(config, table, known, text.to_numpy().astype(np.int64), row, by_system, encoder, contexts)
+        return cls(config, table, judged, text.to_numpy().astype(np.int64), row, by_system, encoder, contexts)
 
     @property
     def distinct(self) -> pa.Array:

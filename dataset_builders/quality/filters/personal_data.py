@@ -193,8 +193,8 @@ def _by_row(rows: Rows) -> Iterator[tuple[int, list[str]]]:
 def _with_spans(texts: pa.Array) -> dict[int, tuple[str, list[Span]]]:
     """The texts with personal data and their spans, by number."""
     numbers = matching(texts, _ANY)
-    found = ((text, personal_spans(text)) for text in texts.take(pa.array(numbers)).to_pylist())
-    return {number: (text, spans) for number, (text, spans) in zip(numbers.tolist(), found, strict=True) if spans}
+    spans_of = ((text, personal_spans(text)) for text in texts.take(pa.array(numbers)).to_pylist())
+    return {number: (text, spans) for number, (text, spans) in zip(numbers.tolist(), spans_of, strict=True) if spans}
 
 
 def _in_metadata(table: pa.Table) -> Iterator[tuple[int, str, list[Span]]]:

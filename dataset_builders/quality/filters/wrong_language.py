@@ -50,11 +50,11 @@ class WrongLanguage(Filter):
 
     def find(self, rows: Rows) -> dict[str, Findings]:
         """Rows with a side in the wrong language. Value: the speaker, the identified language and the text."""
-        known = [tag for tag in rows.table["language"].unique().to_pylist() if _is_known(tag)]
-        if not known:
+        detectable = [tag for tag in rows.table["language"].unique().to_pylist() if _is_known(tag)]
+        if not detectable:
             return {self.name: findings([], [])}
         sides = _sides(rows)
-        samples = _samples(rows, sides, np.asarray(pc.is_in(rows.table["language"], pa.array(known))))
+        samples = _samples(rows, sides, np.asarray(pc.is_in(rows.table["language"], pa.array(detectable))))
         samples = samples.only(pc.utf8_length(samples.texts).to_numpy() >= self.min_characters)
         declared = rows.table["language"].take(pa.array(samples.row))
         samples = samples.only(~_evidently(samples.texts, declared))

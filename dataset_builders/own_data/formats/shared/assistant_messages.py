@@ -88,8 +88,8 @@ def role_messages(role: speakers.Role, content: Any, speaker: str, time: Any = N
     text = between.join(text for kind, text in parts if kind == "text")
     beside = [(kind, part) for kind, part in parts if kind != "text"]
     side: Speaker | None = role if role == "user" or role == "system" else None
-    said = [_said(role, speaker, text, when)] if text or not beside else []
-    return [*said, *(Message(speaker, part, when, side, kind) for kind, part in beside)]
+    spoken = [_said(role, speaker, text, when)] if text or not beside else []
+    return [*spoken, *(Message(speaker, part, when, side, kind) for kind, part in beside)]
 
 
 def _said(role: speakers.Role, speaker: str, text: str, time: float | None = None) -> Message:

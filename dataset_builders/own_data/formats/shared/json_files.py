@@ -101,12 +101,12 @@ def _is_short(value: Any) -> bool:
 def _places(keys: tuple[str, ...], used: tuple[str, ...]) -> tuple[Any, ...]:
     """Keys of the id, the scenario, the domains, the language and the split, and a tuple of the others."""
     left = {plain(key): key for key in reversed(keys) if key not in used}
-    found = []
+    places = []
     for names in (RECORD_ID, (*SCENARIO, "system"), DOMAINS, LANGUAGE, SPLIT):
         name = next((name for name in names if name in left), None)
-        found.append(left.pop(name) if name is not None else None)
+        places.append(left.pop(name) if name is not None else None)
     others = set(left.values())
-    return (*found, tuple(key for key in keys if key in others))
+    return (*places, tuple(key for key in keys if key in others))
 
 
 def id_of(value: Any) -> str:
