@@ -50,7 +50,9 @@ _ENCODER = re.compile(
     rf"{CONFIG}|{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|{MODULES}|sentence_bert_config\.json|"
     rf"config_sentence_transformers\.json|{_TOKENIZER.pattern}"
 )
-_MODULE = re.compile(rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|(\w+_)?config\.json|{_TOKENIZER.pattern}")
+_MODULE = re.compile(
+    rf"{WEIGHTS.pattern}|{re.escape(WEIGHTS_INDEX)}|((\w+_)?config|pooling)\.json|{_TOKENIZER.pattern}"
+)
 
 
 _SHAPES = {

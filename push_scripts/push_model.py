@@ -119,13 +119,13 @@ def _explain_damage(folder: ModelFolder) -> Iterator[None]:
 def _check_weights(folder: ModelFolder) -> None:
     """Refuse weights that are not those of the recorded training: its licences say nothing about them."""
     from cube_model.errors import ModelError
-    from cube_model.inference.loading import load_core
+    from cube_model.inference.loading import check_core
     from cube_model.teacher.trained_files import check_trained
 
     try:
         check_trained(folder.path)
-        if folder.kind == "core" and "digest" in folder.training:
-            load_core(folder.path)
+        if folder.kind == "core":
+            check_core(folder.path)
     except ModelError as error:
         raise PushError(f"--model {error}") from error
 

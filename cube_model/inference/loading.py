@@ -76,13 +76,23 @@ def load_core(model: str | os.PathLike[str], revision: str | None = None) -> Cub
     keys = sorted({entry if isinstance(entry, str) else str(entry[0]) for kind in kinds for entry in report[kind]})
     if keys:
         raise ModelError(f"{model}: weights do not fit the model ({', '.join(keys)[:200]}); train it again")
-    recorded = training_record(model).get("digest") if in_folder else None
-    if recorded is not None and recorded != digest_of_core(Path(model).expanduser()):
+    if in_folder:
+        check_core(Path(model).expanduser())
+    return core.eval()
+
+
+def check_core(folder: Path) -> None:
+    """Check the weights of a core against the digest of its `training.json`; without one, nothing is checked.
+
+    Raises:
+        ModelError: They, or what `config.json` says about their use, are not those of the training.
+    """
+    recorded = training_record(folder).get("digest")
+    if recorded is not None and recorded != digest_of_core(folder):
         raise ModelError(
-            f"{model}: weights or config.json are damaged, or were changed since the training; train or copy the core "
+            f"{folder}: weights or config.json are damaged, or were changed since the training; train or copy the core "
             "again. If you changed them on purpose, delete `digest` in training.json"
         )
-    return core.eval()
 
 
 def digest_of_core(folder: Path) -> str:

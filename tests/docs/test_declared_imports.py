@@ -18,6 +18,7 @@ NOT_DECLARED = {
     "aim": "a tracker that the user installs",
     "setfit": "a benchmark compares with it, in an environment of its own",
     "usearch": "a benchmark compares with it",
+    "websockets": "a benchmark visits the dashboard with it, which installs it",
 }
 """Imports without a declaration."""
 
@@ -58,7 +59,7 @@ def source(path):
 def imports(*places):
     """Distributions that each file of some folders or files imports, at its top or within functions."""
     paths = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
-    ours = {path.stem for path in [*CODE, *(ROOT / "tests").iterdir()]}
+    ours = {path.stem for path in [*CODE, *(ROOT / "tests").iterdir(), *(ROOT / "tests" / "benchmarks").iterdir()]}
     providers, distributions = packages_distributions(), defaultdict(set)
     for path in (path for path in paths if path.suffix in (".py", ".ipynb")):
         for node in ast.walk(ast.parse(source(path))):

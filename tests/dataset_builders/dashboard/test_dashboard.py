@@ -35,8 +35,8 @@ def test_every_tab_is_drawn_in_russian_without_an_error(page, tab):
     at = page(tab=tab, lang="ru")
     assert not at.error
     assert not at.exception
-    names = ["Диалоги", "Пары", "Намерения", "Качество", "Поиск", "Обзор", "Модель", "Ассистент", "Ход диалога"]
-    names += ["Лицензии", "SQL"]
+    names = ["Диалоги", "Пары", "Намерения", "Качество", "Поиск", "Карта", "Обзор", "Сравнение", "Модель", "Ассистент"]
+    names += ["Ход диалога", "Лицензии", "SQL"]
     assert [one.label for one in at.tabs] == names
     assert at.subheader[0].value == "Корпус диалогов"
 
