@@ -264,6 +264,7 @@ def test_the_address_includes_the_filters(visit):
     whole = visit("?tab=pairs&lang=ru").locator("[data-testid=stMetricValue]").first.inner_text()
     assert 0 < int(count.replace("\u00a0", "")) < int(whole.replace("\u00a0", ""))
     page.get_by_role("tab", name="Лицензии").click()
+    page.wait_for_function("location.search.includes('tab=licences')")
     page.get_by_text("English").click()
     page.wait_for_function("location.search.includes('lang=en')")
     page.get_by_role("tab", name="Licences").wait_for()
