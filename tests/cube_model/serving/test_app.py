@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -247,7 +248,9 @@ def test_metrics_count_requests_batches_and_replies(serve):
     ask("POST", "/reply", json={"text": "Can I bring my dog?"})
     ask("POST", "/embed", json={"input": ["a", "b", "c"]})
     ask("GET", "/secret")
-    lines = ask("GET", "/metrics").text.splitlines()
+    deadline, lines = time.monotonic() + 10, []
+    while "dialogue_cube_batch_texts_sum 4.0" not in lines and time.monotonic() < deadline:  # counted after the answer
+        lines = ask("GET", "/metrics").text.splitlines()
     for line in (
         'dialogue_cube_requests_total{path="/reply",status="200"} 1.0',
         'dialogue_cube_requests_total{path="other",status="404"} 1.0',
