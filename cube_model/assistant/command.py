@@ -133,8 +133,8 @@ def remove(
 def calibrate(config: CalibrateConfig, assistant: _Folder) -> None:
     """Choose the threshold of refusals again, after answers were added or removed.
 
-    A FAQ of at most 1,000 questions does so by itself. For dialogues, pass the dataset again, and for questions out of
-    scope their file: the assistant keeps neither.
+    A FAQ of at most 1,000 questions is calibrated automatically. An assistant of dialogues needs its dataset again, and
+    one with questions out of scope needs their file, since neither is kept in its folder.
     """
     if config.data is not None:
         check_locations(config.data)

@@ -115,7 +115,7 @@ def best_places(view: View, matches: Matches, unrelated: float) -> np.ndarray:
 def _words(text: str) -> tuple[frozenset[str], list[str]]:
     """The words of an answer, and its rarest ones, by their length: two that are alike have one of those in common.
 
-    This is the prefix filter of Bayardo et al. (WWW 2007): most pairs are told apart without comparing their words.
+    This is the prefix filter of Bayardo et al. (WWW 2007): most pairs are ruled out without comparing their words.
     """
     words = frozenset(_WORD.findall(text.lower()))
     order = sorted(words, key=lambda word: (-len(word), word))

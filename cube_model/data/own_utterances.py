@@ -157,7 +157,7 @@ def _bare_texts(path: Path) -> list[str] | None:
         delimiter = max(",;\t|", key=lines[0].count)
         try:
             records = list(csv.DictReader(lines, delimiter=delimiter))
-        except csv.Error:  # what is wrong is said by the reader of tables
+        except csv.Error:  # the reader of tables reports it
             return None
     # a row with more cells than the header has a key None
     keys = [key for key in records[0] if key is not None] if records and isinstance(records[0], dict) else []

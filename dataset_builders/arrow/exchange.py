@@ -107,7 +107,7 @@ def array(table: pa.Table, column: str) -> np.ndarray:
 
 
 def save(storage: Storage, name: str, table: pa.Table, rows: int | None = None) -> None:
-    """Write a table that a later task reads, as a whole (`load`) or in batches of so many rows (`batches`)."""
+    """Write a table for a later task, which reads it whole (`load`) or in batches of `rows` rows (`batches`)."""
     with storage.create(name) as path, pa.OSFile(str(path), "wb") as file:  # noqa: SIM117
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table, rows)

@@ -127,8 +127,8 @@ class Search:
     def hits(self) -> tuple[str, list[Any]]:
         """SQL and parameters of the hits, at most `MOST`, in their order; ties in the order of their ids.
 
-        Each has the number of all hits in the column `hits`. If they are ranked and more than `RANKED`, one of so many
-        is scored that about `RANKED` are.
+        The column `hits` has the number of all hits. If they are ranked and more than `RANKED`, an even sample of about
+        `RANKED` of them is scored.
         """
         where, parameters = self._where()
         score, of_score = self._score("found_words")

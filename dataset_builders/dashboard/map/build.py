@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS map_points (
     kind VARCHAR, point INTEGER, config VARCHAR, row_id VARCHAR, turn_index INTEGER, rows INTEGER,
     x FLOAT, y FLOAT, cluster INTEGER
 );
-COMMENT ON TABLE map_points IS 'Points of the maps. row_id: dialogue_id or utterance_id, by config; rows: rows of the '
-    'source with this text, of which the point is the first; x, y: place from 0 to 1; cluster: on level 0, -1 for none';
+COMMENT ON TABLE map_points IS 'Points of the maps. row_id: dialogue_id or utterance_id, by config: the first row with '
+    'this text; rows: number of rows of the source with it; x, y: place from 0 to 1; cluster: on level 0, -1 for none';
 CREATE TABLE IF NOT EXISTS map_clusters (
     kind VARCHAR, level INTEGER, cluster INTEGER, x FLOAT, y FLOAT, points INTEGER, words VARCHAR[]
 );

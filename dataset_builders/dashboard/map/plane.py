@@ -38,7 +38,7 @@ class Placed:
         x: From 0 to 65,535, uint16 of shape (n,).
         y: The same upwards.
         codes: Group of each point, uint8 of shape (n,).
-        names: Name of each group, the most frequent first; the last one may stand for all others.
+        names: Name of each group, the most frequent first; the last one may combine all other groups.
         counts: Number of points of each group.
         others: Number of groups in the last one; 0 if it is an ordinary one.
     """

@@ -131,5 +131,5 @@ def _facts(page: Page, assistant: OpenAssistant) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def opened(_cores: Cores, folder: str) -> OpenAssistant:
-    """The assistant in a folder, loaded once; it notices new answers by itself."""
+    """The assistant in a folder, loaded once; it reloads answers that are added later."""
     return _cores.assistant(Path(folder))
