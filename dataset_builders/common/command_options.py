@@ -27,7 +27,8 @@ _ALIAS, _NUMBER = "alias_of_", "_number_"
 def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[Callable[..., None]], Any]:
     """Make command-line options from the parameters of a command that are annotated with options classes.
 
-    Each field becomes an option; the items of lists are separated by commas. A parameter annotated with `| None` is
+    Each field becomes an option; the items of lists are separated by commas, or come by options that are repeated. A
+    parameter annotated with `| None` is
     None unless the user gives all required options of its class.
 
     Args:
@@ -84,13 +85,12 @@ class _Section:
             declaration = option_of(f)
             default = ... if is_required(f) else default_of(f)
             default = self.defaults.get(f.name, None if self.optional and default is ... else default)
-            kind = list[str] if declaration.repeatable else _simple(hint)
+            # a list may be repeated, too: click would keep its last value without a word
+            kind = list[str] if declaration.repeatable or item_type(hint) else _simple(hint)
             if default is ...:
                 default, kind = inspect.Parameter.empty, next(k for k in alternatives(kind) if k is not type(None))
-            elif isinstance(default, list | tuple) and declaration.repeatable:
-                default, kind = list(default) or None, kind | None
             elif isinstance(default, list | tuple):
-                default = ",".join(map(str, default)) or None
+                default, kind = list(map(str, default)) or None, kind | None
             elif default is None:
                 kind = kind | None
             info = typer.Option(
@@ -115,8 +115,8 @@ class _Section:
             aliases = [name for name in arguments if name.startswith(f"{_ALIAS}{f.name}{_NUMBER}")]
             for name in (f.name, *aliases):
                 value = arguments.pop(name)
-                if (item := item_type(hint)) and isinstance(value, str):
-                    value = comma_list(value, item)
+                if (item := item_type(hint)) and value is not None and not option_of(f).repeatable:
+                    value = comma_list(",".join(value), item)
                 if value is not None and value != []:  # otherwise the field has its default
                     values[f.name] = value
         required = [f.name for f, _ in self.fields() if is_required(f)]

@@ -63,7 +63,7 @@ def build_map(config: MapConfig, progress: Callable[[str, int, int], None] | Non
     if len(points.table) < LEAST:
         raise DataError(
             f"{config.database}: {len(points.table)} {config.kind} have vectors, a map needs {LEAST}; write those of "
-            "all texts: dialogue-cube embed --config dialogues --config downstream"
+            "all texts: dialogue-cube embed --config dialogues,downstream"
         )
     step("layout", 1, 4)
     places = lay_out(points.vectors, config.fitted, config.seed)

@@ -106,6 +106,11 @@ def test_a_command_passes_what_is_typed():
     assert brewed(*option_words(tea)) == (tea, False)
 
 
+def test_the_items_of_a_list_come_in_one_option_or_in_several():
+    words = ("--sort", "black", "--spices", "anise", "--spices", "clove,mint", "--cups", "2", "--cups", "all")
+    assert brewed(*words) == (Tea("black", None, ["anise", "clove", "mint"], (2, "all")), False)
+
+
 def test_an_older_name_works_and_is_hidden():
     assert brewed("--sort", "green", "--time", "4", "--people", "3") == (Tea("green", 4, guests=3), False)
     assert "--time" not in brewed("--help")
