@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from cube_model.data.training_data import TrainingData
 from cube_model.training import schedule
 from cube_model.training.config import TrainingConfig
 from cube_model.training.data import training_batches
+from cube_model.training.library_arguments import library_arguments
 from cube_model.training.losses import AutoencoderLoss, DialogueLoss
 from cube_model.training.progress import Progress
 from cube_model.training.resumable_trainer import ResumableTrainer, SetEpoch
@@ -54,6 +55,7 @@ class CoreTrainer(ResumableTrainer):
             pairs.
         last_epoch: Epoch after which to stop and whose weights to keep, see `cross_validate`. Default: the epoch with
             the best figures.
+        further: Arguments of `transformers.TrainingArguments` that the configuration does not set.
 
     Attributes:
         progress: Progress of the training.
@@ -74,6 +76,7 @@ class CoreTrainer(ResumableTrainer):
         compute_metrics: Metrics | None = None,
         judge: Judge | None = None,
         last_epoch: int | None = None,
+        further: Mapping[str, Any] | None = None,
     ) -> None:
         self.config, self.core, self.data = config, core, data
         self._judge, self._last_epoch = judge or self._validate, last_epoch
@@ -81,7 +84,7 @@ class CoreTrainer(ResumableTrainer):
         self._epochs = _Epochs(config.checkpoint_every)
         super().__init__(
             model=_loss(config, core),
-            args=_arguments(config, data.pairs, folder, accelerator),
+            args=library_arguments(config, data.pairs, folder, accelerator, further),
             eval_dataset=data.validation,
             callbacks=[self._epochs, *callbacks],
             compute_metrics=compute_metrics,
@@ -180,6 +183,15 @@ class CoreTrainer(ResumableTrainer):
             self.control.should_training_stop = True
         return logs
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Note the best figure for callbacks such as `EarlyStoppingCallback`; the weights to keep are noted above."""
+        if f"eval_{self.args.metric_for_best_model}" not in metrics:  # folds are judged by other figures
+            return False
+        return bool(super()._determine_best_metric(metrics, trial))
+
+    def _load_best_model(self) -> None:
+        """Nothing to load here: `best_weights` are."""
+
     def _validate(self, core: CubeModel, epoch: int) -> dict[str, float]:
         return validate(
             core, self.data.validation, self.data.validation_vectors, self.config.seed, self.compute_metrics
@@ -256,37 +268,3 @@ def _loss(config: TrainingConfig, core: CubeModel) -> DialogueLoss | Autoencoder
         cosine_weight=config.cosine_weight,
         label_smoothing=config.label_smoothing,
     )
-
-
-def _arguments(config: TrainingConfig, pairs: int, folder: Path, accelerator: Accelerator) -> TrainingArguments:
-    """The configuration in the library's terms."""
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=schedule.batch_size(config, pairs),
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=schedule.learning_rate(config, pairs),
-        lr_scheduler_type=config.scheduler,
-        warmup_steps=schedule.WARMUP,
-        weight_decay=config.weight_decay,
-        optim="adamw_torch",
-        max_grad_norm=1.0,
-        bf16=accelerator.mixed_precision == "bf16",
-        fp16=accelerator.mixed_precision == "fp16",
-        use_cpu=accelerator.device.type == "cpu",
-        seed=config.seed,
-        data_seed=config.seed,
-        eval_strategy="epoch",
-        eval_on_start=True,
-        save_strategy="no" if config.output is None else "epoch",
-        logging_steps=20,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        report_to="none",  # see `tracker_callbacks`
-        remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
-        accelerator_config={"use_configured_state": True},
-    )
-    arguments.mixed_precision = accelerator.mixed_precision  # not that of the launcher where the configuration differs
-    arguments._n_gpu = min(1, arguments.n_gpu)  # several graphics cards take several processes, not `DataParallel`
-    return arguments

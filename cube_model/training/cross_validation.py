@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,7 @@ def cross_validate(
     *,
     turns: int,
     compute_metrics: Metrics | None = None,
+    further: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Choice:
     """Train once for each fold, and choose by the left-out pairs. Every process of a launch returns the same.
@@ -92,6 +93,7 @@ def cross_validate(
         accelerator: Accelerator of the run.
         turns: Number of turns that the core reads, the question included.
         compute_metrics: Further figures, see `validate`; they are averaged over the folds.
+        further: Arguments of `transformers.TrainingArguments` that the configuration does not set.
         progress: Show a progress bar.
     """
     from accelerate.utils import broadcast_object_list
@@ -118,6 +120,7 @@ def cross_validate(
                     accelerator=accelerator,
                     turns=turns,
                     judge=left_out.judge(rows),
+                    further=further,
                 )
                 trainer.train()
     metric = "left_out_mrr" if left_out.retrieves else "mean_cosine_to_teacher"

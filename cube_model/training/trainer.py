@@ -10,32 +10,32 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cube_model.data.training_data import TrainingData, TrainingDataset
 from cube_model.errors import ModelError
-from cube_model.machine import hardware, versions
+from cube_model.machine import hardware
 from cube_model.training.accelerator import make_accelerator, tracker_callbacks
 from cube_model.training.checkpoints import check_arguments, checkpoints, last_checkpoint, write_arguments
 from cube_model.training.config import TrainingConfig
 from cube_model.training.cross_validation import cross_validate, shrink, with_schedule
 from cube_model.training.data import load_training_data
-from cube_model.training.example import example_of
 from cube_model.training.output import (
     RECORD,
     TRAINED,
     check_output,
     claimed_output,
-    recorded_arguments,
     write_output,
 )
 from cube_model.training.progress import Progress
+from cube_model.training.publish import publish
+from cube_model.training.record import training_record
 from cube_model.training.selection import Selection
-from cube_model.training.validation import Metrics, selection_metric, validate
+from cube_model.training.untrained import untrained_core
+from cube_model.training.validation import Metrics, validate
 from dataset_builders.common.files import temporary_folder
 from dataset_builders.common.outputs import Output
 from dataset_builders.common.progress import training_bar
@@ -54,9 +54,6 @@ __all__ = ["RECORD", "CubeTrainer", "Progress"]
 
 logger = logging.getLogger(__name__)
 
-PUSH, PUSH_OPTIONS = ("dialogue_cube.push", "model"), ("dialogue_cube.options", "push")
-"""Groups and names of the entry points that publish a core on the Hub: nothing here imports them."""
-
 
 class CubeTrainer:
     """Trains a core.
@@ -66,6 +63,8 @@ class CubeTrainer:
         callbacks: Callbacks, as for `transformers.Trainer`: they see every event and can stop the training.
         compute_metrics: Further validation figures, as for `transformers.Trainer`: a function of an `EvalPrediction`,
             see `cube_model.training.validation.validate`. They are added to the history in `training.json`.
+        training_arguments: Arguments of `transformers.TrainingArguments` that no field of the configuration sets, such
+            as `{"max_grad_norm": 0.5, "optim": "adamw_torch_fused"}`; `training.json` records them.
 
     Attributes:
         model: Core: untrained after `initialize_components`, trained after `train`; None before.
@@ -91,8 +90,10 @@ class CubeTrainer:
         *,
         callbacks: Sequence[TrainerCallback | type[TrainerCallback]] = (),
         compute_metrics: Metrics | None = None,
+        training_arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.config, self.callbacks, self.compute_metrics = config, list(callbacks), compute_metrics
+        self.training_arguments = dict(training_arguments or {})
         self.output = None if config.output is None else Path(config.output).expanduser().absolute()
         self.model: CubeModel | None = None
         self.progress = Progress()
@@ -118,7 +119,7 @@ class CubeTrainer:
         dimension = self.config.embedding_dim or math.prod(self.config.lattice_size or [0])
         if not dimension:
             raise ModelError("the size of the core is not known before training: set embedding_dim or lattice_size")
-        self.model = self._new_model(dimension, self.config.context_turns or 0)
+        self.model = untrained_core(self.config, dimension, self.config.context_turns or 0)
 
     def forward(self, question_embeddings: torch.Tensor | np.ndarray) -> torch.Tensor:
         """Map questions without gradients, like `CubeModel.encode_questions` or the `forward` of an autoencoder.
@@ -168,11 +169,18 @@ class CubeTrainer:
             self.selection = self._selection(data, accelerator)
             if self.selection.choice is not None:
                 data = data.joined()
-            self.model = self._new_model(data.dimension, self._turns(data) - 1, data)
+            self.model = untrained_core(config, data.dimension, self._turns(data) - 1, data)
             self._fit(accelerator, self.model, data, None if output is None else output.work, callbacks)
             self._validation = data.validation, data.validation_vectors
-            ran_on = hardware(accelerator.device.type, accelerator.num_processes)
-            self._record = {**self._facts(self.model, data), "hardware": ran_on}
+            self._record = training_record(
+                config,
+                self.model,
+                data,
+                progress=self.progress,
+                selection=self.selection,
+                further=self.training_arguments,
+                ran_on=hardware(accelerator.device.type, accelerator.num_processes),
+            )
             if output is not None and self.is_main:
                 write_output(output, self.model, self._record)
         accelerator.wait_for_everyone()
@@ -262,11 +270,11 @@ class CubeTrainer:
             DialogueCubeError: The training data are restricted, or the Hub refuses the push.
         """
         self._trained()
-        push, options_type = (_entry_point(*where) for where in (PUSH, PUSH_OPTIONS))
-        if not self.is_main:
-            return None
         with temporary_folder() as folder:
-            options = options_type(
+            return publish(
+                lambda: self.save_model(Path(folder) / "core"),
+                repo_id,
+                writes=self.is_main,
                 private=private,
                 create_pr=create_pr,
                 tag=tag,
@@ -275,8 +283,6 @@ class CubeTrainer:
                 overwrite=overwrite,
                 restricted_data=restricted_data,
             )
-            pushed = push(self.save_model(Path(folder) / "core"), repo_id, options)
-        return str(pushed.published.url)
 
     # -- before training
 
@@ -315,32 +321,6 @@ class CubeTrainer:
             return 1
         return 1 + (data.context_turns if self.config.context_turns is None else self.config.context_turns)
 
-    def _new_model(self, dimension: int, context_turns: int, data: TrainingData | None = None) -> CubeModel:
-        """An untrained core. With data, it records them, and an autoencoder starts at their principal axes."""
-        from accelerate.utils import set_seed
-        from huggingface_hub.errors import StrictDataclassError
-
-        from cube_model.core.configuration_cube import CubeConfig
-        from cube_model.core.modeling_cube import CubeModel
-
-        facts: dict[str, Any] = {}
-        if data is not None:
-            of_training = {"pairs": data.pairs, "sources": sorted({source for source, *_ in data.origins})}
-            of_training |= {"data_fingerprint": data.train.fingerprint, "seed": self.config.seed}
-            facts = {"teacher": data.teacher, "training": of_training}
-        set_seed(self.config.seed)
-        try:
-            shape = CubeConfig(embedding_dim=dimension, context_turns=context_turns, **self.config.core(), **facts)
-        except (StrictDataclassError, ValueError) as error:
-            raise ModelError(f"core: {str(error).splitlines()[-1].strip().removeprefix('ValueError: ')}") from error
-        model = CubeModel(shape)
-        if data is not None and self.config.mode == "autoencoder":
-            import torch
-
-            used = sorted(set(data.train.questions[:, 0].tolist()))
-            model.start_from_principal_axes(torch.from_numpy(data.train_vectors[used]))
-        return model
-
     # -- training
 
     def _selection(self, data: TrainingData, accelerator: Accelerator) -> Selection:
@@ -353,10 +333,11 @@ class CubeTrainer:
             selection.choice = cross_validate(
                 config,
                 data.joined(),
-                lambda part: self._new_model(data.dimension, turns - 1, part),
+                lambda part: untrained_core(config, data.dimension, turns - 1, part),
                 accelerator,
                 turns=turns,
                 compute_metrics=self.compute_metrics,
+                further=self.training_arguments,
                 progress=config.progress and self.is_main,
             )
             if self.is_main:
@@ -394,6 +375,7 @@ class CubeTrainer:
                 compute_metrics=self.compute_metrics,
                 judge=None if choice is None else choice.judge,
                 last_epoch=None if choice is None else choice.epochs,
+                further=self.training_arguments,
             )
             checkpoint = None
             if work is not None:
@@ -402,6 +384,7 @@ class CubeTrainer:
                     "data fingerprint": data.fingerprint,
                     "processes": accelerator.num_processes,
                     "precision used": accelerator.mixed_precision,
+                    "training arguments": self.training_arguments or None,
                 }
                 checkpoint = last_checkpoint(work) if config.resume else None
                 if checkpoint is not None:
@@ -421,50 +404,3 @@ class CubeTrainer:
                 shrink(model, initial, choice.share)
                 self.progress.seconds += choice.seconds
         model.eval()
-
-    # -- after training
-
-    def _facts(self, model: CubeModel, data: TrainingData) -> dict[str, Any]:
-        """What `training.json` records: all that the result depends on, and how training went."""
-        licenses: dict[str, list[str]] = {}
-        for source, license in sorted({(source, license) for source, license, _ in data.origins}):
-            licenses.setdefault(source, []).append(license)
-        return {
-            "format": 2,
-            "arguments": recorded_arguments(
-                self.config,
-                data=data.location.get("repo") or data.location.get("folder"),
-                teacher=data.teacher.get("name"),
-            ),
-            "data": {
-                **data.location,
-                "fingerprint": data.train.fingerprint,
-                "pairs": data.pairs,
-                "sources": sorted({source for source, *_ in data.origins}),
-                "licenses": licenses,
-                "languages": sorted({language for *_, language in data.origins}),
-                "validation_fingerprint": data.validation.fingerprint,
-                "validation_pairs": len(data.validation),
-            },
-            "teacher": data.teacher,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "chosen_by": selection_metric(self.config.mode, self.config.cosine_weight),
-            "best_epoch": self.progress.best_epoch,
-            "history": self.progress.history,
-            "validation": None if self.selection is None else self.selection.facts(),
-            "example": example_of(model, data),
-            "seconds": round(self.progress.seconds, 1),
-            "versions": versions(),
-        }
-
-
-def _entry_point(group: str, name: str) -> Any:
-    """Load what another package offers.
-
-    Raises:
-        ModelError: The package is not installed with its entry points.
-    """
-    offers = list(entry_points(group=group, name=name))
-    if not offers:
-        raise ModelError(f"no entry point {name} in {group}: install dialogue-cube again")
-    return offers[0].load()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, TrainerCallback
+from transformers import AutoModel, EarlyStoppingCallback, TrainerCallback
 
 from cube_model import CubeTrainer, ModelError
 from cube_model.training.output import RECORD
@@ -31,8 +31,9 @@ class Events(TrainerCallback):
         return see
 
 
-def trained(callbacks=(), compute_metrics=None, **options):
-    trainer = CubeTrainer(config(**options), callbacks=callbacks, compute_metrics=compute_metrics)
+def trained(callbacks=(), compute_metrics=None, training_arguments=None, **options):
+    surface = {"callbacks": callbacks, "compute_metrics": compute_metrics, "training_arguments": training_arguments}
+    trainer = CubeTrainer(config(**options), **surface)
     return trainer, trainer.train(Vectors())
 
 
@@ -93,6 +94,48 @@ def test_a_callback_asks_for_a_validation_within_an_epoch(tmp_path):
     asked, _ = trained([events], output=str(tmp_path / "core"))
     assert [step for name, step in events.seen if name == "evaluate"] == [0, 3, 5, 8, 10, 15]
     assert asked.progress.history == trained()[0].progress.history
+
+
+def test_early_stopping_of_the_library_stops_and_the_best_epoch_is_kept(caplog, tmp_path):
+    """Only an improvement by .5 resets its patience, so it stops after two validations without one."""
+    stopping = EarlyStoppingCallback(early_stopping_patience=2, early_stopping_threshold=0.5)
+    trainer, metrics = trained([stopping], epochs=9, patience=9, output=str(tmp_path / "core"))
+    best = max(entry["accuracy_1_of_100"] for entry in trainer.progress.history)
+    assert 2 <= metrics["epochs"] < 9
+    assert metrics["accuracy_1_of_100"] == best == trainer.evaluate()["accuracy_1_of_100"]
+    assert "best model will not be loaded" not in caplog.text
+    assert trained(epochs=9, patience=9)[1]["epochs"] == 9
+
+
+def test_arguments_of_the_library_change_the_training_and_are_recorded(tmp_path):
+    rates = []
+
+    class Norms(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **how):
+            rates.append((args.max_grad_norm, args.logging_steps, args.optim))
+
+    further = {"max_grad_norm": 0.01, "logging_steps": 1, "optim": "sgd"}
+    clipped, _ = trained([Norms], training_arguments=further, output=str(tmp_path / "core"))
+    assert set(rates) == {(0.01, 1, "sgd")}
+    assert json.loads((tmp_path / "core" / RECORD).read_text())["arguments"]["training_arguments"] == further
+    assert clipped.progress.history != trained()[0].progress.history
+
+
+@pytest.mark.parametrize(
+    ("further", "words"),
+    [
+        ({"learning_rate": 1}, r"learning_rate is set by TrainingConfig\(learning_rate=...\)"),
+        ({"num_train_epochs": 1}, r"num_train_epochs is set by TrainingConfig\(epochs=...\)"),
+        ({"eval_strategy": "no"}, "eval_strategy is set by the trainer itself"),
+        ({"deepspeed": {}}, "deepspeed is set by `accelerate launch`"),
+        ({"speed": 1}, "transformers.TrainingArguments has no speed"),
+        ({"optim": "fastest"}, "fastest is not a valid OptimizerNames"),
+        ({"max_grad_norm": float("nan")}, "max_grad_norm is nan, which training.json cannot record"),
+    ],
+)
+def test_arguments_of_the_library_that_contradict_the_configuration_are_refused(further, words):
+    with pytest.raises(ModelError, match=f"training_arguments: {words}"):
+        trained(training_arguments=further)
 
 
 def test_a_callback_is_added_later():
