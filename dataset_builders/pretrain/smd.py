@@ -11,6 +11,11 @@ from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
+_FILES = (
+    "https://raw.githubusercontent.com/snakeztc/NeuralDialog-ZSDG/026efbdaa06ea92e17537d60d5ec6881f45b74b5/data/stanford"
+)
+"""The release's own archive at nlp.stanford.edu has no published digest; git states those of its files here."""
+
 
 class SMD(DialogueBuilder):
     """A speaker may have several turns in a row."""
@@ -29,11 +34,13 @@ class SMD(DialogueBuilder):
   booktitle={SIGDIAL}, year={2017}}""",
         counts={"default": {"train": {"dialogues": 2425}, "dev": {"dialogues": 302}, "test": {"dialogues": 304}}},
         configs={"default": "2017"},
-        files=(
-            SourceFile(
-                "kvret_dataset_public.zip",
-                "https://nlp.stanford.edu/projects/kvret/kvret_dataset_public.zip",
-            ),
+        files=tuple(
+            SourceFile(name, f"{_FILES}/{name}", git_blob=blob)
+            for name, blob in (
+                ("kvret_train_public.json", "31806e15e6cf5463f80d95e85b917dcc76cec264"),
+                ("kvret_dev_public.json", "9918ccded43712be2197dca7eb62784aa9ed4ccb"),
+                ("kvret_test_public.json", "84ab1188ebd4276ee923c7e59a04588bed70765d"),
+            )
         ),
         notes="46 % of the test utterances occur verbatim in train.",
         coverage={"default": {"acts": 0.0698, "state": 0.0647, "domains": 1.0}},
