@@ -17,7 +17,7 @@ from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import cluster_graph, clusters, contained, keys, plan, similar
+from dataset_builders.survey import candidates, cluster_graph, clusters, contained, keys, plan, run, similar
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import parse
@@ -263,6 +263,8 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         "_TEXTS_AT_ONCE": 7,
         "_BYTES_AT_ONCE": 900,
         "_PAIRS_AT_ONCE": 4,
+        "_PAIRS_SENT": 5,
+        "_ITEMS_AT_ONCE": 50,
         "_VERIFIED_AT_ONCE": 2,
         "_CHUNKS_AT_ONCE": 1,
         "_BANDS_AT_ONCE": 2,
@@ -271,7 +273,9 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
+    monkeypatch.setattr(candidates, "_PAIRS_AT_ONCE", 4)
     monkeypatch.setattr(clusters, "_AT_ONCE", 3)
+    monkeypatch.setattr(run, "_MATCHES_AT_ONCE", 7)
     monkeypatch.setattr(keys, "_ROWS_AT_ONCE", 3)
     other_labels, _, found = cluster(talk, shard_rows=13)
     assert other_labels == labels
@@ -301,9 +305,10 @@ def test_a_long_path_is_one_component():
     count = 3000
     path = np.random.default_rng(0).permutation(count)
     left, right = path[:-1], path[1:]
-    matches = near_duplicates.Matches(left, right, np.ones(count - 1, np.float32))
-    edges = cluster_graph.Edges.of([matches])
-    assert not cluster_graph.components(count, edges).any()
+    components = cluster_graph.Components(count)
+    for start in range(0, count, 700):
+        components.join(left[start : start + 700], right[start : start + 700])
+    assert not components.labels.any()
 
 
 @pytest.mark.real_data
