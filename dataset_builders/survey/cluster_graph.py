@@ -10,7 +10,6 @@ KINDS = ("jaccard", "containment")
 """Kinds of matches."""
 
 
-
 def first_members(labels: np.ndarray) -> np.ndarray:
     """The smallest node with the label of each of n nodes, shape (n,)."""
     smallest = np.full(len(labels), len(labels))
@@ -58,9 +57,7 @@ class Components:
         self.labels = self.labels[self.labels]
 
 
-def cut_large(
-    labels: np.ndarray, degree: np.ndarray, matches: Callable[[int], np.ndarray], largest: int
-) -> np.ndarray:
+def cut_large(labels: np.ndarray, degree: np.ndarray, matches: Callable[[int], np.ndarray], largest: int) -> np.ndarray:
     """Cut components of more than `largest` nodes into stars.
 
     The node with the most matches becomes the centre of a star with all its matches; then the next free node.

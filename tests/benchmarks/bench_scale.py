@@ -80,7 +80,10 @@ if __name__ == "__main__":
     settings.folder.mkdir(parents=True, exist_ok=True)
     for size in settings.sizes:
         if settings.one:
-            print(json.dumps(build(settings.folder, size, settings.quality, settings.num_proc, settings.templates)), flush=True)
+            print(
+                json.dumps(build(settings.folder, size, settings.quality, settings.num_proc, settings.templates)),
+                flush=True,
+            )
         else:
             options = ["--quality", settings.quality, "--num-proc", str(settings.num_proc), "--one"]
             options += ["--templates", str(settings.templates)]

@@ -293,6 +293,29 @@ def test_of_too_many_dialogues_with_one_band_only_neighbours_are_compared(tmp_pa
     assert found == {3: (12, True), 50: (12, False)}
 
 
+def test_in_a_crowd_of_near_duplicates_each_is_compared_with_a_few(tmp_path):
+    """The pairs of a crowd grow with its square; what is left out depends on the texts alone, and is counted."""
+    talk = {f"a/{number}": [*HOTEL, f"number {number}"] for number in range(40)} | invented(30)
+    rows = [dialogue(name, turns) for name, turns in talk.items()]
+    shuffled = random.Random(3).sample(rows, len(rows))
+
+    def survey(name, rows, shard_rows=1000, processes=1, **limits):
+        config = ClusterConfig(max_linked=len(talk), **limits)
+        found = survey_of(tmp_path / name, rows, config=config, shard_rows=shard_rows, processes=processes)
+        return {name: row["cluster_id"] for name, row in found[0].items()}, found[1], found[2].skipped["comparisons"]
+
+    few = {"most_candidates": 500, "crowd": 30, "neighbours": 2}
+    whole, limited = survey("whole", rows), survey("limited", rows, **few)
+    assert (whole[2], limited[0]) == (0, whole[0]), "the few connect the same clusters"
+    assert 40 * 39 / 2 < limited[2] < 25 * 40 * 39 / 2
+    others = survey("others", shuffled, shard_rows=25, processes=2, **few)
+    assert others[0] == limited[0]
+    assert others[1].equals(limited[1])
+    assert others[2] == limited[2]
+    enough = survey("enough", rows, **few | {"most_candidates": 1 << 20})
+    assert enough[1].equals(whole[1]), "a crowd is compared as a whole if a task has room for it"
+
+
 @pytest.mark.parametrize("talk", [{}, {"a/1": []}, {"a/1": HOTEL}])
 def test_nothing_to_join(talk):
     labels, members, found = cluster(talk)
