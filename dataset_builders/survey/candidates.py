@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
-from dataset_builders.arrow.exchange import array, records
+from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.plan import ClusterConfig, Plan
 from dataset_builders.survey.similar import bitmaps_of, in_blocks
 from dataset_builders.text.near_duplicates import Bitmaps, possible
@@ -25,25 +24,38 @@ _PAIRS_AT_ONCE = 1 << 15
 """Pairs compared at once."""
 
 
+def find_shared(plan: Plan, part: int) -> None:
+    """Task of a part: keep the parts of signatures that several dialogues have, and ask for bitmaps of these dialogues.
+
+    Few dialogues have such a part, where most are no near-duplicates.
+    """
+    bands, _ = plan.exchange("bands").receive(part, len(plan.shards))
+    key, row = array(bands, "key"), array(bands, "row")
+    ordered = np.sort(key)
+    several = np.isin(key, ordered[1:][ordered[1:] == ordered[:-1]])
+    key, row = key[several], row[several]
+    save(plan.storage, f"shared-bands/{part:05d}", records(key=key, row=row))
+    asked = distinct(row)
+    plan.exchange("small-bitmaps").send(part, records(row=asked), plan.shard_of(asked), len(plan.shards))
+
+
 def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     """Task of a part: send each pair of dialogues with a common band to the shard of the left one.
 
-    Most pairs of dialogues with the same greeting or disclaimer are rejected by small bitmaps, which come with the
-    keys.
+    Most pairs of dialogues with the same greeting or disclaimer are rejected by their small bitmaps.
 
     Returns:
         `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
     """
-    bands = _shared_bands(plan, part)
-    key, row, maps = array(bands, "key"), array(bands, "row"), bitmaps_of(bands)
+    key, row, place, maps = _with_bitmaps(plan, part)
     ends = np.searchsorted(key, key, "right")
     compared = np.zeros(len(key), np.int64)
-    pairs = _pairs(row, _close(ends, compared, np.zeros(len(key), bool), maps, plan.config), plan.config)
+    pairs = _pairs(row, _close(ends, compared, np.zeros(len(key), bool), place, maps, plan.config), plan.config)
     if pairs is None:
         crowd = ends - np.searchsorted(key, key, "left") > plan.config.crowd
         compared[:] = 0
-        pairs = _pairs(row, _close(ends, compared, crowd, maps, plan.config))
-    del bands, maps
+        pairs = _pairs(row, _close(ends, compared, crowd, place, maps, plan.config))
+    del maps
     missed = ends - 1 - np.arange(len(key)) - compared
     blocks = (records(left=left, right=right) for left, right in in_blocks(distinct(pairs)))
     groups = ((block, plan.shard_of(array(block, "left"))) for block in blocks)
@@ -65,7 +77,12 @@ def _pairs(
 
 
 def _close(
-    ends: np.ndarray, compared: np.ndarray, crowd: np.ndarray, maps: Bitmaps, config: ClusterConfig
+    ends: np.ndarray,
+    compared: np.ndarray,
+    crowd: np.ndarray,
+    place: np.ndarray,
+    maps: Bitmaps,
+    config: ClusterConfig,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of dialogues with the same key that may be similar.
 
@@ -73,7 +90,8 @@ def _close(
         ends: For each of n dialogues, sorted by key, the place after the last one with its key; shape (n,).
         compared: Set to the number of the following dialogues that each is compared with, shape (n,).
         crowd: Whether a dialogue gets only the first `neighbours` ones, shape (n,).
-        maps: Bitmaps of the dialogues.
+        place: Place of each dialogue's bitmap in `maps`, shape (n,).
+        maps: Bitmaps of the distinct dialogues.
         config: Criteria for duplicates.
 
     Yields:
@@ -88,22 +106,25 @@ def _close(
         for start in range(0, len(active), _PAIRS_AT_ONCE):
             a = active[start : start + _PAIRS_AT_ONCE]
             b = a + step
-            keep = possible((sizes[a], hidden[a], words[a]), (sizes[b], hidden[b], words[b]), config.jaccard)
+            one, other = place[a], place[b]
+            keep = possible(
+                (sizes[one], hidden[one], words[one]), (sizes[other], hidden[other], words[other]), config.jaccard
+            )
             partners[a[keep]] += 1
             yield a[keep], b[keep]
         compared[active] = step
         active = active[~crowd[active] | (partners[active] < config.neighbours)]
 
 
-def _shared_bands(plan: Plan, part: int) -> pa.Table:
-    """The signatures of a part that several dialogues have, with the bitmaps of these dialogues; most have one.
+def _with_bitmaps(plan: Plan, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Bitmaps]:
+    """The parts of signatures that several dialogues have, sorted by key, then by hash of the texts.
 
-    Sorted by key, then by hash of the texts.
+    Returns:
+        Keys and rows, each of shape (n,); place of each row's bitmap, shape (n,); and the bitmaps of the distinct rows.
     """
-    table, _ = plan.exchange("bands").receive(part, len(plan.shards))
-    keys = array(table, "key")
-    ordered = np.sort(keys)
-    places = np.flatnonzero(np.isin(keys, ordered[1:][ordered[1:] == ordered[:-1]]))
-    del ordered
-    order = np.lexsort((array(table, "content")[places], keys[places]))
-    return table.take(pa.array(places[order])).combine_chunks()
+    shared = load(plan.storage, f"shared-bands/{part:05d}")
+    maps = plan.exchange("small-bitmaps").answers(part, len(plan.shards)).combine_chunks()
+    key, row = array(shared, "key"), array(shared, "row")
+    place = np.searchsorted(array(maps, "row"), row)
+    order = np.lexsort((array(maps, "content")[place], key))
+    return key[order], row[order], place[order], bitmaps_of(maps)

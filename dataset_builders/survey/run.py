@@ -17,7 +17,7 @@ from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.stages import Stages
 from dataset_builders.survey import assign, contained, keys, pair_leaks, similar
-from dataset_builders.survey.candidates import find_candidates
+from dataset_builders.survey.candidates import find_candidates, find_shared
 from dataset_builders.survey.clusters import label_nodes, send_matches, sort_matches
 from dataset_builders.survey.components import big_from
 from dataset_builders.survey.fill import Bounds, find_bounds, sort_items
@@ -106,6 +106,8 @@ class Run:
             Results of `find_candidates`; number of ranges of sorted matches.
         """
         self.step = "similar dialogues"
+        self.run("shared-bands", partial(find_shared, self.plan), self.plan.band_parts)
+        self.shards("small-bitmaps", similar.send_small_bitmaps)
         alike = self.run("candidates", partial(find_candidates, self.plan), self.plan.band_parts)
         self.shards("bitmaps", similar.send_bitmaps)
         self.shards("sets", similar.send_sets)

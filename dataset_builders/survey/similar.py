@@ -1,7 +1,8 @@
 """Similar dialogues: signatures meet in parts, and each candidate is verified by its exact similarity.
 
-    shard: sets of shingles -> keys of bands, bitmaps -> part: candidates -> shard of the left one: its bitmap
-        -> shard of the right one: is the similarity possible? its set -> shard of the left one: exact similarity
+    shard: sets of shingles -> keys of bands -> part: keys of several dialogues -> shard: small bitmaps of these
+        -> part: candidates -> shard of the left one: its bitmap -> shard of the right one: is the similarity possible?
+        its set -> shard of the left one: exact similarity
 
 Every dialogue goes only to the shards with a candidate for it, and is sent to each of them once.
 """
@@ -38,7 +39,7 @@ _BYTES_AT_ONCE = 1 << 21
 _FEW_BITS = 1024
 """Bits of the small bitmaps."""
 _PAIRS_AT_ONCE = 1 << 15
-"""Pairs compared at once, without their texts."""
+"""Pairs compared at once, and bitmaps sent at once."""
 _PAIRS_SENT = 1 << 20
 """Pairs that are sent or received at once."""
 _ITEMS_AT_ONCE = 1 << 26
@@ -46,12 +47,10 @@ _ITEMS_AT_ONCE = 1 << 26
 _VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose sets are in memory at once."""
 _CHUNKS_AT_ONCE = 32
-_BANDS_AT_ONCE = 5
-"""Bands whose keys are sent at once, with the bitmaps for each."""
 
 
 def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits: int) -> np.ndarray:
-    """Send the keys of some dialogues of a shard to their parts, and keep their bitmaps.
+    """Send the keys of some dialogues of a shard to their parts, and keep their bitmaps, which few of them need.
 
     Args:
         plan: The plan.
@@ -78,19 +77,26 @@ def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits
     for name in own.column_names:
         table = table.append_column(name, own[name])
     save(plan.storage, f"sketches/{number:05d}", table)
-    small = _table_of(folded(bitmaps_of(table), _FEW_BITS))
-    for name in own.column_names:
-        small = small.append_column(name, own[name])
-    several = [bands[start : start + _BANDS_AT_ONCE] for start in range(0, len(bands), _BANDS_AT_ONCE)]
-    groups = (
-        (
-            pa.concat_tables([small.append_column("key", pa.array(key)) for key in some]),
-            plan.band_part_of(some.ravel()),
-        )
-        for some in several
-    )
-    plan.exchange("bands").send_all(number, groups, plan.band_parts)
+    keys_of_rows = records(key=bands.ravel(), row=np.tile(array(own, "row"), len(bands)))
+    plan.exchange("bands").send(number, keys_of_rows, plan.band_part_of(bands.ravel()), plan.band_parts)
     return places
+
+
+def send_small_bitmaps(plan: Plan, number: int) -> None:
+    """Task of a shard: send small bitmaps of its dialogues to the parts that asked for them."""
+    table = load(plan.storage, f"sketches/{number:05d}").combine_chunks()
+    asked, sent = plan.exchange("small-bitmaps").receive(number, plan.band_parts)
+    rows = array(asked, "row")
+    needed, place = np.unique(rows, return_inverse=True)
+    own = table.take(pa.array(np.searchsorted(array(table, "row"), needed))).combine_chunks()
+    small = _table_of(folded(bitmaps_of(own), _FEW_BITS))
+    for name in ("row", "content"):
+        small = small.append_column(name, own[name])
+    parts = np.repeat(np.arange(plan.band_parts), sent)
+    starts = range(0, max(len(rows), 1), _PAIRS_AT_ONCE)
+    several = ((place[start : start + _PAIRS_AT_ONCE], parts[start : start + _PAIRS_AT_ONCE]) for start in starts)
+    groups = ((small.take(pa.array(some)), receivers) for some, receivers in several)
+    plan.exchange("small-bitmaps").answer_all(number, groups, plan.band_parts)
 
 
 def send_bitmaps(plan: Plan, number: int) -> None:
