@@ -15,17 +15,9 @@ import pyarrow as pa
 
 from dataset_builders.arrow.exchange import array, records
 from dataset_builders.survey.keys import load_hashes
+from dataset_builders.survey.normal_texts import blocks, turns_of
 from dataset_builders.survey.plan import Plan
-from dataset_builders.survey.similar import (
-    Edges,
-    blocks,
-    distinct_answers,
-    in_blocks,
-    received,
-    save_edges,
-    send_pairs,
-    turns_of,
-)
+from dataset_builders.survey.similar import Edges, distinct_answers, in_blocks, received, save_edges, send_pairs
 from dataset_builders.text.near_duplicates import equal_pairs, intersections
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 from dataset_builders.text.words import word_counts

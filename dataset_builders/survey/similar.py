@@ -9,16 +9,14 @@ Every dialogue goes only to the shards with a candidate for it, and is sent to e
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.arrow.chunks import by_chunk, turn_texts
 from dataset_builders.arrow.exchange import Exchange, array, load, records, save, save_all
-from dataset_builders.arrow.mapped import release
+from dataset_builders.survey.normal_texts import blocks, turns_of
 from dataset_builders.survey.plan import Plan
 from dataset_builders.text.near_duplicates import (
     Bitmaps,
@@ -29,13 +27,8 @@ from dataset_builders.text.near_duplicates import (
     shingle_sets,
     similarities,
 )
-from dataset_builders.text.normalize import normalize
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
-_TEXTS_AT_ONCE = 4096
-"""Dialogues read at once: normalizing has a fixed cost."""
-_BYTES_AT_ONCE = 1 << 21
-"""Bytes of their texts: a meeting has as many as a hundred chats."""
 _FEW_BITS = 1024
 """Bits of the small bitmaps."""
 _PAIRS_AT_ONCE = 1 << 15
@@ -46,7 +39,6 @@ _ITEMS_AT_ONCE = 1 << 26
 """Bytes of the rows that are received at once, about."""
 _VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose sets are in memory at once."""
-_CHUNKS_AT_ONCE = 32
 
 
 def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits: int) -> np.ndarray:
@@ -282,45 +274,6 @@ def save_edges(plan: Plan, name: str, number: int, edges: Iterable[Edges]) -> in
 
     save_all(plan.storage, name, tables())
     return count
-
-
-def turns_of(plan: Plan, number: int, rows: np.ndarray) -> pa.ListArray:
-    """The normalised turns of some dialogues of a shard, by their numbers in it, ascending."""
-    maps: list[mmap.mmap] = []
-    parts = [pa.array([], pa.list_(pa.string()))]
-    for chunk, numbers, _ in by_chunk(plan.table(number, maps)["turns"], rows):
-        parts.append(turn_texts(chunk).take(pa.array(numbers)))
-        if len(parts) % _CHUNKS_AT_ONCE == 0:
-            release(maps)
-    turns = pa.concat_arrays(parts)
-    release(maps)
-    return pa.ListArray.from_arrays(turns.offsets, normalize(turns.values))
-
-
-def blocks(plan: Plan, number: int, rows: np.ndarray) -> Iterator[slice]:
-    """Cut some dialogues of a shard into those that are in memory at once, by the bytes of their texts.
-
-    Args:
-        plan: The plan.
-        number: Number of the shard.
-        rows: Numbers of the dialogues in the shard, ascending.
-
-    Yields:
-        Places in `rows`.
-    """
-    maps, sizes = list[mmap.mmap](), [np.zeros(0, np.int64)]
-    for chunk in plan.table(number, maps)["turns"].chunks if len(rows) else ():
-        texts = turn_texts(chunk)
-        ends = np.cumsum(pc.binary_length(texts.values).to_numpy(), dtype=np.int64)
-        sizes.append(np.diff(np.append(0, ends)[texts.offsets.to_numpy()]))
-    release(maps)
-    ends, start = np.cumsum(np.concatenate(sizes)[rows]), 0
-    while start < len(rows):
-        done = ends[start - 1] if start else 0
-        fitting = int(np.searchsorted(ends, done + _BYTES_AT_ONCE, "right"))
-        here = slice(start, min(start + _TEXTS_AT_ONCE, max(start + 1, fitting)))
-        yield here
-        start = here.stop
 
 
 def _sets(plan: Plan, number: int, rows: np.ndarray) -> Ragged:
