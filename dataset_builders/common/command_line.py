@@ -30,7 +30,7 @@ def run_command_line(app: Callable[[], object], *, is_main: bool = True, interru
         is_main: Whether this process prints for all that run the same command.
         interrupted: Message after an interruption.
     """
-    # modules, rows and settings are many objects and no cycles: a tenth of the time of a command went into searching them
+    # modules, rows and settings are many objects without cycles; searching them took a tenth of the time of a command
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         with orderly_ending():

@@ -45,6 +45,17 @@ def make_pairs(
     Raises:
         DataError: A direction is unknown, or `directions` is empty.
     """
+    return pairs_of(dialogues, context_turns, directions, hashes, with_context)[0]
+
+
+def pairs_of(
+    dialogues: pa.Table,
+    context_turns: int,
+    directions: Sequence[str],
+    hashes: np.ndarray | None,
+    with_context: bool,
+) -> tuple[pa.Table, np.ndarray]:
+    """`make_pairs`, and the number of each pair's dialogue, int64 of shape (pairs,)."""
     directions = check_directions(directions)
     turns = Turns.of(dialogues["turns"])
     texts, speakers, lengths = turns.texts, turns.speakers, np.diff(turns.starts)
@@ -83,7 +94,8 @@ def make_pairs(
     columns["parallel_id"] = pc.binary_join_element_wise(parallel, pa.array(turn_index).cast(pa.string()), "#")
     for name in ("source", "language", "domains", "cluster_id", "origin", "metadata", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
-    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    table = pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    return table, dialogue_of[anchor]
 
 
 def contexts_of(dialogues: pa.Table, context_turns: int) -> Callable[[pa.Table], pa.ListArray]:
