@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.lists import empty_lists
 from dataset_builders.common.choices import CONTEXT_TURNS, DIRECTIONS, Direction
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ARROW_SCHEMAS
@@ -120,11 +121,6 @@ def check_directions(directions: Sequence[str]) -> list[Direction]:
         problem = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs"
         raise DataError(f"{problem}; expected some of {', '.join(DIRECTIONS)}")
     return [name for name in DIRECTIONS if name in directions]
-
-
-def empty_lists(count: int) -> pa.ListArray:
-    """Arrow array of `count` empty lists of strings."""
-    return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
