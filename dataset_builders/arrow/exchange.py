@@ -78,19 +78,31 @@ class Exchange:
 
     def read(self, receiver: int, sender: int) -> pa.Table:
         """Read the records of a receiver from one sender."""
+        return pa.Table.from_batches(list(self.read_groups(receiver, sender))).replace_schema_metadata()
+
+    def read_groups(self, receiver: int, sender: int) -> Iterator[pa.RecordBatch]:
+        """Read the records of a receiver from one sender group by group, with one in memory at once."""
         with self.storage.open(self._file(sender)) as file:
             reader = pa.ipc.open_file(file)
             receivers = int(reader.schema.metadata[_RECEIVERS])
-            numbers = range(receiver, reader.num_record_batches, receivers)
-            return pa.Table.from_batches([reader.get_batch(number) for number in numbers]).replace_schema_metadata()
+            for number in range(receiver, reader.num_record_batches, receivers):
+                yield reader.get_batch(number)
 
     def answer(self, receiver: int, records: pa.Table, sender: np.ndarray, senders: int) -> None:
         """Send records from a receiver back to the senders; as `send`."""
-        Exchange(self.storage, f"{self.name}-back").send(receiver, records, sender, senders)
+        self.answer_all(receiver, [(records, sender)], senders)
+
+    def answer_all(self, receiver: int, groups: Iterable[tuple[pa.Table, np.ndarray]], senders: int) -> None:
+        """Send records from a receiver back to the senders group by group; as `send_all`."""
+        Exchange(self.storage, f"{self.name}-back").send_all(receiver, groups, senders)
 
     def answers(self, sender: int, receivers: int) -> pa.Table:
         """Read all answers to a sender; as `receive`."""
         return Exchange(self.storage, f"{self.name}-back").receive(sender, receivers)[0]
+
+    def answer_groups(self, sender: int, receiver: int) -> Iterator[pa.RecordBatch]:
+        """Read the answers of one receiver to a sender; as `read_groups`."""
+        return Exchange(self.storage, f"{self.name}-back").read_groups(sender, receiver)
 
     def _file(self, sender: int) -> str:
         return f"{self.name}/{sender:05d}.arrow"
@@ -108,8 +120,15 @@ def array(table: pa.Table, column: str) -> np.ndarray:
 
 def save(storage: Storage, name: str, table: pa.Table, rows: int | None = None) -> None:
     """Write a table for a later task, which reads it whole (`load`) or in batches of `rows` rows (`batches`)."""
-    with storage.create(name) as path, pa.OSFile(str(path), "wb") as file:  # noqa: SIM117
-        with pa.ipc.new_file(file, table.schema) as writer:
+    save_all(storage, name, [table], rows)
+
+
+def save_all(storage: Storage, name: str, tables: Iterable[pa.Table], rows: int | None = None) -> None:
+    """Write tables one after another like `save`, with one in memory at once; at least one."""
+    with storage.create(name) as path, pa.OSFile(str(path), "wb") as file, ExitStack() as stack:
+        writer = None
+        for table in tables:
+            writer = writer or stack.enter_context(pa.ipc.new_file(file, table.schema))
             writer.write_table(table, rows)
 
 

@@ -26,8 +26,7 @@ def mapped(path: str | Path, maps: list[mmap.mmap]) -> pa.Table:
 
 
 def release(maps: Iterable[mmap.mmap]) -> None:
-    """Return the pages of memory maps to the system, with unused memory of arrow; they are read again when needed."""
-    pa.default_memory_pool().release_unused()
+    """Return the pages of memory maps to the system; they are read again when needed."""
     if hasattr(mmap, "MADV_DONTNEED"):
         for pages in maps:
             pages.madvise(mmap.MADV_DONTNEED)

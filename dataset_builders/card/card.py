@@ -104,6 +104,7 @@ def dataset_card(
         },
         leaks=_leaks(facts, report),
         duplicates=_duplicates(facts, report),
+        not_compared=(report.get("not_compared") or {}).get("comparisons"),
         copies=_copies(facts, report),
         dropped=_dropped(facts, report),
         decisions=_decisions(facts, report),

@@ -37,6 +37,11 @@ class Batch:
             return self
         return Batch(self.config, self.table.filter(pa.array(mask)), self.number[mask], self.split[mask])
 
+    def slice(self, start: int, count: int) -> Batch:
+        """Some rows in succession."""
+        here = slice(start, start + count)
+        return Batch(self.config, self.table.slice(start, count), self.number[here], self.split[here])
+
     def by_split(self) -> Iterator[tuple[Split, Batch]]:
         """The rows of each split that has any."""
         for index, split in enumerate(SPLITS):

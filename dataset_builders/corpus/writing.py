@@ -20,14 +20,15 @@ from dataset_builders.corpus.deciding import DECISION, Deciding
 from dataset_builders.corpus.fragments import FragmentWriter, fragment_writer
 from dataset_builders.corpus.options import BuildOptions
 from dataset_builders.corpus.shards import Shard
+from dataset_builders.corpus.turn_texts import TurnTexts
 from dataset_builders.folder.parquet import group_rows
-from dataset_builders.pairs.consecutive import contexts_of, make_pairs
+from dataset_builders.pairs.consecutive import contexts_of, pairs_of
 from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.pairs.messages import chat_messages
 from dataset_builders.pairs.same_intent import same_intent_pairs
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import drop_rows
-from dataset_builders.quality.filters.base import Contexts, Texts
+from dataset_builders.quality.filters.base import Contexts, Spoken
 from dataset_builders.quality.screen import Screened, screen, with_flags
 from dataset_builders.schema import ARROW_SCHEMAS, SPLITS, Config, Split
 from dataset_builders.survey.leaks import TEST, TRAIN
@@ -118,14 +119,15 @@ class _ShardWriter:
             reason = f"a turn of more than {self.options.benchmark_words} words is a test utterance of an intent set"
             texts = _turn_texts(batch.table, turn, in_benchmark)
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
-        turns = None if self.encoder else Texts.of(pc.struct_field(pc.list_flatten(batch.table["turns"]), "text"))
+        turns = None if self.encoder else TurnTexts.of(batch, self.shard.starts)
         for split, part in batch.by_split():
-            screened = self._screen("dialogues", part.table, split, part, texts=turns)
+            spoken = turns and turns.of_dialogues(part.number)
+            screened = self._screen("dialogues", part.table, split, part, spoken=spoken)
             self._write("dialogues", split, screened.rows)
-            place = np.asarray(pc.index_in(screened.rows["dialogue_id"], part.table["dialogue_id"]), int)
+            kept = Batch("dialogues", screened.rows, part.number[screened.kept], part.split[screened.kept])
             lengths = pc.list_value_length(screened.rows["turns"]).to_numpy()
-            for first, count in _slices(part.number[place], lengths, self.options.context_turns):
-                self._write_pairs(replace(screened, rows=screened.rows.slice(first, count)), part, split)
+            for first, count in _slices(kept.number, lengths, self.options.context_turns):
+                self._write_pairs(kept.slice(first, count), split, None if screened.is_masked else turns)
         self._write_records(start, len(table))
 
     def write_intents(self) -> None:
@@ -202,28 +204,28 @@ class _ShardWriter:
         others = self.shard.decisions.rows["blocking"].take(pa.array(batch.number[leaks]))
         return self._drop(batch, leaks, "leak", f"{match} stands in a later split", others)
 
-    def _write_pairs(self, dialogues: Screened, batch: Batch, split: Split) -> None:
+    def _write_pairs(self, dialogues: Batch, split: Split, turns: TurnTexts | None) -> None:
         """Make the pairs of some dialogues and write those that no check drops.
 
         Args:
-            dialogues: Dialogues of `batch` that the filters let through, and their texts.
-            batch: Dialogues of one split.
+            dialogues: Dialogues of one split that the filters let through.
             split: That split.
+            turns: The texts of their turns, if they are known.
         """
         hashes = None
         if not self.quality.masks:  # else the texts may have changed
-            kept = batch.number[np.asarray(pc.index_in(dialogues.rows["dialogue_id"], batch.table["dialogue_id"]), int)]
-            hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(kept)
+            hashes, _ = Ragged(self.shard.hashes, self.shard.starts).gather(dialogues.number)
         context, directions = self.options.context_turns, self.options.directions
-        pairs = make_pairs(dialogues.rows, context, directions, hashes, with_context=self.quality.masks)
+        pairs, dialogue = pairs_of(dialogues.table, context, directions, hashes, with_context=self.quality.masks)
         self.shard.counts.rows["pairs"].rows_in += len(pairs)
         # applied after the filters: some of them look at all pairs of a dialogue, and must not see fewer
         about = self.deciding.find("pairs", pairs)
-        contexts = None if self.quality.masks else contexts_of(dialogues.rows, context)
-        pairs = self._screen("pairs", pairs, split, batch, self.encoder, dialogues.texts, contexts).rows
-        row = batch.number[np.asarray(pc.index_in(pairs["dialogue_id"], batch.table["dialogue_id"]))]
-        number = self.shard.starts[row] + np.asarray(pairs["turn_index"])
-        made = Batch("pairs", pairs, number, np.full(len(pairs), SPLITS.index(split), np.int8))
+        contexts = None if self.quality.masks else contexts_of(dialogues.table, context)
+        number = self.shard.starts[dialogues.number[dialogue]] + np.asarray(pairs["turn_index"])
+        spoken = turns and turns.of_pairs(number)
+        screened = self._screen("pairs", pairs, split, dialogues, self.encoder, spoken, contexts)
+        number = number[screened.kept]
+        made = Batch("pairs", screened.rows, number, np.full(len(number), SPLITS.index(split), np.int8))
         made = self._obey(made, about)
         pairs, number = made.table, made.number
         decision = self.shard.decisions.pair
@@ -260,7 +262,7 @@ class _ShardWriter:
         split: Split | list[Split],
         dialogues: Batch | None = None,
         encoder: Encoder | None = None,
-        texts: Texts | None = None,
+        spoken: Spoken | None = None,
         contexts: Contexts | None = None,
     ) -> Screened:
         """Run the quality filters.
@@ -271,14 +273,14 @@ class _ShardWriter:
             split: Split of the rows: one for all, or one for each row.
             dialogues: The dialogues, or those that the pairs come from; None for intents.
             encoder: Text encoder that scores the relatedness of pairs.
-            texts: The texts of the dialogues that the pairs come from.
+            spoken: The texts of the rows, if they are known.
             contexts: Returns the context of some of the pairs, which they do not have yet.
         """
         kept = self.deciding.keeps(config, rows)
-        screened = screen(config, rows, split, self.quality, encoder, texts, contexts, kept)
+        screened = screen(config, rows, split, self.quality, encoder, spoken, contexts, kept)
         self.deciding.rescue(config, rows.column(0).take(pa.array(screened.rescued)).to_pylist())
         numbers = None
-        if dialogues is not None:
+        if dialogues is not None and len(screened.dropped):
             place = pc.index_in(screened.dropped["dialogue_id"], dialogues.table["dialogue_id"])
             numbers = dialogues.number[np.asarray(place, np.int64)]
         self._record(config, screened.dropped, numbers)

@@ -101,9 +101,9 @@ class OwnBuilder(CorpusBuilder):
             raise
         self._beside_rows(file, "tally").write_bytes(orjson.dumps(tally))
 
-    def parse(self, record: Dialogue | Utterance, file: RawFile, split: str) -> Iterator[Dialogue | Utterance]:
+    def parse(self, record: Dialogue | Utterance, file: RawFile, split: str) -> Iterable[Dialogue | Utterance]:
         """The record itself, which already is a row."""
-        yield record
+        return (record,)
 
     def _broken_off(self, file: RawFile) -> Path:
         """File for the rejected records of a file whose reading fails."""

@@ -163,10 +163,11 @@ class Reading:
     def _records(self) -> Iterator[Event]:
         """The rows of a file in which each record makes its own rows."""
         tally, parse, is_intents = self._tally, self._parser.parse, self._own.is_intents
+        good, layout_of = self.good, self._parser.layout
         for number, (line, record) in enumerate(self.raw(), start=1):
             tally.records += 1
             try:
-                layout = self._layout(record)
+                layout = layout_of(good(record))
                 if layout.kind == "row" or layout.is_intent != is_intents:
                     what = "labelled utterances" if is_intents else "dialogues"
                     raise BadRecord(f"the file holds {what}, this record is something else")

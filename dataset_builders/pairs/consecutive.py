@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.lists import empty_lists
 from dataset_builders.common.choices import CONTEXT_TURNS, DIRECTIONS, Direction
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ARROW_SCHEMAS
@@ -45,6 +46,17 @@ def make_pairs(
     Raises:
         DataError: A direction is unknown, or `directions` is empty.
     """
+    return pairs_of(dialogues, context_turns, directions, hashes, with_context)[0]
+
+
+def pairs_of(
+    dialogues: pa.Table,
+    context_turns: int,
+    directions: Sequence[str],
+    hashes: np.ndarray | None,
+    with_context: bool,
+) -> tuple[pa.Table, np.ndarray]:
+    """`make_pairs`, and the number of each pair's dialogue, int64 of shape (pairs,)."""
     directions = check_directions(directions)
     turns = Turns.of(dialogues["turns"])
     texts, speakers, lengths = turns.texts, turns.speakers, np.diff(turns.starts)
@@ -83,7 +95,8 @@ def make_pairs(
     columns["parallel_id"] = pc.binary_join_element_wise(parallel, pa.array(turn_index).cast(pa.string()), "#")
     for name in ("source", "language", "domains", "cluster_id", "origin", "metadata", "license", "redistributable"):
         columns[name] = dialogues[name].take(dialogue)
-    return pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    table = pa.table([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
+    return table, dialogue_of[anchor]
 
 
 def contexts_of(dialogues: pa.Table, context_turns: int) -> Callable[[pa.Table], pa.ListArray]:
@@ -108,11 +121,6 @@ def check_directions(directions: Sequence[str]) -> list[Direction]:
         problem = f"{unknown[0]!r} is not a direction of pairs" if unknown else "no direction of pairs"
         raise DataError(f"{problem}; expected some of {', '.join(DIRECTIONS)}")
     return [name for name in DIRECTIONS if name in directions]
-
-
-def empty_lists(count: int) -> pa.ListArray:
-    """Arrow array of `count` empty lists of strings."""
-    return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

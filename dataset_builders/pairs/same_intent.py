@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_builders.arrow.lists import empty_lists
 from dataset_builders.common.errors import DataError
-from dataset_builders.pairs.consecutive import empty_lists
 from dataset_builders.schema import ARROW_SCHEMAS
 from dataset_builders.text.normalize import text_ids
 

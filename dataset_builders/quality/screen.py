@@ -13,7 +13,7 @@ from dataset_builders.pairs.encoder import Encoder
 from dataset_builders.quality.config import QualityConfig
 from dataset_builders.quality.drops import DROPS_SCHEMA, Findings, drop_rows
 from dataset_builders.quality.filters import FILTERS, Filter
-from dataset_builders.quality.filters.base import Contexts, Rows, Texts
+from dataset_builders.quality.filters.base import Contexts, Rows, Spoken
 from dataset_builders.quality.filters.encoding import Encoding
 from dataset_builders.quality.filters.glued_sentences import GluedSentences
 from dataset_builders.quality.filters.markup import Markup
@@ -32,14 +32,16 @@ class Screened:
     Attributes:
         rows: Rows that were kept, in the schema of the input.
         dropped: Records of the dropped rows, in `schema.DROPS`.
-        rescued: Numbers of the rows that only `kept` has saved, ascending.
-        texts: The texts of all rows, as they were before a filter masked any.
+        kept: Numbers of the rows that were kept, ascending.
+        rescued: Those of them that only somebody's wish to keep them has saved, ascending.
+        is_masked: Whether a filter has masked some texts.
     """
 
     rows: pa.Table
     dropped: pa.Table
-    texts: Texts
+    kept: np.ndarray
     rescued: np.ndarray
+    is_masked: bool
 
 
 def screen(
@@ -48,7 +50,7 @@ def screen(
     split: Split | Sequence[Split],
     quality: QualityConfig,
     encoder: Encoder | None = None,
-    texts: Texts | None = None,
+    spoken: Spoken | None = None,
     contexts: Contexts | None = None,
     kept: np.ndarray | None = None,
 ) -> Screened:
@@ -65,7 +67,7 @@ def screen(
         split: Split of the rows: one for all, or one for each row.
         quality: Action and limits of each filter.
         encoder: Encoder for `relatedness`; without one, that filter finds nothing and the score lacks that part.
-        texts: The texts of dialogues that the pairs come from, to judge them only once.
+        spoken: The texts of the rows, if they are known: those of dialogues and of their pairs are judged only once.
         contexts: Returns the context of some of the pairs, for filters that do not mask; None if the rows have it.
         kept: Whether somebody wants to keep each row, bool of shape (rows,): filters that are overruled flag it then.
 
@@ -75,11 +77,12 @@ def screen(
     splits = np.full(len(rows), split) if isinstance(split, str) else np.asarray(split)
     kept = np.zeros(len(rows), bool) if kept is None else kept
     active = [f for f in quality.filters if config in f.configs and f.action != "off"]
-    whole = view = Rows.of(config, rows, encoder, texts, contexts)
+    whole = view = Rows.of(config, rows, encoder, spoken, contexts)
     definition = _judge(whole, [f for f in active if f.defines_rows], splits, kept)
     remaining = np.flatnonzero(~definition.is_dropped)
     if len(remaining) < len(rows):
-        view = Rows.of(config, rows.take(pa.array(remaining)), encoder, whole.texts, contexts)
+        stays = ~definition.is_dropped
+        view = Rows.of(config, rows.filter(pa.array(stays)), encoder) if encoder else whole.where(stays)
     judgement = _judge(view, [f for f in active if not f.defines_rows], splits[remaining], kept[remaining])
 
     table = view.table
@@ -96,7 +99,8 @@ def screen(
     stay = ~judgement.is_dropped
     rescued = np.flatnonzero((definition.is_rescued[remaining] | judgement.is_rescued) & stay)
     table = table if stay.all() else table.filter(pa.array(stay))
-    return Screened(table, _drop_records(config, rows, splits, drops, private), whole.texts, remaining[rescued])
+    dropped = _drop_records(config, rows, splits, drops, private)
+    return Screened(table, dropped, remaining[stay], remaining[rescued], bool(judgement.masks))
 
 
 @dataclass

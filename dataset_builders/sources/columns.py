@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataset_builders import schema
+from dataset_builders.arrow.lists import empty_lists
 from dataset_builders.sources.terms import Kind, Terms
 
 
@@ -34,7 +35,12 @@ def turns_column(dialogues: list[list[schema.Turn]], terms: Terms) -> pa.ListArr
         "state": [turn.state for turn in turns],
     }
     fields = list(annotations.type)
-    lists = [_with_common(pa.array(values[field.name], field.type), terms) for field in fields]
+    lists = [
+        _with_common(pa.array(values[field.name], field.type), terms)
+        if any(values[field.name])
+        else empty_lists(len(turns), field.type)
+        for field in fields
+    ]
     arrays = [
         pa.array([turn.speaker for turn in turns], speaker.type),
         pa.array([turn.text for turn in turns], text.type),

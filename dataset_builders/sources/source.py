@@ -22,6 +22,7 @@ import pyarrow as pa
 from datasets.builder import Key
 
 from dataset_builders import licenses, schema
+from dataset_builders.arrow.lists import empty_lists
 from dataset_builders.common.errors import DataError
 from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.sources import columns as column_arrays
@@ -138,7 +139,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
             raise RawDataError(f"{file}: expected a JSON list of records, found {type(records).__name__}")
         return records
 
-    def parse(self, record: Any, file: RawFile, split: str) -> Iterator[Dialogue | Utterance]:
+    def parse(self, record: Any, file: RawFile, split: str) -> Iterable[Dialogue | Utterance]:
         """Rows of a raw record. It may raise on missing keys and wrong types; the error will name file and record."""
         raise NotImplementedError
 
@@ -242,7 +243,7 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         info = self.INFO
         return {
             "source": pa.repeat(info.name, count),
-            "flags": pa.repeat(pa.scalar([], pa.list_(pa.string())), count),
+            "flags": empty_lists(count),
             "license": pa.repeat(info.license, count),
             "redistributable": pa.repeat(info.redistributable, count),
         }

@@ -1,52 +1,13 @@
-"""The graph of matching dialogues: its edges, its components, and stars in the place of large components."""
+"""The graph of matching dialogues: its components, and stars in the place of large components."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from dataset_builders.text.near_duplicates import Matches
-
 KINDS = ("jaccard", "containment")
 """Kinds of matches."""
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Verified pairs of nodes, each in both directions, sorted by `node` with its best match first.
-
-    Attributes:
-        node, other: Numbers of the two nodes, int64 of shape (e,).
-        similarity: Jaccard similarity or containment, float32 of shape (e,).
-        kind: Kind of the match as an index in `KINDS`, int64 of shape (e,).
-    """
-
-    node: np.ndarray
-    other: np.ndarray
-    similarity: np.ndarray
-    kind: np.ndarray
-
-    @classmethod
-    def none(cls) -> Edges:
-        """No edges."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64))
-
-    @classmethod
-    def of(cls, by_kind: Sequence[Matches]) -> Edges:
-        """Edges from the matches of each of `KINDS`."""
-        node = np.concatenate([nodes for m in by_kind for nodes in (m.left, m.right)])
-        other = np.concatenate([nodes for m in by_kind for nodes in (m.right, m.left)])
-        similarity = np.concatenate([m.similarity for m in by_kind for _ in range(2)])
-        kind = np.repeat(np.arange(len(by_kind)), [2 * len(m) for m in by_kind])
-        order = np.lexsort((other, kind, -similarity, node))
-        return cls(node[order], other[order], similarity[order], kind[order])
-
-    def within(self, labels: np.ndarray) -> Edges:
-        """Edges between nodes with the same label."""
-        keep = labels[self.node] == labels[self.other]
-        return Edges(self.node[keep], self.other[keep], self.similarity[keep], self.kind[keep])
 
 
 def first_members(labels: np.ndarray) -> np.ndarray:
@@ -56,34 +17,69 @@ def first_members(labels: np.ndarray) -> np.ndarray:
     return smallest[labels]
 
 
-def components(count: int, edges: Edges) -> np.ndarray:
-    """Label each node with the smallest node of its connected component."""
-    labels = np.arange(count)
-    while True:
-        lower = labels.copy()
-        np.minimum.at(lower, edges.node, labels[edges.other])
-        lower = lower[lower]
-        if np.array_equal(lower, labels):
-            return labels
-        labels = lower
+class Components:
+    """Connected components of a graph whose edges come some at once.
+
+    Args:
+        count: Number of nodes.
+
+    Attributes:
+        labels: The smallest node of the component of each node, int64 of shape (count,).
+
+    Example:
+        >>> components = Components(4)
+        >>> components.join(np.array([3]), np.array([1]))
+        >>> components.labels
+        array([0, 1, 2, 1])
+    """
+
+    def __init__(self, count: int) -> None:
+        self.labels = np.arange(count)
+
+    def join(self, node: np.ndarray, other: np.ndarray) -> None:
+        """Add edges between nodes, integers of shape (n,)."""
+        a, b = self.labels[node], self.labels[other]
+        apart = a != b
+        if not apart.any():
+            return
+        roots, ends = np.unique(np.concatenate([a[apart], b[apart]]), return_inverse=True)
+        a, b = ends[: len(ends) // 2], ends[len(ends) // 2 :]
+        labels = np.arange(len(roots))
+        while True:
+            lower = labels.copy()
+            np.minimum.at(lower, a, labels[b])
+            np.minimum.at(lower, b, labels[a])
+            lower = lower[lower]
+            if np.array_equal(lower, labels):
+                break
+            labels = lower
+        self.labels[roots] = roots[labels]
+        self.labels = self.labels[self.labels]
 
 
-def cut_large(labels: np.ndarray, edges: Edges, largest: int) -> np.ndarray:
+def cut_large(labels: np.ndarray, degree: np.ndarray, matches: Callable[[int], np.ndarray], largest: int) -> np.ndarray:
     """Cut components of more than `largest` nodes into stars.
 
     The node with the most matches becomes the centre of a star with all its matches; then the next free node.
+
+    Args:
+        labels: Component of each of n nodes.
+        degree: Number of matches of each node, shape (n,).
+        matches: Returns the nodes that match a node.
+        largest: Number of nodes of a component that stays whole.
     """
-    large = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > largest)
-    if not len(large):
-        return labels
-    starts = np.searchsorted(edges.node, np.arange(len(labels) + 1))
-    degree = np.diff(starts)
+    large = np.flatnonzero(is_large(labels, largest))
     labels, free = labels.copy(), np.zeros(len(labels), np.bool_)
     free[large] = True
     for centre in large[np.lexsort((large, -degree[large]))].tolist():
         if free[centre]:
-            matches = edges.other[starts[centre] : starts[centre + 1]]
-            star = np.append(matches[free[matches]], centre)
+            others = matches(centre)
+            star = np.append(others[free[others]], centre)
             labels[star] = centre
             free[star] = False
     return labels
+
+
+def is_large(labels: np.ndarray, largest: int) -> np.ndarray:
+    """Whether the component of each of n nodes has more than `largest`, bool of shape (n,)."""
+    return np.bincount(labels, minlength=len(labels))[labels] > largest

@@ -19,53 +19,142 @@ separate 55 of 1,588 pairs. Only a component that is too large to be copies of o
 a corpus made from templates does not become a single cluster.
 
 Dialogues with equal texts are one node, which is named by the hash of the texts; a cluster is named by its least node.
-Only the matches, 21 bytes each, are in memory at once.
+The matches are in sorted files. One process joins them: it holds about 50 bytes for each dialogue with a match.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from dataset_builders.arrow.chunks import take
-from dataset_builders.arrow.exchange import array, batches, load, records, save
+from dataset_builders.arrow.exchange import array, batches, records, save, save_all
+from dataset_builders.arrow.mapped import mapped, release
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey.cluster_graph import KINDS, Edges, components, cut_large, first_members
-from dataset_builders.survey.plan import Plan
-from dataset_builders.text.near_duplicates import Matches
+from dataset_builders.survey.cluster_graph import KINDS, Components, cut_large, first_members, is_large
+from dataset_builders.survey.plan import Plan, range_of
 from dataset_builders.text.normalize import ids_of_hashes
 
-_LABELS, _EDGES = "labels.arrow", "edges.arrow"
+_LABELS, _BEST, _ADJACENT = "labels.arrow", "best.arrow", "adjacent.arrow"
 _AT_ONCE = 1 << 16
-"""Nodes or edges that a task reads at once."""
+"""Nodes or matches that a task reads at once."""
+_READ_AT_ONCE = 1 << 23
+"""Matches of large components that are in memory at once."""
 
 
-def label_nodes(plan: Plan) -> None:
-    """Find the cluster of each node that matches another one, from the matches of all shards."""
-    matches = [_matches(plan, kind) for kind in ("similar", "contained")]
-    linked = np.unique(np.concatenate([ends for table in matches for ends in (table.left, table.right)]))
-    numbered = [
-        Matches(np.searchsorted(linked, m.left), np.searchsorted(linked, m.right), m.similarity) for m in matches
-    ]
-    edges = Edges.of(numbered)
-    stars = cut_large(components(len(linked), edges), edges, plan.config.max_linked)
-    labels = first_members(stars)
+def send_matches(plan: Plan, ranges: int, number: int) -> None:
+    """Task of a shard: send its matches, in both directions, to the ranges of their nodes.
+
+    Args:
+        plan: The plan.
+        ranges: Number of ranges.
+        number: Number of the shard.
+    """
+
+    def groups() -> Iterator[tuple[pa.Table, np.ndarray]]:
+        for kind, name in enumerate(KINDS):
+            for batch in batches(plan.storage, f"edges/{name}-{number:05d}"):
+                for node, other in (("node", "other"), ("other", "node")):
+                    nodes = batch[node].to_numpy()
+                    columns = {"other": batch[other], "similarity": batch["similarity"]}
+                    table = records(node=nodes, kind=np.full(len(batch), kind, np.int8), **columns)
+                    yield table, range_of(nodes, ranges)
+
+    plan.exchange("matches").send_all(number, groups(), ranges)
+
+
+def sort_matches(plan: Plan, part: int) -> None:
+    """Task of a range: sort the matches by node, the best one of each node first."""
+    table, _ = plan.exchange("matches").receive(part, len(plan.shards))
+    node, other, similarity, kind = (array(table, name) for name in ("node", "other", "similarity", "kind"))
+    order = np.lexsort((other, kind, -similarity, node))
+    save(plan.storage, _sorted(part), table.take(pa.array(order)), _AT_ONCE)
+
+
+def label_nodes(plan: Plan, ranges: int) -> None:
+    """Find the cluster of each node that matches another one, and its best match there.
+
+    Args:
+        plan: The plan.
+        ranges: Number of ranges of sorted matches.
+    """
+    linked = np.concatenate([np.zeros(0, np.uint64), *(np.unique(node) for node, _, _ in _matches(plan, ranges))])
+    linked = np.unique(linked)
+    found, degree = Components(len(linked)), np.zeros(len(linked), np.int64)
+    for node, other, _ in _matches(plan, ranges, linked):
+        found.join(node, other)
+        degree += np.bincount(node, minlength=len(linked))
+    labels = found.labels
+    large = is_large(labels, plan.config.max_linked)
+    if large.any():
+        labels = first_members(_stars(plan, ranges, linked, labels, np.where(large, degree, 0)))
     save_names(plan, _LABELS, linked, linked[labels])
-    within = edges.within(labels)
-    columns = {"similarity": within.similarity, "kind": within.kind}
-    save(plan.storage, _EDGES, records(node=linked[within.node], other=linked[within.other], **columns), _AT_ONCE)
+
+    def best() -> Iterator[pa.Table]:
+        last = -1
+        none = np.zeros(0, np.uint64)
+        yield records(node=none, kind=none.astype(np.int8), other=none, similarity=none.astype(np.float32))
+        for node, other, batch in _matches(plan, ranges, linked):
+            within = np.flatnonzero(labels[node] == labels[other])
+            nodes, first = np.unique(node[within], return_index=True)
+            rows = within[first[nodes != last]]
+            last = node[within[-1]] if len(within) else last
+            yield pa.table(batch).take(pa.array(rows))
+
+    save_all(plan.storage, _BEST, best(), _AT_ONCE)
 
 
-def _matches(plan: Plan, kind: str) -> Matches:
-    columns: list[list[np.ndarray]] = [[np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.float32)]]
-    for number in range(len(plan.shards)) if plan.config.near else ():
-        table = load(plan.storage, f"edges/{kind}-{number:05d}")
-        for column, name in zip(columns, ("node", "other", "similarity"), strict=True):
-            column.append(array(table, name))
-    return Matches(*map(np.concatenate, columns))
+def _stars(plan: Plan, ranges: int, linked: np.ndarray, labels: np.ndarray, degree: np.ndarray) -> np.ndarray:
+    """Cut large components into stars; the matches of their nodes are in a file.
+
+    Args:
+        plan: The plan.
+        ranges: Number of ranges of sorted matches.
+        linked: Names of the nodes.
+        labels: Component of each node.
+        degree: Number of matches of each node in a large component, 0 for the others.
+    """
+    numbered = ((node, other) for node, other, _ in _matches(plan, ranges, linked))
+    save_all(plan.storage, _ADJACENT, (records(other=other[degree[node] > 0]) for node, other in numbered))
+    starts, maps = np.append(0, np.cumsum(degree)), list[mmap.mmap]()
+    others = mapped(plan.storage.fetch(_ADJACENT), maps)["other"]
+    read = 0
+
+    def matches(node: int) -> np.ndarray:
+        nonlocal read
+        read += int(degree[node])
+        if read > _READ_AT_ONCE:
+            read = 0
+            release(maps)
+        return others.slice(starts[node], degree[node]).to_numpy()
+
+    return cut_large(labels, degree, matches, plan.config.max_linked)
+
+
+def _matches(
+    plan: Plan, ranges: int, linked: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, pa.RecordBatch]]:
+    """The sorted matches, some at once: their nodes, the other ones, and all columns.
+
+    Args:
+        plan: The plan.
+        ranges: Number of ranges.
+        linked: Names of all nodes, ascending, to get the numbers of the nodes instead of their names.
+    """
+    for part in range(ranges):
+        for batch in batches(plan.storage, _sorted(part)):
+            node, other = batch["node"].to_numpy(), batch["other"].to_numpy()
+            if linked is not None:
+                node, other = np.searchsorted(linked, node), np.searchsorted(linked, other)
+            yield node, other, batch
+
+
+def _sorted(part: int) -> str:
+    return f"edges/sorted-{part:05d}"
 
 
 def clusters_of(plan: Plan, contents: np.ndarray) -> np.ndarray:
@@ -138,12 +227,11 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
     # a dialogue's nearest one is the first of its node; that one's nearest is the first of the best other node
     nearest, similarity = first[np.searchsorted(distinct_nodes, node)], np.ones(len(node), np.float32)
     kind = np.full(len(node), -1)
-    parts = (pa.Table.from_batches([batch]) for batch in batches(plan.storage, _EDGES))
+    parts = (pa.Table.from_batches([batch]) for batch in batches(plan.storage, _BEST))
     edges = pa.concat_tables([part.filter(pa.array(np.isin(array(part, "node"), distinct_nodes))) for part in parts])
-    matched, best = np.unique(array(edges, "node"), return_index=True)
-    rows = first[np.searchsorted(distinct_nodes, matched)]
-    nearest[rows] = first[np.searchsorted(distinct_nodes, array(edges, "other")[best])]
-    similarity[rows], kind[rows] = array(edges, "similarity")[best], array(edges, "kind")[best]
+    rows = first[np.searchsorted(distinct_nodes, array(edges, "node"))]
+    nearest[rows] = first[np.searchsorted(distinct_nodes, array(edges, "other"))]
+    similarity[rows], kind[rows] = array(edges, "similarity"), array(edges, "kind")
     clusters = array(table, "cluster")
     is_first = np.append(True, clusters[1:] != clusters[:-1])[: len(clusters)]  # the first of a cluster names none
     columns = {

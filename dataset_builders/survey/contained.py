@@ -8,13 +8,16 @@ number of candidates.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
 from dataset_builders.arrow.exchange import array, records
 from dataset_builders.survey.keys import load_hashes
+from dataset_builders.survey.normal_texts import blocks, turns_of
 from dataset_builders.survey.plan import Plan
-from dataset_builders.survey.similar import blocks, save_edges, send_pairs, turns_of
+from dataset_builders.survey.similar import Edges, distinct_answers, in_blocks, received, save_edges, send_pairs
 from dataset_builders.text.near_duplicates import equal_pairs, intersections
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 from dataset_builders.text.words import word_counts
@@ -54,8 +57,6 @@ def find_sharers(plan: Plan, part: int) -> None:
 
 def send_words(plan: Plan, number: int) -> None:
     """Task of the shard of the left ones: send them, with their utterances, to the shards of the right ones."""
-    pairs = plan.exchange("sharers").answers(number, plan.parts)
-    left, right = unpack(distinct(pack(array(pairs, "left"), array(pairs, "right"))))
 
     def items(rows: np.ndarray) -> dict[str, pa.Array]:
         utterances, words = _words(plan, number, rows - plan.shards[number].first)
@@ -65,41 +66,56 @@ def send_words(plan: Plan, number: int) -> None:
             "words": pa.LargeListArray.from_arrays(offsets, pa.array(words)),
         }
 
-    send_pairs(plan, "shares", number, left, right, plan.shard_of(right), items)
+    pairs = distinct_answers(plan, "sharers", number, plan.parts)
+    send_pairs(plan, "shares", number, in_blocks(pairs), items)
 
 
-def compare(plan: Plan, number: int) -> None:
-    """Task of the shard of the right ones: keep the pairs in which one dialogue contains enough of the other."""
-    shards = len(plan.shards)
-    pairs, _ = plan.exchange("shares").receive(number, shards)
-    items = plan.exchange("shares-items").receive(number, shards)[0].combine_chunks()
-    left, right = array(pairs, "left"), array(pairs, "right")
-    row, parts, rows = array(items, "row"), [np.zeros(0)], distinct(right)
-    of_rows, words_of_rows = _words(plan, number, rows - plan.shards[number].first)  # once: most are in many pairs
-    of_words = Ragged(words_of_rows, of_rows.offsets)
-    for start in range(0, len(left), _SHARED_AT_ONCE):
-        lefts, rights = left[start : start + _SHARED_AT_ONCE], right[start : start + _SHARED_AT_ONCE]
-        own_rows, other_rows = np.unique(rights), np.unique(lefts)
-        own_place = np.searchsorted(rows, own_rows)
-        own, own_words = of_rows.take(own_place), of_words.gather(own_place)[0]
-        place = pa.array(np.searchsorted(row, other_rows))
-        lists, word_lists = (items[name].combine_chunks().take(place) for name in ("hashes", "words"))
-        offsets = lists.offsets.to_numpy()
-        theirs = Ragged(lists.flatten().to_numpy(), offsets - offsets[0])
-        both = own.joined(theirs)
-        words = np.concatenate([own_words, word_lists.flatten().to_numpy()])
-        values, codes = np.unique(both.values, return_inverse=True)
-        weights = np.zeros(max(len(values), 1))
-        weights[codes] = words
-        sets = Ragged(codes.astype(np.uint32), both.offsets).as_sets()
-        total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), weights[sets.values], len(sets))
-        a, b = len(own_rows) + np.searchsorted(other_rows, lefts), np.searchsorted(own_rows, rights)
-        parts.append(intersections(sets, a, b, weights) / np.minimum(total[a], total[b]))
-    share = np.concatenate(parts)
-    keep = share >= plan.config.containment
-    save_edges(
-        plan, f"edges/contained-{number:05d}", number, right[keep], left[keep], share[keep].astype(np.float32), items
-    )
+def compare(plan: Plan, number: int) -> int:
+    """Task of the shard of the right ones: keep the pairs in which one dialogue contains enough of the other.
+
+    Returns:
+        Number of pairs that are kept.
+    """
+
+    def kept() -> Iterator[Edges]:
+        for left, right, items in received(plan, "shares", number):
+            row, rows = array(items, "row"), distinct(right)
+            # once: most are in many pairs
+            of_rows, words_of_rows = _words(plan, number, rows - plan.shards[number].first)
+            of_words = Ragged(words_of_rows, of_rows.offsets)
+            for start in range(0, len(left), _SHARED_AT_ONCE):
+                lefts, rights = left[start : start + _SHARED_AT_ONCE], right[start : start + _SHARED_AT_ONCE]
+                own_rows, other_rows = np.unique(rights), np.unique(lefts)
+                own_place = np.searchsorted(rows, own_rows)
+                own, own_words = of_rows.take(own_place), of_words.gather(own_place)[0]
+                place = pa.array(np.searchsorted(row, other_rows))
+                lists, word_lists = (items[name].combine_chunks().take(place) for name in ("hashes", "words"))
+                offsets = lists.offsets.to_numpy()
+                both = own.joined(Ragged(lists.flatten().to_numpy(), offsets - offsets[0]))
+                words = np.concatenate([own_words, word_lists.flatten().to_numpy()])
+                a, b = len(own_rows) + np.searchsorted(other_rows, lefts), np.searchsorted(own_rows, rights)
+                share = _common_share(both, words, a, b)
+                keep = share >= plan.config.containment
+                yield rights[keep], lefts[keep], share[keep].astype(np.float32), items
+
+    return save_edges(plan, f"edges/containment-{number:05d}", number, kept())
+
+
+def _common_share(utterances: Ragged, words: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Share of the words of the shorter dialogue of each pair that are in common utterances.
+
+    Args:
+        utterances: Hashes of the utterances of the dialogues.
+        words: Number of words of each utterance.
+        left: Number of the one dialogue of each pair, shape (n,).
+        right: Number of the other one.
+    """
+    values, codes = np.unique(utterances.values, return_inverse=True)
+    weights = np.zeros(max(len(values), 1))
+    weights[codes] = words
+    sets = Ragged(codes.astype(np.uint32), utterances.offsets).as_sets()
+    total = np.bincount(np.repeat(np.arange(len(sets)), sets.sizes), weights[sets.values], len(sets))
+    return intersections(sets, left, right, weights) / np.minimum(total[left], total[right])
 
 
 def _words(plan: Plan, number: int, rows: np.ndarray) -> tuple[Ragged, np.ndarray]:

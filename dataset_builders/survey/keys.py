@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,10 @@ from dataset_builders.arrow.chunks import turn_texts
 from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.arrow.mapped import release
 from dataset_builders.survey.leaks import overlaps
+from dataset_builders.survey.normal_texts import save_normal
 from dataset_builders.survey.parsed import in_turns
 from dataset_builders.survey.plan import Plan
-from dataset_builders.text.normalize import group_hashes, text_hashes
+from dataset_builders.text.normalize import group_hashes, normal_hashes, normalize
 
 _ROWS_AT_ONCE = 1024
 
@@ -25,9 +28,9 @@ def hash_rows(plan: Plan, number: int) -> dict[str, int]:
     """Task of a shard: hash its ids, utterances, pairs and dialogues, and send the hashes to their parts."""
     shard, maps = plan.shards[number], list[mmap.mmap]()
     table = plan.table(number, maps)
-    lengths, hashes, size = hash_utterances(table, maps)
+    lengths, hashes, sizes, characters = _hash_utterances(plan, number, table, maps)
     contents = hash_contents(hashes, lengths) if plan.has_dialogues else hashes
-    save(plan.storage, f"rows/{number:05d}", records(length=lengths, content=contents))
+    save(plan.storage, f"rows/{number:05d}", records(length=lengths, content=contents, bytes=sizes))
     save(plan.storage, f"utterances/{number:05d}", records(hash=hashes))
     rows = shard.first + np.arange(len(table))
     keys = _id_keys(table.column(0), maps)
@@ -47,7 +50,7 @@ def hash_rows(plan: Plan, number: int) -> dict[str, int]:
         plan.exchange(name).send(number, records(hash=distinct, count=counts), plan.part_of(distinct), plan.parts)
     parallel = _parallel_rows(table["parallel_id"])
     save(plan.storage, f"parallel/{number:05d}", parallel.set_column(0, "row", pa.array(rows[array(parallel, "row")])))
-    return {"characters": size, "parallel": len(parallel)}
+    return {"characters": characters, "parallel": len(parallel)}
 
 
 def find_twins(plan: Plan, part: int) -> dict[str, Any]:
@@ -127,25 +130,39 @@ def load_hashes(plan: Plan, number: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([[0], np.cumsum(lengths)]), array(load(plan.storage, f"utterances/{number:05d}"), "hash")
 
 
-def hash_utterances(table: pa.Table, maps: list[mmap.mmap]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Hash all utterances of some rows.
+def _hash_utterances(
+    plan: Plan, number: int, table: pa.Table, maps: list[mmap.mmap]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Hash all utterances of a shard, and keep their normal forms if they are turns of dialogues.
 
     Returns:
-        Number of utterances of each row, int64 of shape (n,); their hashes, uint64 of shape (m,); and the bytes of
-        their texts.
+        Number of utterances of each row, int64 of shape (n,); their hashes, uint64 of shape (m,); the bytes of the
+        normal forms of each row, int64 of shape (n,); and those of all texts.
     """
-    if "turns" in table.column_names:
+    if plan.has_dialogues:
         counts = [np.asarray(pc.list_value_length(chunk), np.int64) for chunk in table["turns"].chunks]
         lengths = np.concatenate([np.zeros(0, np.int64), *counts])
         chunks = (turn_texts(chunk).values for chunk in table["turns"].chunks)
     else:
         lengths, chunks = np.ones(len(table), np.int64), iter(table["utterance"].chunks)
-    parts, size = [np.zeros(0, np.uint64)], 0
-    for texts in in_turns(chunks):
-        parts.append(text_hashes(texts))
-        size += pc.sum(pc.binary_length(texts)).as_py() or 0
-        release(maps)
-    return lengths, np.concatenate(parts), size
+    hashes, sizes, characters = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], 0
+
+    def normal_forms() -> Iterator[pa.Array]:
+        nonlocal characters
+        for texts in in_turns(chunks):
+            normal = normalize(texts)
+            hashes.append(normal_hashes(normal))
+            sizes.append(pc.binary_length(normal).to_numpy().astype(np.int64))
+            characters += pc.sum(pc.binary_length(texts)).as_py() or 0
+            yield normal
+            release(maps)
+
+    if plan.has_dialogues:
+        save_normal(plan, number, normal_forms())
+    else:
+        deque(normal_forms(), maxlen=0)
+    ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]))
+    return lengths, np.concatenate(hashes), np.diff(ends[np.append(0, np.cumsum(lengths))]), characters
 
 
 def hash_contents(hashes: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -41,6 +41,11 @@ class ClusterConfig:
         max_linked: Maximum number of distinct dialogues in a connected component that is not cut into stars.
         most_alike: Maximum number of dialogues with equal parts of their signatures that are all compared with each
             other; of more, each is compared with as many that follow it in the order of their hashes.
+        most_candidates: Maximum number of pairs of such dialogues that a task finds possibly similar; one with more
+            leaves out pairs in its crowds.
+        crowd: Number of dialogues with equal parts of their signatures above which they are a crowd.
+        neighbours: Number of possibly similar dialogues that follow a dialogue of a crowd, of which the others are left
+            out.
         shingle: Number of characters of a shingle.
         permutations: Number of slots of a MinHash signature.
         bands: Number of bands of a signature; see `near_duplicates`.
@@ -54,6 +59,9 @@ class ClusterConfig:
     rare: int = 50
     max_linked: int = 50
     most_alike: int = 5000
+    most_candidates: int = 1 << 24
+    crowd: int = 256
+    neighbours: int = 16
     shingle: int = SHINGLE
     permutations: int = PERMUTATIONS
     bands: int = BANDS
@@ -161,7 +169,7 @@ class Plan:
 
     def range_of(self, hashes: np.ndarray) -> np.ndarray:
         """The range of each hash, uint64 of shape (n,); ascending with the hashes."""
-        return ((hashes >> np.uint64(32)) * np.uint64(self.ranges) >> np.uint64(32)).astype(np.int64)
+        return range_of(hashes, self.ranges)
 
     def shard_of(self, rows: np.ndarray) -> np.ndarray:
         """The shard of each row, by the numbers of the rows among all."""
@@ -187,3 +195,13 @@ class Plan:
         """The rows of a shard; see `read_rows`."""
         shard = self.shards[number]
         return read_rows(shard.rows, shard.part, maps)
+
+
+def range_of(hashes: np.ndarray, ranges: int) -> np.ndarray:
+    """The range of each hash among so many, ascending with the hashes.
+
+    Args:
+        hashes: uint64 of shape (n,).
+        ranges: Number of ranges, below 2^32.
+    """
+    return ((hashes >> np.uint64(32)) * np.uint64(ranges) >> np.uint64(32)).astype(np.int64)

@@ -17,12 +17,16 @@ from dataset_builders.arrow.mapped import release_unused
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.stages import Stages
 from dataset_builders.survey import assign, contained, keys, pair_leaks, similar
-from dataset_builders.survey.clusters import label_nodes
+from dataset_builders.survey.candidates import find_candidates, find_shared
+from dataset_builders.survey.clusters import label_nodes, send_matches, sort_matches
 from dataset_builders.survey.components import big_from
 from dataset_builders.survey.fill import Bounds, find_bounds, sort_items
 from dataset_builders.survey.linked import find_links, join_clusters
 from dataset_builders.survey.plan import Plan
 from dataset_builders.survey.translations import Translated, Translations
+
+_MATCHES_AT_ONCE = 1 << 20
+"""Matches that a task sorts, about: 21 bytes each, and several times that while they are sorted."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Found:
 
     Attributes:
         twins: Results of `keys.find_twins`.
-        alike: Results of `similar.find_candidates`.
+        alike: Results of `find_candidates`.
         grouped: Results of `assign.combine_groups`.
         paired: Results of `pair_leaks.combine_pairs`.
         translated: The rows with translations.
@@ -76,9 +80,9 @@ class Run:
         self._check_ids([outcome["conflict"] for outcome in twins])
         translated = Translated.of(plan, [outcome["parallel"] for outcome in hashed])
         self.shards("signatures", partial(assign.open_rows, plan, _bits(plan, hashed)), bound=True)
-        alike = self._match() if plan.config.near else []
+        alike, ranges = self._match() if plan.config.near else ([], 0)
         self.step = "splits" if plan.has_dialogues else f"splits of {plan.rows}"
-        label_nodes(plan)
+        label_nodes(plan, ranges)
         alone = self._bounds({source: [] for source in self.sources}, assign.rows_of, self._senders)
         self.shards("clusters", partial(assign.group_rows, plan, alone), bound=True)
         grouped = self._parts("clusters-joined", assign.combine_groups)
@@ -95,18 +99,26 @@ class Run:
         self.shards("names", pair_leaks.name_rows)
         return Found(twins, alike, grouped, paired, translated, common)
 
-    def _match(self) -> list[dict[str, int]]:
-        """Find similar and contained dialogues; returns the results of `find_candidates`."""
+    def _match(self) -> tuple[list[dict[str, int]], int]:
+        """Find similar and contained dialogues.
+
+        Returns:
+            Results of `find_candidates`; number of ranges of sorted matches.
+        """
         self.step = "similar dialogues"
-        alike = self.run("candidates", partial(similar.find_candidates, self.plan), self.plan.band_parts)
+        self.run("shared-bands", partial(find_shared, self.plan), self.plan.band_parts)
+        self.shards("small-bitmaps", similar.send_small_bitmaps)
+        alike = self.run("candidates", partial(find_candidates, self.plan), self.plan.band_parts)
         self.shards("bitmaps", similar.send_bitmaps)
         self.shards("sets", similar.send_sets)
-        self.shards("similar", similar.verify)
+        matches = sum(self.shards("similar", similar.verify))
         self.step = "contained dialogues"
         self._parts("sharers-found", contained.find_sharers)
         self.shards("words", contained.send_words)
-        self.shards("contained", contained.compare)
-        return alike
+        ranges = 1 + 2 * (matches + sum(self.shards("contained", contained.compare))) // _MATCHES_AT_ONCE
+        self.shards("matches-sent", partial(send_matches, self.plan, ranges), bound=True)
+        self.run("matches-sorted", partial(sort_matches, self.plan), ranges)
+        return alike, ranges
 
     def _seed_splits(self, translations: Translations) -> int:
         """Seeded splits of all that has no official one; returns the number of pairs that are too common to join."""

@@ -1,54 +1,48 @@
 """Similar dialogues: signatures meet in parts, and each candidate is verified by its exact similarity.
 
-    shard: sets of shingles -> keys of bands, bitmaps -> part: candidates -> shard of the left one: its bitmap
-        -> shard of the right one: is the similarity possible? its set -> shard of the left one: exact similarity
+    shard: sets of shingles -> keys of bands -> part: keys of several dialogues -> shard: small bitmaps of these
+        -> part: candidates -> shard of the left one: its bitmap -> shard of the right one: is the similarity possible?
+        its set -> shard of the left one: exact similarity
 
 Every dialogue goes only to the shards with a candidate for it, and is sent to each of them once.
 """
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_builders.arrow.chunks import by_chunk, turn_texts
-from dataset_builders.arrow.exchange import Exchange, array, load, records, save
-from dataset_builders.arrow.mapped import release
+from dataset_builders.arrow.exchange import Exchange, array, load, records, save, save_all
+from dataset_builders.survey.normal_texts import blocks, turns_of
 from dataset_builders.survey.plan import Plan
 from dataset_builders.text.near_duplicates import (
     Bitmaps,
     band_keys,
     bitmaps,
-    equal_pairs,
     folded,
     possible,
     shingle_sets,
     similarities,
 )
-from dataset_builders.text.normalize import normalize
 from dataset_builders.text.ragged import Ragged, distinct, pack, unpack
 
-_TEXTS_AT_ONCE = 4096
-"""Dialogues read at once: normalizing has a fixed cost."""
-_BYTES_AT_ONCE = 1 << 21
-"""Bytes of their texts: a meeting has as many as a hundred chats."""
 _FEW_BITS = 1024
 """Bits of the small bitmaps."""
 _PAIRS_AT_ONCE = 1 << 15
-"""Pairs compared at once, without their texts."""
+"""Pairs compared at once, and bitmaps sent at once."""
+_PAIRS_SENT = 1 << 20
+"""Pairs that are sent or received at once."""
+_ITEMS_AT_ONCE = 1 << 26
+"""Bytes of the rows that are received at once, about."""
 _VERIFIED_AT_ONCE = 1 << 14
 """Pairs whose sets are in memory at once."""
-_CHUNKS_AT_ONCE = 32
-_BANDS_AT_ONCE = 5
-"""Bands whose keys are sent at once, with the bitmaps for each."""
 
 
 def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits: int) -> np.ndarray:
-    """Send the keys of some dialogues of a shard to their parts, and keep their bitmaps.
+    """Send the keys of some dialogues of a shard to their parts, and keep their bitmaps, which few of them need.
 
     Args:
         plan: The plan.
@@ -75,114 +69,123 @@ def sketch(plan: Plan, number: int, rows: np.ndarray, contents: np.ndarray, bits
     for name in own.column_names:
         table = table.append_column(name, own[name])
     save(plan.storage, f"sketches/{number:05d}", table)
-    small = _table_of(folded(_bitmaps_of(table), _FEW_BITS))
-    for name in own.column_names:
-        small = small.append_column(name, own[name])
-    several = [bands[start : start + _BANDS_AT_ONCE] for start in range(0, len(bands), _BANDS_AT_ONCE)]
-    groups = (
-        (
-            pa.concat_tables([small.append_column("key", pa.array(key)) for key in some]),
-            plan.band_part_of(some.ravel()),
-        )
-        for some in several
-    )
-    plan.exchange("bands").send_all(number, groups, plan.band_parts)
+    keys_of_rows = records(key=bands.ravel(), row=np.tile(array(own, "row"), len(bands)))
+    plan.exchange("bands").send(number, keys_of_rows, plan.band_part_of(bands.ravel()), plan.band_parts)
     return places
 
 
-def find_candidates(plan: Plan, part: int) -> dict[str, int]:
-    """Task of a part: send each pair of dialogues with a common band to the shard of the left one.
-
-    Most pairs of dialogues with the same greeting or disclaimer are rejected by small bitmaps, which come with the
-    keys.
-
-    Returns:
-        `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
-    """
-    most, threshold = plan.config.most_alike, plan.config.jaccard
-    bands = _shared_bands(plan, part)
-    bands = bands.take(pa.array(np.lexsort((array(bands, "content"), array(bands, "key"))))).combine_chunks()
-    key, row, (sizes, hidden, maps) = array(bands, "key"), array(bands, "row"), _bitmaps_of(bands)
-    candidates = [np.zeros(0, np.int64)]
-    for left, right in equal_pairs(key, most):
-        for start in range(0, len(left), _PAIRS_AT_ONCE):
-            a, b = left[start : start + _PAIRS_AT_ONCE], right[start : start + _PAIRS_AT_ONCE]
-            keep = possible((sizes[a], hidden[a], maps[a]), (sizes[b], hidden[b], maps[b]), threshold)
-            candidates.append(distinct(pack(row[a[keep]], row[b[keep]])))
-    left, right = unpack(distinct(np.concatenate(candidates)))
-    plan.exchange("candidates").answer(part, records(left=left, right=right), plan.shard_of(left), len(plan.shards))
-    runs = np.diff(np.flatnonzero(np.append(True, np.append(key[1:] != key[:-1], True)))) if len(key) else key
-    large = runs[runs > most].astype(np.int64)
-    return {"keys": len(large), "skipped": int(((large - most) * (large - most + 1) // 2).sum())}
-
-
-def _shared_bands(plan: Plan, part: int) -> pa.Table:
-    """The signatures of a part that several dialogues have, with the bitmaps of these dialogues; most have one."""
-    table, _ = plan.exchange("bands").receive(part, len(plan.shards))
-    keys = array(table, "key")
-    ordered = np.sort(keys)
-    return table.filter(pa.array(np.isin(keys, ordered[1:][ordered[1:] == ordered[:-1]])))
+def send_small_bitmaps(plan: Plan, number: int) -> None:
+    """Task of a shard: send small bitmaps of its dialogues to the parts that asked for them."""
+    table = load(plan.storage, f"sketches/{number:05d}").combine_chunks()
+    asked, sent = plan.exchange("small-bitmaps").receive(number, plan.band_parts)
+    rows = array(asked, "row")
+    needed, place = np.unique(rows, return_inverse=True)
+    own = table.take(pa.array(np.searchsorted(array(table, "row"), needed))).combine_chunks()
+    small = _table_of(folded(bitmaps_of(own), _FEW_BITS))
+    for name in ("row", "content"):
+        small = small.append_column(name, own[name])
+    parts = np.repeat(np.arange(plan.band_parts), sent)
+    starts = range(0, max(len(rows), 1), _PAIRS_AT_ONCE)
+    several = ((place[start : start + _PAIRS_AT_ONCE], parts[start : start + _PAIRS_AT_ONCE]) for start in starts)
+    groups = ((small.take(pa.array(some)), receivers) for some, receivers in several)
+    plan.exchange("small-bitmaps").answer_all(number, groups, plan.band_parts)
 
 
 def send_bitmaps(plan: Plan, number: int) -> None:
     """Task of the shard of the left ones: send the distinct candidates to the shards of the right ones."""
-    pairs = plan.exchange("candidates").answers(number, plan.band_parts)
-    left, right = unpack(distinct(pack(array(pairs, "left"), array(pairs, "right"))))
-    table = load(plan.storage, f"sketches/{number:05d}")
-    send_pairs(plan, "possible", number, left, right, plan.shard_of(right), lambda rows: _at(table, rows))
+    table = load(plan.storage, f"sketches/{number:05d}").combine_chunks()
+    pairs = distinct_answers(plan, "candidates", number, plan.band_parts)
+    send_pairs(plan, "possible", number, in_blocks(pairs), lambda rows: _at(table, rows))
 
 
 def send_sets(plan: Plan, number: int) -> None:
     """Task of the shard of the right ones: send the pairs that may be similar back, with the sets of the right ones."""
-    shards, threshold = len(plan.shards), plan.config.jaccard
-    pairs, _ = plan.exchange("possible").receive(number, shards)
-    theirs = plan.exchange("possible-items").receive(number, shards)[0].combine_chunks()
+    threshold, first = plan.config.jaccard, plan.shards[number].first
     own = load(plan.storage, f"sketches/{number:05d}").combine_chunks()
-    left, right = array(pairs, "left"), array(pairs, "right")
-    keep = np.zeros(len(left), bool)
-    for start in range(0, len(left), _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
-        keep[part] = possible(_bitmaps(theirs, left[part]), _bitmaps(own, right[part]), threshold)
-    left, right = left[keep], right[keep]
-    first = plan.shards[number].first
+
+    def kept() -> Iterator[Pairs]:
+        pending, count = [(np.zeros(0, np.int64), np.zeros(0, np.int64))], 0
+        for left, right, theirs in received(plan, "possible", number):
+            for start in range(0, len(left), _PAIRS_AT_ONCE):
+                a, b = left[start : start + _PAIRS_AT_ONCE], right[start : start + _PAIRS_AT_ONCE]
+                keep = possible(_bitmaps(theirs, a), _bitmaps(own, b), threshold)
+                pending.append((a[keep], b[keep]))
+                count += len(pending[-1][0])
+            if count >= _PAIRS_SENT:
+                yield joined(pending)
+                pending, count = [], 0
+        if pending:
+            yield joined(pending)
 
     def sets(rows: np.ndarray) -> dict[str, pa.Array]:
         of_rows = _sets(plan, number, rows - first)
         offsets = pa.array(of_rows.offsets, pa.int64())
         return {"values": pa.LargeListArray.from_arrays(offsets, pa.array(of_rows.values))}
 
-    send_pairs(plan, "verify", number, right, left, plan.shard_of(left), sets, item="right")
+    send_pairs(plan, "verify", number, kept(), sets, item="right")
 
 
-def verify(plan: Plan, number: int) -> None:
-    """Task of the shard of the left ones: compute the exact similarity of the pairs, and keep those that reach it."""
-    shards, config = len(plan.shards), plan.config
-    pairs, _ = plan.exchange("verify").receive(number, shards)
-    items = plan.exchange("verify-items").receive(number, shards)[0].combine_chunks()
-    left, right = array(pairs, "left"), array(pairs, "right")
-    order = np.lexsort((right, left))
-    left, right = left[order], right[order]
-    row, first, parts = array(items, "row"), plan.shards[number].first, [np.zeros(0, np.float32)]
-    for start in range(0, len(left), _VERIFIED_AT_ONCE):
-        lefts, rights = left[start : start + _VERIFIED_AT_ONCE], right[start : start + _VERIFIED_AT_ONCE]
-        own_rows, other_rows = np.unique(lefts), np.unique(rights)
-        lists = items["values"].combine_chunks().take(pa.array(np.searchsorted(row, other_rows)))
-        sets = _sets(plan, number, own_rows - first).joined(_ragged(lists))
-        a, b = np.searchsorted(own_rows, lefts), len(own_rows) + np.searchsorted(other_rows, rights)
-        exact = similarities(sets, a, b)
-        parts.append(np.where(exact >= config.jaccard, exact, -1).astype(np.float32))
-    similarity = np.concatenate(parts)
-    keep = similarity >= 0
-    save_edges(plan, f"edges/similar-{number:05d}", number, left[keep], right[keep], similarity[keep], items)
+def verify(plan: Plan, number: int) -> int:
+    """Task of the shard of the left ones: compute the exact similarity of the pairs, and keep those that reach it.
+
+    Returns:
+        Number of pairs that are kept.
+    """
+    first, threshold = plan.shards[number].first, plan.config.jaccard
+
+    def kept() -> Iterator[Edges]:
+        for left, right, items in received(plan, "verify", number):
+            order, row = np.lexsort((right, left)), array(items, "row")
+            for start in range(0, len(left), _VERIFIED_AT_ONCE):
+                some = order[start : start + _VERIFIED_AT_ONCE]
+                lefts, rights = left[some], right[some]
+                own_rows, other_rows = np.unique(lefts), np.unique(rights)
+                lists = items["values"].combine_chunks().take(pa.array(np.searchsorted(row, other_rows)))
+                sets = _sets(plan, number, own_rows - first).joined(_ragged(lists))
+                a, b = np.searchsorted(own_rows, lefts), len(own_rows) + np.searchsorted(other_rows, rights)
+                exact = similarities(sets, a, b)
+                keep = exact >= threshold
+                yield lefts[keep], rights[keep], exact[keep].astype(np.float32), items
+
+    return save_edges(plan, f"edges/jaccard-{number:05d}", number, kept())
+
+
+def distinct_answers(plan: Plan, name: str, number: int, parts: int) -> np.ndarray:
+    """The distinct pairs that parts have found for a shard, see `pack`; a similar pair has many common keys."""
+    pairs, pending, count = np.zeros(0, np.int64), list[np.ndarray](), 0
+    for part in range(parts):
+        for batch in plan.exchange(name).answer_groups(number, part):
+            pending.append(pack(batch["left"].to_numpy(), batch["right"].to_numpy()))
+            count += len(batch)
+        if count > max(_PAIRS_SENT, len(pairs)):
+            pairs, pending, count = distinct(np.concatenate([pairs, *pending])), [], 0
+    return distinct(np.concatenate([pairs, *pending]))
+
+
+Pairs = tuple[np.ndarray, np.ndarray]
+"""Numbers of the left and of the right rows of some pairs, int64."""
+
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray, pa.Table]
+"""Own and other rows of some pairs, how similar they are, and the table with the other rows."""
+
+
+def in_blocks(pairs: np.ndarray) -> Iterator[Pairs]:
+    """Pairs of `pack`, some at once; at least once."""
+    for start in range(0, max(len(pairs), 1), _PAIRS_SENT):
+        yield unpack(pairs[start : start + _PAIRS_SENT])
+
+
+def joined(blocks: Sequence[Pairs]) -> Pairs:
+    """Several blocks of pairs as one."""
+    left, right = zip(*blocks, strict=True)
+    return np.concatenate(left), np.concatenate(right)
 
 
 def send_pairs(
     plan: Plan,
     name: str,
     number: int,
-    own: np.ndarray,
-    other: np.ndarray,
-    receiver: np.ndarray,
+    pairs: Iterable[Pairs],
     items: Callable[[np.ndarray], dict[str, pa.Array]],
     item: str = "left",
 ) -> None:
@@ -192,17 +195,23 @@ def send_pairs(
         plan: The plan.
         name: Name of the exchange; the rows go to `NAME-items`, sorted by number.
         number: Number of the shard of the own rows.
-        own: Own row of each pair.
-        other: Other row of each pair.
-        receiver: Shard of each other row.
+        pairs: Left and right rows, in at least one block; one is in memory at once.
         items: Returns the columns of some own rows.
         item: Whether the own row is the `left` or the `right` one of the pair.
     """
     shards, content = len(plan.shards), plan.shards[number]
-    columns = {"left": own, "right": other} if item == "left" else {"left": other, "right": own}
-    plan.exchange(name).send(number, records(**columns), receiver, shards)
-    sent = distinct(receiver.astype(np.int64) << 40 | own)
-    to, rows = sent >> 40, sent & ((1 << 40) - 1)
+    needed = [np.zeros(0, np.int64)]
+
+    def sent() -> Iterator[tuple[pa.Table, np.ndarray]]:
+        for left, right in pairs:
+            own, other = (left, right) if item == "left" else (right, left)
+            receiver = plan.shard_of(other)
+            needed.append(distinct(receiver.astype(np.int64) << 40 | own))
+            yield records(left=left, right=right), receiver
+
+    plan.exchange(name).send_all(number, sent(), shards)
+    asked = distinct(np.concatenate(needed))
+    to, rows = asked >> 40, asked & ((1 << 40) - 1)
     unique = np.unique(rows)
     hashes = array(load(plan.storage, f"rows/{number:05d}"), "content")
     place = np.searchsorted(unique, rows)
@@ -216,58 +225,55 @@ def send_pairs(
     Exchange(plan.storage, f"{name}-items").send_all(number, groups(), shards)
 
 
-def save_edges(
-    plan: Plan,
-    name: str,
-    number: int,
-    own: np.ndarray,
-    other: np.ndarray,
-    similarity: np.ndarray,
-    items: pa.Table,
-) -> None:
-    """Keep the matches between rows of a shard and rows that others sent, by the hashes of their texts."""
-    hashes = array(load(plan.storage, f"rows/{number:05d}"), "content")[own - plan.shards[number].first]
-    others = array(items, "content")[np.searchsorted(array(items, "row"), other)]
-    save(plan.storage, name, records(node=hashes, other=others, similarity=similarity))
-
-
-def turns_of(plan: Plan, number: int, rows: np.ndarray) -> pa.ListArray:
-    """The normalised turns of some dialogues of a shard, by their numbers in it, ascending."""
-    maps: list[mmap.mmap] = []
-    parts = [pa.array([], pa.list_(pa.string()))]
-    for chunk, numbers, _ in by_chunk(plan.table(number, maps)["turns"], rows):
-        parts.append(turn_texts(chunk).take(pa.array(numbers)))
-        if len(parts) % _CHUNKS_AT_ONCE == 0:
-            release(maps)
-    turns = pa.concat_arrays(parts)
-    release(maps)
-    return pa.ListArray.from_arrays(turns.offsets, normalize(turns.values))
-
-
-def blocks(plan: Plan, number: int, rows: np.ndarray) -> Iterator[slice]:
-    """Cut some dialogues of a shard into those that are in memory at once, by the bytes of their texts.
-
-    Args:
-        plan: The plan.
-        number: Number of the shard.
-        rows: Numbers of the dialogues in the shard, ascending.
+def received(plan: Plan, name: str, number: int) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Table]]:
+    """The pairs that other shards sent with `send_pairs`, with the rows that these need.
 
     Yields:
-        Places in `rows`.
+        Left and right rows of some pairs, and the table of all rows on the other side, sorted by number.
     """
-    maps, sizes = list[mmap.mmap](), [np.zeros(0, np.int64)]
-    for chunk in plan.table(number, maps)["turns"].chunks if len(rows) else ():
-        texts = turn_texts(chunk)
-        ends = np.cumsum(pc.binary_length(texts.values).to_numpy(), dtype=np.int64)
-        sizes.append(np.diff(np.append(0, ends)[texts.offsets.to_numpy()]))
-    release(maps)
-    ends, start = np.cumsum(np.concatenate(sizes)[rows]), 0
-    while start < len(rows):
-        done = ends[start - 1] if start else 0
-        fitting = int(np.searchsorted(ends, done + _BYTES_AT_ONCE, "right"))
-        here = slice(start, min(start + _TEXTS_AT_ONCE, max(start + 1, fitting)))
-        yield here
-        start = here.stop
+    pairs, items = plan.exchange(name), Exchange(plan.storage, f"{name}-items")
+    pending, tables, count = list[pa.RecordBatch](), list[pa.Table](), 0
+
+    def some() -> tuple[np.ndarray, np.ndarray, pa.Table]:
+        table = pa.Table.from_batches(pending)
+        return array(table, "left"), array(table, "right"), pa.concat_tables(tables).combine_chunks()
+
+    for sender in range(len(plan.shards)):
+        tables.append(items.read(number, sender))
+        for batch in pairs.read_groups(number, sender):
+            pending.append(batch)
+            count += len(batch)
+            if count >= _PAIRS_SENT:
+                yield some()
+                pending, tables, count = [], tables[-1:], 0
+        if sum(table.nbytes for table in tables) >= _ITEMS_AT_ONCE and pending:
+            yield some()
+            pending, tables, count = [], [], 0
+    if pending:
+        yield some()
+
+
+def save_edges(plan: Plan, name: str, number: int, edges: Iterable[Edges]) -> int:
+    """Keep the matches between rows of a shard and rows that others sent, by the hashes of their texts.
+
+    Returns:
+        Number of matches.
+    """
+    hashes, first = array(load(plan.storage, f"rows/{number:05d}"), "content"), plan.shards[number].first
+    count = 0
+
+    def tables() -> Iterator[pa.Table]:
+        nonlocal count
+        none = np.zeros(0, np.uint64)
+        yield records(node=none, other=none, similarity=none.astype(np.float32))
+        for own, other, similarity, items in edges:
+            if len(own):
+                others = array(items, "content")[np.searchsorted(array(items, "row"), other)]
+                count += len(own)
+                yield records(node=hashes[own - first], other=others, similarity=similarity)
+
+    save_all(plan.storage, name, tables())
+    return count
 
 
 def _sets(plan: Plan, number: int, rows: np.ndarray) -> Ragged:
@@ -297,7 +303,7 @@ def _no_maps(bits: int) -> pa.Table:
     return _table_of((none, none, np.zeros((0, bits // 64), np.uint64)))
 
 
-def _bitmaps_of(table: pa.Table) -> Bitmaps:
+def bitmaps_of(table: pa.Table) -> Bitmaps:
     """The bitmaps in a table of one chunk."""
     chunk = table["bits"].combine_chunks()
     words = np.frombuffer(chunk.buffers()[1] or b"", np.uint64).reshape(-1, chunk.type.byte_width // 8)
@@ -316,5 +322,5 @@ def _at(table: pa.Table, rows: np.ndarray) -> dict[str, pa.Array]:
 def _bitmaps(table: pa.Table, rows: np.ndarray) -> Bitmaps:
     """The bitmaps of some rows of a table that is sorted by row."""
     place = np.searchsorted(array(table, "row"), rows)
-    sizes, hidden, words = _bitmaps_of(table)
+    sizes, hidden, words = bitmaps_of(table)
     return sizes[place], hidden[place], words[place]

@@ -40,10 +40,17 @@ def normalize(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
     distinct = codes.dictionary
     is_ascii = np.asarray(pc.string_is_ascii(distinct))
-    order = np.argsort(np.concatenate([np.flatnonzero(is_ascii), np.flatnonzero(~is_ascii)]))
-    parts = [_ascii_words(distinct.filter(pa.array(is_ascii))), _words(distinct.filter(pa.array(~is_ascii)))]
-    words = pc.utf8_trim_whitespace(pa.concat_arrays(parts).take(pa.array(order)))
-    return pc.if_else(pc.equal(words, ""), pc.utf8_trim_whitespace(distinct), words).take(codes.indices)
+    if is_ascii.all():
+        words = _ascii_words(distinct)
+    else:
+        order = np.argsort(np.concatenate([np.flatnonzero(is_ascii), np.flatnonzero(~is_ascii)]))
+        parts = [_ascii_words(distinct.filter(pa.array(is_ascii))), _words(distinct.filter(pa.array(~is_ascii)))]
+        words = pa.concat_arrays(parts).take(pa.array(order))
+    words = pc.utf8_trim_whitespace(words)
+    is_empty = pc.equal(words, "")
+    if pc.any(is_empty).as_py():
+        words = pc.if_else(is_empty, pc.utf8_trim_whitespace(distinct), words)
+    return words if len(words) == len(codes) else words.take(codes.indices)  # in the order of their first occurrence
 
 
 def _words(texts: pa.Array) -> pa.Array:
@@ -76,9 +83,13 @@ def _ascii_words(texts: pa.Array) -> pa.Array:
 
 def text_hashes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Hash of each text's normal form (BLAKE2b), uint64 of shape (n,)."""
-    distinct = normalize(texts).dictionary_encode()
-    digests = b"".join(_digest(text) for text in distinct.dictionary.to_pylist())
-    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)[np.asarray(distinct.indices)]
+    return normal_hashes(normalize(texts))
+
+
+def normal_hashes(normal: pa.Array) -> np.ndarray:
+    """`text_hashes` of n texts whose normal forms are known."""
+    digests = (hashlib.blake2b(text, digest_size=8).digest() for text in normal.cast(pa.binary()).to_pylist())
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 
 def text_ids(texts: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -1,6 +1,7 @@
 """Invented chats of any number, with copies, near copies and boilerplate, as `build --own` reads them.
 
     python tests/benchmarks/chats.py 300000 chats.jsonl
+    python tests/benchmarks/chats.py 300000 alike.jsonl 20   # near-duplicates of 20 scripts
 
 Of the dialogues, a tenth is nothing but a greeting and a goodbye, a tenth repeats an earlier one (equal, with a changed
 word, or inside a longer one), and one in a hundred begins with the same long notice. The others are sentences of
@@ -69,14 +70,31 @@ def chats(count: int, seed: int = 0) -> Iterator[list[str]]:
         yield turns
 
 
-def write_chats(count: int, path: Path, seed: int = 0) -> None:
-    """Write chats as JSON lines."""
+def alike(count: int, templates: int = 1, seed: int = 0) -> Iterator[list[str]]:
+    """The turns of chats that are near-duplicates of each other, about 1,000 characters each.
+
+    Args:
+        count: Number of chats.
+        templates: Number of scripts; the chats of each differ in a few words only.
+        seed: Random seed.
+    """
+    rng = random.Random(seed)
+    words = ["".join(rng.choices(SYLLABLES, k=rng.choice((1, 2, 2, 3, 3, 4)))) for _ in range(WORDS)]
+    scripts = [[" ".join(rng.choices(words, k=25)) for _ in range(6)] for _ in range(templates)]
+    for number in range(count):
+        turns = list(scripts[number % templates])
+        turns[rng.randrange(6)] += f" {rng.choice(words)} {rng.choice(words)}"
+        yield [*turns, f"order {number}"]
+
+
+def write_chats(count: int, path: Path, seed: int = 0, templates: int = 0) -> None:
+    """Write chats as JSON lines: those of `chats`, or with `templates` those of `alike`."""
     with path.open("w", encoding="utf-8") as file:
-        for number, turns in enumerate(chats(count, seed)):
+        for number, turns in enumerate(alike(count, templates, seed) if templates else chats(count, seed)):
             speakers = ("user", "system")
             rows = [{"speaker": speakers[place % 2], "text": text} for place, text in enumerate(turns)]
             file.write(json.dumps({"id": f"c{number}", "turns": rows}) + "\n")
 
 
 if __name__ == "__main__":
-    write_chats(int(sys.argv[1]), Path(sys.argv[2]))
+    write_chats(int(sys.argv[1]), Path(sys.argv[2]), templates=int(*sys.argv[3:]))

@@ -7,7 +7,7 @@ A filter is a frozen dataclass: its fields are its action and limits, its method
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -44,9 +44,11 @@ class Texts:
     _known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, texts: pa.Array | pa.ChunkedArray) -> Texts:
-        """The distinct ones of some texts."""
-        return cls(pc.unique(texts))
+    def of(cls, texts: pa.Array | pa.ChunkedArray) -> Spoken:
+        """The distinct ones of some texts, and which each text is."""
+        codes = pc.dictionary_encode(texts, null_encoding="encode")
+        codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+        return Spoken(cls(codes.dictionary), codes.indices.to_numpy().astype(np.int64))
 
     @cached_property
     def normal(self) -> pa.Array:
@@ -85,6 +87,23 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """Occurrences of texts, one after the other.
+
+    Attributes:
+        texts: Distinct texts, with those that occur among them.
+        codes: Index in `texts.distinct` of each occurrence, int64 of shape (occurrences,).
+    """
+
+    texts: Texts
+    codes: np.ndarray
+
+    def at(self, places: np.ndarray) -> Spoken:
+        """The occurrences at some places."""
+        return Spoken(self.texts, self.codes[places])
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows of one config and their texts: turns, anchor and positive, or utterances.
 
@@ -116,7 +135,7 @@ class Rows:
         config: Config,
         table: pa.Table,
         encoder: Encoder | None = None,
-        judged: Texts | None = None,
+        spoken: Spoken | None = None,
         contexts: Contexts | None = None,
     ) -> Rows:
         """The rows of a table of `schema.FEATURES[config]`.
@@ -125,28 +144,36 @@ class Rows:
             config: Config of the rows.
             table: The rows.
             encoder: Encoder of the texts, if any.
-            judged: Texts that earlier filters have judged, used again if the rows have no others. An encoder gets the
+            spoken: The texts of the rows, if they are known, which earlier filters may have judged. An encoder gets the
                 rows' own texts, since vectors may differ in the last bit with the texts that are encoded together.
             contexts: See above.
         """
         count = np.arange(len(table))
         if config == "dialogues":
             turns = pc.list_flatten(table["turns"])
-            texts, speakers = pc.struct_field(turns, "text"), pc.struct_field(turns, "speaker")
             row = np.repeat(count, pc.list_value_length(table["turns"]).to_numpy())
+            by_system = _is_system(pc.struct_field(turns, "speaker"))
         elif config == "pairs":  # anchor and positive of each row, one after the other
-            texts = _interleave(table, "anchor", "positive")
-            speakers = _interleave(table, "anchor_speaker", "positive_speaker")
             row = np.repeat(count, 2)
+            by_system = np.stack([_is_system(table[f"{side}_speaker"]) for side in _SIDES], axis=1).ravel()
         else:
-            texts, speakers, row = table["utterance"], pa.repeat(pa.scalar("user"), len(table)), count
-        judged = None if encoder else judged
-        text = pc.index_in(texts, judged.distinct) if judged else None
-        if judged is None or text is None or text.null_count:
-            judged = Texts.of(texts)
-            text = pc.index_in(texts, judged.distinct)
-        by_system = pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)
-        return cls(config, table, judged, text.to_numpy().astype(np.int64), row, by_system, encoder, contexts)
+            row, by_system = count, np.zeros(len(table), bool)
+        if spoken is None or encoder:
+            if config == "dialogues":
+                spoken = Texts.of(pc.struct_field(turns, "text"))
+            elif config == "pairs":
+                spoken = Texts.of(pa.chunked_array([c for side in _SIDES for c in table[side].chunks], pa.string()))
+                spoken = spoken.at(np.arange(2 * len(table)).reshape(2, -1).T.ravel())
+            else:
+                spoken = Texts.of(table["utterance"])
+        return cls(config, table, spoken.texts, spoken.codes, row, by_system, encoder, contexts)
+
+    def where(self, mask: np.ndarray) -> Rows:
+        """The rows where the mask is true, bool of shape (rows,)."""
+        here = mask[self.row]
+        row = (np.cumsum(mask) - 1)[self.row[here]]
+        table = self.table.filter(pa.array(mask))
+        return replace(self, table=table, text=self.text[here], row=row, by_system=self.by_system[here])
 
     @property
     def distinct(self) -> pa.Array:
@@ -256,7 +283,8 @@ def findings(rows: Sequence[int] | np.ndarray, values: Sequence[str] | pa.Array)
     return Findings(np.asarray(rows, np.int64), strings)
 
 
-def _interleave(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:
-    """first[0], second[0], first[1], ..."""
-    both = pa.chunked_array([*table[first].chunks, *table[second].chunks], pa.string())
-    return both.take(pa.array(np.arange(len(both)).reshape(2, -1).T.ravel()))
+_SIDES = ("anchor", "positive")
+
+
+def _is_system(speakers: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return pc.equal(speakers, "system").to_numpy(zero_copy_only=False).astype(bool)

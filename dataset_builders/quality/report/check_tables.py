@@ -86,6 +86,8 @@ def duplicates_section(report: QualityReport) -> Section:
     members = sum(row["clusters"] * row["members"] for row in report.statistics["cluster_sizes"])
     mixed = sum(row["across_sources"] for row in report.statistics["cluster_sizes"])
     note = f"{clusters:,} clusters of {members:,} near-duplicate dialogues; {mixed:,} clusters span several corpora"
+    if left := report.built.get("not_compared", {}).get("comparisons"):
+        note += f"; {left:,} comparisons of dialogues that share a long passage with very many others were left out"
     return Section("duplicates", title, note, [table for table in tables if table.rows])
 
 

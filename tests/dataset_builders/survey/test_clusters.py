@@ -17,7 +17,7 @@ from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import cluster_graph, clusters, contained, keys, plan, similar
+from dataset_builders.survey import candidates, cluster_graph, clusters, contained, keys, plan, run, similar
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import parse
@@ -263,6 +263,8 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         "_TEXTS_AT_ONCE": 7,
         "_BYTES_AT_ONCE": 900,
         "_PAIRS_AT_ONCE": 4,
+        "_PAIRS_SENT": 5,
+        "_ITEMS_AT_ONCE": 50,
         "_VERIFIED_AT_ONCE": 2,
         "_CHUNKS_AT_ONCE": 1,
         "_BANDS_AT_ONCE": 2,
@@ -271,7 +273,9 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
+    monkeypatch.setattr(candidates, "_PAIRS_AT_ONCE", 4)
     monkeypatch.setattr(clusters, "_AT_ONCE", 3)
+    monkeypatch.setattr(run, "_MATCHES_AT_ONCE", 7)
     monkeypatch.setattr(keys, "_ROWS_AT_ONCE", 3)
     other_labels, _, found = cluster(talk, shard_rows=13)
     assert other_labels == labels
@@ -289,6 +293,29 @@ def test_of_too_many_dialogues_with_one_band_only_neighbours_are_compared(tmp_pa
     assert found == {3: (12, True), 50: (12, False)}
 
 
+def test_in_a_crowd_of_near_duplicates_each_is_compared_with_a_few(tmp_path):
+    """The pairs of a crowd grow with its square; what is left out depends on the texts alone, and is counted."""
+    talk = {f"a/{number}": [*HOTEL, f"number {number}"] for number in range(40)} | invented(30)
+    rows = [dialogue(name, turns) for name, turns in talk.items()]
+    shuffled = random.Random(3).sample(rows, len(rows))
+
+    def survey(name, rows, shard_rows=1000, processes=1, **limits):
+        config = ClusterConfig(max_linked=len(talk), **limits)
+        found = survey_of(tmp_path / name, rows, config=config, shard_rows=shard_rows, processes=processes)
+        return {name: row["cluster_id"] for name, row in found[0].items()}, found[1], found[2].skipped["comparisons"]
+
+    few = {"most_candidates": 500, "crowd": 30, "neighbours": 2}
+    whole, limited = survey("whole", rows), survey("limited", rows, **few)
+    assert (whole[2], limited[0]) == (0, whole[0]), "the few connect the same clusters"
+    assert 40 * 39 / 2 < limited[2] < 25 * 40 * 39 / 2
+    others = survey("others", shuffled, shard_rows=25, processes=2, **few)
+    assert others[0] == limited[0]
+    assert others[1].equals(limited[1])
+    assert others[2] == limited[2]
+    enough = survey("enough", rows, **few | {"most_candidates": 1 << 20})
+    assert enough[1].equals(whole[1]), "a crowd is compared as a whole if a task has room for it"
+
+
 @pytest.mark.parametrize("talk", [{}, {"a/1": []}, {"a/1": HOTEL}])
 def test_nothing_to_join(talk):
     labels, members, found = cluster(talk)
@@ -301,9 +328,10 @@ def test_a_long_path_is_one_component():
     count = 3000
     path = np.random.default_rng(0).permutation(count)
     left, right = path[:-1], path[1:]
-    matches = near_duplicates.Matches(left, right, np.ones(count - 1, np.float32))
-    edges = cluster_graph.Edges.of([matches])
-    assert not cluster_graph.components(count, edges).any()
+    components = cluster_graph.Components(count)
+    for start in range(0, count, 700):
+        components.join(left[start : start + 700], right[start : start + 700])
+    assert not components.labels.any()
 
 
 @pytest.mark.real_data
