@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from dataset_builders.arrow.exchange import array, records
 from dataset_builders.survey.plan import ClusterConfig, Plan
-from dataset_builders.survey.similar import bitmaps_of, in_blocks
+from dataset_builders.survey.similar import MergedPairs, bitmaps_of, in_blocks
 from dataset_builders.text.near_duplicates import Bitmaps, possible
-from dataset_builders.text.ragged import distinct, pack
+from dataset_builders.text.ragged import pack
 
 _PAIRS_AT_ONCE = 1 << 15
 """Pairs compared at once."""
@@ -45,7 +45,7 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
         pairs = _pairs(row, _close(ends, compared, crowd, maps, plan.config))
     del bands, maps
     missed = ends - 1 - np.arange(len(key)) - compared
-    blocks = (records(left=left, right=right) for left, right in in_blocks(distinct(pairs)))
+    blocks = (records(left=left, right=right) for left, right in in_blocks(pairs))
     groups = ((block, plan.shard_of(array(block, "left"))) for block in blocks)
     plan.exchange("candidates").answer_all(part, groups, len(plan.shards))
     return {"keys": len(np.unique(key[missed > 0])), "skipped": int(missed.sum())}
@@ -54,14 +54,14 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
 def _pairs(
     row: np.ndarray, close: Iterator[tuple[np.ndarray, np.ndarray]], config: ClusterConfig | None = None
 ) -> np.ndarray | None:
-    """The pairs, see `pack`, or None if they are too many for the criteria."""
-    pairs, count = [np.zeros(0, np.int64)], 0
+    """The distinct pairs, see `pack`, or None if they are too many for the criteria."""
+    pairs = MergedPairs()
     for left, right in close:
-        pairs.append(pack(row[left], row[right]))
-        count += len(left)
-        if config and count > config.most_candidates:
+        pairs.add(pack(row[left], row[right]))
+        if config and len(pairs.merged) > config.most_candidates:
             return None
-    return np.concatenate(pairs)
+    merged = pairs.merge()
+    return None if config and len(merged) > config.most_candidates else merged
 
 
 def _close(

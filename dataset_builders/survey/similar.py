@@ -154,14 +154,39 @@ def verify(plan: Plan, number: int) -> int:
 
 def distinct_answers(plan: Plan, name: str, number: int, parts: int) -> np.ndarray:
     """The distinct pairs that parts have found for a shard, see `pack`; a similar pair has many common keys."""
-    pairs, pending, count = np.zeros(0, np.int64), list[np.ndarray](), 0
+    pairs = MergedPairs()
     for part in range(parts):
         for batch in plan.exchange(name).answer_groups(number, part):
-            pending.append(pack(batch["left"].to_numpy(), batch["right"].to_numpy()))
-            count += len(batch)
-        if count > max(_PAIRS_SENT, len(pairs)):
-            pairs, pending, count = distinct(np.concatenate([pairs, *pending])), [], 0
-    return distinct(np.concatenate([pairs, *pending]))
+            pairs.add(pack(batch["left"].to_numpy(), batch["right"].to_numpy()))
+    return pairs.merge()
+
+
+class MergedPairs:
+    """Distinct pairs that come some at once, often several times.
+
+    Attributes:
+        merged: The distinct pairs so far, ascending, without the latest ones; see `pack`.
+    """
+
+    def __init__(self) -> None:
+        self.merged = np.zeros(0, np.int64)
+        self._latest: list[np.ndarray] = []
+        self._count = 0
+
+    def add(self, pairs: np.ndarray) -> None:
+        """Add pairs, int64 of shape (n,)."""
+        self._latest.append(pairs)
+        self._count += len(pairs)
+        if self._count > max(4 * _PAIRS_SENT, len(self.merged) // 2):
+            self.merge()
+
+    def merge(self) -> np.ndarray:
+        """All distinct pairs, ascending."""
+        pairs = np.concatenate([self.merged, *self._latest])
+        self.merged, self._latest, self._count = np.zeros(0, np.int64), [], 0
+        pairs.sort()  # in place: these are the largest arrays of a task
+        self.merged = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+        return self.merged
 
 
 Pairs = tuple[np.ndarray, np.ndarray]
