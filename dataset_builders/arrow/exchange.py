@@ -120,7 +120,7 @@ class Exchange:
         return Exchange(self.storage, f"{self.name}-back").read_groups(sender, receiver)
 
     def _file(self, sender: int) -> str:
-        return f"{self.name}/{sender:05d}"
+        return f"{self.name}/{sender:05d}.batches"
 
 
 def records(**columns: np.ndarray | pa.Array) -> pa.Table:
