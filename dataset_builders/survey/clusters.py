@@ -209,7 +209,7 @@ def send_members(plan: Plan, number: int, rows: np.ndarray, clusters: np.ndarray
     plan.exchange("members").send(number, table, plan.range_of(clusters), plan.ranges)
 
 
-def list_members(plan: Plan, results: Storage, part: int) -> None:
+def list_members(plan: Plan, results: Storage, part: int) -> int:
     """Task of a range: write the `schema.CLUSTERS` rows of its clusters, by `cluster_id`, then `dialogue_id`.
 
     Every member but the first of a cluster names the one that it matches best.
@@ -218,6 +218,9 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
         plan: The plan.
         results: Where to write.
         part: Number of the range.
+
+    Returns:
+        Number of rows.
     """
     sent, _ = plan.exchange("members").receive(part, len(plan.shards))
     table = sent.append_column("cluster_id", ids_of_hashes(array(sent, "cluster")))
@@ -241,6 +244,7 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
         "kind": pa.array(["equal", *KINDS]).take(pa.array(kind + 1, mask=is_first)),
     }
     save(results, members_file(part), pa.table(columns).cast(CLUSTERS.arrow_schema))
+    return len(table)
 
 
 def members_file(part: int) -> str:
