@@ -32,8 +32,10 @@ from typing import NamedTuple
 import psutil
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from dataset_builders.dashboard.tabs.all import TABS
-
+TABS = (
+    *("dialogs", "pairs", "downstream", "quality", "search", "map", "explorer", "compare", "model", "ask", "flow"),
+    *("licences", "sql"),
+)
 FIGURES = ", ".join(
     f"[role=tabpanel] [data-testid={kind}]"
     for kind in ("stMetric", "stTextInput", "stTextArea", "stMultiSelect", "stDataFrame", "stAlert")
@@ -290,7 +292,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         if options.tabs:
             say(f"{'':18}{'wall seconds until':^27}{'processor, figures':>18}{'processor, complete':>20}")
-            say(f"{'':18}" + "".join(f"{name:>9}" for name in ("paint", "figures", "complete", *("server", "browser") * 2)))
+            say(
+                f"{'':18}"
+                + "".join(f"{name:>9}" for name in ("paint", "figures", "complete", *("server", "browser") * 2))
+            )
         for tab in filter(None, options.tabs.split(",")):
             visits = [visit(browser, server, f"{base}?tab={tab}") for _ in range(options.visits)]
             say(f"{tab:11} 1st   {visits[0]}")

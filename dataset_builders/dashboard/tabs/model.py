@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.choices import choice, one_of, switch
 from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
-from dataset_builders.dashboard.page import choice, one_of, switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

@@ -10,8 +10,8 @@ import streamlit as st
 
 from dataset_builders.dashboard import charts
 from dataset_builders.dashboard.behind import Behind, between, by
+from dataset_builders.dashboard.choices import switch
 from dataset_builders.dashboard.lengths import bin_width, binned, length_chart
-from dataset_builders.dashboard.page import switch
 from dataset_builders.dashboard.words import show_words, words_of
 
 if TYPE_CHECKING:

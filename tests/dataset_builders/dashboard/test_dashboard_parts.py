@@ -26,7 +26,7 @@ from dataset_builders.dashboard.page import csv, file_name
 from dataset_builders.dashboard.querying import EXAMPLES
 from dataset_builders.dashboard.reasons import explained
 from dataset_builders.dashboard.scope import on_rows
-from dataset_builders.dashboard.searching import utterances
+from dataset_builders.dashboard.search.explorer import utterances
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import LABELS, TOTALS, balance, per_source
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
