@@ -191,7 +191,7 @@ class Page:
             The result of `st.dataframe`.
         """
         names = list(columns)
-        short = (list(phone) or names[:_PHONE_COLUMNS]) if on_phone() else names
+        short = shown_first(names, phone)
         # the toolbar of a table covers what is above it: the heading, or on a phone the toggle of the columns
         self.heading(title, frame, every, has_toolbar=len(short) == len(names))
         if opens is not None:
@@ -199,7 +199,7 @@ class Page:
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
         room = _PHONE_WIDTH - (_SELECTOR if options.get("selection_mode") == "single-row" else 0)
-        widths = self._widths(title, names, short, room)
+        widths = self.widths(title, names, short, room)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
@@ -219,8 +219,12 @@ class Page:
             st.caption(note)
         return state
 
-    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str], room: int) -> dict[str, int | None]:
+    def widths(
+        self, title: str, columns: Sequence[str], short: Sequence[str], room: int = _PHONE_WIDTH
+    ) -> dict[str, int | None]:
         """The columns to show, each with its width in pixels; None for one that Streamlit chooses.
+
+        A phone gets a switch to show all columns.
 
         Args:
             title: Title of the table.
@@ -254,6 +258,11 @@ class Page:
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
+
+
+def shown_first(columns: Sequence[str], phone: Sequence[str] = ()) -> list[str]:
+    """The columns of a table that are shown at once: on a phone a few of them, by default the first three."""
+    return (list(phone) or list(columns)[:_PHONE_COLUMNS]) if on_phone() else list(columns)
 
 
 def on_phone() -> bool:

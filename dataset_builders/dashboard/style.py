@@ -10,6 +10,9 @@ STYLE = """<style>
 .stMetric label p {font-size: .85rem; white-space: normal; line-height: 1.2}
 .stMetric label p {overflow-wrap: normal; word-break: normal}
 
+/* "Press Enter to apply", always in English and over what is typed */
+[data-testid="InputInstructions"] {display: none}
+
 /* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so it leaves the toolbar room */
 [data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
 [class*="st-key-heading-toolbar"] {padding-right: 7.5rem}

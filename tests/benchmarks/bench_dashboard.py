@@ -270,6 +270,11 @@ def answers(browser: Browser, server: psutil.Process, base: str, action: Filter 
     return Answer(*map(statistics.median, zip(*measured[1:], strict=True)))
 
 
+def chromium() -> str | None:
+    """Path of the browser; None for the one of Playwright."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", required=True)
@@ -281,7 +286,6 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=8765)
     options = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     wanted = options.actions.split(",")
     actions = {name: action for name, action in ACTIONS.items() if any(part in name for part in wanted)}
     if not options.vectors:
@@ -289,7 +293,7 @@ def main() -> None:
     base = f"http://localhost:{options.port}/"
     say(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} of {os.cpu_count()} processors")
     with serve(options) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         if options.tabs:
             say(f"{'':18}{'wall seconds until':^27}{'processor, figures':>18}{'processor, complete':>20}")
             say(

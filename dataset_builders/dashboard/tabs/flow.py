@@ -36,6 +36,8 @@ def show(page: Page) -> None:
         page.figures(shown)
     _picture(flow["page"])
     steps, transitions = pd.DataFrame(flow["steps"]), pd.DataFrame(flow["transitions"])
+    if not steps.empty:
+        steps["speaker"] = steps["speaker"].map(lambda speaker: t(f"speaker.{speaker}"))
     columns = {"step": "", "speaker": "", "turns": "localized", "dialogues": "localized", "utterance": "", "action": ""}
     page.table(t("flow.table"), steps, columns)
     columns = {"from": "", "to": "", "transitions": "localized", "probability": "percent"}

@@ -30,6 +30,7 @@ from dataset_builders.dashboard.search.explorer import utterances
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import LABELS, TOTALS, balance, per_source
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
+from dataset_builders.dashboard.words import cloud
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sql.run import open_folder
@@ -180,6 +181,14 @@ def test_slots_are_marked_and_markup_is_quoted():
     assert html.count("<span") == 1
     assert "<b>" not in html
     assert "&amp; more" in html
+
+
+def test_a_word_in_a_cloud_is_as_wide_as_its_place_in_any_font():
+    drawn = cloud.__wrapped__((("hotel", 9), ("酒店", 8), ("<b>", 7)))
+    texts = re.findall("<text([^>]*)>([^<]*)</text>", drawn)
+    assert {word for _, word in texts} == {"hotel", "酒店", "&lt;b&gt;"}
+    assert [word for options, word in texts if "textLength" not in options] == ["酒店"]
+    assert "@font-face" not in drawn
 
 
 def test_class_balance_is_one_for_equal_labels():
