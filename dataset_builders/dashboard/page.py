@@ -44,7 +44,8 @@ _PHONE_WIDTH = 340
 _SELECTOR = 40
 """Width of the column in which rows are selected, in pixels."""
 
-_LONG, _LONG_SHARE = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn"}, 2
+_LONG = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn", "figure"}
+_LONG_SHARE = 2
 """Columns with sentences, and how much wider than others they are on a phone."""
 
 PAUSE = 0.5

@@ -23,6 +23,7 @@ STYLE = """<style>
   [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; row-gap: 0; overflow: visible}
   [data-testid="stTabs"] [role="tab"] {padding-top: .45rem; padding-bottom: .45rem}
   [data-testid="stTabs"] [aria-selected="true"] {box-shadow: inset 0 -2px 0 var(--st-primary-color, #0072B2)}
+  [data-testid="stButtonGroup"] [role="radiogroup"] {flex-wrap: wrap; row-gap: .3rem; overflow: visible}
   [data-baseweb="tab-highlight"], [data-baseweb="tab-border"] {display: none}
 }
 </style>"""

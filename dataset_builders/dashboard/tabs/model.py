@@ -103,7 +103,7 @@ def _curves(page: Page, cores: Cores) -> None:
     ]
     long = pd.concat(histories).melt(["epoch", "core"], var_name="measure", value_name="value").dropna()
     long["value"] = long["value"].astype(float)
-    long["series"] = long["measure"].map(lambda name: name.replace("_", " "))
+    long["series"] = long["measure"].map(lambda name: t.entries.get(f"measure.{name}", name.replace("_", " ")))
     if len(page.settings.cores) > 1:
         long["series"] = long["core"] + ": " + long["series"]
     is_loss = long["measure"] == "loss"
@@ -218,12 +218,12 @@ def _added(page: Page, states: np.ndarray, context: list[str]) -> None:
     rows = pd.DataFrame(
         {
             "turn": read,
-            "moved": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
+            "shift": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
             "cosine": [float(results[n] @ results[0]) for n in range(1, len(results))],
         }
     )
     t = page.texts
-    page.table(t("lattice.turns"), rows, {"turn": "", "moved": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
+    page.table(t("lattice.turns"), rows, {"turn": "", "shift": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
 
 
 _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")

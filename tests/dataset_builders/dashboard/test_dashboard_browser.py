@@ -293,7 +293,7 @@ def test_two_clicks_at_once_both_count(visit):
 def test_an_answer_of_sql_fits_a_phone(visit):
     page = visit("?tab=sql&sql=FROM+dialogue_statistics", PHONE)
     page.get_by_role("button", name="Run").click()
-    page.get_by_text("All columns (9)").wait_for()
+    page.get_by_text("All 9 columns").wait_for()
     tables = page.locator(".dvn-scroller")
     tables.nth(1).wait_for()
     assert not any(tables.evaluate_all("tables => tables.map(table => table.scrollWidth - table.clientWidth)"))

@@ -70,6 +70,7 @@ GROUPS = {
         *(f"{name}_of" for name in ("first", "second", "first_wins", "second_wins")),
     },
     "flow.": {"dialogues", "turns", "steps", "transitions"},
+    "measure.": {"loss", "accuracy_1_of_100", "mean_cosine", "mean_cosine_to_teacher"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
 }
 
