@@ -47,7 +47,7 @@ def lay_out(vectors: np.ndarray, fitted: int, seed: int) -> np.ndarray:
     for start in range(len(sample), len(vectors), _AT_ONCE):
         others = reduced.transform(vectors[start : start + _AT_ONCE]).astype(np.float64)
         # not `prepare_partial`: its weights are the distances, all of them 0 for a text that occurs several times
-        nearness = placed.affinities.to_new(others, perplexity=_NEAREST)
+        nearness = placed.affinities.to_new(others, perplexities=[_NEAREST])
         parts.append(np.asarray(nearness @ np.asarray(placed)) / np.asarray(nearness.sum(axis=1)).reshape(-1, 1))
     places = np.concatenate(parts)
     places -= places.min(axis=0)
