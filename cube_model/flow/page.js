@@ -130,10 +130,11 @@ function filter() {
 }
 for (const control of [probability, share, onlyMain, find]) control.addEventListener("input", filter);
 
-let scale = 1, x = 0, y = 0, held = null, moved = false;
+let scale = 1, x = 0, y = 0, held = null, moved = false, touched = false;
 function move() { view.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`); }
 function fit() {
   const {width, height} = canvas.getBoundingClientRect();
+  if (touched || !width) return;
   // readable at first: the whole width, the beginning of the dialogues
   scale = Math.max(.35, Math.min(1, (width - 20) / flow.size[0]));
   x = width / 2 - nodes.get("start").centre[0] * scale;
@@ -142,12 +143,14 @@ function fit() {
   move();
 }
 function centre(node) {
+  touched = true;
   const {width, height} = canvas.getBoundingClientRect();
   [x, y] = [width / 2 - node.centre[0] * scale, height / 2 - node.centre[1] * scale];
   move();
 }
 canvas.addEventListener("wheel", event => {
   event.preventDefault();
+  touched = true;
   const box = canvas.getBoundingClientRect(), [px, py] = [event.clientX - box.left, event.clientY - box.top];
   const next = Math.min(4, Math.max(.08, scale * Math.exp(-event.deltaY / 600)));
   [x, y, scale] = [px - (px - x) * next / scale, py - (py - y) * next / scale, next];
@@ -157,11 +160,10 @@ canvas.addEventListener("pointerdown", event => { held = [event.clientX - x, eve
 window.addEventListener("pointermove", event => {
   if (!held) return;
   if (Math.hypot(event.clientX - held[2], event.clientY - held[3]) > 4) moved = true;
-  if (moved) { [x, y] = [event.clientX - held[0], event.clientY - held[1]]; move(); }
+  if (moved) { touched = true; [x, y] = [event.clientX - held[0], event.clientY - held[1]]; move(); }
 });
 window.addEventListener("pointerup", () => { held = null; });
-window.addEventListener("resize", fit);
+new ResizeObserver(fit).observe(canvas);  // a frame has no size at first
 window.addEventListener("keydown", event => { if (event.key === "Escape") choose(null); });
 filter();
-fit();
 describe(null);

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from dataset_builders.dashboard import sidebar
-from dataset_builders.dashboard.page import Page, plain, switch
+from dataset_builders.dashboard.choices import remember, remembered, switch
+from dataset_builders.dashboard.page import Page, plain
 from dataset_builders.dashboard.reading.opened import show_opened
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
@@ -58,11 +59,11 @@ def _tabs(page: Page) -> None:
     texts = page.texts
     labels = {texts(f"tab.{name}"): name for name in TABS}
     key = f"tabs-{texts.language}"
-    in_address = st.query_params.get("tab")
+    in_address = remembered("tab")
     start = next((label for label, name in labels.items() if name == in_address), None)
 
     def update_address() -> None:
-        st.query_params["tab"] = labels[st.session_state[key]]
+        remember("tab", labels[st.session_state[key]])
 
     tabs = st.tabs(list(labels), key=key, default=start, on_change=update_address)
     for tab, name in zip(tabs, TABS, strict=True):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters
-from dataset_builders.dashboard.searching import Query
+from dataset_builders.dashboard.search.explorer import Query
 
 PARAMETER = "rows"
 """Name of the parameter in the address."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import altair as alt
 import streamlit as st
+from altair.utils import schemapi
 
 from dataset_builders.schema import SPLITS
 
@@ -47,13 +48,14 @@ _HEIGHT = 300
 def specification(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, Specification]:
     """Make a function that draws a chart return its Vega-Lite specification, and cache the result.
 
-    The specification is not validated, because that would take half of the time of a page.
+    Neither the specification nor its parts are validated, because that would take half of the time of a page.
     """
 
     @st.cache_data(max_entries=1000, show_spinner=False)
     @wraps(draw)
     def specify(*args: P.args, **kwargs: P.kwargs) -> Specification:
-        return dict(draw(*args, **kwargs).configure_view(strokeOpacity=0).to_dict(validate=False))
+        with schemapi.debug_mode(False):
+            return dict(draw(*args, **kwargs).configure_view(strokeOpacity=0).to_dict(validate=False))
 
     return specify
 

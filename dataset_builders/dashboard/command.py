@@ -170,7 +170,7 @@ def _vectors(folder: Path) -> Path:
     Raises:
         DataError: `dialogue-cube embed` has not written it, or it is damaged.
     """
-    from dataset_builders.dashboard.vector_search import Vectors
+    from dataset_builders.dashboard.search.by_meaning import Vectors
 
     Vectors.check(folder)
     return folder.resolve()

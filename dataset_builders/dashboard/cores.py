@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from dataset_builders.dashboard.page import Page
 
 ENTRY_POINTS = "dialogue_cube.dashboard"
 
@@ -114,3 +117,18 @@ def find_cores() -> Cores | None:
     """The cores of the first installed package that offers any, in alphabetical order; None without such a package."""
     offers = sorted(entry_points(group=ENTRY_POINTS), key=lambda offer: offer.name)
     return cast(Cores, offers[0].load()()) if offers else None
+
+
+def cores_for(page: Page, folders: Sequence[str], none: str) -> Cores | None:
+    """The cores for a tab about some folders; without a package or a folder, a hint and None.
+
+    Args:
+        page: The page.
+        folders: Folders that the command has for this tab.
+        none: Text of the hint if there is no folder.
+    """
+    cores = find_cores()
+    if cores is None or not folders:
+        page.nothing(none if cores else "model.not_installed")
+        return None
+    return cores

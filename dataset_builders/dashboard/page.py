@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dataset_builders.dashboard.behind import PARAMETER, Behind, Opens
 from dataset_builders.dashboard.charts import CLICKED
+from dataset_builders.dashboard.choices import switch
 from dataset_builders.dashboard.filters import COLUMNS, Filters
 from dataset_builders.dashboard.settings import Settings
 from dataset_builders.dashboard.store import Store
@@ -44,7 +44,8 @@ _PHONE_WIDTH = 340
 _SELECTOR = 40
 """Width of the column in which rows are selected, in pixels."""
 
-_LONG, _LONG_SHARE = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn"}, 2
+_LONG = {"text", "anchor", "positive", "utterance", "answer", "holds", "sources", "turn", "figure"}
+_LONG_SHARE = 2
 """Columns with sentences, and how much wider than others they are on a phone."""
 
 PAUSE = 0.5
@@ -191,7 +192,7 @@ class Page:
             The result of `st.dataframe`.
         """
         names = list(columns)
-        short = (list(phone) or names[:_PHONE_COLUMNS]) if on_phone() else names
+        short = shown_first(names, phone)
         # the toolbar of a table covers what is above it: the heading, or on a phone the toggle of the columns
         self.heading(title, frame, every, has_toolbar=len(short) == len(names))
         if opens is not None:
@@ -199,7 +200,7 @@ class Page:
             click = partial(_click_on_table, key, frame, opens)
             options = {"key": key, "selection_mode": "single-cell", "on_select": click, **options}
         room = _PHONE_WIDTH - (_SELECTOR if options.get("selection_mode") == "single-row" else 0)
-        widths = self._widths(title, names, short, room)
+        widths = self.widths(title, names, short, room)
         state = st.dataframe(
             self._formatted(frame, columns),
             hide_index=True,
@@ -219,8 +220,12 @@ class Page:
             st.caption(note)
         return state
 
-    def _widths(self, title: str, columns: Sequence[str], short: Sequence[str], room: int) -> dict[str, int | None]:
+    def widths(
+        self, title: str, columns: Sequence[str], short: Sequence[str], room: int = _PHONE_WIDTH
+    ) -> dict[str, int | None]:
         """The columns to show, each with its width in pixels; None for one that Streamlit chooses.
+
+        A phone gets a switch to show all columns.
 
         Args:
             title: Title of the table.
@@ -254,6 +259,11 @@ class Page:
         if ignored := self.filters.ignored(columns):
             names = ", ".join(self.texts(f"filter.{name}").lower() for name in ignored)
             st.caption(self.texts("page.unfiltered", names=names))
+
+
+def shown_first(columns: Sequence[str], phone: Sequence[str] = ()) -> list[str]:
+    """The columns of a table that are shown at once: on a phone a few of them, by default the first three."""
+    return (list(phone) or list(columns)[:_PHONE_COLUMNS]) if on_phone() else list(columns)
 
 
 def on_phone() -> bool:
@@ -332,56 +342,3 @@ def _safe(value: Any) -> Any:
 def file_name(title: str) -> str:
     """A title as a file name."""
     return "_".join("".join(letter if letter.isalnum() else " " for letter in title.lower()).split())
-
-
-def switch(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
-    """Show a switch between a few values, and return the value.
-
-    Args:
-        name: Name of the parameter in the address.
-        labels: Label of each value.
-        title: Title of the switch.
-        first: Value if the address has none; None takes the first one.
-        options: Options of `st.segmented_control`.
-    """
-    start, linked = _linked(name, labels, first)
-    return str(st.segmented_control(title, list(labels), default=start, required=True, **linked, **options))
-
-
-def choice(name: str, labels: Mapping[str, str], title: str, *, first: str | None = None, **options: Any) -> str:
-    """Show a list to choose one of many values from, and return the value; see `switch`."""
-    start, linked = _linked(name, labels, first)
-    return str(st.selectbox(title, list(labels), index=list(labels).index(start), **linked, **options))
-
-
-def _linked(name: str, labels: Mapping[str, str], first: str | None) -> tuple[str, dict[str, Any]]:
-    """The value to begin with, and the options of a widget whose value is in the address."""
-    start = first if first is not None and first in labels else next(iter(labels))
-    # the labels are part of the key, so that each language has its own widget
-    key = f"{name} {start} {' '.join(labels.values())}"
-
-    def update_address() -> None:
-        st.query_params[name] = st.session_state[key]
-
-    in_address = st.query_params.get(name, start)
-    linked: dict[str, Any] = {
-        "format_func": lambda value: labels.get(value, value),
-        "key": key,
-        "on_change": update_address,
-    }
-    return in_address if in_address in labels else start, linked
-
-
-def one_of(name: str, paths: Sequence[str], title: str) -> str:
-    """The only path, or one that the visitor chooses; the address has its name, never a path.
-
-    Args:
-        name: Name of the parameter in the address.
-        paths: Paths.
-        title: Title of the list.
-    """
-    names: dict[str, str] = {}
-    for path in paths:
-        place = Path(path).name
-        names[place if place not in names else f"{place} ({len(names) + 1})"] = path
-    return paths[0] if len(paths) == 1 else names[choice(name, dict(zip(names, names, strict=True)), title)]

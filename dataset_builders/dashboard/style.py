@@ -10,6 +10,9 @@ STYLE = """<style>
 .stMetric label p {font-size: .85rem; white-space: normal; line-height: 1.2}
 .stMetric label p {overflow-wrap: normal; word-break: normal}
 
+/* "Press Enter to apply", always in English and over what is typed */
+[data-testid="InputInstructions"] {display: none}
+
 /* the toolbar of a table saves only the rows that are shown; the button CSV saves all, so it leaves the toolbar room */
 [data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
 [class*="st-key-heading-toolbar"] {padding-right: 7.5rem}
@@ -20,6 +23,7 @@ STYLE = """<style>
   [data-testid="stTabs"] [role="tablist"] {flex-wrap: wrap; row-gap: 0; overflow: visible}
   [data-testid="stTabs"] [role="tab"] {padding-top: .45rem; padding-bottom: .45rem}
   [data-testid="stTabs"] [aria-selected="true"] {box-shadow: inset 0 -2px 0 var(--st-primary-color, #0072B2)}
+  [data-testid="stButtonGroup"] [role="radiogroup"] {flex-wrap: wrap; row-gap: .3rem; overflow: visible}
   [data-baseweb="tab-highlight"], [data-baseweb="tab-border"] {display: none}
 }
 </style>"""

@@ -64,10 +64,18 @@ class Texts:
 
 @cache
 def load_texts(language: str) -> Texts:
-    """The texts of `"en"` or `"ru"`."""
+    """The texts of `"en"` or `"ru"`.
+
+    Raises:
+        ValueError: A key occurs twice, so that one text would hide another one.
+    """
     files = sorted(Path(__file__).with_name("texts").glob(f"*{language}.yaml"))
     contents = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
-    return Texts(language, {key: text for content in contents for key, text in _flat(content)})
+    entries: dict[str, str] = {}
+    for key, text in (pair for content in contents for pair in _flat(content)):
+        if entries.setdefault(key, text) is not text:
+            raise ValueError(f"two texts have the key {key}")
+    return Texts(language, entries)
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,19 +94,17 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
     Args:
         counts: (word, number of occurrences), most frequent first.
     """
-    import logging
-
     import matplotlib
+    from PIL import ImageFont
     from wordcloud import WordCloud
 
-    # it logs each table of the font
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    # matplotlib's font has Latin, Cyrillic, Greek, Arabic, Hebrew and more
+    font = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
     picture = WordCloud(
         width=_WIDTH // _SCALE,
         height=_HEIGHT // _SCALE,
         scale=_SCALE,
-        # matplotlib's font has Latin, Cyrillic, Greek, Arabic, Hebrew and more
-        font_path=str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
+        font_path=font,
         mode="RGBA",
         background_color=None,
         prefer_horizontal=1.0,
@@ -117,9 +116,19 @@ def cloud(counts: tuple[tuple[str, int], ...]) -> str:
         random_state=0,
         color_func=_colour,
     ).generate_from_frequencies(dict(counts))
+    # the font is not in the file, as its letters would take most of the time: each word has its width instead
+    widths = iter(
+        "" if _WIDE.search(word) else f' textLength="{ImageFont.truetype(font, size * _SCALE).getlength(word):.0f}"'
+        for (word, _), size, *_ in picture.layout_
+    )
+    svg = re.sub("<text ", lambda _: f'<text lengthAdjust="spacingAndGlyphs"{next(widths)} ', picture.to_svg())
+    svg = svg.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif", 1)  # of nearly the same shapes
     # without a view box the image would be cropped rather than scaled
-    has_words = bool(picture.layout_)  # without any, if all are too long, there is no font to embed
-    return picture.to_svg(embed_font=has_words).replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
+    return svg.replace("<svg ", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" ', 1)
+
+
+_WIDE = re.compile("[\u1100-\u11ff\u2e80-\ufaff]")
+"""Letters that the font lacks, and which are as wide as high."""
 
 
 _DARK = (charts.BLUE, charts.VERMILION, charts.GREEN)

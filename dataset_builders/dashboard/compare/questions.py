@@ -14,8 +14,8 @@ from dataset_builders.dashboard import charts
 from dataset_builders.dashboard.cores import Cores, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
-from dataset_builders.dashboard.neighbours import teacher
 from dataset_builders.dashboard.page import plain
+from dataset_builders.dashboard.search.neighbours import teacher
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

@@ -18,7 +18,7 @@ _PERPLEXITY = 30
 """Usual number of neighbours that t-SNE keeps together."""
 
 _NEAREST = 5
-"""Number of placed points whose weighted mean is the place of another one."""
+"""About the number of placed points that decide on the place of another one: the perplexity of their weights."""
 
 
 def lay_out(vectors: np.ndarray, fitted: int, seed: int) -> np.ndarray:
@@ -46,8 +46,9 @@ def lay_out(vectors: np.ndarray, fitted: int, seed: int) -> np.ndarray:
     parts = [np.asarray(placed)]
     for start in range(len(sample), len(vectors), _AT_ONCE):
         others = reduced.transform(vectors[start : start + _AT_ONCE]).astype(np.float64)
-        near = placed.prepare_partial(others, initialization="weighted", k=_NEAREST, perplexity=_NEAREST)
-        parts.append(np.asarray(near))
+        # not `prepare_partial`: its weights are the distances, all of them 0 for a text that occurs several times
+        nearness = placed.affinities.to_new(others, perplexities=[_NEAREST])
+        parts.append(np.asarray(nearness @ np.asarray(placed)) / np.asarray(nearness.sum(axis=1)).reshape(-1, 1))
     places = np.concatenate(parts)
     places -= places.min(axis=0)
     return (places / max(places.max(), 1e-9)).astype(np.float32)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.dashboard.vector_search import _ADVICE as ADVICE
-from dataset_builders.dashboard.vector_search import Vectors
+from dataset_builders.dashboard.search.by_meaning import _ADVICE as ADVICE
+from dataset_builders.dashboard.search.by_meaning import Vectors
 from dataset_builders.pairs.encoder import load_encoder
 
 if TYPE_CHECKING:

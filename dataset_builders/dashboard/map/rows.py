@@ -7,7 +7,7 @@ from typing import Any
 
 from dataset_builders.dashboard.filters import COLUMNS, Filters
 from dataset_builders.dashboard.map.config import Kind
-from dataset_builders.dashboard.search import Terms, pattern_of
+from dataset_builders.dashboard.search.full_text import Terms, pattern_of
 
 GROUPS = ("source", "split", "language", "domain", "intent", "flag")
 """What the colours of the points can show."""

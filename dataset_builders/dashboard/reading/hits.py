@@ -11,7 +11,7 @@ import streamlit as st
 from dataset_builders.dashboard.chat import show_chat
 from dataset_builders.dashboard.page import plain
 from dataset_builders.dashboard.reading.marking import IDS, decisions_of, show_marks
-from dataset_builders.dashboard.search import Terms, page_of
+from dataset_builders.dashboard.search.full_text import Terms, page_of
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

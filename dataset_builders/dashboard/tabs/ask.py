@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dataset_builders.dashboard.cores import Cores, OpenAssistant, find_cores
+from dataset_builders.dashboard.choices import one_of
+from dataset_builders.dashboard.cores import Cores, OpenAssistant, cores_for
 from dataset_builders.dashboard.guard import has_token
-from dataset_builders.dashboard.page import one_of, plain
+from dataset_builders.dashboard.page import plain
 from dataset_builders.dashboard.reading.marking import note_of_thumbs, show_thumbs
 
 if TYPE_CHECKING:
@@ -28,14 +29,9 @@ _ASKED = "ask-asked"
 
 def show(page: Page) -> None:
     """Draw the tab."""
-    t = page.texts
-    cores = find_cores()
+    t, folders = page.texts, page.settings.assistants
+    cores = cores_for(page, folders, "ask.none")
     if cores is None:
-        page.nothing("model.not_installed")
-        return
-    folders = page.settings.assistants
-    if not folders:
-        page.nothing("ask.none")
         return
     if not has_token(page.settings.token, st.query_params.get("token", "")):
         page.nothing("ask.no_token")

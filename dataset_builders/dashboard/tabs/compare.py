@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dataset_builders.dashboard.choices import switch
 from dataset_builders.dashboard.compare.builds import show_builds
 from dataset_builders.dashboard.compare.questions import show_questions
 from dataset_builders.dashboard.compare.sources import show_sources
-from dataset_builders.dashboard.page import switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dataset_builders.dashboard import searching
 from dataset_builders.dashboard.chat import show_chat
-from dataset_builders.dashboard.neighbours import show_neighbours
-from dataset_builders.dashboard.page import plain, switch
+from dataset_builders.dashboard.choices import switch
+from dataset_builders.dashboard.page import plain
+from dataset_builders.dashboard.search import explorer as searching
+from dataset_builders.dashboard.search.neighbours import show_neighbours
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page

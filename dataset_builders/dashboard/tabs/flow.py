@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dataset_builders.dashboard.cores import find_cores
-from dataset_builders.dashboard.page import one_of
+from dataset_builders.dashboard.choices import one_of
+from dataset_builders.dashboard.cores import cores_for
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -21,14 +21,9 @@ _HEIGHT = 860
 
 def show(page: Page) -> None:
     """Draw the tab."""
-    t = page.texts
-    cores = find_cores()
+    t, folders = page.texts, page.settings.flows
+    cores = cores_for(page, folders, "flow.none")
     if cores is None:
-        page.nothing("model.not_installed")
-        return
-    folders = page.settings.flows
-    if not folders:
-        page.nothing("flow.none")
         return
     folder = one_of("flow", folders, t("flow.choose"))
     flow = cores.flow(Path(folder))
@@ -41,6 +36,8 @@ def show(page: Page) -> None:
         page.figures(shown)
     _picture(flow["page"])
     steps, transitions = pd.DataFrame(flow["steps"]), pd.DataFrame(flow["transitions"])
+    if not steps.empty:
+        steps["speaker"] = steps["speaker"].map(lambda speaker: t(f"speaker.{speaker}"))
     columns = {"step": "", "speaker": "", "turns": "localized", "dialogues": "localized", "utterance": "", "action": ""}
     page.table(t("flow.table"), steps, columns)
     columns = {"from": "", "to": "", "transitions": "localized", "probability": "percent"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dataset_builders.dashboard import charts
-from dataset_builders.dashboard.behind import by
+from dataset_builders.dashboard.behind import Behind
 from dataset_builders.licenses import get_license
 from dataset_builders.schema import CONFIGS
 
@@ -49,9 +51,10 @@ def show(page: Page) -> None:
         part = rows[rows["config"] == config]
         if not part.empty:
             with column:
+                part = part.assign(license=part["license"].replace("unknown", t("licences.unknown")))
                 chart = charts.bars(part, "license", "rows", titles, split="may", colours=colours)
                 title = t("licences.rows_of", config=t(f"config.{config}"))
-                page.chart(title, part, chart, opens=by(config, "license"))
+                page.chart(title, part, chart, opens=partial(_behind, config, t("licences.unknown")))
     sources = page.ask(SOURCES, columns=("source",))
     licenses = sources["license"].map(get_license)
     sources = sources.assign(
@@ -60,7 +63,13 @@ def show(page: Page) -> None:
         homepage=sources["homepage"].where(sources["homepage"].str.match("https?://", na=False)),
         commercial_use=sources["commercial_use"].map(lambda answer: t(f"licences.{answer}")),
     )
+    sources["license"] = sources["license"].replace("unknown", t("licences.unknown"))
     links = {"homepage": st.column_config.LinkColumn(t("column.homepage"))}
     names = ("source", "license", "redistributable", "commercial_use", "attribution", "share_alike")
     more = ("license_disputed", "license_evidence", "homepage", "config", "notes", "title", "citation")
     page.table(t("licences.sources"), sources, dict.fromkeys((*names, *more), ""), t("licences.note"), config=links)
+
+
+def _behind(config: str, unknown: str, bar: Mapping[str, Any]) -> Behind:
+    """The rows of a bar, which has the word for an unknown licence in the language of the page."""
+    return Behind(config, (("license", "unknown" if bar["license"] == unknown else bar["license"]),))

@@ -10,13 +10,14 @@ import numpy as np
 import streamlit as st
 
 from dataset_builders.dashboard.chat import show_chat
+from dataset_builders.dashboard.choices import switch
 from dataset_builders.dashboard.map import rows as map_rows
 from dataset_builders.dashboard.map.plane import COLOURS, Placed, beginnings, payload, placed_points, show_plane
-from dataset_builders.dashboard.neighbours import teacher
-from dataset_builders.dashboard.page import plain, switch
-from dataset_builders.dashboard.search import Terms
+from dataset_builders.dashboard.page import plain
+from dataset_builders.dashboard.search.by_meaning import Vectors
+from dataset_builders.dashboard.search.full_text import Terms
+from dataset_builders.dashboard.search.neighbours import teacher
 from dataset_builders.dashboard.tabs.explorer import TURNS
-from dataset_builders.dashboard.vector_search import Vectors
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.map.config import Kind

@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from dataset_builders.dashboard import charts
+from dataset_builders.dashboard.choices import choice, one_of, switch
 from dataset_builders.dashboard.cores import Cores, OpenCore, find_cores
 from dataset_builders.dashboard.filters import COLUMNS
 from dataset_builders.dashboard.guard import has_token
 from dataset_builders.dashboard.lattice import lattice_picture
-from dataset_builders.dashboard.page import choice, one_of, switch
 
 if TYPE_CHECKING:
     from dataset_builders.dashboard.page import Page
@@ -103,7 +103,7 @@ def _curves(page: Page, cores: Cores) -> None:
     ]
     long = pd.concat(histories).melt(["epoch", "core"], var_name="measure", value_name="value").dropna()
     long["value"] = long["value"].astype(float)
-    long["series"] = long["measure"].map(lambda name: name.replace("_", " "))
+    long["series"] = long["measure"].map(lambda name: t.entries.get(f"measure.{name}", name.replace("_", " ")))
     if len(page.settings.cores) > 1:
         long["series"] = long["core"] + ": " + long["series"]
     is_loss = long["measure"] == "loss"
@@ -218,12 +218,12 @@ def _added(page: Page, states: np.ndarray, context: list[str]) -> None:
     rows = pd.DataFrame(
         {
             "turn": read,
-            "moved": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
+            "shift": [float(1 - results[n] @ results[n - 1]) for n in range(1, len(results))],
             "cosine": [float(results[n] @ results[0]) for n in range(1, len(results))],
         }
     )
     t = page.texts
-    page.table(t("lattice.turns"), rows, {"turn": "", "moved": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
+    page.table(t("lattice.turns"), rows, {"turn": "", "shift": "%.3f", "cosine": "%.3f"}, t("lattice.turns_note"))
 
 
 _QUESTION_ANSWER = ("anchor_speaker = 'user'", "positive_speaker = 'system'")

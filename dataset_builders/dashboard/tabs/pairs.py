@@ -10,8 +10,8 @@ import streamlit as st
 
 from dataset_builders.dashboard import charts
 from dataset_builders.dashboard.behind import Behind, between, by
+from dataset_builders.dashboard.choices import switch
 from dataset_builders.dashboard.lengths import bin_width, binned, length_chart
-from dataset_builders.dashboard.page import switch
 from dataset_builders.dashboard.words import show_words, words_of
 
 if TYPE_CHECKING:
@@ -28,9 +28,15 @@ QUESTION_ANSWER = """
 SELECT coalesce(sum(pairs) FILTER (is_question_answer), 0)::BIGINT AS pairs FROM pair_lengths {where}
 """
 
-DISTINCT = "SELECT count(DISTINCT answer_id) AS answers FROM pairs {where}"
+DISTINCT = """
+SELECT coalesce(sum(answers), 0)::BIGINT AS answers
+FROM (SELECT DISTINCT place_set, answers FROM answer_places {where})
+"""
 
-ALL_DISTINCT = "SELECT max(distinct_answers) AS answers FROM answer_counts WHERE source IS NULL AND split IS NULL"
+HAS_PLACES = "SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = 'answer_places'"
+"""Whether the database has the table; one of an older version has not, and counts one answer after the other."""
+
+COUNTED = "SELECT count(DISTINCT answer_id) AS answers FROM pairs {where}"
 
 LENGTHS = "SELECT value, sum(pairs)::BIGINT AS pairs FROM pair_histograms {where} GROUP BY ALL ORDER BY ALL"
 
@@ -53,7 +59,7 @@ def show(page: Page) -> None:
         page.nothing("pairs.none")
         return
     whole = means(totals.assign(source="")).iloc[0]
-    answers = ask(DISTINCT) if page.filters else page.store.frame(ALL_DISTINCT)
+    answers = ask(DISTINCT if page.store.only(None).value(HAS_PLACES) else COUNTED)
     page.figures(
         {
             t("pairs.count"): t.number(whole["pairs"]),

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dataset_builders.dashboard.neighbours import teacher
-from dataset_builders.dashboard.page import plain, switch
+from dataset_builders.dashboard.choices import switch
+from dataset_builders.dashboard.page import plain
 from dataset_builders.dashboard.reading.hits import show_hits
-from dataset_builders.dashboard.search import MOST, RANKED, Kind, Search, Terms
-from dataset_builders.dashboard.vector_search import Vectors, similar
+from dataset_builders.dashboard.search.by_meaning import Vectors, similar
+from dataset_builders.dashboard.search.full_text import MOST, RANKED, Kind, Search, Terms
+from dataset_builders.dashboard.search.neighbours import teacher
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.guard import has_token
-from dataset_builders.dashboard.page import csv, plain
+from dataset_builders.dashboard.page import csv, plain, shown_first
 from dataset_builders.dashboard.querying import DOWNLOADED, EXAMPLES, SECONDS, SHOWN, answer
 from dataset_builders.database.asking import described
 
@@ -105,7 +105,10 @@ def _answer(page: Page, query: str) -> None:
     except DataError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
-    with st.container(horizontal=True, wrap=False, vertical_alignment="center", key="heading-toolbar-sql"):
+    names = [str(name) for name in rows.columns]
+    short = shown_first(names)
+    kind = "toolbar" if len(short) == len(names) else "plain"
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", key=f"heading-{kind}-sql"):
         key = "sql.shown_some" if is_cut else "sql.shown"
         st.markdown(f"**{t(key, n=len(rows))}**", width="stretch")
         st.download_button(
@@ -118,4 +121,12 @@ def _answer(page: Page, query: str) -> None:
             type="tertiary",
             on_click="ignore",
         )
-    st.dataframe(rows, hide_index=True, placeholder="–", height=min(38 + 35 * max(len(rows), 1), 560))
+    widths = page.widths("sql", names, short)
+    st.dataframe(
+        rows,
+        hide_index=True,
+        placeholder="–",
+        height=min(38 + 35 * max(len(rows), 1), 560),
+        column_order=list(widths),
+        column_config={name: st.column_config.Column(width=width) for name, width in widths.items() if width},
+    )

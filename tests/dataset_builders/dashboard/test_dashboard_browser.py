@@ -278,6 +278,27 @@ def test_the_address_includes_the_filters(visit):
         assert part in again.url
 
 
+def test_two_clicks_at_once_both_count(visit):
+    page = visit("?tab=sql")
+    page.evaluate("""
+        document.querySelectorAll("[role=tab]")[11].click();
+        [...document.querySelectorAll("button")].find(button => button.innerText === "Русский").click()
+    """)
+    page.get_by_role("tab", name="Лицензии").wait_for()
+    settled(page)
+    assert page.get_by_role("tab", selected=True).inner_text() == "Лицензии"
+    page.wait_for_function("location.search.includes('tab=licences') && location.search.includes('lang=ru')")
+
+
+def test_an_answer_of_sql_fits_a_phone(visit):
+    page = visit("?tab=sql&sql=FROM+dialogue_statistics", PHONE)
+    page.get_by_role("button", name="Run").click()
+    page.get_by_text("All 9 columns").wait_for()
+    tables = page.locator(".dvn-scroller")
+    tables.nth(1).wait_for()
+    assert not any(tables.evaluate_all("tables => tables.map(table => table.scrollWidth - table.clientWidth)"))
+
+
 def test_numbers_and_the_choice_are_downloaded(visit):
     page = visit("?source=sgd")
     with page.expect_download() as chart:

@@ -26,10 +26,11 @@ from dataset_builders.dashboard.page import csv, file_name
 from dataset_builders.dashboard.querying import EXAMPLES
 from dataset_builders.dashboard.reasons import explained
 from dataset_builders.dashboard.scope import on_rows
-from dataset_builders.dashboard.searching import utterances
+from dataset_builders.dashboard.search.explorer import utterances
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.tabs.downstream import LABELS, TOTALS, balance, per_source
 from dataset_builders.dashboard.texts import LANGUAGES, load_texts
+from dataset_builders.dashboard.words import cloud
 from dataset_builders.quality.filters import FILTERS
 from dataset_builders.schema import CONFIGS
 from dataset_builders.sql.run import open_folder
@@ -69,6 +70,7 @@ GROUPS = {
         *(f"{name}_of" for name in ("first", "second", "first_wins", "second_wins")),
     },
     "flow.": {"dialogues", "turns", "steps", "transitions"},
+    "measure.": {"loss", "accuracy_1_of_100", "mean_cosine", "mean_cosine_to_teacher"},
     "pairs.": {"by_anchor_length", "by_positive_length", "fields", "points", "fields_note", "points_note"},
 }
 
@@ -180,6 +182,14 @@ def test_slots_are_marked_and_markup_is_quoted():
     assert html.count("<span") == 1
     assert "<b>" not in html
     assert "&amp; more" in html
+
+
+def test_a_word_in_a_cloud_is_as_wide_as_its_place_in_any_font():
+    drawn = cloud.__wrapped__((("hotel", 9), ("酒店", 8), ("<b>", 7)))
+    texts = re.findall("<text([^>]*)>([^<]*)</text>", drawn)
+    assert {word for _, word in texts} == {"hotel", "酒店", "&lt;b&gt;"}
+    assert [word for options, word in texts if "textLength" not in options] == ["酒店"]
+    assert "@font-face" not in drawn
 
 
 def test_class_balance_is_one_for_equal_labels():

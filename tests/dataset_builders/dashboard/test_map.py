@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from cube_model.vectors.folder import shard_name, write_shard
 from cube_model.vectors.keys import cache_keys
 from dataset_builders.dashboard.map.config import MapConfig
+from dataset_builders.dashboard.map.layout import lay_out
 from dataset_builders.dashboard.map.plane import Placed, payload
 from dataset_builders.dashboard.map.points import draw_points
 from dataset_builders.dashboard.map.regions import regions, telling_words, words_of
@@ -72,6 +73,17 @@ def run(database, kind, *options):
     )
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
+
+
+def test_texts_that_occur_many_times_have_one_place():
+    vectors = np.random.default_rng(0).normal(size=(80, 8)).astype(np.float32)
+    vectors[:50:2] = vectors[50:] = vectors[0]  # more than the neighbours that decide on a place
+    places = lay_out(vectors, 50, seed=0)
+    assert np.isfinite(places).all()
+    assert np.ptp(places[50:], axis=0).max() < 1e-6
+    alike = places[:50:2]
+    assert (places[50] >= alike.min(axis=0)).all()
+    assert (places[50] <= alike.max(axis=0)).all()
 
 
 def test_every_point_is_a_row_with_a_vector_and_a_place(mapped):

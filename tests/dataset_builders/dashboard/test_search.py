@@ -17,8 +17,8 @@ from dataset_builders.common.decisions import read_decisions, text_digest
 from dataset_builders.common.errors import DataError
 from dataset_builders.dashboard.filters import Filters
 from dataset_builders.dashboard.reading.hits import marked_html
-from dataset_builders.dashboard.search import Search, Terms, page_of
-from dataset_builders.dashboard.vector_search import Vectors, similar
+from dataset_builders.dashboard.search.by_meaning import Vectors, similar
+from dataset_builders.dashboard.search.full_text import Search, Terms, page_of
 from dialogue_cube import app
 
 TURNS = {
@@ -109,7 +109,7 @@ def test_pairs_are_sorted_by_quality_and_filtered_by_flag(ask):
 def test_of_too_many_hits_an_even_sample_is_ranked(ask, monkeypatch):
     search = Search("dialogues", Terms.parse("tea -alert"), Filters(language=("en",)))
     whole = ask(*search.hits)
-    monkeypatch.setattr("dataset_builders.dashboard.search.RANKED", 1)
+    monkeypatch.setattr("dataset_builders.dashboard.search.full_text.RANKED", 1)
     part = ask(*search.hits)
     assert 0 < len(part) < len(whole) == 4
     places = [[whole.index(row)] for row in part]
@@ -197,7 +197,7 @@ def test_the_keys_of_a_database_find_the_same_rows_without_hashing_every_text(as
 
 
 def test_filters_that_leave_few_texts_still_find_them(ask, vectors, monkeypatch):
-    monkeypatch.setattr("dataset_builders.dashboard.vector_search.MOST", 1)
+    monkeypatch.setattr("dataset_builders.dashboard.search.by_meaning.MOST", 1)
     rows = similar(Vectors.open(vectors), Letters(), "black tea", "dialogues", Filters(language=("ru",)), ask)
     assert [row["dialogue_id"] for row in rows] == ["чай/3"]
 

@@ -145,6 +145,15 @@ def test_aggregates_add_up_under_any_filter(connection):
     )
 
 
+@pytest.mark.parametrize(
+    "condition", ["true", "source = 'sgd'", "split <> 'test' AND language = 'en'", "source = 'no'"]
+)
+def test_distinct_answers_are_those_of_the_pairs_under_any_filter(connection, condition):
+    within = f"SELECT DISTINCT place_set, answers FROM answer_places WHERE {condition}"
+    added = connection.execute(f"SELECT coalesce(sum(answers), 0) FROM ({within})").fetchone()
+    assert added == connection.execute(f"SELECT count(DISTINCT answer_id) FROM pairs WHERE {condition}").fetchone()
+
+
 def test_lengths(connection, folder):
     lengths = sorted(
         len(t["text"].split()) for d in rows(folder, "dialogues") for t in d["turns"] if d["source"] == "sgd"

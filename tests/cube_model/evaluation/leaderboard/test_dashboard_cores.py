@@ -160,9 +160,9 @@ def test_model_tab_with_a_core_and_a_leaderboard(page, settings, core, leaderboa
     best = next(table.value for table in at.dataframe if "answer" in table.value)
     assert list(best["cosine"]) == sorted(best["cosine"], reverse=True)
     assert len(at.get("plotly_chart")) == 1
-    added = next(table.value for table in at.dataframe if "moved" in table.value)
+    added = next(table.value for table in at.dataframe if "shift" in table.value)
     assert list(added["turn"]) == ["How can I help?"]  # the core reads one turn
-    assert 0 < added["moved"].iat[0] == pytest.approx(1 - added["cosine"].iat[0])
+    assert 0 < added["shift"].iat[0] == pytest.approx(1 - added["cosine"].iat[0])
 
 
 def test_broken_core_gives_a_one_line_error(page, settings, core, tmp_path):

@@ -18,7 +18,7 @@ from dataset_builders.common.errors import DataError
 from dataset_builders.common.integrity import find_damage, sha256
 from dataset_builders.common.reading import read_json
 from dataset_builders.dashboard.filters import Filters
-from dataset_builders.dashboard.search import COLUMNS, ORDER, TABLES, Kind
+from dataset_builders.dashboard.search.full_text import COLUMNS, ORDER, TABLES, Kind
 
 if TYPE_CHECKING:
     from dataset_builders.pairs.encoder import Encoder

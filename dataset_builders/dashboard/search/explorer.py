@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.dashboard.filters import Filters
-from dataset_builders.dashboard.search import pattern_of
+from dataset_builders.dashboard.search.full_text import pattern_of
 
 SHOWN = 200
 """Maximum number of results to show; the download has all of them."""
