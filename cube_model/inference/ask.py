@@ -16,7 +16,8 @@ from cube_model.errors import ModelError
 from cube_model.inference.choices import SearchKind
 from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
-from dataset_builders.common.outputs import Output, json_kind, output_file
+from dataset_builders.common.file_kinds import json_kind
+from dataset_builders.common.outputs import Output, output_file
 from dataset_builders.common.reading import is_text, text_lines
 from dataset_builders.common.terminal import visible
 
@@ -31,7 +32,15 @@ _SEARCH, _INDEX, _BATCH, _VARIATIONS = "Search", "Saved index", "File of questio
 _BATCH_SIZE = 512
 """Questions answered at once."""
 
-_ANSWER_FILE = json_kind("answers as JSON lines", "question", "answers", error=ModelError)
+
+def _is_answered(row: dict[str, Any]) -> bool:
+    answers = row["answers"]  # of SQuAD an object, of ours a list with scores
+    return isinstance(answers, list) and all(isinstance(each, dict) and "score" in each for each in answers)
+
+
+_ANSWER_FILE = json_kind(
+    "answers as JSON lines", "question", "context", "answers", is_row=_is_answered, error=ModelError
+)
 
 _HELP = "/new starts a new dialogue, /quit ends"
 

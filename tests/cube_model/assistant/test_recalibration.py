@@ -34,6 +34,24 @@ def test_a_small_faq_is_calibrated_whenever_it_changes(run, folder):
     assert len(list(folder.glob("calibration*.json"))) == 2
 
 
+def test_a_card_that_somebody_has_edited_stays(run, folder, caplog):
+    card = folder / "README.md"
+    written = card.read_text()
+    mine = f"{written}\nOur desk is proud of it.\n"
+    card.write_text(mine)
+    for words in (("add", "--question", "Who are you?", "--answer", "A desk."), ("calibrate",)):
+        assert run("assistant", *words, "--assistant", folder).exit_code == 0
+        assert card.read_text() == mine
+        assert "README.md: was edited and stays as it is" in caplog.text
+    assert calibrated_version(folder) == 2
+    card.unlink()
+    calibrate_again(folder, CalibrateConfig())
+    assert "25 questions" in " ".join(card.read_text().split())  # a new one, which is ours again
+    card.write_text(written)  # unchanged since the build
+    calibrate_again(folder, CalibrateConfig())
+    assert card.read_text() != written
+
+
 def test_a_stale_calibration_is_named_and_made_again(run, folder, tiny_encoder, tmp_path):
     add_pair(folder, "Who are you?", "A desk.")
     assert calibrated_version(folder) == 1
