@@ -45,6 +45,7 @@ ASSISTANT = OutputKind(
     is_assistant,
     (
         *(MANIFEST, "calibration.json", "calibration-[0-9]*.json", "topics.safetensors", CARD, ".lock"),
+        ".*.part",  # of a writer that was killed
         *("encoder/**", "core/**", "intents/**"),
         *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
     ),

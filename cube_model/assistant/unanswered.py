@@ -22,7 +22,7 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from dataset_builders.common.outputs import OutputKind, output_file
-from dataset_builders.common.reading import text_lines
+from dataset_builders.common.reading import regular, text_lines
 from dataset_builders.common.spreadsheets import as_cell, of_cell
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def check_log(file: Path) -> None:
     if not file.exists() or (file.is_file() and not file.stat().st_size):
         return
     try:
-        with file.open("rb") as stream:
+        with regular(file).open("rb") as stream:
             first = json.loads(stream.readline(_LONGEST_LINE))
         is_log = {"time", "question", "confidence"} <= first.keys()
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -119,7 +119,7 @@ def read_log(file: Path) -> list[dict[str, Any]]:
     rows: deque[dict[str, Any]] = deque(maxlen=_LARGEST)
     is_empty = True
     try:
-        with file.open("rb") as stream:
+        with regular(file).open("rb") as stream:
             while line := stream.readline(_LONGEST_LINE):  # a log may be larger than the memory
                 is_empty = False
                 with suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -18,7 +18,7 @@ from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
 from dataset_builders.common.file_kinds import json_kind
 from dataset_builders.common.outputs import Output, output_file
-from dataset_builders.common.reading import is_text, text_lines
+from dataset_builders.common.reading import is_text, regular, text_lines
 from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def ask(
     teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
     vectors: Annotated[Path | None, typer.Option(help=VECTORS_HELP, rich_help_panel=_SEARCH)] = None,
     sources: Annotated[
-        str | None, typer.Option(help="Sources to search, comma-separated. Default: all.", rich_help_panel=_SEARCH)
+        list[str] | None,
+        typer.Option(metavar="A,B,...", help="Sources to search. Default: all.", rich_help_panel=_SEARCH),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -214,7 +215,7 @@ def read_questions(file: Path) -> list[Question]:
         ModelError: The file cannot be read, has no questions, or a line is invalid.
     """
     try:
-        lines = text_lines(file.read_text(encoding="utf-8-sig"))
+        lines = text_lines(regular(file).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ModelError(f"{file}: cannot be read ({reason}); pass a text or .jsonl file of questions") from error

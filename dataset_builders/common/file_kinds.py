@@ -18,8 +18,8 @@ from dataset_builders.common.outputs import OutputKind
 MARK = "dialogue-cube"
 """Name of the program that made a file, in its metadata."""
 
-HTML_MARK = f'<meta name="generator" content="{MARK}">'
-"""The mark of a page, in its head."""
+HTML_MARK = f"<!-- made by {MARK} -->"
+"""The mark of a page, in its head; a comment, since nbconvert parses pages and writes their elements anew."""
 
 _LOOKED_AT = 1 << 16
 """Bytes at the beginning and at the end of a file in which the mark is looked for."""

@@ -73,6 +73,8 @@ def _variants(*words: str, more: tuple[str, ...] = ("--overwrite",)) -> tuple[li
 
 _TRAIN = ("--teacher", "tiny", "--context-turns", "#", "--quiet", "--validation", "split")
 _ASSISTANT = ("encoder/*", "calibration.json", "topics.safetensors")
+_CALIBRATED = ("encoder/*", "topics.safetensors")
+"""Without the calibration, whose file has another name whenever it is made again: see `calibration_digest`."""
 
 CAMPAIGNS = {
     "build": Campaign(
@@ -125,6 +127,11 @@ CAMPAIGNS = {
         ["assistant", "build", "--own", "faq0.csv", "--language", "en", "--encoder", "tiny", "--out"],
         ["assistant", "add", "faq1.csv", "--language", "en", "--assistant"],
         *("", "assistant", _ASSISTANT),
+    ),
+    "calibrate": Campaign(
+        ["assistant", "build", "--own", "faq0.csv", "--language", "en", "--encoder", "tiny", "--out"],
+        ["assistant", "calibrate", "--max-refused", "0.3", "--assistant"],
+        *("", "assistant", _CALIBRATED),
     ),
 }
 
@@ -337,6 +344,8 @@ def digest(place: Path, campaign: Campaign) -> str:
     if campaign.parts == _ASSISTANT:
         # segments that no manifest names are swept by the next writer
         return repr((sorted(contents), entries_digest(place)))
+    if campaign.parts == _CALIBRATED:
+        return repr((sorted(contents), entries_digest(place), calibration_digest(place)))
     # embed and build record the time of writing nowhere, but the names of other files count, too
     names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
     return hashlib.sha256(repr((contents, names)).encode()).hexdigest()
@@ -361,6 +370,20 @@ def entries_digest(folder: Path) -> str:
     rows = np.flatnonzero(view.alive)
     parts = (view.table.take(rows).to_pylist(), view.vectors(rows).tobytes(), view.answer_vectors(rows).tobytes())
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def calibration_digest(folder: Path) -> str:
+    """Content of the calibration of an assistant, whose card must be a whole one, of it or of the one before."""
+    from cube_model.assistant.folder import read_calibration
+    from cube_model.assistant.store import calibrated_of, read_manifest
+    from cube_model.errors import ModelError
+    from dataset_builders.common.seals import is_sealed
+
+    try:
+        calibration = read_calibration(folder, calibrated_of(read_manifest(folder)))
+    except ModelError:
+        return "damaged"
+    return repr(calibration.as_json()) if is_sealed((folder / "README.md").read_text()) else "damaged"
 
 
 def database_digest(file: Path) -> str:

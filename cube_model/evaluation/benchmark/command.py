@@ -12,6 +12,7 @@ from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.evaluation.benchmark.config import BenchmarkConfig
 from dataset_builders.common.command_options import takes_options
+from dataset_builders.common.reading import regular
 
 
 @takes_options()
@@ -62,7 +63,7 @@ def _show(outputs: list[dict[str, Any]], title: str) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        output = json.loads(file.read_text(encoding="utf-8"))
+        output = json.loads(regular(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{file}: cannot be read ({error}); give a file of `dialogue-cube benchmark --json`"
