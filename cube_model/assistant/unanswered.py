@@ -22,7 +22,7 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from dataset_builders.common.outputs import OutputKind, output_file
-from dataset_builders.common.reading import regular, text_lines
+from dataset_builders.common.reading import is_text, regular, text_lines
 from dataset_builders.common.spreadsheets import as_cell, of_cell
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def check_log(file: Path) -> None:
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:
-    """Read the newest rows of a log; a line that a kill has cut is left out.
+    """Read the newest rows of a log; a line that a kill has cut or that is no text is left out.
 
     Raises:
         ModelError: The file cannot be read, or is not a log.
@@ -124,7 +124,7 @@ def read_log(file: Path) -> list[dict[str, Any]]:
                 is_empty = False
                 with suppress(ValueError, KeyError, TypeError, RecursionError):
                     row = json.loads(line)
-                    if isinstance(row["question"], str) and row["question"].strip():
+                    if isinstance(row["question"], str) and row["question"].strip() and is_text(row["question"]):
                         rows.append(row)
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror}); `reply --unanswered FILE` writes one") from error
