@@ -98,6 +98,24 @@ def test_a_calibration_of_answers_that_have_changed_is_not_kept(folder):
     assert read_manifest(folder)["calibrated"]["file"] == "calibration.json"
 
 
+def test_a_damaged_calibration_is_not_carried_on(run, folder):
+    file = folder / "calibration.json"
+    file.write_text(file.read_text().replace('"max_refused": 0.1', '"max_refused": 0.9'))
+    for words in (("add", "--question", "Who are you?", "--answer", "A desk."), ("calibrate",)):
+        done = run("assistant", *words, "--assistant", folder)
+        assert "calibration.json: damaged or changed since the assistant was built" in str(done.exception)
+    assert AnswerStore(folder).view().version == 1
+
+
+@pytest.mark.parametrize("name", ["encoder/thesis.txt", "core/thesis.txt", "encoder/model/notes.md", "intents/new.csv"])
+def test_a_file_of_somebody_else_in_an_assistant_stays(folder, name):
+    Output(folder, ASSISTANT).check()
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("mine")
+    with pytest.raises(ModelError, match=f"holds {name}, not written by"):
+        Output(folder, ASSISTANT).check()
+
+
 KILLS = """
 import json, os, shutil, signal, sys
 from pathlib import Path
