@@ -53,9 +53,9 @@ class OutputKind:
         made_by: Command that writes it, for messages: "`dialogue-cube build`".
         option: Option that names it, for messages: "--out".
         is_ours: Function that tells whether an existing file or folder is of this kind.
-        files: Files of a folder of this kind, as patterns of relative paths: `*` matches within one folder, `TOP/**/NAME`
-            such files at any depth below, a trailing `/**` everything below, which is for folders that nobody writes
-            to. Empty for a single file.
+        files: Files of a folder of this kind, as patterns of relative paths: `*` matches within one folder,
+            `TOP/**/NAME` such files at any depth below, a trailing `/**` everything below, which is for folders that
+            nobody writes to. Empty for a single file.
         error: Type of the errors.
         suffix: Suffix of the working folder.
         keeps_work: Whether other files in the working folder, such as checkpoints, survive a failure.
