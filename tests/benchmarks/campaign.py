@@ -119,6 +119,10 @@ CAMPAIGNS = {
     "flow": Campaign(
         *_variants("flow", "--data", "data0", "--encoder", "tiny", "--seed", "#", more=()), "--out", "flow", ("*.json",)
     ),
+    "map": Campaign(
+        *_variants("map", "--data", "data0", "--encoder", "tiny", "--seed", "#", more=()),
+        *("--database", "corpus.duckdb", ("",)),
+    ),
     "assistant": Campaign(
         *_variants("assistant", "build", "--own", "faq#.csv", "--language", "en", "--encoder", "tiny"),
         *("--out", "assistant", _ASSISTANT),
@@ -387,12 +391,16 @@ def calibration_digest(folder: Path) -> str:
 
 
 def database_digest(file: Path) -> str:
-    """Digest of the pairs in a database: DuckDB's files differ in every run."""
+    """Digest of the pairs in a database, and of a map: DuckDB's files differ in every run."""
     import duckdb
 
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            return repr(connection.execute("SELECT count(*), sum(hash(p)) FROM pairs AS p").fetchone())
+            there = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+            tables = [name for name in ("pairs", "map_points") if name in there]
+            return repr(
+                [connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone() for name in tables]
+            )
     except duckdb.Error:
         return "damaged"
 
