@@ -35,6 +35,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benchmarks.campaign_digests import calibration_digest, database_digest, entries_digest, sha256  # noqa: E402
 from benchmarks.forked import Run, finish, kill, must, preload  # noqa: E402
 
 FAQ = "question,answer\n" + "".join(
@@ -353,56 +354,6 @@ def digest(place: Path, campaign: Campaign) -> str:
     # embed and build record the time of writing nowhere, but the names of other files count, too
     names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
     return hashlib.sha256(repr((contents, names)).encode()).hexdigest()
-
-
-def sha256(file: Path) -> str:
-    """Digest of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def entries_digest(folder: Path) -> str:
-    """Digest of the entries of an assistant, with their vectors."""
-    import numpy as np
-
-    from cube_model.assistant.store import AnswerStore
-    from cube_model.errors import ModelError
-
-    try:
-        view = AnswerStore(folder).view()
-    except ModelError:
-        return "damaged"
-    rows = np.flatnonzero(view.alive)
-    parts = (view.table.take(rows).to_pylist(), view.vectors(rows).tobytes(), view.answer_vectors(rows).tobytes())
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def calibration_digest(folder: Path) -> str:
-    """Content of the calibration of an assistant, whose card must be a whole one, of it or of the one before."""
-    from cube_model.assistant.folder import read_calibration
-    from cube_model.assistant.store import calibrated_of, read_manifest
-    from cube_model.errors import ModelError
-    from dataset_builders.common.seals import is_sealed
-
-    try:
-        calibration = read_calibration(folder, calibrated_of(read_manifest(folder)))
-    except ModelError:
-        return "damaged"
-    return repr(calibration.as_json()) if is_sealed((folder / "README.md").read_text()) else "damaged"
-
-
-def database_digest(file: Path) -> str:
-    """Digest of the pairs in a database, and of a map: DuckDB's files differ in every run."""
-    import duckdb
-
-    try:
-        with duckdb.connect(str(file), read_only=True) as connection:
-            there = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-            tables = [name for name in ("pairs", "map_points") if name in there]
-            return repr(
-                [connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchone() for name in tables]
-            )
-    except duckdb.Error:
-        return "damaged"
 
 
 def remove(folder: Path) -> None:
