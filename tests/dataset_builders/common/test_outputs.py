@@ -348,6 +348,30 @@ def test_an_output_is_complete_after_a_kill_at_any_point_and_the_next_start(tmp_
         assert beside(place) == ["shop"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not name the files that are open")
+def test_files_and_folders_are_on_the_disk_before_and_after_an_output_appears(tmp_path, monkeypatch):
+    events: list[str] = []
+
+    def recording(place, name, what):
+        original = getattr(place, name)
+
+        def call(*arguments):
+            events.append(what(*arguments))
+            return original(*arguments)
+
+        monkeypatch.setattr(place, name, call)
+
+    recording(os, "fsync", lambda handle: Path(f"/proc/self/fd/{handle}").readlink().name)
+    recording(outputs, "rename_exclusively", lambda *_: "appears")
+    recording(outputs, "exchange", lambda *_: "appears")
+    for _ in range(2):  # a new output, and one that replaces another
+        brew(tmp_path / "shop")
+        place = events.index("appears")
+        assert {"mark.txt", "one.txt", "leaves", "new"} <= set(events[:place])
+        assert events[place + 1 :] == [tmp_path.name]
+        events.clear()
+
+
 def test_a_private_file_of_a_library_is_readable_as_any_new_one(tmp_path):
     (tmp_path / "usual").touch()
     with output_folder(tmp_path / "shop", TEA) as folder:
