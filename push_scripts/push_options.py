@@ -9,11 +9,15 @@ from dataset_builders.common.options import Options, option
 from dataset_builders.common.outputs import Output, OutputKind, output_file
 from push_scripts.errors import PushError
 
+_MARKS = ("dialogue-cube", "dialogue_cube", "cube_model", "- cube\n", "embedding of a question is close to that of its")
+
 
 def _is_card(file: Path) -> bool:
-    """Whether a file has the header of a card, which names this tag in every card of this package."""
-    header = file.read_text(encoding="utf-8", errors="replace").partition("\n---")[0]
-    return not header or (header.startswith("---\n") and "- dialogue" in header.splitlines())
+    """Whether a file is a card of this package: all have this tag, and one of these texts."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    header = text.partition("\n---")[0]
+    is_card = header.startswith("---\n") and "- dialogue" in header.splitlines()
+    return not text or (is_card and any(mark in text for mark in _MARKS))
 
 
 _CARD_FILE = OutputKind("`dialogue-cube push`", "--card", _is_card, error=PushError)

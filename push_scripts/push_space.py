@@ -22,7 +22,7 @@ from push_scripts.errors import PushError, explain_errors
 from push_scripts.history import Version
 from push_scripts.hub import PushedSpace, Target, publish, require_token
 from push_scripts.push_options import PushOptions
-from push_scripts.space_folder import OWNED, PACKAGES, Kind, Space, files_of
+from push_scripts.space_folder import OWNED, PACKAGE_DATA, PACKAGES, Kind, Space, files_of
 
 SPACE = OutputKind(
     "`dialogue-cube push space`",
@@ -30,7 +30,7 @@ SPACE = OutputKind(
     lambda folder: (folder / "requirements.txt").is_file() and (folder / "dialogue_cube.py").is_file(),
     (
         *("README.md", "app.py", "Dockerfile", "settings.json", "requirements.txt", "dialogue_cube.py"),
-        *(f"{package}/**" for package in PACKAGES),
+        *(f"{package}/{kind}" for package in PACKAGES for kind in ("**/*.py", *PACKAGE_DATA[package])),
         *("dialogue_cube-*.dist-info/METADATA", "dialogue_cube-*.dist-info/entry_points.txt"),
     ),
     error=PushError,

@@ -36,7 +36,7 @@ OWNED = re.compile(
 )
 """Files of an earlier push that a new one replaces or deletes."""
 
-_PACKAGE_DATA: dict[str, tuple[str, ...]] = {
+PACKAGE_DATA: dict[str, tuple[str, ...]] = {
     "dataset_builders": (
         *("py.typed", "card/*.jinja", "quality/report/*.jinja", "sql/*.sql", "sql/*/*.sql", "notebooks/*.ipynb"),
         *("pretrain/*.tsv", "downstream/*.tsv", "sample/texts/*.txt", "dashboard/texts/*.yaml"),
@@ -159,7 +159,7 @@ def copy_package(folder: Path, root: Path = Path(__file__).parents[1]) -> None:
             built there, are left out.
     """
     for name in PACKAGES:
-        files = {path for kind in ("**/*.py", *_PACKAGE_DATA[name]) for path in (root / name).glob(kind)}
+        files = {path for kind in ("**/*.py", *PACKAGE_DATA[name]) for path in (root / name).glob(kind)}
         for path in sorted(path for path in files if path.is_file() and not is_hidden(path.relative_to(root))):
             target = folder / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import dialogue_cube
 from cube_model.errors import ModelError
@@ -84,6 +85,17 @@ def test_h_is_short_for_help(command, capsys):
         dialogue_cube.app([*command, "-h"])
     assert ended.value.code == 0
     assert "--help" in capsys.readouterr().out
+
+
+def test_no_option_that_is_a_list_keeps_only_its_last_value():
+    """`--sources woz --sources sgd` means both, in every command."""
+    commands, lists = [typer.main.get_command(dialogue_cube.app)], []
+    while commands:
+        each = commands.pop()
+        commands += getattr(each, "commands", {}).values()
+        lists += [option for option in each.params if "A,B" in (option.metavar or "")]
+    assert len(lists) > 20
+    assert [option.opts for option in lists if not option.multiple] == []
 
 
 def test_the_shell_completes_names_of_sources():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.assistant.entries import metadata_of
-from cube_model.assistant.folder import INTENTS, find_assistant, load_encoding, read_calibration
+from cube_model.assistant.folder import INTENTS, check_files, find_assistant, load_encoding, read_calibration
 from cube_model.assistant.grouping import AnswerGroup, group_answers
 from cube_model.assistant.reply import AssistantAnswer as AssistantAnswer
 from cube_model.assistant.reply import Reply as Reply
@@ -32,7 +32,6 @@ from cube_model.assistant.topics import Topics
 from cube_model.assistant.unanswered import check_log, log_unanswered
 from cube_model.assistant.where import matching
 from cube_model.errors import ModelError
-from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.reading import is_text
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000
 """Largest number of characters of a text; encoders read a few hundred words."""
-
-_ADVICE = "build it again with `dialogue-cube assistant build`"
 
 
 @dataclass
@@ -79,8 +76,7 @@ class DialogueAssistant:
             check_log(self.unanswered)
         self._store = AnswerStore(self.folder)
         self._manifest = manifest = self._store.manifest()
-        if damage := find_damage(self.folder, manifest.get("files") or {}, xxh3):
-            raise ModelError(f"{self.folder / damage[0]}: {damage[1]} since the assistant was built; {_ADVICE}")
+        check_files(self.folder, manifest)
         self._topics = Topics.load(self.folder)
         calibrated = self._store.view().calibrated
         self._calibration, self._calibrated = read_calibration(self.folder, calibrated), calibrated["number"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_model.assistant.calibration import Calibration
 from cube_model.assistant.topics import Topics
+from dataset_builders.common.seals import sealed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +20,7 @@ _TOPICS = 20
 def assistant_card(
     manifest: dict[str, Any], table: pa.Table, calibration: Calibration, topics: Topics, repo: str = "FOLDER"
 ) -> str:
-    """Return the text of the card.
+    """Return the text of the card, sealed: a calibration renews it unless somebody has edited it.
 
     Args:
         manifest: Manifest of the assistant.
@@ -36,7 +37,7 @@ def assistant_card(
     )
     rows = Counter(zip(table["source"].to_pylist(), table["license"].to_pylist(), strict=True))
     languages = sorted({tag for tag in table["language"].to_pylist() if tag and tag != _UNKNOWN})
-    return environment.from_string(template).render(
+    card = environment.from_string(template).render(
         manifest=manifest,
         count=len(table),
         repo=repo,
@@ -47,3 +48,4 @@ def assistant_card(
         topics=[name.replace("\n", " ")[:80] for name in topics.names[:_TOPICS]],
         more=max(0, len(topics.names) - _TOPICS),
     )
+    return sealed(card)

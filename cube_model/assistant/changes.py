@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_model.assistant.entries import entries_of_files, entries_of_pairs
-from cube_model.assistant.folder import load_encoding
+from cube_model.assistant.folder import check_files, load_encoding
 from cube_model.assistant.store import AnswerStore
 from cube_model.assistant.unanswered import answered_rows
 from cube_model.errors import ModelError
@@ -59,6 +59,8 @@ def _add(store: AnswerStore, table: pa.Table) -> int:
             check_language(tag)
         except DataError as error:
             raise ModelError(str(error)) from error
-    encoding = load_encoding(store.folder, store.manifest())
+    manifest = store.manifest()
+    check_files(store.folder, manifest)  # the calibration is made again afterwards
+    encoding = load_encoding(store.folder, manifest)
     questions = encoding.questions(table["question"].to_pylist(), table["context"].to_pylist())
     return store.add(table, questions, encoding.answers(table["answer"].to_pylist()))

@@ -24,7 +24,7 @@ from cube_model.data.hub import MissingColumnsError, read_rows, split_names
 from cube_model.data.pairs import NoPairsError, read_pairs_table
 from cube_model.data.selection import chosen_rows, is_spoken
 from cube_model.errors import ModelError
-from dataset_builders.common.reading import text_lines
+from dataset_builders.common.reading import regular, text_lines
 
 if TYPE_CHECKING:
     import os
@@ -298,7 +298,7 @@ def out_of_scope_questions(file: str) -> list[str]:
     """
     path = Path(file)
     try:
-        lines = [line.strip() for line in text_lines(path.read_text(encoding="utf-8-sig"))]
+        lines = [line.strip() for line in text_lines(regular(path).read_text(encoding="utf-8-sig"))]
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"--out-of-scope {path}: cannot be read as UTF-8 text; write one question a line") from error
     if not any(lines):

@@ -26,6 +26,8 @@ from cube_model.assistant.calibration import Calibration
 from cube_model.assistant.store import MANIFEST, is_assistant
 from cube_model.errors import ModelError
 from cube_model.teacher.sentence_files import TRANSFORMERS_FILES
+from cube_model.training.output import TRAINED
+from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.locations import is_folder
 from dataset_builders.common.outputs import OutputKind
 from dataset_builders.common.patience import explain_fault, read_hub
@@ -39,25 +41,27 @@ if TYPE_CHECKING:
 
 ENCODER, CORE, INTENTS, CARD = "encoder", "core", "intents", "README.md"
 
-ASSISTANT = OutputKind(
-    "`dialogue-cube assistant build`",
-    "--out",
-    is_assistant,
-    (
-        *(MANIFEST, "calibration.json", "calibration-[0-9]*.json", "topics.safetensors", CARD, ".lock"),
-        *("encoder/**", "core/**", "intents/**"),
-        *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
-    ),
-    error=ModelError,
-)
-"""Existing folders that an assistant may replace."""
-
 _NAMES = (
     *TRANSFORMERS_FILES,
     *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "*.model"),
     *("intents.json", "intents.safetensors"),
 )
 """Files of an encoder and of intents; others beside them are not copied, such as chats that it was tried on."""
+
+ASSISTANT = OutputKind(
+    "`dialogue-cube assistant build`",
+    "--out",
+    is_assistant,
+    (
+        *(MANIFEST, "calibration.json", "calibration-[0-9]*.json", "topics.safetensors", CARD, ".lock"),
+        ".*.part",  # of a writer that was killed
+        *(f"{part}/**/{name}" for part in (ENCODER, CORE, INTENTS) for name in _NAMES),
+        *(f"{CORE}/{name}" for name in TRAINED.files),
+        *("segments/*/*.parquet", "segments/*/*.safetensors", "segments/*/removed.json"),
+    ),
+    error=ModelError,
+)
+"""Existing folders that an assistant may replace."""
 
 _SETTINGS = ("pooling", "prefix", "normalize", "max_length")
 
@@ -166,6 +170,19 @@ def load_encoder(
         )
     teacher.name = str(recorded.get("name"))
     return teacher
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Check that the files are as they were written; segments, encoder and core are checked when they are read.
+
+    Raises:
+        ModelError: One is damaged, changed or missing.
+    """
+    if damage := find_damage(folder, manifest.get("files") or {}, xxh3):
+        raise ModelError(
+            f"{folder / damage[0]}: {damage[1]} since the assistant was built; build it again with "
+            "`dialogue-cube assistant build`"
+        )
 
 
 def read_calibration(folder: Path, calibrated: Mapping[str, Any]) -> Calibration:

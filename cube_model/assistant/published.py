@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cube_model.assistant.card import assistant_card
-from cube_model.assistant.folder import CARD, CORE, ENCODER, INTENTS, is_part, load_encoding, read_calibration
+from cube_model.assistant.folder import (
+    CARD,
+    CORE,
+    ENCODER,
+    INTENTS,
+    check_files,
+    is_part,
+    load_encoding,
+    read_calibration,
+)
 from cube_model.assistant.store import CALIBRATION, MANIFEST, AnswerStore, calibrated_of, write_segment
 from cube_model.assistant.topics import TOPICS, Topics
 from cube_model.errors import ModelError
-from dataset_builders.common.integrity import find_damage, xxh3
+from dataset_builders.common.integrity import xxh3
 from dataset_builders.common.outputs import write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_ADVICE = "build it again with `dialogue-cube assistant build`"
 
 
 def live_entries(folder: Path) -> tuple[pa.Table, dict[str, Any]]:
@@ -70,8 +77,7 @@ def write_published(folder: Path, target: Path, repo: str) -> str:
     """
     store = AnswerStore(folder)
     view, manifest = store.view(), store.manifest()
-    if damage := find_damage(folder, manifest.get("files") or {}, xxh3):
-        raise ModelError(f"{folder / damage[0]}: {damage[1]} since the assistant was built; {_ADVICE}")
+    check_files(folder, manifest)
     rows = np.flatnonzero(view.alive)
     table, vectors = view.table.take(rows).combine_chunks(), view.vectors(rows)
     target.mkdir(parents=True)

@@ -11,7 +11,7 @@ from cube_model.assistant.calibration import ANOTHER_QUESTION, HELD_OUT, MARKED,
 from cube_model.assistant.card import assistant_card
 from cube_model.assistant.config import AssistantConfig, CalibrateConfig
 from cube_model.assistant.entries import EntryRows, out_of_scope_questions, read_entries, single_entries
-from cube_model.assistant.folder import load_encoding, read_calibration
+from cube_model.assistant.folder import check_files, load_encoding, read_calibration
 from cube_model.assistant.questions import calibration_questions
 from cube_model.assistant.retrieval import Segment, View
 from cube_model.assistant.store import AnswerStore, calibrated_of
@@ -43,6 +43,7 @@ def calibrate_again(folder: Path, config: CalibrateConfig) -> None:
     """
     store = AnswerStore(folder)
     view, manifest = store.view(), store.manifest()
+    check_files(folder, manifest)
     before = read_calibration(folder, view.calibrated)
     options = manifest.get("options") or {}
     held_out, marked = _questions_of_build(config, options, before.record["questions"], folder)
@@ -67,6 +68,7 @@ def calibrate_if_cheap(folder: Path) -> bool:
     """
     store = AnswerStore(folder)
     view, manifest = store.view(), store.manifest()
+    check_files(folder, manifest)
     if not is_stale(manifest):
         return True
     kinds = set(read_calibration(folder, view.calibrated).record["questions"])

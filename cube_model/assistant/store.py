@@ -32,6 +32,7 @@ from cube_model.errors import ModelError
 from dataset_builders.common.files import exclusive, make_readable, needs_room, synchronise, write_whole
 from dataset_builders.common.integrity import find_damage, xxh3
 from dataset_builders.common.reading import read_json
+from dataset_builders.common.seals import write_sealed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,11 +183,11 @@ class AnswerStore:
             self._compact(manifest)
 
     def put_calibration(self, content: Mapping[str, Any], card: str, version: int) -> None:
-        """Replace the calibration, and the card, which shows its figures. Readers go on with the one before.
+        """Replace the calibration, and the card unless somebody has edited it. Readers go on with the ones before.
 
         Args:
             content: Content of the file.
-            card: Text of the card.
+            card: Text of the card, sealed.
             version: Version of the answers that it was made for.
 
         Raises:
@@ -199,7 +200,7 @@ class AnswerStore:
             number = before["number"] + 1
             name = f"calibration-{number:06}.json"
             write_whole(self.folder / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-            write_whole(self.folder / "README.md", card)
+            write_sealed(self.folder / "README.md", card)
             files = {**(manifest.get("files") or {}), name: xxh3(self.folder / name)}
             files.pop(before["file"], None)
             calibrated = {"file": name, "version": version, "number": number}

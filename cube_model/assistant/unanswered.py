@@ -22,16 +22,14 @@ import numpy as np
 
 from cube_model.errors import ModelError
 from dataset_builders.common.outputs import OutputKind, output_file
-from dataset_builders.common.reading import text_lines
+from dataset_builders.common.reading import is_text, regular, text_lines
+from dataset_builders.common.spreadsheets import as_cell, of_cell
 
 if TYPE_CHECKING:
     from cube_model.assistant.reply import Reply
 
 SAME = 0.8
 """Cosine from which two questions are shown as one."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 _LARGEST = 10_000
 """Questions that are reviewed at once; of more, the newest."""
@@ -103,7 +101,7 @@ def check_log(file: Path) -> None:
     if not file.exists() or (file.is_file() and not file.stat().st_size):
         return
     try:
-        with file.open("rb") as stream:
+        with regular(file).open("rb") as stream:
             first = json.loads(stream.readline(_LONGEST_LINE))
         is_log = {"time", "question", "confidence"} <= first.keys()
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -113,7 +111,7 @@ def check_log(file: Path) -> None:
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:
-    """Read the newest rows of a log; a line that a kill has cut is left out.
+    """Read the newest rows of a log; a line that a kill has cut or that is no text is left out.
 
     Raises:
         ModelError: The file cannot be read, or is not a log.
@@ -121,12 +119,12 @@ def read_log(file: Path) -> list[dict[str, Any]]:
     rows: deque[dict[str, Any]] = deque(maxlen=_LARGEST)
     is_empty = True
     try:
-        with file.open("rb") as stream:
+        with regular(file).open("rb") as stream:
             while line := stream.readline(_LONGEST_LINE):  # a log may be larger than the memory
                 is_empty = False
                 with suppress(ValueError, KeyError, TypeError, RecursionError):
                     row = json.loads(line)
-                    if isinstance(row["question"], str) and row["question"].strip():
+                    if isinstance(row["question"], str) and row["question"].strip() and is_text(row["question"]):
                         rows.append(row)
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror}); `reply --unanswered FILE` writes one") from error
@@ -207,17 +205,8 @@ def write_review(groups: Sequence[UnansweredQuestion], file: Path) -> None:
             return
         table = csv.DictWriter(stream, ["question", "answer", "count", "similar", "nearest", "last"])
         table.writeheader()
-        table.writerows({name: _as_cell(value) for name, value in row.items()} for row in rows)
-
-
-def _as_cell(value: object) -> object:
-    """A text that no spreadsheet takes for a formula: whoever may ask the assistant has written it (OWASP)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _of_cell(text: str) -> str:
-    """The text of `_as_cell`."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+        # whoever may ask the assistant has written the questions
+        table.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
 
 
 def answered_rows(file: Path) -> list[tuple[str, str]] | None:
@@ -249,7 +238,7 @@ def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
         if text.startswith(_HEAD):
             # not by line: U+2028 in a question ends none
             rows = [
-                row | {"question": _of_cell(row["question"])} for row in csv.DictReader(io.StringIO(text, newline=""))
+                row | {"question": of_cell(row["question"])} for row in csv.DictReader(io.StringIO(text, newline=""))
             ]
         else:
             rows = [json.loads(line) for line in text_lines(text) if line.strip()]

@@ -12,6 +12,7 @@ import numpy as np
 
 from cube_model.embedder.positives.group import PairGroup
 from cube_model.errors import ModelError
+from dataset_builders.common.reading import regular
 
 
 def benchmark_texts(files: Sequence[str]) -> frozenset[str]:
@@ -26,7 +27,7 @@ def benchmark_texts(files: Sequence[str]) -> frozenset[str]:
     texts: set[str] = set()
     for file in files:
         try:
-            content = Path(file).expanduser().read_text(encoding="utf-8")
+            content = regular(Path(file).expanduser()).read_text(encoding="utf-8")
             is_json = Path(file).suffix == ".json"
             spellings = set(map(spelling, _strings(json.loads(content)) if is_json else content.splitlines()))
         except (OSError, ValueError, RecursionError) as error:

@@ -10,9 +10,10 @@ from typing import Any
 
 from cube_model._command import check_folder_of, command_line
 from cube_model.errors import ModelError
+from dataset_builders.common.file_kinds import FIGURES
 from dataset_builders.common.files import write_whole
 from dataset_builders.common.options import Options
-from dataset_builders.common.outputs import FIGURES, optional_file, write_json
+from dataset_builders.common.outputs import optional_file, write_json
 
 Facts = dict[str, Any]
 """Everything that a result depends on; its key in the cache."""

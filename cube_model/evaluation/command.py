@@ -11,7 +11,8 @@ from cube_model._command import check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.config import ResponseSelectionConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import FIGURES, optional_file, write_json
+from dataset_builders.common.file_kinds import FIGURES
+from dataset_builders.common.outputs import optional_file, write_json
 
 
 @takes_options()

@@ -16,8 +16,9 @@ from cube_model.errors import ModelError
 from cube_model.inference.choices import SearchKind
 from cube_model.vectors.option import HELP as VECTORS_HELP
 from dataset_builders.common.command_options import comma_list
-from dataset_builders.common.outputs import Output, json_kind, output_file
-from dataset_builders.common.reading import is_text, text_lines
+from dataset_builders.common.file_kinds import json_kind
+from dataset_builders.common.outputs import Output, output_file
+from dataset_builders.common.reading import is_text, regular, text_lines
 from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
@@ -31,7 +32,15 @@ _SEARCH, _INDEX, _BATCH, _VARIATIONS = "Search", "Saved index", "File of questio
 _BATCH_SIZE = 512
 """Questions answered at once."""
 
-_ANSWER_FILE = json_kind("answers as JSON lines", "question", "answers", error=ModelError)
+
+def _is_answered(row: dict[str, Any]) -> bool:
+    answers = row["answers"]  # of SQuAD an object, of ours a list with scores
+    return isinstance(answers, list) and all(isinstance(each, dict) and "score" in each for each in answers)
+
+
+_ANSWER_FILE = json_kind(
+    "answers as JSON lines", "question", "context", "answers", is_row=_is_answered, error=ModelError
+)
 
 _HELP = "/new starts a new dialogue, /quit ends"
 
@@ -53,7 +62,8 @@ def ask(
     teacher: Annotated[str | None, typer.Option(help="Location of the core's teacher. Default: its name.")] = None,
     vectors: Annotated[Path | None, typer.Option(help=VECTORS_HELP, rich_help_panel=_SEARCH)] = None,
     sources: Annotated[
-        str | None, typer.Option(help="Sources to search, comma-separated. Default: all.", rich_help_panel=_SEARCH)
+        list[str] | None,
+        typer.Option(metavar="A,B,...", help="Sources to search. Default: all.", rich_help_panel=_SEARCH),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -205,7 +215,7 @@ def read_questions(file: Path) -> list[Question]:
         ModelError: The file cannot be read, has no questions, or a line is invalid.
     """
     try:
-        lines = text_lines(file.read_text(encoding="utf-8-sig"))
+        lines = text_lines(regular(file).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ModelError(f"{file}: cannot be read ({reason}); pass a text or .jsonl file of questions") from error

@@ -13,10 +13,12 @@ from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.intents.config import PredictIntentsConfig, SuggestIntentsConfig, TrainIntentsConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import Output, json_kind, optional_file
+from dataset_builders.common.file_kinds import json_kind
+from dataset_builders.common.outputs import Output, optional_file
 from dataset_builders.common.terminal import visible
 
-_PREDICTIONS = json_kind("intents as JSON lines", "text", "label", "probability", error=ModelError)
+_KEYS = ("text", "label", "probability", "is_out_of_scope", "alternatives")
+_PREDICTIONS = json_kind("intents as JSON lines", *_KEYS, error=ModelError)
 
 _NAMED = 10
 """Largest number of labels that a line names."""

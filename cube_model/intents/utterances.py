@@ -15,6 +15,8 @@ from cube_model.data.own_utterances import OwnUtterances, texts_of_files, uttera
 from cube_model.data.selection import LEAK, is_spoken
 from cube_model.errors import ModelError
 from cube_model.intents.config import SuggestIntentsConfig, TrainIntentsConfig
+from cube_model.intents.suggestion_file import is_suggestions
+from dataset_builders.common.spreadsheets import of_cell
 from dataset_builders.common.terminal import visible
 
 _PRIVATE = "private"
@@ -59,11 +61,14 @@ def read_labelled(config: TrainIntentsConfig) -> Utterances:
             result.is_multi |= len(labels) != 1 and not row["is_out_of_scope"]
             _add(result, row["utterance"], labels, row["is_out_of_scope"])
         _strip_source(result)
-    if config.own:
-        own = utterances_of_files(config.own)
+    for path in config.own or []:
+        own = utterances_of_files(path)
         licenses.add(_PRIVATE)
         result.is_multi |= own.is_multi
         result.left_out.update(own.dropped)
+        if is_suggestions(Path(path)):
+            own.texts = list(map(of_cell, own.texts))
+            own.labels = [[of_cell(str(label)) for label in labels] for labels in own.labels]
         for text, labels, outside in zip(own.texts, own.labels, own.outside, strict=True):
             _add(result, text, labels, outside)
     if config.out_of_scope is not None:

@@ -11,6 +11,7 @@ from cube_model.errors import ModelError
 from cube_model.vectors.option import EncoderDtype
 from dataset_builders.common.options import Options, option
 from dataset_builders.common.own_names import is_public
+from dataset_builders.common.reading import regular
 
 TOKEN_VARIABLE = "DIALOGUE_CUBE_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with the token."""
@@ -100,7 +101,7 @@ def read_token(config: ServeConfig) -> str | None:
     if config.token_file is not None:
         place = str(config.token_file)
         try:
-            token = config.token_file.read_text(encoding="utf-8").strip()
+            token = regular(config.token_file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ModelError(f"--token-file {place}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:

@@ -45,7 +45,7 @@ TRAINED = OutputKind(
         *(RECORD, "README.md", "configuration_cube.py", "modeling_cube.py", "sentence_cube.py", "pipeline_cube.py"),
         *("text_cube.py", "teacher_cube.py", "static_cube.py", "turns_cube.py", "pooling.py", "handler.py"),
         *("sentence_turns.py", "modeling_turns.py", "configuration_turns.py", "composers.py"),
-        *("requirements.txt", "runs/**"),
+        *("requirements.txt", "runs/**/events.out.tfevents.*", "runs/**/hparams.yml", ".aim/**", "mlruns/**"),
     ),
     error=ModelError,
     suffix="training",

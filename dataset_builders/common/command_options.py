@@ -28,8 +28,7 @@ def takes_options(leave_out: Sequence[str] = (), **defaults: Any) -> Callable[[C
     """Make command-line options from the parameters of a command that are annotated with options classes.
 
     Each field becomes an option; the items of lists are separated by commas, or come by options that are repeated. A
-    parameter annotated with `| None` is
-    None unless the user gives all required options of its class.
+    parameter annotated with `| None` is None unless the user gives all required options of its class.
 
     Args:
         leave_out: Fields that do not become options.
@@ -116,21 +115,26 @@ class _Section:
             for name in (f.name, *aliases):
                 value = arguments.pop(name)
                 if (item := item_type(hint)) and value is not None and not option_of(f).repeatable:
-                    value = comma_list(",".join(value), item)
+                    value = comma_list(value, item)
                 if value is not None and value != []:  # otherwise the field has its default
                     values[f.name] = value
         required = [f.name for f, _ in self.fields() if is_required(f)]
         return None if self.optional and not values.keys() >= set(required) else self.kind(**values)
 
 
-def comma_list(text: str | None, item: Any = str) -> list[Any] | None:
+def comma_list(text: str | Sequence[str] | None, item: Any = str) -> list[Any] | None:
     """Split a comma-separated list: `"sgd, woz"` -> `["sgd", "woz"]`; None and blanks -> None.
 
     Args:
-        text: Items, separated by commas.
+        text: Items, separated by commas; several such texts if the option was repeated.
         item: Type of the items; a whole number is converted if the type allows it.
+
+    Example:
+        >>> comma_list("sgd, woz"), comma_list(["sgd", "woz,camrest676"]), comma_list("3,all", int | str)
+        (['sgd', 'woz'], ['sgd', 'woz', 'camrest676'], [3, 'all'])
     """
-    words = [word.strip() for word in (text or "").split(",") if word.strip()]
+    texts = [text] if isinstance(text, str) else text or ()
+    words = [word.strip() for each in texts for word in each.split(",") if word.strip()]
     if int in alternatives(item):
         return [int(word) if word.replace("_", "").isdecimal() else word for word in words] or None
     return words or None

@@ -25,7 +25,7 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exclusive, synchronise
-from dataset_builders.common.reading import is_text, parse_json
+from dataset_builders.common.reading import is_text, parse_json, regular
 
 WITHDRAWN = "withdrawn"
 
@@ -269,7 +269,7 @@ def append_decisions(path: Path, decisions: Iterable[RowDecision | ReplyJudgemen
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(lock, lambda holder: DataError(f"{path}: {holder} is writing it"), wait=True):
-            is_new = not path.exists()
+            is_new = not regular(path).exists()
             if not is_new:
                 with path.open("rb") as file:
                     first = file.readline()
@@ -288,7 +288,7 @@ def append_decisions(path: Path, decisions: Iterable[RowDecision | ReplyJudgemen
 
 def _read(path: Path) -> Iterator[RowDecision | ReplyJudgement]:
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); name a file of decisions") from error
     *lines, last = content.split(b"\n")

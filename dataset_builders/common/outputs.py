@@ -53,8 +53,9 @@ class OutputKind:
         made_by: Command that writes it, for messages: "`dialogue-cube build`".
         option: Option that names it, for messages: "--out".
         is_ours: Function that tells whether an existing file or folder is of this kind.
-        files: Files of a folder of this kind, as patterns of relative paths: `*` matches within one folder, a trailing
-            `/**` matches everything below. Empty for a single file.
+        files: Files of a folder of this kind, as patterns of relative paths: `*` matches within one folder,
+            `TOP/**/NAME` such files at any depth below, a trailing `/**` everything below, which is for folders that
+            nobody writes to. Empty for a single file.
         error: Type of the errors.
         suffix: Suffix of the working folder.
         keeps_work: Whether other files in the working folder, such as checkpoints, survive a failure.
@@ -305,55 +306,12 @@ def optional_file(place: Path | None, kind: OutputKind) -> Iterator[Path | None]
         yield None if place is None else claimed.enter_context(output_file(place, kind))
 
 
-def file_kind(what: str, *beginnings: bytes, error: type[Exception] = DataError) -> OutputKind:
-    """The kind of a single file that its first bytes tell: a thesis is never replaced by figures.
-
-    Args:
-        what: Such as "JSON", for messages.
-        beginnings: First bytes, blanks before them left out; an empty file counts as ours.
-        error: Type of the errors.
-    """
-
-    def is_ours(path: Path) -> bool:
-        with path.open("rb") as file:
-            head = file.read(256).lstrip().lower()
-        return not head or head.startswith(beginnings)
-
-    return OutputKind(f"a command that writes {what}", "file", is_ours, error=error)
-
-
-def json_kind(what: str, *keys: str, error: type[Exception] = DataError) -> OutputKind:
-    """The kind of a single file of JSON, or of JSON lines, whose first object has some keys: not the data of a user.
-
-    Args:
-        what: Such as "figures as JSON", for messages.
-        keys: Keys of the first object; an empty file counts as ours.
-        error: Type of the errors.
-    """
-
-    def is_ours(path: Path) -> bool:
-        with path.open("rb") as file:
-            first = file.readline(1 << 24)
-            if not first.strip():
-                return not file.read(1 << 10).strip()
-            for text in (first, first + file.read(1 << 28)):
-                try:
-                    value = json.loads(text)
-                except (ValueError, RecursionError):
-                    continue
-                return isinstance(value, dict) and value.keys() >= set(keys)
-        return False
-
-    return OutputKind(f"a command that writes {what}", "file", is_ours, error=error)
-
-
-FIGURES = json_kind("figures as JSON", "command")
-HTML_FILE = file_kind("HTML", b"<!doctype html")
-
-
 def _matches(name: str, pattern: str) -> bool:
     if pattern.endswith("/**"):
         return f"/{pattern[:-2]}" in f"/{name}"
+    top, is_deep, last = pattern.partition("/**/")
+    if is_deep:
+        return name.startswith(f"{top}/") and fnmatchcase(name.rpartition("/")[2], last)
     parts, wanted = name.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,17 @@ Shape = type | tuple[type, ...] | Mapping[str, Any] | Sequence[Any]
 """Form of a JSON value: types; an object by its keys, of which `"*"` is any; a list by the form of its items."""
 
 
+def regular(path: Path) -> Path:
+    """Return the path of a file that is read as a whole: a pipe would wait for ever, and a device may never end.
+
+    Raises:
+        OSError: It is a pipe, socket or device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "a pipe, socket or device; save it as a file")
+    return path
+
+
 def read_json(path: Path, advice: str, shape: Shape = dict, *, error: type[DialogueCubeError] = DataError) -> Any:
     """Read a JSON file.
 
@@ -30,7 +42,7 @@ def read_json(path: Path, advice: str, shape: Shape = dict, *, error: type[Dialo
         DialogueCubeError: The file is missing, unreadable, not JSON, or has another form; of the type `error`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror}); {advice}") from problem
     except UnicodeDecodeError as problem:

@@ -17,6 +17,7 @@ from dataset_builders.dashboard.store import Store
 from dataset_builders.dashboard.style import STYLE
 from dataset_builders.dashboard.tabs.all import TABS
 from dataset_builders.dashboard.texts import LANGUAGES, Texts, load_texts
+from dataset_builders.dashboard.turns import TURNS
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def main() -> None:
     """Draw the page for a visitor."""
     st.set_page_config("Dialogue Cube", ICON, layout="wide")
     st.html(STYLE)
-    guarded(load_texts("en"), lambda: _page(Settings.read()))
+    with TURNS.taken():
+        guarded(load_texts("en"), lambda: _page(Settings.read()))
 
 
 def _page(settings: Settings) -> None:

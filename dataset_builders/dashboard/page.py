@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dataset_builders.common.spreadsheets import as_cell
 from dataset_builders.dashboard.behind import PARAMETER, Behind, Opens
 from dataset_builders.dashboard.charts import CLICKED
 from dataset_builders.dashboard.choices import switch
@@ -320,10 +321,6 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", _ADDRESS.sub("\u2060", " ".join(text.split())))
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
-
-
 def csv(frame: pd.DataFrame) -> bytes:
     """A CSV file for spreadsheets: UTF-8 with a byte order mark, and no text of it is taken for a formula.
 
@@ -335,8 +332,7 @@ def csv(frame: pd.DataFrame) -> bytes:
 def _safe(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = f"'{value}" if value.startswith(_FORMULA) else value
-    return text.replace("\r\n", "\n").replace("\r", "\n")  # pandas does not quote a carriage return
+    return str(as_cell(value)).replace("\r\n", "\n").replace("\r", "\n")  # pandas does not quote a carriage return
 
 
 def file_name(title: str) -> str:

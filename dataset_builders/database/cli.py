@@ -122,7 +122,8 @@ def argilla(
         Path | None, typer.Option(help="File of decisions about rows: read for --out, written with --read.")
     ] = None,
     sources: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Rows of these sources. Default: the rows of --decisions.")
+        list[str] | None,
+        typer.Option(metavar="A,B,...", help="Rows of these sources. Default: the rows of --decisions."),
     ] = None,
     flag: Annotated[str | None, typer.Option(help="Rows with this flag, such as wrong_language.")] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 1_000,

@@ -13,6 +13,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dataset_builders.common.spreadsheets import as_cell
 from dataset_builders.common.terminal import visible
 
 if TYPE_CHECKING:
@@ -104,11 +105,11 @@ def _print_records(console: Console, columns: Sequence[str], cells: list[list[st
 
 
 def _print_csv(answer: Answer) -> None:
-    """Print CSV for programs: texts that begin with `=` stay as they are, unlike in downloads of the dashboard."""
+    """Print CSV for spreadsheets: no text is taken for a formula. JSON keeps every text as it is."""
     show = visible if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(show, answer.columns))
-    writer.writerows([show(cell(value)) for value in row] for row in answer)
+    writer.writerow([show(as_cell(name)) for name in answer.columns])
+    writer.writerows([show(cell(as_cell(value))) for value in row] for row in answer)
 
 
 def _print_json(answer: Answer) -> None:

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.outputs import HTML_FILE, output_file
+from dataset_builders.common.file_kinds import HTML_FILE, HTML_MARK
+from dataset_builders.common.outputs import output_file
 
 NAME = "downstream_analysis.ipynb"
 
 _TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
-{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js -%}HTML_MARK{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block jupyter_widgets -%}{%- endblock -%}
-"""
-"""The page of nbconvert without its scripts, which come from a network: nothing on the page is interactive."""
+""".replace("HTML_MARK", HTML_MARK)
+"""The page of nbconvert with our mark, and without its scripts, which come from a network: nothing is interactive."""
 
 FINDINGS = "findings"
 """Tag of the cells that sum up the others."""
@@ -37,7 +38,7 @@ def render(data: str | Path, html: str | Path, progress: Progress | None = None)
 
     Args:
         data: A folder made by `dialogue-cube build` with an intent set, or a Hub dataset repository.
-        html: Path of the page; an earlier page is replaced at the end.
+        html: Path of the page; an earlier page of this function is replaced at the end.
         progress: Called before each cell.
 
     Raises:

@@ -12,14 +12,15 @@ from typing import Any
 import orjson
 
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.outputs import json_kind, output_file
+from dataset_builders.common.file_kinds import json_kind
+from dataset_builders.common.outputs import output_file
 
 SHOWN_CHARACTERS = 200
 """Number of characters of a rejected record to show, enough to recognise it."""
 
 SHOWN_REASONS = 3
 
-_REJECTS = json_kind("rejected records", "file", "reason")
+_REJECTS = json_kind("rejected records", "file", "line", "record", "reason", "text")
 
 
 class BadRecord(Exception):  # noqa: N818  a reason, not a failure

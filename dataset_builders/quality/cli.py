@@ -24,13 +24,15 @@ def quality(
     from rich.console import Console
     from rich.text import Text
 
-    from dataset_builders.common.outputs import HTML_FILE, json_kind, optional_file
+    from dataset_builders.common.file_kinds import HTML_FILE, json_kind
+    from dataset_builders.common.outputs import optional_file
     from dataset_builders.quality.report.read import read_report
 
     console, errors = Console(), Console(stderr=True)
+    report_kind = json_kind("a quality report as JSON", "dataset", "disagreements", "statistics")
     with (
         optional_file(html, HTML_FILE) as page_file,
-        optional_file(json_file, json_kind("a quality report as JSON", "dataset", "statistics")) as figures_file,
+        optional_file(json_file, report_kind) as figures_file,
         errors.status("counting") as status,
     ):
         report = read_report(data, lambda name: status.update(f"counting {name.replace('_', ' ')}"))

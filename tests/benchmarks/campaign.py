@@ -35,6 +35,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from benchmarks.campaign_digests import calibration_digest, database_digest, entries_digest, sha256  # noqa: E402
 from benchmarks.forked import Run, finish, kill, must, preload  # noqa: E402
 
 FAQ = "question,answer\n" + "".join(
@@ -73,6 +74,8 @@ def _variants(*words: str, more: tuple[str, ...] = ("--overwrite",)) -> tuple[li
 
 _TRAIN = ("--teacher", "tiny", "--context-turns", "#", "--quiet", "--validation", "split")
 _ASSISTANT = ("encoder/*", "calibration.json", "topics.safetensors")
+_CALIBRATED = ("encoder/*", "topics.safetensors")
+"""Without the calibration, whose file has another name whenever it is made again: see `calibration_digest`."""
 
 CAMPAIGNS = {
     "build": Campaign(
@@ -117,6 +120,10 @@ CAMPAIGNS = {
     "flow": Campaign(
         *_variants("flow", "--data", "data0", "--encoder", "tiny", "--seed", "#", more=()), "--out", "flow", ("*.json",)
     ),
+    "map": Campaign(
+        *_variants("map", "--data", "data0", "--encoder", "tiny", "--seed", "#", more=()),
+        *("--database", "corpus.duckdb", ("",)),
+    ),
     "assistant": Campaign(
         *_variants("assistant", "build", "--own", "faq#.csv", "--language", "en", "--encoder", "tiny"),
         *("--out", "assistant", _ASSISTANT),
@@ -125,6 +132,11 @@ CAMPAIGNS = {
         ["assistant", "build", "--own", "faq0.csv", "--language", "en", "--encoder", "tiny", "--out"],
         ["assistant", "add", "faq1.csv", "--language", "en", "--assistant"],
         *("", "assistant", _ASSISTANT),
+    ),
+    "calibrate": Campaign(
+        ["assistant", "build", "--own", "faq0.csv", "--language", "en", "--encoder", "tiny", "--out"],
+        ["assistant", "calibrate", "--max-refused", "0.3", "--assistant"],
+        *("", "assistant", _CALIBRATED),
     ),
 }
 
@@ -337,41 +349,11 @@ def digest(place: Path, campaign: Campaign) -> str:
     if campaign.parts == _ASSISTANT:
         # segments that no manifest names are swept by the next writer
         return repr((sorted(contents), entries_digest(place)))
+    if campaign.parts == _CALIBRATED:
+        return repr((sorted(contents), entries_digest(place), calibration_digest(place)))
     # embed and build record the time of writing nowhere, but the names of other files count, too
     names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
     return hashlib.sha256(repr((contents, names)).encode()).hexdigest()
-
-
-def sha256(file: Path) -> str:
-    """Digest of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def entries_digest(folder: Path) -> str:
-    """Digest of the entries of an assistant, with their vectors."""
-    import numpy as np
-
-    from cube_model.assistant.store import AnswerStore
-    from cube_model.errors import ModelError
-
-    try:
-        view = AnswerStore(folder).view()
-    except ModelError:
-        return "damaged"
-    rows = np.flatnonzero(view.alive)
-    parts = (view.table.take(rows).to_pylist(), view.vectors(rows).tobytes(), view.answer_vectors(rows).tobytes())
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def database_digest(file: Path) -> str:
-    """Digest of the pairs in a database: DuckDB's files differ in every run."""
-    import duckdb
-
-    try:
-        with duckdb.connect(str(file), read_only=True) as connection:
-            return repr(connection.execute("SELECT count(*), sum(hash(p)) FROM pairs AS p").fetchone())
-    except duckdb.Error:
-        return "damaged"
 
 
 def remove(folder: Path) -> None:

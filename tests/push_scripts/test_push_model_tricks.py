@@ -20,7 +20,7 @@ from push_scripts.license_gate import LicenseGate
 from push_scripts.push_assistant import OWNED, push_assistant
 from push_scripts.push_model import push_model
 from push_scripts.push_options import PushOptions
-from push_scripts.space_folder import _PACKAGE_DATA, PACKAGES, copy_package
+from push_scripts.space_folder import PACKAGE_DATA, PACKAGES, copy_package
 from support.assistant_fixtures import save_encoder, write_faq
 
 SECRET = "The secret word of the customer is xylograph."
@@ -226,6 +226,6 @@ def test_the_files_of_the_package_are_those_of_pyproject():
     tomllib = pytest.importorskip("tomllib")
     root = Path(__file__).parents[2]
     declared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert {name: sorted(_PACKAGE_DATA[name]) for name in PACKAGES} == {
+    assert {name: sorted(PACKAGE_DATA[name]) for name in PACKAGES} == {
         name: sorted(declared[name]) for name in PACKAGES
     }

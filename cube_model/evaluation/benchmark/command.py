@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from cube_model._command import check_locations
 from cube_model.errors import ModelError
 from cube_model.evaluation.benchmark.config import BenchmarkConfig
 from dataset_builders.common.command_options import takes_options
+from dataset_builders.common.reading import read_json
 
 
 @takes_options()
@@ -61,12 +61,15 @@ def _show(outputs: list[dict[str, Any]], title: str) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    from cube_model.evaluation.benchmark.tables import benchmark_table
+
+    output: dict[str, Any] = read_json(file, "give a file of `dialogue-cube benchmark --json`", error=ModelError)
     try:
-        output = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        benchmark_table([output], "")
+        if not all(isinstance(each["task"] + each["reason"], str) for each in output["left_out"]):
+            raise TypeError
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{file}: cannot be read ({error}); give a file of `dialogue-cube benchmark --json`"
+            f"{file}: not a result of the benchmark; write one with `dialogue-cube benchmark --json`"
         ) from error
-    if not isinstance(output, dict) or not {"results", "encoder", "seen_sources", "left_out"} <= output.keys():
-        raise ModelError(f"{file}: not a result of the benchmark; write one with `dialogue-cube benchmark --json`")
     return output

@@ -11,9 +11,11 @@ from cube_model._command import check_folder_of, check_locations, command_line
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard.config import LeaderboardConfig
 from dataset_builders.common.command_options import takes_options
-from dataset_builders.common.outputs import FIGURES, file_kind, optional_file, output_file, write_json
+from dataset_builders.common.file_kinds import FIGURES, MARK, file_kind
+from dataset_builders.common.outputs import optional_file, output_file, write_json
 
-_CARD_FILE = file_kind("model card metadata", b"model-index:", b"model_name:", error=ModelError)
+_CARD_MARK = f"# by {MARK} leaderboard\n"
+_CARD_FILE = file_kind("model card metadata", _CARD_MARK.encode(), mark=_CARD_MARK, error=ModelError)
 
 
 @takes_options()
@@ -61,7 +63,7 @@ def _write_card(results: list[dict[str, Any]], file: Path) -> None:
     from cube_model.evaluation.leaderboard import tables
 
     data = ModelCardData(model_name="cube-core", eval_results=tables.eval_results(results) or None)
-    file.write_text(data.to_yaml() + "\n", encoding="utf-8")
+    file.write_text(f"{_CARD_MARK}{data.to_yaml()}\n", encoding="utf-8")
 
 
 def _show(output: dict[str, Any], plot: Path | None) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cube_model.errors import ModelError
 from cube_model.evaluation.leaderboard.tables import Line, lines
-from dataset_builders.common.outputs import Output, file_kind, output_file
+from dataset_builders.common.file_kinds import MARK, file_kind
+from dataset_builders.common.outputs import Output, output_file
 
-_PLOT = file_kind(
-    "plots", *(b"<?xml", b"<svg", b"\x89png", b"%", b"\xff\xd8", b"riff", b"gif8", b"ii*", b"mm"), error=ModelError
-)
-"""Files that begin like SVG, PNG, PDF, PostScript, JPEG, WebP, GIF or TIFF."""
+_MARK = f"{MARK} leaderboard"
+_FORMATS: dict[str, dict[str, str | None]] = {
+    ".png": {"Software": _MARK},
+    ".svg": {"Creator": _MARK, "Date": None},
+    ".pdf": {"Creator": _MARK, "CreationDate": None},
+}
+"""File name's extension -> metadata, with the mark that no plot of somebody else has."""
+
+_PLOT = file_kind("plots", b"<?xml", b"<svg", b"\x89png", b"%pdf", mark=_MARK, error=ModelError)
 
 _METRIC = "accuracy_1_of_100"
 
@@ -25,16 +32,13 @@ def check_plot(path: Path) -> None:
     """Check that a plot can be written, before hours of computing.
 
     Raises:
-        ModelError: matplotlib is not installed or does not support the file name's extension, or the file exists and is
-            not a plot.
+        ModelError: matplotlib is not installed, the extension is not .png, .svg or .pdf, or the file exists and is no
+            plot of a leaderboard.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError as error:
-        raise ModelError("--plot needs matplotlib: pip install 'dialogue-cube[report]'") from error
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    if path.suffix.lstrip(".") not in formats:
-        raise ModelError(f"--plot {path}: unknown extension; use one of {', '.join(sorted(formats))}")
+    if find_spec("matplotlib") is None:
+        raise ModelError("--plot needs matplotlib: pip install 'dialogue-cube[report]'")
+    if path.suffix not in _FORMATS:
+        raise ModelError(f"--plot {path}: unknown extension; use one of {', '.join(_FORMATS)}")
     Output(path, _PLOT).check()
 
 
@@ -92,9 +96,7 @@ def plot_leaderboard(
     )
     try:
         with matplotlib.rc_context({"svg.hashsalt": "", "svg.fonttype": "none"}), output_file(path, _PLOT) as file:
-            figure.savefig(
-                file, format=path.suffix.lstrip("."), metadata={"Date": None} if path.suffix == ".svg" else None
-            )
+            figure.savefig(file, format=path.suffix.lstrip("."), metadata=_FORMATS[path.suffix])
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -44,9 +45,10 @@ class Option:
     repeatable: bool = False
 
     def allows(self, number: float) -> bool:
-        """Whether a number is in the range."""
+        """Whether a number is finite and in the range."""
         return (
-            (self.low is None or number >= self.low)
+            abs(number) < math.inf  # not of NaN, too
+            and (self.low is None or number >= self.low)
             and (self.high is None or number <= self.high)
             and (self.above is None or number > self.above)
             and (self.below is None or number < self.below)

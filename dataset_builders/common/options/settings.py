@@ -20,6 +20,7 @@ from dataset_builders.common.options.declaration import (
     type_hints,
 )
 from dataset_builders.common.options.values import allowed_values, convert, kind_or_value, mismatch
+from dataset_builders.common.reading import regular
 
 Settings = TypeVar("Settings")
 
@@ -37,7 +38,7 @@ def read_settings(path: Path, what: str = "keys with their settings") -> Mapping
     import yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular(path).read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -116,6 +117,23 @@ def test_unanswered_questions_are_appended_to_no_other_file(run, folder, tmp_pat
         done = run("assistant", "reply", "--assistant", folder, "--unanswered", file, "Qué hora es?")
         assert "exists and is no log of unanswered questions; name another file" in message(done)
         assert file.read_bytes() == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_no_command_waits_for_a_pipe_without_a_writer(run, folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reply = run("assistant", "reply", "--assistant", folder, "--unanswered", tmp_path / "pipe", "Qué hora es?")
+    assert "exists and is no log of unanswered questions" in message(reply)
+    for option in ("--unanswered", "--decisions"):
+        done = run("assistant", "review", "--assistant", folder, option, tmp_path / "pipe")
+        assert "pipe: cannot be read (a pipe, socket or device; save it as a file)" in message(done)
+
+
+def test_half_a_character_in_a_log_is_left_out(run, folder, tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"question": "half \\ud83d"}\n{"question": "Who won?"}\n')
+    done = run("assistant", "review", "--assistant", folder, "--unanswered", tmp_path / "log.jsonl")
+    assert done.exit_code == 0, done.output
+    assert "1 unanswered questions" in done.output
 
 
 @pytest.mark.parametrize("name", ["faq.csv", "faq.jsonl"])

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cube_model.data.own_utterances import utterances_of_files
+from cube_model.intents.config import TrainIntentsConfig
 from cube_model.intents.suggestion_file import COLUMNS, write_suggestions
 from cube_model.intents.suggestions import proposed_names, suggest
+from cube_model.intents.utterances import read_labelled
 
 pytest.importorskip("scipy", reason="install the extra `flow`")
 
@@ -60,6 +62,21 @@ def test_names_are_distinct_in_any_language():
     assert "заказ" in names[1]
     assert names[2].startswith("返金")
     assert names[3] == f"{names[0]}_2"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_no_text_of_the_file_is_a_formula(tmp_path, delimiter):
+    signs = ("=HYPERLINK(A1) refund", "+1 refund", "-1 order", "@SUM(A1) order", "\trefund", "'tis a refund")
+    texts = [*signs, *TEXTS[len(signs) :]]
+    made = suggest(texts, invented(), min_size=3)
+    write_suggestions(made, texts, tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert not [text for row in rows for text in row if text.startswith(("=", "+", "@", "\t", "-"))]
+    with (tmp_path / "s.csv").open("w", encoding="utf-8", newline="") as file:  # as a spreadsheet saves it
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    read = read_labelled(TrainIntentsConfig(own=[str(tmp_path / "s.csv")])).texts
+    assert {text for text in signs if text.strip() in {each.strip() for each in read}} == set(signs)
 
 
 def test_the_file_is_read_back_after_labels_were_renamed(tmp_path):

@@ -20,6 +20,7 @@ from dataset_builders.common.options import (
     to_values,
     yaml_reference,
 )
+from dataset_builders.common.options.declaration import Option
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,13 @@ def test_the_reference_is_made_of_the_declarations():
         "Raises:",
         "    DataError: A value is not allowed.",
     ]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_no_number_is_infinite(number):
+    assert not Option(above=0).allows(number)
+    assert not Option().allows(number)
+    assert Option(above=0).allows(10**400)  # a whole number of any length
 
 
 @pytest.mark.parametrize(

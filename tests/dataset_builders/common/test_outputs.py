@@ -14,7 +14,8 @@ from cube_model.inference.index import INDEX
 from cube_model.training.output import TRAINED
 from dataset_builders.common import files, outputs
 from dataset_builders.common.errors import DataError
-from dataset_builders.common.outputs import FIGURES, Output, OutputKind, json_kind, output_file, output_folder
+from dataset_builders.common.file_kinds import FIGURES, HTML_FILE, HTML_MARK, json_kind
+from dataset_builders.common.outputs import Output, OutputKind, output_file, output_folder
 from dataset_builders.folder.layout import DATASET
 
 TEA = OutputKind("`tea`", "--out", lambda folder: (folder / "mark.txt").is_file(), ("mark.txt", "leaves/*.txt"))
@@ -164,7 +165,7 @@ class TestRefusing:
 
     def test_a_file_of_another_kind_is_not_replaced(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("In the beginning")
-        with pytest.raises(DataError, match="was not made by a command that writes figures as JSON"):
+        with pytest.raises(DataError, match="was not made by a command of dialogue-cube that writes figures as JSON"):
             Output(tmp_path / "thesis.txt", FIGURES).check()
         with pytest.raises(DataError, match="neither a file nor a folder"):
             Output(Path(os.devnull), FIGURES).check()
@@ -177,6 +178,16 @@ class TestRefusing:
         assert (tmp_path / "figures.json").read_text() == text
         assert beside(tmp_path / "figures.json") == ["figures.json"]
 
+    def test_pages_and_figures_of_other_programs_are_not_replaced(self, tmp_path):
+        contents = {"page.html": "<!DOCTYPE html>\n<title>My thesis</title>", "task.json": '{"command": "make test"}'}
+        for (name, content), kind in zip(contents.items(), (HTML_FILE, FIGURES), strict=True):
+            (tmp_path / name).write_text(content)
+            with pytest.raises(DataError, match="was not made by a command of dialogue-cube that writes"):
+                Output(tmp_path / name, kind).check()
+        for text in ("", f"<!doctype html><head>{HTML_MARK}</head>"):  # ours, also if a kill has left it empty
+            (tmp_path / "page.html").write_text(text)
+            Output(tmp_path / "page.html", HTML_FILE).check()
+
     @pytest.mark.parametrize(
         "content", ["{}", "[1]", '{"a": ', "[" * 100_000, '{"question": "Q", "answer": "A"}\n', "\xff"]
     )
@@ -184,7 +195,9 @@ class TestRefusing:
         """All of it begins as the answers of `ask --questions` do."""
         (tmp_path / "mine.jsonl").write_text(content, encoding="latin-1")
         kind = json_kind("answers as JSON lines", "question", "answers")
-        with pytest.raises(DataError, match="was not made by a command that writes answers as JSON lines"):
+        with pytest.raises(
+            DataError, match="was not made by a command of dialogue-cube that writes answers as JSON lines"
+        ):
             Output(tmp_path / "mine.jsonl", kind).check()
         (tmp_path / "mine.jsonl").write_text('{"question": "Q", "answers": []}\n{"question": "R", "answers": []}\n')
         Output(tmp_path / "mine.jsonl", kind).check()
@@ -333,6 +346,30 @@ def test_an_output_is_complete_after_a_kill_at_any_point_and_the_next_start(tmp_
         number = (place / "mark.txt").read_text()
         assert {leaf.read_text() for leaf in (place / "leaves").iterdir()} == {number}
         assert beside(place) == ["shop"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not name the files that are open")
+def test_files_and_folders_are_on_the_disk_before_and_after_an_output_appears(tmp_path, monkeypatch):
+    events: list[str] = []
+
+    def recording(place, name, what):
+        original = getattr(place, name)
+
+        def call(*arguments):
+            events.append(what(*arguments))
+            return original(*arguments)
+
+        monkeypatch.setattr(place, name, call)
+
+    recording(os, "fsync", lambda handle: Path(f"/proc/self/fd/{handle}").readlink().name)
+    recording(outputs, "rename_exclusively", lambda *_: "appears")
+    recording(outputs, "exchange", lambda *_: "appears")
+    for _ in range(2):  # a new output, and one that replaces another
+        brew(tmp_path / "shop")
+        place = events.index("appears")
+        assert {"mark.txt", "one.txt", "leaves", "new"} <= set(events[:place])
+        assert events[place + 1 :] == [tmp_path.name]
+        events.clear()
 
 
 def test_a_private_file_of_a_library_is_readable_as_any_new_one(tmp_path):

@@ -81,6 +81,14 @@ def test_the_responses_of_people_are_not_replaced(database, tmp_path):
     assert read(out)["records"] == records
 
 
+def test_sources_in_two_options_are_both_written(database, tmp_path):
+    words = ["argilla", "--database", str(database), "--out", str(tmp_path / "review"), "--max-rows", "100000"]
+    result = CliRunner().invoke(app, [*words, "--sources", "camrest676", "--sources", "woz"])
+    assert result.exit_code == 0, result.output
+    sources = {record["id"].partition("/")[0] for record in read(tmp_path / "review")["records"]}
+    assert sources == {"camrest676", "woz"}
+
+
 def test_a_wrong_selection_or_file_is_one_line(database, tmp_path):
     with open_database(database) as connection, pytest.raises(DataError, match="no row to review"):
         export_argilla(connection, tmp_path / "review", "pairs", sources=["nowhere"])

@@ -200,6 +200,9 @@ def test_formats(database):
     header, cells = csv.reader(io.StringIO(output("--database", database, "--format", "csv", query)))
     assert header == ["number", "text", "many", "one", "none", "day", "unknown"]
     assert cells == ["1", 'a "b", Ж\nc', '["x", null]', '{"k": 1.5}', "", "2024-01-02", "nan"]
+    formula = ("--database", database, "SELECT '=1+1' AS text, -1 AS number", "--format")
+    assert output(*formula, "csv") == "text,number\n'=1+1,-1\n"  # a spreadsheet runs none
+    assert json.loads(output(*formula, "json")) == [{"text": "=1+1", "number": -1}]
     table = output("--database", database, query)
     assert "number" in table
     assert '["x", null]' in table

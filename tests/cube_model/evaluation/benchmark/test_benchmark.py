@@ -266,6 +266,26 @@ def test_a_comparison_without_results_is_an_error(words, message):
         CliRunner().invoke(make_app(), ["benchmark", *words], catch_exceptions=False)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"results": 3}, "not a result of the benchmark"),
+        ({"results": [{"task": 3}]}, "not a result of the benchmark"),
+        ({"results": [{"task": "intents", "source": None}]}, "not a result of the benchmark"),
+        ({"encoder": "minilm"}, "not a result of the benchmark"),
+        ({"left_out": [{}]}, "not a result of the benchmark"),
+        ([], r"damaged \(it is \[\] instead of an object\)"),
+        ("9" * 5000, "mine.json: damaged"),
+    ],
+)
+def test_a_misshapen_file_of_a_comparison_is_named(tmp_path, changes, message):
+    whole = {"results": [], "encoder": {"name": "a", "method": "identity"}, "seen_sources": None, "left_out": []}
+    content = changes if isinstance(changes, str) else json.dumps(whole | changes if changes else changes)
+    (tmp_path / "mine.json").write_text(content)
+    with pytest.raises(ModelError, match=message):
+        CliRunner().invoke(make_app(), ["benchmark", "--compare", str(tmp_path / "mine.json")], catch_exceptions=False)
+
+
 def make_app():
     app = typer.Typer()
     app.command("benchmark")(benchmark_command)

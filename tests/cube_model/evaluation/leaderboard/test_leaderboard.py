@@ -300,6 +300,8 @@ def test_the_plot_shows_parameters_order_and_differences(tmp_path):
     from cube_model.evaluation.leaderboard.plots import plot_leaderboard
 
     pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
     methods = {"sim": (0, 0.2), "core": (142_976, 0.4), "ridge": (442_368, 0.3)}
     shared = {"source": "invented", "domain": None, "negatives": "random", "metric": "accuracy_1_of_100", "turns": 1}
     shared |= {"training_seconds": 1.0, "microseconds_per_query": 1.0, "encoder": "minilm", "context_turns": 0}
@@ -321,6 +323,15 @@ def test_the_plot_shows_parameters_order_and_differences(tmp_path):
     ]
     plot_leaderboard(results, differences, "invented", tmp_path / "one.svg")
     plot_leaderboard(results, differences, "invented", tmp_path / "two.svg")
+    for suffix in (".svg", ".png", ".pdf"):
+        mine, ours = tmp_path / f"mine{suffix}", tmp_path / f"ours{suffix}"
+        Figure().savefig(mine)
+        before = mine.read_bytes()
+        with pytest.raises(ModelError, match="exists and was not made by a command of dialogue-cube that writes plots"):
+            plot_leaderboard(results, differences, "invented", mine)
+        assert mine.read_bytes() == before
+        for _ in range(2):  # an earlier plot is replaced
+            plot_leaderboard(results, differences, "invented", ours)
     text = (tmp_path / "one.svg").read_text(encoding="utf-8")
     assert text == (tmp_path / "two.svg").read_text(encoding="utf-8")
     heights = {
