@@ -11,9 +11,7 @@ from dataset_builders.sources.raw_files import RawFile, RawFolder
 from dataset_builders.sources.source import DialogueBuilder
 from dataset_builders.sources.terms import terms_of
 
-_FILES = (
-    "https://raw.githubusercontent.com/snakeztc/NeuralDialog-ZSDG/026efbdaa06ea92e17537d60d5ec6881f45b74b5/data/stanford"
-)
+_FILES = "https://raw.githubusercontent.com/snakeztc/NeuralDialog-ZSDG/026efbdaa06ea92e17537d60d5ec6881f45b74b5/data/stanford"
 """The release's own archive at nlp.stanford.edu has no published digest; git states those of its files here."""
 
 
