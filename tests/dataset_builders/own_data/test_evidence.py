@@ -162,6 +162,7 @@ def test_a_list_of_turns_at_a_path_is_no_metadata(tmp_path):
     [
         ("a.txt", "Bob: Hi\nAnn (Support): Hello\nBob: Tea?\nAnn (Support): Yes\n\nBob: Hi\nAnn (Support): Hello\n"),
         ("a.txt", "Client> Hi\r\nOperator> Hello\r\n-----\r\nClient> Hi\r\nOperator> Hello\r\n"),
+        ("a.txt", "Client (12:01): Hi\nOperator (Ann): Hello\n\nClient (12:05): Hi\nOperator (Ann): Hello\n"),
         ("a.csv", 'case,transcript\n1,"Customer: Hi\nAgent: Hello"\n2,"Customer: Hi\nAgent: Hello"\n'),
     ],
 )
