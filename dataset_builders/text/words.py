@@ -72,7 +72,7 @@ def _ascii_counts(texts: pa.Array) -> np.ndarray:
     begins[1:] &= is_blank[:-1]
     first = offsets[:-1][np.diff(offsets) > 0]
     begins[first] = ~is_blank[first]
-    return np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])[offsets])
+    return np.diff(np.searchsorted(np.flatnonzero(begins), offsets))
 
 
 def unspaced(texts: pa.Array) -> np.ndarray:
