@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-
 _FREE_TO_HOLD = 320 << 20
 """Bytes of memory that a process may take without giving any back; its modules alone take 200 MB."""
 

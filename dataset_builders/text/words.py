@@ -62,7 +62,7 @@ _BLANK[[*range(9, 14), *range(28, 33)]] = True
 
 
 def _ascii_counts(texts: pa.Array) -> np.ndarray:
-    """Number of words of ASCII texts, several times as fast because it works on bytes; the array must have no offset."""
+    """Number of words of ASCII texts, several times as fast since it works on bytes; the array must have no offset."""
     _, starts, content = texts.buffers()
     if content is None or not len(texts):
         return np.zeros(len(texts), np.int64)
