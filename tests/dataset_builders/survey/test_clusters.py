@@ -17,7 +17,17 @@ from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import candidates, cluster_graph, clusters, contained, keys, plan, run, similar
+from dataset_builders.survey import (
+    candidates,
+    cluster_graph,
+    clusters,
+    contained,
+    keys,
+    normal_texts,
+    plan,
+    run,
+    similar,
+)
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import parse
@@ -260,16 +270,14 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
     of_sets = {"_ROWS_AT_ONCE": 5, "_SIGNATURES_AT_ONCE": 2, "_PAIRS_AT_ONCE": 3, "_KEYS_AT_ONCE": 40}
     of_plan = {"_RECORDS_AT_ONCE": 100, "_SIGNATURES_AT_ONCE": 300, "_ROWS_AT_ONCE": 20}
     of_shards = {
-        "_TEXTS_AT_ONCE": 7,
-        "_BYTES_AT_ONCE": 900,
         "_PAIRS_AT_ONCE": 4,
         "_PAIRS_SENT": 5,
         "_ITEMS_AT_ONCE": 50,
         "_VERIFIED_AT_ONCE": 2,
-        "_CHUNKS_AT_ONCE": 1,
-        "_BANDS_AT_ONCE": 2,
     }
-    for module, sizes in ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards)):
+    of_texts = {"_TEXTS_AT_ONCE": 7, "_BYTES_AT_ONCE": 900}
+    modules = ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards), (normal_texts, of_texts))
+    for module, sizes in modules:
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
