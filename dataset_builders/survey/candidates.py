@@ -70,7 +70,7 @@ class _Search:
 
     def pairs(self) -> np.ndarray | None:
         """The distinct pairs that may be similar, see `pack`; None if they are too many."""
-        found, most = MergedPairs(), self._config.most_candidates
+        pairs, most = MergedPairs(), self._config.most_candidates
         partners, is_sampled = np.zeros(len(self.key), np.int32), False
         for step, left, right in self._steps(lambda active: active):
             if step <= _SAMPLED:
@@ -79,21 +79,21 @@ class _Search:
                 is_sampled = True
                 if self._expected(partners) > 2 * most:
                     return None
-            found.add(pack(self._row[left], self._row[right]))
-            if len(found.merged) > most:
+            pairs.add(pack(self._row[left], self._row[right]))
+            if len(pairs.merged) > most:
                 return None
-        merged = found.merge()
+        merged = pairs.merge()
         return merged if len(merged) <= most else None
 
     def pairs_without_crowds(self) -> np.ndarray:
         """The same, but a dialogue of a crowd stays with the first ones only."""
-        found, partners = MergedPairs(), np.zeros(len(self.key), np.int32)
+        pairs, partners = MergedPairs(), np.zeros(len(self.key), np.int32)
         crowd = self._ends - self._starts > self._config.crowd
         enough = self._config.neighbours
         for _, left, right in self._steps(lambda active: active[~crowd[active] | (partners[active] < enough)]):
             partners[left] += 1
-            found.add(pack(self._row[left], self._row[right]))
-        return found.merge()
+            pairs.add(pack(self._row[left], self._row[right]))
+        return pairs.merge()
 
     def _expected(self, partners: np.ndarray) -> float:
         """About how many pairs the key with most of them will have; the steps so far are a sample.
@@ -103,10 +103,10 @@ class _Search:
         """
         first = np.flatnonzero(self._starts == np.arange(len(self.key)))
         to_come = np.minimum(self.followers, self._config.most_alike - 1)
-        found, seen, whole = (
+        close, seen, whole = (
             np.add.reduceat(counts.astype(float), first) for counts in (partners, self.compared, to_come)
         )
-        return float((found / np.maximum(seen, 1) * whole).max())
+        return float((close / np.maximum(seen, 1) * whole).max())
 
     def _steps(self, go_on: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Compare each signature with the next one with its key, then with the one after that, and so on.
