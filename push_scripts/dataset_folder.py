@@ -3,7 +3,8 @@
 README.md                                      the card; a push writes a new one for the published rows
 {dialogues,pairs,downstream}/SPLIT-*.parquet   the rows
 quality/report.json                            how the dataset was built
-quality/{drops,clusters}.parquet               the dropped rows, and the clusters of duplicate dialogues
+quality/{drops,clusters}.parquet               the dropped rows, and the clusters of duplicate dialogues; large ones are
+                                               in parts, such as drops-00000-of-00002.parquet
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from dataset_builders.sources.raw_files import sha256
 from push_scripts.errors import PushError
 
 CARD, REPORT = "README.md", "quality/report.json"
-SHARD = re.compile(r"(?P<split>train|validation|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
-SHARD_PATH = re.compile(rf"(dialogues|pairs|downstream)/{SHARD.pattern}")
-NOTES = {"quality/drops.parquet": DROPS.arrow_schema, "quality/clusters.parquet": CLUSTERS.arrow_schema}
+NOTES = {"drops": DROPS.arrow_schema, "clusters": CLUSTERS.arrow_schema}
+PART = re.compile(r"(?P<name>[a-z]+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet")
+OWNED = re.compile(
+    r"(dialogues|pairs|downstream)/(train|validation|test)-\d{5}-of-\d{5}\.parquet"
+    r"|quality/(drops|clusters)(-\d{5}-of-\d{5})?\.parquet"
+)
+"""Files of an earlier push that a new one replaces or deletes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class DatasetFolder:
     Attributes:
         report: Content of `quality/report.json`.
         shards: (config, split) -> parquet files in order; dialogues first.
-        notes: Path in the folder -> parquet file of a table about the rows (drops, clusters).
+        notes: Path in the folder -> parquet file of a table about the rows, drops first, then clusters.
     """
 
     report: dict[str, Any]
@@ -69,9 +74,9 @@ def read_folder(data: Path) -> DatasetFolder:
     for (config, _), paths in shards.items():
         for path in paths:
             _check_columns(path, ARROW_SCHEMAS[config])
-    notes = {name: data / name for name in NOTES if (data / name).is_file()}
-    for name, path in notes.items():
-        _check_columns(path, NOTES[name])
+    notes = {f"quality/{path.name}": path for name in NOTES for path in _notes(data / "quality", name)}
+    for path in notes.values():
+        _check_columns(path, NOTES[path.stem.partition("-")[0]])
     return DatasetFolder(report, shards, notes)
 
 
@@ -135,12 +140,20 @@ _DEPTHS = {"sources": 0, "rows": 1, "duplicates": 1, "leaks": 2, "decisions": 0}
 """Tables of the report -> levels above the names of the sources."""
 
 
-def _shards(folder: Path, split: str) -> list[Path]:
-    matches = [(m, path) for path in list_files(folder, "*.parquet") if (m := SHARD.fullmatch(path.name))]
-    shards = sorted((int(m["number"]), int(m["total"]), path) for m, path in matches if m["split"] == split)
+def _notes(folder: Path, name: str) -> list[Path]:
+    """The files of a table about the rows: one, or its parts, or none."""
+    parts, whole = _shards(folder, name), folder / f"{name}.parquet"
+    if parts and whole.is_file():
+        raise PushError(f"{folder}: {whole.name} and {parts[0].name} are from two builds; build again")
+    return parts or [whole] * whole.is_file()
+
+
+def _shards(folder: Path, name: str) -> list[Path]:
+    matches = [(m, path) for path in list_files(folder, "*.parquet") if (m := PART.fullmatch(path.name))]
+    shards = sorted((int(m["number"]), int(m["total"]), path) for m, path in matches if m["name"] == name)
     if [(number, total) for number, total, _ in shards] != [(i, len(shards)) for i in range(len(shards))]:
         raise PushError(
-            f"{folder}: the {split} shards are incomplete or from two builds "
+            f"{folder}: the {name} shards are incomplete or from two builds "
             f"({', '.join(path.name for *_, path in shards)}); build again with `dialogue-cube build`"
         )
     return [path for *_, path in shards]

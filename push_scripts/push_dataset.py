@@ -19,9 +19,8 @@ from dataset_builders.common.listing import walk
 from dataset_builders.sources.raw_files import sha256
 from push_scripts.dataset_folder import (
     CARD,
-    NOTES,
+    OWNED,
     REPORT,
-    SHARD_PATH,
     DatasetFolder,
     check_unchanged,
     fingerprint_of,
@@ -103,7 +102,7 @@ def push_dataset(
         options.write_card(card)
         sizes = {path: file.stat().st_size for path, file in files.items()}
         version = Version(f"build {report.get('fingerprint', 'unknown')}", str(report.get("version", "0")))
-        published = None if options.dry_run else publish(target, files, SHARD_PATH, version)
+        published = None if options.dry_run else publish(target, files, OWNED, version)
     return PushedDataset(sizes, card, gate.report, published)
 
 
@@ -128,7 +127,7 @@ def stage_rows(folder: DatasetFolder, built: Path, staged: Path) -> LicenseGate:
     notes = {path: link_or_copy(table, built / path) for path, table in folder.notes.items()}
     rows = {path.relative_to(built).as_posix(): path for paths in shards.values() for path in paths}
     check_unchanged(folder.report, rows | notes)
-    gate = LicenseGate(shards, [notes[path] for path in NOTES if path in notes], folder.report.get("sources"))
+    gate = LicenseGate(shards, list(notes.values()), folder.report.get("sources"))
     for (config, split), paths in shards.items():
         gate.admit(split, paths, staged / config)
     if any(staged.rglob("*.parquet")):

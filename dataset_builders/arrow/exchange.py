@@ -1,23 +1,34 @@
 """Records that tasks send to each other through files: the one way in which stages combine rows of all shards.
 
-Each sender writes one arrow file with a batch for each receiver; a receiver reads its batch of every file, in the order
-of the senders. So nobody holds more than its own share, and the result does not depend on who ran first.
+Each sender writes one file with a batch for each receiver; a receiver reads its batch of every file, in the order of
+the senders. So nobody holds more than its own share, and the result does not depend on who ran first.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataset_builders.common.storage import Storage
 
-_RECEIVERS = b"receivers"
-"""Key in the metadata of a file: its batches are for receiver 0, 1, ... and again from 0 for the next group."""
+_TAIL = struct.Struct("<4q")
+"""End of a file: where the bounds of its batches begin; its numbers of receivers and batches; bytes of the schema.
+
+The batches, arrow messages, are for receiver 0, 1, ... and again from 0 for the next group. A file of arrow has the
+place of each batch at its end, too, but a reader has to read all of them to find one; here it reads two numbers. The
+shards of a large build read hundreds of millions of batches.
+"""
+
+_READ_AT_ONCE = 1 << 12
+"""Bytes from the end of a file that are read at once: the schemas here have less than half as many."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +62,22 @@ class Exchange:
             groups: At least one group of records, with the receiver of each record.
             receivers: Number of receivers.
         """
-        with self.storage.create(self._file(sender)) as path, pa.OSFile(str(path), "wb") as file, ExitStack() as stack:
-            writer = None
+        bounds, schema = [0], None
+        with self.storage.create(self._file(sender)) as path, path.open("wb") as file:
             for records, receiver in groups:
                 order = np.argsort(receiver, kind="stable")
-                bounds = np.searchsorted(receiver[order], np.arange(receivers + 1)).tolist()
+                ends = np.searchsorted(receiver[order], np.arange(receivers + 1)).tolist()
                 ordered = records.take(pa.array(order)).combine_chunks() if len(records) else records
-                if writer is None:
-                    schema = records.schema.with_metadata({_RECEIVERS: str(receivers)})
-                    writer = stack.enter_context(pa.ipc.new_file(file, schema))
-                for first, end in pairwise(bounds):
-                    writer.write_batch(_batch(ordered.slice(first, end - first)))
+                schema = schema or records.schema.remove_metadata()
+                for first, end in pairwise(ends):
+                    if end > first:
+                        file.write(_batch(ordered.slice(first, end - first)).serialize())
+                    bounds.append(file.tell())
+            assert schema is not None
+            file.write(np.array(bounds, np.int64).tobytes())
+            written = schema.serialize()
+            file.write(written)
+            file.write(_TAIL.pack(bounds[-1], receivers, len(bounds) - 1, len(written)))
 
     def receive(self, receiver: int, senders: int) -> tuple[pa.Table, np.ndarray]:
         """Read all records of a receiver.
@@ -78,15 +94,14 @@ class Exchange:
 
     def read(self, receiver: int, sender: int) -> pa.Table:
         """Read the records of a receiver from one sender."""
-        return pa.Table.from_batches(list(self.read_groups(receiver, sender))).replace_schema_metadata()
+        with self.storage.open(self._file(sender)) as file:
+            schema, batches = _open(file, receiver)
+            return pa.Table.from_batches(list(batches), schema)
 
     def read_groups(self, receiver: int, sender: int) -> Iterator[pa.RecordBatch]:
         """Read the records of a receiver from one sender group by group, with one in memory at once."""
         with self.storage.open(self._file(sender)) as file:
-            reader = pa.ipc.open_file(file)
-            receivers = int(reader.schema.metadata[_RECEIVERS])
-            for number in range(receiver, reader.num_record_batches, receivers):
-                yield reader.get_batch(number)
+            yield from _open(file, receiver)[1]
 
     def answer(self, receiver: int, records: pa.Table, sender: np.ndarray, senders: int) -> None:
         """Send records from a receiver back to the senders; as `send`."""
@@ -105,7 +120,7 @@ class Exchange:
         return Exchange(self.storage, f"{self.name}-back").read_groups(sender, receiver)
 
     def _file(self, sender: int) -> str:
-        return f"{self.name}/{sender:05d}.arrow"
+        return f"{self.name}/{sender:05d}.batches"
 
 
 def records(**columns: np.ndarray | pa.Array) -> pa.Table:
@@ -148,6 +163,25 @@ def batches(storage: Storage, name: str) -> Iterator[pa.RecordBatch]:
             batch = reader.get_batch(number) if count else pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield batch
         number += 1
+
+
+def _open(file: Any, receiver: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema of a file, and the batches for a receiver."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - _READ_AT_ONCE))
+    tail = file.read()  # each read of a remote file is a request
+    start, receivers, count, size = _TAIL.unpack(tail[-_TAIL.size :])
+    schema = pa.ipc.read_schema(pa.py_buffer(tail[-_TAIL.size - size : -_TAIL.size]))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number in range(receiver, count, receivers):
+            file.seek(start + 8 * number)
+            first, last = np.frombuffer(file.read(16), np.int64).tolist()
+            if last > first:
+                file.seek(first)
+                yield pa.ipc.read_record_batch(pa.py_buffer(file.read(last - first)), schema)
+
+    return schema, batches()
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

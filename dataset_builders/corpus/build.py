@@ -6,7 +6,8 @@ The folder is laid out exactly as the Hub repository:
     OUT/{dialogues,pairs,downstream}/SPLIT-*.parquet   rows
     OUT/quality/report.json                            options, row counts, duplicates and leaks
     OUT/quality/drops.parquet                          every dropped row, with the reason
-    OUT/quality/clusters.parquet                       dialogues that are duplicates of each other
+    OUT/quality/clusters.parquet                       dialogues that are duplicates of each other; both are in parts,
+                                                       such as drops-00000-of-00002.parquet, from a million rows on
 
 The folder is built under a temporary name and put in place once it is complete. Two builds from the same input give
 the same bytes.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,16 @@ from dataset_builders.common.storage import Storage
 from dataset_builders.corpus import fragments
 from dataset_builders.corpus.fragments import Piece, SourceRows, read
 from dataset_builders.folder.layout import CLUSTERS, DROPS
-from dataset_builders.folder.parquet import ROW_GROUP_ROWS, SHARD_ROWS, FileWriter, Groups, ParquetWriter, shard_name
+from dataset_builders.folder.parquet import (
+    NOTE_ROWS,
+    ROW_GROUP_ROWS,
+    SHARD_ROWS,
+    FileWriter,
+    Groups,
+    ParquetWriter,
+    note_names,
+    shard_name,
+)
 from dataset_builders.quality.drops import DROPS_SCHEMA
 from dataset_builders.schema import ARROW_SCHEMAS, CONFIGS, SPLITS, Config, Split
 from dataset_builders.schema import CLUSTERS as MEMBERS
@@ -59,8 +69,10 @@ def write_files(
     """
     keys: list[tuple[Config, Split]] = [(config, split) for config in CONFIGS for split in SPLITS]
     written = {key: _files_of(*key, sources) for key in keys}
-    drops = [part.piece(0, len(part)) for source in sources for part in source.fragments(fragments.DROPS)]
-    files = [*(file for some in written.values() for file in some), OutputFile(DROPS.as_posix(), None, drops)]
+    drops = _cut(fragments.DROPS, sources, NOTE_ROWS) or [[]]
+    names = note_names(DROPS, sum(piece.rows for file in drops for piece in file))
+    files = [file for some in written.values() for file in some]
+    files += [OutputFile(name, None, pieces) for name, pieces in zip(names, drops, strict=True)]
     files.sort(key=len, reverse=True)
     files.insert(0, files.pop())  # the executor does the first one alone
     target = Storage(str(folder)) if executor.is_here else storage.below("files")
@@ -98,40 +110,52 @@ def write_file(storage: Storage, folder: Storage, files: list[OutputFile], numbe
     release_unused()
 
 
-def write_clusters(folder: Path, members: Iterable[pa.Table]) -> None:
+def write_clusters(folder: Path, rows: int, members: Iterable[pa.Table]) -> None:
     """Write the members of all clusters.
 
     Args:
         folder: Dataset folder.
+        rows: Number of members.
         members: Tables of `schema.CLUSTERS`; the bytes do not depend on their sizes.
     """
-    path, groups = folder / CLUSTERS, Groups(_GROUP)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ParquetWriter(path, MEMBERS.arrow_schema, compression="zstd") as writer:
+
+    def groups() -> Iterator[pa.Table]:
+        cut = Groups(_GROUP)
         for table in members:
-            for group in groups.add(table):
+            yield from cut.add(table)
+        yield from cut.rest() or ([] if rows else [MEMBERS.arrow_schema.empty_table()])
+
+    left = groups()
+    for name in note_names(CLUSTERS, rows):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ParquetWriter(path, MEMBERS.arrow_schema, compression="zstd") as writer:
+            for group in islice(left, NOTE_ROWS // _GROUP):
                 writer.write_table(group)
-        rest = groups.rest()
-        for group in rest or [MEMBERS.arrow_schema.empty_table()]:
-            writer.write_table(group)
 
 
 def _files_of(config: Config, split: Split, sources: Sequence[SourceRows]) -> list[OutputFile]:
-    """Cut the rows of a config and split into files, by the numbers of rows in the fragments."""
+    """The files of a config and split."""
+    files = _cut(f"{config}-{split}", sources, SHARD_ROWS)
+    names = (f"{config}/{shard_name(split, number, len(files))}" for number in range(len(files)))
+    return [OutputFile(name, config, pieces) for name, pieces in zip(names, files, strict=True)]
+
+
+def _cut(key: str, sources: Sequence[SourceRows], rows: int) -> list[list[Piece]]:
+    """Cut the rows of a key into files of so many, by the numbers of rows in the fragments."""
     files: list[list[Piece]] = []
     room = 0
     for source in sources:
-        for fragment in source.fragments(f"{config}-{split}"):
+        for fragment in source.fragments(key):
             start = 0
             while start < len(fragment):
                 if not room:
                     files.append([])
-                    room = SHARD_ROWS
+                    room = rows
                 end = min(len(fragment), start + room)
                 files[-1].append(fragment.piece(start, end))
                 start, room = end, room - (end - start)
-    names = (f"{config}/{shard_name(split, number, len(files))}" for number in range(len(files)))
-    return [OutputFile(name, config, pieces) for name, pieces in zip(names, files, strict=True)]
+    return files
 
 
 def _write_drops(path: Path, tables: Iterable[pa.Table]) -> None:

@@ -58,7 +58,8 @@ def finish_folder(
         languages = f" in {', '.join(options.languages)}" if options.languages else ""
         raise DataError(f"no row is left{languages} in the splits {', '.join(options.splits)}; no dataset was written")
     files = write_files(folder, storage, sources, executor)
-    write_clusters(folder, (load(survey_result.storage, name) for name in survey_result.members))
+    members = (load(survey_result.storage, name) for name in survey_result.members)
+    write_clusters(folder, survey_result.member_rows, members)
     if options.hard_negatives and encoder is not None:
         negative_options = NegativeOptions(options.hard_negatives, seed=options.seed)
         add_hard_negatives(files["pairs", "train"], encoder, negative_options, progress=sys.stderr.isatty())

@@ -29,8 +29,7 @@ class FragmentWriter:
     """Writes the rows and drop records of a shard; see `fragment_writer`.
 
     Attributes:
-        batches: Number of rows of each batch in each file so far, by its key. Drop records are always read from the
-            first one on, so that their number is enough.
+        batches: Number of rows of each batch in each file so far, by its key.
     """
 
     def __init__(self, storage: Storage, shard: str, files: ExitStack) -> None:
@@ -46,8 +45,8 @@ class FragmentWriter:
 
     def record(self, drops: pa.Table) -> None:
         """Append drop records."""
-        self._append(DROPS, drops)
-        self.batches[DROPS] = [sum(self.batches[DROPS])]
+        if len(drops):
+            self._append(DROPS, drops)
 
     def _append(self, key: str, table: pa.Table) -> None:
         if key not in self._writers:

@@ -15,8 +15,8 @@ FILES = {
     "parquet_dialogues": "dialogues/*.parquet",
     "parquet_pairs": "pairs/*.parquet",
     "parquet_downstream": "downstream/*.parquet",
-    "parquet_drops": "quality/drops.parquet",
-    "parquet_clusters": "quality/clusters.parquet",
+    "parquet_drops": "quality/drops*.parquet",
+    "parquet_clusters": "quality/clusters*.parquet",
 }
 """Parquet files of a dataset folder, by the view over them."""
 

@@ -19,6 +19,9 @@ ROW_GROUP_DIALOGUES = 1_000
 SHARD_ROWS = 100_000
 """Rows in a file: tens of MB on disk, so that streams and workers can share a split. A multiple of both groups."""
 
+NOTE_ROWS = 1 << 20
+"""Rows in a file of drop records or of members of clusters."""
+
 
 class ParquetWriter(pq.ParquetWriter):
     """A parquet writer that reports a write error once, without a second traceback when it is garbage-collected."""
@@ -36,6 +39,22 @@ def group_rows(schema: pa.Schema) -> int:
 def shard_name(split: str, number: int, count: int) -> str:
     """Name of one of `count` files of a split."""
     return f"{split}-{number:05d}-of-{count:05d}.parquet"
+
+
+def note_names(path: Path, rows: int) -> list[str]:
+    """Names of the files of a table about the rows, such as `quality/drops.parquet`: several if it is large.
+
+    Args:
+        path: Path of the table below the dataset folder if it is one file.
+        rows: Number of rows of the table.
+
+    Example:
+        >>> note_names(Path("quality", "drops.parquet"), 2_000_000)
+        ['quality/drops-00000-of-00002.parquet', 'quality/drops-00001-of-00002.parquet']
+    """
+    count = max(1, -(-rows // NOTE_ROWS))
+    names = [shard_name(path.stem, number, count) for number in range(count)] if count > 1 else [path.name]
+    return [path.with_name(name).as_posix() for name in names]
 
 
 class Groups:

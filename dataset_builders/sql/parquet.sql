@@ -14,7 +14,7 @@ SELECT * EXCLUDE filename, split_of(filename) AS split
 FROM read_parquet(coalesce(getvariable('folder'), '.') || '/downstream/*.parquet', filename = true);
 
 CREATE VIEW IF NOT EXISTS parquet_drops AS
-SELECT * FROM read_parquet(coalesce(getvariable('folder'), '.') || '/quality/drops.parquet');
+SELECT * FROM read_parquet(coalesce(getvariable('folder'), '.') || '/quality/drops*.parquet');
 
 CREATE VIEW IF NOT EXISTS parquet_clusters AS
-SELECT * FROM read_parquet(coalesce(getvariable('folder'), '.') || '/quality/clusters.parquet');
+SELECT * FROM read_parquet(coalesce(getvariable('folder'), '.') || '/quality/clusters*.parquet');

@@ -47,8 +47,8 @@ def folder_views(folder: str | Path, config: dict[str, Any]) -> Iterator[DuckDBP
     files: dict[str, tuple[str, pa.Schema]] = {
         config: (f"{config}/*.parquet", schema.append(split)) for config, schema in ARROW_SCHEMAS.items()
     }
-    files["drops"] = ("quality/drops.parquet", DROPS.arrow_schema)
-    files["clusters"] = ("quality/clusters.parquet", CLUSTERS.arrow_schema)
+    files["drops"] = ("quality/drops*.parquet", DROPS.arrow_schema)
+    files["clusters"] = ("quality/clusters*.parquet", CLUSTERS.arrow_schema)
     with duckdb.connect(config=config) as connection, _readable(folder), stoppable():
         connection.execute("SET enable_progress_bar = false")  # DuckDB prints it to standard output
         connection.execute("SET VARIABLE folder = ?", [glob.escape(str(folder))])

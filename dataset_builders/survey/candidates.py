@@ -10,18 +10,20 @@ with the first few that may be similar to it. These are enough to connect the cr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.plan import ClusterConfig, Plan
-from dataset_builders.survey.similar import bitmaps_of, in_blocks
-from dataset_builders.text.near_duplicates import Bitmaps, possible
+from dataset_builders.survey.similar import MergedPairs, bitmaps_of, in_blocks
+from dataset_builders.text.near_duplicates import possible
 from dataset_builders.text.ragged import distinct, pack
 
 _PAIRS_AT_ONCE = 1 << 15
 """Pairs compared at once."""
+_SAMPLED = 16
+"""Steps after which it is clear which keys have too many pairs."""
 
 
 def find_shared(plan: Plan, part: int) -> None:
@@ -47,84 +49,106 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     Returns:
         `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
     """
-    key, row, place, maps = _with_bitmaps(plan, part)
-    ends = np.searchsorted(key, key, "right")
-    compared = np.zeros(len(key), np.int64)
-    pairs = _pairs(row, _close(ends, compared, np.zeros(len(key), bool), place, maps, plan.config), plan.config)
+    search = _Search(plan, part)
+    pairs = search.pairs()
     if pairs is None:
-        crowd = ends - np.searchsorted(key, key, "left") > plan.config.crowd
-        compared[:] = 0
-        pairs = _pairs(row, _close(ends, compared, crowd, place, maps, plan.config))
-    del maps
-    missed = ends - 1 - np.arange(len(key)) - compared
-    blocks = (records(left=left, right=right) for left, right in in_blocks(distinct(pairs)))
+        pairs = search.pairs_without_crowds()
+    blocks = (records(left=left, right=right) for left, right in in_blocks(pairs))
     groups = ((block, plan.shard_of(array(block, "left"))) for block in blocks)
     plan.exchange("candidates").answer_all(part, groups, len(plan.shards))
-    return {"keys": len(np.unique(key[missed > 0])), "skipped": int(missed.sum())}
+    missed = search.followers - search.compared
+    return {"keys": len(np.unique(search.key[missed > 0])), "skipped": int(missed.sum())}
 
 
-def _pairs(
-    row: np.ndarray, close: Iterator[tuple[np.ndarray, np.ndarray]], config: ClusterConfig | None = None
-) -> np.ndarray | None:
-    """The pairs, see `pack`, or None if they are too many for the criteria."""
-    pairs, count = [np.zeros(0, np.int64)], 0
-    for left, right in close:
-        pairs.append(pack(row[left], row[right]))
-        count += len(left)
-        if config and count > config.most_candidates:
-            return None
-    return np.concatenate(pairs)
+class _Search:
+    """Search for the pairs of a part, among the parts of signatures that several dialogues have.
 
-
-def _close(
-    ends: np.ndarray,
-    compared: np.ndarray,
-    crowd: np.ndarray,
-    place: np.ndarray,
-    maps: Bitmaps,
-    config: ClusterConfig,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of dialogues with the same key that may be similar.
+    They are sorted by key, then by hash of the texts.
 
     Args:
-        ends: For each of n dialogues, sorted by key, the place after the last one with its key; shape (n,).
-        compared: Set to the number of the following dialogues that each is compared with, shape (n,).
-        crowd: Whether a dialogue gets only the first `neighbours` ones, shape (n,).
-        place: Place of each dialogue's bitmap in `maps`, shape (n,).
-        maps: Bitmaps of the distinct dialogues.
-        config: Criteria for duplicates.
+        plan: The plan.
+        part: Number of the part.
 
-    Yields:
-        Places of the dialogues of each pair, the smaller ones and the larger ones.
+    Attributes:
+        key: Key of each of n signatures, uint64 of shape (n,).
+        followers: Number of the following signatures with the same key, int64 of shape (n,).
+        compared: Number of those that the latest search has compared with it, int64 of shape (n,).
     """
-    sizes, hidden, words = maps
-    active, partners = np.arange(len(ends)), np.zeros(len(ends), np.int32)
-    for step in range(1, config.most_alike):
-        active = active[active + step < ends[active]]
-        if not len(active):
-            return
-        for start in range(0, len(active), _PAIRS_AT_ONCE):
-            a = active[start : start + _PAIRS_AT_ONCE]
-            b = a + step
-            one, other = place[a], place[b]
-            keep = possible(
-                (sizes[one], hidden[one], words[one]), (sizes[other], hidden[other], words[other]), config.jaccard
-            )
-            partners[a[keep]] += 1
-            yield a[keep], b[keep]
-        compared[active] = step
-        active = active[~crowd[active] | (partners[active] < config.neighbours)]
 
+    def __init__(self, plan: Plan, part: int) -> None:
+        shared = load(plan.storage, f"shared-bands/{part:05d}")
+        maps = plan.exchange("small-bitmaps").answers(part, len(plan.shards)).combine_chunks()  # sorted by row
+        place = np.searchsorted(array(maps, "row"), array(shared, "row"))
+        order = np.lexsort((array(maps, "content")[place], array(shared, "key")))
+        self.key, self._row = array(shared, "key")[order], array(shared, "row")[order]
+        self._maps, self._place = bitmaps_of(maps), place[order]
+        self._config: ClusterConfig = plan.config
+        self._starts = np.searchsorted(self.key, self.key, "left")
+        self._ends = np.searchsorted(self.key, self.key, "right")
+        self.followers = self._ends - 1 - np.arange(len(self.key))
+        self.compared = np.zeros(len(self.key), np.int64)
 
-def _with_bitmaps(plan: Plan, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Bitmaps]:
-    """The parts of signatures that several dialogues have, sorted by key, then by hash of the texts.
+    def pairs(self) -> np.ndarray | None:
+        """The distinct pairs that may be similar, see `pack`; None if they are too many."""
+        pairs, most = MergedPairs(), self._config.most_candidates
+        partners, is_sampled = np.zeros(len(self.key), np.int32), False
+        for step, left, right in self._steps(lambda active: active):
+            if step <= _SAMPLED:
+                partners[left] += 1
+            elif not is_sampled:
+                is_sampled = True
+                if self._expected(partners) > 2 * most:
+                    return None
+            pairs.add(pack(self._row[left], self._row[right]))
+            if len(pairs.merged) > most:
+                return None
+        merged = pairs.merge()
+        return merged if len(merged) <= most else None
 
-    Returns:
-        Keys and rows, each of shape (n,); place of each row's bitmap, shape (n,); and the bitmaps of the distinct rows.
-    """
-    shared = load(plan.storage, f"shared-bands/{part:05d}")
-    maps = plan.exchange("small-bitmaps").answers(part, len(plan.shards)).combine_chunks()
-    key, row = array(shared, "key"), array(shared, "row")
-    place = np.searchsorted(array(maps, "row"), row)
-    order = np.lexsort((array(maps, "content")[place], key))
-    return key[order], row[order], place[order], bitmaps_of(maps)
+    def pairs_without_crowds(self) -> np.ndarray:
+        """The same, but a dialogue of a crowd stays with the first ones only."""
+        pairs, partners = MergedPairs(), np.zeros(len(self.key), np.int32)
+        crowd = self._ends - self._starts > self._config.crowd
+        enough = self._config.neighbours
+        for _, left, right in self._steps(lambda active: active[~crowd[active] | (partners[active] < enough)]):
+            partners[left] += 1
+            pairs.add(pack(self._row[left], self._row[right]))
+        return pairs.merge()
+
+    def _expected(self, partners: np.ndarray) -> float:
+        """About how many pairs the key with most of them will have; the steps so far are a sample.
+
+        Args:
+            partners: Number of pairs of each signature so far, shape (n,).
+        """
+        first = np.flatnonzero(self._starts == np.arange(len(self.key)))
+        to_come = np.minimum(self.followers, self._config.most_alike - 1)
+        close, seen, whole = (
+            np.add.reduceat(counts.astype(float), first) for counts in (partners, self.compared, to_come)
+        )
+        return float((close / np.maximum(seen, 1) * whole).max())
+
+    def _steps(self, go_on: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Compare each signature with the next one with its key, then with the one after that, and so on.
+
+        Args:
+            go_on: Returns those of some signatures that are compared further.
+
+        Yields:
+            The step; places of the signatures of some pairs that may be similar, the smaller ones and the larger ones.
+        """
+        sizes, hidden, words = self._maps
+        self.compared[:] = 0
+        active = np.arange(len(self.key))
+        for step in range(1, self._config.most_alike):
+            active = go_on(active[active + step < self._ends[active]])
+            if not len(active):
+                return
+            for start in range(0, len(active), _PAIRS_AT_ONCE):
+                a = active[start : start + _PAIRS_AT_ONCE]
+                b = a + step
+                one, other = self._place[a], self._place[b]
+                left, right = ((sizes[some], hidden[some], words[some]) for some in (one, other))
+                keep = possible(left, right, self._config.jaccard)
+                yield step, a[keep], b[keep]
+            self.compared[active] = step

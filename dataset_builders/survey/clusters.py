@@ -84,11 +84,11 @@ def label_nodes(plan: Plan, ranges: int) -> None:
     """
     linked = np.concatenate([np.zeros(0, np.uint64), *(np.unique(node) for node, _, _ in _matches(plan, ranges))])
     linked = np.unique(linked)
-    found, degree = Components(len(linked)), np.zeros(len(linked), np.int64)
+    graph, degree = Components(len(linked)), np.zeros(len(linked), np.int64)
     for node, other, _ in _matches(plan, ranges, linked):
-        found.join(node, other)
+        graph.join(node, other)
         degree += np.bincount(node, minlength=len(linked))
-    labels = found.labels
+    labels = graph.labels
     large = is_large(labels, plan.config.max_linked)
     if large.any():
         labels = first_members(_stars(plan, ranges, linked, labels, np.where(large, degree, 0)))
@@ -209,7 +209,7 @@ def send_members(plan: Plan, number: int, rows: np.ndarray, clusters: np.ndarray
     plan.exchange("members").send(number, table, plan.range_of(clusters), plan.ranges)
 
 
-def list_members(plan: Plan, results: Storage, part: int) -> None:
+def list_members(plan: Plan, results: Storage, part: int) -> int:
     """Task of a range: write the `schema.CLUSTERS` rows of its clusters, by `cluster_id`, then `dialogue_id`.
 
     Every member but the first of a cluster names the one that it matches best.
@@ -218,6 +218,9 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
         plan: The plan.
         results: Where to write.
         part: Number of the range.
+
+    Returns:
+        Number of rows.
     """
     sent, _ = plan.exchange("members").receive(part, len(plan.shards))
     table = sent.append_column("cluster_id", ids_of_hashes(array(sent, "cluster")))
@@ -241,6 +244,7 @@ def list_members(plan: Plan, results: Storage, part: int) -> None:
         "kind": pa.array(["equal", *KINDS]).take(pa.array(kind + 1, mask=is_first)),
     }
     save(results, members_file(part), pa.table(columns).cast(CLUSTERS.arrow_schema))
+    return len(table)
 
 
 def members_file(part: int) -> str:

@@ -113,6 +113,7 @@ class Survey:
         duplicates: Numbers of duplicates between sources, for the report.
         members: Names of the files with the members of the clusters of two or more dialogues (`schema.CLUSTERS`), in
             order.
+        member_rows: Number of their rows.
         skipped: What was left out because too many dialogues have it in common: `comparisons` of dialogues, since the
             same `signature parts` are in more than `most_alike` of them; `pairs` of turns that join no dialogues.
     """
@@ -121,6 +122,7 @@ class Survey:
     leaks: dict[str, dict[str, Any]]
     duplicates: dict[str, Any]
     members: list[str]
+    member_rows: int
     skipped: dict[str, int]
 
     def save(self) -> None:

@@ -46,13 +46,13 @@ def survey_dialogues(
     """
     names = [source.builder.INFO.name for source in parsed]
     if not parsed:
-        return Survey(results, {"before": _leaks(), "after": _leaks()}, {"dialogues": {}, "utterances": {}}, [], {})
+        return Survey(results, {"before": _leaks(), "after": _leaks()}, {"dialogues": {}, "utterances": {}}, [], 0, {})
     plan = Plan(stages.storage, names, Plan.places(parsed), policy, seed, benchmark_words, config or ClusterConfig())
     run = Run(plan, stages, "survey")
     outcome = run.find()
     decide = partial(pair_leaks.decide, plan, results, benchmark_texts)
     in_benchmark = run.shards("decisions", decide, bound=True)
-    run.run("clusters-listed", partial(list_members, plan, results), plan.ranges)
+    members = run.run("clusters-listed", partial(list_members, plan, results), plan.ranges)
     by_sources = np.bincount(plan.sources, in_benchmark, len(names)).astype(int).tolist()
     spoken = [source for source in run.sources if sum(s.part.turns for s in plan.shards if s.source == source)]
     before = _leaks(
@@ -74,6 +74,7 @@ def survey_dialogues(
             "utterances": matrix(total(outcome.twins, "texts"), names),
         },
         [members_file(part) for part in range(plan.ranges)],
+        sum(members),
         {
             "signature parts": sum(part["keys"] for part in outcome.alike),
             "comparisons": sum(part["skipped"] for part in outcome.alike),

@@ -44,7 +44,7 @@ def survey_intents(
     names = [source.builder.INFO.name for source in parsed]
     if not parsed:
         leaks: dict[str, dict] = {"text": {}, "translated text": {}}
-        return Survey(results, {"before": leaks, "after": leaks}, {"downstream": {}}, [], {}), np.zeros(0, np.uint64)
+        return Survey(results, {"before": leaks, "after": leaks}, {"downstream": {}}, [], 0, {}), np.zeros(0, np.uint64)
     policy = "official" if policy == "original" else policy
     storage, config = stages.storage.below("intents"), ClusterConfig(near=False)
     plan = Plan(storage, names, Plan.places(parsed), policy, seed, 0, config, has_dialogues=False)
@@ -66,7 +66,7 @@ def survey_intents(
         },
     }
     duplicates = {"downstream": matrix(total(outcome.grouped, "duplicates"), names)}
-    return Survey(results, leaks, duplicates, [], {}), distinct(np.concatenate(tests))
+    return Survey(results, leaks, duplicates, [], 0, {}), distinct(np.concatenate(tests))
 
 
 def decide(plan: Plan, results: Storage, small_talk: Sequence[Sequence[str]], number: int) -> None:

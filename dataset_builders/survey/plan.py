@@ -61,7 +61,7 @@ class ClusterConfig:
     most_alike: int = 5000
     most_candidates: int = 1 << 24
     crowd: int = 256
-    neighbours: int = 16
+    neighbours: int = 8
     shingle: int = SHINGLE
     permutations: int = PERMUTATIONS
     bands: int = BANDS

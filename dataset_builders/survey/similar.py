@@ -35,9 +35,9 @@ _PAIRS_AT_ONCE = 1 << 15
 """Pairs compared at once, and bitmaps sent at once."""
 _PAIRS_SENT = 1 << 20
 """Pairs that are sent or received at once."""
-_ITEMS_AT_ONCE = 1 << 26
+_ITEMS_AT_ONCE = 1 << 25
 """Bytes of the rows that are received at once, about."""
-_VERIFIED_AT_ONCE = 1 << 14
+_VERIFIED_AT_ONCE = 1 << 12
 """Pairs whose sets are in memory at once."""
 
 
@@ -135,12 +135,12 @@ def verify(plan: Plan, number: int) -> int:
 
     def kept() -> Iterator[Edges]:
         for left, right, items in received(plan, "verify", number):
-            order, row = np.lexsort((right, left)), array(items, "row")
+            order, row, values = np.lexsort((right, left)), array(items, "row"), items["values"].combine_chunks()
             for start in range(0, len(left), _VERIFIED_AT_ONCE):
                 some = order[start : start + _VERIFIED_AT_ONCE]
                 lefts, rights = left[some], right[some]
                 own_rows, other_rows = np.unique(lefts), np.unique(rights)
-                lists = items["values"].combine_chunks().take(pa.array(np.searchsorted(row, other_rows)))
+                lists = values.take(pa.array(np.searchsorted(row, other_rows)))
                 sets = _sets(plan, number, own_rows - first).joined(_ragged(lists))
                 a, b = np.searchsorted(own_rows, lefts), len(own_rows) + np.searchsorted(other_rows, rights)
                 exact = similarities(sets, a, b)
@@ -152,14 +152,39 @@ def verify(plan: Plan, number: int) -> int:
 
 def distinct_answers(plan: Plan, name: str, number: int, parts: int) -> np.ndarray:
     """The distinct pairs that parts have found for a shard, see `pack`; a similar pair has many common keys."""
-    pairs, pending, count = np.zeros(0, np.int64), list[np.ndarray](), 0
+    pairs = MergedPairs()
     for part in range(parts):
         for batch in plan.exchange(name).answer_groups(number, part):
-            pending.append(pack(batch["left"].to_numpy(), batch["right"].to_numpy()))
-            count += len(batch)
-        if count > max(_PAIRS_SENT, len(pairs)):
-            pairs, pending, count = distinct(np.concatenate([pairs, *pending])), [], 0
-    return distinct(np.concatenate([pairs, *pending]))
+            pairs.add(pack(batch["left"].to_numpy(), batch["right"].to_numpy()))
+    return pairs.merge()
+
+
+class MergedPairs:
+    """Distinct pairs that come some at once, often several times.
+
+    Attributes:
+        merged: The distinct pairs so far, ascending, without the latest ones; see `pack`.
+    """
+
+    def __init__(self) -> None:
+        self.merged = np.zeros(0, np.int64)
+        self._latest: list[np.ndarray] = []
+        self._count = 0
+
+    def add(self, pairs: np.ndarray) -> None:
+        """Add pairs, int64 of shape (n,)."""
+        self._latest.append(pairs)
+        self._count += len(pairs)
+        if self._count > max(4 * _PAIRS_SENT, len(self.merged) // 2):
+            self.merge()
+
+    def merge(self) -> np.ndarray:
+        """All distinct pairs, ascending."""
+        pairs = np.concatenate([self.merged, *self._latest])
+        self.merged, self._latest, self._count = np.zeros(0, np.int64), [], 0
+        pairs.sort()  # in place: these are the largest arrays of a task
+        self.merged = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+        return self.merged
 
 
 Pairs = tuple[np.ndarray, np.ndarray]
@@ -234,9 +259,11 @@ def received(plan: Plan, name: str, number: int) -> Iterator[tuple[np.ndarray, n
     pairs, items = plan.exchange(name), Exchange(plan.storage, f"{name}-items")
     pending, tables, count = list[pa.RecordBatch](), list[pa.Table](), 0
 
-    def some() -> tuple[np.ndarray, np.ndarray, pa.Table]:
-        table = pa.Table.from_batches(pending)
-        return array(table, "left"), array(table, "right"), pa.concat_tables(tables).combine_chunks()
+    def some(left_over: int) -> tuple[np.ndarray, np.ndarray, pa.Table]:
+        nonlocal pending, tables, count
+        table, whole = pa.Table.from_batches(pending), pa.concat_tables(tables).combine_chunks()
+        pending, tables, count = [], tables[-1:] * left_over, 0
+        return array(table, "left"), array(table, "right"), whole
 
     for sender in range(len(plan.shards)):
         tables.append(items.read(number, sender))
@@ -244,13 +271,11 @@ def received(plan: Plan, name: str, number: int) -> Iterator[tuple[np.ndarray, n
             pending.append(batch)
             count += len(batch)
             if count >= _PAIRS_SENT:
-                yield some()
-                pending, tables, count = [], tables[-1:], 0
-        if sum(table.nbytes for table in tables) >= _ITEMS_AT_ONCE and pending:
-            yield some()
-            pending, tables, count = [], [], 0
+                yield some(1)
+        if pending and sum(table.nbytes for table in tables) >= _ITEMS_AT_ONCE:
+            yield some(0)
     if pending:
-        yield some()
+        yield some(0)
 
 
 def save_edges(plan: Plan, name: str, number: int, edges: Iterable[Edges]) -> int:

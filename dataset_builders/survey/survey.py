@@ -49,6 +49,7 @@ def survey(
         leaks={time: of_dialogues.leaks[time] | of_intents.leaks[time] for time in ("before", "after")},
         duplicates=of_dialogues.duplicates | of_intents.duplicates,
         members=of_dialogues.members,
+        member_rows=of_dialogues.member_rows,
         skipped=of_dialogues.skipped,
     )
     whole.save()

@@ -14,6 +14,7 @@ from hub.invented import dialogue, drop, pair, utterance, write_dataset, write_r
 from push_scripts.errors import PushError
 from push_scripts.push_dataset import push_dataset
 from push_scripts.push_options import PushOptions
+from support.quality_folder import in_parts
 
 SECRET = "The secret word is xylograph"
 
@@ -156,6 +157,30 @@ print(json.dumps([load_dataset({repo!r}, c, split="train").to_list() for c in ("
         python=stranger,
     )
     assert loaded == [[dialogue("open0"), dialogue("open1")], [pair("open0", negatives=["No seat is left."])]]
+
+
+def test_parts_of_a_table_about_the_rows_pass_the_gate_too(tmp_path, hub, monkeypatch):
+    hub.use_here(monkeypatch)
+    data, repo = tricky_folder(tmp_path / "data"), f"{hub.namespace}/parts"
+    push_dataset(data, repo)
+    in_parts(data, "drops", 3)
+    with pytest.raises(PushError, match="not listed"):
+        push_dataset(data, repo)
+    write_report(data)
+    push_dataset(data, repo)
+    files = hub.files("datasets", "parts")
+    part = "quality/drops-{:05d}-of-{:05d}.parquet".format
+    count = sum(name.startswith("quality/drops-") for name in files)
+    names = {part(number, count) for number in range(count)}
+    assert count > 1
+    assert files.keys() == PUBLISHED - {"quality/drops.parquet"} | names | {".gitattributes"}
+    drops = [row for name in sorted(names) for row in pq.read_table(io.BytesIO(files[name])).to_pylist()]
+    assert [row["row_id"] for row in drops] == ["tiny/open0", "tiny/open1"]
+    assert_no_secret({name: content for name, content in files.items() if name not in names})
+    assert all(b"xylograph" not in content for content in files.values())
+    (data / part(0, count)).unlink()
+    with pytest.raises(PushError, match="drops shards are incomplete"):
+        push_dataset(data, repo)
 
 
 def test_a_text_that_an_open_row_has_too_is_not_held_back(tmp_path, hub, monkeypatch):

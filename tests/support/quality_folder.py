@@ -19,6 +19,16 @@ FILTERS = {
 }
 
 
+def in_parts(folder, name, rows):
+    """Cut `quality/NAME.parquet` into files of so many rows, as a build does with large tables."""
+    whole = folder / "quality" / f"{name}.parquet"
+    table, starts = pq.read_table(whole), range(0, pq.read_metadata(whole).num_rows, rows)
+    for number, start in enumerate(starts):
+        part = whole.with_name(f"{name}-{number:05d}-of-{len(starts):05d}.parquet")
+        pq.write_table(table.slice(start, rows), part)
+    whole.unlink()
+
+
 def rows(folder: Path, config: str) -> list[dict]:
     """Read all rows of a config, with their split."""
     all_rows = []

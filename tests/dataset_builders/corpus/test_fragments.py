@@ -89,10 +89,33 @@ def test_the_bytes_of_the_clusters_do_not_depend_on_the_tables(tmp_path, monkeyp
     members = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
     found = []
     for size in (1, 9, 200):
-        write_clusters(tmp_path, [members.slice(start, size) for start in range(0, rows, size)])
+        write_clusters(tmp_path, rows, [members.slice(start, size) for start in range(0, rows, size)])
         found.append(digests(tmp_path))
         assert pq.read_table(tmp_path / CLUSTERS).equals(members)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("cut", ["equal", "uneven"])
+def test_large_tables_about_the_rows_are_in_parts(tmp_path, monkeypatch, cut):
+    for module in ("folder.parquet", "corpus.files"):
+        monkeypatch.setattr(f"dataset_builders.{module}.NOTE_ROWS", 16)
+    monkeypatch.setattr("dataset_builders.corpus.files._GROUP", 8)
+    storage = Storage(str(tmp_path / "fragments"))
+    write_files(tmp_path, storage, [fragments(storage, CUTS[cut])], LocalExecutor())
+    parts = [tmp_path / "quality" / f"drops-{number:05d}-of-00003.parquet" for number in range(3)]
+    assert sorted((tmp_path / "quality").glob("*")) == parts
+    assert [pq.read_metadata(part).num_rows for part in parts] == [16, 16, 2]
+    assert pq.read_table(parts)["row_id"].to_pylist() == [f"shop/{row}#0" for row in range(0, 100, 3)]
+    ids = [f"shop/{row}" for row in range(40)]
+    columns = [ids, ids, ["shop"] * 40, ids, [0.5] * 40, ["equal"] * 40]
+    members = pa.table(
+        [pa.array(c, f.type) for c, f in zip(columns, MEMBERS.arrow_schema, strict=True)], MEMBERS.arrow_schema
+    )
+    write_clusters(tmp_path, 40, [members.slice(0, 3), members.slice(3)])
+    parts = [tmp_path / "quality" / f"clusters-{number:05d}-of-00003.parquet" for number in range(3)]
+    assert [pq.read_metadata(part).num_rows for part in parts] == [16, 16, 8]
+    assert pq.read_table(parts).equals(members)
+    assert not (tmp_path / CLUSTERS).exists()
 
 
 def test_a_failed_task_leaves_no_file(tmp_path):

@@ -12,7 +12,7 @@ from dataset_builders import sql
 from dataset_builders.common.errors import DataError
 from dataset_builders.sql.run import open_folder, query, statistics
 from hub.invented import utterance, write_dataset
-from support.quality_folder import rows, with_quality
+from support.quality_folder import in_parts, rows, with_quality
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +216,18 @@ def test_configs_that_were_not_built_are_empty(folder, tmp_path):
     metrics = statistics(tmp_path / "part")
     assert metrics["dialogue_statistics"] == metrics["pair_statistics"] == metrics["largest_clusters"] == []
     assert metrics["downstream_statistics"]
+
+
+def test_parts_of_a_table_are_one_table(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "parts")
+    for name, size in (("drops", 3), ("clusters", 2)):
+        in_parts(tmp_path / "parts", name, size)
+    assert len(list((tmp_path / "parts" / "quality").glob("*-of-*.parquet"))) > 4
+    found = []
+    for data in (folder, tmp_path / "parts"):
+        with open_folder(data) as connection:
+            found.append([query(connection, name) for name in ("drops", "clusters", "drop_counts")])
+    assert found[0] == found[1]
 
 
 def test_unreadable_files_are_named(folder, tmp_path):
