@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 _FREE_TO_HOLD = 320 << 20
-"""Bytes of memory that a process may take without giving any back; its modules alone take 200 MB."""
+"""Bytes of memory that a process may take without giving any back; its modules alone take 250 MB."""
 
 
 def mapped(path: str | Path, maps: list[mmap.mmap]) -> pa.Table:
