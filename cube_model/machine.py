@@ -55,9 +55,10 @@ def has_native_bfloat16(device: str) -> bool:
     """
     import torch
 
-    if device.startswith("cuda"):
+    kind = device.partition(":")[0]  # a process of a launch is on cpu:0
+    if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device != "cpu":
+    if kind != "cpu":
         return False
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ class Exchange:
                         file.write(_batch(ordered.slice(first, end - first)).serialize())
                     bounds.append(file.tell())
             assert schema is not None
-            file.write(np.array(bounds, np.int64))
+            file.write(np.array(bounds, np.int64).tobytes())
             written = schema.serialize()
             file.write(written)
             file.write(_TAIL.pack(bounds[-1], receivers, len(bounds) - 1, len(written)))

@@ -160,8 +160,8 @@ def _roles(own: OwnFile) -> str:
 def _order(own: OwnFile) -> str:
     if own.layout and own.layout.order:
         return f"numbers in {own.layout.order}"
-    if own.layout and own.layout.time:
-        return f"times in {own.layout.time}"
+    if time := (own.layout and own.layout.time) or (own.options.turns_path and own.options.time_column):
+        return f"times in {time}"
     if own.format:
         first = next((item for item in own.format.read(own.export) if isinstance(item, Conversation)), None)
         return "times" if first and all(m.time is not None for m in first.messages) else "as in the file"

@@ -28,7 +28,7 @@ from dataset_builders.own_data.rejects import BadRecord, Rejected, Tally, one_li
 from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.turns.conversations import dialogues_of, speakers_of
 from dataset_builders.own_data.turns.sessions import cut_by_time
-from dataset_builders.own_data.turns.times import seconds
+from dataset_builders.own_data.turns.times import clock_seconds, seconds
 from dataset_builders.schema import ALL, Dialogue, Utterance
 
 Event = Dialogue | Utterance | Rejected
@@ -257,6 +257,8 @@ class Reading:
         time = None
         if layout.time and layout.time not in self._own.ignored and (value := record.get(layout.time)):
             time = seconds(value, self._own.options.date_order)
+            if time is None and self._own.options.time_column:
+                time = clock_seconds(value)
             if time is None and not layout.order:
                 raise BadRecord(f"{layout.time} is {str(value)[:40]!r}, which is no time like those of the other rows")
         message = Message(text_of(speaker, "speaker"), text_of(text, "text"), time)

@@ -17,14 +17,14 @@ from dataset_builders.own_data.messages import BadItem
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.own_file import OwnFile
 from dataset_builders.own_data.plain.detect import HEAD_CHARACTERS, Form, find_form
-from dataset_builders.own_data.plain.names import Layout
-from dataset_builders.own_data.plain.records import RecordParser
+from dataset_builders.own_data.plain.names import NAME_COLUMNS, Layout
+from dataset_builders.own_data.plain.records import RecordParser, own_id
 from dataset_builders.own_data.probe import Probe
 from dataset_builders.own_data.reading import HOPELESS, Reading
 from dataset_builders.own_data.rejects import BadRecord, NotEvident, Rejected, Tally, one_line
 from dataset_builders.own_data.split_names import SPLIT_WORDS
 from dataset_builders.own_data.turns import speakers
-from dataset_builders.own_data.turns.times import DateOrder, find_order, seconds
+from dataset_builders.own_data.turns.times import DateOrder, clock_seconds, find_order, seconds
 from dataset_builders.sources.raw_files import RawFile
 
 _SKIP_HINT = "; to leave out files that cannot be read, pass skip_bad_files=True (--skip-bad-files)"
@@ -162,12 +162,52 @@ def _with_columns(own: OwnFile) -> OwnFile:
         order = _date_order(own, [record.get(time) for record in records])
         own = replace(own, options=replace(own.options, date_order=order))
         if not any(seconds(record.get(time), order) for record in records):
-            if own.options.time_column:
+            clocks = [clock_seconds(record.get(time)) for record in records]
+            if own.options.time_column and not any(clock is not None for clock in clocks):
                 raise BadRecord(f"the column {time!r} holds no times that can be read, such as 2026-01-31 12:00")
-            ignored.add(time)
+            if not own.options.time_column:
+                _check_clocks(time, [own_id(record, own.layout) for record in records], clocks)
+                ignored.add(time)
     own = replace(own, ignored=frozenset(ignored))
     layout = _first_layout(own, sample)
+    if layout.kind != "row":
+        _check_records(own, sample)
     return replace(own, layout=layout, is_intents=layout.is_intent)
+
+
+def _check_clocks(column: str, dialogues: Sequence[str], clocks: Sequence[float | None]) -> None:
+    """Check that times of the day, if that is what the times are, do not contradict the order of the rows.
+
+    Raises:
+        BadRecord: They do.
+    """
+    last: dict[str, float] = {}
+    for dialogue, clock in zip(dialogues, clocks, strict=True):
+        if clock is not None and clock < last.get(dialogue, 0.0):
+            raise NotEvident(
+                f"the times in {column!r} have no day, and the rows are not in their order; say what orders the turns: "
+                f"time_column (--time-column {column}) to take all times as those of one day, or turn_column"
+            )
+        last[dialogue] = clock or 0.0
+
+
+def _check_records(own: OwnFile, sample: Sequence[tuple[int, Any]]) -> None:
+    """Check that in some of the first `HOPELESS` records it is evident what is what.
+
+    Raises:
+        NotEvident: In none of them.
+    """
+    parser = RecordParser(own.options, answering=own.options.answering, ignored=own.ignored)
+    for line, record in sample[:HOPELESS]:
+        try:
+            parser.parse(record, parser.layout(Reading.good(record)))
+        except NotEvident as problem:
+            first = NotEvident(f"line {line}: {problem}")
+        except BadRecord:
+            return
+        else:
+            return
+    raise first
 
 
 def _check_items(own: OwnFile) -> None:
@@ -196,7 +236,9 @@ def _first_layout(own: OwnFile, sample: list[tuple[int, Any]]) -> Layout:
             raise
         except BadRecord as problem:
             problems.append(f"line {line}: {problem}")
-    raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}" if problems else "it holds no records")
+    if not problems:
+        raise BadRecord("it holds no records")
+    raise BadRecord(f"no record can be used: {'; '.join(problems[:3])}; {NAME_COLUMNS}")
 
 
 def _are_splits(values: Iterable[Any]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from dataset_builders.arrow.exchange import array, load, records, save
 from dataset_builders.survey.plan import ClusterConfig, Plan
 from dataset_builders.survey.similar import MergedPairs, bitmaps_of, in_blocks
-from dataset_builders.text.near_duplicates import Bitmaps, possible
+from dataset_builders.text.near_duplicates import possible
 from dataset_builders.text.ragged import distinct, pack
 
 _PAIRS_AT_ONCE = 1 << 15
@@ -49,7 +49,7 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
     Returns:
         `keys`: number of keys that too many dialogues have; `skipped`: number of their pairs that are not compared.
     """
-    search = _Search(*_with_bitmaps(plan, part), plan.config)
+    search = _Search(plan, part)
     pairs = search.pairs()
     if pairs is None:
         pairs = search.pairs_without_crowds()
@@ -61,14 +61,13 @@ def find_candidates(plan: Plan, part: int) -> dict[str, int]:
 
 
 class _Search:
-    """Search for the pairs of a part.
+    """Search for the pairs of a part, among the parts of signatures that several dialogues have.
+
+    They are sorted by key, then by hash of the texts.
 
     Args:
-        key: Keys of n signatures, sorted, uint64 of shape (n,).
-        row: Number of the dialogue of each, int64 of shape (n,).
-        place: Place of its bitmap in `maps`, int64 of shape (n,).
-        maps: Bitmaps of the distinct dialogues.
-        config: Criteria for duplicates.
+        plan: The plan.
+        part: Number of the part.
 
     Attributes:
         key: Key of each of n signatures, uint64 of shape (n,).
@@ -76,10 +75,14 @@ class _Search:
         compared: Number of those that the latest search has compared with it, int64 of shape (n,).
     """
 
-    def __init__(
-        self, key: np.ndarray, row: np.ndarray, place: np.ndarray, maps: Bitmaps, config: ClusterConfig
-    ) -> None:
-        self.key, self._row, self._place, self._maps, self._config = key, row, place, maps, config
+    def __init__(self, plan: Plan, part: int) -> None:
+        shared = load(plan.storage, f"shared-bands/{part:05d}")
+        maps = plan.exchange("small-bitmaps").answers(part, len(plan.shards)).combine_chunks()  # sorted by row
+        place = np.searchsorted(array(maps, "row"), array(shared, "row"))
+        order = np.lexsort((array(maps, "content")[place], array(shared, "key")))
+        self.key, self._row = array(shared, "key")[order], array(shared, "row")[order]
+        self._maps, self._place = bitmaps_of(maps), place[order]
+        self._config: ClusterConfig = plan.config
         self._starts = np.searchsorted(self.key, self.key, "left")
         self._ends = np.searchsorted(self.key, self.key, "right")
         self.followers = self._ends - 1 - np.arange(len(self.key))
@@ -87,7 +90,7 @@ class _Search:
 
     def pairs(self) -> np.ndarray | None:
         """The distinct pairs that may be similar, see `pack`; None if they are too many."""
-        kept, most = MergedPairs(), self._config.most_candidates
+        pairs, most = MergedPairs(), self._config.most_candidates
         partners, is_sampled = np.zeros(len(self.key), np.int32), False
         for step, left, right in self._steps(lambda active: active):
             if step <= _SAMPLED:
@@ -96,21 +99,21 @@ class _Search:
                 is_sampled = True
                 if self._expected(partners) > 2 * most:
                     return None
-            kept.add(pack(self._row[left], self._row[right]))
-            if len(kept.merged) > most:
+            pairs.add(pack(self._row[left], self._row[right]))
+            if len(pairs.merged) > most:
                 return None
-        merged = kept.merge()
+        merged = pairs.merge()
         return merged if len(merged) <= most else None
 
     def pairs_without_crowds(self) -> np.ndarray:
         """The same, but a dialogue of a crowd stays with the first ones only."""
-        kept, partners = MergedPairs(), np.zeros(len(self.key), np.int32)
+        pairs, partners = MergedPairs(), np.zeros(len(self.key), np.int32)
         crowd = self._ends - self._starts > self._config.crowd
         enough = self._config.neighbours
         for _, left, right in self._steps(lambda active: active[~crowd[active] | (partners[active] < enough)]):
             partners[left] += 1
-            kept.add(pack(self._row[left], self._row[right]))
-        return kept.merge()
+            pairs.add(pack(self._row[left], self._row[right]))
+        return pairs.merge()
 
     def _expected(self, partners: np.ndarray) -> float:
         """About how many pairs the key with most of them will have; the steps so far are a sample.
@@ -120,10 +123,10 @@ class _Search:
         """
         first = np.flatnonzero(self._starts == np.arange(len(self.key)))
         to_come = np.minimum(self.followers, self._config.most_alike - 1)
-        pairs, seen, whole = (
+        close, seen, whole = (
             np.add.reduceat(counts.astype(float), first) for counts in (partners, self.compared, to_come)
         )
-        return float((pairs / np.maximum(seen, 1) * whole).max())
+        return float((close / np.maximum(seen, 1) * whole).max())
 
     def _steps(self, go_on: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Compare each signature with the next one with its key, then with the one after that, and so on.
@@ -134,10 +137,10 @@ class _Search:
         Yields:
             The step; places of the signatures of some pairs that may be similar, the smaller ones and the larger ones.
         """
-        (sizes, hidden, words), config = self._maps, self._config
+        sizes, hidden, words = self._maps
         self.compared[:] = 0
         active = np.arange(len(self.key))
-        for step in range(1, config.most_alike):
+        for step in range(1, self._config.most_alike):
             active = go_on(active[active + step < self._ends[active]])
             if not len(active):
                 return
@@ -145,22 +148,7 @@ class _Search:
                 a = active[start : start + _PAIRS_AT_ONCE]
                 b = a + step
                 one, other = self._place[a], self._place[b]
-                keep = possible(
-                    (sizes[one], hidden[one], words[one]), (sizes[other], hidden[other], words[other]), config.jaccard
-                )
+                left, right = ((sizes[some], hidden[some], words[some]) for some in (one, other))
+                keep = possible(left, right, self._config.jaccard)
                 yield step, a[keep], b[keep]
             self.compared[active] = step
-
-
-def _with_bitmaps(plan: Plan, part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Bitmaps]:
-    """The parts of signatures that several dialogues have, sorted by key, then by hash of the texts.
-
-    Returns:
-        Keys and rows, each of shape (n,); place of each row's bitmap, shape (n,); and the bitmaps of the distinct rows.
-    """
-    shared = load(plan.storage, f"shared-bands/{part:05d}")
-    maps = plan.exchange("small-bitmaps").answers(part, len(plan.shards)).combine_chunks()
-    key, row = array(shared, "key"), array(shared, "row")
-    place = np.searchsorted(array(maps, "row"), row)
-    order = np.lexsort((array(maps, "content")[place], key))
-    return key[order], row[order], place[order], bitmaps_of(maps)

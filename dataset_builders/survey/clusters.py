@@ -84,11 +84,11 @@ def label_nodes(plan: Plan, ranges: int) -> None:
     """
     linked = np.concatenate([np.zeros(0, np.uint64), *(np.unique(node) for node, _, _ in _matches(plan, ranges))])
     linked = np.unique(linked)
-    components, degree = Components(len(linked)), np.zeros(len(linked), np.int64)
+    graph, degree = Components(len(linked)), np.zeros(len(linked), np.int64)
     for node, other, _ in _matches(plan, ranges, linked):
-        components.join(node, other)
+        graph.join(node, other)
         degree += np.bincount(node, minlength=len(linked))
-    labels = components.labels
+    labels = graph.labels
     large = is_large(labels, plan.config.max_linked)
     if large.any():
         labels = first_members(_stars(plan, ranges, linked, labels, np.where(large, degree, 0)))

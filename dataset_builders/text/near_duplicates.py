@@ -270,13 +270,11 @@ def band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndar
     return keys.T
 
 
-def equal_pairs(keys: np.ndarray, most: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """All pairs of rows with the same key, in chunks of limited size.
 
     Args:
         keys: Key of each of n rows.
-        most: Number of rows with the same key from which on each is paired only with this number of rows, less one,
-            that follow it; None pairs all.
 
     Yields:
         Numbers of the rows of each pair, the smaller ones and the larger ones.
@@ -288,8 +286,6 @@ def equal_pairs(keys: np.ndarray, most: int | None = None) -> Iterator[tuple[np.
     order, ordered = order[several], ordered[several]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], len(ordered) > 0)) + 1
     followers = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(order)) - 1
-    if most is not None:
-        followers = np.minimum(followers, most - 1)
     first = np.flatnonzero(followers)
     followers = followers[first]
     total = np.cumsum(followers)

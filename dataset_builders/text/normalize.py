@@ -77,7 +77,7 @@ def _ascii_words(texts: pa.Array) -> pa.Array:
     keep[1:] |= is_word[:-1]  # one space after a word
     first = offsets[:-1][np.diff(offsets) > 0]
     keep[first] = is_word[first]  # no space at the start of a text
-    new_offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(keep, dtype=np.int32)])[offsets]
+    new_offsets = offsets - np.searchsorted(np.flatnonzero(~keep), offsets).astype(np.int32)
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(new_offsets), pa.py_buffer(letters[keep].tobytes()))
 
 

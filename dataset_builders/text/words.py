@@ -42,16 +42,41 @@ def word_counts(texts: pa.Array) -> np.ndarray:
     >>> word_counts(pa.array(["I'd like tea - please.", "我想订一个便宜的酒店。", "wifi有吗？"])).tolist()
     [5, 5, 2]
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
+    is_ascii = np.asarray(pc.string_is_ascii(texts))
+    counts = np.zeros(len(texts), np.int64)
+    counts[is_ascii] = _ascii_counts(texts.filter(pa.array(is_ascii)))
+    others = texts.filter(pa.array(~is_ascii))
+    trimmed = pc.utf8_trim_whitespace(others)
     words = pc.list_value_length(pc.utf8_split_whitespace(trimmed)).to_numpy()
     # "" splits into one empty word
-    counts = np.where(pc.equal(trimmed, "").to_numpy(zero_copy_only=False), 0, words).astype(np.int64)
+    counts[~is_ascii] = np.where(pc.equal(trimmed, "").to_numpy(zero_copy_only=False), 0, words)
     rows = unspaced(texts)
     if len(rows):
         counts[rows] = pc.count_substring_regex(texts.take(pa.array(rows)), _WORD).to_numpy()
     return counts
 
 
+_BLANK = np.zeros(128, bool)
+_BLANK[[*range(9, 14), *range(28, 33)]] = True
+"""Whether each ASCII character separates words, as in `utf8_split_whitespace`."""
+
+
+def _ascii_counts(texts: pa.Array) -> np.ndarray:
+    """Number of words of ASCII texts, several times as fast since it works on bytes; the array must have no offset."""
+    _, starts, content = texts.buffers()
+    if content is None or not len(texts):
+        return np.zeros(len(texts), np.int64)
+    offsets = np.frombuffer(starts, np.int32)[: len(texts) + 1]
+    is_blank = _BLANK[np.frombuffer(content, np.uint8)[: offsets[-1]]]
+    begins = ~is_blank
+    begins[1:] &= is_blank[:-1]
+    first = offsets[:-1][np.diff(offsets) > 0]
+    begins[first] = ~is_blank[first]
+    return np.diff(np.searchsorted(np.flatnonzero(begins), offsets))
+
+
 def unspaced(texts: pa.Array) -> np.ndarray:
     """Indices of the texts with a character of a script without blanks between words, int64 of shape (n,)."""
-    return np.flatnonzero(pc.match_substring_regex(texts, UNSPACED).to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(~np.asarray(pc.string_is_ascii(texts)))
+    some = texts if len(rows) == len(texts) else texts.take(pa.array(rows))
+    return rows[pc.match_substring_regex(some, UNSPACED).to_numpy(zero_copy_only=False)]

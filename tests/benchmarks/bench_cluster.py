@@ -183,8 +183,9 @@ class Comparison:
 def kill_worker(cluster: RayCluster) -> None:
     """Kill one process of the cluster that runs a task."""
     groups = ",".join(str(node.pid) for node in cluster.nodes)
-    listed = subprocess.run(["pgrep", "-g", groups, "-f", "ray::"], capture_output=True, text=True, check=False)
-    workers = listed.stdout.split()
+    command = ["pgrep", "-a", "-g", groups, "-f", "^ray::"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    workers = [line.split()[0] for line in listed if "Agent" not in line]  # a node ends with its agents
     if not workers:
         sys.stdout.write("no worker was there to be killed\n")
     for worker in workers[-1:]:

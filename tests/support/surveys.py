@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,3 +77,20 @@ def survey_of(
             decisions |= dict(zip(ids, of_shard.rows.to_pylist(), strict=True))
     members = [load(results, name) for name in survey.members]
     return decisions, pa.concat_tables(members) if members else None, survey
+
+
+def groups(labels):
+    """The clusters of two or more, as a set of sets."""
+    by_label = defaultdict(set)
+    for name, label in labels.items():
+        by_label[label].add(name)
+    return {frozenset(names) for names in by_label.values() if len(names) > 1}
+
+
+def linked(names, pairs):
+    """Connected components of two or more."""
+    label = {name: name for name in names}
+    for a, b in pairs:
+        old, new = label[a], label[b]
+        label = {name: new if at == old else at for name, at in label.items()}
+    return groups(label)

@@ -51,7 +51,7 @@ LABEL = (
 )
 TURNS = (
     *("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "utterances", "log", "chat"),
-    *("диалог", "реплики", "сообщения", "разговор"),
+    *("transcript", "chat_log", "диалог", "реплики", "сообщения", "разговор", "транскрипт"),
 )
 SPEAKER = (
     *("role", "speaker", "from", "author", "sender", "who", "participant"),
@@ -72,6 +72,12 @@ TIME = (
     *("время", "дата", "дата_и_время"),
 )
 SPLIT = ("split", "subset", "fold", "set", "выборка")
+
+NAME_COLUMNS = (
+    "name them: question_column and answer_column (--question-column, --answer-column), text_column and label_column, "
+    "dialogue_column, speaker_column and text_column if each row is a turn, or turns_path of a list of turns"
+)
+"""What settles which column is what, for messages."""
 
 _SEPARATORS = re.compile(r"[\s\-_.]+")
 

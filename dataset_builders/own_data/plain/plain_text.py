@@ -13,11 +13,12 @@ from dataset_builders.own_data.turns import speakers
 Style = Literal["prefixed", "named", "dashed", "bare"]
 
 _STAMP = r"\s*(?:\[[^\]]{1,40}\]\s*)?"  # the time of a turn
-# bold marks, a name, a number ("Q1:"), a colon
+# bold marks, a name, a number ("Q1:"), a time or name in brackets, a colon or an arrow
 _PREFIX = re.compile(
-    rf"{_STAMP}(?:[*_#>]+\s*)?(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?[*_]*\s*[:：][*_]*\s*"
+    rf"{_STAMP}(?:[*_#>]+\s*)?(?P<name>[^\W\d_]+(?:-[^\W\d_]+)?)(?P<number>[ ]?[№#]?\d{{1,6}})?"
+    r"(?:\s*\([^()]{1,30}\))?[*_]*\s*[:：>][*_]*\s*"
 )
-_NAMED = re.compile(rf"{_STAMP}(?P<name>[^\W\d_][\w.' -]{{0,30}}):\s+(?=\S)")
+_NAMED = re.compile(rf"{_STAMP}(?P<name>[^\W\d_][\w.()' -]{{0,30}}):\s+(?=\S)")
 _DASH = re.compile(r"\s*[-–—•*]\s+")
 _RULE = re.compile(r"\s*[-=*_~#]{3,}\s*")
 

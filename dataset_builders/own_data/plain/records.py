@@ -26,7 +26,7 @@ from dataset_builders.own_data.plain.names import (
     plain,
 )
 from dataset_builders.own_data.plain.values import at_path, is_out_of_scope, metadata_of
-from dataset_builders.own_data.rejects import LONGEST_TEXT, BadRecord, Tally, check_length
+from dataset_builders.own_data.rejects import LONGEST_TEXT, BadRecord, NotEvident, Tally, check_length
 from dataset_builders.own_data.split_names import split_name
 from dataset_builders.own_data.turns import speakers
 from dataset_builders.own_data.turns.clean import clean
@@ -286,7 +286,10 @@ def _turn(value: dict[str, Any], number: int, options: Options) -> list[Message]
     if keys.speaker is not None and ("tool_calls" in value or "function_call" in value):
         return [Message(text_of(value[keys.speaker], "speaker"), "", kind="tool")]
     missing = "speaker" if keys.speaker is None else "text"
-    raise BadRecord(f"turn {number} has no {missing} (its keys are {', '.join(map(str, value))[:80] or 'none'})")
+    raise NotEvident(
+        f"turn {number} has no {missing} among its keys {', '.join(map(str, value))[:80] or 'none'}; name them: "
+        "turns_path, speaker_column and text_column"
+    )
 
 
 class _TurnKeys(NamedTuple):

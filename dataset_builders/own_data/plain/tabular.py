@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataset_builders.own_data.containers.text_encoding import open_text
 from dataset_builders.own_data.options import Options
 from dataset_builders.own_data.plain.json_records import Broken, Raw
-from dataset_builders.own_data.plain.names import TURNS, find_layout, is_column_name, plain
+from dataset_builders.own_data.plain.names import NAME_COLUMNS, TURNS, find_layout, is_column_name, plain
 from dataset_builders.own_data.rejects import BadRecord, NotEvident
 from dataset_builders.sources.raw_files import RawFile
 
@@ -80,10 +80,7 @@ def find_table(head: str, options: Options, is_table_by_name: bool) -> Table | N
     if width == 2 and not any(is_column_name(cell) for cell in first):
         _check_pairs(tables[best])
         return Table(best, ("question", "answer"), has_header=False, skip=skip)
-    raise BadRecord(
-        f"line {1 + skip}: none of the columns {', '.join(first)[:200]} is recognised; name them with question_column "
-        "and answer_column (--question-column, --answer-column), or text_column and label_column"
-    )
+    raise BadRecord(f"line {1 + skip}: none of the columns {', '.join(first)[:200]} is recognised; {NAME_COLUMNS}")
 
 
 def _check_pairs(rows: list[list[str]]) -> None:

@@ -39,7 +39,19 @@ def lifted(record: Any, options: Options) -> Any:
     if options.turns_path:
         paths = [path for path in paths if path in (options.turns_path, options.dialogue_column, options.split_column)]
     values = {path: value for path in paths if (value := at_path(record, path)) is not None}
+    turns = options.turns_path
+    if turns is not None and turns in values:  # not once more among the other columns
+        record = _without(record, turns.split("."))
     return {**record, **values} if values else record
+
+
+def _without(value: Any, keys: list[str]) -> Any:
+    """A copy of nested objects without the value at a path of keys."""
+    if not isinstance(value, dict) or keys[0] not in value:
+        return value
+    rest = {key: each for key, each in value.items() if key != keys[0]}
+    inner = _without(value[keys[0]], keys[1:]) if len(keys) > 1 else None
+    return {**rest, keys[0]: inner} if inner else rest
 
 
 def metadata_of(values: dict[str, Any]) -> str | None:

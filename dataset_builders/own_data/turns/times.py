@@ -19,6 +19,7 @@ _LOCAL = re.compile(
 )
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:?\d{2}.*)?")
 _NUMBER = re.compile(r"\d{9,19}(\.\d+)?")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?\s?[Mm]\.?)?")
 
 
 def seconds(value: Any, order: DateOrder | None = None) -> float | None:
@@ -50,6 +51,20 @@ def seconds(value: Any, order: DateOrder | None = None) -> float | None:
         return _stamp(parsedate_to_datetime(text)) if re.search("[A-Za-z]{3}", text) else None
     except (ValueError, TypeError, IndexError):
         return None
+
+
+def clock_seconds(value: Any) -> float | None:
+    """The seconds since midnight of a time without a day; None if it is none.
+
+    >>> clock_seconds("10:02"), clock_seconds("10:02:30 PM"), clock_seconds("Monday")
+    (36120.0, 79350.0, None)
+    """
+    if (match := _CLOCK.fullmatch(" ".join(str(value).replace("\u202f", " ").split()))) is None:
+        return None
+    hour, minute, second, half = int(match[1]), int(match[2]), float((match[3] or "0").replace(",", ".")), match[4]
+    if half:
+        hour = hour % 12 + (12 if half.lower().startswith("p") else 0)
+    return 3600 * hour + 60 * minute + second
 
 
 def find_order(values: Iterable[str]) -> DateOrder | None:

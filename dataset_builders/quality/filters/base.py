@@ -272,9 +272,19 @@ def limit(default: float, low: float = 0, high: float = float("inf")) -> Any:
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def matching(texts: pa.Array, pattern: str) -> np.ndarray:
-    """Indices of the texts that match an RE2 pattern, int64 of shape (n,)."""
-    return np.flatnonzero(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False))
+def matching(texts: pa.Array, pattern: str, hints: Sequence[str] = ()) -> np.ndarray:
+    """Indices of the texts that match an RE2 pattern, int64 of shape (n,).
+
+    Args:
+        texts: n texts.
+        pattern: The pattern.
+        hints: Strings of which every match holds at least one; they are several times as fast to find as a pattern.
+    """
+    if not hints:
+        return np.flatnonzero(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False))
+    masks = [pc.match_substring(texts, hint).to_numpy(zero_copy_only=False) for hint in hints]
+    rows = np.flatnonzero(np.logical_or.reduce(masks))
+    return rows[matching(texts.take(pa.array(rows)), pattern)]
 
 
 def findings(rows: Sequence[int] | np.ndarray, values: Sequence[str] | pa.Array) -> Findings:

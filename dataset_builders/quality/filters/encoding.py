@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dataset_builders.quality.drops import Findings
 from dataset_builders.quality.filters.base import TextFilter, findings, matching
@@ -43,7 +45,8 @@ class Encoding(TextFilter):
     def hits(self, texts: pa.Array) -> Findings:
         """The damaged texts. Value: the code points of broken characters, or the repaired text."""
         values: dict[int, str] = {}
-        if len(suspects := matching(texts, _SUSPECT)):
+        others = np.flatnonzero(~np.asarray(pc.string_is_ascii(texts)))
+        if len(suspects := others[matching(texts.take(pa.array(others)), _SUSPECT)]):
             from ftfy import fix_encoding
 
             for row, text in zip(suspects.tolist(), texts.take(pa.array(suspects)).to_pylist(), strict=True):

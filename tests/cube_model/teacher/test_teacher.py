@@ -67,6 +67,7 @@ def test_bfloat16_is_close_to_float32_and_has_another_fingerprint(minilm):
     assert half.weights_sha256 == minilm.weights_sha256
     auto = Teacher.load("minilm", "auto", "cpu")
     assert auto.dtype == ("bfloat16" if has_native_bfloat16("cpu") else "float32")
+    assert has_native_bfloat16("cpu:0") == has_native_bfloat16("cpu")  # that of a process of a launch
 
 
 def link_weights(source, target):

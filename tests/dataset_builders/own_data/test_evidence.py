@@ -121,3 +121,51 @@ def test_more_than_two_speakers_are_rejected(read):
         e for e in read("a.json", [{"dialog": d} for d in [dialog] + [good] * 10]) if isinstance(e, Rejected)
     ]
     assert "it is not evident who answers, 'Anna' or 'Ivan' or 'Eva'" in rejected.reason
+
+
+def test_times_without_a_day_order_turns_only_if_the_user_says_so(read):
+    rows = ["1,client,A,10:02", "1,bot,D,10:05", "1,bot,B,10:03", "1,client,C,10:04"]
+    table = "\n".join(["ticket_id,author,message,time", *rows])
+    with pytest.raises(DataError, match=r"'time' have no day, and the rows are not in their order.*--time-column time"):
+        read("a.csv", table)
+    expected = [[("user", "A"), ("system", "B"), ("user", "C"), ("system", "D")]]
+    assert read("a.csv", table, time_column="time") == expected
+    assert read("a.csv", "\n".join(["ticket_id,author,message,time", *sorted(rows, key=lambda r: r[-5:])])) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.csv", "fall,wer,was\n1,kunde,Hi\n1,wir,Hello\n", {"dialogue_column": "fall", "speaker_column": "wer", "text_column": "was"}),
+        ("a.jsonl", '{"x": {"y": [{"wer": "kunde", "was": "Hi"}, {"wer": "wir", "was": "Hello"}]}}', {"turns_path": "x.y", "speaker_column": "wer", "text_column": "was"}),
+        ("a.json", [{"turns": [{"who": "kunde", "was": "Hi"}, {"who": "wir", "was": "Hello"}]}], {"turns_path": "turns", "text_column": "was"}),
+    ],
+)  # fmt: skip
+def test_a_layout_of_other_names_is_refused_with_the_options_that_name_it(read, name, content, options):
+    with pytest.raises(DataError, match=r"name them: .*turns_path.*"):
+        read(name, content)
+    assert read(name, content, system_speaker=["wir"], **options) == [qa("Hi", "Hello")]
+
+
+def test_a_list_of_turns_at_a_path_is_no_metadata(tmp_path):
+    record = {
+        "data": {"turns": [{"role": "user", "text": "Hi"}, {"role": "bot", "text": "Hello"}], "team": "x"},
+        "n": 1,
+    }
+    (tmp_path / "a.jsonl").write_text(json.dumps(record))
+    (dialogue,) = load(tmp_path / "a.jsonl", turns_path="data.turns").dialogues
+    assert json.loads(dialogue.metadata) == {"data": {"team": "x"}, "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "Bob: Hi\nAnn (Support): Hello\nBob: Tea?\nAnn (Support): Yes\n\nBob: Hi\nAnn (Support): Hello\n"),
+        ("a.txt", "Client> Hi\r\nOperator> Hello\r\n-----\r\nClient> Hi\r\nOperator> Hello\r\n"),
+        ("a.txt", "Client (12:01): Hi\nOperator (Ann): Hello\n\nClient (12:05): Hi\nOperator (Ann): Hello\n"),
+        ("a.csv", 'case,transcript\n1,"Customer: Hi\nAgent: Hello"\n2,"Customer: Hi\nAgent: Hello"\n'),
+    ],
+)
+def test_names_with_roles_arrows_and_transcripts_in_cells(read, name, content):
+    assert read(name, content)[-1] == qa("Hi", "Hello")
+    assert [speaker for dialogue in read(name, content) for speaker, _ in dialogue[:2]] == ["user", "system"] * 2

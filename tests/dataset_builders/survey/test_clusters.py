@@ -17,24 +17,14 @@ from dataset_builders.common.executor import LocalExecutor
 from dataset_builders.common.stages import Stages
 from dataset_builders.common.storage import Storage
 from dataset_builders.schema import CLUSTERS
-from dataset_builders.survey import (
-    candidates,
-    cluster_graph,
-    clusters,
-    contained,
-    keys,
-    normal_texts,
-    plan,
-    run,
-    similar,
-)
+from dataset_builders.survey import candidates, clusters, contained, keys, normal_texts, plan, run, similar
 from dataset_builders.survey.decisions import Decisions, shard_name
 from dataset_builders.survey.dialogues import survey_dialogues
 from dataset_builders.survey.parsed import parse
 from dataset_builders.survey.plan import ClusterConfig
 from dataset_builders.text import near_duplicates
 from dataset_builders.text.normalize import normalize, text_ids
-from support.surveys import dialogue, survey_of
+from support.surveys import dialogue, groups, linked, survey_of
 
 HOTEL = [
     "I am looking for a quiet guesthouse near the old harbour",
@@ -60,14 +50,6 @@ def cluster(dialogues, config=None, order=None, shard_rows=1000):
         decisions, table, _ = survey_of(Path(folder), rows, config=config, policy="official", shard_rows=shard_rows)
     members = {row["dialogue_id"]: row for row in table.to_pylist()} if table else {}
     return {name: row["cluster_id"] for name, row in decisions.items()}, members, table
-
-
-def groups(labels):
-    """The clusters of two or more, as a set of sets."""
-    by_label = defaultdict(set)
-    for name, label in labels.items():
-        by_label[label].add(name)
-    return {frozenset(names) for names in by_label.values() if len(names) > 1}
 
 
 def invented(count, seed=0):
@@ -120,15 +102,6 @@ def plain(dialogues, config):
         if jaccard >= config.jaccard or contained >= config.containment:
             pairs[a, b] = (jaccard, contained)
     return said, pairs
-
-
-def linked(names, pairs):
-    """Connected components of two or more."""
-    label = {name: name for name in names}
-    for a, b in pairs:
-        old, new = label[a], label[b]
-        label = {name: new if at == old else at for name, at in label.items()}
-    return groups(label)
 
 
 def test_dialogues_that_differ_in_case_and_punctuation_are_equal_whatever_their_length():
@@ -276,8 +249,8 @@ def test_clusters_do_not_depend_on_shards_parts_and_chunk_sizes(monkeypatch):
         "_VERIFIED_AT_ONCE": 2,
     }
     of_texts = {"_TEXTS_AT_ONCE": 7, "_BYTES_AT_ONCE": 900}
-    chunks = ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards), (normal_texts, of_texts))
-    for module, sizes in chunks:
+    modules = ((near_duplicates, of_sets), (plan, of_plan), (similar, of_shards), (normal_texts, of_texts))
+    for module, sizes in modules:
         for name, size in sizes.items():
             monkeypatch.setattr(module, name, size)
     monkeypatch.setattr(contained, "_SHARED_AT_ONCE", 9)
@@ -330,16 +303,6 @@ def test_nothing_to_join(talk):
     assert len(labels) == len(talk)
     assert members == {}
     assert found is None or found.schema == CLUSTERS.arrow_schema
-
-
-def test_a_long_path_is_one_component():
-    count = 3000
-    path = np.random.default_rng(0).permutation(count)
-    left, right = path[:-1], path[1:]
-    components = cluster_graph.Components(count)
-    for start in range(0, count, 700):
-        components.join(left[start : start + 700], right[start : start + 700])
-    assert not components.labels.any()
 
 
 @pytest.mark.real_data

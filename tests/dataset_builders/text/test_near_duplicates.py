@@ -138,11 +138,6 @@ def test_chunks_of_pairs_have_a_limited_size(monkeypatch):
     assert sum(len(left) for left, _ in chunks) == 60 * 59 // 2
 
 
-def test_of_many_equal_keys_each_row_is_paired_with_the_next_ones():
-    pairs = [(a, b) for chunk in equal_pairs(np.array([7, 5, 7, 7, 5, 7]), 3) for a, b in zip(*chunk, strict=True)]
-    assert sorted(pairs) == [(0, 2), (0, 3), (1, 4), (2, 3), (2, 5), (3, 5)]
-
-
 def test_shingles_are_characters_not_bytes():
     texts = ["abcdef", "быстро", "日本語のテキスト", "😀😁😂🤣😃x", "abc", "été", "", "aaaaaaaa"]
     sets = shingle_sets(pa.array(texts))
