@@ -207,17 +207,16 @@ def settle(page: Page) -> None:
 
 
 def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
-    with opened(browser) as (page, meter):
-        before, start, used = processor(server), time.perf_counter(), Used(server)
+    with opened(browser) as (page, _):
+        start, used = time.perf_counter(), Used(server)
         page.goto(address, wait_until="commit")
         settle(page)
         complete = time.perf_counter() - start
-        thread = main_thread(meter)
         used.done.set()
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
         figures = page.evaluate("window.firstFigures") / 1000
         first = used.until(page.evaluate("performance.timeOrigin") / 1000 + figures)
-        return Visit(paint, figures, complete, *first, processor(server) - before, thread)
+        return Visit(paint, figures, complete, *first, *used.until(float("inf")))
 
 
 class Filter:
