@@ -70,7 +70,7 @@ void (window.answered = new Promise((resolve, reject) => {
 """
 
 FILTERED = {
-    "source": ("sgd", "multiwoz", "abcd", "crosswoz", "frames", "taskmaster"),
+    "source": ("sgd", "multiwoz", "crosswoz", "taskmaster", "star", "kdconv"),
     "split": ("validation", "test", "train"),
     "language": ("en", "zh", "ru", "de", "fr", "ja"),
 }
