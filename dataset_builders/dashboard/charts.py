@@ -6,6 +6,7 @@ colour blindness can distinguish.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import altair as alt
 import streamlit as st
 from altair.utils import schemapi
+from streamlit.dataframe_util import convert_anything_to_arrow_bytes
 
 from dataset_builders.schema import SPLITS
 
@@ -45,17 +47,36 @@ _HEIGHT = 300
 """Height of a chart with its axes and its legend, in pixels; see also `_height`."""
 
 
+_ASIDE = threading.local()
+"""Attribute `tables`: those of the chart that this thread draws, by their names."""
+
+
+def _table(frame: pd.DataFrame) -> dict[str, str]:
+    """Put the table of a chart aside, and return what the specification says in its place."""
+    name = f"table-{len(_ASIDE.tables)}"
+    _ASIDE.tables[name] = convert_anything_to_arrow_bytes(frame.reset_index(drop=True))
+    return {"name": name}
+
+
+alt.data_transformers.register("table", _table)
+alt.data_transformers.enable("table")
+
+
 def specification(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, Specification]:
     """Make a function that draws a chart return its Vega-Lite specification, and cache the result.
 
-    Neither the specification nor its parts are validated, because that would take half of the time of a page.
+    Neither the specification nor its parts are validated, because that would take half of the time of a page. The
+    tables go to the browser as Arrow rather than within the JSON, under names that do not depend on their rows, so that
+    a browser keeps a chart of which only the numbers change.
     """
 
     @st.cache_data(max_entries=1000, show_spinner=False)
     @wraps(draw)
     def specify(*args: P.args, **kwargs: P.kwargs) -> Specification:
+        tables = _ASIDE.tables = dict[str, bytes]()
         with schemapi.debug_mode(False):
-            return dict(draw(*args, **kwargs).configure_view(strokeOpacity=0).to_dict(validate=False))
+            chart = draw(*args, **kwargs).configure_view(strokeOpacity=0)
+            return {**chart.to_dict(validate=False), "datasets": tables}
 
     return specify
 

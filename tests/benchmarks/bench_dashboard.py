@@ -23,10 +23,12 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -68,7 +70,7 @@ void (window.answered = new Promise((resolve, reject) => {
 """
 
 FILTERED = {
-    "source": ("sgd", "multiwoz", "abcd", "crosswoz", "frames", "taskmaster"),
+    "source": ("sgd", "multiwoz", "crosswoz", "taskmaster", "star", "kdconv"),
     "split": ("validation", "test", "train"),
     "language": ("en", "zh", "ru", "de", "fr", "ja"),
 }
@@ -140,6 +142,47 @@ def processor(server: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+class Used(threading.Thread):
+    """Processor seconds of the server and of the main threads of the browser's pages, over time.
+
+    The browser itself answers only when it is idle, which is after the first figures.
+    """
+
+    def __init__(self, server: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.server, self.done = server, threading.Event()
+        self.threads: dict[str, float] = {}
+        self.samples: list[tuple[float, float, float]] = []
+        self.start()
+
+    def run(self) -> None:
+        """Look 50 times a second, and for new pages twice a second."""
+        number = 0
+        while not self.done.wait(0.02):
+            if number % 25 == 0:
+                children = psutil.Process().children(recursive=True)
+                pages = [child.pid for child in children if "--type=renderer" in _words(child)]
+            number += 1
+            for pid in pages:
+                with suppress(OSError):
+                    ran = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]
+                    self.threads[f"{pid}"] = int(ran) / 1e9
+            self.samples.append((time.time(), processor(self.server), sum(self.threads.values())))
+
+    def until(self, moment: float) -> tuple[float, float]:
+        """Seconds from the beginning until a moment, of the server and of the pages."""
+        first = self.samples[0]
+        last = max((sample for sample in self.samples if sample[0] <= moment), default=first)
+        return last[1] - first[1], last[2] - first[2]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @contextmanager
 def opened(browser: Browser) -> Iterator[tuple[Page, CDPSession]]:
     """Open a page of a new visitor, whose main thread is measured."""
@@ -164,17 +207,16 @@ def settle(page: Page) -> None:
 
 
 def visit(browser: Browser, server: psutil.Process, address: str) -> Visit:
-    with opened(browser) as (page, meter):
-        before, start = processor(server), time.perf_counter()
+    with opened(browser) as (page, _):
+        start, used = time.perf_counter(), Used(server)
         page.goto(address, wait_until="commit")
-        page.wait_for_selector(FIGURES)
-        first_server, first_thread = processor(server) - before, main_thread(meter)
-        page.wait_for_selector(COMPLETE)
+        settle(page)
         complete = time.perf_counter() - start
-        thread = main_thread(meter)
+        used.done.set()
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
         figures = page.evaluate("window.firstFigures") / 1000
-        return Visit(paint, figures, complete, first_server, first_thread, processor(server) - before, thread)
+        first = used.until(page.evaluate("performance.timeOrigin") / 1000 + figures)
+        return Visit(paint, figures, complete, *first, *used.until(float("inf")))
 
 
 class Filter:

@@ -111,10 +111,11 @@ def main() -> None:
             page.wait_for_selector(".map[data-drawn]")
             page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
             points = page.evaluate(FIND)
-            page.get_by_role("button", name="Select with a lasso").click()
-            areas = [answer(page, meter, server, lambda n=n: lasso(page, n)) for n in range(options.times)]
-            say(f"{'lasso: the rows inside':28}{median(areas)}")
-            page.get_by_role("button", name="Clear the selection").click()
+            say(f"{f'{points:,} points, ms a frame':28}{'painting':>9}{'thread':>9}")
+            for kind in ("pan", "zoom", "hover"):
+                painted, thread = frames(page, meter, kind, options.frames)
+                say(f"{kind:28}{painted:9.1f}{thread:9.1f}")
+            say(f"{'':28}{'wall':>9}{'server':>9}{'browser':>9}")
             searches = []
             for word in WORDS[: options.times]:
                 page.locator(".st-key-light input").fill(word)
@@ -122,15 +123,15 @@ def main() -> None:
             say(f"{'light up a word':28}{median(searches)}")
             page.locator(".st-key-light input").fill("")
             answer(page, meter, server, lambda: page.keyboard.press("Enter"))
+            page.get_by_role("button", name="Select with a lasso").click()
+            areas = [answer(page, meter, server, lambda n=n: lasso(page, n)) for n in range(options.times)]
+            say(f"{'lasso: the rows inside':28}{median(areas)}")
+            answer(page, meter, server, page.get_by_role("button", name="Clear the selection").click)
             colours = [
-                answer(page, meter, server, lambda name=name: page.get_by_role("radio", name=name, exact=True).click())
-                for name in ("Split", "Language", "Domain", "Intent", "Flag")
+                answer(page, meter, server, page.get_by_role("radio", name=name, exact=True).click)
+                for name in ("Split", "Language", "Domain", "Intent", "Flag")[: options.times]
             ]
             say(f"{'another colour':28}{median(colours)}")
-            say(f"{f'{points:,} points, ms a frame':28}{'painting':>9}{'thread':>9}")
-            for kind in ("pan", "zoom", "hover"):
-                painted, thread = frames(page, meter, kind, options.frames)
-                say(f"{kind:28}{painted:9.1f}{thread:9.1f}")
         browser.close()
 
 

@@ -74,8 +74,19 @@ def near(kind: Kind, keys: Sequence[str]) -> tuple[str, list[Any]]:
     )
 
 
+AMONG = "point IN (SELECT unnest(string_split(?, ','))::INTEGER)"
+"""Condition that a point is one of many; its parameter is their numbers with commas, read faster than a list."""
+
+
 def inside(
-    kind: Kind, area: Corners, filters: Filters, condition: str = "", values: Sequence[Any] = ()
+    kind: Kind,
+    area: Corners,
+    filters: Filters,
+    condition: str = "",
+    values: Sequence[Any] = (),
+    *,
+    most: int | None = None,
+    first: int = 0,
 ) -> tuple[str, list[Any]]:
     """SQL and parameters of the rows of the points in an area, in the order of the draw.
 
@@ -83,12 +94,38 @@ def inside(
         kind: What the points are.
         area: Corners of the area; empty for the whole map.
         filters: Filters of the page.
-        condition: One more condition.
+        condition: One more condition, on a point without its text.
         values: Its parameters.
+        most: Largest number of rows; None for all.
+        first: Number of rows before them.
     """
+    where, parameters = _within(area, filters, condition)
+    picked = f"SELECT * FROM ({points_of(kind)}) {where} ORDER BY point"
+    if most is not None:
+        picked += f" LIMIT {most} OFFSET {first}"
+    # texts only of these rows, since reading those of all would take most of the time
+    return _WITH_TEXTS[kind].format(picked=picked), [*parameters, *values]
+
+
+def number_inside(
+    kind: Kind, area: Corners, filters: Filters, condition: str = "", values: Sequence[Any] = ()
+) -> tuple[str, list[Any]]:
+    """SQL and parameters of the number of rows of `inside`."""
+    where, parameters = _within(area, filters, condition)
+    return f"SELECT count(*) FROM ({points_of(kind)}) {where}", [*parameters, *values]
+
+
+def _within(area: Corners, filters: Filters, condition: str) -> tuple[str, list[Any]]:
     tests = [in_area(area)] if area else []
-    where, parameters = filters.where(COLUMNS, *tests, *([condition] if condition else []))
-    return f"SELECT * FROM ({points_of(kind, with_texts=True)}) {where} ORDER BY point", [*parameters, *values]
+    return filters.where(COLUMNS, *tests, *([condition] if condition else []))
+
+
+_WITH_TEXTS: dict[Kind, str] = {
+    "utterances": "SELECT picked.* REPLACE (coalesce(turns.text, picked.text) AS text) FROM ({picked}) AS picked "
+    "LEFT JOIN turns ON turns.dialogue_id = picked.dialogue_id AND turns.turn_index = picked.turn_index ORDER BY point",
+    "dialogues": "SELECT picked.* REPLACE (dialog_text AS text) FROM ({picked}) AS picked "
+    "LEFT JOIN dialogs ON dialogs.dialogue_id = picked.dialogue_id ORDER BY point",
+}
 
 
 def in_area(area: Corners) -> str:

@@ -169,7 +169,7 @@ def _hits(page: Page, kind: Kind) -> tuple[np.ndarray, str, list[Any]] | None:
     else:
         query, values = map_rows.lit(kind, Terms.parse(text))
         hits = np.asarray(page.store.columns(query, values)["point"])
-        condition = f"point IN ({query})"
+        condition, values = map_rows.AMONG, [",".join(map(str, hits.tolist())) or "-1"]
     st.caption(t("map.lit_meaning" if by_meaning else "map.lit", n=len(hits)))
     return hits, condition, values
 
@@ -213,14 +213,14 @@ def _selected(page: Page, kind: Kind, area: map_rows.Corners, hits: tuple[np.nda
     if hits is not None and (not area or st.toggle(t("map.only_lit"), value=True, key="only-lit")):
         _, condition, values = hits
     query, parameters = map_rows.inside(kind, area, page.filters, condition, values)
-    number = int(page.store.value(f"SELECT count(*) FROM ({query})", parameters))
+    number = int(page.store.value(*map_rows.number_inside(kind, area, page.filters, condition, values)))
     if not number:
         page.nothing("map.no_rows")
         return
     pages = math.ceil(number / ROWS)
     shown = st.pagination(pages, key=f"map-page-{hash((query, *map(str, parameters)))}") if pages > 1 else 1
     first = ROWS * (shown - 1)
-    window = page.store.frame(f"{query} LIMIT {ROWS} OFFSET {first}", parameters)
+    window = page.store.frame(*map_rows.inside(kind, area, page.filters, condition, values, most=ROWS, first=first))
     frame = window.assign(text=window["text"].str.slice(0, 300))
     names = ("text", "source", "split", "language", "domain", "intent", "flag")
     state = page.table(
