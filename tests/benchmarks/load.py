@@ -271,7 +271,7 @@ def own(folder: Path, megabytes: int) -> str:
             row = {"question": f"Order {number}: {question}", "answer": f"{answer} Ask at desk {number}."}
             written += file.write(json.dumps(row) + "\n")
             number += 1
-    words_of_build = ["build", "--own", "large.jsonl", "--language", "en", "--out", "data", "--num-proc", "1"]
+    words_of_build = ["build", "--own", "large.jsonl", "--language", "und", "--out", "data", "--num-proc", "1"]
     command = run(folder, words_of_build)
     rows = json.loads((folder / "data" / "quality" / "report.json").read_text())["rows"]
     pairs = sum(sum(counts.values()) for counts in rows["pairs"].values()) if "pairs" in rows else rows
