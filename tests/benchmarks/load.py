@@ -273,9 +273,9 @@ def own(folder: Path, megabytes: int) -> str:
             number += 1
     words_of_build = ["build", "--own", "large.jsonl", "--language", "und", "--out", "data", "--num-proc", "1"]
     command = run(folder, words_of_build)
-    rows = json.loads((folder / "data" / "quality" / "report.json").read_text())["rows"]
-    pairs = sum(sum(counts.values()) for counts in rows["pairs"].values()) if "pairs" in rows else rows
-    return f"own file of {written / 1e6:,.0f} MB: {number:,} records, pairs {pairs}; {command.figures()}"
+    rows = json.loads((folder / "data" / "quality" / "report.json").read_text())["rows"]["pairs"]
+    pairs = sum(counts["out"] for counts in rows.values())
+    return f"own file of {written / 1e6:,.0f} MB: {number:,} records, {pairs:,} pairs; {command.figures()}"
 
 
 def _tiny(folder: Path) -> None:
