@@ -19,8 +19,8 @@ What the gate cannot notice, so that it remains the word of the user: restricted
 source that it comes from; text in other words, or in another language; single turns and intents shorter than
 `copies.LONG_COPY` words; a source called like a restricted one in letters of another script; and rows, ids, clusters
 and digests that are all rewritten to agree with each other. Of models: a record of the training (`training.json`) that
-is edited by hand with its digests, or deleted from the encoder that an assistant is built from, which then counts as
-one of others. The gate guards against mistakes. It is no proof of origin.
+was edited by hand with its digests, or deleted from the encoder that an assistant is built from, which then counts as
+one that was published by others. The gate guards against mistakes. It is no proof of origin.
 """
 
 from __future__ import annotations

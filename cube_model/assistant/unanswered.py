@@ -238,7 +238,8 @@ def _pairs_of(file: Path) -> list[tuple[str, str]] | None:
         if text.startswith(_HEAD):
             # not by line: U+2028 in a question ends none
             rows = [
-                row | {"question": of_cell(row["question"])} for row in csv.DictReader(io.StringIO(text, newline=""))
+                row | {name: of_cell(row[name] or "") for name in ("question", "answer")}
+                for row in csv.DictReader(io.StringIO(text, newline=""))
             ]
         else:
             rows = [json.loads(line) for line in text_lines(text) if line.strip()]

@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psutil
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from benchmarks.bench_serving import Client, questions  # noqa: E402
+from benchmarks.chats import SYLLABLES  # noqa: E402
 from benchmarks.peak import Peak, say  # noqa: E402
 from support.serving import free_port  # noqa: E402
 
@@ -258,24 +260,22 @@ def vectors(folder: Path, count: int) -> str:
 
 
 def own(folder: Path, megabytes: int) -> str:
-    """Build from a large file."""
+    """Build from a large file of different texts; of nearly equal ones, all would be compared with each other."""
     written = number = 0
-    words = [f"{colour} {thing}" for colour in COLOURS for thing in THINGS]
+    random = Random(0)
+    words = ["".join(random.choices(SYLLABLES, k=random.choice((1, 2, 3, 4)))) for _ in range(30_000)]
+    sentences = [" ".join(random.choices(words, k=random.randint(5, 16))).capitalize() + "." for _ in range(20_000)]
     with (folder / "large.jsonl").open("w") as file:
         while written < megabytes * 1_000_000:
-            first, second = words[number % 97], words[number // 97 % 89]
-            about = " ".join(f"The {words[(number + i * i) % 100]} stands beside the {second}." for i in range(20))
-            row = {
-                "question": f"Order {number}: where is the {first}? {about}",
-                "answer": f"{about} Ask at desk {number}.",
-            }
+            question, answer = (" ".join(random.choices(sentences, k=12)) for _ in range(2))
+            row = {"question": f"Order {number}: {question}", "answer": f"{answer} Ask at desk {number}."}
             written += file.write(json.dumps(row) + "\n")
             number += 1
-    words_of_build = ["build", "--own", "large.jsonl", "--language", "en", "--out", "data", "--num-proc", "1"]
+    words_of_build = ["build", "--own", "large.jsonl", "--language", "und", "--out", "data", "--num-proc", "1"]
     command = run(folder, words_of_build)
-    rows = json.loads((folder / "data" / "quality" / "report.json").read_text())["rows"]
-    pairs = sum(sum(counts.values()) for counts in rows["pairs"].values()) if "pairs" in rows else rows
-    return f"own file of {written / 1e6:,.0f} MB: {number:,} records, pairs {pairs}; {command.figures()}"
+    rows = json.loads((folder / "data" / "quality" / "report.json").read_text())["rows"]["pairs"]
+    pairs = sum(counts["out"] for counts in rows.values())
+    return f"own file of {written / 1e6:,.0f} MB: {number:,} records, {pairs:,} pairs; {command.figures()}"
 
 
 def _tiny(folder: Path) -> None:

@@ -119,6 +119,12 @@ def test_unanswered_questions_are_appended_to_no_other_file(run, folder, tmp_pat
         assert file.read_bytes() == whole
 
 
+def test_an_answer_that_begins_like_a_formula_is_learnt_as_it_is(tmp_path):
+    write_review([UnansweredQuestion("=1+1?", 1, [], "", "", "- Press the button.")], tmp_path / "review.csv")
+    assert "\n'=1+1?,'- Press" in (tmp_path / "review.csv").read_text()
+    assert answered_rows(tmp_path / "review.csv") == [("=1+1?", "- Press the button.")]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_no_command_waits_for_a_pipe_without_a_writer(run, folder, tmp_path):
     os.mkfifo(tmp_path / "pipe")

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from dataset_builders.common.errors import DataError
+from dataset_builders.common.file_kinds import HTML_MARK
 from dataset_builders.quality.cli import quality
 from dataset_builders.quality.report import plots
 from dataset_builders.quality.report.page import page, render, sections
@@ -175,6 +176,7 @@ def test_the_page_is_well_formed_and_loads_nothing(html, report):
     assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(structure.ids)
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
+    assert HTML_MARK in html[:1000]  # the next report replaces it
 
 
 def test_the_page_shows_every_number_of_the_tables(html, report):
