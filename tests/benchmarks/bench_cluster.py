@@ -191,7 +191,7 @@ def kill_worker(cluster: RayCluster) -> None:
         busy = [pid for pid, line in lines.items() if line.startswith("ray::") and not re.search("Agent|IDLE", line)]
         if busy:
             os.kill(busy[-1], signal.SIGKILL)
-            sys.stdout.write(f"killed: {lines[busy[-1]]}\n")
+            sys.stdout.write(f"killed: {lines[busy[-1]].strip()}\n")
             return
         time.sleep(0.2)
     sys.stdout.write("no worker was there to be killed\n")
