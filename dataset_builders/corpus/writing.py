@@ -121,7 +121,7 @@ class _ShardWriter:
             batch = self._drop(batch, in_benchmark, "benchmark", reason, texts)
         turns = None if self.encoder else TurnTexts.of(batch, self.shard.starts)
         for split, part in batch.by_split():
-            spoken = turns and turns.of_dialogues(part.number)
+            spoken = turns.of_dialogues(part.number) if turns else None
             screened = self._screen("dialogues", part.table, split, part, spoken=spoken)
             self._write("dialogues", split, screened.rows)
             kept = Batch("dialogues", screened.rows, part.number[screened.kept], part.split[screened.kept])
@@ -222,7 +222,7 @@ class _ShardWriter:
         about = self.deciding.find("pairs", pairs)
         contexts = None if self.quality.masks else contexts_of(dialogues.table, context)
         number = self.shard.starts[dialogues.number[dialogue]] + np.asarray(pairs["turn_index"])
-        spoken = turns and turns.of_pairs(number)
+        spoken = turns.of_pairs(number) if turns else None
         screened = self._screen("pairs", pairs, split, dialogues, self.encoder, spoken, contexts)
         number = number[screened.kept]
         made = Batch("pairs", screened.rows, number, np.full(len(number), SPLITS.index(split), np.int8))

@@ -151,14 +151,14 @@ def _with_columns(own: OwnFile) -> OwnFile:
     if own.form.name in ("text", "format"):
         return own
     sample = list(islice(Reading(own, Tally()).raw(), _SAMPLE))
-    own = replace(own, layout=_first_layout(own, sample))
-    assert own.layout is not None
+    first = _first_layout(own, sample)
+    own = replace(own, layout=first)
     records = [record for _, record in sample if isinstance(record, dict)]
     ignored: set[str] = set()
-    split, time = own.layout.split, own.layout.time
+    split, time = first.split, first.time
     if split and not own.options.split_column and not _are_splits(r.get(split) for r in records):
         ignored.add(split)
-    if own.layout.kind == "row" and time and not own.layout.order:
+    if first.kind == "row" and time and not first.order:
         order = _date_order(own, [record.get(time) for record in records])
         own = replace(own, options=replace(own.options, date_order=order))
         if not any(seconds(record.get(time), order) for record in records):
@@ -166,7 +166,7 @@ def _with_columns(own: OwnFile) -> OwnFile:
             if own.options.time_column and not any(clock is not None for clock in clocks):
                 raise BadRecord(f"the column {time!r} holds no times that can be read, such as 2026-01-31 12:00")
             if not own.options.time_column:
-                _check_clocks(time, [own_id(record, own.layout) for record in records], clocks)
+                _check_clocks(time, [own_id(record, first) for record in records], clocks)
                 ignored.add(time)
     own = replace(own, ignored=frozenset(ignored))
     layout = _first_layout(own, sample)

@@ -15,6 +15,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import psutil  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 
 from support.clusters import S3, RayCluster  # noqa: E402
@@ -182,14 +184,17 @@ class Comparison:
 
 def kill_worker(cluster: RayCluster) -> None:
     """Kill one process of the cluster that runs a task."""
-    groups = ",".join(str(node.pid) for node in cluster.nodes)
-    command = ["pgrep", "-a", "-g", groups, "-f", "^ray::"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    workers = [line.split()[0] for line in listed if "Agent" not in line]  # a node ends with its agents
-    if not workers:
-        sys.stdout.write("no worker was there to be killed\n")
-    for worker in workers[-1:]:
-        os.kill(int(worker), signal.SIGKILL)
+    for _ in range(100):
+        below = (child for node in cluster.nodes for child in psutil.Process(node.pid).children(recursive=True))
+        lines = {child.pid: " ".join(child.cmdline()) for child in below if child.is_running()}
+        # a node ends with its agents; other workers wait
+        busy = [pid for pid, line in lines.items() if line.startswith("ray::") and not re.search("Agent|IDLE", line)]
+        if busy:
+            os.kill(busy[-1], signal.SIGKILL)
+            sys.stdout.write(f"killed: {lines[busy[-1]].strip()}\n")
+            return
+        time.sleep(0.2)
+    sys.stdout.write("no worker was there to be killed\n")
 
 
 def replace_node(cluster: RayCluster) -> None:
