@@ -21,7 +21,7 @@ Order = Literal["relevance", "best", "worst"]
 MOST = 1_000
 """Maximum number of hits that can be paged through; all are counted, and the download has all."""
 
-RANKED = 50_000
+RANKED = 100_000
 """About the maximum number of hits that are scored."""
 
 _TERM = re.compile(r'(-?)(?:"([^"]+)"|(\S+))')
