@@ -44,6 +44,19 @@ class _Command:
     forks_lastingly = True
 
 
+class _Forking(threading.local):
+    """State of a thread that forks.
+
+    Attributes:
+        mask: Signals that it held back before; None outside a command.
+    """
+
+    mask: set[int] | None = None
+
+
+_FORKING = _Forking()
+
+
 @contextmanager
 def orderly_ending() -> Iterator[None]:
     """Handle SIGTERM and SIGHUP like Ctrl-C inside the block, and end all forked processes with this one.
@@ -138,7 +151,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _before_fork() -> None:
+    """Hold signals back while a command forks: its handler would swallow one that reaches the new process too early."""
     _Command.forks_lastingly = threading.current_thread() is threading.main_thread()
+    _FORKING.mask = None if _Command.process is None else signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _after_fork_in_parent() -> None:
+    if _FORKING.mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _FORKING.mask)
 
 
 def _after_fork() -> None:
@@ -148,10 +168,11 @@ def _after_fork() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is _interrupt:
             signal.signal(number, signal.SIG_DFL)
+    _after_fork_in_parent()
     parent, _Command.process = _Command.process, os.getpid()
     if _Command.forks_lastingly:
         end_with_parent(parent)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork, after_in_parent=_after_fork_in_parent)

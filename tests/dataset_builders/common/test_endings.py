@@ -32,6 +32,21 @@ if "ignored" in sys.argv:
 run_command_line(command)
 """
 
+FORKING = """
+import os, signal, time
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+from dataset_builders.common.command_line import run_command_line
+
+def command():
+    child = os.fork()
+    if child == 0:
+        time.sleep(20)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+run_command_line(command)
+"""
+
 LAUNCHED = """
 import time
 from cube_model._command import run_launched
@@ -86,6 +101,12 @@ def test_no_process_outlives_a_command(number):
         return
     assert command.returncode == 128 + number
     assert (output, errors) == ("cleaned\n", "")
+
+
+def test_a_signal_that_comes_while_a_process_forks_ends_it():
+    """Else the pool that has sent it waits for a process that goes on."""
+    output = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=30)
+    assert (output.stdout, output.stderr) == (f"{-signal.SIGTERM}\n", "")
 
 
 def test_signals_that_follow_each_other_are_one_request():
