@@ -64,13 +64,14 @@ def main() -> None:
     peaks = []
     sys.stdout.write("sources   raw MB  seconds  CPU s  MB/CPU s  peak MiB  rows; keys in two splits\n")
     with tempfile.TemporaryDirectory() as scratch:
+        # both before this process reads anything: the system counts its size as that of a child, too
+        built = []
         for names in ([name for name in present if name in FIRST], present):
             folder = (args.out or Path(scratch)) / str(len(names))
-            seconds, processor, peak = build(names, args.raw_dir, folder, Path(scratch) / f"cache-{len(names)}")
-            size, report = (
-                raw_megabytes(names, args.raw_dir),
-                json.loads((folder / "quality" / "report.json").read_text()),
-            )
+            built.append((names, folder, *build(names, args.raw_dir, folder, Path(scratch) / f"cache-{len(names)}")))
+        for names, folder, seconds, processor, peak in built:
+            size = raw_megabytes(names, args.raw_dir)
+            report = json.loads((folder / "quality" / "report.json").read_text())
             rows = {config: sum(tally["out"] for tally in report["rows"][config].values()) for config in CONFIGS}
             sys.stdout.write(
                 f"{len(names):7} {size:8.1f} {seconds:8.0f} {processor:6.0f} {size / processor:9.2f} {peak:9.0f}  "
