@@ -1,4 +1,4 @@
-"""Publication of a trained core by the package that pushes, of which nothing here imports anything."""
+"""Publishes a trained core through the entry points of `push_scripts`, which this package must not import."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Kinds of single files that a command writes: each is told by a mark of ours, so no other file is replaced.
+"""Kinds of single files that a command writes. Only files that this program made are replaced.
 
-Pages, plots and other files whose form is common to all programs carry `MARK` near their beginning or end. Files of
-JSON are told by their content.
+Pages, plots and other files in common formats carry `MARK` near their beginning or end. JSON files are recognised by
+their content.
 """
 
 from __future__ import annotations

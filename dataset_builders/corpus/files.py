@@ -142,7 +142,7 @@ def _files_of(config: Config, split: Split, sources: Sequence[SourceRows]) -> li
 
 
 def _cut(key: str, sources: Sequence[SourceRows], rows: int) -> list[list[Piece]]:
-    """Cut the rows of a key into files of so many, by the numbers of rows in the fragments."""
+    """Divide the rows of a key into files of at most `rows` rows, in the order of the fragments."""
     files: list[list[Piece]] = []
     room = 0
     for source in sources:

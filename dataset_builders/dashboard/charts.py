@@ -67,7 +67,7 @@ def specification(draw: Callable[P, alt.Chart | alt.LayerChart]) -> Callable[P, 
 
     Neither the specification nor its parts are validated, because that would take half of the time of a page. The
     tables go to the browser as Arrow rather than within the JSON, under names that do not depend on their rows, so that
-    a browser keeps a chart of which only the numbers change.
+    the browser keeps a chart when only its numbers change.
     """
 
     @st.cache_data(max_entries=1000, show_spinner=False)

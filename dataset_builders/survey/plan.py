@@ -44,8 +44,8 @@ class ClusterConfig:
         most_candidates: Maximum number of pairs of such dialogues that a task finds possibly similar; one with more
             leaves out pairs in its crowds.
         crowd: Number of dialogues with equal parts of their signatures above which they are a crowd.
-        neighbours: Number of possibly similar dialogues that follow a dialogue of a crowd, of which the others are left
-            out.
+        neighbours: Number of possibly similar dialogues with which a dialogue of a crowd is compared; the comparisons
+            with the others are left out.
         shingle: Number of characters of a shingle.
         permutations: Number of slots of a MinHash signature.
         bands: Number of bands of a signature; see `near_duplicates`.
@@ -198,7 +198,7 @@ class Plan:
 
 
 def range_of(hashes: np.ndarray, ranges: int) -> np.ndarray:
-    """The range of each hash among so many, ascending with the hashes.
+    """Return the range to which each hash belongs; higher hashes belong to later ranges.
 
     Args:
         hashes: uint64 of shape (n,).

@@ -20,7 +20,7 @@ FILTERS = {
 
 
 def in_parts(folder, name, rows):
-    """Cut `quality/NAME.parquet` into files of so many rows, as a build does with large tables."""
+    """Cut `quality/NAME.parquet` into several files, as a build does with large tables."""
     whole = folder / "quality" / f"{name}.parquet"
     table, starts = pq.read_table(whole), range(0, pq.read_metadata(whole).num_rows, rows)
     for number, start in enumerate(starts):
