@@ -24,6 +24,9 @@ KINDS = ("same_intent", "same_action", "templates", "translations")
 LABELLED = ("same_intent", "same_action")
 """Those of them whose pairs have a label that others may have, too."""
 
+_COMPOSER_STEPS = 2000
+"""Steps of a composer alone: on three corpora, twice as many gain a point on one, and nothing on the others."""
+
 
 @dataclass
 class EmbedderConfig(Options, error=ModelError):
@@ -84,6 +87,12 @@ class EmbedderConfig(Options, error=ModelError):
         "cubic core, attention or a recurrent network of its size, or the mean. none: the turns are one text.",
     )
     composer_learning_rate: float = option(5e-3, "Highest learning rate of the composer.", above=0)
+    composer_steps: int | None = option(
+        None,
+        "Number of steps in which the composer is trained alone before both are, on vectors of the encoder as it is.",
+        low=0,
+        none="2000; 0 with --streaming, which holds no vectors",
+    )
     neighbours: int = option(
         1,
         "Maximum number of consecutive pairs of a dialogue that come together in a batch. They share turns, which a "
@@ -95,7 +104,9 @@ class EmbedderConfig(Options, error=ModelError):
     )
     epochs: int = option(1, "Passes over the pairs.", low=1)
     max_steps: int | None = option(
-        None, "Maximum number of optimizer steps, whatever the epochs; the schedule ends there.", low=1
+        None,
+        "Maximum number of optimizer steps, whatever the epochs; the schedule ends there. 0: train the composer alone.",
+        low=0,
     )
     batch_size: int = option(
         128, "Pairs per batch and process; the answers of all processes' batches are each other's negatives.", low=2
@@ -193,6 +204,7 @@ class EmbedderConfig(Options, error=ModelError):
             "hard_negatives": self.hard_negatives,
             "neighbours": self.neighbours > 1 and self.neighbours,
             "negatives": self.negatives != "all" and self.negatives,
+            "composer_steps": self.composer_steps,
             **{
                 name: getattr(self, name)
                 for name in ("vary_context", "decontaminate", "languages", "leave_out", "distill", *KINDS)
@@ -225,6 +237,10 @@ class EmbedderConfig(Options, error=ModelError):
                     f"mini_batch_size is {self.mini_batch_size}: with a composer, expected at least batch_size = "
                     f"{self.batch_size}"
                 )
+        if self.composer_steps and self.composer in ("none", "mean"):
+            raise ModelError(f"composer {self.composer} has no weights: leave out composer_steps, or choose another")
+        if self.max_steps == 0 and not self.steps_of_composer:
+            raise ModelError("max_steps is 0: nothing is trained; raise it, or choose a --composer with weights")
         if self.frozen_layers and self.train_embeddings:
             raise ModelError("frozen_layers spares the backward pass only with --freeze-embeddings: set it, too")
 
@@ -232,3 +248,10 @@ class EmbedderConfig(Options, error=ModelError):
     def has_labels(self) -> bool:
         """Whether some pairs share a label that others may have, too."""
         return any(getattr(self, kind) for kind in LABELLED)
+
+    @property
+    def steps_of_composer(self) -> int:
+        """Number of steps in which the composer is trained alone."""
+        if self.composer_steps is None:
+            return 0 if self.streaming or self.composer in ("none", "mean") else _COMPOSER_STEPS
+        return self.composer_steps

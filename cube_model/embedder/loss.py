@@ -92,11 +92,20 @@ class ByLengthRankingLoss(MultipleNegativesRankingLoss):
         rows = None
         if self._distillation:
             labels, rows = labels.unbind(dim=1)
+        loss = self.of_embeddings(embeddings, labels)
+        return loss if self._distillation is None or rows is None else loss + self._distillation(embeddings[0], rows)
+
+    def of_embeddings(self, embeddings: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        """Loss of a batch whose texts are encoded, the mean over the numbers of dimensions.
+
+        Args:
+            embeddings: Anchors, positives, negatives: float `[batch, dimension]` each.
+            labels: int64 `[batch]`, numbers of labels, or -1 in a batch without.
+        """
         losses = [self.compute_loss_from_embeddings(embeddings, labels)]
         for dimension in self._dimensions:
             losses.append(self.compute_loss_from_embeddings([each[:, :dimension] for each in embeddings], labels))
-        loss = torch.stack(losses).mean()
-        return loss if self._distillation is None or rows is None else loss + self._distillation(embeddings[0], rows)
+        return torch.stack(losses).mean()
 
 
 class LabelRankingLoss(ByLengthRankingLoss):

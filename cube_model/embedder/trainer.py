@@ -118,12 +118,14 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         needs_room(output.place, "continue with --resume", ModelError),
         nullcontext() if static else fast_cpu_training(model, config.dropout, on_processor=_device(config) == "cpu"),
     ):
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        history = _train_composer_first(trainer, model, config, data, separator) if checkpoint is None else []
+        if config.max_steps != 0:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            history = [entry for entry in trainer.state.log_history if "loss" in entry]
     if config.base_share:
         move_towards(model, start, config.base_share)
     if length:
         model.max_seq_length = own_length  # later texts may be longer than those of the training
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if not trainer.is_world_process_zero():
         return None
     location = location_of(config.data)
@@ -139,19 +141,26 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "mixed_precision": "bf16" if trainer.args.bf16 else "no",
         "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
-        "loss_first": losses[0],
-        "loss_last": losses[-1],
-        "history": [
-            {key: entry[key] for key in ("step", "loss", "learning_rate")}
-            for entry in trainer.state.log_history
-            if "loss" in entry
-        ],
+        "loss_first": history[0]["loss"],
+        "loss_last": history[-1]["loss"],
+        "history": [{key: entry[key] for key in ("step", "loss", "learning_rate")} for entry in history],
         "seconds": round(time.monotonic() - started, 1),
         "hardware": hardware(trainer.args.device.type, trainer.args.world_size),
         "versions": {**versions(), "sentence-transformers": sentence_transformers.__version__},
     }
     write_output(output, cast("Any", _saver(config, model)), record)
     return record
+
+
+def _train_composer_first(
+    trainer: Any, model: SentenceTransformer, config: EmbedderConfig, data: Any, separator: str
+) -> list[dict[str, Any]]:
+    """Train the composer alone, if the run says so."""
+    if not config.steps_of_composer:
+        return []
+    from cube_model.embedder.composer_first import train_composer_first
+
+    return list(train_composer_first(trainer, model, config, data, separator))
 
 
 def _saver(config: EmbedderConfig, model: SentenceTransformer) -> Any:

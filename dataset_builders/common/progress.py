@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 
@@ -99,7 +99,29 @@ def training_bar(total: int, done: int, show: bool) -> Any:
 
 
 @contextmanager
-def encoding_progress(teacher: Encoding, total: int, show: bool = True) -> Iterator[Callable[[int], object]]:
+def counting_bar(title: str, total: int, show: bool = True) -> Iterator[Callable[[int], object]]:
+    """Show a bar with the time left while something is counted.
+
+    Args:
+        title: Text before the bar.
+        total: Number to reach.
+        show: Show the bar on the error stream.
+
+    Yields:
+        Function to call with what was done since the last call.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def encoding_progress(
+    teacher: Encoding, total: int, show: bool = True
+) -> AbstractContextManager[Callable[[int], object]]:
     """Show a bar with the time left while texts are encoded.
 
     Args:
@@ -107,16 +129,10 @@ def encoding_progress(teacher: Encoding, total: int, show: bool = True) -> Itera
         total: Number of texts.
         show: Show the bar on the error stream.
 
-    Yields:
-        Function to call with the number of texts encoded since the last call.
+    Returns:
+        Context manager of the function to call with the number of texts encoded since the last call.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task(f"encode with {teacher.name} ({teacher.dtype})", total=total)
-        yield lambda count: bar.advance(task, count)
+    return counting_bar(f"encode with {teacher.name} ({teacher.dtype})", total, show)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_joint.py --data DATASET --work FOLDER [--stage train|validation|test] [--only cube]
 
-Every method starts from the same encoder and sees the same number of pairs; its CPU seconds are recorded. Joined text
-takes about three times as long, as it encodes every turn again and again. Composers learn at the rate that is best for
-them on the frozen encoder, by validation pairs. The last method tells what batches of neighbouring pairs are worth: it has
-random ones, and about as much time as the other cores, so fewer pairs.
+Every method starts from the same encoder; its CPU seconds are recorded. Composers are first trained alone, on vectors of
+the encoder as it is, at the rate that is best for them by validation pairs; methods "alone" end there. Then encoder and
+composer, or the encoder of joined text, are trained on the same number of pairs. Joined text takes longer, as it encodes
+every turn again and again.
 
 Then each is evaluated by response selection, 1-of-100, on whole English dialogues of each source. Whatever is finished in
 `--work` is not computed again, and an interrupted training resumes. `--stage test` is for the end.
@@ -27,16 +27,14 @@ import pyarrow.parquet as pq
 import torch
 
 from cube_model import EmbeddingCache, Teacher
-from cube_model.core.configuration_turns import TurnsConfig
 from cube_model.core.modeling_turns import TurnsModel
 from cube_model.data.pairs import NO_TURN, QuestionAnswerPairs, joined_turns, load_pairs
 from cube_model.embedder import pair_trainer
 from cube_model.embedder.config import EmbedderConfig
 from cube_model.embedder.trainer import train_embedder
-from cube_model.evaluation.methods import Method, Scorer, composed_turns, identity
+from cube_model.evaluation.methods import Scorer, composed_turns, identity
 from cube_model.evaluation.response_selection import evaluate
-from cube_model.inference.processor import core_function
-from cube_model.metrics.metrics import normalize, quick_accuracy
+from cube_model.metrics.metrics import normalize
 
 SOURCES = ("sgd", "multiwoz", "woz")
 RUNS: dict[str, dict[str, Any]] = {
@@ -45,11 +43,10 @@ RUNS: dict[str, dict[str, Any]] = {
     "attention": {"composer": "attention", "neighbours": 8},
     "gru": {"composer": "gru", "neighbours": 8},
     "mean": {"composer": "mean", "neighbours": 8},
-    "cube, random batches": {"composer": "cube"},
+    **{f"{kind} alone": {"composer": kind} for kind in ("cube", "attention", "gru")},
+    "cube, not alone first": {"composer": "cube", "neighbours": 8, "composer_steps": 0},
 }
-SHARES = {"cube, random batches": 0.35}
-"""Share of the steps, where it is not 1."""
-RATES = (1e-3, 2e-3, 5e-3, 1e-2)
+RATES = (2e-3, 5e-3, 1e-2)
 """Learning rates of a composer."""
 
 AT_ONCE = 32
@@ -96,7 +93,7 @@ def mixed_data(arguments: argparse.Namespace) -> Path:
     return place
 
 
-def run_config(arguments: argparse.Namespace, name: str, **options: Any) -> EmbedderConfig:
+def run_config(arguments: argparse.Namespace, **options: Any) -> EmbedderConfig:
     """Make the configuration of a run."""
     shared = {"context_turns": arguments.turns, "batch_size": arguments.batch, "sources": list(SOURCES)}
     shared |= {"train_embeddings": False, "frozen_layers": arguments.frozen, "learning_rate": arguments.rate}
@@ -108,7 +105,7 @@ def run_config(arguments: argparse.Namespace, name: str, **options: Any) -> Embe
         "warmup": 0.1,
         "checkpoint_every": 10,
     }
-    return EmbedderConfig(data=arguments.data, base=arguments.base, **{**shared, **RUNS[name], **options})
+    return EmbedderConfig(data=arguments.data, base=arguments.base, **{**shared, **options})
 
 
 def folder(arguments: argparse.Namespace, name: str) -> Path:
@@ -116,67 +113,49 @@ def folder(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.work / name.replace(", ", "-").replace(" ", "-")
 
 
-def train(arguments: argparse.Namespace, name: str) -> None:
+def train(arguments: argparse.Namespace, name: str, **options: Any) -> None:
     """Train one method, unless it is there."""
     output = folder(arguments, name)
     if (output / "training.json").exists():
         return
-    options: dict[str, Any] = {"max_steps": round(SHARES.get(name, 1) * arguments.steps)}
-    if kind := RUNS[name].get("composer"):
-        options["composer_learning_rate"] = best_rates(arguments).get(kind, RATES[0])
+    if name.endswith(" alone"):
+        kind = RUNS[name]["composer"]
+        output.symlink_to(folder(arguments, alone(kind, best_rates(arguments, kind))).resolve())
+        return
+    options = {"max_steps": arguments.steps, **RUNS.get(name, {}), **options}
+    kind = options.get("composer", "none")
+    if kind not in ("none", "mean"):
+        options.setdefault("composer_steps", arguments.composer_steps)
+        if "composer_learning_rate" not in options:
+            options["composer_learning_rate"] = best_rates(arguments, kind)
     StepTimes.seconds.clear()
-    record = train_embedder(run_config(arguments, name, output=str(output), resume=True, **options))
-    facts = {**options, "cpu_seconds": sum(StepTimes.seconds), "timed_steps": len(StepTimes.seconds)}
+    start = time.process_time()
+    record = train_embedder(run_config(arguments, output=str(output), resume=True, **options))
+    facts = {"cpu_seconds": sum(StepTimes.seconds), "timed_steps": len(StepTimes.seconds)}
+    facts |= {**options, "cpu_seconds_in_all": time.process_time() - start}
     output.with_name(output.name + ".steps.json").write_text(json.dumps(facts))
     sys.stdout.write(f"{name}: loss {record and record['loss_last']:.3f}, {facts}\n")
 
 
-def best_rates(arguments: argparse.Namespace) -> dict[str, float]:
-    """Choose the learning rate of each composer: trained on the frozen encoder, the best accuracy on validation pairs."""
-    path = arguments.work / "rates.json"
-    if path.exists():
-        return dict(json.loads(path.read_text())["best"])
-    teacher, cache = Teacher.load(arguments.base, "float32", "cpu"), EmbeddingCache(arguments.work / "cache")
-    data, context = arguments.data, arguments.turns
-    train_pairs, validation = (
-        whole_dialogues(load_pairs(data, split, sources=list(SOURCES), context_turns=context), count)
-        for split, count in (("train", arguments.steps * arguments.batch), ("validation", arguments.pairs))
-    )
-    vectors, held_out = (pairs.embed(teacher, cache) for pairs in (train_pairs, validation))
-    accuracies: dict[str, dict[str, float]] = {}
-    for kind in ("gru", "attention", "cube"):
-        accuracies[kind] = {}
-        for rate in RATES:
-            composer = composed_alone(kind, train_pairs, vectors, rate, arguments)
-            method = Method(kind, core_function(composer, composer.compose), lambda answers: answers, turns=1 + context)
-            found = quick_accuracy(*method.map(validation, held_out), validation.labels)
-            accuracies[kind][str(rate)] = found
-    best = {kind: float(max(found, key=lambda rate: found[rate])) for kind, found in accuracies.items()}
-    path.write_text(json.dumps({"best": best, "accuracies": accuracies}, indent=1))
-    return best
+def best_rates(arguments: argparse.Namespace, kind: str) -> float:
+    """Choose the learning rate of a composer: trained alone, the best mean accuracy on validation pairs."""
+    accuracies = {}
+    for rate in RATES:
+        name = alone(kind, rate)
+        train(arguments, name, composer=kind, composer_learning_rate=rate, max_steps=0)
+        scores = score(arguments, name, "validation")
+        accuracies[rate] = sum(scores[source][composed(scores[source])][0] for source in SOURCES)
+    return max(accuracies, key=lambda rate: accuracies[rate])
 
 
-def composed_alone(
-    kind: str, pairs: QuestionAnswerPairs, vectors: np.ndarray, rate: float, arguments: argparse.Namespace
-) -> TurnsModel:
-    """Train a composer alone, on vectors, as long as in the joint training."""
-    torch.manual_seed(0)
-    tiny = {"model_type": "distilbert", "n_layers": 1, "n_heads": 1, "hidden_dim": 8, "vocab_size": 8}
-    shape = {"embedding_dim": vectors.shape[1], "composer": kind, "context_turns": arguments.turns}
-    model = TurnsModel(TurnsConfig(encoder=tiny | {"dim": 8}, **shape)).train()
-    optimizer = torch.optim.AdamW(model.composer.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, arguments.steps)
-    table, random = torch.from_numpy(vectors), np.random.default_rng(0)
-    for _ in range(arguments.steps):
-        rows = random.choice(len(pairs), arguments.batch, replace=False)
-        scores = 20 * model.compose(table[pairs.questions[rows]]) @ table[pairs.answers[rows]].T
-        same = torch.from_numpy(pairs.labels[rows, None] == pairs.labels[rows])
-        scores = scores.masked_fill(same & ~torch.eye(len(rows), dtype=torch.bool), -torch.inf)
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(scores, torch.arange(len(rows))).backward()
-        optimizer.step()
-        schedule.step()
-    return model.eval()
+def alone(kind: str, rate: float) -> str:
+    """Name the run of a composer that is trained alone at a rate."""
+    return f"{kind} alone at {rate:g}"
+
+
+def composed(scores: dict[str, Any]) -> str:
+    """Return the method that composes turns, among those of `score`."""
+    return next(name for name in scores["samples"] if not name.startswith("sim"))
 
 
 def whole_dialogues(pairs: QuestionAnswerPairs, count: int, seed: int = 0) -> QuestionAnswerPairs:
@@ -215,7 +194,8 @@ class JoinedText:
 
 def score(arguments: argparse.Namespace, name: str, split: str) -> dict[str, Any]:
     """Evaluate one method on a split, unless it was."""
-    path = folder(arguments, name).with_suffix(f".{split}.json")
+    output = folder(arguments, name)
+    path = output.with_name(f"{output.name}.{split}.json")
     if path.exists():
         return dict(json.loads(path.read_text()))
     teacher = Teacher.load(arguments.base if name == "frozen" else folder(arguments, name), "float32", "cpu")
@@ -350,6 +330,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(RUNS))
     parser.add_argument("--train-pairs", type=int, default=2000, help="training pairs of each source")
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--composer-steps", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--frozen", type=int, default=4)
