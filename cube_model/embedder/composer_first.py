@@ -71,7 +71,7 @@ def train_composer_first(
                 embeddings += [turns.answers(vectors[column[rows]]) for column in answers]
                 value = loss.of_embeddings(embeddings, labels[rows])
                 if not value.isfinite():
-                    raise _not_finite(float(value), step + 1, config)
+                    raise _not_finite(float(value.detach()), step + 1, config)
                 optimizer.zero_grad()
                 value.backward()
                 torch.nn.utils.clip_grad_norm_(turns.composer.parameters(), trainer.args.max_grad_norm)

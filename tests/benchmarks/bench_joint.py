@@ -46,7 +46,7 @@ RUNS: dict[str, dict[str, Any]] = {
     **{f"{kind} alone": {"composer": kind} for kind in ("cube", "attention", "gru")},
     "cube, not alone first": {"composer": "cube", "neighbours": 8, "composer_steps": 0},
 }
-RATES = (2e-3, 5e-3, 1e-2)
+RATES = (3e-3, 6e-3)
 """Learning rates of a composer."""
 
 AT_ONCE = 32

@@ -49,6 +49,7 @@ SMALLER = {
     "dialogue-cube benchmark": "--tasks cost",
     "dialogue-cube train-encoder": "--max-steps 1 --batch-size 8",
     "dialogue-cube train-encoder --data dataset --base minilm --static": "--static 16",  # the tiny teacher has 32
+    "dialogue-cube train-encoder --data dataset --base minilm --composer": "--composer-steps 2",
     "dialogue-cube leaderboard": "--methods sim,procrustes --train-sizes 200 --seeds 1 --max-test-pairs 200",
     "dialogue-cube evaluate intents": "--protocol prototype --sources banking77",
 }

@@ -65,7 +65,7 @@ def base(tmp_path_factory):
 
 def config(data, base, output, **options) -> EmbedderConfig:
     fixed = {"composer": "cube", "context_turns": 2, "neighbours": 2, "batch_size": 12, "epochs": 9}
-    fixed |= {"learning_rate": 5e-3, "composer_learning_rate": 1e-2, "device": "cpu", "mixed_precision": "no"}
+    fixed |= {"composer_steps": 5, "learning_rate": 5e-3, "composer_learning_rate": 1e-2, "device": "cpu", "mixed_precision": "no"}
     return EmbedderConfig(data=data, base=base, output=output, **{**fixed, "threads": 1, "progress": False, **options})
 
 
@@ -82,7 +82,7 @@ def untrained(base, composer: str):
     from cube_model.embedder.joint import with_composer
     from cube_model.embedder.trainer import load_base
 
-    run = config("none", base, "none", composer=composer)
+    run = config("none", base, "none", composer=composer, composer_steps=None)
     torch.manual_seed(0)
     model = with_composer(load_base(run)[0], run, " [SEP] ").eval()
     for weight in model[0].model.composer.parameters():
@@ -187,6 +187,25 @@ def test_it_learns_to_read_the_turns_before_a_question(trained):
     right = torch.arange(len(later))
     assert ((questions @ answers.T).argmax(1) == right).float().mean() > 0.6
     assert ((alone @ answers.T).argmax(1) == right).float().mean() < 0.1
+
+
+def test_a_composer_alone_learns_and_leaves_the_encoder_as_it_is(data, base, tmp_path):
+    from safetensors.torch import load_file
+
+    from cube_model.embedder.trainer import train_embedder
+
+    output = tmp_path / "encoder"
+    record = train_embedder(config(data, base, output, max_steps=0, composer_steps=60))
+    assert record["steps"] == 0
+    assert [record["history"][0]["step"], record["history"][-1]["step"]] == [1, 60]
+    assert record["loss_last"] < 0.9 * record["loss_first"]
+    weights, own = load_file(output / "model.safetensors"), load_file(base / "model.safetensors")
+    encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items() if name.startswith("encoder.")}
+    assert encoder
+    assert all(torch.equal(weight, own[name]) for name, weight in encoder.items())
+    with pytest.raises(ModelError, match=r"step 2 .*--composer-learning-rate"):
+        train_embedder(config(data, base, tmp_path / "wild", max_steps=0, composer_learning_rate=1e30))
+    assert not (tmp_path / "wild").exists()
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
@@ -358,6 +377,9 @@ def test_frozen_layers_stay(base, data, tmp_path):
         ({"composer": "transformer"}, "^composer: expected "),
         ({"frozen_layers": 1}, "only with --freeze-embeddings"),
         ({"streaming": True}, "neighbours 2 needs all pairs at once"),
+        ({"streaming": True, "neighbours": 1}, "composer_steps 5 needs all pairs at once"),
+        ({"composer": "mean"}, "composer mean has no weights: leave out composer_steps"),
+        ({"max_steps": 0, "composer_steps": 0}, "max_steps is 0: nothing is trained"),
     ],
 )
 def test_wrong_arguments_are_named(wrong, words):
