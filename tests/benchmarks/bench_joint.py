@@ -155,7 +155,7 @@ def alone(kind: str, rate: float) -> str:
 
 def composed(scores: dict[str, Any]) -> str:
     """Return the method that composes turns, among those of `score`."""
-    return next(name for name in scores["samples"] if not name.startswith("sim"))
+    return next(name for name in scores["samples"] if not name.startswith("identity"))
 
 
 def whole_dialogues(pairs: QuestionAnswerPairs, count: int, seed: int = 0) -> QuestionAnswerPairs:

@@ -1,0 +1,88 @@
+"""Tell by source the labels of Dialog2Flow's set, and what encoders reach on each part.
+
+    python tests/benchmarks/bench_action_sources.py --data DATASET --action-set FILE --encoders minilm,actions
+
+The set does not say where its utterances are from. A label is counted to the source of `--data` in which at least 30 % of
+its utterances occur, in any spelling and split. "annotated": how many of the source's English training turns have acts or
+slots, from which an encoder of actions can learn. Prints the mean 1-shot and 5-shot F1 over the labels of each part, by
+the protocol of `dialogue-cube benchmark`, in which all 313 labels are candidates.
+"""
+
+import argparse
+from collections import Counter, defaultdict
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import f1_score
+
+from cube_model.data.turns import read_turns
+from cube_model.embedder.decontamination import spelling
+from cube_model.evaluation.benchmark.action_sets import read_action_set
+from cube_model.evaluation.benchmark.actions import SHOTS, draws
+from cube_model.teacher.teacher import Teacher
+
+SHARE = 0.3
+"""Share of the utterances of a label that must occur in a source."""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--action-set", required=True)
+    parser.add_argument("--encoders", required=True)
+    parser.add_argument("--dtype", default="bfloat16")
+    options = parser.parse_args()
+    actions = read_action_set(options.action_set)
+    places, annotated = sources_of_texts(options.data)
+    origin = np.array([source_of_label(actions, label, places) for label in range(len(actions.names))])
+    parts = [name for name, _ in Counter(origin.tolist()).most_common()]
+    names = options.encoders.split(",")
+    figures = {name: f1_of_labels(name, actions, options.dtype) for name in names}
+    table = Table("source", "labels", "annotated", *(f"{name}, {shots}-shot" for name in names for shots in SHOTS))
+    for part in [*parts, "all"]:
+        chosen = origin == part if part != "all" else np.ones(len(origin), dtype=bool)
+        cells = [f"{100 * figures[name][shots][chosen].mean():.1f}" for name in names for shots in SHOTS]
+        table.add_row(part, str(chosen.sum()), f"{annotated.get(part, 0):,}" if part != "all" else "", *cells)
+    Console(width=140).print(table)
+
+
+def sources_of_texts(data):
+    """Return the sources of each spelling, and the number of training turns with acts or slots of each source."""
+    places, annotated = defaultdict(set), Counter()
+    for split in ("train", "validation", "test"):
+        turns = read_turns(data, split, languages=["en"])
+        for row in range(len(turns)):
+            source = turns.sources[turns.dialogues[row]]
+            places[spelling(turns.texts[row])].add(source)
+            annotated[source] += split == "train" and bool(turns.acts[row] or turns.slots[row])
+    return places, annotated
+
+
+def source_of_label(actions, label, places):
+    """Return the source in which most utterances of a label occur, or "elsewhere"."""
+    rows = np.flatnonzero(actions.labels == label)
+    counts = Counter(source for row in rows for source in places.get(spelling(actions.texts[row]), ()))
+    source, count = counts.most_common(1)[0] if counts else ("elsewhere", 0)
+    return source if count >= SHARE * len(rows) else "elsewhere"
+
+
+def f1_of_labels(name, actions, dtype):
+    """Return the F1 of each label, for each number of shots: the mean over the draws."""
+    vectors = Teacher.load(name, dtype, "cpu").encode(actions.texts).astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    result, classes = {}, len(actions.names)
+    for shots in SHOTS:
+        found = []
+        for train in draws(actions.labels, shots, 0):
+            rest = np.setdiff1d(np.arange(len(actions)), train)
+            prototypes = vectors[train].reshape(classes, shots, -1).mean(1)
+            predictions = (prototypes @ vectors[rest].T).argmax(0)
+            labels = range(classes)
+            found.append(f1_score(actions.labels[rest], predictions, labels=labels, average=None, zero_division=0))
+        result[shots] = np.mean(found, axis=0)
+    return result
+
+
+if __name__ == "__main__":
+    main()
