@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from transformers import get_scheduler
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _BATCH = 512
 """Pairs per batch where they fill it: on vectors, a large batch costs little, and more answers are told apart."""
+
+_PAIRS_PER_STEP = 128
+"""Pairs that are encoded for each step, at most: each is in four batches then."""
 
 
 def train_composer_first(
@@ -52,6 +56,7 @@ def train_composer_first(
         ModelError: The loss is not finite.
     """
     turns = turns_model(model)
+    data = data.select(_some_dialogues(data.dialogues, config.steps_of_composer * _PAIRS_PER_STEP, config.seed))
     questions, answers, vectors = _vectors(trainer, turns, config, data, separator)
     loss = cast("ByLengthRankingLoss", contrastive_loss(dataclasses.replace(config, distill=None), model, data, 1))
     labels = torch.from_numpy(data.labels).to(vectors.device)
@@ -87,6 +92,14 @@ def train_composer_first(
             sampler.set_epoch(sampler.epoch + 1)
     optimizer.zero_grad()
     return history
+
+
+def _some_dialogues(dialogues: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows of whole dialogues, whose pairs share turns: all, or random ones until they have `count` pairs."""
+    numbers, sizes = np.unique(dialogues, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
+    return np.flatnonzero(np.isin(dialogues, numbers[order[:enough]]))
 
 
 def _vectors(

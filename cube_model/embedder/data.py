@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -64,6 +64,17 @@ class EmbedderData:
 
     def __len__(self) -> int:
         return len(self.anchors)
+
+    def select(self, rows: np.ndarray) -> EmbedderData:
+        """The pairs at `rows`, int `[k]`; the facts about the data stay those of all."""
+        chosen = rows.tolist()
+        return replace(
+            self,
+            anchors=[self.anchors[i] for i in chosen],
+            positives=[self.positives[i] for i in chosen],
+            negatives=[[texts[i] for i in chosen] for texts in self.negatives],
+            **{name: getattr(self, name)[rows] for name in ("answer_ids", "groups", "dialogues", "labels")},
+        )
 
     def texts(self, rows: np.ndarray) -> list[str]:
         """The anchors and positives of some pairs."""

@@ -65,7 +65,13 @@ def base(tmp_path_factory):
 
 def config(data, base, output, **options) -> EmbedderConfig:
     fixed = {"composer": "cube", "context_turns": 2, "neighbours": 2, "batch_size": 12, "epochs": 9}
-    fixed |= {"composer_steps": 5, "learning_rate": 5e-3, "composer_learning_rate": 1e-2, "device": "cpu", "mixed_precision": "no"}
+    fixed |= {
+        "composer_steps": 5,
+        "learning_rate": 5e-3,
+        "composer_learning_rate": 1e-2,
+        "device": "cpu",
+        "mixed_precision": "no",
+    }
     return EmbedderConfig(data=data, base=base, output=output, **{**fixed, "threads": 1, "progress": False, **options})
 
 
@@ -206,6 +212,17 @@ def test_a_composer_alone_learns_and_leaves_the_encoder_as_it_is(data, base, tmp
     with pytest.raises(ModelError, match=r"step 2 .*--composer-learning-rate"):
         train_embedder(config(data, base, tmp_path / "wild", max_steps=0, composer_learning_rate=1e30))
     assert not (tmp_path / "wild").exists()
+
+
+def test_a_composer_alone_reads_whole_dialogues_and_no_more_of_them_than_its_steps_need():
+    from cube_model.embedder.composer_first import _some_dialogues
+
+    dialogues = np.repeat(np.arange(20), 5)
+    rows = _some_dialogues(dialogues, 12, seed=0)
+    assert len(rows) == 15
+    assert len(set(dialogues[rows].tolist())) == 3
+    assert (_some_dialogues(dialogues, 12, seed=1) != rows).any()
+    assert (_some_dialogues(dialogues, 100, seed=0) == np.arange(100)).all()
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
