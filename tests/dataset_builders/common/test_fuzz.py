@@ -1,4 +1,4 @@
-"""300 mutated inputs of the campaign in `benchmarks/fuzz.py`, always the same ones."""
+"""300 mutated inputs of the campaign in `benchmarks/attacks/fuzz.py`, always the same ones."""
 
 import json
 
@@ -12,7 +12,7 @@ pytest.importorskip("hypothesis")
 
 
 def test_mutated_inputs_are_read_or_refused_with_one_line(tmp_path, monkeypatch):
-    from benchmarks import fuzz
+    from benchmarks.attacks import fuzz
 
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     results = fuzz.campaign(fuzz.make_targets(tmp_path / "files", everything=False), 300)

@@ -58,8 +58,8 @@ def make_targets(folder: Path, *, everything: bool = True) -> list[Target]:
     folder.mkdir(parents=True, exist_ok=True)
     targets = [*_own_data(folder / "own"), *_sample(folder / "raw"), *_configs(folder), *_outputs(folder / "outputs")]
     if everything:
-        from benchmarks.fuzz_models import model_targets
-        from benchmarks.fuzz_records import record_targets
+        from benchmarks.attacks.fuzz_models import model_targets
+        from benchmarks.attacks.fuzz_records import record_targets
 
         targets += [*_plain(folder / "plain"), *_all_sources(folder / "all"), *record_targets(folder / "records")]
         targets += model_targets(folder / "models")
@@ -140,7 +140,7 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
 
 def _workbooks() -> Any:
     """The test that writes workbooks."""
-    file = Path(__file__).parents[1] / "dataset_builders" / "own_data" / "test_spreadsheet.py"
+    file = Path(__file__).parents[2] / "dataset_builders" / "own_data" / "test_spreadsheet.py"
     spec = importlib.util.spec_from_file_location("test_spreadsheet", file)
     assert spec is not None
     assert spec.loader is not None
@@ -263,7 +263,7 @@ def _recorded(folder: Path) -> list[tuple[Path, str, str | None]]:
 
         return builder
 
-    tests = Path(__file__).parents[1] / "dataset_builders" / "sources"
+    tests = Path(__file__).parents[2] / "dataset_builders" / "sources"
     registry.get_builder = record  # type: ignore[assignment]
     try:
         with redirect_stdout(io.StringIO()):

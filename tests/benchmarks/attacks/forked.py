@@ -12,7 +12,7 @@ import time
 import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIBRARIES = ("accelerate", "datasets", "duckdb", "fastapi", "safetensors.torch", "sentence_transformers", "uvicorn")
 NOT_LOADED = ("dataset_builders.dashboard", "dataset_builders.notebooks", "cube_model.core", "cube_model.evaluation")
 

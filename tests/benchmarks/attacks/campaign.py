@@ -1,6 +1,6 @@
 """Kills: does an output survive SIGKILL at any moment while it is replaced?
 
-    python tests/benchmarks/campaign.py 25 --only build,index
+    python tests/benchmarks/attacks/campaign.py 25 --only build,index
 
 For each command: an earlier output lies in the place, a run that replaces or changes it is killed at evenly spread moments,
 and then the command runs again. The output must be the earlier or the new one as a whole after the kill, the new one after
@@ -32,11 +32,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.campaign_digests import calibration_digest, database_digest, entries_digest, sha256  # noqa: E402
-from benchmarks.forked import Run, finish, kill, must, preload  # noqa: E402
+from benchmarks.attacks.campaign_digests import calibration_digest, database_digest, entries_digest, sha256  # noqa: E402
+from benchmarks.attacks.forked import Run, finish, kill, must, preload  # noqa: E402
 
 FAQ = "question,answer\n" + "".join(
     f"Where do I find the {colour} {thing} of the shop?,The {colour} {thing} is in hall {number} near the door.\n"

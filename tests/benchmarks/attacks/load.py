@@ -1,10 +1,10 @@
 """Load: many visitors, questions, vectors and rows. Nothing may fail, and memory stays bounded.
 
-    python tests/benchmarks/load.py visitors 20        # a dashboard: each visitor opens a page, over its websocket
-    python tests/benchmarks/load.py served 10000       # questions to `serve --assistant`, from 8 clients at a time
-    python tests/benchmarks/load.py asked 10000        # questions to `ask --questions`
-    python tests/benchmarks/load.py vectors 1000000    # an index of that many vectors: save, open, search
-    python tests/benchmarks/load.py own 2000           # `build --own` of a file of that many MB
+    python tests/benchmarks/attacks/load.py visitors 20        # a dashboard: each visitor opens a page, over its websocket
+    python tests/benchmarks/attacks/load.py served 10000       # questions to `serve --assistant`, from 8 clients at a time
+    python tests/benchmarks/attacks/load.py asked 10000        # questions to `ask --questions`
+    python tests/benchmarks/attacks/load.py vectors 1000000    # an index of that many vectors: save, open, search
+    python tests/benchmarks/attacks/load.py own 2000           # `build --own` of a file of that many MB
 
 Prints the result, the seconds of the processor that the command has used, and the largest memory of its processes: what
 it has allocated, and all resident pages, which include mapped files. All texts are invented; encoders are tiny.
@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from benchmarks.bench_serving import Client, questions  # noqa: E402

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzz_targets import LARGEST, QUESTIONS, Target, digest
+from benchmarks.attacks.fuzz_targets import LARGEST, QUESTIONS, Target, digest
 
 DIMENSION = 16
 

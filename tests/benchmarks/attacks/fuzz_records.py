@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.fuzz_targets import ANSWERS, QUESTIONS, Target, digest, nothing, table_of
+from benchmarks.attacks.fuzz_targets import ANSWERS, QUESTIONS, Target, digest, nothing, table_of
 
 
 def record_targets(folder: Path) -> Iterator[Target]:

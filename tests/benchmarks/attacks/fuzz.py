@@ -1,7 +1,7 @@
 """Damaged and odd input: raw files of sources, own data, configs and outputs, mutated at random by hypothesis.
 
-    python tests/benchmarks/fuzz.py 10000 --seed 0
-    python tests/benchmarks/fuzz.py 300 --damage      # bit flips and truncations of outputs only
+    python tests/benchmarks/attacks/fuzz.py 10000 --seed 0
+    python tests/benchmarks/attacks/fuzz.py 300 --damage      # bit flips and truncations of outputs only
 
 Every input must be read, or refused with one line, within 5 seconds of processor time and 1 GiB. Rows, vectors and
 replies that are read from a damaged output must be those of the whole one. `test_fuzz.py` runs 300 inputs.
@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from benchmarks.fuzz_targets import Target, make_targets  # noqa: E402
+from benchmarks.attacks.fuzz_targets import Target, make_targets  # noqa: E402
 from dataset_builders.common.errors import DialogueCubeError  # noqa: E402
 
 SECONDS, WAIT = 5, 120
