@@ -112,8 +112,8 @@ def _vectors(
     questions, *answers = numbers.split(len(data))
     dtype = "bfloat16" if trainer.args.bf16 else "float32"
     teacher = Teacher.load(config.base, dtype, trainer.args.device.type, revision=config.revision)
-    found = EmbeddingCache().embed(teacher, texts, progress=config.progress, accelerator=trainer.accelerator)
-    vectors = torch.nn.functional.pad(torch.from_numpy(found), (0, 0, 0, 1)).to(next(turns.parameters()).device)
+    encoded = EmbeddingCache().embed(teacher, texts, progress=config.progress, accelerator=trainer.accelerator)
+    vectors = torch.nn.functional.pad(torch.from_numpy(encoded), (0, 0, 0, 1)).to(next(turns.parameters()).device)
     return questions, [column[:, 0] for column in answers], vectors
 
 

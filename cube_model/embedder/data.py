@@ -67,12 +67,12 @@ class EmbedderData:
 
     def select(self, rows: np.ndarray) -> EmbedderData:
         """The pairs at `rows`, int `[k]`; the facts about the data stay those of all."""
-        chosen = rows.tolist()
+        numbers = rows.tolist()
         return replace(
             self,
-            anchors=[self.anchors[i] for i in chosen],
-            positives=[self.positives[i] for i in chosen],
-            negatives=[[texts[i] for i in chosen] for texts in self.negatives],
+            anchors=[self.anchors[i] for i in numbers],
+            positives=[self.positives[i] for i in numbers],
+            negatives=[[texts[i] for i in numbers] for texts in self.negatives],
             **{name: getattr(self, name)[rows] for name in ("answer_ids", "groups", "dialogues", "labels")},
         )
 

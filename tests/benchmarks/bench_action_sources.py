@@ -41,9 +41,9 @@ def main():
     figures = {name: f1_of_labels(name, actions, options.dtype) for name in names}
     table = Table("source", "labels", "annotated", *(f"{name}, {shots}-shot" for name in names for shots in SHOTS))
     for part in [*parts, "all"]:
-        chosen = origin == part if part != "all" else np.ones(len(origin), dtype=bool)
-        cells = [f"{100 * figures[name][shots][chosen].mean():.1f}" for name in names for shots in SHOTS]
-        table.add_row(part, str(chosen.sum()), f"{annotated.get(part, 0):,}" if part != "all" else "", *cells)
+        inside = origin == part if part != "all" else np.ones(len(origin), dtype=bool)
+        cells = [f"{100 * figures[name][shots][inside].mean():.1f}" for name in names for shots in SHOTS]
+        table.add_row(part, str(inside.sum()), f"{annotated.get(part, 0):,}" if part != "all" else "", *cells)
     Console(width=140).print(table)
 
 
@@ -73,14 +73,14 @@ def f1_of_labels(name, actions, dtype):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     result, classes = {}, len(actions.names)
     for shots in SHOTS:
-        found = []
+        of_draws = []
         for train in draws(actions.labels, shots, 0):
             rest = np.setdiff1d(np.arange(len(actions)), train)
             prototypes = vectors[train].reshape(classes, shots, -1).mean(1)
             predictions = (prototypes @ vectors[rest].T).argmax(0)
             labels = range(classes)
-            found.append(f1_score(actions.labels[rest], predictions, labels=labels, average=None, zero_division=0))
-        result[shots] = np.mean(found, axis=0)
+            of_draws.append(f1_score(actions.labels[rest], predictions, labels=labels, average=None, zero_division=0))
+        result[shots] = np.mean(of_draws, axis=0)
     return result
 
 
