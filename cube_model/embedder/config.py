@@ -86,7 +86,11 @@ class EmbedderConfig(Options, error=ModelError):
         "What combines the vectors of a question and its earlier turns into one, and is trained with the encoder: the "
         "cubic core, attention or a recurrent network of its size, or the mean. none: the turns are one text.",
     )
-    composer_learning_rate: float = option(5e-3, "Highest learning rate of the composer.", above=0)
+    composer_learning_rate: float = option(
+        5e-3,
+        "Highest learning rate of the composer; after its steps alone, a tenth of it while the encoder is trained.",
+        above=0,
+    )
     composer_steps: int | None = option(
         None,
         "Number of steps in which the composer is trained alone before both are, on vectors of the encoder as it is.",

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from cube_model.embedder.data import EmbedderData
     from cube_model.embedder.streamed_data import StreamedEmbedderData
 
+_AFTER_ALONE = 0.1
+"""Factor on the learning rate of a composer that was trained alone before: it is near its optimum."""
+
 
 def with_composer(base: SentenceTransformer, config: EmbedderConfig, separator: str) -> SentenceTransformer:
     """Put an untrained composer on an encoder.
@@ -82,7 +85,8 @@ def training_arguments(
     """Return the arguments of the trainer that only a model with a composer has."""
     tasks = {column: "query" if column == "anchor" else "document" for column in data.columns() if column != "label"}
     has_weights = any(True for _ in turns_model(model).composer.parameters())
-    rates = {r"\.composer\.": config.composer_learning_rate} if has_weights else {}
+    rate = config.composer_learning_rate * (_AFTER_ALONE if config.steps_of_composer else 1)
+    rates = {r"\.composer\.": rate} if has_weights else {}
     return {"router_mapping": tasks, "learning_rate_mapping": rates}
 
 
