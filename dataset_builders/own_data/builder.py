@@ -136,7 +136,7 @@ class OwnDialogues(OwnBuilder, DialogueBuilder):
 
     def trim(self, parsed: Dialogue | Pair) -> Any:
         """As in the base class; a pair stays one if nothing of it has to be trimmed."""
-        if parsed.__class__ is Pair:
+        if isinstance(parsed, Pair):
             if parsed.is_trimmed():
                 return parsed
             parsed = parsed.dialogue()
@@ -144,8 +144,8 @@ class OwnDialogues(OwnBuilder, DialogueBuilder):
 
     def columns(self, rows: list[Any]) -> dict[str, Any]:
         """As in the base class."""
-        if not all(row.__class__ is Pair for row in rows):
-            return super().columns([(row.dialogue(), 0) if row.__class__ is Pair else row for row in rows])
+        if not all(isinstance(row, Pair) for row in rows):
+            return super().columns([(row.dialogue(), 0) if isinstance(row, Pair) else row for row in rows])
         if len(self._alike.get("turns", ())) != len(rows):  # tables have equally many rows, but for the last
             self._alike = repeated(super().columns([(rows[0].dialogue(), 0)]), len(rows))
         return pair_columns(self.INFO.name, rows, self._alike)

@@ -51,7 +51,7 @@ def read_rows(own: OwnFile, tally: Tally) -> Iterator[Event]:
     Raises:
         DataError: The file is damaged, or its first `HOPELESS` records are all bad.
     """
-    return (event.dialogue() if event.__class__ is Pair else event for event in read_light_rows(own, tally))
+    return (event.dialogue() if isinstance(event, Pair) else event for event in read_light_rows(own, tally))
 
 
 def read_light_rows(own: OwnFile, tally: Tally) -> Iterator[Event | Pair]:
