@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import datasets
 import orjson
+import pyarrow as pa
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.licenses import LICENSES
 from dataset_builders.own_data.data import OwnData
-from dataset_builders.own_data.reading import read_rows
+from dataset_builders.own_data.pair import Pair, pair_columns, repeated
+from dataset_builders.own_data.reading import read_light_rows
 from dataset_builders.own_data.rejects import Rejected, Tally, check_share, read_rejects, rejects_file
 from dataset_builders.schema import ALL, Dialogue, Utterance
 from dataset_builders.sources.info import SourceInfo
@@ -91,7 +94,7 @@ class OwnBuilder(CorpusBuilder):
         self._broken_off(file).unlink(missing_ok=True)
         try:
             with rejects_file(rejects) as add:
-                for event in read_rows(own, tally):
+                for event in read_light_rows(own, tally):
                     if isinstance(event, Rejected):
                         add(event)
                     else:
@@ -101,7 +104,7 @@ class OwnBuilder(CorpusBuilder):
             raise
         self._beside_rows(file, "tally").write_bytes(orjson.dumps(tally))
 
-    def parse(self, record: Dialogue | Utterance, file: RawFile, split: str) -> Iterable[Dialogue | Utterance]:
+    def parse(self, record: Dialogue | Utterance | Pair, file: RawFile, split: str) -> Iterable[Any]:
         """The record itself, which already is a row."""
         return (record,)
 
@@ -128,6 +131,24 @@ class OwnBuilder(CorpusBuilder):
 
 class OwnDialogues(OwnBuilder, DialogueBuilder):
     """Builder for own pairs and dialogues."""
+
+    _alike: Mapping[str, pa.Array] = MappingProxyType({})
+
+    def trim(self, parsed: Dialogue | Pair) -> Any:
+        """As in the base class; a pair stays one if nothing of it has to be trimmed."""
+        if isinstance(parsed, Pair):
+            if parsed.is_trimmed():
+                return parsed
+            parsed = parsed.dialogue()
+        return super().trim(parsed)
+
+    def columns(self, rows: list[Any]) -> dict[str, Any]:
+        """As in the base class."""
+        if not all(isinstance(row, Pair) for row in rows):
+            return super().columns([(row.dialogue(), 0) if isinstance(row, Pair) else row for row in rows])
+        if len(self._alike.get("turns", ())) != len(rows):  # tables have equally many rows, but for the last
+            self._alike = repeated(super().columns([(rows[0].dialogue(), 0)]), len(rows))
+        return pair_columns(self.INFO.name, rows, self._alike)
 
 
 class OwnIntents(OwnBuilder, IntentBuilder):

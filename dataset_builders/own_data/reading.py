@@ -13,6 +13,7 @@ from dataset_builders.own_data.containers.text_encoding import is_damaged, open_
 from dataset_builders.own_data.messages import BadItem, Conversation, LabelledText, Message
 from dataset_builders.own_data.name_counts import NameCounts
 from dataset_builders.own_data.own_file import OwnFile
+from dataset_builders.own_data.pair import Pair
 from dataset_builders.own_data.plain import json_records, plain_text, tabular
 from dataset_builders.own_data.plain.json_records import Broken, Raw
 from dataset_builders.own_data.plain.names import Layout
@@ -50,6 +51,11 @@ def read_rows(own: OwnFile, tally: Tally) -> Iterator[Event]:
     Raises:
         DataError: The file is damaged, or its first `HOPELESS` records are all bad.
     """
+    return (event.dialogue() if isinstance(event, Pair) else event for event in read_light_rows(own, tally))
+
+
+def read_light_rows(own: OwnFile, tally: Tally) -> Iterator[Event | Pair]:
+    """As `read_rows`, but with `Pair` objects in place of dialogues that are a question and an answer."""
     try:
         yield from Reading(own, tally).events()
     except READ_ERRORS as error:
@@ -72,7 +78,7 @@ class Reading:
         self._numbered = 0
         self._first_rejected: list[Rejected] = []
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Event | Pair]:
         """The rows and the rejected records, in the order of the file."""
         if not self._own.is_single:
             yield from self._events()
@@ -85,7 +91,7 @@ class Reading:
             self._tally.dialogues += len(parts) - 1
             yield from parts
 
-    def _events(self) -> Iterator[Event]:
+    def _events(self) -> Iterator[Event | Pair]:
         own = self._own
         if own.format:
             yield from self._items(own.format.read(own.export))
@@ -160,9 +166,11 @@ class Reading:
     def _layout(self, record: Any) -> Layout:
         return self._parser.layout(self.good(record))
 
-    def _records(self) -> Iterator[Event]:
+    def _records(self) -> Iterator[Event | Pair]:
         """The rows of a file in which each record makes its own rows."""
         tally, parse, is_intents = self._tally, self._parser.parse, self._own.is_intents
+        pair_texts, own_split = self._parser.pair_texts, self._own.split
+        latest, is_pair = None, False
         good, layout_of = self.good, self._parser.layout
         for number, (line, record) in enumerate(self.raw(), start=1):
             tally.records += 1
@@ -171,11 +179,22 @@ class Reading:
                 if layout.kind == "row" or layout.is_intent != is_intents:
                     what = "labelled utterances" if is_intents else "dialogues"
                     raise BadRecord(f"the file holds {what}, this record is something else")
-                rows = parse(record, layout)
+                if layout is not latest:
+                    latest, is_pair = layout, layout.is_bare_pair
+                texts = pair_texts(record, layout) if is_pair else None
+                rows = parse(record, layout) if texts is None else ()
+                split = split_name(record[layout.split]) if texts and layout.split else ""
             except BadRecord as problem:
                 yield self._reject(line, number, problem, record)
                 continue
-            yield from self._numbered_rows(rows, own_id(record, layout) if layout.id else "", number)
+            original_id = own_id(record, layout) if layout.id else ""
+            if texts is None:
+                yield from self._numbered_rows(rows, original_id, number)
+                continue
+            tally.dialogues += 1
+            metadata = metadata_of({key: record[key] for key in layout.rest}) if layout.rest else None
+            name = self._row_id(original_id, number)
+            yield Pair(name, split or own_split, texts[0], texts[1], original_id or None, metadata)
 
     def _items(self, items: Iterable[Conversation | LabelledText | BadItem]) -> Iterator[Event]:
         """The rows of what a format yields."""

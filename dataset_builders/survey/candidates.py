@@ -33,8 +33,10 @@ def find_shared(plan: Plan, part: int) -> None:
     """
     bands, _ = plan.exchange("bands").receive(part, len(plan.shards))
     key, row = array(bands, "key"), array(bands, "row")
-    ordered = np.sort(key)
-    several = np.isin(key, ordered[1:][ordered[1:] == ordered[:-1]])
+    order = np.argsort(key)
+    same = key[order[1:]] == key[order[:-1]]
+    several = np.zeros(len(key), bool)
+    several[order[1:][same]] = several[order[:-1][same]] = True
     key, row = key[several], row[several]
     save(plan.storage, f"shared-bands/{part:05d}", records(key=key, row=row))
     asked = distinct(row)

@@ -122,6 +122,11 @@ class Layout:
         return bool(self.scenario or self.domains or self.language)
 
     @property
+    def is_bare_pair(self) -> bool:
+        """Whether its records are a question and an answer, without earlier ones and without details."""
+        return self.kind == "pair" and not self.history and not self.has_details
+
+    @property
     def is_intent(self) -> bool:
         """Whether its records are labelled utterances rather than dialogues."""
         return self.kind == "intent"

@@ -111,6 +111,25 @@ class RecordParser:
                 row.metadata = metadata
         return rows
 
+    def pair_texts(self, record: dict[str, Any], layout: Layout) -> tuple[str, str] | None:
+        """The question and the answer of a record with both, cleaned; None if both are lists of messages.
+
+        Raises:
+            BadRecord: One is empty or no text.
+        """
+        first, second = record[layout.text], record[layout.other]
+        if is_clean(first) and is_clean(second) and not layout.more:
+            return first, second
+        if _are_messages(first) and _are_messages(second):
+            return None
+        question, answer = text_of(first, "question"), text_of(second, "answer")
+        if layout.more and (more := text_of(record[layout.more], layout.more)):
+            question = f"{question}\n{more}" if question else more
+        question, answer = clean(question, False, self._tally), clean(answer, False, self._tally)
+        if not question or not answer:
+            raise BadRecord(f"the {'answer' if question else 'question'} is empty")
+        return question, answer
+
     def conversation(self, record: Any, layout: Layout) -> Conversation:
         """The conversation in a record with a list of turns.
 
@@ -131,20 +150,25 @@ class RecordParser:
         return dialogues_of(conversation, self._options, self._tally, self._answering)
 
     def _pair(self, record: dict[str, Any], layout: Layout) -> Dialogue:
-        first, second = record[layout.text], record[layout.other]
-        if _are_messages(first) and _are_messages(second):
-            messages = [*_turns(first, self._options), *_turns(second, self._options)]
+        texts = self.pair_texts(record, layout)
+        if texts is None:
+            messages = [*_turns(record[layout.text], self._options), *_turns(record[layout.other], self._options)]
             return next(self._dialogues(_about(Conversation(mark_prompts(messages, True)), record, layout)))
-        question, answer = text_of(first, "question"), text_of(second, "answer")
-        if layout.more and (more := text_of(record[layout.more], layout.more)):
-            question = f"{question}\n{more}" if question else more
-        question, answer = clean(question, False, self._tally), clean(answer, False, self._tally)
-        if not question or not answer:
-            raise BadRecord(f"the {'answer' if question else 'question'} is empty")
-        dialogue = Dialogue("", ALL, [Turn("user", question), Turn("system", answer)])
+        dialogue = Dialogue("", ALL, [Turn("user", texts[0]), Turn("system", texts[1])])
         if layout.history and isinstance(earlier := record[layout.history], list) and earlier:
             dialogue.turns[:0] = next(self._dialogues(Conversation(_turns(earlier, self._options)))).turns
         return _about(dialogue, record, layout) if layout.has_details else dialogue
+
+
+def is_clean(value: Any) -> bool:
+    r"""Whether a value is a text that `text_of`, `clean` and the trimming of turns leave as it is; not every such text.
+
+    >>> is_clean("Is it open?"), is_clean("Is it open?\n"), is_clean("<b>Open</b>"), is_clean(7)
+    (True, False, False, False)
+    """
+    if value.__class__ is not str or not value or value.strip() != value or "<" in value or len(value) > LONGEST_TEXT:
+        return False
+    return value.isascii() or (value.strip("\ufeff\u200e \t\r\n") == value and not is_damaged(value))
 
 
 def text_of(value: Any, what: str) -> str:
