@@ -16,6 +16,9 @@
 
 `bench_assistant_answers.py` measures the answers.
 The thresholds never see a test question. All figures: answerable and unanswerable questions count as much as each other.
+`intervals` are Wilson's of 95 %. `calibrated_error` is what the calibration error of a perfectly calibrated assistant
+would be: the mean and the 97.5th percentile of outcomes drawn with its own probabilities. No figure can be below that
+but by chance.
 """
 
 import argparse
@@ -30,7 +33,7 @@ from rich.table import Table
 
 from cube_model.assistant.assistant import DialogueAssistant, Request
 from cube_model.assistant.build import build_assistant
-from cube_model.assistant.calibration import Questions, calibrate, curve, figures
+from cube_model.assistant.calibration import Questions, calibrate, curve, expected_calibration_error, figures
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
 from cube_model.assistant.grouping import best_places
@@ -159,15 +162,40 @@ def faqs(options):
     return result
 
 
+def wilson(share, count, z=1.96):
+    """Interval of a share of `count` questions (Wilson, 1927)."""
+    middle, scale = share + z * z / (2 * count), 1 + z * z / count
+    half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return [float((middle - half) / scale), float((middle + half) / scale)]
+
+
+def shares(refused, kinds):
+    """Which share of the questions of each kind is refused, with intervals."""
+    parts = {str(kind): refused[kinds == kind] for kind in np.unique(kinds)}
+    result = {kind: float(part.mean()) for kind, part in parts.items()}
+    return {
+        "refused": result,
+        "intervals": {kind: wilson(result[kind], len(part)) for kind, part in parts.items()},
+        "asked": {kind: len(part) for kind, part in parts.items()},
+    }
+
+
+def calibrated_error(questions, confidence, draws=500):
+    """The calibration error of outcomes that are drawn with the probabilities: mean and 97.5th percentile."""
+    random, sample = np.random.default_rng(0), questions.sample
+    outcomes = random.random((draws, len(confidence))) < confidence
+    errors = [expected_calibration_error(confidence, right, sample) for right in outcomes]
+    return [float(np.mean(errors)), float(np.quantile(errors, 0.975))]
+
+
 def measured(calibration, questions):
     """Figures on test questions."""
     confidence = calibration.confidence(questions.features)
-    refused = confidence < calibration.threshold
-    kinds = [str(kind) for kind in np.unique(questions.kinds)]
     return {
         "right": float(questions.right[questions.answerable].mean()),
-        "refused": {kind: float(refused[questions.kinds == kind].mean()) for kind in kinds},
+        **shares(confidence < calibration.threshold, questions.kinds),
         **figures(questions, confidence, calibration.threshold),
+        "calibrated_error": calibrated_error(questions, confidence),
         "threshold": calibration.threshold,
         "guarantee": calibration.record["guarantee"],
         "curve": curve(questions, confidence),
@@ -175,10 +203,13 @@ def measured(calibration, questions):
 
 
 def show(result, names):
-    table = Table(*names, "right first", "refused", "ECE", "AUROC", "threshold", "promised")
+    table = Table(*names, "right first", "refused", "ECE", "if calibrated", "AUROC", "threshold", "promised")
     for row in result:
-        refused = ", ".join(f"{kind} {share:.1%}" for kind, share in row["refused"].items())
-        numbers = (row["expected_calibration_error"], row["auroc"], row["threshold"])
+        refused = "\n".join(
+            f"{kind} {share:.1%} ({low:.1%} to {high:.1%})"
+            for (kind, share), (low, high) in zip(row["refused"].items(), row["intervals"].values(), strict=True)
+        )
+        numbers = (row["expected_calibration_error"], row["calibrated_error"][0], row["auroc"], row["threshold"])
         promise = "nothing" if row["guarantee"] is None else f"{row['guarantee']:.0%}"
         right = f"{row['right']:.1%}" if "right" in row else ""
         table.add_row(*(str(row[name]) for name in names), right, refused, *(f"{n:.3f}" for n in numbers), promise)
@@ -245,19 +276,15 @@ def asked_of(assistant, options, random):
         np.zeros((len(names), len(FEATURES))), answerable, answerable, np.arange(len(names)), names, 0.0
     )
     threshold = assistant.info["calibration"]["threshold"]
+    replies_to_first = assistant.reply_many([Request(row["question"]) for row in first])
+    refused = np.append(confidence < threshold, [not reply.is_known for reply in replies_to_first])
     return {
         "entries": len(view),
         "domains": len(domains),
-        "refused": {
-            **{kind: float((confidence < threshold)[names == kind].mean()) for kind in kinds},
-            "first questions of held-out dialogues": float(
-                np.mean(
-                    [not reply.is_known for reply in assistant.reply_many([Request(row["question"]) for row in first])]
-                )
-            ),
-        },
+        **shares(refused, np.append(names, ["first questions of held-out dialogues"] * len(first))),
         "other domains": sorted({name for row in others for name in row["domains"]}),
         **figures(questions, confidence, threshold),
+        "calibrated_error": calibrated_error(questions, confidence),
         "threshold": threshold,
         "guarantee": assistant.info["calibration"]["guarantee"],
         "calibrated_on": assistant.info["calibration"]["questions"],
