@@ -1,8 +1,9 @@
 """The build context of the Dockerfile in the README: what the package and the image need, and no data."""
 
 import re
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[3]
 
