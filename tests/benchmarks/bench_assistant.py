@@ -4,8 +4,8 @@
     python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--json FILE]
     python tests/benchmarks/bench_assistant.py dialogues --data DATASET --source sgd [--max-answers 20000] [--json FILE]
 
-- `prior` fits constants such as those of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn
-  from the intents of MASSIVE and Banking77, each intent an answer.
+- `prior` fits the constants of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn from the
+  intents of MASSIVE, Banking77 and HWU64, each intent an answer.
 - `faq` makes FAQs of the intents of CLINC150 (train), of different sizes, and asks test questions: in scope, of intents
   that the FAQ lacks, and CLINC150's own out-of-scope questions. With `marked`, the out-of-scope questions of train and
   validation calibrate it too, as those of `--out-of-scope FILE` do. Its questions are drawn from those of the intent, or
@@ -37,7 +37,7 @@ from cube_model.assistant.calibration import Questions, calibrate, curve, expect
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
 from cube_model.assistant.grouping import best_places
-from cube_model.assistant.questions import calibration_questions, general_questions, unrelated
+from cube_model.assistant.questions import calibration_questions, unrelated
 from cube_model.assistant.retrieval import FEATURES, Segment, View, features, find
 from cube_model.data.hub import read_rows
 from cube_model.data.own_rows import text_keys
@@ -47,6 +47,8 @@ from cube_model.vectors.cache import EmbeddingCache
 CONSOLE = Console(width=140)
 SIZES = ((150, 20), (150, 4), (150, 1), (50, 10), (50, 2), (20, 4), (20, 1), (8, 4), (8, 1))
 """Answers and questions of each, of the FAQs."""
+PRIOR_SETS = {"massive": "banking77", "banking77": "massive", "hwu64": "banking77"}
+"""Intent sets of the FAQs of `prior`, each with one about something else."""
 
 
 class Encoder:
@@ -98,16 +100,24 @@ def asked(view, encode, inside, **unanswerable):
 
 
 def prior(options):
-    """Fit the regression of small FAQs of two intent sets."""
+    """Fit the regression of small FAQs of intent sets."""
+    fitted, refused = fit_prior(options, PRIOR_SETS)
+    CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
+    CONSOLE.print(refused)
+
+
+def fit_prior(options, sources):
+    """The regression, and share of the answerable questions -> the probability below which they are."""
     from cube_model.assistant.calibration import _from_unrelated
     from cube_model.assistant.logistic import Logistic
 
     encode, xs, ys, ws, kinds = Encoder(options.encoder, options.dtype), [], [], [], []
-    for seed, source in enumerate(("massive", "banking77"), 1):
-        random = np.random.default_rng(seed)
+    for source in sources:
+        random = np.random.default_rng([*PRIOR_SETS].index(source) + 1)
         labels = {
             name: some(texts, 30, random) for name, texts in sorted(intents(options.data, source, "train")[0].items())
         }
+        elsewhere = [text for texts in intents(options.data, PRIOR_SETS[source], "train")[0].values() for text in texts]
         for answers in (5, 10, 20, 40, 80):
             for count in (1, 2, 4, 10):
                 names = some(sorted(labels), answers, random)
@@ -116,20 +126,19 @@ def prior(options):
                     [(text, f"answer of {name}") for name in names for text in labels[name][10:]], 600, random
                 )
                 others = some([text for name in labels if name not in names for text in labels[name][10:]], 600, random)
-                questions = asked(view, encode, inside, other=others, general=general_questions(view))
+                questions = asked(view, encode, inside, other=others, elsewhere=some(elsewhere, 300, random))
                 xs.append(_from_unrelated(questions.features, questions.unrelated))
                 ys.append(questions.right)
                 ws.append(questions.sample / questions.sample.sum())
                 kinds.append(questions.answerable)
     x, y, w, answerable = map(np.concatenate, (xs, ys, ws, kinds))
-    x[:, [FEATURES.index(name) for name in ("answer", "mean_of_answer", "agreement")]] = 0
+    x[:, FEATURES.index("answer")] = 0  # intents have none
     fitted = Logistic.fit(x, y, w / w.sum() * 2000)
-    CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
     confidence = fitted.probability(x[answerable])
     order = np.argsort(confidence)
-    shares = np.cumsum(w[answerable][order]) / w[answerable].sum()
-    for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5):
-        CONSOLE.print(share, round(float(confidence[order][np.searchsorted(shares, share)]), 4))
+    parts = np.cumsum(w[answerable][order]) / w[answerable].sum()
+    points = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+    return fitted, {share: round(float(confidence[order][np.searchsorted(parts, share)]), 4) for share in points}
 
 
 def faqs(options):
