@@ -38,8 +38,8 @@ _FOLDS = 5
 _BINS = 10
 
 _PENALTY = 30.0
-"""Questions that the prior counts as much as. With 100, FAQs of MASSIVE and HWU64 refuse more of what they cannot answer,
-but those of Banking77 are calibrated worse, each with a prior that is fitted to the two other sets.
+"""Questions that the prior counts as much as. With 100, FAQs of MASSIVE and HWU64 refuse more of what they cannot
+answer, but those of Banking77 are calibrated worse, each with a prior that is fitted to the two other sets.
 """
 
 PRIOR = Logistic(
