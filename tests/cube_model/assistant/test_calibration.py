@@ -22,7 +22,7 @@ from cube_model.assistant.entries import EntryRows, entries_of_pairs
 from cube_model.assistant.grouping import best_places, group_answers
 from cube_model.assistant.logistic import Logistic
 from cube_model.assistant.questions import calibration_questions, general_questions
-from cube_model.assistant.retrieval import FEATURES, Matches, Segment, View, features, find, stems
+from cube_model.assistant.retrieval import Matches, Segment, View, features, find, stems
 from cube_model.assistant.topics import Topics
 from cube_model.errors import ModelError
 from support.assistant_fixtures import ENGLISH
