@@ -1,7 +1,7 @@
 """Measure which questions an assistant refuses, and how well its probabilities are calibrated.
 
     python tests/benchmarks/bench_assistant.py prior --data DATASET
-    python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--json FILE]
+    python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--draws 5] [--json FILE]
     python tests/benchmarks/bench_assistant.py dialogues --data DATASET --source sgd [--max-answers 20000] [--json FILE]
 
 - `prior` fits the constants of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn from the
@@ -16,7 +16,8 @@
 
 `bench_assistant_answers.py` measures the answers.
 The thresholds never see a test question. All figures: answerable and unanswerable questions count as much as each other.
-`intervals` are Wilson's of 95 %. `calibrated_error` is what the calibration error of a perfectly calibrated assistant
+`intervals` are Wilson's of 95 %; with several `--draws` of a FAQ, the table shows means, and the lowest and the highest
+figure of a draw, which differ more. `calibrated_error` is what the calibration error of a perfectly calibrated assistant
 would be: the mean and the 97.5th percentile of outcomes drawn with its own probabilities. No figure can be below that
 but by chance.
 """
@@ -25,6 +26,7 @@ import argparse
 import json
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,7 @@ from cube_model.vectors.cache import EmbeddingCache
 CONSOLE = Console(width=140)
 SIZES = ((150, 20), (150, 4), (150, 1), (50, 10), (50, 2), (20, 4), (20, 1), (8, 4), (8, 1))
 """Answers and questions of each, of the FAQs."""
+AVERAGED = ("right", "expected_calibration_error", "auroc", "threshold")
 PRIOR_SETS = {"massive": "banking77", "banking77": "massive", "hwu64": "banking77"}
 """Intent sets of the FAQs of `prior`, each with one about something else."""
 
@@ -147,28 +150,43 @@ def faqs(options):
     labels, _ = intents(options.data, "clinc150", "train")
     test, outside = intents(options.data, "clinc150", "test")
     marked = [text for split in ("train", "validation") for text in intents(options.data, "clinc150", split)[1]]
-    for order in ("drawn", "as written"):
-        for answers, count in SIZES:
-            random = np.random.default_rng(3)
-            names = some(sorted(labels), answers, random)
-            drawn = {
-                name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
-            }
-            view, rows = faq(drawn, names, count, encode)
-            inside = some(
-                [(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random
-            )
-            others = some(
-                [text for name in test if name not in names for text in test[name]], options.questions, random
-            )
-            questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
-            for how, texts in (("", []), ("marked", marked)):
-                of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
-                made = calibrate(calibration_questions(view, of_build, encode, 0), 0.1, 0)
-                facts = {"order": order, "answers": answers, "questions": count, "marked": how}
-                result.append({**facts, **measured(made, questions)})
-    show(result, ("order", "answers", "questions", "marked"))
+    for draw, order, (answers, count) in product(range(options.draws), ("drawn", "as written"), SIZES):
+        random = np.random.default_rng(3 + draw)
+        names = some(sorted(labels), answers, random)
+        drawn = {
+            name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
+        }
+        view, rows = faq(drawn, names, count, encode)
+        inside = some([(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random)
+        others = some([text for name in test if name not in names for text in test[name]], options.questions, random)
+        questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
+        for how, texts in (("", []), ("marked", marked)):
+            of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
+            made = calibrate(calibration_questions(view, of_build, encode, 0), 0.1, 0)
+            facts = {"order": order, "answers": answers, "questions": count, "marked": how, "draw": draw}
+            result.append({**facts, **measured(made, questions)})
+    names = ("order", "answers", "questions", "marked")
+    show(result if options.draws == 1 else averaged(result, names), names)
     return result
+
+
+def averaged(result, names):
+    """The means over the draws of a FAQ; the intervals are the lowest and the highest figure."""
+    groups = {}
+    for row in result:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return [
+        {
+            **rows[0],
+            **{name: float(np.mean([row[name] for row in rows])) for name in AVERAGED},
+            "refused": {kind: float(np.mean([row["refused"][kind] for row in rows])) for kind in rows[0]["refused"]},
+            "intervals": {
+                kind: [reduce(row["refused"][kind] for row in rows) for reduce in (min, max)]
+                for kind in rows[0]["refused"]
+            },
+        }
+        for rows in groups.values()
+    ]
 
 
 def wilson(share, count, z=1.96):
@@ -312,6 +330,7 @@ def main():
     parser.add_argument("--other", default="sgd", help="source of the questions in other domains")
     parser.add_argument("--max-answers", type=int)
     parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=1, help="FAQs of each size")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result = {"prior": prior, "faq": faqs, "dialogues": dialogues}[options.what](options)
