@@ -28,6 +28,9 @@ assistant_app = typer.Typer(
 _Model = Annotated[str, typer.Option("--assistant", help="Assistant: folder or Hub repository.")]
 _Folder = Annotated[Path, typer.Option("--assistant", help="Folder of the assistant.")]
 
+_LONGEST_SHOWN = 300
+"""Characters of a question in a table of the terminal."""
+
 
 @assistant_app.command()
 @takes_options()
@@ -183,7 +186,7 @@ def review(
 
     table = Table("asked", "question", "nearest question with an answer", title=f"{len(groups)} unanswered questions")
     for group in groups[:top]:
-        table.add_row(str(group.count), Text(visible(group.question)), Text(visible(group.nearest)))
+        table.add_row(str(group.count), Text(_shown(group.question)), Text(_shown(group.nearest)))
     Console().print(table)
     if judged.right:
         typer.echo(
@@ -194,6 +197,11 @@ def review(
         typer.echo(f"{judged.stale:,} marks are about answers that the assistant no longer has")
 
 
+def _shown(question: str) -> str:
+    """The start of a question for the terminal; it may have 20,000 characters."""
+    return visible(question if len(question) <= _LONGEST_SHOWN else f"{question[:_LONGEST_SHOWN]} ...")
+
+
 def _show_reply(question: str, reply: Reply) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -202,9 +210,10 @@ def _show_reply(question: str, reply: Reply) -> None:
     console = Console()
     if not reply.is_known:
         topics = "; ".join(topic.name for topic in reply.topics)
-        console.print(Text(visible(f"{question}\nI do not know ({reply.confidence:.2f}). Ask me about: {topics}")))
+        refusal = f"I do not know ({reply.confidence:.2f}). Ask me about: {topics}"
+        console.print(Text(f"{_shown(question)}\n{visible(refusal)}"))
         return
-    title = Text(visible(question))
+    title = Text(_shown(question))
     table = Table("confidence", "answer", "question", "source", "licence", title=title, title_justify="left")
     for answer in reply.answers:
         more = f" (and {answer.similar} like it)" if answer.similar else ""

@@ -45,12 +45,21 @@ def log_loss(logits: np.ndarray, targets: np.ndarray, temperature: float, *, sin
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, single: bool) -> float:
-    """Find the temperature of the least `log_loss`, which is convex in its inverse, by golden sections."""
+    """Find the temperature of the least negative log-likelihood, which is convex in its inverse, by golden sections.
+
+    The rows count as if a further one had been wrong (as Platt, 1999, smooths targets): else, the temperature of rows
+    that are all right would be 0, and every probability 1.
+    """
     ratio = (5**0.5 - 1) / 2
     low, high = np.log(_LOW), np.log(_HIGH)
+    logits = logits.astype(np.float64)
+    wanted = _smoothed(logits, targets, single=single)
 
     def loss(place: float) -> float:
-        return log_loss(logits, targets, float(np.exp(place)), single=single)
+        scaled = logits / np.exp(place)
+        if single:
+            return float((wanted * (np.logaddexp.reduce(scaled, axis=1, keepdims=True) - scaled)).sum(1).mean())
+        return float((np.logaddexp(0, scaled) - wanted * scaled).sum(1).mean())
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = loss(left), loss(right)
@@ -66,6 +75,17 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray, *, single: bool) ->
             right = low + ratio * (high - low)
             at_right = loss(right)
     return float(np.exp((low + high) / 2))
+
+
+def _smoothed(logits: np.ndarray, targets: np.ndarray, *, single: bool) -> np.ndarray:
+    """The probabilities that rows should have, float64 `[n, k]`; with one label a row, the rest is the runner-up's."""
+    if not single:
+        right, wrong = targets.sum(), (~targets).sum()
+        return np.where(targets, (right + 1) / (right + 2), 1 / (wrong + 2))
+    rest = 1 / (len(targets) + 2)
+    result = targets * (1 - rest)
+    result[np.arange(len(targets)), np.where(targets, -np.inf, logits).argmax(1)] += rest
+    return result
 
 
 def calibration_error(confidences: np.ndarray, hits: np.ndarray) -> float:

@@ -12,6 +12,9 @@ _SHOWN = 3
 
 _LONGEST_NAME = 60
 
+_NEEDED = {"/reply": "an assistant", "/intent": "an assistant that was built with --intents"}
+"""Path that a server may lack -> what it needs."""
+
 _WORDS = {
     "missing": "is missing",
     "string_type": "expected a text",
@@ -66,9 +69,10 @@ def http_error(status: int, headers: Mapping[str, str] | None, paths: Sequence[s
         paths: Paths of the application.
     """
     allowed = next((value for name, value in (headers or {}).items() if name.lower() == "allow"), "another method")
+    lacking = [f"{path} needs {needed}" for path, needed in _NEEDED.items() if path not in paths]
     words = {
         400: "the request is not JSON in UTF-8, or nested too deeply",
-        404: f"no such path; this server has {', '.join(paths)}",
+        404: "; ".join([f"no such path; this server has {', '.join(paths)}", *lacking]),
         405: f"this path takes {allowed}; see /docs",
     }
     return RefusalError(status, words.get(status, "the request cannot be answered"), headers)

@@ -1,11 +1,11 @@
 """Measure which questions an assistant refuses, and how well its probabilities are calibrated.
 
     python tests/benchmarks/bench_assistant.py prior --data DATASET
-    python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--json FILE]
+    python tests/benchmarks/bench_assistant.py faq --data DATASET [--encoder minilm] [--draws 5] [--json FILE]
     python tests/benchmarks/bench_assistant.py dialogues --data DATASET --source sgd [--max-answers 20000] [--json FILE]
 
-- `prior` fits constants such as those of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn
-  from the intents of MASSIVE and Banking77, each intent an answer.
+- `prior` fits the constants of `cube_model/assistant/calibration.py`: a regression on small FAQs that are drawn from the
+  intents of MASSIVE, Banking77 and HWU64, each intent an answer.
 - `faq` makes FAQs of the intents of CLINC150 (train), of different sizes, and asks test questions: in scope, of intents
   that the FAQ lacks, and CLINC150's own out-of-scope questions. With `marked`, the out-of-scope questions of train and
   validation calibrate it too, as those of `--out-of-scope FILE` do. Its questions are drawn from those of the intent, or
@@ -16,12 +16,17 @@
 
 `bench_assistant_answers.py` measures the answers.
 The thresholds never see a test question. All figures: answerable and unanswerable questions count as much as each other.
+`intervals` are Wilson's of 95 %; with several `--draws` of a FAQ, the table shows means, and the lowest and the highest
+figure of a draw, which differ more. `calibrated_error` is what the calibration error of a perfectly calibrated assistant
+would be: the mean and the 97.5th percentile of outcomes drawn with its own probabilities. No figure can be below that
+but by chance.
 """
 
 import argparse
 import json
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +35,11 @@ from rich.table import Table
 
 from cube_model.assistant.assistant import DialogueAssistant, Request
 from cube_model.assistant.build import build_assistant
-from cube_model.assistant.calibration import Questions, calibrate, curve, figures
+from cube_model.assistant.calibration import Questions, calibrate, curve, expected_calibration_error, figures
 from cube_model.assistant.config import AssistantConfig
 from cube_model.assistant.entries import EntryRows, entries_of_pairs, read_entries
 from cube_model.assistant.grouping import best_places
-from cube_model.assistant.questions import calibration_questions, general_questions, unrelated
+from cube_model.assistant.questions import calibration_questions, unrelated
 from cube_model.assistant.retrieval import FEATURES, Segment, View, features, find
 from cube_model.data.hub import read_rows
 from cube_model.data.own_rows import text_keys
@@ -44,6 +49,9 @@ from cube_model.vectors.cache import EmbeddingCache
 CONSOLE = Console(width=140)
 SIZES = ((150, 20), (150, 4), (150, 1), (50, 10), (50, 2), (20, 4), (20, 1), (8, 4), (8, 1))
 """Answers and questions of each, of the FAQs."""
+AVERAGED = ("right", "expected_calibration_error", "auroc", "threshold")
+PRIOR_SETS = {"massive": "banking77", "banking77": "massive", "hwu64": "banking77"}
+"""Intent sets of the FAQs of `prior`, each with one about something else."""
 
 
 class Encoder:
@@ -95,16 +103,24 @@ def asked(view, encode, inside, **unanswerable):
 
 
 def prior(options):
-    """Fit the regression of small FAQs of two intent sets."""
+    """Fit the regression of small FAQs of intent sets."""
+    fitted, refused = fit_prior(options, PRIOR_SETS)
+    CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
+    CONSOLE.print(refused)
+
+
+def fit_prior(options, sources):
+    """The regression, and share of the answerable questions -> the probability below which they are."""
     from cube_model.assistant.calibration import _from_unrelated
     from cube_model.assistant.logistic import Logistic
 
     encode, xs, ys, ws, kinds = Encoder(options.encoder, options.dtype), [], [], [], []
-    for seed, source in enumerate(("massive", "banking77"), 1):
-        random = np.random.default_rng(seed)
+    for source in sources:
+        random = np.random.default_rng([*PRIOR_SETS].index(source) + 1)
         labels = {
             name: some(texts, 30, random) for name, texts in sorted(intents(options.data, source, "train")[0].items())
         }
+        elsewhere = [text for texts in intents(options.data, PRIOR_SETS[source], "train")[0].values() for text in texts]
         for answers in (5, 10, 20, 40, 80):
             for count in (1, 2, 4, 10):
                 names = some(sorted(labels), answers, random)
@@ -113,20 +129,19 @@ def prior(options):
                     [(text, f"answer of {name}") for name in names for text in labels[name][10:]], 600, random
                 )
                 others = some([text for name in labels if name not in names for text in labels[name][10:]], 600, random)
-                questions = asked(view, encode, inside, other=others, general=general_questions(view))
+                questions = asked(view, encode, inside, other=others, elsewhere=some(elsewhere, 300, random))
                 xs.append(_from_unrelated(questions.features, questions.unrelated))
                 ys.append(questions.right)
                 ws.append(questions.sample / questions.sample.sum())
                 kinds.append(questions.answerable)
     x, y, w, answerable = map(np.concatenate, (xs, ys, ws, kinds))
-    x[:, [FEATURES.index(name) for name in ("answer", "mean_of_answer", "agreement")]] = 0
+    x[:, FEATURES.index("answer")] = 0  # intents have none
     fitted = Logistic.fit(x, y, w / w.sum() * 2000)
-    CONSOLE.print(json.dumps(fitted.as_json(), indent=1))
     confidence = fitted.probability(x[answerable])
     order = np.argsort(confidence)
-    shares = np.cumsum(w[answerable][order]) / w[answerable].sum()
-    for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5):
-        CONSOLE.print(share, round(float(confidence[order][np.searchsorted(shares, share)]), 4))
+    parts = np.cumsum(w[answerable][order]) / w[answerable].sum()
+    points = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+    return fitted, {share: round(float(confidence[order][np.searchsorted(parts, share)]), 4) for share in points}
 
 
 def faqs(options):
@@ -135,39 +150,79 @@ def faqs(options):
     labels, _ = intents(options.data, "clinc150", "train")
     test, outside = intents(options.data, "clinc150", "test")
     marked = [text for split in ("train", "validation") for text in intents(options.data, "clinc150", split)[1]]
-    for order in ("drawn", "as written"):
-        for answers, count in SIZES:
-            random = np.random.default_rng(3)
-            names = some(sorted(labels), answers, random)
-            drawn = {
-                name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
-            }
-            view, rows = faq(drawn, names, count, encode)
-            inside = some(
-                [(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random
-            )
-            others = some(
-                [text for name in test if name not in names for text in test[name]], options.questions, random
-            )
-            questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
-            for how, texts in (("", []), ("marked", marked)):
-                of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
-                made = calibrate(calibration_questions(view, of_build, encode, 0), 0.1, 0)
-                facts = {"order": order, "answers": answers, "questions": count, "marked": how}
-                result.append({**facts, **measured(made, questions)})
-    show(result, ("order", "answers", "questions", "marked"))
+    for draw, order, (answers, count) in product(range(options.draws), ("drawn", "as written"), SIZES):
+        random = np.random.default_rng(3 + draw)
+        names = some(sorted(labels), answers, random)
+        drawn = {
+            name: random.permutation(labels[name]).tolist() if order == "drawn" else labels[name] for name in names
+        }
+        view, rows = faq(drawn, names, count, encode)
+        inside = some([(text, f"answer of {name}") for name in names for text in test[name]], options.questions, random)
+        others = some([text for name in test if name not in names for text in test[name]], options.questions, random)
+        questions = asked(view, encode, inside, **{"other intents": others, "out of scope": outside})
+        for how, texts in (("", []), ("marked", marked)):
+            of_build = EntryRows(rows.index, rows.held_out, rows.is_single, texts)
+            made = calibrate(calibration_questions(view, of_build, encode, 0), 0.1, 0)
+            facts = {"order": order, "answers": answers, "questions": count, "marked": how, "draw": draw}
+            result.append({**facts, **measured(made, questions)})
+    names = ("order", "answers", "questions", "marked")
+    show(result if options.draws == 1 else averaged(result, names), names)
     return result
+
+
+def averaged(result, names):
+    """The means over the draws of a FAQ; the intervals are the lowest and the highest figure."""
+    groups = {}
+    for row in result:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return [
+        {
+            **rows[0],
+            **{name: float(np.mean([row[name] for row in rows])) for name in AVERAGED},
+            "refused": {kind: float(np.mean([row["refused"][kind] for row in rows])) for kind in rows[0]["refused"]},
+            "intervals": {
+                kind: [reduce(row["refused"][kind] for row in rows) for reduce in (min, max)]
+                for kind in rows[0]["refused"]
+            },
+        }
+        for rows in groups.values()
+    ]
+
+
+def wilson(share, count, z=1.96):
+    """Interval of a share of `count` questions (Wilson, 1927)."""
+    middle, scale = share + z * z / (2 * count), 1 + z * z / count
+    half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return [float((middle - half) / scale), float((middle + half) / scale)]
+
+
+def shares(refused, kinds):
+    """Which share of the questions of each kind is refused, with intervals."""
+    parts = {str(kind): refused[kinds == kind] for kind in np.unique(kinds)}
+    result = {kind: float(part.mean()) for kind, part in parts.items()}
+    return {
+        "refused": result,
+        "intervals": {kind: wilson(result[kind], len(part)) for kind, part in parts.items()},
+        "asked": {kind: len(part) for kind, part in parts.items()},
+    }
+
+
+def calibrated_error(questions, confidence, draws=500):
+    """The calibration error of outcomes that are drawn with the probabilities: mean and 97.5th percentile."""
+    random, sample = np.random.default_rng(0), questions.sample
+    outcomes = random.random((draws, len(confidence))) < confidence
+    errors = [expected_calibration_error(confidence, right, sample) for right in outcomes]
+    return [float(np.mean(errors)), float(np.quantile(errors, 0.975))]
 
 
 def measured(calibration, questions):
     """Figures on test questions."""
     confidence = calibration.confidence(questions.features)
-    refused = confidence < calibration.threshold
-    kinds = [str(kind) for kind in np.unique(questions.kinds)]
     return {
         "right": float(questions.right[questions.answerable].mean()),
-        "refused": {kind: float(refused[questions.kinds == kind].mean()) for kind in kinds},
+        **shares(confidence < calibration.threshold, questions.kinds),
         **figures(questions, confidence, calibration.threshold),
+        "calibrated_error": calibrated_error(questions, confidence),
         "threshold": calibration.threshold,
         "guarantee": calibration.record["guarantee"],
         "curve": curve(questions, confidence),
@@ -175,10 +230,13 @@ def measured(calibration, questions):
 
 
 def show(result, names):
-    table = Table(*names, "right first", "refused", "ECE", "AUROC", "threshold", "promised")
+    table = Table(*names, "right first", "refused", "ECE", "if calibrated", "AUROC", "threshold", "promised")
     for row in result:
-        refused = ", ".join(f"{kind} {share:.1%}" for kind, share in row["refused"].items())
-        numbers = (row["expected_calibration_error"], row["auroc"], row["threshold"])
+        refused = "\n".join(
+            f"{kind} {share:.1%} ({low:.1%} to {high:.1%})"
+            for (kind, share), (low, high) in zip(row["refused"].items(), row["intervals"].values(), strict=True)
+        )
+        numbers = (row["expected_calibration_error"], row["calibrated_error"][0], row["auroc"], row["threshold"])
         promise = "nothing" if row["guarantee"] is None else f"{row['guarantee']:.0%}"
         right = f"{row['right']:.1%}" if "right" in row else ""
         table.add_row(*(str(row[name]) for name in names), right, refused, *(f"{n:.3f}" for n in numbers), promise)
@@ -245,19 +303,15 @@ def asked_of(assistant, options, random):
         np.zeros((len(names), len(FEATURES))), answerable, answerable, np.arange(len(names)), names, 0.0
     )
     threshold = assistant.info["calibration"]["threshold"]
+    replies_to_first = assistant.reply_many([Request(row["question"]) for row in first])
+    refused = np.append(confidence < threshold, [not reply.is_known for reply in replies_to_first])
     return {
         "entries": len(view),
         "domains": len(domains),
-        "refused": {
-            **{kind: float((confidence < threshold)[names == kind].mean()) for kind in kinds},
-            "first questions of held-out dialogues": float(
-                np.mean(
-                    [not reply.is_known for reply in assistant.reply_many([Request(row["question"]) for row in first])]
-                )
-            ),
-        },
+        **shares(refused, np.append(names, ["first questions of held-out dialogues"] * len(first))),
         "other domains": sorted({name for row in others for name in row["domains"]}),
         **figures(questions, confidence, threshold),
+        "calibrated_error": calibrated_error(questions, confidence),
         "threshold": threshold,
         "guarantee": assistant.info["calibration"]["guarantee"],
         "calibrated_on": assistant.info["calibration"]["questions"],
@@ -276,6 +330,7 @@ def main():
     parser.add_argument("--other", default="sgd", help="source of the questions in other domains")
     parser.add_argument("--max-answers", type=int)
     parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=1, help="FAQs of each size")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result = {"prior": prior, "faq": faqs, "dialogues": dialogues}[options.what](options)

@@ -142,6 +142,15 @@ def test_half_a_character_in_a_log_is_left_out(run, folder, tmp_path):
     assert "1 unanswered questions" in done.output
 
 
+def test_a_huge_question_is_shown_by_its_start(run, folder, tmp_path):
+    log, question = tmp_path / "log.jsonl", "washing machines " * 1000
+    log.write_text(json.dumps({"question": question}) + "\n")
+    done = run("assistant", "review", "--assistant", folder, "--unanswered", log, "--out", tmp_path / "review.csv")
+    assert 10 < done.output.count("machines") < 30, done.output
+    assert question.strip() in (tmp_path / "review.csv").read_text()
+    assert run("assistant", "reply", "--assistant", folder, question).output.count("machines") < 30
+
+
 @pytest.mark.parametrize("name", ["faq.csv", "faq.jsonl"])
 def test_a_review_replaces_no_other_table(run, folder, tmp_path, name):
     """A FAQ begins with the same words."""

@@ -22,7 +22,7 @@ from cube_model.assistant.entries import EntryRows, entries_of_pairs
 from cube_model.assistant.grouping import best_places, group_answers
 from cube_model.assistant.logistic import Logistic
 from cube_model.assistant.questions import calibration_questions, general_questions
-from cube_model.assistant.retrieval import FEATURES, Matches, Segment, View, features, find, stems
+from cube_model.assistant.retrieval import Matches, Segment, View, features, find, stems
 from cube_model.assistant.topics import Topics
 from cube_model.errors import ModelError
 from support.assistant_fixtures import ENGLISH
@@ -34,7 +34,7 @@ def questions(answerable, unanswerable, seed, kind="held out"):
     random = np.random.default_rng(seed)
     count = answerable + unanswerable
     has_answer = np.arange(count) < answerable
-    rows = np.zeros((count, len(FEATURES)))
+    rows = np.tile(PRIOR.mean, (count, 1))
     rows[:, 0] = np.clip(random.normal(np.where(has_answer, 0.65, 0.25), 0.15), 0, 1)
     kinds = np.where(has_answer, kind, "general")
     return Questions(rows, has_answer, has_answer, np.arange(count), kinds, 0.0)
@@ -53,7 +53,8 @@ def test_a_promise_holds_on_average(max_refused):
 
 
 def test_probabilities_are_frequencies():
-    made, test = calibrate(questions(1000, 1000, 0), 0.1, 0), questions(3000, 3000, 1)
+    # many, since similarity alone tells more here than the prior has seen
+    made, test = calibrate(questions(4000, 4000, 0), 0.1, 0), questions(3000, 3000, 1)
     confidence = made.confidence(test.features)
     assert expected_calibration_error(confidence, test.right, test.sample) < 0.05
     result = figures(test, confidence, made.threshold)

@@ -39,6 +39,25 @@ FOREIGN = [
     "Tell me about black holes.",
 ]
 
+RUSSIAN_FOREIGN = [
+    "Какая столица у Португалии?",
+    "Кто написал «Войну и мир»?",
+    "Как выучить японский?",
+    "Сыграем в шахматы?",
+    "Какая завтра погода?",
+    "Сколько стоит билет до Казани?",
+    "Расскажи анекдот.",
+    "Как испечь хлеб дома?",
+    "Кто выиграл чемпионат мира?",
+    "Какой сейчас курс доллара?",
+    "Забронируй столик на вечер.",
+    "Поставь будильник на семь утра.",
+    "Где можно починить телефон?",
+    "Сколько планет в Солнечной системе?",
+    "Переведи слово «окно» на английский.",
+    "Как записаться к врачу?",
+]
+
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
@@ -86,10 +105,4 @@ def test_a_russian_desk(tmp_path):
     right = sum(reply.answers[0].text == answer for reply, (_, answer) in zip(replies, asked, strict=True))
     assert right / len(asked) > 0.8
     assert sum(reply.is_known for reply in replies) / len(asked) > 0.8
-    foreign = [
-        "Какая столица у Португалии?",
-        "Кто написал «Войну и мир»?",
-        "Как выучить японский?",
-        "Сыграем в шахматы?",
-    ]
-    assert sum(not desk.reply(question).is_known for question in foreign) >= 3
+    assert sum(not desk.reply(question).is_known for question in RUSSIAN_FOREIGN) >= 11  # 12; 14 with --max-refused .2

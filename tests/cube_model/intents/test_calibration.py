@@ -33,6 +33,14 @@ def test_the_temperature_of_overconfident_logits_is_recovered(single):
     assert calibration_error(probabilities(3 * logits, 1, single=single).max(1), hits) > 0.08
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_rows_that_are_all_right_leave_a_doubt(single):
+    targets = np.eye(2, dtype=bool)[[0, 1] * 4]
+    logits = np.where(targets, 50.0, -50.0)
+    values = probabilities(logits, fit_temperature(logits, targets, single=single), single=single)
+    assert values.max(1) == pytest.approx(9 / 10, abs=0.001)  # as 8 of 8 right by the rule of succession
+
+
 def test_calibration_error_by_hand():
     # bin of .9: two rows, one right, gap .4; bin of .55: one row, right, gap .45
     assert calibration_error(np.array([0.9, 0.9, 0.55]), np.array([True, False, True])) == pytest.approx(

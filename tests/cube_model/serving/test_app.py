@@ -13,6 +13,7 @@ from cube_model.assistant.assistant import DialogueAssistant
 from cube_model.assistant.changes import add_pair
 from cube_model.serving.app import make_app
 from cube_model.serving.config import ServeConfig
+from cube_model.serving.messages import http_error
 from cube_model.serving.service import Service
 from support.served_assistant import FAQ, AppClient
 
@@ -164,6 +165,13 @@ def test_invalid_requests_are_refused_in_plain_words(ask, path, content, status,
     refused, said = refusal(ask("POST", path, json=content))
     assert refused == status
     assert message in said
+
+
+def test_a_path_that_a_server_lacks_is_explained():
+    without_intents, encoder_alone = (str(http_error(404, None, paths)) for paths in (["/reply", "/embed"], ["/embed"]))
+    assert "; /intent needs an assistant that was built with --intents" in without_intents
+    assert "/reply needs" not in without_intents
+    assert "; /reply needs an assistant; /intent" in encoder_alone
 
 
 @pytest.mark.parametrize(
