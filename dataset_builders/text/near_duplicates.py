@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_builders.text.normalize import normalize
-from dataset_builders.text.ragged import Ragged, distinct, keyed, pack, sets_of, unpack
+from dataset_builders.text.ragged import Ragged, distinct, keyed, pack, sets_of_keys, unpack
 
 SHINGLE = 5
 PERMUTATIONS = 128
@@ -221,22 +221,25 @@ def _shingles(texts: pa.Array | pa.ChunkedArray, size: int) -> Ragged:
     lengths = pc.utf8_length(texts).to_numpy().astype(np.int64)
     # code points of all texts in one array, padded with zeros for the runs that begin near the end
     joined = "".join(texts.to_pylist()) + "\0" * size
-    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     runs = len(points) - size
-    hashes = np.zeros(runs, np.uint64)
-    for step in range(size):
-        hashes = hashes * _MULTIPLIER + points[step : step + runs]
-    hashes = ((hashes ^ (hashes >> np.uint64(31))) * _MULTIPLIER) >> np.uint64(32)
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(runs)  # number of characters to the end of the text
-    whole = left >= size
-    hashes, owner = hashes[whole], owner[whole]
+    keys = points[:runs].copy()
+    for step in range(1, size):
+        keys *= _MULTIPLIER
+        keys += points[step : step + runs]
+    keys ^= keys >> np.uint64(31)
+    keys *= _MULTIPLIER
+    keys >>= np.uint64(32)
+    keys |= np.repeat(np.arange(len(lengths), dtype=np.uint64) << np.uint64(32), lengths)  # as `keyed`
+    is_whole, ends = np.ones(runs, bool), np.cumsum(lengths)
+    for left in range(1, size):  # a run that begins at one of the last characters goes on in the next text
+        is_whole[ends[lengths >= left] - left] = False
+    keys = keys[is_whole]
     short = np.flatnonzero(lengths < size)
     if len(short):
-        tokens = [_hash_text(texts[row].as_py()) for row in short.tolist()]
-        hashes = np.concatenate([hashes, np.array(tokens, np.uint64)])
-        owner = np.concatenate([owner, short])
-    return sets_of(hashes, owner, len(lengths))
+        tokens = np.array([_hash_text(texts[row].as_py()) for row in short.tolist()], np.uint64)
+        keys = np.concatenate([keys, keyed(tokens, short)])
+    return sets_of_keys(keys, len(lengths))
 
 
 def _hash_text(text: str) -> int:
@@ -259,8 +262,9 @@ def band_keys(sets: Ragged, permutations: int, bands: int, seed: int) -> np.ndar
         signatures = RMinHash.digest_matrix_from_flat_token_hashes(
             tokens[offsets[0] : offsets[-1]], (offsets - offsets[0]).astype(np.uint64), permutations, seed
         ).to_rows()
-        # twice as fast as one array of all rows, which are lists of ints
-        flat = b"".join(array("I", row).tobytes() for row in signatures)
+        flat = array("I")
+        for row in signatures:  # twice as fast as one array of all rows, which are lists of ints
+            flat.fromlist(row)
         rows[start : start + _SIGNATURES_AT_ONCE] = np.frombuffer(flat, np.uint32).reshape(-1, permutations)
     parts = rows[:, : bands * slots].reshape(-1, bands, slots)
     keys = np.zeros(parts.shape[:2], np.uint64)

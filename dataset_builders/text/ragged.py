@@ -90,5 +90,12 @@ def keyed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 def sets_of(values: np.ndarray, owner: np.ndarray, rows: int) -> Ragged:
     """The distinct values of each owner, ascending."""
-    keys = distinct(keyed(values, owner))
-    return Ragged.of(keys.astype(np.uint32), np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=rows))
+    return sets_of_keys(keyed(values, owner), rows)
+
+
+def sets_of_keys(keys: np.ndarray, rows: int) -> Ragged:
+    """The same for numbers of `keyed`, which it sorts in place."""
+    keys.sort()
+    keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
+    bounds = np.searchsorted(keys, np.arange(rows + 1, dtype=np.uint64) << np.uint64(32))
+    return Ragged(keys.astype(np.uint32), bounds.astype(np.int64))

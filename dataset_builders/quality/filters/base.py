@@ -272,18 +272,17 @@ def limit(default: float, low: float = 0, high: float = float("inf")) -> Any:
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def matching(texts: pa.Array, pattern: str, hints: Sequence[str] = ()) -> np.ndarray:
+def matching(texts: pa.Array, pattern: str, hint: str = "") -> np.ndarray:
     """Indices of the texts that match an RE2 pattern, int64 of shape (n,).
 
     Args:
         texts: n texts.
         pattern: The pattern.
-        hints: Strings, at least one of which is in every match; finding them is several times as fast as matching.
+        hint: A pattern that every match contains, such as a class of characters: finding it is many times as fast.
     """
-    if not hints:
+    if not hint:
         return np.flatnonzero(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False))
-    masks = [pc.match_substring(texts, hint).to_numpy(zero_copy_only=False) for hint in hints]
-    rows = np.flatnonzero(np.logical_or.reduce(masks))
+    rows = matching(texts, hint)
     return rows[matching(texts.take(pa.array(rows)), pattern)]
 
 

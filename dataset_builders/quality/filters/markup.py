@@ -41,7 +41,7 @@ class Markup(TextFilter):
     def hits(self, texts: pa.Array) -> Findings:
         """The texts with markup. Value: the first piece of markup."""
         rows, values = [], []
-        candidates = matching(texts, _ANY, ("<", "&", "\\"))
+        candidates = matching(texts, _ANY, r"[<&\\]")
         for row, text in zip(candidates.tolist(), texts.take(pa.array(candidates)).to_pylist(), strict=True):
             pieces = (match.group() for match in re.finditer(_ANY, text))
             piece = next((p for p in pieces if not p.startswith("&") or unescape(p) != p), None)

@@ -45,6 +45,18 @@ def test_any_text_is_normalised_by_the_definition():
     assert normalize(pa.chunked_array([texts[:10], [], texts[10:20]])).to_pylist() == expected[:20]
 
 
+def test_a_character_that_joins_no_other_is_normalised_alone_and_among_others_alike():
+    is_joined = {c for c in map(chr, range(0x3000)) if 0x1100 <= ord(c) < 0x1200 or unicodedata.category(c)[0] == "M"}
+    canonical = (unicodedata.decomposition(chr(code)) for code in range(0x110000))
+    seconds = {chr(int(parts.split()[1], 16)) for parts in canonical if " " in parts and "<" not in parts}
+    seconds |= {chr(code) for code in range(0x1161, 0x1200)}  # composed by a rule, not by decompositions
+    assert {c for c in seconds if ord(c) < 0x3000} <= is_joined
+    alone = [c for c in map(chr, range(0x3000)) if c not in is_joined]
+    assert not any(unicodedata.combining(c) for c in alone)
+    general = normalize(pa.array([f"é{c}é 中" for c in alone])).to_pylist()  # a character that no table has
+    assert [f"{words} 中" for words in normalize(pa.array([f"é{c}é" for c in alone])).to_pylist()] == general
+
+
 def test_no_text():
     assert normalize(pa.array([], pa.string())).to_pylist() == []
     assert len(text_hashes(pa.array([], pa.string()))) == 0
