@@ -98,6 +98,7 @@ def model_card(
         lattice=" x ".join(map(str, config.get("lattice_size") or [])),
         context_turns=config.get("context_turns") or 0,
         composer=config.get("composer"),
+        composer_trained=_composer_trained(training),
         shape=_shape(facts),
         teacher_name=_teacher_repo(teacher) or teacher.get("name"),
         teacher_repo=_teacher_repo(teacher),
@@ -123,6 +124,14 @@ def model_card(
         index=index,
     )
     return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _composer_trained(training: dict[str, Any]) -> str:
+    """How the composer of an encoder of turns was trained, in words."""
+    alone, together = training.get("composer_steps"), training.get("steps")
+    if alone and not together:
+        return "alone, and the encoder is the base as it was"
+    return "alone first, then together with the encoder" if alone else "together with the encoder"
 
 
 def data_record(facts: ModelFacts) -> dict[str, Any]:

@@ -141,6 +141,7 @@ def _train(config: EmbedderConfig, output: Output, checkpoint: Path | None) -> d
         "mixed_precision": "bf16" if trainer.args.bf16 else "no",
         "processes": trainer.args.world_size,
         "steps": trainer.state.global_step,
+        "composer_steps": config.steps_of_composer,
         "loss_first": history[0]["loss"],
         "loss_last": history[-1]["loss"],
         "history": [{key: entry[key] for key in ("step", "loss", "learning_rate")} for entry in history],

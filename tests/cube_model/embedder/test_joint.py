@@ -209,6 +209,7 @@ def test_a_composer_alone_learns_and_leaves_the_encoder_as_it_is(data, base, tmp
     encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items() if name.startswith("encoder.")}
     assert encoder
     assert all(torch.equal(weight, own[name]) for name, weight in encoder.items())
+    assert "(cube) was trained alone, and the encoder is the base as it was." in (output / "README.md").read_text()
     with pytest.raises(ModelError, match=r"step \d of the composer alone: .*--composer-learning-rate"):
         train_embedder(config(data, base, tmp_path / "wild", max_steps=0, composer_learning_rate=1e30))
     assert not (tmp_path / "wild").exists()
@@ -308,6 +309,7 @@ def test_the_card_shows_how_to_pass_turns_and_an_output_is_replaced_only_on_requ
     card = (output / "README.md").read_text()
     assert "trust_remote_code=True" in card
     assert "model[0].conversation()" in card
+    assert "(cube) was trained alone first, then together with the encoder." in card
     assert f"{record['parameters']:,}" in card
     assert record["parameters"] > record["base"]["parameters"]
     assert json.loads((output / "modules.json").read_text())[0]["type"] == "sentence_turns.TurnsText"
