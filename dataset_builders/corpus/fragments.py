@@ -51,7 +51,7 @@ class FragmentWriter:
     def _append(self, key: str, table: pa.Table) -> None:
         if key not in self._writers:
             path = self._files.enter_context(self._storage.create(_file(self._shard, key)))
-            options = pa.ipc.IpcWriteOptions(use_threads=False)
+            options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
             self._writers[key] = self._files.enter_context(pa.ipc.new_file(path, table.schema, options=options))
             self.batches[key] = []
         self._writers[key].write_table(table.combine_chunks())
