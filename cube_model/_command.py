@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cube_model.errors import ModelError
 from dataset_builders.common.command_line import run_command_line
@@ -26,7 +28,19 @@ def run_launched(app: Callable[[], object], interrupted: str = "continue with --
     end_with_launcher()
     is_main = os.environ.get("RANK", "0") == "0"
     show_log(logging.INFO if is_main else logging.ERROR)
-    run_command_line(app, is_main=is_main, interrupted=f"interrupted; {interrupted}")
+    try:
+        run_command_line(app, is_main=is_main, interrupted=f"interrupted; {interrupted}")
+    except SystemExit as end:  # as typer ends a command, also one that succeeds
+        if not end.code:
+            _leave_process_group()
+        raise
+
+
+def _leave_process_group() -> None:
+    """Leave the processes of this run: one that exits while threads of the group run may abort, after all its work."""
+    torch: Any = sys.modules.get("torch")  # a command that did not import it is in no group
+    if torch and torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def show_log(level: int = logging.INFO) -> None:

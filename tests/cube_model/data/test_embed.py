@@ -175,10 +175,12 @@ def test_a_worker_with_other_libraries_or_another_teacher_is_refused_by_name(con
 
 
 LAUNCHED = """
-import sys
+import atexit, sys
+import torch
 from cube_model.data.embed import run
 from cube_model.data.embed.__main__ import main
 run.SHARD_TEXTS = int(sys.argv.pop(1))
+atexit.register(lambda: sys.stderr.write(f"in a group at exit: {torch.distributed.is_initialized()}\\n"))
 main()
 """
 
@@ -197,6 +199,9 @@ def test_two_processes_write_the_same_bytes(written, pairs_folder, tiny, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("texts by tiny, 16 dimensions") == 1
+    assert (
+        done.stderr.count("in a group at exit: False") == 2
+    )  # else threads of the group may abort a process that exits
     assert contents(tmp_path / "vectors") == contents(written)
 
 
