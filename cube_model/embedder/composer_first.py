@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cube_model.embedder.data import EmbedderData
 
 _BATCH = 512
-"""Pairs per batch, if there are enough: on vectors a large batch is cheap, and it has more wrong answers to learn from."""
+"""Pairs per batch, if there are enough: a large batch of vectors is cheap, and has more wrong answers to learn from."""
 
 _PAIRS_PER_STEP = 128
 """Pairs that are encoded for each step, at most: each is in four batches then."""
