@@ -62,6 +62,10 @@ class EmbedderConfig(Options, error=ModelError):
     max_pairs: int | None = option(None, "Maximum number of pairs of a turn and the next, of each direction.", low=0)
     same_intent: int = option(0, "Maximum number of pairs of utterances with the same intent.", low=0)
     same_action: int = option(0, "Maximum number of pairs of turns with the same speaker, acts and slots.", low=0)
+    any_speaker: bool = option(
+        False,
+        "Turns of both speakers have the same action if their acts and slots are the same, as in Dialog2Flow's set.",
+    )
     templates: int = option(0, "Maximum number of pairs of a turn and its template: its slots as their names.", low=0)
     translations: int = option(0, "Maximum number of pairs of a sentence in two languages.", low=0)
     temperature: float = option(
@@ -221,6 +225,8 @@ class EmbedderConfig(Options, error=ModelError):
             raise ModelError("hard_negatives are mined for pairs of a turn and the next: leave out one of both")
         if self.share_of and not self.base_share:
             raise ModelError("share_of counts nothing: set base_share, too, or leave it out")
+        if self.any_speaker and not self.same_action:
+            raise ModelError("any_speaker is about turns with the same action: set same_action too, or leave it out")
         if self.vary_context and not self.context_turns:
             raise ModelError("vary_context needs earlier turns: set context_turns too, or leave it out")
         whole = {name: getattr(self, name) for name in ("label_smoothing", "matryoshka", "distill", *LABELLED)}

@@ -190,7 +190,9 @@ def _groups(config: EmbedderConfig, separator: str) -> list[PairGroup]:
     common: dict[str, Any] = {"leave_out": leave_out, "languages": config.languages}
     readers: dict[str, Callable[[], PairGroup]] = {
         "same_intent": lambda: same_intent(data, **common, seed=config.seed),
-        "same_action": lambda: same_action(data, sources=config.sources, **common, seed=config.seed),
+        "same_action": lambda: same_action(
+            data, sources=config.sources, **common, any_speaker=config.any_speaker, seed=config.seed
+        ),
         "templates": lambda: template(data, sources=config.sources, **common),
         "translations": lambda: translation(data, **common, seed=config.seed),
     }

@@ -18,6 +18,7 @@ def same_action(
     sources: Sequence[str] | None = None,
     leave_out: Sequence[str] = (),
     languages: Sequence[str] | None = None,
+    any_speaker: bool = False,
     seed: int = 0,
 ) -> PairGroup:
     """Read pairs of turns with the same action.
@@ -30,10 +31,12 @@ def same_action(
         sources: Sources that are read; None: all.
         leave_out: Sources that are not read.
         languages: BCP 47 tags; None: all.
+        any_speaker: The speaker is no part of the action.
         seed: Seed of the choice of partners.
 
     Returns:
-        The pairs, with the words of speaker and action as labels, as `user inform area, food`.
+        The pairs, with the words of speaker and action as labels, as `user inform area, food`; of the action alone with
+        `any_speaker`.
 
     Raises:
         ModelError: The dataset has no dialogues, or none with acts or slots.
@@ -43,7 +46,9 @@ def same_action(
     if not rows:
         raise ModelError(f"{data}: no turn with acts or slots in split train; leave out --same-action")
     english = [language.lower().startswith("en") for language in turns.languages]
-    labels = [f"{turns.speakers[i]} {turns.action(i, own=english[turns.dialogues[i]])}" for i in rows]
+    labels = [turns.action(i, own=english[turns.dialogues[i]]) for i in rows]
+    if not any_speaker:
+        labels = [f"{turns.speakers[i]} {label}" for i, label in zip(rows, labels, strict=True)]
     texts = [turns.texts[i] for i in rows]
     anchors, positives = same_label_pairs(texts, labels, seed)
     dialogues = [int(turns.dialogues[rows[i]]) for i in anchors]

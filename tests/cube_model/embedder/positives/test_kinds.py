@@ -50,6 +50,17 @@ def test_same_action_pairs_speaker_acts_and_slots(data):
     assert loaded.kinds == {"same_action": len(loaded)}
 
 
+def test_turns_of_both_speakers_may_have_the_same_action(tmp_path):
+    rows = [row for row in dialogues() if row["source"] == "inns" and row["language"] == "en"]
+    for row in rows[::2]:
+        row["turns"][0]["speaker"] = "user"
+    data = write_annotated(tmp_path / "corpus", dialogues=rows)
+    apart = load(data, max_pairs=0, same_action=1000)
+    together = load(data, max_pairs=0, same_action=1000, any_speaker=True)
+    assert {"user greet", "system greet"} < set(apart.label_texts)
+    assert set(together.label_texts) == {"greet", "inform area, food", "offer name", "affirm thank"}
+
+
 def test_same_intent_leaves_out_leaks_scope_and_sources(data):
     loaded = load(data, max_pairs=0, same_intent=1000)
     assert set(loaded.label_texts) == {"lamp on", "lamp off", "card lost"}
@@ -143,6 +154,7 @@ def test_a_kind_that_the_data_lack_is_named(options, words, tmp_path):
         ({"hard_negatives": 1, "same_intent": 5}, "hard_negatives are mined for pairs of a turn and the next"),
         ({"vary_context": True}, "vary_context needs earlier turns"),
         ({"mini_batch_size": 2, "label_smoothing": 0.1}, "mini_batch_size 2 computes a batch in parts"),
+        ({"any_speaker": True}, "any_speaker is about turns with the same action"),
         ({"streaming": True, "same_action": 5}, "same_action 5 needs all pairs at once"),
     ],
 )
