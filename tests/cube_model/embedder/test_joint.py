@@ -5,74 +5,26 @@ import subprocess
 import sys
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 
-from cube_model.embedder.config import EmbedderConfig
 from cube_model.errors import ModelError
-from dataset_builders.schema import ARROW_SCHEMAS
+from support.dialogue_turns import config, rows, write_dialogues
 from support.tiny_teacher import save_tiny_distilbert
 
 pytest.importorskip("sentence_transformers", reason="install the extra `embedder`")
 
 COMPOSERS = ["cube", "attention", "gru", "mean"]
-PLACES = ["lake", "hill", "dock", "farm", "mill", "quay"]
-THINGS = ["boat", "kite", "lamp", "mug", "oar", "pie"]
-
-
-def rows() -> list[dict]:
-    """Dialogues whose second question says nothing without the first, in the order of their turns."""
-    made = []
-    for number, (place, thing) in enumerate((place, thing) for place in PLACES for thing in THINGS):
-        turns = [
-            f"is there a {thing} at the {place}",
-            f"yes a {thing}",
-            "how many",
-            f"at the {place} {number} {thing}s",
-        ]
-        for turn in (0, 2):
-            context = [{"speaker": ("user", "system")[i % 2], "text": text} for i, text in enumerate(turns[:turn])]
-            made.append(
-                dict.fromkeys(ARROW_SCHEMAS["pairs"].names)
-                | {"pair_id": f"invented/{number}#{turn}", "dialogue_id": f"invented/{number}", "turn_index": turn}
-                | {"source": "invented", "language": "en", "pair_type": "consecutive", "license": "CC0-1.0"}
-                | {"anchor": turns[turn], "positive": turns[turn + 1], "answer_id": turns[turn + 1]}
-                | {"anchor_speaker": "user", "positive_speaker": "system", "redistributable": True, "context": context}
-                | {"domains": [], "negatives": [], "flags": []}
-            )
-    return made
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("joint") / "corpus"
-    (folder / "pairs").mkdir(parents=True)
-    table = pa.Table.from_pylist(rows(), schema=ARROW_SCHEMAS["pairs"])
-    splits = ("train", "validation", "test")
-    for split in splits:
-        pq.write_table(table, folder / "pairs" / f"{split}-00000-of-00001.parquet")
-    files = "".join(f"  - split: {split}\n    path: pairs/{split}-*.parquet\n" for split in splits)
-    (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: pairs\n  data_files:\n{files}---\n")
-    return folder
+    return write_dialogues(tmp_path_factory.mktemp("joint") / "corpus")
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return save_tiny_distilbert(tmp_path_factory.mktemp("joint-base") / "tiny", dimension=32)
-
-
-def config(data, base, output, **options) -> EmbedderConfig:
-    fixed = {"composer": "cube", "context_turns": 2, "neighbours": 2, "batch_size": 12, "epochs": 9}
-    fixed |= {
-        "composer_steps": 60,
-        "learning_rate": 5e-3,
-        "composer_learning_rate": 1e-2,
-        "device": "cpu",
-        "mixed_precision": "no",
-    }
-    return EmbedderConfig(data=data, base=base, output=output, **{**fixed, "threads": 1, "progress": False, **options})
 
 
 @pytest.fixture(scope="module")
@@ -193,37 +145,6 @@ def test_it_learns_to_read_the_turns_before_a_question(trained):
     right = torch.arange(len(later))
     assert ((questions @ answers.T).argmax(1) == right).float().mean() > 0.6
     assert ((alone @ answers.T).argmax(1) == right).float().mean() < 0.1
-
-
-def test_a_composer_alone_learns_and_leaves_the_encoder_as_it_is(data, base, tmp_path):
-    from safetensors.torch import load_file
-
-    from cube_model.embedder.trainer import train_embedder
-
-    output = tmp_path / "encoder"
-    record = train_embedder(config(data, base, output, max_steps=0, composer_steps=60))
-    assert record["steps"] == 0
-    assert [record["history"][0]["step"], record["history"][-1]["step"]] == [1, 60]
-    assert record["loss_last"] < 0.9 * record["loss_first"]
-    weights, own = load_file(output / "model.safetensors"), load_file(base / "model.safetensors")
-    encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items() if name.startswith("encoder.")}
-    assert encoder
-    assert all(torch.equal(weight, own[name]) for name, weight in encoder.items())
-    assert "(cube) was trained alone, and the encoder is the base as it was." in (output / "README.md").read_text()
-    with pytest.raises(ModelError, match=r"step \d of the composer alone: .*--composer-learning-rate"):
-        train_embedder(config(data, base, tmp_path / "wild", max_steps=0, composer_learning_rate=1e30))
-    assert not (tmp_path / "wild").exists()
-
-
-def test_a_composer_alone_reads_whole_dialogues_and_no_more_of_them_than_its_steps_need():
-    from cube_model.embedder.composer_first import _some_dialogues
-
-    dialogues = np.repeat(np.arange(20), 5)
-    rows = _some_dialogues(dialogues, 12, seed=0)
-    assert len(rows) == 15
-    assert len(set(dialogues[rows].tolist())) == 3
-    assert (_some_dialogues(dialogues, 12, seed=1) != rows).any()
-    assert (_some_dialogues(dialogues, 100, seed=0) == np.arange(100)).all()
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(trained, data, base, tmp_path, monkeypatch):
@@ -350,22 +271,6 @@ def test_in_bfloat16_the_composer_still_reads_float32(trained):
     vectors = torch.nn.functional.normalize(torch.randn(4, 3, 32), dim=-1)
     with torch.inference_mode():
         assert torch.equal(half.compose(vectors), whole.compose(vectors))
-
-
-def test_neighbours_of_a_dialogue_stay_together_in_an_order_of_all_pairs():
-    from cube_model.embedder.neighbours import NeighboursTogether
-
-    dialogues = np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 9, size=40))
-    rows, rng = np.flatnonzero(np.arange(len(dialogues)) % 5 > 0), np.random.default_rng(1)
-    order = NeighboursTogether(dialogues, 3)
-    first, second = order(rows, rng), order(rows, rng)
-    assert (np.sort(first) == rows).all()
-    assert (first != second).any()
-    pieces = np.split(first, np.flatnonzero(dialogues[first[1:]] != dialogues[first[:-1]]) + 1)
-    assert max(map(len, pieces)) > 1
-    following = np.diff(first)
-    assert ((following == 1) | (following == 2)).mean() > 0.4  # the next pair of the dialogue; one in five is not there
-    assert (np.sort(NeighboursTogether(dialogues, 1)(rows, rng)) == rows).all()
 
 
 def test_frozen_layers_stay(base, data, tmp_path):
