@@ -29,6 +29,11 @@ _COLUMNS = ("dialogue_id", "source", "language", "license", "common_domains", "t
 _NOT_A_SLOT = {"intent"}
 """Slots of SGD that only repeat what the act says: that it informs of an intent."""
 
+_KINDS_OF_SLOTS = frozenset(
+    ("date", "description", "duration", "name", "num", "price", "rating", "review", "time", "type")
+)
+"""First parts of slots in Taskmaster-3, which names no tasks: `time.showing` and `date.showing` are two slots."""
+
 Words = tuple[str, ...]
 Span = tuple[int, int, str]
 """A slot value in a text: its first character, the character after it, and the slot in the words of the source."""
@@ -214,12 +219,14 @@ def plain_slot(name: str) -> str:
 
     >>> plain_slot("movie_ticket.name.movie.accept"), plain_slot("restaurant-book day"), plain_slot("price_range")
     ('name movie', 'book day', 'price range')
+    >>> plain_slot("time.showing"), plain_slot("date.showing")
+    ('time showing', 'date showing')
     """
     parts = [part for part in name.split(".") if part not in ("accept", "reject")]
-    if len(parts) > 1:  # the task of Taskmaster
+    if len(parts) > 1 and parts[0] not in _KINDS_OF_SLOTS:  # the task in Taskmaster 1 and 2
         parts = parts[1:]
     words = re.sub(r"[_\s]+", " ", " ".join(parts)).strip().lower()
-    return words.partition("-")[2] or words
+    return words if "." in name else words.partition("-")[2] or words  # the domain in MultiWOZ
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.ListArray:

@@ -1,14 +1,16 @@
 """Tell by source the labels of Dialog2Flow's set, and what encoders reach on each part.
 
-    python tests/benchmarks/bench_action_sources.py --data DATASET --action-set FILE --encoders minilm,actions
+    python tests/benchmarks/bench_action_sources.py --data DATASET [--trained-on DATASET] --action-set FILE --encoders minilm,actions
 
 The set does not say where its utterances are from. A label is counted to the source of `--data` in which at least 30 % of
-its utterances occur, in any spelling and split. "annotated": how many of the source's English training turns have acts or
-slots, from which an encoder of actions can learn. Prints the mean 1-shot and 5-shot F1 over the labels of each part, by
+its utterances occur, in any spelling and split; else to the source of `--trained-on` whose turns have all of its slots.
+"annotated": how many of the English training turns of `--trained-on` have acts or slots, from which an encoder of actions
+can learn. Prints the mean 1-shot and 5-shot F1 over the labels of each part, by
 the protocol of `dialogue-cube benchmark`, in which all 313 labels are candidates.
 """
 
 import argparse
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -29,13 +31,15 @@ SHARE = 0.3
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--trained-on", help="dataset of the encoder of actions (default: --data)")
     parser.add_argument("--action-set", required=True)
     parser.add_argument("--encoders", required=True)
     parser.add_argument("--dtype", default="bfloat16")
     options = parser.parse_args()
     actions = read_action_set(options.action_set)
-    places, annotated = sources_of_texts(options.data)
-    origin = np.array([source_of_label(actions, label, places) for label in range(len(actions.names))])
+    places = sources_of_texts(options.data)
+    annotated, slots = annotations(options.trained_on or options.data)
+    origin = np.array([source_of_label(actions, label, places, slots) for label in range(len(actions.names))])
     parts = [name for name, _ in Counter(origin.tolist()).most_common()]
     names = options.encoders.split(",")
     figures = {name: f1_of_labels(name, actions, options.dtype) for name in names}
@@ -48,23 +52,41 @@ def main():
 
 
 def sources_of_texts(data):
-    """Return the sources of each spelling, and the number of training turns with acts or slots of each source."""
-    places, annotated = defaultdict(set), Counter()
+    """Return the sources of each spelling, over all splits."""
+    places = defaultdict(set)
     for split in ("train", "validation", "test"):
         turns = read_turns(data, split, languages=["en"])
         for row in range(len(turns)):
-            source = turns.sources[turns.dialogues[row]]
-            places[spelling(turns.texts[row])].add(source)
-            annotated[source] += split == "train" and bool(turns.acts[row] or turns.slots[row])
-    return places, annotated
+            places[spelling(turns.texts[row])].add(turns.sources[turns.dialogues[row]])
+    return places
 
 
-def source_of_label(actions, label, places):
-    """Return the source in which most utterances of a label occur, or "elsewhere"."""
+def annotations(data):
+    """Return for each source the number of training turns with acts or slots, and the slots of at least ten of them."""
+    turns = read_turns(data, "train", languages=["en"])
+    annotated, slots = Counter(), defaultdict(Counter)
+    for row in range(len(turns)):
+        source = turns.sources[turns.dialogues[row]]
+        annotated[source] += bool(turns.acts[row] or turns.slots[row])
+        slots[source].update(map(plain, turns.own_slots[row]))
+    return annotated, {source: {slot for slot, n in counts.items() if n >= 10} for source, counts in slots.items()}
+
+
+def plain(slot):
+    """Return a slot as the set writes it: `num.tickets` as `num ticket`."""
+    return " ".join(word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", slot.lower()) if word)
+
+
+def source_of_label(actions, label, places, slots):
+    """Return the source in which most utterances of a label occur, or which has all of its slots, or "elsewhere"."""
     rows = np.flatnonzero(actions.labels == label)
     counts = Counter(source for row in rows for source in places.get(spelling(actions.texts[row]), ()))
     source, count = counts.most_common(1)[0] if counts else ("elsewhere", 0)
-    return source if count >= SHARE * len(rows) else "elsewhere"
+    if count >= SHARE * len(rows):
+        return source
+    _, _, names = actions.names[label].removeprefix("USER: ").partition(" ")
+    wanted = {plain(slot) for slot in names.split(",") if slot.strip()}
+    return next((source for source in sorted(slots) if wanted and wanted <= slots[source]), "elsewhere")
 
 
 def f1_of_labels(name, actions, dtype):

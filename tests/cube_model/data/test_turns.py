@@ -52,7 +52,15 @@ def test_leaks_and_sources_are_left_out(tmp_path):
 
 @pytest.mark.parametrize(
     ("own", "words"),
-    [("movie_ticket.name.movie.accept", "name movie"), ("hotel-book_day", "book day"), ("Price_Range", "price range")],
+    [
+        ("movie_ticket.name.movie.accept", "name movie"),
+        ("coffee_ordering.preference", "preference"),
+        ("name.movie", "name movie"),
+        ("time.showing", "time showing"),
+        ("hotel_search.check-in_date", "check-in date"),
+        ("hotel-book_day", "book day"),
+        ("Price_Range", "price range"),
+    ],
 )
 def test_slot_names_of_sources_become_words(own, words):
     assert plain_slot(own) == words
