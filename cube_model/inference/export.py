@@ -22,6 +22,7 @@ from cube_model.card.card import ModelFacts, model_card
 from cube_model.errors import ModelError
 from cube_model.inference.choices import ExportFormat
 from cube_model.inference.export_folder import CODE, CORE_FOLDER, exporting
+from dataset_builders.common.seals import sealed
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
@@ -135,7 +136,7 @@ def _write(folder: Path, core: CubeModel, teacher: Teacher, record: dict[str, An
         folder / "config_sentence_transformers.json",
         {"prompts": prompts, "default_prompt_name": default, "similarity_fn_name": "cosine"},
     )
-    (folder / "README.md").write_text(_card(folder, core, record, name), encoding="utf-8")
+    (folder / "README.md").write_text(sealed(_card(folder, core, record, name)), encoding="utf-8")
     if record:
         (folder / "training.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

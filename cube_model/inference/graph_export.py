@@ -25,6 +25,7 @@ from cube_model.inference.graph_check import TEXTS, TOLERANCE, GraphCheck, cosin
 from cube_model.inference.graph_formats import FORMATS, GraphFormat, quantize_onnx
 from cube_model.inference.loading import core_fingerprint
 from cube_model.machine import versions
+from dataset_builders.common.seals import sealed
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
@@ -98,7 +99,7 @@ def export_graph(
         record["bytes"] = sum(path.stat().st_size for path in folder.glob("model.*"))
         tokenizer.save(folder)
         (folder / GRAPH_RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / "README.md").write_text(_readme(record, kind), encoding="utf-8")
+        (folder / "README.md").write_text(sealed(_readme(record, kind)), encoding="utf-8")
     return record
 
 

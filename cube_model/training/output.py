@@ -21,6 +21,7 @@ from cube_model.training.checkpoints import checkpoints, older_checkpoints
 from dataset_builders.common.files import needs_room
 from dataset_builders.common.options import Options
 from dataset_builders.common.outputs import Output, OutputKind
+from dataset_builders.common.seals import sealed
 
 if TYPE_CHECKING:
     from cube_model.core.modeling_cube import CubeModel
@@ -126,7 +127,7 @@ def write_output(output: Output, model: CubeModel, record: dict[str, Any]) -> No
             record["digest"] = digest_of_core(output.new)
         (output.new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         card = model_card(_facts(output.new, record), output.place.name)
-        (output.new / "README.md").write_text(card, encoding="utf-8")
+        (output.new / "README.md").write_text(sealed(card), encoding="utf-8")
     if (output.work / "runs").is_dir():
         shutil.move(output.work / "runs", output.new / "runs")
     output.put()

@@ -20,6 +20,7 @@ from dataset_builders.card.copies import restricted_copies
 from dataset_builders.card.facts import Facts, count_rows
 from dataset_builders.card.samples import example_row, loading_calls
 from dataset_builders.card.views import STORED, View, default_view, views
+from dataset_builders.common.seals import sealed
 from dataset_builders.folder.layout import FORMAT, REPORT
 from dataset_builders.licenses import LICENSES, get_license
 from dataset_builders.pairs.consecutive import DIRECTIONS
@@ -50,7 +51,7 @@ _TASKS: dict[schema.Config, tuple[tuple[str, str], ...]] = {
 def write_card(folder: Path) -> None:
     """Write `folder/README.md` from the rows and the report in the folder."""
     report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    (folder / "README.md").write_text(dataset_card(folder, report), encoding="utf-8")
+    (folder / "README.md").write_text(sealed(dataset_card(folder, report)), encoding="utf-8")
 
 
 def dataset_card(

@@ -5,6 +5,7 @@ Every output of a command is written through `output_folder`, `output_file` or, 
 - The path is resolved first, so that the path that is checked is the path that is written.
 - There is one writer at a time; the error for a second one names the first.
 - Only an output of the same kind is replaced, and only if it contains nothing else. Foreign files are never deleted.
+- A README.md that somebody has edited is kept beside the folder that replaces it.
 - The path is checked again at the end. A foreign file that has appeared there stays, and the result is kept beside it.
 - The old and the new output are exchanged in one step if the system supports it. Otherwise the old one moves to the
   working folder first; if the run is killed in between, the next run moves it back.
@@ -35,11 +36,15 @@ from typing import Any
 
 from dataset_builders.common.errors import DataError
 from dataset_builders.common.files import exchange, exclusive, make_readable, rename_exclusively, synchronise
+from dataset_builders.common.seals import keep_edited
 
 logger = logging.getLogger(__name__)
 
 HARMLESS = (".DS_Store", "Thumbs.db", "desktop.ini", ".cache/huggingface/**", "__pycache__/**")
 """Files that systems and libraries add to a folder; they may be replaced with it."""
+
+PAGE = "README.md"
+"""Page of a folder that people edit: an edited one is kept beside the folder that replaces it."""
 
 _NAMED = 3
 """Maximum number of foreign files that a message names; the others are counted."""
@@ -152,6 +157,7 @@ class Output:
                     raise
                 raise self._kept(f"{self.place}: appeared during the run") from error
         elif self.new.is_dir():
+            keep_edited(self.place / PAGE, self.new / PAGE, self.place.with_name(f"{self.place.name}.{PAGE}"))
             replaced = exchange(self.new, self.place, self.work / "replaced")
             if problem := self._problem(replaced):  # appeared since it was checked
                 self.new = exchange(replaced, self.place, self.work / "spare")

@@ -11,7 +11,7 @@ import logging
 import re
 from pathlib import Path
 
-from dataset_builders.common.files import write_whole
+from dataset_builders.common.files import synchronise, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,39 @@ def write_sealed(path: Path, text: str) -> None:
     Raises:
         OSError: It cannot be read or written.
     """
-    if path.exists() and not is_sealed(path.read_text(encoding="utf-8", errors="replace")):
+    if path.exists() and not is_sealed(_read(path)):
         logger.warning("%s: was edited and stays as it is; delete it to get a new one the next time", path)
         return
     write_whole(path, text)
+
+
+def keep_edited(page: Path, successor: Path, beside: Path) -> None:
+    """Copy a page that somebody has edited before a new one replaces it, with a warning.
+
+    Args:
+        page: Page of the output that is replaced; it need not exist.
+        successor: The same page of the new output. One without a seal shows nothing about the first.
+        beside: Path of the copy; a number is added if another text lies there.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    if not page.is_file() or not successor.is_file() or not is_sealed(_read(successor)) or is_sealed(_read(page)):
+        return
+    content = page.read_bytes()
+    names = (f"{beside.stem}{number}{beside.suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
+    copies = (beside.with_name(name) for name in names)
+    copy = next(path for path in copies if not path.exists() or path.read_bytes() == content)
+    if not copy.exists():
+        aside = copy.with_name(f".{copy.name}.part")
+        aside.write_bytes(content)
+        synchronise(aside)
+        aside.replace(copy)
+    logger.warning("%s: was not as written by this version; its text is kept in %s", page, copy)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _digest(text: str) -> str:
