@@ -1,4 +1,4 @@
-"""Lay out the annotated dialogues of MultiWOZ and Taskmaster-3 of which only parts are at hand, for an encoder of actions.
+"""Prepare training dialogues with acts and slots from partial copies of MultiWOZ and Taskmaster-3.
 
     python tests/benchmarks/annotated_dialogues.py --raw-dir RAW --out ANNOTATED
     dialogue-cube build multiwoz:2.1 taskmaster --raw-dir ANNOTATED --out annotated
@@ -7,7 +7,7 @@ Whoever has the whole corpora needs none of this: their train splits are annotat
 variant alone, its validation dialogues (`val.json.zip`) become training dialogues here, so nothing that is trained on them may
 be judged on MultiWOZ's validation or its test of actions. Where Taskmaster-3 is at hand as `splits/train/*.tsv` alone, each
 context becomes a dialogue in the official form. A context names the values of its slots in its calls: each place where such
-a value is said is a segment, as the official files annotate them. The other sources are linked as they are.
+a value occurs in a turn becomes a segment, as in the official files. The other sources are linked unchanged.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_contexts(folder: Path) -> Iterator[dict]:
 def parse(context: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """Return the turns of a context, and the slot of each value in its calls and their results."""
     said, values, slot = [], {}, ""
-    parts = _PART.split(context)[1:]  # what stands before the first tag is the rest of a cut one
+    parts = _PART.split(context)[1:]  # a context that was cut off may begin inside a tag
     for tag, text in zip(parts[::2], parts[1::2], strict=True):
         text = text.replace("\\n", " ").strip()
         if tag in "UA" and text:

@@ -5,8 +5,8 @@
 The set does not say where its utterances are from. A label is counted to the source of `--data` in which at least 30 % of
 its utterances occur, in any spelling and split; else to the source of `--trained-on` whose turns have all of its slots.
 "annotated": how many of the English training turns of `--trained-on` have acts or slots, from which an encoder of actions
-can learn. Prints the mean 1-shot and 5-shot F1 over the labels of each part, by
-the protocol of `dialogue-cube benchmark`, in which all 313 labels are candidates.
+can learn. Prints the mean 1-shot and 5-shot F1 over the labels of each part, by the protocol of `dialogue-cube benchmark`,
+in which all 313 labels are candidates.
 """
 
 import argparse
